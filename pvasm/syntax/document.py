@@ -1,0 +1,266 @@
+"""A document: a file's text and the statements in it. The text is the truth; nothing is normalised away."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pvasm.syntax import lines, tree
+from pvasm.syntax.cpp import plain
+from pvasm.syntax.parser import Parser
+from pvasm.text import line_and_column, line_starts
+
+_CPP_NAME = re.compile(r"#[ \t]*(?:/\*[^\n]*?\*/[ \t]*)*(?P<name>[A-Za-z_]\w*|\d+(?=[ \t]+\"|[ \t]*$))?")
+_CPP_DIRECTIVES = frozenset(
+    "define undef include include_next import if ifdef ifndef elif elifdef elifndef else endif line error warning"
+    " pragma ident sccs assert unassert".split()
+)
+_DEFINE = re.compile(r"[ \t]*(?P<name>[\w$\u0080-\U0010ffff]+)(?P<parameters>\([^()]*\))?")
+_MARKER = re.compile(r'#[ \t]*(?:line[ \t]+)?(?P<line>\d{1,9})(?:[ \t]+"(?P<path>(?:\\.|[^"\\])*)")?')
+_LOOKS_PREPROCESSED = re.compile(r'\s*#(?:line)?[ \t]+\d+[ \t]+"')
+
+
+class Place(NamedTuple):
+    """Where something stands in the file that a person edits; line and column count from 1."""
+
+    path: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong with the file as a whole: an unterminated comment, an unbalanced `#if`."""
+
+    offset: int
+    message: str
+    conditions: tuple[tree.Condition, ...] = ()
+
+
+class Define(NamedTuple):
+    """A `#define`: its name, its parameters (None for an object-like macro), where its body starts, and the body."""
+
+    name: str
+    parameters: tuple[str, ...] | None
+    body_start: int
+    body: str
+
+
+@dataclass(slots=True)
+class Document:
+    """A file's text, `path` as a person would name it, and its statements in order.
+
+    `preprocessed` tells text after the C preprocessor, where `#` starts a line marker or a comment, from raw source.
+    """
+
+    path: str
+    text: str
+    preprocessed: bool
+    statements: list[tree.Statement] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    defines: list[Define] = field(default_factory=list)
+    _line_starts: list[int] = field(default_factory=list)
+    _markers: list[tuple[int, str, int]] = field(default_factory=list)  # (line after the marker, path, its number there)
+
+    @property
+    def line_starts(self) -> list[int]:
+        """The offset of each line's first character."""
+        if not self._line_starts:
+            self._line_starts = line_starts(self.text)
+        return self._line_starts
+
+    def place(self, offset: int) -> Place:
+        """Where an offset stands in the file that a person edits, by the line markers before it."""
+        line, column = line_and_column(self.line_starts, offset)
+        at = bisect_right(self._markers, line, key=lambda marker: marker[0]) - 1
+        if at < 0:
+            return Place(self.path, line, column)
+        first, path, number = self._markers[at]
+        return Place(path, number + line - first, column)
+
+    def line_text(self, offset: int) -> str:
+        """The text of the line that an offset stands in, without its end."""
+        line, _ = line_and_column(self.line_starts, offset)
+        end = self.text.find("\n", offset)
+        return self.text[self.line_starts[line - 1] : end if end >= 0 else len(self.text)].rstrip("\r")
+
+    def source(self, statement: tree.Statement) -> str:
+        """The text of a statement, as written."""
+        return self.text[statement.start : statement.end]
+
+
+def looks_preprocessed(text: str, path: str) -> bool:
+    """Whether a file is text after the C preprocessor: by its name (`.s`), or since it starts with a line marker."""
+    return path.endswith(".s") or _LOOKS_PREPROCESSED.match(text) is not None
+
+
+def read_document(parser: Parser, text: str, path: str = "<text>", *, preprocessed: bool | None = None) -> Document:
+    """The document that `text` is. Never fails; what is no statement is `Unparsed`.
+
+    `preprocessed` None: as the text looks. `writing it back` is `document.text`, which is `text`.
+    """
+    if preprocessed is None:
+        preprocessed = looks_preprocessed(text, path)
+    document = Document(path, text, preprocessed)
+    _Reader(parser, document).read()
+    return document
+
+
+class _Conditional(NamedTuple):
+    """An open `#if`: where it stands, the arm being read, and the expressions of the arms so far."""
+
+    offset: int
+    arms: tuple[str, ...]
+    has_else: bool
+
+
+class _Reader:
+    """Walks over the pieces of a text and makes statements of them."""
+
+    def __init__(self, parser: Parser, document: Document) -> None:
+        self.chunk = parser.chunk
+        self.document = document
+        self.open: list[_Conditional] = []
+        self.conditions: tuple[tree.Condition, ...] = ()
+        self.macros: list[str] = []  # the .macro bodies around the current statement
+
+    def read(self) -> None:
+        text = self.document.text
+        pieces = lines.split(text, 0, len(text), preprocessed=self.document.preprocessed)
+        self._pieces(pieces, None)
+        for conditional in self.open:
+            self._problem(conditional.offset, "this conditional has no #endif")
+
+    def _problem(self, offset: int, message: str) -> None:
+        self.document.problems.append(Problem(offset, message, self.conditions))
+
+    def _pieces(self, pieces: list[lines.Piece], define: str | None) -> None:
+        text = self.document.text
+        append = self.document.statements.append
+        chunk = self.chunk
+        in_define = define is not None
+        for kind, start, end, message in pieces:
+            if kind == lines.CHUNK:
+                for syntax in chunk(text[start:end]):
+                    macro = define or (self.macros[-1] if self.macros else None)
+                    append(tree.Statement(syntax, start, self.conditions, macro, in_define))
+                    if syntax.__class__ is tree.Directive:
+                        self._directive(syntax)
+            elif kind == lines.CPP:
+                self._cpp(start, end)
+            elif kind == lines.PROBLEM:
+                if not in_define:
+                    self._problem(start, message)
+            else:
+                macro = define or (self.macros[-1] if self.macros else None)
+                append(tree.Statement(_MARKS[kind], start, self.conditions, macro, in_define))
+
+    def _directive(self, directive: tree.Directive) -> None:
+        if directive.name == ".macro":
+            words = re.split(r"[\s,]", directive.arguments[0], maxsplit=1) if directive.arguments else [""]
+            self.macros.append(words[0])
+        elif directive.name == ".endm" and self.macros:
+            self.macros.pop()
+
+    def _cpp(self, start: int, end: int) -> None:
+        """A line that starts with `#`."""
+        text = self.document.text
+        found = _CPP_NAME.match(text, start, end)
+        name = (found["name"] or "") if found else ""
+        marker = _MARKER.match(text, start, end)
+        if marker:
+            name = "line"
+            self._marker(marker, end)
+        elif self.document.preprocessed or (name and name not in _CPP_DIRECTIVES):
+            return  # a comment, for the assembler
+        body_start = found.end() if found else start + 1
+        rest = text[body_start:end]
+        syntax = tree.CppDirective(name, rest.strip(), 0, end - start)
+        handler = _CONDITIONALS.get(name)
+        if handler is not None and name != "if" and name != "ifdef" and name != "ifndef":
+            handler(self, start, plain(rest))
+        self.document.statements.append(tree.Statement(syntax, start, self.conditions))
+        if name in ("if", "ifdef", "ifndef"):
+            _CONDITIONALS[name](self, start, plain(rest))
+        elif name == "define":
+            self._define(body_start, end)
+
+    def _marker(self, marker: re.Match[str], end: int) -> None:
+        document = self.document
+        line, _ = line_and_column(document.line_starts, marker.start())
+        if marker["path"] is not None:
+            path = re.sub(r"\\(.)", r"\1", marker["path"])
+        else:
+            path = document._markers[-1][1] if document._markers else document.path
+        if path == "<stdin>":
+            path = document.path
+        document._markers.append((line + 1, path, int(marker["line"])))
+
+    def _define(self, start: int, end: int) -> None:
+        document = self.document
+        found = _DEFINE.match(document.text, start, end)
+        if found is None:
+            return
+        words = found["parameters"]
+        parameters = None if words is None else tuple(word.strip() for word in plain(words[1:-1]).split(",") if word.strip())
+        document.defines.append(Define(found["name"], parameters, found.end(), plain(document.text[found.end() : end])))
+        self._pieces(lines.split(document.text, found.end(), end, in_define=True), found["name"])
+
+    # -------------------------------------------------------------------------------- conditionals
+
+    def _if(self, offset: int, expression: str) -> None:
+        self.open.append(_Conditional(offset, (expression,), False))
+        self._enter(offset)
+
+    def _elif(self, offset: int, expression: str) -> None:
+        if self._next_arm(offset, "elif"):
+            last = self.open[-1]
+            self.open[-1] = _Conditional(last.offset, (*last.arms, expression), False)
+            self._enter(offset)
+
+    def _else(self, offset: int, rest: str) -> None:
+        if self._next_arm(offset, "else"):
+            last = self.open[-1]
+            self.open[-1] = _Conditional(last.offset, (*last.arms, "1"), True)
+            self._enter(offset)
+
+    def _endif(self, offset: int, rest: str) -> None:
+        if not self.open:
+            self._problem(offset, "#endif without #if")
+            return
+        self.open.pop()
+        self.conditions = self.conditions[:-1]
+
+    def _next_arm(self, offset: int, name: str) -> bool:
+        """Leaves the arm being read, unless this arm is out of place."""
+        if not self.open or self.open[-1].has_else:
+            self._problem(offset, f"#{name} without #if" if not self.open else f"#{name} after #else")
+            return False
+        self.conditions = self.conditions[:-1]
+        return True
+
+    def _enter(self, offset: int) -> None:
+        arms = self.open[-1].arms
+        line, _ = line_and_column(self.document.line_starts, offset)
+        self.conditions = (*self.conditions, tree.Condition(arms[-1], arms[:-1], line))
+
+
+_MARKS: dict[str, tree.Syntax] = {
+    lines.STOP: tree.Stop(0, 2),
+    lines.BUNDLE_OPEN: tree.BundleOpen(0, 1),
+    lines.BUNDLE_CLOSE: tree.BundleClose(0, 1),
+}
+
+_CONDITIONALS: dict[str, Callable[[_Reader, int, str], None]] = {
+    "if": _Reader._if,
+    "ifdef": lambda reader, offset, name: reader._if(offset, f"defined({name})"),
+    "ifndef": lambda reader, offset, name: reader._if(offset, f"!defined({name})"),
+    "elif": _Reader._elif,
+    "elifdef": lambda reader, offset, name: reader._elif(offset, f"defined({name})"),
+    "elifndef": lambda reader, offset, name: reader._elif(offset, f"!defined({name})"),
+    "else": _Reader._else,
+    "endif": _Reader._endif,
+}

@@ -1,0 +1,161 @@
+"""A file's text, cut into the pieces that statements are: the first of the lexer's two steps.
+
+One compiled regular expression walks over comments, strings, separators and runs of plain text. What lies between
+two separators is a *chunk*: the text of the labels and the statement that stand there, whose tokens the second step
+(pvasm/syntax/tokens.py) finds, once for each distinct text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+CHUNK, STOP, BUNDLE_OPEN, BUNDLE_CLOSE, CPP, PROBLEM = "chunk", "stop", "{", "}", "cpp", "problem"
+
+# How far the closing parenthesis of a macro invocation that spans lines is looked for.
+_MAX_CALL_LINES = 40
+
+
+class Piece(NamedTuple):
+    """A piece of the text from `start` to `end`; `message` is what is wrong, for a PROBLEM."""
+
+    kind: str
+    start: int
+    end: int
+    message: str = ""
+
+
+def _compile(*, preprocessed: bool, in_define: bool) -> re.Pattern[str]:
+    """The pattern of one piece; the names of its groups tell which."""
+    # Translation phase 2 of the C preprocessor joins lines; after it, a backslash is a character like any other.
+    continuation = r"(?!)" if preprocessed else r"\\[ \t\r]*\n"
+    backslash = r"\\" if preprocessed else r"\\(?![ \t\r]*\n)"
+    line_comment = r"//[^\n]*" if preprocessed else r"//(?:\\[ \t\r]*\n|[^\n])*"
+    directive = r"(?!)" if in_define else r"^[ \t\r\f\v\ufeff]*(?:/\*(?:[^*\n]|\*(?!/))*\*/[ \t]*)*\#"
+    run = rf"(?:[^\s;{{}}\"'/\\\ufeff]|{backslash}|/(?![/*]))(?:[^\n;{{}}\"'/\\]+|{backslash}|/(?![/*]))*"
+    return re.compile(
+        rf"""
+          (?P<cpp>{directive})
+        | (?P<blank>[ \t\r\f\v\ufeff]+)
+        | (?P<newline>\n)
+        | (?P<run>{run})
+        | (?P<stop>;;)
+        | (?P<separator>;)
+        | (?P<open>\{{)
+        | (?P<close>\}})
+        | (?P<comment>{line_comment}|/\*(?s:.*?)\*/)
+        | (?P<string>"(?:\\[^\n]|[^"\\\n])*")
+        | (?P<character>'(?:\\[^\n]|[^\\\n'])?'?)
+        | (?P<continuation>{continuation})
+        | (?P<endless_comment>/\*(?s:.*))
+        | (?P<endless_string>"[^\n]*)
+        | (?P<odd>(?s:.))
+        """,
+        re.VERBOSE | re.MULTILINE,
+    )
+
+
+_PATTERNS = {
+    (preprocessed, in_define): _compile(preprocessed=preprocessed, in_define=in_define)
+    for preprocessed, in_define in ((False, False), (False, True), (True, False))
+}
+
+# A directive's logical line: continuation lines joined, block comments part of it.
+_CPP_LINE = re.compile(
+    r"""(?:
+          [^\n\\/"']+
+        | \\[ \t\r]*\n
+        | \\
+        | /\*(?s:.*?)(?:\*/|\Z)
+        | //(?:\\[ \t\r]*\n|[^\n])*
+        | "(?:\\[^\n]|[^"\\\n])*"
+        | [/"']
+        )*""",
+    re.VERBOSE,
+)
+_LINE = re.compile(r"[^\n]*")
+
+
+def split(text: str, start: int, end: int, *, preprocessed: bool = False, in_define: bool = False) -> list[Piece]:
+    """The pieces of `text` from `start` to `end`, in order; blanks and comments around chunks are in none.
+
+    In the body of a `#define` (`in_define`), a line's end is a blank. A chunk goes on over separators while a parenthesis
+    is open, since a macro invocation may; if none closes it nearby, the chunk ends where it would have without.
+    """
+    pieces: list[Piece] = []
+    append = pieces.append
+    match = _PATTERNS[preprocessed, in_define].match
+    position = start
+    chunk_start = chunk_end = -1  # the chunk being collected, if chunk_start >= 0
+    depth = 0  # open parentheses in it
+    resume: tuple[int, int, int] | None = None  # where to go back to if none closes: position, chunk end, lines left
+    given_up = -1  # the separator at which going on has been tried in vain
+
+    def close_chunk() -> None:
+        nonlocal chunk_start, depth
+        if chunk_start >= 0:
+            while text[chunk_end - 1] in " \t\r\f\v":
+                shorten()
+            append(Piece(CHUNK, chunk_start, chunk_end))
+            chunk_start = -1
+        depth = 0
+
+    def shorten() -> None:
+        nonlocal chunk_end
+        chunk_end -= 1
+
+    while True:
+        found = match(text, position, end) if position < end else None
+        kind = found.lastgroup if found else "end"
+        next_position = found.end() if found else end
+        if kind in ("run", "string", "character", "odd"):
+            if chunk_start < 0:
+                chunk_start = position
+            chunk_end = next_position
+            if kind == "run":
+                opened = text.count("(", position, next_position)
+                closed = text.count(")", position, next_position)
+                if opened or closed:
+                    depth += opened - closed
+                    if depth <= 0:
+                        resume = None
+        elif kind in ("blank", "comment", "continuation"):
+            pass
+        elif kind == "endless_string":
+            append(Piece(PROBLEM, position, next_position, "unterminated string"))
+            if chunk_start < 0:
+                chunk_start = position
+            chunk_end = next_position
+        elif kind == "endless_comment":
+            append(Piece(PROBLEM, position, position + 2, "unterminated comment"))
+        else:  # a separator of some kind, a directive, or the end
+            if depth > 0 and chunk_start >= 0 and position != given_up:
+                if resume is None:
+                    resume = (position, chunk_end, _MAX_CALL_LINES)
+                at, at_chunk_end, lines_left = resume
+                if kind == "newline":
+                    lines_left -= 1
+                    resume = (at, at_chunk_end, lines_left)
+                if kind in ("cpp", "end") or lines_left == 0:
+                    position = given_up = at
+                    chunk_end = at_chunk_end
+                    resume = None
+                else:
+                    position = next_position
+                continue
+            close_chunk()
+            resume = None
+            if found is None:
+                return pieces
+            if kind == "stop":
+                append(Piece(STOP, position, next_position))
+            elif kind == "open":
+                append(Piece(BUNDLE_OPEN, position, next_position))
+            elif kind == "close":
+                append(Piece(BUNDLE_CLOSE, position, next_position))
+            elif kind == "cpp":
+                line = (_LINE if preprocessed else _CPP_LINE).match(text, next_position, end)
+                assert line is not None
+                append(Piece(CPP, next_position - 1, line.end()))
+                next_position = line.end()
+        position = next_position

@@ -1,0 +1,413 @@
+"""From chunks to statements: the grammar, applied once to each shape of statement.
+
+An LALR parse depends on the types of the tokens alone. So Lark parses each distinct sequence of types once; its tree is
+kept, and filled with the words of every chunk of that shape. Equal chunks share the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from pvasm import data
+from pvasm.syntax import tree
+from pvasm.syntax.tokens import TERMINALS, Tokens, tokenize
+
+if TYPE_CHECKING:
+    from lark import Lark, Tree
+
+# A longer instruction or condition is no parser's business: it bounds the depth of the trees as well.
+_MAX_TOKENS = 400
+
+_WORDS = {
+    "EQUALS": "`='",
+    "COMMA": "`,'",
+    "COLON": "`:'",
+    "LPAR": "`('",
+    "RPAR": "`)'",
+    "LSQB": "`['",
+    "RSQB": "`]'",
+    "NAME": "a name",
+    "INT": "a number",
+    "MNEMONIC": "an instruction",
+    "$END": "the end of the statement",
+}
+_EXPRESSION_STARTS = frozenset({"NAME", "INT", "LPAR", "MINUS"})
+
+# What a chunk says: its labels and tags, then its statement.
+Parsed = tuple[tree.Syntax, ...]
+
+
+@cache
+def _grammar() -> Lark:
+    """The grammar's parser, over sequences of token types."""
+    from lark import Lark, Token
+    from lark.lexer import Lexer
+
+    class KeyLexer(Lexer):
+        """Makes a token of each letter of a key; its value is its index."""
+
+        def __init__(self, lexer_conf: object) -> None:
+            pass
+
+        def lex(self, data: str) -> Any:  # type: ignore[override]
+            for index, letter in enumerate(data):
+                yield Token(TERMINALS[letter], cast(str, index))
+
+    grammar = data.grammar_file("ia64.lark").read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr", lexer=KeyLexer, start=["statement", "condition"])
+
+
+class _Malformed(Exception):
+    """A sequence of tokens that the grammar does not know; `index` is that of the token it stopped at."""
+
+    def __init__(self, index: int, expected: frozenset[str]) -> None:
+        super().__init__()
+        self.index = index
+        self.expected = expected
+
+
+@cache
+def _shape(key: str, start: str) -> Tree[Any] | _Malformed:
+    """The tree of a sequence of token types, or what is wrong with it."""
+    from lark.exceptions import UnexpectedToken
+
+    try:
+        return _grammar().parse(key, start=start)
+    except UnexpectedToken as error:
+        index = len(key) if error.token.type == "$END" else cast(int, error.token.value)
+        return _Malformed(index, frozenset(error.accepts or error.expected))
+
+
+class _Filler:
+    """Fills a shape with the words of one chunk."""
+
+    __slots__ = ("ends", "starts", "text")
+
+    def __init__(self, text: str, tokens: Tokens) -> None:
+        self.text = text
+        self.starts = tokens.starts
+        self.ends = tokens.ends
+
+    def word(self, index: int) -> str:
+        return self.text[self.starts[index] : self.ends[index]]
+
+    def expression(self, node: Tree[Any]) -> tree.Expression:
+        return _EXPRESSIONS[node.data](self, node.children)
+
+    def name(self, children: list[Any]) -> tree.Expression:
+        index = children[0].value
+        return tree.Name(self.word(index), self.starts[index], self.ends[index])
+
+    def symbol(self, children: list[Any]) -> tree.Expression:
+        index, hash_index = children[0].value, children[1].value
+        return tree.Name(self.word(index), self.starts[index], self.ends[hash_index], is_symbol=True)
+
+    def integer(self, children: list[Any]) -> tree.Expression:
+        index = children[0].value
+        word = self.word(index)
+        return tree.Number(word, integer_value(word), self.starts[index], self.ends[index])
+
+    def other_number(self, children: list[Any]) -> tree.Expression:
+        index = children[0].value
+        return tree.Number(self.word(index), None, self.starts[index], self.ends[index])
+
+    def string(self, children: list[Any]) -> tree.Expression:
+        index = children[0].value
+        return tree.String(self.word(index), self.starts[index], self.ends[index])
+
+    def parenthesised(self, children: list[Any]) -> tree.Expression:
+        return self.expression(children[1])
+
+    def unary(self, children: list[Any]) -> tree.Expression:
+        operator, operand = children[0].value, self.expression(children[1])
+        return tree.Unary(self.word(operator), operand, self.starts[operator], operand.end)
+
+    def binary(self, children: list[Any]) -> tree.Expression:
+        left, right = self.expression(children[0]), self.expression(children[2])
+        return tree.Binary(self.word(children[1].value), left, right, left.start, right.end)
+
+    def choice(self, children: list[Any]) -> tree.Expression:
+        arguments = tuple(self.expression(child) for child in children[::2])
+        return tree.Call("?:", arguments, arguments[0].start, arguments[-1].end)
+
+    def defined(self, children: list[Any]) -> tree.Expression:
+        function, name = children[0].value, self.name(children[1:])
+        return tree.Call(self.word(function), (name,), self.starts[function], name.end)
+
+    def call(self, children: list[Any]) -> tree.Expression:
+        function = children[0].value
+        arguments = tuple(self.expression(child) for child in children[2].children[::2])
+        return tree.Call(self.word(function), arguments, self.starts[function], self.ends[children[3].value])
+
+    def index(self, children: list[Any]) -> tree.Expression:
+        file = children[0].value
+        return tree.Index(
+            self.word(file), self.expression(children[2]), self.starts[file], self.ends[children[3].value]
+        )
+
+    def memory(self, children: list[Any]) -> tree.Expression:
+        return tree.Memory(
+            self.expression(children[1]), self.starts[children[0].value], self.ends[children[2].value]
+        )
+
+    def operands(self, node: Tree[Any]) -> tuple[tree.Expression, ...]:
+        return tuple(self.expression(child) for child in node.children[::2])
+
+
+_EXPRESSIONS: dict[str, Callable[[_Filler, list[Any]], tree.Expression]] = {
+    name: getattr(_Filler, name)
+    for name in (
+        "name symbol integer other_number string parenthesised unary binary choice defined call index memory".split()
+    )
+}
+
+_CHARACTERS = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12, "v": 11, "0": 0}
+
+
+def integer_value(word: str) -> int | None:
+    """The value of an integer or character constant as GNU as reads it; None if it has none (`09`)."""
+    if word[0] == "'":
+        character = word[1:2]
+        if character == "\\":
+            return _CHARACTERS.get(word[2], ord(word[2]))
+        return ord(character)
+    digits = word.rstrip("uUlL")
+    try:
+        if digits[:2] in ("0x", "0X"):
+            return int(digits[2:], 16)
+        if digits[:2] in ("0b", "0B"):
+            return int(digits[2:], 2)
+        return int(digits, 8 if digits[0] == "0" else 10)
+    except ValueError:
+        return None
+
+
+def _due(expected: frozenset[str]) -> str:
+    """What the grammar would have accepted, for a person."""
+    if expected >= _EXPRESSION_STARTS:
+        return "an operand"
+    words = sorted(_WORDS[terminal] for terminal in expected if terminal in _WORDS)
+    return " or ".join(words) if 0 < len(words) <= 3 else "an operator or the end of the statement"
+
+
+def _unparsed(chunk: str, tokens: Tokens, malformed: _Malformed) -> tree.Unparsed:
+    if malformed.index < len(tokens.starts):
+        at = tokens.starts[malformed.index]
+        found = f"`{chunk[at : tokens.ends[malformed.index]]}'"
+    else:
+        at, found = len(chunk), "the end of the statement"
+    return tree.Unparsed(f"{found} where {_due(malformed.expected)} is due", at, 0, len(chunk))
+
+
+class Parser:
+    """Parses chunks; `is_mnemonic` tells whether a lower-case word (completers included) names an instruction."""
+
+    def __init__(self, is_mnemonic: Callable[[str], bool]) -> None:
+        self._is_mnemonic = is_mnemonic
+        self._chunks: dict[str, Parsed] = {}
+
+    def chunk(self, text: str) -> Parsed:
+        """The labels, tags and statement of a chunk. Never fails: what is no statement is one `Unparsed`."""
+        parsed = self._chunks.get(text)
+        if parsed is None:
+            parsed = self._chunks[text] = self._parse(text)
+        return parsed
+
+    def expression(self, text: str) -> tree.Expression | None:
+        """The expression that `text` is, or None if it is none."""
+        tokens = tokenize(f".={text}", lambda word: False)
+        shape = _shape(tokens.key, "statement") if len(tokens.key) < _MAX_TOKENS else None
+        if shape is None or isinstance(shape, _Malformed) or tokens.key[:2] != "N=":
+            return None
+        return _Filler(f".={text}", tokens).expression(shape.children[0].children[2])
+
+    def _parse(self, chunk: str) -> Parsed:
+        tokens = tokenize(chunk, self._is_mnemonic)
+        if len(tokens.key) > _MAX_TOKENS:
+            return (tree.Unparsed(f"a statement of more than {_MAX_TOKENS} words", 0, 0, len(chunk)),)
+        shape = _shape(tokens.key, "statement")
+        if isinstance(shape, _Malformed):
+            return (_unparsed(chunk, tokens, shape),)
+        filler = _Filler(chunk, tokens)
+        parsed: list[tree.Syntax] = []
+        for node in shape.children:
+            if node.data == "prefix":
+                parsed.append(_prefix(filler, node.children[0]))
+            else:
+                _STATEMENTS[node.data](filler, node.children, chunk, tokens, parsed)
+        return tuple(parsed)
+
+
+def _prefix(filler: _Filler, node: Tree[Any]) -> tree.Syntax:
+    """A label or a tag."""
+    first = node.children[0].value
+    if node.data == "label":
+        return tree.Label(filler.word(first), filler.starts[first], filler.ends[node.children[1].value])
+    return tree.Tag(
+        filler.word(node.children[1].value), filler.starts[first], filler.ends[node.children[3].value]
+    )
+
+
+def _leading(
+    filler: _Filler, children: list[Any], parsed: list[tree.Syntax]
+) -> tuple[tree.Expression | None, int, list[Any]]:
+    """The predicate, where the statement starts, and the rest; labels after a predicate are statements of their own."""
+    predicate: tree.Expression | None = None
+    start = -1
+    for position, child in enumerate(children):
+        if getattr(child, "data", None) == "predicate":
+            predicate = filler.expression(child.children[1])
+            start = filler.starts[child.children[0].value]
+        elif getattr(child, "data", None) == "label":
+            parsed.append(_prefix(filler, child))
+        else:
+            return predicate, start if start >= 0 else filler.starts[child.value], children[position:]
+    raise AssertionError("a statement without a head")
+
+
+def _instruction(
+    filler: _Filler, children: list[Any], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]
+) -> None:
+    predicate, start, (head, operands) = _leading(filler, children, parsed)
+    outputs: tuple[tree.Expression, ...] = ()
+    inputs: tuple[tree.Expression, ...] = ()
+    has_equals = False
+    for child in operands.children:
+        if getattr(child, "data", None) == "operand_list":
+            inputs = filler.operands(child)
+        else:
+            outputs, inputs, has_equals = inputs, (), True
+    parsed.append(
+        tree.Instruction(
+            predicate,
+            filler.word(head.value).lower(),
+            outputs,
+            inputs,
+            has_equals,
+            filler.starts[head.value],
+            start,
+            len(chunk),
+        )
+    )
+
+
+def _assignment(filler: _Filler, children: list[Any], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]) -> None:
+    name, operator, value = children
+    parsed.append(
+        tree.Assignment(
+            filler.word(name.value),
+            filler.word(operator.value),
+            filler.expression(value),
+            filler.starts[name.value],
+            len(chunk),
+        )
+    )
+
+
+def _directive(filler: _Filler, children: list[Any], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]) -> None:
+    head = children[0].value
+    arguments, _ = _arguments(chunk, tokens, tokens.arguments, "([", ")]")
+    parsed.append(
+        tree.Directive(
+            filler.word(head).lower(), tuple(argument.text for argument in arguments), filler.starts[head], len(chunk)
+        )
+    )
+
+
+def _template(filler: _Filler, children: list[Any], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]) -> None:
+    head = children[0].value
+    parsed.append(tree.Template(filler.word(head)[1:].lower(), filler.starts[head], filler.ends[head]))
+
+
+def _macro_call(filler: _Filler, children: list[Any], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]) -> None:
+    predicate, start, rest = _leading(filler, children, parsed)
+    head = rest[0].value
+    name = filler.word(head)
+    first = tokens.arguments
+    parenthesised = first < len(tokens.starts) and chunk[tokens.starts[first]] == "("
+    if parenthesised:
+        arguments, after = _arguments(chunk, tokens, first + 1, "(", ")")
+        if after == len(tokens.starts):
+            parsed.append(tree.Unparsed(f"the parenthesis after {name} is not closed", tokens.starts[first], start, len(chunk)))
+            return
+        call_end = tokens.ends[after]
+    else:
+        arguments, _ = _arguments(chunk, tokens, first, "(", ")")
+        call_end = len(chunk)
+    parsed.append(
+        tree.MacroCall(
+            predicate,
+            name,
+            arguments,
+            parenthesised,
+            filler.starts[head],
+            call_end,
+            chunk[call_end:].strip(),
+            start,
+            len(chunk),
+        )
+    )
+
+
+_STATEMENTS: dict[str, Callable[[_Filler, list[Any], str, Tokens, list[tree.Syntax]], None]] = {
+    "instruction": _instruction,
+    "assignment": _assignment,
+    "directive": _directive,
+    "template": _template,
+    "macro_call": _macro_call,
+}
+
+
+def _arguments(
+    chunk: str, tokens: Tokens, first: int, opening: str, closing: str
+) -> tuple[tuple[tree.Argument, ...], int]:
+    """The arguments from token `first` on, split at top-level commas; and the token that closes them, or their number."""
+    arguments: list[tree.Argument] = []
+    depth = 0
+    starts, ends = tokens.starts, tokens.ends
+    argument_first = index = first
+    total = len(starts)
+
+    def add(end: int) -> None:
+        if end > argument_first:
+            start, stop = starts[argument_first], ends[end - 1]
+        else:
+            start = stop = ends[end - 1] if end else 0
+        arguments.append(tree.Argument(chunk[start:stop], start, stop))
+
+    while index < total:
+        character = chunk[starts[index] : ends[index]]
+        if character in opening:
+            depth += 1
+        elif character in closing:
+            if depth == 0:
+                break
+            depth -= 1
+        elif character == "," and depth == 0:
+            add(index)
+            argument_first = index + 1
+        index += 1
+    if index > first:
+        add(index)
+    return tuple(arguments), index
+
+
+def parse_condition(text: str) -> tree.Expression | None:
+    """The expression of a `#if`, or None if it is none that the C preprocessor would take."""
+    tokens = _all_tokens(text)
+    if len(tokens.key) > _MAX_TOKENS:
+        return None
+    shape = _shape(tokens.key, "condition")
+    if isinstance(shape, _Malformed):
+        return None
+    return _Filler(text, tokens).expression(shape.children[0])
+
+
+def _all_tokens(text: str) -> Tokens:
+    """The tokens of `text`, none of them taken for a head."""
+    tokens = tokenize(f"={text}", lambda word: False)
+    return Tokens(
+        tokens.key[1:], [start - 1 for start in tokens.starts[1:]], [end - 1 for end in tokens.ends[1:]], tokens.arguments
+    )

@@ -1,0 +1,192 @@
+"""The tokens of one chunk: the second of the lexer's two steps.
+
+A token's type is one letter of a key; the key of a whole chunk (`(N)MN=N` for `(p6) mov r1 = r2`) is what the grammar
+in grammars/ia64.lark is about. TERMINALS gives each letter its name there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+TERMINALS = {
+    "N": "NAME",
+    "I": "INT",
+    "L": "LOCAL",
+    "F": "OTHER_NUMBER",
+    "S": "STRING",
+    "A": "AT_NAME",
+    "M": "MNEMONIC",
+    "D": "DIRECTIVE",
+    "T": "TEMPLATE",
+    "$": "ARGUMENTS",
+    "(": "LPAR",
+    ")": "RPAR",
+    "[": "LSQB",
+    "]": "RSQB",
+    ",": "COMMA",
+    ":": "COLON",
+    "=": "EQUALS",
+    "#": "HASH",
+    "?": "QUESTION",
+    "+": "PLUS",
+    "-": "MINUS",
+    "*": "STAR",
+    "/": "SLASH",
+    "%": "PERCENT",
+    "|": "OR",
+    "&": "AND",
+    "^": "XOR",
+    "~": "TILDE",
+    "!": "NOT",
+    "<": "LT",
+    ">": "GT",
+    "E": "EQ",
+    "n": "NE",
+    "l": "LE",
+    "g": "GE",
+    "s": "SHL",
+    "r": "SHR",
+    "a": "ANDAND",
+    "o": "OROR",
+    "x": "OTHER",
+}
+
+_LONG_OPERATORS = {
+    "==": "E",
+    "!=": "n",
+    "<>": "n",
+    "<=": "l",
+    ">=": "g",
+    "<<": "s",
+    ">>": "r",
+    "&&": "a",
+    "||": "o",
+}
+# The tokens that a letter stands for exactly; any other single character is OTHER.
+_SINGLE = frozenset("()[],:=#?+-*/%|&^~!<>")
+
+# A name may hold a .macro argument (\reg, \(), \@) or pasted parts (a##b) where it stands in a macro's body.
+_NAME_CHARACTER = r"[\w.$\u0080-\U0010ffff]"
+_ARGUMENT = r"\\(?:\w+|\(\)|@)"
+_TOKEN = re.compile(
+    rf"""
+      (?P<blank>(?:[\s\ufeff]|\\[ \t\r]*\n)+|/\*(?s:.*?)\*/|//[^\n]*)
+    | (?P<N>(?:(?!\d){_NAME_CHARACTER}|{_ARGUMENT})(?:{_NAME_CHARACTER}|{_ARGUMENT}|[ \t]*\#\#[ \t]*(?=[\w\\]))*)
+    | (?P<L>\d+[bf](?![\w.$]))
+    | (?P<F>\d+\.\d*(?:[eE][-+]?\d+)?(?![\w.$])|0[rRfFdD][-+]?[\d.]+(?:[eE][-+]?\d+)?(?![\w.$]))
+    | (?P<I>(?:0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)[uUlL]*(?![\w.$])|'(?:\\[^\n]|[^\\\n])'?)
+    | (?P<S>"(?:\\[^\n]|[^"\\\n])*")
+    | (?P<A>@\w+)
+    | (?P<long>[=!<>]=|<>|<<|>>|&&|\|\|)
+    | (?P<single>(?s:.))
+    """,
+    re.VERBOSE,
+)
+
+BUNDLE_TEMPLATES = frozenset("mii mlx mmi mfi mmf mib mbb bbb mmb mfb".split())
+
+_DATA = frozenset(
+    "data1 data2 data4 data8 data16 real4 real8 real10 real16 string stringz"
+    " xdata1 xdata2 xdata4 xdata8 xreal4 xreal8 xreal10 xreal16 xstring xstringz".split()
+)
+
+
+class Tokens(NamedTuple):
+    """The tokens of a chunk: a letter each in `key`, and where each starts and ends in the chunk.
+
+    `arguments` is the index of the first token that the key's `$` stands for, or the number of tokens.
+    """
+
+    key: str
+    starts: list[int]
+    ends: list[int]
+    arguments: int
+
+
+def tokenize(chunk: str, is_mnemonic: Callable[[str], bool]) -> Tokens:
+    """The tokens of a chunk. `is_mnemonic` tells whether a lower-case word (with completers) names an instruction."""
+    letters: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for found in _TOKEN.finditer(chunk):
+        kind = found.lastgroup
+        if kind == "blank":
+            continue
+        start, end = found.span()
+        if kind == "single":
+            character = chunk[start]
+            kind = character if character in _SINGLE else "x"
+        elif kind == "long":
+            kind = _LONG_OPERATORS[chunk[start:end]]
+        assert kind is not None
+        letters.append(kind)
+        starts.append(start)
+        ends.append(end)
+    key = "".join(letters)
+    at = _head(key, 0)
+    if at < 0:
+        return Tokens(key, starts, ends, len(key))
+    letter = _head_letter(chunk[starts[at] : ends[at]], key[at + 1 : at + 2], is_mnemonic)
+    if letter == "T":  # an instruction may follow a template on its line
+        key = f"{key[:at]}T{key[at + 1 :]}"
+        at = _head(key, at + 1)
+        if at < 0:
+            return Tokens(key, starts, ends, len(key))
+        letter = _head_letter(chunk[starts[at] : ends[at]], key[at + 1 : at + 2], is_mnemonic)
+    if letter == "M":
+        return Tokens(f"{key[:at]}M{key[at + 1 :]}", starts, ends, len(key))
+    if letter == "N" and key[at + 1 : at + 2] in ("=", "E"):
+        return Tokens(key, starts, ends, len(key))
+    rest = "$" if at + 1 < len(key) else ""
+    return Tokens(f"{key[:at]}{letter}{rest}", starts, ends, at + 1)
+
+
+def _head(key: str, at: int) -> int:
+    """The index of a statement's head, after labels, tags and a predicate; -1 if no word stands there."""
+    total = len(key)
+    while at < total:
+        letter = key[at]
+        if letter in "NI" and key[at + 1 : at + 2] == ":":
+            at += 2
+        elif letter == "[" and key[at + 1 : at + 2] in ("N", "I") and key[at + 2 : at + 4] == ":]":
+            at += 4
+        elif letter == "(":
+            at = _closing(key, at) + 1
+            if at == 0:
+                return -1
+        else:
+            return at if letter == "N" else -1
+    return -1
+
+
+def _closing(key: str, at: int) -> int:
+    """The index of the parenthesis that closes the one at `at`, or -1."""
+    depth = 0
+    for index in range(at, len(key)):
+        if key[index] == "(":
+            depth += 1
+        elif key[index] == ")":
+            depth -= 1
+            if depth == 0:
+                return index
+    return -1
+
+
+def _head_letter(word: str, following: str, is_mnemonic: Callable[[str], bool]) -> str:
+    """Which of the letters M, D, T, N a word is where a statement's head is due; `following` is the next token's letter."""
+    lower = word.lower()
+    if following == "=":
+        return "N"  # `name = value`, whatever the name
+    if word[0] == ".":
+        if lower[1:] in BUNDLE_TEMPLATES:
+            return "T"
+        return "D" if len(word) > 1 else "N"
+    if lower.partition(".")[0] in _DATA:
+        return "D"
+    if is_mnemonic(lower):
+        # GNU as takes mnemonics in any case. In upper case it is an instruction if it looks like nothing else: `COVER` and
+        # `RFI` are ops, and `NAME(` a macro invocation.
+        return "M" if word == lower or following not in ("", "(") else "N"
+    return "N"

@@ -1,0 +1,110 @@
+"""Source text that loses nothing: bytes in, the same bytes out, and places in between.
+
+Bytes that are not UTF-8 become lone surrogates (PEP 383), so any file can be read, searched and written back unchanged.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pvasm.errors import PvasmError
+
+MAX_FILE_BYTES = 256 << 20
+MAX_LINE_CHARACTERS = 1 << 20
+
+
+def decode(data: bytes) -> str:
+    """The text of `data`; `encode` gives the same bytes back."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def encode(text: str) -> bytes:
+    """The bytes of a text that `decode` made."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a source file; `-` is standard input.
+
+    Raises PvasmError for a file that cannot be read, that is binary (holds a NUL), or that has a line longer than
+    MAX_LINE_CHARACTERS.
+    """
+    name = os.fspath(path)
+    try:
+        if name == "-":
+            name = "<stdin>"
+            data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise PvasmError(error.strerror or str(error), name) from error
+    return check_text(decode(data), name) if len(data) <= MAX_FILE_BYTES else _too_large(name)
+
+
+def _too_large(name: str) -> str:
+    raise PvasmError(f"larger than {MAX_FILE_BYTES >> 20} MiB: not read", name)
+
+
+def check_text(text: str, name: str) -> str:
+    """`text`, if it can be assembly source.
+
+    Raises PvasmError, with its place, for a NUL character and for a line longer than MAX_LINE_CHARACTERS.
+    """
+    nul = text.find("\0")
+    if nul >= 0:
+        line, column = line_and_column(line_starts(text), nul)
+        raise PvasmError("NUL byte: a binary file, not assembly source", name, line, column)
+    if len(text) > MAX_LINE_CHARACTERS:
+        long_line = re.search(r"[^\n]{%d}" % (MAX_LINE_CHARACTERS + 1), text)
+        if long_line:
+            line, column = line_and_column(line_starts(text), long_line.start())
+            raise PvasmError(f"line longer than {MAX_LINE_CHARACTERS} characters: not read", name, line, column)
+    return text
+
+
+def line_starts(text: str) -> list[int]:
+    """The offset of each line's first character."""
+    starts = [0]
+    find, at = text.find, text.find("\n")
+    while at >= 0:
+        starts.append(at + 1)
+        at = find("\n", at + 1)
+    return starts
+
+
+def line_and_column(starts: list[int], offset: int) -> tuple[int, int]:
+    """The line and column of an offset, both counted from 1."""
+    line = bisect_right(starts, offset)
+    return line, offset - starts[line - 1] + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the characters from `start` to `end` by `replacement`."""
+
+    start: int
+    end: int
+    replacement: str
+
+
+def apply_edits(text: str, edits: Iterable[Edit]) -> str:
+    """`text` with all edits made; nothing outside their spans changes.
+
+    Raises ValueError if two edits overlap.
+    """
+    parts: list[str] = []
+    at = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        if edit.start < at:
+            raise ValueError(f"edits overlap at offset {edit.start}")
+        parts += (text[at : edit.start], edit.replacement)
+        at = edit.end
+    parts.append(text[at:])
+    return "".join(parts)
