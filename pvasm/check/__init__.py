@@ -1,0 +1,1 @@
+"""Floor 6: the checker. An engine, and rules that it knows only by their common face."""

@@ -1,0 +1,27 @@
+"""What a rule found, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Diagnostic:
+    """One finding; lines and columns count from 1, the end is just after the last character.
+
+    `instruction` is the source text that it is about, `source_line` the whole line it stands in.
+    """
+
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    code: str
+    severity: Severity
+    message: str
+    instruction: str
+    source_line: str

@@ -1,0 +1,63 @@
+"""Runs rules over documents. It knows no rule by name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.rule import Rule, all_rules
+from pvasm.check.subject import Subject
+from pvasm.errors import PvasmError
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The codes to report: those selected (those on by default, if None) less those ignored.
+
+    A code may be cut short: `PV0` stands for all that start so.
+    """
+
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
+
+    def rules(self) -> list[Rule]:
+        """The rules that are on. Raises PvasmError for a code that no rule has."""
+        rules = all_rules()
+        for code in (*(self.select or ()), *self.ignore):
+            if not any(known.startswith(code) for known in rules):
+                raise PvasmError(f"unknown code {code!r}: the codes are {', '.join(rules)}")
+        return [
+            rule
+            for code, rule in rules.items()
+            if (rule.on_by_default if self.select is None else _covered(code, self.select))
+            and not _covered(code, self.ignore)
+        ]
+
+
+def _covered(code: str, prefixes: Collection[str]) -> bool:
+    return any(code.startswith(prefix) for prefix in prefixes)
+
+
+def run(subject: Subject, rules: Iterable[Rule]) -> list[Diagnostic]:
+    """What the rules find in a subject, in the order of the file that a person edits."""
+    document = subject.document
+    found: set[Diagnostic] = set()
+    for rule in rules:
+        for start, end, message in rule.check(subject):
+            place, stop = document.place(start), document.place(end)
+            found.add(
+                Diagnostic(
+                    place.path,
+                    place.line,
+                    place.column,
+                    stop.line,
+                    stop.column,
+                    rule.code,
+                    rule.severity,
+                    message,
+                    document.text[start:end],
+                    document.line_text(start),
+                )
+            )
+    return sorted(found)

@@ -1,0 +1,160 @@
+"""A run of the checker over files: which to read, how, and what was found in each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass, field
+from typing import TYPE_CHECKING
+
+from pvasm import cache
+from pvasm.check.diagnostic import Diagnostic
+from pvasm.errors import PvasmError
+from pvasm.sources import find_sources, is_header
+from pvasm.syntax.cpp import preprocess
+from pvasm.text import encode, read_text
+
+if TYPE_CHECKING:
+    from pvasm.check.engine import Selection
+    from pvasm.check.rule import Rule
+    from pvasm.check.subject import Subject
+    from pvasm.paravirt.catalog import Catalog
+    from pvasm.syntax.document import Document
+    from pvasm.syntax.parser import Parser
+
+
+@dataclass(frozen=True, slots=True)
+class CppSettings:
+    """What the C preprocessor is run with."""
+
+    include_directories: tuple[str, ...] = ()
+    defines: tuple[str, ...] = ()
+    includes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to check. `instances` empty means all; `cpp` None means that files are read as they are."""
+
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+    cpp: CppSettings | None = None
+    use_cache: bool = True
+
+
+@dataclass(slots=True)
+class FileResult:
+    """What was found in one file. `counts` is 0 for a header that turned out to hold no assembly, else 1."""
+
+    path: str
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    errors: list[PvasmError] = field(default_factory=list)
+    counts: int = 1
+
+
+def check_files(paths: Sequence[str], settings: Settings) -> Iterator[FileResult]:
+    """Checks the files that `paths` mean, one result a file, in order.
+
+    What is wrong with one file stands in its result and does not stop the run.
+    Raises PvasmError for settings that make no sense: an unknown code or instance, a bad instance file.
+    """
+    from pvasm.check.engine import Selection
+
+    checker = _Checker(settings, Selection(settings.select, settings.ignore))
+    errors: list[PvasmError] = []
+    sources = find_sources(paths, errors)
+    if errors:
+        yield FileResult("", errors=errors, counts=0)
+    seen: set[Diagnostic] = set()
+    for path, named in sources:
+        if settings.cpp is not None and not named and is_header(path):
+            continue  # the files that include it show it
+        result = checker.check(path, named)
+        # A header's text comes back in every file that includes it.
+        result.diagnostics = [diagnostic for diagnostic in result.diagnostics if diagnostic not in seen]
+        seen.update(result.diagnostics)
+        yield result
+
+
+class _Checker:
+    """Checks one file at a time; what is the same for all is made once, and only if the cache has no answer."""
+
+    def __init__(self, settings: Settings, selection: Selection) -> None:
+        self.settings = settings
+        self.selection = selection
+        self.rules: list[Rule] = selection.rules()
+        self.key = json.dumps([asdict(settings), sorted(rule.code for rule in self.rules)])
+        self._parts: tuple[Catalog, dict[str, bool], Parser] | None = None
+        if settings.instances:
+            self._prepared()  # an unknown instance is an error of the call, whatever the cache holds
+
+    def _prepared(self) -> tuple[Catalog, dict[str, bool], Parser]:
+        if self._parts is None:
+            from pvasm.check.instances import known_macros
+            from pvasm.ia64 import is_mnemonic
+            from pvasm.paravirt.catalog import load_catalog
+            from pvasm.syntax.parser import Parser
+
+            catalog = load_catalog()
+            self._parts = catalog, known_macros(catalog, self.settings.instances), Parser(is_mnemonic)
+        return self._parts
+
+    def check(self, path: str, named: bool) -> FileResult:
+        shown = "<stdin>" if path == "-" else path
+        result = FileResult(shown)
+        try:
+            text = read_text(path)
+            cpp = self.settings.cpp
+            if cpp is not None and not shown.endswith(".s"):
+                text = preprocess(
+                    shown,
+                    include_directories=cpp.include_directories,
+                    defines=cpp.defines,
+                    includes=cpp.includes,
+                    text=text if path == "-" else None,
+                )
+        except PvasmError as error:
+            result.errors.append(error)
+            return result
+        name = cache.key(f"{self.key} {shown} {named}", encode(text)) if self.settings.use_cache else ""
+        kept = cache.load(name) if name else None
+        if kept is not None:
+            return _load(shown, kept)
+        self._check_text(text, named, result)
+        if name:
+            cache.store(name, _dump(result))
+        return result
+
+    def _check_text(self, text: str, named: bool, result: FileResult) -> None:
+        from pvasm.check.engine import run
+        from pvasm.check.subject import Subject
+        from pvasm.syntax.document import read_document
+
+        catalog, known, parser = self._prepared()
+        document = read_document(parser, text, result.path, preprocessed=True if self.settings.cpp else None)
+        subject = Subject(document, catalog, known)
+        rules = self.rules
+        if is_header(result.path) and not named:
+            if not subject.holds_assembly():
+                result.counts = 0
+                return
+            rules = [rule for rule in rules if rule.in_mixed_headers]
+        result.diagnostics = run(subject, rules)
+        result.errors += [
+            PvasmError(problem.message, *document.place(problem.offset))
+            for problem in document.problems
+            if subject.concerns(problem.conditions)
+        ]
+
+
+def _dump(result: FileResult) -> bytes:
+    errors = [(error.message, error.path, error.line, error.column) for error in result.errors]
+    return json.dumps([result.counts, [astuple(diagnostic) for diagnostic in result.diagnostics], errors]).encode()
+
+
+def _load(path: str, kept: bytes) -> FileResult:
+    counts, diagnostics, errors = json.loads(kept)
+    return FileResult(
+        path, [Diagnostic(*values) for values in diagnostics], [PvasmError(*values) for values in errors], counts
+    )

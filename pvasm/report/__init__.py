@@ -1,0 +1,1 @@
+"""Floor 7: diagnostics for people and for programs."""

@@ -1,0 +1,25 @@
+"""Diagnostics for a program: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from pvasm.check.diagnostic import Diagnostic
+
+FIELDS = ("path", "line", "column", "end_line", "end_column", "code", "severity", "message", "instruction")
+
+
+def render(diagnostic: Diagnostic) -> str:
+    """The object of one diagnostic, with the keys of FIELDS, on one line.
+
+    Text that is not UTF-8 in the source is written with U+FFFD in its place, so that the output always is.
+    """
+    return json.dumps({name: _whole(getattr(diagnostic, name)) for name in FIELDS})
+
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _whole(value: object) -> object:
+    return _LONE_SURROGATE.sub("\ufffd", value) if isinstance(value, str) else value

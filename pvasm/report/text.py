@@ -1,0 +1,41 @@
+"""Diagnostics for a person: `path:line:column: CODE severity: message`, then the line with the place marked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from pvasm.check.diagnostic import Diagnostic
+
+_WIDTH = 200  # of the source line shown, in characters
+
+
+def render(diagnostic: Diagnostic) -> str:
+    """The lines that show one diagnostic, without a line end after the last."""
+    head = (
+        f"{diagnostic.path}:{diagnostic.line}:{diagnostic.column}: "
+        f"{diagnostic.code} {diagnostic.severity}: {diagnostic.message}"
+    )
+    shown, marks = _marked(diagnostic)
+    return f"{head}\n    {shown}\n    {marks}" if shown.strip() else head
+
+
+def _marked(diagnostic: Diagnostic) -> tuple[str, str]:
+    """The source line, cut to size around the place, and the line that marks it."""
+    line = diagnostic.source_line
+    start = diagnostic.column - 1
+    end = diagnostic.end_column - 1 if diagnostic.end_line == diagnostic.line else len(line)
+    end = max(min(end, len(line)), start + 1)
+    cut = max(0, start - _WIDTH // 2) if len(line) > _WIDTH else 0
+    shown = "".join(character if character.isprintable() or character == "\t" else "?" for character in line[cut : cut + _WIDTH])
+    # A tab stays a tab, so that the marks stand under the place at any tab width.
+    blank = "".join("\t" if character == "\t" else " " for character in line[cut:start])
+    return shown, blank + "^" + "~" * (min(end, cut + _WIDTH) - start - 1)
+
+
+def summary(diagnostics: Iterable[Diagnostic], files: int) -> str:
+    """The count at the end of a run."""
+    counts = Counter(diagnostic.severity for diagnostic in diagnostics)
+    where = f"in {files} file{'' if files == 1 else 's'}"
+    found = [f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}" for severity in ("error", "warning", "note") if counts[severity]]
+    return f"{', '.join(found)} {where}" if found else f"nothing found {where}"
