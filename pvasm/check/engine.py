@@ -42,11 +42,11 @@ def _covered(code: str, prefixes: Collection[str]) -> bool:
 def run(subject: Subject, rules: Iterable[Rule]) -> list[Diagnostic]:
     """What the rules find in a subject, in the order of the file that a person edits."""
     document = subject.document
-    found: set[Diagnostic] = set()
+    found: list[Diagnostic] = []
     for rule in rules:
         for start, end, message in rule.check(subject):
             place, stop = document.place(start), document.place(end)
-            found.add(
+            found.append(
                 Diagnostic(
                     place.path,
                     place.line,

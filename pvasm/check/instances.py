@@ -20,16 +20,15 @@ def known_macros(catalog: Catalog, names: Sequence[str]) -> dict[str, bool]:
     every = [load_instance(name) for name in instance_names()]
     chosen = [load_instance(name) for name in names]
     if chosen:
-        for instance in every:
-            known.update(dict.fromkeys(instance.defines, False))
+        for instance in (*every, *chosen):
+            known[instance.defines] = False
         for instance in chosen:
             # With several instances in question, each of their macros may be defined or not.
-            for symbol in instance.defines:
-                known.pop(symbol, None)
-                if len(chosen) == 1:
-                    known[symbol] = True
+            known.pop(instance.defines, None)
+            if len(chosen) == 1:
+                known[instance.defines] = True
         return known
     for instance in every:
         if instance.environment == "hardware":
-            known.update(dict.fromkeys(instance.defines, False))
+            known[instance.defines] = False
     return known

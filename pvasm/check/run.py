@@ -71,9 +71,9 @@ def check_files(paths: Sequence[str], settings: Settings) -> Iterator[FileResult
         if settings.cpp is not None and not named and is_header(path):
             continue  # the files that include it show it
         result = checker.check(path, named)
-        # A header's text comes back in every file that includes it.
-        result.diagnostics = [diagnostic for diagnostic in result.diagnostics if diagnostic not in seen]
-        seen.update(result.diagnostics)
+        # A header's own text comes back in every file that includes it.
+        result.diagnostics = [d for d in result.diagnostics if d.path == result.path or d not in seen]
+        seen.update(d for d in result.diagnostics if d.path != result.path)
         yield result
 
 

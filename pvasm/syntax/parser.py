@@ -56,7 +56,7 @@ def _grammar() -> Lark:
                 yield Token(TERMINALS[letter], cast(str, index))
 
     grammar = data.grammar_file("ia64.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", lexer=KeyLexer, start=["statement", "condition"])
+    return Lark(grammar, parser="lalr", lexer=KeyLexer, start=["statement", "condition", "expression"])
 
 
 class _Malformed(Exception):
@@ -217,11 +217,7 @@ class Parser:
 
     def expression(self, text: str) -> tree.Expression | None:
         """The expression that `text` is, or None if it is none."""
-        tokens = tokenize(f".={text}", lambda word: False)
-        shape = _shape(tokens.key, "statement") if len(tokens.key) < _MAX_TOKENS else None
-        if shape is None or isinstance(shape, _Malformed) or tokens.key[:2] != "N=":
-            return None
-        return _Filler(f".={text}", tokens).expression(shape.children[0].children[2])
+        return _parse_whole(text, "expression")
 
     def _parse(self, chunk: str) -> Parsed:
         tokens = tokenize(chunk, self._is_mnemonic)
@@ -396,13 +392,17 @@ def _arguments(
 
 def parse_condition(text: str) -> tree.Expression | None:
     """The expression of a `#if`, or None if it is none that the C preprocessor would take."""
+    return _parse_whole(text, "condition")
+
+
+def _parse_whole(text: str, start: str) -> tree.Expression | None:
     tokens = _all_tokens(text)
     if len(tokens.key) > _MAX_TOKENS:
         return None
-    shape = _shape(tokens.key, "condition")
+    shape = _shape(tokens.key, start)
     if isinstance(shape, _Malformed):
         return None
-    return _Filler(text, tokens).expression(shape.children[0])
+    return _Filler(text, tokens).expression(shape)
 
 
 def _all_tokens(text: str) -> Tokens:

@@ -1,0 +1,212 @@
+"""How fast `pvasm check` is: `make bench` prints the tables.
+
+The yardstick is what a kernel build does for one instance, file by file: the C preprocessor, a sed script that turns
+thirty sensitive and privileged instructions into errors, the assembler. It knows nothing of conditions, comments or
+strings, and sees one configuration at a time; pvasm reads the raw files. Both get the 28 files of the test corpus.
+
+The synthetic files are the same files over and over, so they show how time and memory grow, and not how fast a file of
+so many different lines would be.
+
+Times are wall times: the median of several runs, after one that is not counted (so all files are in the page cache).
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.corpus.build import Corpus, CorpusError, corpus
+
+SYNTHETIC = (20_000, 110_000, 200_000)  # lines of the synthetic files: two steps of one length
+
+GENERAL = r"[a-z][a-z0-9_]*"
+CONTROL = ("ifa", "itir", "isr", "iha", "iim", "iip", "ipsr", "ivr")
+SENSITIVE = (  # thirty extended regular expressions
+    *(rf"mov[ \t]+{GENERAL}[ \t]*=[ \t]*cr\.{name}" for name in CONTROL),
+    *(rf"mov[ \t]+cr\.{name}[ \t]*=[ \t]*{GENERAL}" for name in ("ifa", "itir", "iha", "ipsr", "ifs", "iip")),
+    rf"mov[ \t]+{GENERAL}[ \t]*=[ \t]*psr",
+    rf"mov(\.m)?[ \t]+{GENERAL}[ \t]*=[ \t]*ar\.itc",
+    rf"mov[ \t]+ar\.eflag[ \t]*=[ \t]*{GENERAL}",
+    rf"mov[ \t]+ar\.k[0-7][ \t]*=[ \t]*{GENERAL}",
+    rf"mov[ \t]+{GENERAL}[ \t]*=[ \t]*cpuid\[",
+    rf"mov[ \t]+{GENERAL}[ \t]*=[ \t]*pmd\[",
+    rf"thash[ \t]+{GENERAL}",
+    rf"ttag[ \t]+{GENERAL}",
+    rf"fc(\.i)?[ \t]+{GENERAL}",
+    r"itc\.[id][ \t]",
+    r"ssm[ \t]+(psr|0x)",
+    r"rsm[ \t]+(psr|0x)",
+    r"bsw\.0",
+    r"bsw\.1",
+    r"cover",
+    r"rfi",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One process, from start to end."""
+
+    seconds: float
+    peak_kib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What is measured, with what, and where there is room for scratch files."""
+
+    corpus: Corpus
+    scratch: Path
+    runs: int
+
+    def three_ways(self) -> tuple[float, float, float]:
+        """Median seconds for all files: the kernel's way; `pvasm check` with an empty cache; with a filled one.
+
+        The three take turns, so that whatever else the machine does slows all of them.
+        """
+        script, cache = self._kernel_way(), self._fresh_cache()
+        turns = [
+            (
+                seconds_of_shell(script),
+                check(self._raw_files(), self._fresh_cache()).seconds,
+                check(self._raw_files(), cache).seconds,
+            )
+            for _ in range(1 + self.runs)
+        ]
+        kernel, cold, warm = (statistics.median(column) for column in zip(*turns[1:], strict=True))
+        return kernel, cold, warm
+
+    def _kernel_way(self) -> str:
+        """A shell script that runs one program after the other, as make would."""
+        script = self.scratch / "sensitive.sed"
+        script.write_text("".join(map(sed_command, SENSITIVE)))
+        text, checked, binary = (str(self.scratch / name) for name in ("text.s", "checked.s", "binary.o"))
+        commands = []
+        for file in self.corpus.files:
+            commands += [
+                shlex.join(["gcc", "-E", *self.corpus.cpp_flags, str(file.raw), "-o", text]),
+                shlex.join(["sed", "-E", "-f", str(script), text]) + f" > {shlex.quote(checked)}",
+                shlex.join(["ia64-linux-gnu-as", "-x", "-o", binary, checked]),
+            ]
+        return "\n".join(commands)
+
+    def check_lines(self, at_least: int) -> tuple[int, Run]:
+        """How many lines, and what a check of one file of so many takes (the run of median time), without a cache."""
+        path = self.scratch / f"synthetic-{at_least}.S"
+        lines = concatenate((file.raw for file in self.corpus.files), at_least, path)
+        timed = [check([path], self._fresh_cache()) for _ in range(self.runs)]
+        return lines, sorted(timed, key=lambda run: run.seconds)[len(timed) // 2]
+
+    def _raw_files(self) -> list[Path]:
+        return [file.raw for file in self.corpus.files]
+
+    def _fresh_cache(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self.scratch, prefix="cache-"))
+
+
+def sed_command(pattern: str) -> str:
+    """Turn an instruction, where it stands as a word, into an error with its first letters."""
+    return f's/(^|[ \\t;)]){pattern}($|[^a-z0-9_])/\\1.error "{pattern.split("[")[0]}"/\n'
+
+
+def seconds_of_shell(script: str) -> float:
+    """Wall time of a shell script. Its assembler fails where something is found: that is how this check reports."""
+    start = time.perf_counter()
+    done = subprocess.run(["sh", "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    seconds = time.perf_counter() - start
+    if "Error: mov" not in done.stderr:
+        sys.exit("bench: the yardstick found nothing, so it did not work")
+    return seconds
+
+
+def check(paths: Iterable[Path], cache: Path) -> Run:
+    """`pvasm check` of some files. It must end with something found (status 1) or nothing (0), and no complaint."""
+    command = [str(Path(sys.executable).parent / "pvasm"), "check", *map(str, paths)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PVASM_CACHE_DIR": str(cache)}
+    with tempfile.TemporaryFile() as complaints:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=complaints, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        complaints.seek(0)
+        said = complaints.read().decode(errors="replace").strip()
+    if process.returncode not in (0, 1) or said:  # a Python traceback ends with status 1, too
+        sys.exit(f"bench: pvasm check ended with status {process.returncode}\n{said}")
+    return Run(seconds, usage.ru_maxrss)
+
+
+def concatenate(paths: Iterable[Path], at_least: int, target: Path) -> int:
+    """Write whole files one behind the other, again and again, until there are enough lines; returns how many."""
+    lines = 0
+    with target.open("wb") as out:
+        for path in itertools.cycle(list(paths)):
+            if lines >= at_least:
+                break
+            content = path.read_bytes()
+            out.write(content)
+            lines += content.count(b"\n")
+    return lines
+
+
+def report(bench: Bench) -> str:
+    """The tables, in Markdown."""
+    kernel, cold, warm = bench.three_ways()
+    files = [bench.check_lines(lines) for lines in SYNTHETIC]
+    first, second = (
+        (longer.seconds - shorter.seconds) / (more - fewer)
+        for (fewer, shorter), (more, longer) in itertools.pairwise(files)
+    )
+    total = sum(file.raw.read_bytes().count(b"\n") for file in bench.corpus.files)
+    rows = [
+        f"| {len(bench.corpus.files)} files, {total:,} lines | seconds | ratio |",
+        "| --- | ---: | ---: |",
+        f"| preprocessor, sed, assembler | {kernel:.2f} | 1.00 |",
+        f"| `pvasm check`, cold | {cold:.2f} | {cold / kernel:.2f} |",
+        f"| `pvasm check`, warm | {warm:.2f} | {warm / kernel:.2f} |",
+        "",
+        "| one file, no cache | seconds | lines a second | peak memory |",
+        "| ---: | ---: | ---: | ---: |",
+        *(
+            f"| {lines:,} lines | {run.seconds:.2f} | {lines / run.seconds:,.0f} | {run.peak_kib / 1024:.0f} MiB |"
+            for lines, run in files
+        ),
+        "",
+        f"Time for one more line, in the second step of length to that in the first: {second / first:.2f} (1 is linear).",
+    ]
+    return "\n".join(rows)
+
+
+def main() -> int:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--runs", type=int, default=5, help="how many runs the median is of (5)")
+    runs = parser.parse_args().runs
+    try:
+        ready = corpus()
+    except CorpusError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    scratch = Path(tempfile.mkdtemp(prefix="pvasm-bench-"))
+    try:
+        print(report(Bench(ready, scratch, runs)))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""PV001: a sensitive instruction used directly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.exposure import advice
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+
+class SensitiveInstruction(Rule):
+    """A sensitive instruction behaves otherwise, without a fault, when the kernel does not run at privilege level 0.
+
+    A hypervisor cannot notice: the guest goes on with a wrong value. `thash` and `ttag` answer for the real page table, `fc` and `cover` act on
+    the real machine, `mov r1 = cpuid[r3]`, `mov r1 = pmd[r3]` and `mov r1 = ar.itc` read it, `mov ar.eflag = r2` changes it.
+    Write the op instead. Code that only bare hardware runs stands under `#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE`.
+    (SDM vol. 2, 11.7 and the pages of these instructions in vol. 3.)
+    """
+
+    code = "PV001"
+    title = "sensitive instruction used directly"
+    severity = "error"
+    invalid = (
+        "thash r17=r16",
+        "(p6) ttag r3=r4",
+        "cover",
+        "fc r3",
+        "fc.i r3",
+        "mov r8=cpuid[r9]",
+        "mov r8=pmd[r9]",
+        "mov r8=ar.itc",
+        "mov.m r8=ar44",
+        "mov ar.eflag=r8",
+    )
+    valid = ("THASH(p0, r17, r16, r18)", "COVER", "nop 0 // fc r3", '.string "cover"', "mov r8=ar.eflag", "mov ar.ccv=r8")
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every exposed instruction that is sensitive."""
+        for exposure in subject.exposures:
+            if exposure.sensitivity == "sensitive":
+                yield Finding(exposure.start, exposure.end, f"sensitive instruction used directly{advice(exposure)}")

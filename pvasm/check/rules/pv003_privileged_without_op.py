@@ -1,0 +1,28 @@
+"""PV003: a privileged instruction with no op."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+
+class PrivilegedInstructionWithoutOp(Rule):
+    """A privileged instruction for which the catalog has no op still works where a hypervisor emulates it: slowly, but right.
+
+    It is worth knowing of on a path that runs often, and in code that must run where nothing is emulated.
+    """
+
+    code = "PV003"
+    title = "privileged instruction without an op"
+    severity = "note"
+    invalid = ("ptc.l r2, r3", "mov cr.dcr=r2", "itr.d dtr[r2]=r3", "mov rr[r2]=r3", "tpa r2=r3", "ssm psr.dfh")
+    valid = ("mov r16=cr.ifa", "rfi", "nop 0", "mov r8=ar.itc")
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every exposed instruction that is privileged and that no op replaces."""
+        for exposure in subject.exposures:
+            if exposure.sensitivity == "privileged" and not exposure.has_op:
+                message = "privileged instruction, and the catalog has no op for it: it traps above privilege level 0"
+                yield Finding(exposure.start, exposure.end, message)

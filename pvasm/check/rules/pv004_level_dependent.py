@@ -1,0 +1,30 @@
+"""PV004: an instruction whose effect depends on the privilege level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+
+class LevelDependentInstruction(Rule):
+    """Some instructions read, change or answer by the privilege level, and are right all the same in most places.
+
+    `probe` answers for the level that it is asked about, `epc` changes the level, `sum`, `rum` and moves of `psr.um` touch what a guest may touch,
+    `mov ar.rsc =` silently raises the level of the register stack's stores, the kernel registers are readable everywhere. Worth a look where a
+    kernel is ported to another privilege level; off unless selected.
+    """
+
+    code = "PV004"
+    title = "level-dependent instruction"
+    severity = "note"
+    on_by_default = False
+    invalid = ("probe.r r2=r3,0", "epc", "sum psr.up", "rum psr.up", "mov psr.um=r2", "mov r2=psr.um", "mov ar.rsc=0", "mov r2=ar.k6")
+    valid = ("mov r2=ar.rsc", "mov ar.k6=r2", "mov r2=psr", "nop 0")
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every exposed instruction that is level-dependent."""
+        for exposure in subject.exposures:
+            if exposure.sensitivity == "level-dependent":
+                yield Finding(exposure.start, exposure.end, "what this does depends on the privilege level")

@@ -1,0 +1,165 @@
+"""What an operand can be: the values that operands have, and the kinds of operand that instructions take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pvasm.ia64.registers import FILE_NOUNS, Register
+from pvasm.syntax.tree import Expression
+
+_WORD: Final = (1 << 64) - 1
+
+# ----------------------------------------------------------------------------------------- values
+
+
+@dataclass(frozen=True, slots=True)
+class Symbolic:
+    """A value that only a linker or the assembler's later passes know: `foo + 8`, `@ltoff(x)`, a label."""
+
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Anything at all (raw source: a macro's argument, a name that some `#define` may explain); `file` if that is known."""
+
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryOperand:
+    """`[r3]`."""
+
+    base: Register | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedRegister:
+    """`cpuid[r3]`."""
+
+    file: str
+    index: Register | Unknown
+
+
+Value = Register | int | Symbolic | Unknown | MemoryOperand | IndexedRegister
+
+
+def signed64(value: int) -> int:
+    """The value of the 64 low bits, read as two's complement."""
+    value &= _WORD
+    return value - (1 << 64) if value >> 63 else value
+
+
+# ------------------------------------------------------------------------------------------ kinds
+
+Fields = tuple[tuple[int, int, int], ...]
+"""Pieces of a slot, most significant first: (word, low bit, width); word 1 is the L slot of a long instruction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One line of `operands.txt`: what an operand may be and how it is encoded.
+
+    `shape` is the register file for a register, `i` for an integer. An integer is encoded as
+    `sign * value + offset` (or through `choices`), divided by `scale`; `low` and `high` bound `value`, `excluded` lie between.
+    """
+
+    name: str
+    shape: str
+    fields: tuple[str, ...]
+    low: int = 0
+    high: int = 0
+    offset: int = 0
+    sign: int = 1
+    scale: int = 1
+    drops_low_bits: bool = False
+    width32: bool = False
+    hexadecimal: bool = False
+    is_target: bool = False
+    excluded: range = range(0)
+    choices: Mapping[int, int] = field(default_factory=dict)
+
+    def accepts(self, value: Value) -> bool:
+        """Whether the value, whose shape is the kind's, is in range."""
+        if isinstance(value, int):
+            if self.choices:
+                return value in self.choices
+            number = self.normal(value)
+            if number in self.excluded:
+                return False
+            return self.low <= number <= self.high and (self.drops_low_bits or number % self.scale == 0)
+        if isinstance(value, Register):
+            return self.low <= value.number <= self.high and value.number not in self.excluded
+        return not isinstance(value, Symbolic) or bool(self.fields) and not self.choices
+
+    def normal(self, value: int) -> int:
+        """The value as the instruction sees it: 64 bits (or 32, sign-extended), signed where the field is."""
+        if self.low >= 0:
+            return value & _WORD if self.high > 1 << 40 else signed64(value)
+        if self.width32 and (1 << 31) <= value < 1 << 32:
+            return value - (1 << 32)
+        number = signed64(value)
+        if self.drops_low_bits:
+            top = 1 << (self.high.bit_length() + 1)
+            if self.high < number < top:
+                number -= top
+            return number - number % self.scale
+        return number
+
+    def encode(self, value: int) -> int:
+        """The bits of the fields together, for a value that the kind accepts."""
+        if self.choices:
+            return self.choices[value]
+        return (self.sign * self.normal(value) + self.offset) // self.scale
+
+    def decode(self, bits: int, width: int) -> int:
+        """The value that the fields' bits stand for."""
+        if self.choices:
+            return next((value for value, code in self.choices.items() if code == bits), bits)
+        if self.low < 0 and bits >> (width - 1):
+            bits -= 1 << width
+        return (bits * self.scale - self.offset) * self.sign
+
+    @property
+    def noun(self) -> str:
+        """What the operand must be, in words."""
+        if self.shape != "i":
+            noun = FILE_NOUNS.get(self.shape, self.shape)
+            last = {"p": 63, "b": 7}.get(self.shape, 127)
+            if self.low == 0 and self.high in (last, 0):
+                return noun
+            if self.low == self.high:
+                return Register(self.shape, self.low).text
+            return f"{noun} from {Register(self.shape, self.low).text} to {Register(self.shape, self.high).text}"
+        if self.choices:
+            *most, last_word = (str(choice) for choice in sorted(self.choices))
+            return f"one of {', '.join(most)} and {last_word}" if most else last_word
+        if self.is_target:
+            return "the address of a bundle"
+        multiple = f", a multiple of {self.scale}" if self.scale > 1 and not self.drops_low_bits else ""
+        return f"an integer from {self.low:#x} to {self.high:#x}{multiple}" if self.hexadecimal else (
+            f"an integer from {self.low} to {self.high}{multiple}"
+        )
+
+
+def describe(value: Value, text: str) -> str:
+    """What the operand is, in words: `` `f3' is a floating-point register ``."""
+    if isinstance(value, Register):
+        return f"`{text}' is {FILE_NOUNS.get(value.file, value.file)}"
+    if isinstance(value, MemoryOperand):
+        return f"`{text}' is a memory operand"
+    if isinstance(value, IndexedRegister):
+        return f"`{text}' is a register of the file {value.file}"
+    if isinstance(value, int):
+        return f"`{text}' is the integer {value}"
+    return f"`{text}' is a symbol"
+
+
+# The words that stand for a number in some operand (SDM vol. 3: mux1, fclass, tf, hint).
+WORDS: Final = {
+    **{"@brcst": 0, "@mix": 8, "@shuf": 9, "@alt": 10, "@rev": 11},
+    **{"@pos": 1, "@neg": 2, "@zero": 4, "@unorm": 8, "@norm": 16, "@inf": 32, "@snan": 64, "@qnan": 128, "@nat": 256},
+    **{"@clz": 32, "@mpy": 33, "@pause": 0, "@priority": 1},
+}

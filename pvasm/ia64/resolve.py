@@ -1,0 +1,356 @@
+"""From a parsed instruction to the row of the table that it is, with its operands' values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from pvasm.ia64.operands import (
+    IndexedRegister,
+    MemoryOperand,
+    Symbolic,
+    Unknown,
+    Value,
+    describe,
+)
+from pvasm.ia64.registers import Register
+from pvasm.ia64.resources import Resource, implicit, of_register
+from pvasm.ia64.scope import OperandError, Scope
+from pvasm.ia64.spelling import spell
+from pvasm.ia64.table import (
+    MARKED_STEMS,
+    STEMS,
+    Candidate,
+    Form,
+    OperandSpec,
+    PlanItem,
+    Spelling,
+    candidates,
+    real_candidates,
+)
+from pvasm.syntax.tree import Expression, Instruction, Name
+
+
+class Resolved:
+    """An instruction as the table has it.
+
+    `form` is the row, `mnemonic` its canonical name with completers, `fields` the encoding fields that these fix.
+    `operands` are the real form's, outputs first; `predicate` is the qualifying predicate's number (0 when there is none
+    written), or None when it is not known. `alternatives` are further rows that the assembler may choose instead (`nop`
+    in another unit).
+    """
+
+    __slots__ = ("_mnemonics", "fields", "form", "mnemonic", "operands", "predicate")
+
+    def __init__(
+        self,
+        spelling: Spelling,
+        operands: tuple[Value, ...],
+        predicate: int | None,
+        mnemonics: tuple[str, ...] = (),
+    ) -> None:
+        self.form: Form = spelling.form
+        self.mnemonic: str = spelling.mnemonic
+        self.fields: dict[str, int] = spelling.fields
+        self.operands = operands
+        self.predicate = predicate
+        self._mnemonics = mnemonics
+
+    def __repr__(self) -> str:
+        return f"<{self.form.format} {self.full_text}>"
+
+    @property
+    def privileged(self) -> bool:
+        """Whether it faults above privilege level 0."""
+        return self.form.privileged
+
+    @property
+    def sensitive(self) -> bool:
+        """Whether it does otherwise, without a fault, above privilege level 0."""
+        return self.form.sensitive
+
+    @property
+    def level_dependent(self) -> bool:
+        """Whether it reads or changes the privilege level, or answers by it."""
+        return self.form.level_dependent
+
+    @property
+    def outputs(self) -> tuple[Value, ...]:
+        """The operands left of the `=`."""
+        return self.operands[: len(self.form.outputs)]
+
+    @property
+    def inputs(self) -> tuple[Value, ...]:
+        """The operands right of the `=`, or all when there is none."""
+        return self.operands[len(self.form.outputs) :]
+
+    @property
+    def alternatives(self) -> tuple[Resolved, ...]:
+        """The same in other execution units, where the source leaves the choice to the assembler."""
+        found = []
+        for mnemonic in self._mnemonics[1:]:
+            for candidate in real_candidates(mnemonic):
+                if candidate.spelling is not None and len(candidate.operands) == len(self.operands):
+                    found.append(Resolved(candidate.spelling, self.operands, self.predicate))
+        return tuple(found)
+
+    @property
+    def reads(self) -> frozenset[Resource]:
+        """The registers and resources read, explicitly and implicitly, the qualifying predicate included.
+
+        Registers that are constants (r0, f0, f1, p0) are left out, and so is what is not known.
+        """
+        found: set[Resource] = set(implicit(self.form.reads, self.fields, self.form, self.operands))
+        if self.predicate:
+            found.add(Register("p", self.predicate))
+        outputs = len(self.form.outputs)
+        for place, (spec, value) in enumerate(zip(self.form.operands, self.operands, strict=True)):
+            if isinstance(value, MemoryOperand):
+                found |= of_register(value.base)
+            elif isinstance(value, IndexedRegister):
+                found |= of_register(value.index)
+            elif place >= outputs and isinstance(value, Register) and not self.form.leaves_operand:
+                found |= of_register(value, reading=True)
+            _ = spec
+        return frozenset(found)
+
+    @property
+    def writes(self) -> frozenset[Resource]:
+        """The registers and resources written; constants and what is not known are left out, as in `reads`."""
+        found: set[Resource] = set(implicit(self.form.writes, self.fields, self.form, self.operands))
+        for value in self.outputs:
+            if isinstance(value, Register):
+                found |= of_register(value, writing=True, operands=self.operands)
+        return frozenset(found)
+
+    @property
+    def text(self) -> str:
+        """The instruction as objdump prints it, without its predicate; symbols and what is not known as in the source."""
+        return spell(self.mnemonic, self.form, self.operands, self.predicate)
+
+    @property
+    def full_text(self) -> str:
+        """`text` after the predicate, if there is one: `(p06) mov r8=r9`."""
+        if self.predicate is None:
+            return f"(p?) {self.text}"
+        return f"(p{self.predicate:02}) {self.text}" if self.predicate else self.text
+
+
+class Classes(NamedTuple):
+    """How an instruction minds the privilege level that it runs at."""
+
+    privileged: bool
+    sensitive: bool
+    level_dependent: bool
+
+
+_FREE: Final = Classes(False, False, False)
+
+# ---------------------------------------------------------------------------------------- matching
+
+_Key = tuple[str, int, bool, tuple[str, ...]]
+_BY_SHAPE: dict[_Key, tuple[Candidate, ...]] = {}
+_REAL_BY_SHAPE: dict[tuple[str, tuple[str, ...]], tuple[Candidate, ...]] = {}
+
+
+def _shape(value: Value) -> str:
+    """The class of operand that a value is, in the table's terms; `?` fits anything."""
+    if isinstance(value, Register):
+        return value.file
+    if isinstance(value, int | Symbolic):
+        return "i"
+    if isinstance(value, Unknown):
+        return value.file or "?"
+    if isinstance(value, MemoryOperand):
+        return "[]"
+    return f"{value.file}[]"
+
+
+def _fit(specs: Sequence[OperandSpec], shapes: Sequence[str]) -> bool:
+    return len(specs) == len(shapes) and all(
+        shape in ("?", spec.shape) for spec, shape in zip(specs, shapes, strict=True)
+    )
+
+
+def _accepts(spec: OperandSpec, value: Value) -> bool:
+    """Whether the value, of the right shape, is one that the operand can take."""
+    if isinstance(value, Register) and spec.literal is not None:
+        return spec.literal == value
+    if isinstance(value, int | Register) and spec.kind is not None:
+        return spec.kind.accepts(value)
+    if isinstance(value, Symbolic) and spec.kind is not None:
+        return bool(spec.kind.fields) and not spec.kind.choices
+    return True
+
+
+def _fitting(mnemonic: str, outputs: int, has_equals: bool, shapes: tuple[str, ...]) -> tuple[Candidate, ...]:
+    key = (mnemonic, outputs, has_equals, shapes)
+    found = _BY_SHAPE.get(key)
+    if found is None:
+        found = tuple(
+            candidate
+            for candidate in candidates(mnemonic)
+            if candidate.has_equals == has_equals
+            and len(candidate.outputs) == outputs
+            and _fit(candidate.operands, shapes)
+        )
+        if len(_BY_SHAPE) > 20_000:
+            _BY_SHAPE.clear()
+        _BY_SHAPE[key] = found
+    return found
+
+
+def _planned(item: PlanItem, values: Sequence[Value]) -> Value:
+    if isinstance(item, int):
+        return values[item]
+    if isinstance(item, Register):
+        return item
+    constant, terms = item
+    for sign, index in terms:
+        value = values[index]
+        if not isinstance(value, int):
+            return value if constant == 0 and len(terms) == 1 and sign == 1 else Unknown()
+        constant += sign * value
+    return constant
+
+
+def _spelling(mnemonic: str, values: tuple[Value, ...]) -> Spelling | None:
+    """The row that a pseudo-op's real mnemonic and operands come to."""
+    shapes = tuple(map(_shape, values))
+    found = _REAL_BY_SHAPE.get((mnemonic, shapes))
+    if found is None:
+        found = tuple(item for item in real_candidates(mnemonic) if _fit(item.operands, shapes))
+        if len(_REAL_BY_SHAPE) > 20_000:
+            _REAL_BY_SHAPE.clear()
+        _REAL_BY_SHAPE[mnemonic, shapes] = found
+    for candidate in found:
+        if all(_accepts(spec, value) for spec, value in zip(candidate.operands, values, strict=True)):
+            return candidate.spelling
+    return None
+
+
+def resolve(instruction: Instruction, scope: Scope) -> Resolved:
+    """The row that the instruction is, with its operands' values.
+
+    Raises `OperandError` for a mnemonic or completer that there is not, too many or too few operands, an operand of the
+    wrong sort or out of range, and a predicate that is none.
+    """
+    outputs = [scope.evaluate(operand) for operand in instruction.outputs]
+    values = (*outputs, *(scope.evaluate(operand) for operand in instruction.inputs))
+    shapes = tuple(map(_shape, values))
+    for candidate in _fitting(instruction.mnemonic, len(outputs), instruction.has_equals, shapes):
+        if all(_accepts(spec, value) for spec, value in zip(candidate.operands, values, strict=True)):
+            plan = candidate.plan
+            operands = values if plan is None else tuple(_planned(item, values) for item in plan)
+            spelling = candidate.spelling or _spelling(candidate.reals[0], operands)
+            if spelling is not None:
+                predicate = _predicate(instruction, scope)
+                return Resolved(spelling, operands, predicate, candidate.reals)
+    raise _refusal(instruction, scope, values)
+
+
+def _predicate(instruction: Instruction, scope: Scope) -> int | None:
+    if instruction.predicate is None:
+        return 0
+    value = scope.evaluate(instruction.predicate)
+    if isinstance(value, Register) and value.file == "p":
+        return value.number
+    if isinstance(value, Unknown) and value.file in (None, "p"):
+        return None
+    node = instruction.predicate
+    raise OperandError("the qualifying predicate must be a predicate register", node.start, node.end)
+
+
+def classify(instruction: Instruction, scope: Scope) -> Classes:
+    """How the instruction minds the privilege level; quick for the many that cannot.
+
+    Raises `OperandError` as `resolve` does, but only for an instruction whose mnemonic some marked row has.
+    """
+    mnemonic = instruction.mnemonic
+    if mnemonic.partition(".")[0] not in MARKED_STEMS:
+        return _FREE
+    form = resolve(instruction, scope).form
+    return Classes(form.privileged, form.sensitive, form.level_dependent)
+
+
+# ---------------------------------------------------------------------------------------- refusals
+
+
+def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) -> OperandError:
+    """What is wrong with an instruction that no candidate fits, told of the candidate that comes nearest."""
+    mnemonic = instruction.mnemonic
+    end = instruction.mnemonic_start + len(mnemonic)
+    readings = candidates(mnemonic)
+    if not readings:
+        stem, dot, completers = mnemonic.partition(".")
+        if stem in STEMS:
+            said = f"`{stem}' has no form with the completers `{dot}{completers}'" if dot else f"`{stem}' needs completers"
+        else:
+            said = f"there is no instruction `{stem}'"
+        return OperandError(said, instruction.mnemonic_start, end)
+    counts = (len(instruction.outputs), len(instruction.inputs))
+    same = [item for item in readings if (len(item.outputs), len(item.inputs)) == counts]
+    if not same:
+        wanted = sorted({(len(item.outputs), len(item.inputs)) for item in readings})
+        said = " or ".join(f"{right} operands" if not left else f"{left} = {right} operands" for left, right in wanted)
+        if instruction.has_equals:
+            have = f"{counts[0]} = {counts[1]}"
+        else:
+            have = str(counts[1])
+        return OperandError(f"`{mnemonic}' takes {said}, not {have}", instruction.mnemonic_start, instruction.end)
+    nearest = max(same, key=lambda item: sum(1 for _ in _good(item, values)))
+    place, spec = next(_bad(nearest, values), (0, None))
+    nodes: tuple[Expression, ...] = (*instruction.outputs, *instruction.inputs)
+    if spec is None:
+        return OperandError(f"`{mnemonic}' cannot take these operands together", instruction.start, instruction.end)
+    bad = {spec.noun}
+    for item in same:
+        first = next(_bad(item, values), None)
+        if first is not None and first[0] == place and item is not nearest:
+            bad.add(first[1].noun)
+    node = nodes[place]
+    text = node.text if isinstance(node, Name) else _text(values[place], node)
+    must = " or ".join([spec.noun, *sorted(bad - {spec.noun})][:3])
+    said = f"operand {place + 1} of `{mnemonic}' must be {must}; {describe(values[place], text)}"
+    return OperandError(said, node.start, node.end)
+
+
+def _text(value: Value, node: Expression) -> str:
+    from pvasm.ia64.spelling import expression_text
+
+    return expression_text(node)
+
+
+def _good(candidate: Candidate, values: tuple[Value, ...]) -> Iterator[int]:
+    for place, (spec, value) in enumerate(zip(candidate.operands, values, strict=True)):
+        if _shape(value) in ("?", spec.shape):
+            yield place
+            if _accepts(spec, value):
+                yield place
+
+
+def _bad(candidate: Candidate, values: tuple[Value, ...]) -> Iterator[tuple[int, OperandSpec]]:
+    for place, (spec, value) in enumerate(zip(candidate.operands, values, strict=True)):
+        if _shape(value) not in ("?", spec.shape) or not _accepts(spec, value):
+            yield place, spec
+
+
+def readings(instruction: Instruction, scope: Scope) -> list[Form]:
+    """Every row that the instruction may be, as far as its operands tell; several where what some are is not known.
+
+    Among candidates that take operands of the same sorts the first is meant, as in `resolve`. Raises `OperandError`
+    where there is none.
+    """
+    outputs = [scope.evaluate(operand) for operand in instruction.outputs]
+    values = (*outputs, *(scope.evaluate(operand) for operand in instruction.inputs))
+    found: dict[tuple[str, ...], Form] = {}
+    for candidate in _fitting(instruction.mnemonic, len(outputs), instruction.has_equals, tuple(map(_shape, values))):
+        if all(_accepts(spec, value) for spec, value in zip(candidate.operands, values, strict=True)):
+            plan = candidate.plan
+            operands = values if plan is None else tuple(_planned(item, values) for item in plan)
+            spelling = candidate.spelling or _spelling(candidate.reals[0], operands)
+            if spelling is not None:
+                found.setdefault(tuple(spec.shape for spec in candidate.operands), spelling.form)
+    if not found:
+        raise _refusal(instruction, scope, values)
+    return list(found.values())

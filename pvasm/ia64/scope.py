@@ -1,0 +1,279 @@
+"""What names mean at a point of a source file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pvasm.errors import PvasmError
+from pvasm.ia64.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value
+from pvasm.ia64.registers import INDEXED, PSR_MASKS, REGISTERS, Register
+from pvasm.syntax.tree import (
+    Assignment,
+    Binary,
+    Call,
+    Directive,
+    Expression,
+    Index,
+    Instruction,
+    Memory,
+    Name,
+    Number,
+    String,
+    Unary,
+)
+
+OperandMacro = Expression | Callable[[Expression], Value]
+"""What a cpp macro in operand position stands for: an expression, or a function of the `Name` or `Call` that invokes it."""
+
+_WORD: Final = (1 << 64) - 1
+_ROTATING: Final = {".rotr": Register("r", 32), ".rotf": Register("f", 32), ".rotp": Register("p", 16)}
+_DEEPEST_MACRO: Final = 32
+
+
+class OperandError(PvasmError):
+    """An instruction that there is not, or an operand that it cannot take.
+
+    `start` and `end` are offsets in the statement, as in the syntax tree.
+    """
+
+    def __init__(self, message: str, start: int, end: int) -> None:
+        super().__init__(message)
+        self.start = start
+        self.end = end
+
+
+@dataclass(slots=True)
+class Scope:
+    """What names mean, from the statements before.
+
+    `lenient` is for raw source, before the C preprocessor: a name that nothing explains may then be anything. Otherwise
+    it is a symbol. `operand_macros` explains cpp macros in operand position. `frame` is (inputs, locals, outputs) of
+    the last `alloc` or `.regstk`.
+    """
+
+    lenient: bool = False
+    operand_macros: Mapping[str, OperandMacro] = field(default_factory=dict)
+    names: dict[str, Value] = field(default_factory=dict)
+    rotating: dict[str, Register] = field(default_factory=dict)
+    frame: tuple[int, int, int] | None = None
+
+    def assign(self, assignment: Assignment) -> None:
+        """Let the name stand for the value from here on."""
+        if assignment.value is not None:
+            try:
+                self.names[assignment.name] = self.evaluate(assignment.value)
+            except OperandError:
+                self.names[assignment.name] = Unknown()
+
+    def directive(self, directive: Directive) -> None:
+        """Take note of `.regstk` and `.rotr`, `.rotf`, `.rotp`; other directives mean nothing here."""
+        if directive.name == ".regstk":
+            try:
+                inputs, local, outputs, *_ = (int(text, 0) for text in directive.arguments)
+            except ValueError:
+                self.frame = None
+            else:
+                self.frame = (inputs, local, outputs)
+        elif directive.name in _ROTATING:
+            first = _ROTATING[directive.name]
+            for argument in directive.arguments:
+                name, _, rest = argument.partition("[")
+                try:
+                    count = int(rest.rstrip("] \t"), 0)
+                except ValueError:
+                    self.names[name.strip()] = Unknown(first.file)
+                    break
+                self.rotating[name.strip()] = first
+                first = Register(first.file, first.number + count)
+
+    def allocate(self, instruction: Instruction) -> None:
+        """Take note of an `alloc`, which says what `loc0` and `out0` are."""
+        sizes = [self.evaluate(operand) for operand in instruction.inputs[-4:]]
+        inputs, local, outputs = (sizes + [None, None, None])[:3]
+        known = isinstance(inputs, int) and isinstance(local, int) and isinstance(outputs, int)
+        self.frame = (inputs, local, outputs) if known else None  # type: ignore[assignment]
+
+    def evaluate(self, expression: Expression) -> Value:
+        """The operand's value here.
+
+        Integers are 64 bits wide, as GNU as has them. Raises `OperandError` for what cannot be a value at all.
+        """
+        if type(expression) is Name:
+            register = REGISTERS.get(expression.text)
+            if register is not None and not expression.is_symbol and not self.names:
+                return register
+        return _EVALUATORS[type(expression)](self, expression, 0)
+
+
+def _name(scope: Scope, name: Name, depth: int) -> Value:
+    text = name.text
+    if not name.is_symbol:
+        if text in scope.names:
+            return scope.names[text]
+        fixed = REGISTERS.get(text)
+        if fixed is not None:
+            return fixed
+        if text in PSR_MASKS:
+            return PSR_MASKS[text]
+        if text in WORDS:
+            return WORDS[text]
+        stacked = _stacked(scope, text)
+        if stacked is not None:
+            return stacked
+    macro = _macro(scope, text, name, depth)
+    if macro is not None:
+        return macro
+    return Unknown() if scope.lenient else Symbolic(name)
+
+
+def _macro(scope: Scope, text: str, expression: Name | Call, depth: int) -> Value | None:
+    meaning = scope.operand_macros.get(text)
+    if meaning is None:
+        return None
+    if callable(meaning):
+        return meaning(expression)
+    if depth >= _DEEPEST_MACRO:
+        return Unknown()
+    return _EVALUATORS[type(meaning)](scope, meaning, depth + 1)
+
+
+def _stacked(scope: Scope, text: str) -> Value | None:
+    """`in0`, `loc3`, `out1`: a stacked register, by the frame."""
+    stem = text.rstrip("0123456789")
+    digits = text[len(stem) :]
+    if not digits or stem not in ("in", "loc", "out") or (len(digits) > 1 and digits[0] == "0"):
+        return None
+    number = int(digits)
+    if stem == "in":
+        base = 0
+    elif scope.frame is None:
+        return Unknown("r")
+    else:
+        base = scope.frame[0] if stem == "loc" else scope.frame[0] + scope.frame[1]
+    return Register("r", 32 + base + number) if base + number < 96 else None
+
+
+def _number(scope: Scope, number: Number, depth: int) -> Value:
+    return Symbolic(number) if number.value is None else number.value & _WORD
+
+
+def _string(scope: Scope, string: String, depth: int) -> Value:
+    raise OperandError(f"an operand cannot be a string: {string.text}", string.start, string.end)
+
+
+def _memory(scope: Scope, memory: Memory, depth: int) -> Value:
+    return MemoryOperand(_general(scope, memory.address, depth, "the address in brackets"))
+
+
+def _general(scope: Scope, expression: Expression, depth: int, what: str) -> Register | Unknown:
+    base = _EVALUATORS[type(expression)](scope, expression, depth)
+    if (isinstance(base, Register) and base.file == "r") or (isinstance(base, Unknown) and base.file in (None, "r")):
+        return base
+    raise OperandError(f"{what} must be a general register", expression.start, expression.end)
+
+
+def _index(scope: Scope, index: Index, depth: int) -> Value:
+    first = scope.rotating.get(index.file)
+    if first is not None:
+        number = _EVALUATORS[type(index.index)](scope, index.index, depth)
+        return Register(first.file, first.number + number) if isinstance(number, int) else Unknown(first.file)
+    if index.file in INDEXED:
+        return IndexedRegister(index.file, _general(scope, index.index, depth, f"the index of {index.file}[]"))
+    if scope.lenient:
+        return Unknown()
+    raise OperandError(f"`{index.file}' is no register file and no rotating register's name", index.start, index.end)
+
+
+def _call(scope: Scope, call: Call, depth: int) -> Value:
+    if call.function.startswith("@"):
+        return Symbolic(call)
+    macro = _macro(scope, call.function, call, depth)
+    if macro is not None:
+        return macro
+    return Unknown() if scope.lenient else Symbolic(call)
+
+
+def _shift(value: int, by: int) -> int:
+    return value << by if by < 64 else 0
+
+
+def _quotient(left: int, right: int) -> int:
+    quotient = abs(left) // abs(right)
+    return quotient if (left < 0) == (right < 0) else -quotient
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value
+
+
+_UNARY: Final[dict[str, Callable[[int], int]]] = {
+    "-": lambda value: -value,
+    "+": lambda value: value,
+    "~": lambda value: ~value,
+    "!": lambda value: int(not value),
+}
+
+# GNU as: shifts are logical, comparisons are of signed values and -1 when true, `!` with two operands is or-not.
+_BINARY: Final[dict[str, Callable[[int, int], int]]] = {
+    "+": lambda left, right: left + right,
+    "-": lambda left, right: left - right,
+    "*": lambda left, right: left * right,
+    "/": lambda left, right: _quotient(_signed(left), _signed(right)),
+    "%": lambda left, right: _signed(left) - _quotient(_signed(left), _signed(right)) * _signed(right),
+    "<<": _shift,
+    ">>": lambda left, right: left >> right if right < 64 else 0,
+    "|": lambda left, right: left | right,
+    "&": lambda left, right: left & right,
+    "^": lambda left, right: left ^ right,
+    "!": lambda left, right: left | ~right,
+    "==": lambda left, right: -(left == right),
+    "!=": lambda left, right: -(left != right),
+    "<>": lambda left, right: -(left != right),
+    "<": lambda left, right: -(_signed(left) < _signed(right)),
+    "<=": lambda left, right: -(_signed(left) <= _signed(right)),
+    ">": lambda left, right: -(_signed(left) > _signed(right)),
+    ">=": lambda left, right: -(_signed(left) >= _signed(right)),
+    "&&": lambda left, right: int(bool(left and right)),
+    "||": lambda left, right: int(bool(left or right)),
+}
+
+
+def _unary(scope: Scope, unary: Unary, depth: int) -> Value:
+    operand = _EVALUATORS[type(unary.operand)](scope, unary.operand, depth)
+    if isinstance(operand, int):
+        return _UNARY[unary.operator](operand) & _WORD
+    return _open(scope, unary, operand)
+
+
+def _binary(scope: Scope, binary: Binary, depth: int) -> Value:
+    left = _EVALUATORS[type(binary.left)](scope, binary.left, depth)
+    right = _EVALUATORS[type(binary.right)](scope, binary.right, depth)
+    if isinstance(left, int) and isinstance(right, int):
+        if right == 0 and binary.operator in ("/", "%"):
+            raise OperandError("division by zero", binary.start, binary.end)
+        return _BINARY[binary.operator](left, right) & _WORD
+    return _open(scope, binary, left, right)
+
+
+def _open(scope: Scope, expression: Expression, *parts: Value) -> Value:
+    """An expression with a part that is no integer: `foo + 8`, or in raw source anything."""
+    if any(isinstance(part, Unknown) for part in parts):
+        return Unknown()
+    for part in parts:
+        if not isinstance(part, int | Symbolic):
+            raise OperandError("a register cannot be part of an expression", expression.start, expression.end)
+    return Symbolic(expression)
+
+
+_EVALUATORS: Final[dict[type, Callable[..., Value]]] = {
+    Name: _name,
+    Number: _number,
+    String: _string,
+    Memory: _memory,
+    Index: _index,
+    Call: _call,
+    Unary: _unary,
+    Binary: _binary,
+}

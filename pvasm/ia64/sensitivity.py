@@ -1,0 +1,60 @@
+"""How an instruction minds the privilege level that it runs at, as far as its text tells.
+
+In raw source an operand may be a macro that could stand for anything. An instruction is then of a class only if every way to read
+it is: `mov cr.ifa = REG` is privileged, `mov r8 = SOMETHING` may be or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Literal
+
+from pvasm.ia64.resolve import readings
+from pvasm.ia64.scope import Scope
+from pvasm.ia64.table import MARKED_STEMS, Candidate, Form, all_candidates, candidates, real_candidates
+from pvasm.syntax.tree import Instruction
+
+Sensitivity = Literal["sensitive", "privileged", "level-dependent"]
+
+
+def sensitivity(instruction: Instruction, scope: Scope) -> Sensitivity | None:
+    """The class of an instruction; None for one that minds no level, or that may be read in ways that differ.
+
+    Raises OperandError as `resolve` does, but only for an instruction whose mnemonic some marked row has.
+    """
+    if instruction.mnemonic.partition(".")[0] not in MARKED_STEMS:
+        return None
+    return _common(readings(instruction, scope))
+
+
+@lru_cache(maxsize=1024)
+def mnemonic_sensitivity(mnemonic: str) -> Sensitivity | None:
+    """The class that a mnemonic has with any operands; where its completers make no sense, that of all it could be meant for."""
+    stem = mnemonic.partition(".")[0]
+    if stem not in MARKED_STEMS:
+        return None
+    return _common(form for reading in candidates(mnemonic) or all_candidates(stem) for form in _forms(reading))
+
+
+def _forms(reading: Candidate) -> Iterator[Form]:
+    """The rows that a way to read an instruction may come to."""
+    if reading.spelling is not None:
+        yield reading.spelling.form
+    for mnemonic in reading.reals:
+        for real in real_candidates(mnemonic):
+            if real.spelling is not None:
+                yield real.spelling.form
+
+
+def _common(forms: Iterable[Form]) -> Sensitivity | None:
+    classes = {_class(form) for form in forms}
+    return classes.pop() if len(classes) == 1 else None
+
+
+def _class(form: Form) -> Sensitivity | None:
+    if form.privileged:
+        return "privileged"
+    if form.sensitive:
+        return "sensitive"
+    return "level-dependent" if form.level_dependent else None

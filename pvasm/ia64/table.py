@@ -1,0 +1,603 @@
+"""The instruction table: reads the text files in `instructions/`, a row only when its mnemonic is first asked for.
+
+`instructions/README.md` explains the columns.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+from pvasm.ia64.operands import Fields, Kind
+from pvasm.ia64.registers import FILE_NOUNS, REGISTERS, Register
+
+_FOLDER: Final = os.path.join(os.path.dirname(__file__), "instructions")
+_UNITS: Final = ("a", "i", "m", "f", "b", "x")
+
+
+def _lines(name: str) -> Iterator[str]:
+    with open(os.path.join(_FOLDER, f"{name}.txt"), encoding="ascii") as file:
+        for line in file:
+            if line[0] not in "#\n":
+                yield line
+
+
+# ------------------------------------------------------------------------------------------ shapes
+
+
+@dataclass(frozen=True, slots=True)
+class OperandSpec:
+    """One operand of a row as the row writes it.
+
+    `form` says what the operand looks like: a `kind` of register or integer, a `literal` register (`ar.pfs`, `%r0`),
+    `memory` (`[r3]`), or `indexed` (`rr[r3]`, where `file` is `rr`). `optional` operands may be left out.
+    """
+
+    text: str
+    form: str
+    kind: Kind | None = None
+    literal: Register | None = None
+    file: str = ""
+    optional: bool = False
+
+    @property
+    def shape(self) -> str:
+        """What class of value fits: a register file, `i` for an integer, `[]` for memory, `rr[]` for an indexed file."""
+        if self.literal is not None:
+            return self.literal.file
+        if self.form == "kind":
+            assert self.kind is not None
+            return self.kind.shape
+        return f"{self.file}[]"
+
+    @property
+    def noun(self) -> str:
+        """What the operand must be, in words."""
+        if self.literal is not None:
+            return FILE_NOUNS[self.literal.file] if self.literal.file not in _NUMBERED else self.literal.text
+        if self.form == "kind":
+            assert self.kind is not None
+            return self.kind.noun
+        return "a memory operand, [r3]" if self.form == "memory" else f"a register of the file {self.file}, {self.file}[r3]"
+
+
+_NUMBERED: Final = frozenset({"r", "f", "p", "b", "ar", "cr"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """A row: one instruction form of the architecture.
+
+    `mnemonic` is as in the table, with its completer sets in angle brackets. `fixed` are the encoding fields that the
+    row fixes, `reads` and `writes` the implicit resources by their names in the table. `clears_when_false` instructions
+    write their predicates even when their own qualifying predicate is false.
+    """
+
+    format: str
+    mnemonic: str
+    outputs: tuple[OperandSpec, ...]
+    inputs: tuple[OperandSpec, ...]
+    has_equals: bool
+    fixed: dict[str, int]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    privileged: bool
+    sensitive: bool
+    level_dependent: bool
+    first_in_group: bool
+    last_in_group: bool
+    slot_2: bool
+    unpredicated: bool
+    clears_when_false: bool
+    leaves_operand: bool
+
+    @property
+    def unit(self) -> str:
+        """`A`, `I`, `M`, `F`, `B` or `X`: the kind of execution unit; an A instruction goes in an I or an M slot."""
+        return self.format[0]
+
+    @property
+    def operands(self) -> tuple[OperandSpec, ...]:
+        """Outputs, then inputs."""
+        return self.outputs + self.inputs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spelling:
+    """A form with its completers chosen: `mnemonic` is the canonical one, `fields` all fixed encoding fields."""
+
+    form: Form
+    mnemonic: str
+    fields: dict[str, int]
+
+
+PlanItem = int | Register | tuple[int, tuple[tuple[int, int], ...]]
+"""Where an operand of the real form comes from: an operand as written (its index), a register, or an integer
+`constant + sum(sign * operand)`, given as (constant, ((sign, index), ...))."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A way to read a mnemonic: the operands as written, and how the real form's operands come from them.
+
+    `plan` is None when they are the same. A pseudo-op has no `spelling` of its own but the mnemonics of its `reals`: the
+    assembler may choose among them, and the first is what stands for the instruction.
+    """
+
+    outputs: tuple[OperandSpec, ...]
+    inputs: tuple[OperandSpec, ...]
+    has_equals: bool
+    plan: tuple[PlanItem, ...] | None
+    spelling: Spelling | None
+    reals: tuple[str, ...] = ()
+
+    @property
+    def operands(self) -> tuple[OperandSpec, ...]:
+        """Outputs, then inputs."""
+        return self.outputs + self.inputs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A pseudo-op that disassemblers prefer: its mnemonic, operands and plan, by the real form's canonical mnemonic."""
+
+    mnemonic: str
+    candidate: Candidate
+    only_unpredicated: bool
+
+
+# ------------------------------------------------------------------------------------ completers
+
+
+@dataclass(frozen=True, slots=True)
+class CompleterSet:
+    """One line of `completers.txt`: the field(s) and, for each completer, its value or the completer it stands for."""
+
+    fields: tuple[str, ...]
+    values: dict[str, int]
+    words: dict[str, str]
+
+    @property
+    def completers(self) -> list[str]:
+        """The completers, with their dots; the empty string is no completer."""
+        return list(self.values or self.words)
+
+
+def _completer_sets() -> dict[str, CompleterSet]:
+    sets: dict[str, CompleterSet] = {}
+    for line in _lines("completers"):
+        name, target, *pairs = line.split()
+        split = [pair.split("=") for pair in pairs]
+        words = {left.strip("-"): right.strip("-") for left, right in split} if target == "-" else {}
+        values = {} if target == "-" else {left.strip("-"): int(right, 16) for left, right in split}
+        sets[name] = CompleterSet(tuple(target.split(":")), values, words)
+    return sets
+
+
+COMPLETERS: Final = _completer_sets()
+
+
+def _stems(mnemonic: str) -> list[str]:
+    """The texts before the first dot that a mnemonic of the table can have."""
+    if "<" not in mnemonic:
+        return [mnemonic.partition(".")[0]]
+    stems = [""]
+    for literal, name in _PARTS.findall(mnemonic):
+        stems = [stem + literal.partition(".")[0] for stem in stems]
+        if "." in literal:
+            break
+        if name:
+            words = [word for word in COMPLETERS[name].completers if not word.startswith(".")]
+            if not any(words):
+                break
+            stems = [stem + word for stem in stems for word in words]
+    return stems
+
+
+_PARTS: Final = re.compile(r"([^<>]*)(?:<(\w+)>)?")
+_Rows = dict[str, list[str]]
+
+
+def _index() -> tuple[_Rows, _Rows, frozenset[str]]:
+    """The lines of the rows and of the pseudo-ops by stem, and the stems of all that is not free of marks."""
+    rows: _Rows = {}
+    pseudo: _Rows = {}
+    marked: set[str] = set()
+    for unit in _UNITS:
+        for line in _lines(unit):
+            stems = _stems(line.split("|", 2)[1].strip())
+            for stem in stems:
+                rows.setdefault(stem, []).append(line)
+            if "privileged" in line or "sensitive" in line or "level" in line:
+                marked.update(stems)
+    for line in _lines("pseudo"):
+        mnemonic, _, real, _ = line.split("|", 3)
+        stems = _stems(mnemonic.strip())
+        for stem in stems:
+            pseudo.setdefault(stem, []).append(line)
+        if not marked.isdisjoint(_stems(real.strip())):
+            marked.update(stems)
+    return rows, pseudo, frozenset(marked)
+
+
+_ROWS, _PSEUDO, MARKED_STEMS = _index()
+
+STEMS: Final = frozenset(_ROWS) | frozenset(_PSEUDO)
+"""Every mnemonic up to its first dot."""
+
+
+def is_mnemonic(name: str) -> bool:
+    """Whether the name, up to its first dot and in any case, is that of an instruction or pseudo-op."""
+    return name.partition(".")[0].lower() in STEMS
+
+
+# ----------------------------------------------------------------------------------- lazy tables
+
+
+class _Lazy:
+    """What is read only when the first row is."""
+
+    formats: dict[str, dict[str, tuple[int, int, int]]] = {}
+    kinds: dict[str, Kind] = {}
+    groups: dict[str, list[str]] = {}
+
+
+def formats() -> dict[str, dict[str, tuple[int, int, int]]]:
+    """For each format its fields, each as (word, low bit, width); word 1 is the L slot of a long instruction."""
+    if not _Lazy.formats:
+        for line in _lines("formats"):
+            name, *fields = line.split()
+            _Lazy.formats[name] = places = {}
+            for text in fields:
+                field, _, bits = text.partition(":")
+                high, _, low = bits.lstrip("L").partition("-")
+                last = int(low or high)
+                places[field] = (int(bits[0] == "L"), last, int(high) - last + 1)
+    return _Lazy.formats
+
+
+def _widths() -> dict[str, int]:
+    return {field: width for fields in formats().values() for field, (_, _, width) in fields.items()}
+
+
+def kinds() -> dict[str, Kind]:
+    """The operand kinds by name."""
+    if not _Lazy.kinds:
+        widths = _widths()
+        for line in _lines("operands"):
+            name, places, *encoding = line.split()
+            fields = () if places == "-" else tuple(places.split(":"))
+            _Lazy.kinds[name] = _kind(name, fields, encoding, {**widths, "r3.2": 2})
+    return _Lazy.kinds
+
+
+def _kind(name: str, fields: tuple[str, ...], words: list[str], widths: dict[str, int]) -> Kind:
+    if words[0] == "register":
+        low, _, high = words[2].partition("-")
+        return Kind(name, words[1], fields, low=int(low), high=int(high), excluded=_excluded(words))
+    if words[0] == "one":
+        pairs = [word.split("=") for word in words[2:]]
+        from pvasm.ia64.operands import WORDS
+
+        return Kind(name, "i", fields, choices={WORDS[a] if a[0] == "@" else int(a): int(b) for a, b in pairs})
+    is_target = words[0] == "target"
+    if is_target:
+        words = ["signed", "x16", "hex"]
+    arguments = dict(zip(words, words[1:], strict=False))
+    scale = next((int(word[1:]) for word in words if re.fullmatch(r"x\d+", word)), 1)
+    span = 1 << sum(widths[field] for field in fields) if fields else 1 << 16
+    signed = "signed" in words or "signed32" in words
+    low, high = (-(span // 2), span // 2 - 1) if signed else (0, span - 1)
+    offset, sign = 0, 1
+    if "from" in words:
+        offset = -int(arguments["from"])
+        low, high = low - offset, high - offset
+    if "below" in words:
+        offset, sign = int(arguments["below"]), -1
+        low, high = offset - high, offset - low
+    limits = next((word.split("..") for word in words if ".." in word), None)
+    if limits:
+        low, high = int(limits[0]), int(limits[1])
+    return Kind(
+        name,
+        "i",
+        fields,
+        low=low * scale,
+        high=high * scale,
+        offset=offset,
+        sign=sign,
+        scale=scale,
+        drops_low_bits="low" in words or is_target,
+        width32="signed32" in words,
+        hexadecimal="hex" in words,
+        is_target=is_target,
+        excluded=_excluded(words),
+    )
+
+
+def _excluded(words: list[str]) -> range:
+    """The values that `but N` or `but LOW-HIGH` takes out of a kind's range."""
+    if "but" not in words:
+        return range(0)
+    low, _, high = words[words.index("but") + 1].partition("-")
+    return range(int(low), int(high or low) + 1)
+
+
+def groups() -> dict[str, list[str]]:
+    """The groups of resources by their names in angle brackets."""
+    if not _Lazy.groups:
+        for line in _lines("resources"):
+            name, *resources = line.split()
+            _Lazy.groups[name] = resources
+    return _Lazy.groups
+
+
+# ------------------------------------------------------------------------------------------- rows
+
+
+def _operand(text: str) -> OperandSpec:
+    optional = text.endswith("?")
+    text = text.rstrip("?")
+    if text.startswith("%"):
+        return OperandSpec(text, "literal", literal=REGISTERS[text[1:]], optional=optional)
+    if text.endswith("]"):
+        file, _, index = text[:-1].partition("[")
+        return OperandSpec(text, "indexed" if file else "memory", kind=kinds()[index], file=file, optional=optional)
+    kind = kinds().get(text)
+    if kind is not None:
+        return OperandSpec(text, "kind", kind=kind, optional=optional)
+    return OperandSpec(text, "literal", literal=REGISTERS[text], optional=optional)
+
+
+def _operands(text: str) -> tuple[tuple[OperandSpec, ...], tuple[OperandSpec, ...], bool]:
+    left, equals, right = text.partition("=")
+    sides = [tuple(_operand(part.strip()) for part in side.split(",") if part.strip()) for side in (left, right)]
+    return (sides[0], sides[1], True) if equals else ((), sides[0], False)
+
+
+_Sets = tuple[tuple[str, CompleterSet | None], ...]
+
+
+def _pattern(mnemonic: str) -> list[tuple[str, str]]:
+    return [(literal, name) for literal, name in _PARTS.findall(mnemonic) if literal or name]
+
+
+def _choices(mnemonic: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each spelling of a table's mnemonic, with the completer that each of its sets took."""
+    parts = _pattern(mnemonic)
+    options = [[literal + word for word in (COMPLETERS[name].completers if name else [""])] for literal, name in parts]
+    for chosen in product(*options):
+        taken = {name: text[len(literal) :] for text, (literal, name) in zip(chosen, parts, strict=True) if name}
+        yield "".join(chosen), taken
+
+
+def _field_values(taken: dict[str, str], form: str) -> dict[str, int]:
+    values: dict[str, int] = {}
+    for name, word in taken.items():
+        completers = COMPLETERS[name]
+        value = completers.values[word]
+        for field in reversed(completers.fields):
+            width = formats()[form][field][2]
+            values[field] = value & ((1 << width) - 1)
+            value >>= width
+    return values
+
+
+def _canonical(mnemonic: str, taken: dict[str, str]) -> str:
+    """The mnemonic with, for each completer, the first of its set with the same value."""
+    text = ""
+    for literal, name in _pattern(mnemonic):
+        text += literal
+        if name:
+            values = COMPLETERS[name].values
+            text += next(word for word in values if values[word] == values[taken[name]])
+    return text
+
+
+_FORMS: dict[str, Form] = {}
+
+
+def _form(line: str) -> Form:
+    """The row of a line; the same object every time."""
+    form = _FORMS.get(line)
+    if form is None:
+        columns = [column.strip() for column in line.split("|")]
+        columns += [""] * (7 - len(columns))
+        outputs, inputs, has_equals = _operands(columns[2])
+        marks = columns[6].split()
+        form = _FORMS[line] = Form(
+            columns[0],
+            columns[1],
+            outputs,
+            inputs,
+            has_equals,
+            {name: int(value, 16) for name, value in (pair.split("=") for pair in columns[3].split())},
+            tuple(columns[4].replace("-", "").split()),
+            tuple(columns[5].replace("-", "").split()),
+            privileged="privileged" in marks,
+            sensitive="sensitive" in marks,
+            level_dependent="level" in marks,
+            first_in_group="first" in marks,
+            last_in_group="last" in marks,
+            slot_2="slot2" in marks,
+            unpredicated="nopred" in marks,
+            clears_when_false="clears" in marks,
+            leaves_operand="unread" in marks,
+        )
+    return form
+
+
+_Mnemonics = dict[str, list[Candidate]]
+_REAL: dict[str, _Mnemonics] = {}
+_ALL: dict[str, _Mnemonics] = {}
+_SHOWN: dict[str, list[Shown]] = {}
+
+
+def _variants(candidate: Candidate) -> Iterator[Candidate]:
+    """The candidate, and the candidates in which optional operands are left out."""
+    operands = candidate.operands
+    plan = candidate.plan or tuple(range(len(operands)))
+    optional = [index for index, spec in enumerate(operands) if spec.optional]
+    for present in product((True, False), repeat=len(optional)):
+        absent = {index for index, here in zip(optional, present, strict=True) if not here}
+        if len(absent) > 1 and "ar.csd" not in {operands[index].text for index in absent}:
+            continue
+        if not absent:
+            yield candidate
+            continue
+        kept = [index for index in range(len(operands)) if index not in absent]
+        place: dict[int, PlanItem] = {index: new for new, index in enumerate(kept)}
+        place.update((index, _omitted(operands[index])) for index in absent)
+        split = len(candidate.outputs)
+        yield Candidate(
+            tuple(spec for index, spec in enumerate(candidate.outputs) if index not in absent),
+            tuple(spec for index, spec in enumerate(candidate.inputs, split) if index not in absent),
+            candidate.has_equals,
+            tuple(place[item] if isinstance(item, int) else _moved(item, place) for item in plan),
+            candidate.spelling,
+            candidate.reals,
+        )
+
+
+def _omitted(spec: OperandSpec) -> PlanItem:
+    """What an operand is when it is not written: the register it names, p0, or 0."""
+    if spec.literal is not None:
+        return spec.literal
+    return Register("p", 0) if spec.shape == "p" else (0, ())
+
+
+def _moved(item: PlanItem, place: dict[int, PlanItem]) -> PlanItem:
+    if not isinstance(item, tuple) or isinstance(item, Register):
+        return item
+    constant, terms = item
+    moved = []
+    for sign, index in terms:
+        new = place[index]
+        assert isinstance(new, int)
+        moved.append((sign, new))
+    return constant, tuple(moved)
+
+
+def _real(stem: str) -> _Mnemonics:
+    """The candidates of each mnemonic with this stem that a row of the architecture's own gives."""
+    found = _REAL.get(stem)
+    if found is None:
+        found = _REAL[stem] = {}
+        for line in _ROWS.get(stem, ()):
+            form = _form(line)
+            for mnemonic, taken in _choices(form.mnemonic):
+                if mnemonic.partition(".")[0] != stem:
+                    continue
+                fields = {**form.fixed, **_field_values(taken, form.format)}
+                spelling = Spelling(form, _canonical(form.mnemonic, taken), fields)
+                candidate = Candidate(form.outputs, form.inputs, form.has_equals, None, spelling)
+                found.setdefault(mnemonic, []).extend(_variants(candidate))
+    return found
+
+
+_TERM: Final = re.compile(r"([+-]?)\s*([\w.]+)")
+
+
+def _plan_item(text: str, names: dict[str, int]) -> PlanItem:
+    if text in names:
+        return names[text]
+    if text.startswith("%"):
+        return REGISTERS[text[1:]]
+    if text in REGISTERS:
+        return REGISTERS[text]
+    constant = 0
+    terms: list[tuple[int, int]] = []
+    for sign, term in _TERM.findall(text):
+        factor = -1 if sign == "-" else 1
+        if term in names:
+            terms.append((factor, names[term]))
+        else:
+            constant += factor * int(term)
+    return constant, tuple(terms)
+
+
+def _pseudo(line: str, stem: str) -> Iterator[tuple[str, Candidate, str]]:
+    mnemonic, operands, real, real_operands, marks = (*(part.strip() for part in line.split("|")), "")[:5]
+    outputs, inputs, has_equals = _operands(operands)
+    names = {spec.text: index for index, spec in enumerate(outputs + inputs) if spec.literal is None}
+    left, _, right = real_operands.partition("=")
+    plan = tuple(_plan_item(part.strip(), names) for side in (left, right) for part in side.split(",") if part.strip())
+    for spelt, taken in _choices(mnemonic):
+        if spelt.partition(".")[0] != stem:
+            continue
+        text = real
+        for name, word in taken.items():
+            text = text.replace(f"<{name}>", COMPLETERS[name].words.get(word, word))
+        yield spelt, Candidate(outputs, inputs, has_equals, plan, None, tuple(text.split())), marks
+
+
+def real_candidates(mnemonic: str) -> list[Candidate]:
+    """The ways to read the mnemonic that are rows of the architecture's own, with all operands written."""
+    return [item for item in _real(mnemonic.partition(".")[0]).get(mnemonic, ()) if item.plan is None]
+
+
+def shown(mnemonic: str) -> list[Shown]:
+    """The pseudo-ops that disassemblers prefer to the real form with this canonical mnemonic, where they fit."""
+    if not _SHOWN:
+        for stem, lines in _PSEUDO.items():
+            for line in lines:
+                if "shown" in line:
+                    for spelt, candidate, marks in _pseudo(line, stem):
+                        only = marks == "shown0"
+                        for real in candidate.reals:
+                            _SHOWN.setdefault(real, []).append(Shown(spelt, candidate, only))
+    return _SHOWN.get(mnemonic, [])
+
+
+def candidates(mnemonic: str) -> list[Candidate]:
+    """Every way to read the mnemonic (in lower case, with its completers), the preferred first; empty if there is none."""
+    stem = mnemonic.partition(".")[0]
+    found = _ALL.get(stem)
+    if found is None:
+        if stem not in STEMS:
+            return []
+        found = _ALL[stem] = {}
+        for line in _PSEUDO.get(stem, ()):
+            for spelt, candidate, _ in _pseudo(line, stem):
+                found.setdefault(spelt, []).extend(_variants(candidate))
+        for spelt, real in _real(stem).items():
+            found.setdefault(spelt, []).extend(real)
+    return found.get(mnemonic, [])
+
+
+# -------------------------------------------------------------------------------------- by their bits
+
+
+def all_forms() -> list[Form]:
+    """Every row of the architecture's own, in the table's order."""
+    lines = {line: None for rows in _ROWS.values() for line in rows}
+    return [_form(line) for line in lines]
+
+
+def canonical_spelling(form: Form, fields: dict[str, int]) -> Spelling | None:
+    """The form with the completers that the fields' values stand for; None where a value stands for none."""
+    text = ""
+    chosen = dict(form.fixed)
+    for literal, name in _pattern(form.mnemonic):
+        text += literal
+        if name:
+            completers = COMPLETERS[name]
+            value = 0
+            for field in completers.fields:
+                value = value << formats()[form.format][field][2] | fields[field]
+                chosen[field] = fields[field]
+            word = next((word for word, code in completers.values.items() if code == value), None)
+            if word is None:
+                return None
+            text += word
+    return Spelling(form, text, chosen)
+
+
+def all_candidates(stem: str) -> list[Candidate]:
+    """Every way to read any mnemonic with this stem, whatever its completers."""
+    candidates(stem)
+    return [candidate for found in _ALL.get(stem, {}).values() for candidate in found]

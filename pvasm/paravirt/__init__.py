@@ -1,0 +1,1 @@
+"""What is paravirtualized, and how: the catalog of ops, and the instances that define them."""

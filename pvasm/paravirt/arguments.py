@@ -1,0 +1,139 @@
+"""The arguments of an op: what kind of thing each is, as far as its text tells, and what a template may ask of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from pvasm.ia64.registers import FILE_NOUNS, INDEXED, PSR_MASKS, REGISTERS
+
+Kind = Literal["general", "predicate", "kernel-register"]
+Use = Literal["in", "out", "clobber"]
+
+# in0 is r32: the stacked registers start there, with the inputs (SDM 1:4.1). What loc0 and out0 are depends on `alloc`.
+_STACKED = re.compile(r"(?P<group>in|loc|out)(?P<number>[1-8]?\d|9[0-5])")
+_INDEXED = re.compile(r"(?P<file>\w+)\s*\[.*\]", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z_.$\u0080-\U0010ffff][\w.$\u0080-\U0010ffff]*(?:\s*\(.*\))?", re.DOTALL)
+_KINDS = {"r": "general", "p": "predicate"}
+_NUMBER = re.compile(r"[-+~]*\d\w*|'.*'?")
+_PARENTHESISED = re.compile(r"\(\s*(\S+)\s*\)")
+
+DUE: dict[tuple[Kind, Use], str] = {
+    ("general", "in"): "a general register",
+    ("general", "out"): "a general register to write to",
+    ("general", "clobber"): "a general register to give away",
+    ("predicate", "in"): "a predicate register",
+    ("predicate", "out"): "a predicate register to write to",
+    ("predicate", "clobber"): "a predicate register to give away",
+    ("kernel-register", "in"): "the name of a kernel register",
+}
+
+
+class RegisterNotKnownError(Exception):
+    """Which register an argument is matters, and its text (a cpp name, a `.macro` argument) does not tell."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """An argument by its text. `register` is its one name among aliases (`ret0` is `r8`), None if that is not known.
+
+    `kind` is what the text shows: `general`, `predicate`, `unknown` (a name that may be anything: a cpp macro, a
+    `.macro` argument, an assembler symbol), or a description of what else it is.
+    """
+
+    text: str
+    kind: str
+    register: str | None
+
+
+@lru_cache(maxsize=4096)
+def operand(text: str) -> Operand:
+    """The operand that `text` is."""
+    register = REGISTERS.get(text)
+    if register is not None:
+        noun = _KINDS.get(register.file) or FILE_NOUNS.get(register.file, "another register")
+        return Operand(text, noun, register.text)
+    stacked = _STACKED.fullmatch(text)
+    if stacked:
+        return Operand(text, "general", f"r{32 + int(stacked['number'])}" if stacked["group"] == "in" else text)
+    indexed = _INDEXED.fullmatch(text)
+    if indexed and indexed["file"] in INDEXED:
+        return Operand(text, "an element of an indexed register file", None)
+    if text in PSR_MASKS:
+        return Operand(text, "a number", None)
+    if "\\" in text or "##" in text or _NAME.fullmatch(text):
+        return Operand(text, "unknown", None)
+    if not text:
+        return Operand(text, "nothing", None)
+    return Operand(text, "a number" if _NUMBER.fullmatch(text) else "an expression", None)
+
+
+def mismatch(text: str, kind: Kind, use: Use, kernel_registers: Mapping[str, int]) -> str | None:
+    """What is wrong with `text` as an argument of this kind and use; None if nothing is, as far as its text tells."""
+    given, due = operand(text), DUE[kind, use]
+    if kind == "kernel-register":
+        if text in kernel_registers or "\\" in text or "##" in text:
+            return None
+        known = ", ".join(kernel_registers)
+        if not text:
+            return f"nothing is given where {due} is due: {known}"
+        return f"{text} is no kernel register; known are {known}"
+    if given.kind == "unknown":
+        return None
+    if given.kind == "nothing":
+        return f"nothing is given where {due} is due"
+    if given.kind != kind:
+        inner = _PARENTHESISED.fullmatch(text)
+        if inner and operand(inner[1]).kind in (kind, "unknown"):
+            return f"write {inner[1]} without parentheses"
+        what = {"general": "a general register", "predicate": "a predicate register"}.get(given.kind, given.kind)
+        return f"{text} is {what} where {due} is due"
+    if use != "in" and given.register in ("r0", "p0"):
+        return f"{text} cannot be written; {due} is due"
+    return None
+
+
+class TemplateArgument:
+    """An argument as a template sees it: it prints as its text, and compares with registers, by any of their names.
+
+    Comparing raises RegisterNotKnownError where the text does not tell which register it is.
+    """
+
+    __slots__ = ("_kernel_registers", "_operand")
+    __hash__ = None  # type: ignore[assignment]  # equal arguments need not have equal texts
+
+    def __init__(self, given: Operand, kernel_registers: Mapping[str, int]) -> None:
+        self._operand = given
+        self._kernel_registers = kernel_registers
+
+    def __str__(self) -> str:
+        return self._operand.text
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, TemplateArgument):
+            theirs = other._operand
+        elif isinstance(other, str):
+            theirs = operand(other)
+        else:
+            return False
+        if self._operand.text == theirs.text:
+            return True
+        for side in (self._operand, theirs):
+            if side.register is None:
+                raise RegisterNotKnownError(side.text)
+        return self._operand.register == theirs.register
+
+    @property
+    def number(self) -> int:
+        """The number of the kernel register that this is the name of."""
+        number = self._kernel_registers.get(self._operand.text)
+        if number is None:
+            raise RegisterNotKnownError(self._operand.text)
+        return number

@@ -1,0 +1,301 @@
+"""Instances: one set of definitions of all ops, for one environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pvasm import data
+from pvasm.errors import PvasmError
+from pvasm.paravirt import yaml_nodes
+from pvasm.paravirt.arguments import TemplateArgument, operand
+from pvasm.paravirt.catalog import Catalog, Op, load_catalog
+from pvasm.paravirt.template import Template
+from pvasm.paravirt.yaml_nodes import Node, fault, near
+
+Environment = Literal["hardware", "xen", "trap"]
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_SYMBOL = re.compile(r"[A-Za-z_]\w*")
+_CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*")
+_RANGE = re.compile(r"r(\d+)-r(\d+)")
+_MAX_EXTENDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What an instance makes of an op.
+
+    `template` None means what the catalog says the op replaces. `apart` are groups of parameters that must be different
+    registers, `not_among` the registers that a parameter must not be.
+    """
+
+    template: Template | None
+    apart: tuple[tuple[str, ...], ...] = ()
+    not_among: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Instance:
+    """A set of definitions of all ops of a catalog.
+
+    `defines` is the C preprocessor symbol that is defined when compiling for it, `environment` what it runs on. `files`
+    are those that it was read from: its own first, then those that it extends.
+    """
+
+    name: str
+    description: str
+    path: str
+    environment: Environment
+    defines: str
+    extends: str | None
+    constants: Mapping[str, Any]
+    definitions: Mapping[str, Definition]
+    catalog: Catalog
+    files: tuple[str, ...] = ()
+    _lines: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = field(default_factory=dict)
+
+    def lines(self, op: Op, arguments: Sequence[str]) -> tuple[str, ...]:
+        """The assembly lines that `op` with these arguments (one a parameter) is in this instance.
+
+        Stops stand at the ends of lines or on their own. Raises RegisterNotKnownError where they depend on which
+        register an argument is and its text does not tell, PvasmError for a template that fails.
+        """
+        key = (op.name, tuple(arguments))
+        lines = self._lines.get(key)
+        if lines is None:
+            lines = self._lines[key] = self._expanded(op, arguments)
+        return lines
+
+    def _expanded(self, op: Op, arguments: Sequence[str]) -> tuple[str, ...]:
+        given = {parameter.name: text for parameter, text in zip(op.parameters, arguments, strict=True)}
+        template = self.definitions[op.name].template
+        if template is None:
+            return (self.catalog.replaced(op, given),)
+        registers = self.catalog.kernel_registers
+        values: dict[str, Any] = {**self.catalog.constants, **self.constants}
+        values.update((name, TemplateArgument(operand(text), registers)) for name, text in given.items())
+        return template.render(values)
+
+    def conflicts(self, op: Op, arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """The arguments (by index) that this instance does not take together, and why."""
+        definition = self.definitions[op.name]
+        names = [parameter.name for parameter in op.parameters]
+        registers = [operand(text).register or text for text in arguments]
+        for group in definition.apart:
+            seen: dict[str, str] = {}
+            for name in group:
+                index = names.index(name)
+                first = seen.setdefault(registers[index], name)
+                if first != name:
+                    both = f"{first} and {name} must be different registers in instance {self.name}"
+                    yield index, f"{both}; both are {arguments[index]}"
+        for name, forbidden in definition.not_among.items():
+            index = names.index(name)
+            if registers[index] in forbidden:
+                yield index, f"{name} must not be {arguments[index]} in instance {self.name}"
+
+    def compile_templates(self) -> None:
+        """Compiles every template. Raises PvasmError for the first that is wrong, with its place."""
+        for definition in self.definitions.values():
+            if definition.template is not None:
+                definition.template.compile()
+
+
+@cache
+def _models() -> tuple[type[Any], type[Any]]:
+    """The types of the file and of one op in it; made when first needed, since msgspec takes time to import."""
+    import msgspec
+
+    op = msgspec.defstruct(
+        "OpDefinition",
+        [
+            ("template", str),
+            ("apart", list[list[str]], msgspec.field(default_factory=list)),
+            ("not_among", dict[str, list[str]], msgspec.field(default_factory=dict)),
+        ],
+        forbid_unknown_fields=True,
+    )
+    file = msgspec.defstruct(
+        "InstanceFile",
+        [
+            ("name", str),
+            ("description", str),
+            ("environment", Environment | None, None),
+            ("defines", str | None, None),
+            ("extends", str | None, None),
+            ("otherwise", Literal["replaces"] | None, None),
+            ("constants", dict[str, int | str], msgspec.field(default_factory=dict)),
+            ("ops", dict[str, Any], msgspec.field(default_factory=dict)),
+        ],
+        forbid_unknown_fields=True,
+    )
+    return file, op
+
+
+def instance_names() -> list[str]:
+    """The names of the instances that travel with pvasm."""
+    folder = data.instances_directory()
+    return sorted(path.stem for path in folder.glob("*.yaml") if path.stem != "ops")
+
+
+def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance:
+    """The instance of a name, or in a YAML file (a path has a `/` in it or ends with `.yaml` or `.yml`).
+
+    Raises PvasmError for an unknown name (listing the known ones); and, with the place and the YAML path, for a file
+    that is not a complete instance of the catalog.
+    """
+    catalog = catalog or load_catalog()
+    if "/" not in name_or_path and not name_or_path.endswith((".yaml", ".yml")):
+        path = _shipped(name_or_path)
+        if path is None:
+            known = instance_names()
+            message = f"unknown instance {name_or_path}{near(name_or_path, known)}; known are {', '.join(known)}"
+            raise PvasmError(message)
+        return _load(path, catalog)
+    instance = _load(Path(name_or_path), catalog)
+    instance.compile_templates()
+    return instance
+
+
+def _shipped(name: str) -> Path | None:
+    if not _NAME.fullmatch(name) or name == "ops":
+        return None
+    path = data.instances_directory() / f"{name}.yaml"
+    return path if path.is_file() else None
+
+
+@dataclass(slots=True)
+class _File:
+    """An instance file as read, before what it extends is put under it."""
+
+    path: Path
+    root: Node
+    model: Any
+
+
+def _load(path: Path, catalog: Catalog) -> Instance:
+    chain = [_read(path)]
+    while (extends := chain[-1].model.extends) is not None:
+        file = chain[-1]
+        node = file.root.value["extends"]
+        place = (node.line, node.column)
+        beside = file.path.with_name(f"{extends}.yaml")
+        base = beside if _NAME.fullmatch(extends) and beside.is_file() and extends != "ops" else _shipped(extends)
+        if base is None:
+            known = instance_names()
+            message = f"unknown instance {extends}{near(extends, known)}; known are {', '.join(known)}"
+            raise fault(message, str(file.path), place, "extends")
+        if len(chain) > _MAX_EXTENDS or any(base.samefile(other.path) for other in chain):
+            raise fault("goes in a circle, or too far", str(file.path), place, "extends")
+        chain.append(_read(base))
+
+    constants: dict[str, Any] = {}
+    for file in reversed(chain):
+        # As read, not as converted: an integer that knows how it was written prints so.
+        constants.update({} if "constants" not in file.root.value else file.root.value["constants"].plain())
+    definitions: dict[str, Definition] = {}
+    for file in reversed(chain):
+        if file.model.otherwise == "replaces":
+            definitions = {name: Definition(None) for name in catalog.ops} | definitions
+        for name, definition in _definitions(file, catalog, constants):
+            definitions[name] = definition
+
+    own = chain[0]
+    missing = [name for name in catalog.ops if name not in definitions]
+    if missing:
+        place = own.root.keys.get("ops", (own.root.line, own.root.column))
+        raise fault(f"no definition of {', '.join(missing)}", str(path), place, "ops")
+    return Instance(
+        name=own.model.name,
+        description=own.model.description,
+        path=str(path),
+        environment=cast(Environment, _inherited(chain, "environment")),
+        defines=_inherited(chain, "defines"),
+        extends=own.model.extends,
+        constants=constants,
+        definitions={name: definitions[name] for name in catalog.ops},
+        catalog=catalog,
+        files=tuple(str(file.path) for file in chain),
+    )
+
+
+def _inherited(chain: Sequence[_File], key: str) -> str:
+    for file in chain:
+        value = getattr(file.model, key)
+        if value is not None:
+            return cast(str, value)
+    own = chain[0]
+    raise fault(f"the key {key} is missing", str(own.path), (own.root.line, own.root.column), "")
+
+
+def _read(path: Path) -> _File:
+    name = str(path)
+    root = yaml_nodes.read_yaml(path)
+    file_model, _ = _models()
+    model = yaml_nodes.convert(root, file_model, name, "")
+
+    def check(key: str, pattern: re.Pattern[str], due: str) -> None:
+        value = getattr(model, key)
+        if value is not None and not pattern.fullmatch(value):
+            node = root.value[key]
+            raise fault(f"{value!r} is not {due}", name, (node.line, node.column), key)
+
+    check("name", _NAME, "a name of small letters, digits and -")
+    check("defines", _SYMBOL, "a C preprocessor symbol")
+    for constant in model.constants:
+        if not _CONSTANT.fullmatch(constant):
+            message = "a constant's name is of capital letters, digits and _"
+            raise fault(message, name, root.value["constants"].keys[constant], f"constants.{constant}")
+    return _File(path, root, model)
+
+
+def _definitions(file: _File, catalog: Catalog, constants: Mapping[str, Any]) -> Iterator[tuple[str, Definition]]:
+    """The definitions that stand in one file."""
+    ops = file.root.value.get("ops")
+    if ops is None:
+        return
+    name = str(file.path)
+    _, op_model = _models()
+    for op_name, node in ops.value.items():
+        path = f"ops.{op_name}"
+        op = catalog.ops.get(op_name)
+        if op is None:
+            raise fault(f"no such op in the catalog{near(op_name, catalog.ops)}", name, ops.keys[op_name], path)
+        entry = yaml_nodes.convert(node, op_model, name, path)
+        parameters = [parameter.name for parameter in op.parameters]
+        for key, words in (
+            ("apart", [word for group in entry.apart for word in group]),
+            ("not_among", entry.not_among),
+        ):
+            for word in words:
+                if word not in parameters:
+                    message = f"{op_name} has no parameter {word}{near(word, parameters)}"
+                    raise fault(message, name, node.keys[key], f"{path}.{key}")
+        not_among = {}
+        for word, registers in entry.not_among.items():
+            try:
+                not_among[word] = _registers(registers)
+            except ValueError as error:
+                raise fault(str(error), name, node.keys["not_among"], f"{path}.not_among.{word}") from None
+        names = [*parameters, *constants, *catalog.constants]
+        template = Template(node.value["template"], name, f"{path}.template", names)
+        yield op_name, Definition(template, tuple(tuple(group) for group in entry.apart), not_among)
+
+
+def _registers(words: Sequence[str]) -> frozenset[str]:
+    """The registers that `[r8, r16-r31]` lists. Raises ValueError for a word that is none."""
+    registers: set[str] = set()
+    for word in words:
+        found = _RANGE.fullmatch(word)
+        if found:
+            registers.update(f"r{number}" for number in range(int(found[1]), int(found[2]) + 1) if number < 128)
+        elif (register := operand(word).register) is not None:
+            registers.add(register)
+        else:
+            raise ValueError(f"{word} is no register, and no range such as r16-r31")
+    return frozenset(registers)

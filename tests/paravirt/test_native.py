@@ -1,0 +1,82 @@
+"""The native instance against the plain instructions, by what GNU as makes of both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pvasm.paravirt.catalog import Op
+from pvasm.paravirt.instance import load_instance
+from tests.paravirt.assembler import assemble, in_cases, text_bytes
+from tests.paravirt.cases import CATALOG, OPS, all_cases
+
+NATIVE = load_instance("native")
+
+# What each op stands for, written a second time, over the numbers of its arguments.
+INSTRUCTIONS = {
+    "MOV_FROM_IFA": "mov {0} = cr.ifa",
+    "MOV_FROM_ITIR": "mov {0} = cr.itir",
+    "MOV_FROM_ISR": "mov {0} = cr.isr",
+    "MOV_FROM_IHA": "mov {0} = cr.iha",
+    "MOV_FROM_IIM": "mov {0} = cr.iim",
+    "MOV_FROM_IIP": "mov {0} = cr.iip",
+    "MOV_FROM_IPSR": "({0}) mov {1} = cr.ipsr",
+    "MOV_FROM_IVR": "mov {0} = cr.ivr",
+    "MOV_FROM_PSR": "({0}) mov {1} = psr",
+    "MOV_FROM_ITC": "({0}) mov {2} = ar.itc",
+    "MOV_TO_IFA": "mov cr.ifa = {0}",
+    "MOV_TO_IIP": "mov cr.iip = {0}",
+    "MOV_TO_ITIR": "({0}) mov cr.itir = {1}",
+    "MOV_TO_IHA": "({0}) mov cr.iha = {1}",
+    "MOV_TO_IPSR": "({0}) mov cr.ipsr = {1}",
+    "MOV_TO_IFS": "({0}) mov cr.ifs = {1}",
+    "MOV_TO_KR": "mov ar.k{0} = {1}",
+    "ITC_I": "({0}) itc.i {1}",
+    "ITC_D": "({0}) itc.d {1}",
+    "ITC_I_AND_D": "({0}) itc.i {2}\n\t({1}) itc.d {2}",
+    "THASH": "({0}) thash {1} = {2}",
+    "SSM_PSR_IC_AND_DEFAULT_BITS_AND_SRLZ_I": "ssm 0x2008\n\t;;\n\tsrlz.i\n\t;;",
+    "SSM_PSR_IC_AND_SRLZ_D": "ssm 0x2000\n\t;;\n\tsrlz.d",
+    "RSM_PSR_IC": "rsm 0x2000",
+    "SSM_PSR_I": "({0}) ssm 0x4000",
+    "RSM_PSR_I": "({0}) rsm 0x4000",
+    "RSM_PSR_I_IC": "rsm 0x6000",
+    "RSM_PSR_DT": "rsm 0x20000",
+    "RSM_PSR_BE_I": "rsm 0x4002",
+    "SSM_PSR_DT_AND_SRLZ_I": "ssm 0x20000\n\t;;\n\tsrlz.i",
+    "BSW_0": "bsw.0",
+    "BSW_1": "bsw.1",
+    "COVER": "cover",
+    "RFI": "rfi",
+}
+KERNEL_REGISTERS = {
+    "IO_BASE": 0,
+    "TSSD": 1,
+    "PER_CPU_DATA": 3,
+    "CURRENT_STACK": 4,
+    "FPU_OWNER": 5,
+    "CURRENT": 6,
+    "PT_BASE": 7,
+}
+
+
+def test_the_catalog_has_every_op() -> None:
+    assert set(CATALOG.ops) == set(INSTRUCTIONS)
+    assert CATALOG.kernel_registers == KERNEL_REGISTERS
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_assembles_to_the_bytes_of_the_instruction(op: Op, tmp_path: Path) -> None:
+    cases = list(all_cases(op, NATIVE))
+    expanded, _ = assemble(in_cases([NATIVE.lines(op, case) for case in cases]), tmp_path)
+    got = text_bytes(expanded)
+    words = [[str(KERNEL_REGISTERS.get(word, word)) for word in case] for case in cases]
+    written, _ = assemble(in_cases([[INSTRUCTIONS[op.name].format(*case)] for case in words]), tmp_path)
+    assert got == text_bytes(written)
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_is_one_line(op: Op) -> None:
+    for case in all_cases(op, NATIVE):
+        assert len(NATIVE.lines(op, case)) == 1

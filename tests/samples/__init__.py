@@ -1,0 +1,1 @@
+"""The sample assembly, through the whole tool: checked, expanded, assembled."""
