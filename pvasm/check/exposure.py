@@ -74,9 +74,12 @@ class _Search:
         self.scope = _scope(subject, self.patterns)
 
     def exposures(self) -> Iterator[Exposure]:
+        ops = self.subject.catalog.ops
         for position, statement in enumerate(self.document.statements):
             syntax = statement.syntax
-            if isinstance(syntax, tree.Instruction):
+            if statement.macro in ops:
+                pass  # an instance's definition of the op: what it consists of is the instance's business
+            elif isinstance(syntax, tree.Instruction):
                 yield from self._instruction(position, statement, syntax)
             elif isinstance(syntax, tree.Assignment):
                 self.scope.assign(syntax)

@@ -85,7 +85,7 @@ class Kind:
         """Whether the value, whose shape is the kind's, is in range."""
         if isinstance(value, int):
             if self.choices:
-                return value in self.choices
+                return signed64(value) in self.choices
             number = self.normal(value)
             if number in self.excluded:
                 return False
@@ -96,7 +96,7 @@ class Kind:
 
     def normal(self, value: int) -> int:
         """The value as the instruction sees it: 64 bits (or 32, sign-extended), signed where the field is."""
-        if self.low >= 0:
+        if self.low >= 0 and not self.choices:
             return value & _WORD if self.high > 1 << 40 else signed64(value)
         if self.width32 and (1 << 31) <= value < 1 << 32:
             return value - (1 << 32)
@@ -111,7 +111,7 @@ class Kind:
     def encode(self, value: int) -> int:
         """The bits of the fields together, for a value that the kind accepts."""
         if self.choices:
-            return self.choices[value]
+            return self.choices[signed64(value)]
         return (self.sign * self.normal(value) + self.offset) // self.scale
 
     def decode(self, bits: int, width: int) -> int:

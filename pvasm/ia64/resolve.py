@@ -178,9 +178,7 @@ def _accepts(spec: OperandSpec, value: Value) -> bool:
         return spec.literal == value
     if isinstance(value, int | Register) and spec.kind is not None:
         return spec.kind.accepts(value)
-    if isinstance(value, Symbolic) and spec.kind is not None:
-        return bool(spec.kind.fields) and not spec.kind.choices
-    return True
+    return spec.kind is None or spec.kind.accepts(value)
 
 
 def _fitting(mnemonic: str, outputs: int, has_equals: bool, shapes: tuple[str, ...]) -> tuple[Candidate, ...]:
@@ -194,10 +192,20 @@ def _fitting(mnemonic: str, outputs: int, has_equals: bool, shapes: tuple[str, .
             and len(candidate.outputs) == outputs
             and _fit(candidate.operands, shapes)
         )
+        if "?" in shapes:
+            found = tuple(sorted(found, key=_caution))
         if len(_BY_SHAPE) > 20_000:
             _BY_SHAPE.clear()
         _BY_SHAPE[key] = found
     return found
+
+
+def _caution(candidate: Candidate) -> int:
+    """The order for operands that may be anything: what is most likely, and least to be warned of, first."""
+    if candidate.spelling is None:
+        return 0
+    form = candidate.spelling.form
+    return 1 + (form.privileged or form.sensitive or form.level_dependent)
 
 
 def _planned(item: PlanItem, values: Sequence[Value]) -> Value:

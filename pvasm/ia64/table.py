@@ -74,7 +74,8 @@ class Form:
 
     `mnemonic` is as in the table, with its completer sets in angle brackets. `fixed` are the encoding fields that the
     row fixes, `reads` and `writes` the implicit resources by their names in the table. `clears_when_false` instructions
-    write their predicates even when their own qualifying predicate is false.
+    write their predicates even when their own qualifying predicate is false. An operand of a form that `leaves_operand` is
+    neither read nor written. `unwritten` forms have a pseudo-op of their own name, the only way to write them.
     """
 
     format: str
@@ -94,6 +95,7 @@ class Form:
     unpredicated: bool
     clears_when_false: bool
     leaves_operand: bool
+    unwritten: bool
 
     @property
     def unit(self) -> str:
@@ -427,6 +429,7 @@ def _form(line: str) -> Form:
             unpredicated="nopred" in marks,
             clears_when_false="clears" in marks,
             leaves_operand="unread" in marks,
+            unwritten="unwritten" in marks,
         )
     return form
 
@@ -438,17 +441,13 @@ _SHOWN: dict[str, list[Shown]] = {}
 
 
 def _variants(candidate: Candidate) -> Iterator[Candidate]:
-    """The candidate, and the candidates in which optional operands are left out."""
+    """The candidate, and the one in which the optional operands are left out."""
     operands = candidate.operands
     plan = candidate.plan or tuple(range(len(operands)))
     optional = [index for index, spec in enumerate(operands) if spec.optional]
-    for present in product((True, False), repeat=len(optional)):
-        absent = {index for index, here in zip(optional, present, strict=True) if not here}
-        if len(absent) > 1 and "ar.csd" not in {operands[index].text for index in absent}:
-            continue
-        if not absent:
-            yield candidate
-            continue
+    yield candidate
+    if optional:
+        absent = set(optional)
         kept = [index for index in range(len(operands)) if index not in absent]
         place: dict[int, PlanItem] = {index: new for new, index in enumerate(kept)}
         place.update((index, _omitted(operands[index])) for index in absent)
@@ -561,11 +560,13 @@ def candidates(mnemonic: str) -> list[Candidate]:
         if stem not in STEMS:
             return []
         found = _ALL[stem] = {}
+        for spelt, real in _real(stem).items():
+            written = [item for item in real if item.spelling is None or not item.spelling.form.unwritten]
+            if written:
+                found[spelt] = written
         for line in _PSEUDO.get(stem, ()):
             for spelt, candidate, _ in _pseudo(line, stem):
                 found.setdefault(spelt, []).extend(_variants(candidate))
-        for spelt, real in _real(stem).items():
-            found.setdefault(spelt, []).extend(real)
     return found.get(mnemonic, [])
 
 

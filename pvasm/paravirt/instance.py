@@ -169,6 +169,14 @@ def _shipped(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def _beside(path: Path, name: str) -> Path | None:
+    """The file of an instance that stands in the same folder as another, if there is one."""
+    if not _NAME.fullmatch(name) or name == "ops":
+        return None
+    beside = path.with_name(f"{name}.yaml")
+    return beside if beside.is_file() else None
+
+
 @dataclass(slots=True)
 class _File:
     """An instance file as read, before what it extends is put under it."""
@@ -184,8 +192,7 @@ def _load(path: Path, catalog: Catalog) -> Instance:
         file = chain[-1]
         node = file.root.value["extends"]
         place = (node.line, node.column)
-        beside = file.path.with_name(f"{extends}.yaml")
-        base = beside if _NAME.fullmatch(extends) and beside.is_file() and extends != "ops" else _shipped(extends)
+        base = _beside(file.path, extends) or _shipped(extends)
         if base is None:
             known = instance_names()
             message = f"unknown instance {extends}{near(extends, known)}; known are {', '.join(known)}"

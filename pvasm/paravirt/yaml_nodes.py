@@ -30,7 +30,7 @@ _WORDS: dict[str, bool | None] = {
 }
 _MSGSPEC_PLACE = re.compile(r" - at `(?:key` in `)?\$(?P<steps>[^`]*)`$")
 _MSGSPEC_FIELD = re.compile(r"unknown field `(?P<field>.*)`|missing required field `(?P<missing>.*)`")
-_STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]")
+_STEP = re.compile(r"\.(?P<key>\w+)|\[(?P<index>\d+)\]|(?P<unnamed>\[\.\.\.\])")
 
 Model = TypeVar("Model")
 
@@ -104,9 +104,9 @@ def parse_yaml(text: str, name: str) -> Node:
         raise PvasmError(problem, name, mark.line + 1, mark.column + 1) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise PvasmError(
-            f"character #x{ord(str(error.character)[:1] or ' '):04x} is not allowed in YAML", name, line
-        ) from error
+        character: Any = error.character
+        code = character if isinstance(character, int) else ord(str(character)[:1] or " ")
+        raise PvasmError(f"character #x{code:04x} is not allowed in YAML", name, line) from error
 
 
 class _Composer:
@@ -244,6 +244,8 @@ def convert(node: Node, model: type[Model], name: str, path: str) -> Model:
         if found:
             text = text[: found.start()]
             for step in _STEP.finditer(found["steps"]):
+                if step["unnamed"]:
+                    break  # one of a dict's values: msgspec does not say which
                 key = step["key"] or int(step["index"])
                 place = node.keys.get(str(key), place)
                 node = node.value[key]
