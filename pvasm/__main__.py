@@ -1,5 +1,7 @@
 """`python -m pvasm`."""
 
+import sys
+
 from pvasm.cli import main
 
-main(prog_name="pvasm")
+sys.exit(main())

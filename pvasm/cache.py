@@ -9,33 +9,29 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from functools import cache
-from pathlib import Path
 
 from pvasm import __version__, data
 
 _MAX_ENTRIES = 8192
 
 
-def _folder() -> Path | None:
+def _folder() -> str | None:
     named = os.environ.get("PVASM_CACHE_DIR")
     if named:
-        return Path(named)
+        return named
     base = os.environ.get("XDG_CACHE_HOME")
     if base and os.path.isabs(base):
-        return Path(base) / "pvasm"
+        return os.path.join(base, "pvasm")
     home = os.environ.get("HOME")
-    return Path(home) / ".cache" / "pvasm" if home else None
+    return os.path.join(home, ".cache", "pvasm") if home else None
 
 
 @cache
 def _tool() -> bytes:
     """What tells this tool from any other state of it: its version, and the files that it is made of."""
-    parts = [__version__]
-    for folder in (Path(__file__).parent, data.grammar_file("").parent, data.instances_directory()):
-        parts += sorted(_stamps(str(folder)))
-    return "\n".join(parts).encode("utf-8", "surrogateescape")
+    stamps = [stamp for folder in data.folders() for stamp in sorted(_stamps(folder))]
+    return "\n".join([__version__, *stamps]).encode("utf-8", "surrogateescape")
 
 
 def _stamps(folder: str) -> list[str]:
@@ -67,7 +63,8 @@ def load(name: str) -> bytes | None:
     if folder is None:
         return None
     try:
-        kept = (folder / name[:2] / name[2:]).read_bytes()
+        with open(os.path.join(folder, name[:2], name[2:]), "rb") as file:
+            kept = file.read()
     except OSError:
         return None
     # The first 32 bytes are the digest of the rest: a file that something cut short is no result.
@@ -79,14 +76,14 @@ def store(name: str, result: bytes) -> None:
     folder = _folder()
     if folder is None:
         return
-    shelf = folder / name[:2]
+    shelf = os.path.join(folder, name[:2])
+    temporary = os.path.join(shelf, f".{name[2:]}.{os.getpid()}")
     try:
-        shelf.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, temporary = tempfile.mkstemp(dir=shelf, prefix=".new-")
+        os.makedirs(shelf, exist_ok=True, mode=0o700)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with open(temporary, "xb") as file:
                 file.write(hashlib.sha256(result).digest() + result)
-            os.replace(temporary, shelf / name[2:])
+            os.replace(temporary, os.path.join(shelf, name[2:]))
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
@@ -96,7 +93,7 @@ def store(name: str, result: bytes) -> None:
         pass
 
 
-def _prune(shelf: Path) -> None:
+def _prune(shelf: str) -> None:
     """Drops the older half of a shelf that has grown past its share."""
     entries = list(os.scandir(shelf))
     if len(entries) > _MAX_ENTRIES // 256:

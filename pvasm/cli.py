@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
-
-import click
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from pvasm import __version__
 from pvasm.errors import PvasmError
@@ -15,154 +14,207 @@ from pvasm.errors import PvasmError
 if TYPE_CHECKING:
     from pvasm.check.diagnostic import Diagnostic
 
-FOUND, CANNOT_RUN = 1, 2
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+FOUND, CANNOT_RUN, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 
 
-class _Group(click.Group):
-    """Commands whose errors are one line on standard error, and exit status 2."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; the exit status is what it returns. No error that a person can cause is a traceback."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        status = run(options)
+        sys.stdout.flush()
+    except PvasmError as error:
+        return _fail([error])
+    except BrokenPipeError:
+        # Whoever read our output has had enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except OSError as error:
+        name = error.filename if isinstance(error.filename, str) else None
+        return _fail([PvasmError(error.strerror or str(error), name)])
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except MemoryError:
+        return _fail([PvasmError("not enough memory")])
+    except RecursionError:
+        return _fail([PvasmError("nested too deeply")])
+    return status
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except PvasmError as error:
-            _fail([error])
-        except BrokenPipeError:
-            # Whoever read our output has had enough. Python would complain once more when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(141)
-        except RecursionError:
-            _fail([PvasmError("nested too deeply")])
-        except MemoryError:
-            _fail([PvasmError("not enough memory")])
-        except OSError as error:
-            _fail([PvasmError(error.strerror or str(error), error.filename if isinstance(error.filename, str) else None)])
 
-
-def _fail(errors: list[PvasmError]) -> NoReturn:
+def _fail(errors: Iterable[PvasmError]) -> int:
     for error in errors:
         _complain(error)
-    sys.exit(CANNOT_RUN)
+    return CANNOT_RUN
 
 
 def _complain(error: PvasmError) -> None:
-    text = f"pvasm: error: {error}"
-    click.echo(text.encode("utf-8", "surrogateescape"), err=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    sys.stderr.buffer.write(f"pvasm: error: {error}\n".encode("utf-8", "surrogateescape"))
+    sys.stderr.buffer.flush()
 
 
 def _write(text: str) -> None:
     """Text on standard output, with the bytes that the source had."""
-    sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="pvasm")
-def main() -> None:
-    """Paravirtualization of hand-written IA-64 assembly."""
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("pvasm", description="Paravirtualization of hand-written IA-64 assembly.")
+    parser.add_argument("--version", action="version", version=f"pvasm {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_add_parse, _add_check, _add_expand):
+        add(commands)
+    return parser
 
 
 # ------------------------------------------------------------------------------------------ parse
 
 
-@main.command()
-@click.argument("file", metavar="FILE")
-@click.option("--format", "form", type=click.Choice(["tree", "json"]), default="tree", show_default=True, help="How to show it.")
-@click.option("--preprocessed/--raw", default=None, help="Text after the C preprocessor, or raw source [default: as it looks].")
-def parse(file: str, form: str, preprocessed: bool | None) -> None:
-    """Show the statements of FILE (`-` is standard input)."""
+def _add_parse(commands: _Commands) -> None:
+    command = commands.add_parser("parse", help="show the statements of a file", description="Show the statements of FILE.")
+    command.add_argument("file", metavar="FILE", help="assembly source, or - for standard input")
+    command.add_argument("--format", choices=("tree", "json"), default="tree", help="a line a statement, or JSON [tree]")
+    kind = command.add_mutually_exclusive_group()
+    kind.add_argument("--preprocessed", action="store_true", default=None, help="it is text after the C preprocessor")
+    kind.add_argument("--raw", dest="preprocessed", action="store_false", help="it is raw source [default: as it looks]")
+    command.set_defaults(run=_parse)
+
+
+def _parse(options: argparse.Namespace) -> int:
     from pvasm.ia64 import is_mnemonic
     from pvasm.report import statements
     from pvasm.syntax.document import read_document
     from pvasm.syntax.parser import Parser
     from pvasm.text import read_text
 
-    text = read_text(file)
-    document = read_document(
-        Parser(is_mnemonic), text, "<stdin>" if file == "-" else file, preprocessed=preprocessed
-    )
-    render = statements.render_json if form == "json" else statements.render_tree
+    text = read_text(options.file)
+    shown = "<stdin>" if options.file == "-" else options.file
+    document = read_document(Parser(is_mnemonic), text, shown, preprocessed=options.preprocessed)
+    render = statements.render_json if options.format == "json" else statements.render_tree
     for line in render(document):
         _write(line + "\n")
-    if document.problems:
-        _fail([PvasmError(problem.message, *document.place(problem.offset)) for problem in document.problems])
+    return _fail(PvasmError(p.message, *document.place(p.offset)) for p in document.problems) if document.problems else 0
 
 
 # ------------------------------------------------------------------------------------------ check
 
 
-def _codes(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    """Codes as people write them: repeated options, or lists with commas."""
-    return tuple(code.strip().upper() for value in values for code in value.split(",") if code.strip())
+def _add_check(commands: _Commands) -> None:
+    command = commands.add_parser(
+        "check",
+        help="find instructions that are left unparavirtualized",
+        description="Find instructions that are left unparavirtualized.",
+        epilog="Exit status: 0 nothing at error level, 1 diagnostics at error level, 2 it could not run.",
+    )
+    command.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="files, folders (searched for .S, .s, .sx and headers that hold assembly), or - [the current folder]",
+    )
+    command.add_argument("--select", action="append", type=_codes, metavar="CODES", help="report these codes alone")
+    command.add_argument("--ignore", action="append", type=_codes, metavar="CODES", help="do not report these codes")
+    command.add_argument("--output-format", choices=("text", "json"), default="text", help="[text]")
+    command.add_argument(
+        "--instance",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="look at what this instance compiles [what any but bare hardware's does]; may be repeated",
+    )
+    command.add_argument("--no-cache", action="store_true", help="neither use nor keep earlier results")
+    cpp = command.add_argument_group("C preprocessor")
+    cpp.add_argument("--cpp", action="store_true", help="run it first, on .S files; implied by the options below")
+    cpp.add_argument("-I", dest="include_directories", action="append", default=[], metavar="DIR", help="look for headers in DIR")
+    cpp.add_argument("-D", dest="defines", action="append", default=[], metavar="X[=V]", help="define a macro")
+    cpp.add_argument("-include", "--include", dest="includes", action="append", default=[], metavar="FILE", help="include FILE first")
+    command.set_defaults(run=_check)
 
 
-def _cpp_options(command: Callable[..., None]) -> Callable[..., None]:
-    options = [
-        click.option("--cpp", is_flag=True, help="Run the C preprocessor first (.S and .sx files)."),
-        click.option("-I", "include_directories", multiple=True, metavar="DIR", help="Look for headers in DIR; implies --cpp."),
-        click.option("-D", "defines", multiple=True, metavar="X[=V]", help="Define a macro; implies --cpp."),
-        click.option("-include", "--include", "includes", multiple=True, metavar="FILE", help="Include FILE first; implies --cpp."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+def _codes(text: str) -> list[str]:
+    """Codes as people write them, with commas between."""
+    return [code.strip().upper() for code in text.split(",") if code.strip()]
 
 
-@main.command()
-@click.argument("paths", nargs=-1, metavar="[PATH...]")
-@_cpp_options
-@click.option("--select", multiple=True, callback=_codes, metavar="CODES", help="Report these codes alone.")
-@click.option("--ignore", multiple=True, callback=_codes, metavar="CODES", help="Do not report these codes.")
-@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--instance", "instances", multiple=True, metavar="NAME", help="Look at what this instance compiles (may be repeated).")
-@click.option("--no-cache", is_flag=True, help="Neither use nor keep earlier results.")
-def check(
-    paths: tuple[str, ...],
-    cpp: bool,
-    include_directories: tuple[str, ...],
-    defines: tuple[str, ...],
-    includes: tuple[str, ...],
-    select: tuple[str, ...],
-    ignore: tuple[str, ...],
-    output_format: str,
-    instances: tuple[str, ...],
-    no_cache: bool,
-) -> None:
-    """Find instructions that are left unparavirtualized.
+def _joined(lists: list[list[str]] | None) -> tuple[str, ...]:
+    return tuple(code for codes in lists or () for code in codes)
 
-    PATHs are files, folders (searched for .S, .s, .sx and headers that hold assembly) or `-`; the current folder without any.
-    Exit status: 0 nothing at error level, 1 diagnostics at error level, 2 it could not run.
-    """
+
+def _check(options: argparse.Namespace) -> int:
     from pvasm.check.run import CppSettings, Settings, check_files
     from pvasm.report import json, text
 
-    use_cpp = cpp or bool(include_directories or defines or includes)
+    use_cpp = options.cpp or options.include_directories or options.defines or options.includes
     settings = Settings(
-        select=select or None,
-        ignore=ignore,
-        instances=instances,
-        cpp=CppSettings(include_directories, defines, includes) if use_cpp else None,
-        use_cache=not no_cache,
+        select=_joined(options.select) if options.select is not None else None,
+        ignore=_joined(options.ignore),
+        instances=tuple(options.instance),
+        cpp=CppSettings(tuple(options.include_directories), tuple(options.defines), tuple(options.includes))
+        if use_cpp
+        else None,
+        use_cache=not options.no_cache,
     )
     found: list[Diagnostic] = []
-    errors: list[PvasmError] = []
+    failed = False
     files = 0
-    render = json.render if output_format == "json" else text.render
-    for result in check_files(paths or (".",), settings):
+    render = json.render if options.output_format == "json" else text.render
+    for result in check_files(options.paths or (".",), settings):
         files += result.counts
         found += result.diagnostics
-        for diagnostic in result.diagnostics:
-            _write(render(diagnostic) + "\n")
+        _write("".join(f"{render(diagnostic)}\n" for diagnostic in result.diagnostics))
         for error in result.errors:
-            sys.stdout.flush()
             _complain(error)
-            errors.append(error)
-    if output_format == "text":
-        _write(text.summary(found, files) + "\n")
-    sys.stdout.flush()
-    if errors:
-        sys.exit(CANNOT_RUN)
-    sys.exit(FOUND if any(diagnostic.severity == "error" for diagnostic in found) else 0)
+            failed = True
+    if options.output_format == "text":
+        _write(f"{text.summary(found, files)}\n")
+    if failed:
+        return CANNOT_RUN
+    return FOUND if any(diagnostic.severity == "error" for diagnostic in found) else 0
+
+
+# ----------------------------------------------------------------------------------------- expand
+
+
+def _add_expand(commands: _Commands) -> None:
+    command = commands.add_parser(
+        "expand",
+        help="write the variant of a file for an instance",
+        description="Write the variant of each FILE for an instance: its ops expanded, everything else as it stands.",
+    )
+    command.add_argument("files", nargs="+", metavar="FILE", help="assembly source, or - for standard input")
+    command.add_argument(
+        "-i", "--instance", required=True, metavar="NAME", help="an instance's name, an instance file, or `all'"
+    )
+    output = command.add_mutually_exclusive_group()
+    output.add_argument("-o", dest="output", metavar="FILE", help="write to FILE, or - for standard output")
+    output.add_argument("--output-dir", metavar="DIR", help="write DIR/NAME/FILE, NAME being the instance's")
+    command.add_argument("--line-markers", action="store_true", help="say in the output which source line each line is from")
+    command.set_defaults(run=_expand)
+
+
+def _expand(options: argparse.Namespace) -> int:
+    from pvasm.expand.run import ExpandSettings, expand_files
+
+    settings = ExpandSettings(
+        files=tuple(options.files),
+        instance=options.instance,
+        output=options.output,
+        output_directory=options.output_dir,
+        line_markers=options.line_markers,
+    )
+    result = expand_files(settings)
+    if result.errors:
+        return _fail(result.errors)
+    _write(result.text)
+    for path in result.written:
+        _write(f"{path}\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

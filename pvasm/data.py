@@ -5,27 +5,41 @@ In a wheel they stand inside the package; in a checkout (an editable install) at
 
 from __future__ import annotations
 
+import os
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @cache
-def _root() -> Path:
-    package = Path(__file__).resolve().parent
-    bundled = package / "_bundled"
-    return bundled if bundled.is_dir() else package.parent
+def _root() -> str:
+    package = os.path.dirname(os.path.realpath(__file__))
+    bundled = os.path.join(package, "_bundled")
+    return bundled if os.path.isdir(bundled) else os.path.dirname(package)
 
 
-def grammar_file(name: str) -> Path:
-    """The grammar called `name` (such as `ia64.lark`)."""
-    return _root() / "grammars" / name
+def folders() -> list[str]:
+    """The folders that a run's answers depend on: the package, the grammars and the instances."""
+    root = _root()
+    return [os.path.dirname(os.path.realpath(__file__)), f"{root}/grammars", f"{root}/instances"]
+
+
+def grammar_file(name: str) -> str:
+    """The path of the grammar called `name` (such as `ia64.lark`)."""
+    return f"{_root()}/grammars/{name}"
 
 
 def instances_directory() -> Path:
     """The folder of `ops.yaml` and of one YAML file an instance."""
-    return _root() / "instances"
+    from pathlib import Path
+
+    return Path(_root(), "instances")
 
 
 def samples_directory() -> Path:
     """The folder of sample assembly files."""
-    return _root() / "sample_S"
+    from pathlib import Path
+
+    return Path(_root(), "sample_S")

@@ -9,7 +9,9 @@ class PvasmError(Exception):
     `str()` of it is `path:line:column: message` with as much of the place as is known. Lines and columns count from 1.
     """
 
-    def __init__(self, message: str, path: str | None = None, line: int | None = None, column: int | None = None) -> None:
+    def __init__(
+        self, message: str, path: str | None = None, line: int | None = None, column: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = " ".join(message.split())
         self.path = path

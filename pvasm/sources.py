@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from pvasm.errors import PvasmError
 
@@ -27,8 +26,8 @@ def find_sources(paths: Iterable[str], errors: list[PvasmError]) -> list[tuple[s
     """
     found: dict[str, bool] = {}
     for path in paths:
-        if path == "-" or not Path(path).is_dir():
-            if path != "-" and not Path(path).exists():
+        if path == "-" or not os.path.isdir(path):
+            if path != "-" and not os.path.exists(path):
                 errors.append(PvasmError("no such file or folder", path))
             else:
                 found[path] = True

@@ -6,12 +6,10 @@ Bytes that are not UTF-8 become lone surrogates (PEP 383), so any file can be re
 from __future__ import annotations
 
 import os
-import re
 import sys
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from pvasm.errors import PvasmError
 
@@ -41,7 +39,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
             name = "<stdin>"
             data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
         else:
-            with Path(name).open("rb") as file:
+            with open(name, "rb") as file:
                 data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise PvasmError(error.strerror or str(error), name) from error
@@ -62,10 +60,10 @@ def check_text(text: str, name: str) -> str:
         line, column = line_and_column(line_starts(text), nul)
         raise PvasmError("NUL byte: a binary file, not assembly source", name, line, column)
     if len(text) > MAX_LINE_CHARACTERS:
-        long_line = re.search(r"[^\n]{%d}" % (MAX_LINE_CHARACTERS + 1), text)
-        if long_line:
-            line, column = line_and_column(line_starts(text), long_line.start())
-            raise PvasmError(f"line longer than {MAX_LINE_CHARACTERS} characters: not read", name, line, column)
+        starts = line_starts(text)
+        for line, (start, end) in enumerate(zip(starts, [*starts[1:], len(text)], strict=True), start=1):
+            if end - start > MAX_LINE_CHARACTERS + 1:
+                raise PvasmError(f"line longer than {MAX_LINE_CHARACTERS} characters: not read", name, line, 1)
     return text
 
 
@@ -85,8 +83,7 @@ def line_and_column(starts: list[int], offset: int) -> tuple[int, int]:
     return line, offset - starts[line - 1] + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """Replace the characters from `start` to `end` by `replacement`."""
 
     start: int

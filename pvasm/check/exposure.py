@@ -91,9 +91,7 @@ class _Search:
             elif isinstance(syntax, tree.Unparsed) and self.subject.concerns(statement.conditions):
                 yield from self._words(self.document.source(statement), statement.start, statement.in_define)
 
-    def _instruction(
-        self, position: int, statement: tree.Statement, syntax: tree.Instruction
-    ) -> Iterator[Exposure]:
+    def _instruction(self, position: int, statement: tree.Statement, syntax: tree.Instruction) -> Iterator[Exposure]:
         try:
             found = sensitivity(syntax, self.scope)
         except OperandError:

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvasm import cache
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.errors import PvasmError
 from pvasm.sources import find_sources, is_header
-from pvasm.syntax.cpp import preprocess
 from pvasm.text import encode, read_text
 
 if TYPE_CHECKING:
-    from pvasm.check.engine import Selection
     from pvasm.check.rule import Rule
-    from pvasm.check.subject import Subject
     from pvasm.paravirt.catalog import Catalog
-    from pvasm.syntax.document import Document
     from pvasm.syntax.parser import Parser
 
 
-@dataclass(frozen=True, slots=True)
-class CppSettings:
+class CppSettings(NamedTuple):
     """What the C preprocessor is run with."""
 
     include_directories: tuple[str, ...] = ()
@@ -32,8 +27,7 @@ class CppSettings:
     includes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """How to check. `instances` empty means all; `cpp` None means that files are read as they are."""
 
     select: tuple[str, ...] | None = None
@@ -43,14 +37,18 @@ class Settings:
     use_cache: bool = True
 
 
-@dataclass(slots=True)
 class FileResult:
     """What was found in one file. `counts` is 0 for a header that turned out to hold no assembly, else 1."""
 
-    path: str
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    errors: list[PvasmError] = field(default_factory=list)
-    counts: int = 1
+    __slots__ = ("counts", "diagnostics", "errors", "path")
+
+    def __init__(
+        self, path: str, diagnostics: Iterable[Diagnostic] = (), errors: Iterable[PvasmError] = (), counts: int = 1
+    ) -> None:
+        self.path = path
+        self.diagnostics = list(diagnostics)
+        self.errors = list(errors)
+        self.counts = counts
 
 
 def check_files(paths: Sequence[str], settings: Settings) -> Iterator[FileResult]:
@@ -59,13 +57,13 @@ def check_files(paths: Sequence[str], settings: Settings) -> Iterator[FileResult
     What is wrong with one file stands in its result and does not stop the run.
     Raises PvasmError for settings that make no sense: an unknown code or instance, a bad instance file.
     """
-    from pvasm.check.engine import Selection
-
-    checker = _Checker(settings, Selection(settings.select, settings.ignore))
+    checker = _Checker(settings)
     errors: list[PvasmError] = []
     sources = find_sources(paths, errors)
     if errors:
         yield FileResult("", errors=errors, counts=0)
+    if not sources:
+        checker.validate()
     seen: set[Diagnostic] = set()
     for path, named in sources:
         if settings.cpp is not None and not named and is_header(path):
@@ -80,14 +78,22 @@ def check_files(paths: Sequence[str], settings: Settings) -> Iterator[FileResult
 class _Checker:
     """Checks one file at a time; what is the same for all is made once, and only if the cache has no answer."""
 
-    def __init__(self, settings: Settings, selection: Selection) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.selection = selection
-        self.rules: list[Rule] = selection.rules()
-        self.key = json.dumps([asdict(settings), sorted(rule.code for rule in self.rules)])
+        self.key = json.dumps(settings)
         self._parts: tuple[Catalog, dict[str, bool], Parser] | None = None
-        if settings.instances:
-            self._prepared()  # an unknown instance is an error of the call, whatever the cache holds
+
+    @cached_property
+    def rules(self) -> list[Rule]:
+        """The rules that are on."""
+        from pvasm.check.engine import Selection
+
+        return Selection(self.settings.select, self.settings.ignore).rules()
+
+    def validate(self) -> None:
+        """Raises PvasmError for settings that make no sense. A result in the cache is proof that they do."""
+        _ = self.rules
+        self._prepared()
 
     def _prepared(self) -> tuple[Catalog, dict[str, bool], Parser]:
         if self._parts is None:
@@ -107,6 +113,8 @@ class _Checker:
             text = read_text(path)
             cpp = self.settings.cpp
             if cpp is not None and not shown.endswith(".s"):
+                from pvasm.syntax.cpp import preprocess
+
                 text = preprocess(
                     shown,
                     include_directories=cpp.include_directories,
@@ -131,10 +139,10 @@ class _Checker:
         from pvasm.check.subject import Subject
         from pvasm.syntax.document import read_document
 
+        rules = self.rules
         catalog, known, parser = self._prepared()
         document = read_document(parser, text, result.path, preprocessed=True if self.settings.cpp else None)
         subject = Subject(document, catalog, known)
-        rules = self.rules
         if is_header(result.path) and not named:
             if not subject.holds_assembly():
                 result.counts = 0
@@ -150,7 +158,7 @@ class _Checker:
 
 def _dump(result: FileResult) -> bytes:
     errors = [(error.message, error.path, error.line, error.column) for error in result.errors]
-    return json.dumps([result.counts, [astuple(diagnostic) for diagnostic in result.diagnostics], errors]).encode()
+    return json.dumps([result.counts, result.diagnostics, errors]).encode()
 
 
 def _load(path: str, kept: bytes) -> FileResult:

@@ -46,8 +46,8 @@ class ExpandErrors(Exception):  # noqa: N818  (it is several)
 def expand(document: Document, catalog: Catalog, instance: Instance, *, line_markers: bool = False) -> str:
     """The variant of a document for an instance.
 
-    With `line_markers`, line markers (`# 12 "file"`) go around the lines that an expansion adds, so that what the
-    assembler or the C preprocessor says of the variant names the line of the source.
+    With `line_markers`, line markers (`# 12 "file"`; in raw source `#line 12 "file"`) go around the lines that an
+    expansion adds, so that what the assembler or the C preprocessor says of the variant names the line of the source.
     Raises ExpandErrors with every invocation that has a wrong number or kind of arguments, a predicate before it, or
     arguments that the instance does not take; PvasmError for a template that fails.
     """
@@ -204,7 +204,8 @@ class _Expander:
         """The line marker for the line that an offset stands in."""
         path, line, _ = self.document.place(offset)
         quoted = path.replace("\\", "\\\\").replace('"', '\\"')
-        return f'# {line} "{quoted}"'
+        # In raw assembly, the C preprocessor takes `# 12 "file"` for a comment of the assembler's; only `#line` counts.
+        return f'{"# " if self.document.preprocessed else "#line "}{line} "{quoted}"'
 
     def newline(self, offset: int) -> str:
         """What ends the line that an offset stands in, or the line before if it is the last."""

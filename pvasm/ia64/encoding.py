@@ -152,4 +152,3 @@ def _value(
     if not kind.accepts(value):
         return None
     return value + address if kind.is_target else value
-

@@ -139,8 +139,10 @@ class Kind:
         if self.is_target:
             return "the address of a bundle"
         multiple = f", a multiple of {self.scale}" if self.scale > 1 and not self.drops_low_bits else ""
-        return f"an integer from {self.low:#x} to {self.high:#x}{multiple}" if self.hexadecimal else (
-            f"an integer from {self.low} to {self.high}{multiple}"
+        return (
+            f"an integer from {self.low:#x} to {self.high:#x}{multiple}"
+            if self.hexadecimal
+            else (f"an integer from {self.low} to {self.high}{multiple}")
         )
 
 

@@ -292,7 +292,9 @@ def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) 
     if not readings:
         stem, dot, completers = mnemonic.partition(".")
         if stem in STEMS:
-            said = f"`{stem}' has no form with the completers `{dot}{completers}'" if dot else f"`{stem}' needs completers"
+            said = (
+                f"`{stem}' has no form with the completers `{dot}{completers}'" if dot else f"`{stem}' needs completers"
+            )
         else:
             said = f"there is no instruction `{stem}'"
         return OperandError(said, instruction.mnemonic_start, end)

@@ -62,7 +62,11 @@ class OperandSpec:
         if self.form == "kind":
             assert self.kind is not None
             return self.kind.noun
-        return "a memory operand, [r3]" if self.form == "memory" else f"a register of the file {self.file}, {self.file}[r3]"
+        return (
+            "a memory operand, [r3]"
+            if self.form == "memory"
+            else f"a register of the file {self.file}, {self.file}[r3]"
+        )
 
 
 _NUMBERED: Final = frozenset({"r", "f", "p", "b", "ar", "cr"})

@@ -16,7 +16,7 @@ Use = Literal["in", "out", "clobber"]
 # in0 is r32: the stacked registers start there, with the inputs (SDM 1:4.1). What loc0 and out0 are depends on `alloc`.
 _STACKED = re.compile(r"(?P<group>in|loc|out)(?P<number>[1-8]?\d|9[0-5])")
 _INDEXED = re.compile(r"(?P<file>\w+)\s*\[.*\]", re.DOTALL)
-_NAME = re.compile(r"[A-Za-z_.$\u0080-\U0010ffff][\w.$\u0080-\U0010ffff]*(?:\s*\(.*\))?", re.DOTALL)
+_NAME = re.compile(r"(?!\d)[\w.$]+(?:\s*\(.*\))?", re.DOTALL)
 _KINDS = {"r": "general", "p": "predicate"}
 _NUMBER = re.compile(r"[-+~]*\d\w*|'.*'?")
 _PARENTHESISED = re.compile(r"\(\s*(\S+)\s*\)")

@@ -165,8 +165,8 @@ class Template:
     def render(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """The lines that the template yields, without blanks around them; empty lines are left out.
 
-        Raises RegisterNotKnownError where the result depends on which register an argument is and its text does not tell;
-        PvasmError with the place where the template fails or yields what is not assembly lines, or too much.
+        Raises RegisterNotKnownError where the result depends on which register an argument is and its text does not
+        tell; PvasmError with the place where the template fails or yields what is not assembly lines, or too much.
         """
         compiled = self.compile()
         pieces: list[str] = []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from functools import cache
+
+from msgspec import Struct
 
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
@@ -62,15 +63,15 @@ _OFFSETS = frozenset({"start", "end", "name_start", "mnemonic_start", "call_end"
 
 
 @cache
-def _fields(node: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(node) if field.name not in _OFFSETS)
+def _fields(node: type[Struct]) -> tuple[str, ...]:
+    return tuple(name for name in node.__struct_fields__ if name not in _OFFSETS)
 
 
 def _value(value: object) -> object:
     """A node's field as JSON knows it: expressions as nested objects."""
     if isinstance(value, tuple):
         return [_value(item) for item in value]
-    if dataclasses.is_dataclass(value):
+    if isinstance(value, Struct):
         kind = type(value)
         return {"kind": kind.__name__.lower(), **{name: _value(getattr(value, name)) for name in _fields(kind)}}
     return value

@@ -27,7 +27,9 @@ def _marked(diagnostic: Diagnostic) -> tuple[str, str]:
     end = diagnostic.end_column - 1 if diagnostic.end_line == diagnostic.line else len(line)
     end = max(min(end, len(line)), start + 1)
     cut = max(0, start - _WIDTH // 2) if len(line) > _WIDTH else 0
-    shown = "".join(character if character.isprintable() or character == "\t" else "?" for character in line[cut : cut + _WIDTH])
+    shown = "".join(
+        character if character.isprintable() or character == "\t" else "?" for character in line[cut : cut + _WIDTH]
+    )
     # A tab stays a tab, so that the marks stand under the place at any tab width.
     blank = "".join("\t" if character == "\t" else " " for character in line[cut:start])
     return shown, blank + "^" + "~" * (min(end, cut + _WIDTH) - start - 1)
@@ -37,5 +39,9 @@ def summary(diagnostics: Iterable[Diagnostic], files: int) -> str:
     """The count at the end of a run."""
     counts = Counter(diagnostic.severity for diagnostic in diagnostics)
     where = f"in {files} file{'' if files == 1 else 's'}"
-    found = [f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}" for severity in ("error", "warning", "note") if counts[severity]]
+    found = [
+        f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}"
+        for severity in ("error", "warning", "note")
+        if counts[severity]
+    ]
     return f"{', '.join(found)} {where}" if found else f"nothing found {where}"

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 
 from pvasm import text as source_text
 from pvasm.errors import PvasmError
@@ -122,7 +119,9 @@ def _evaluate(node: tree.Expression, known: Known) -> int | None:
 
 # ------------------------------------------------------------------------------------- running it
 
-_MESSAGE = re.compile(r"^(?P<path>[^:\n]+):(?P<line>\d+):(?:(?P<column>\d+):)? (?:fatal )?error: (?P<message>.*)$", re.M)
+_MESSAGE = re.compile(
+    r"^(?P<path>[^:\n]+):(?P<line>\d+):(?:(?P<column>\d+):)? (?:fatal )?error: (?P<message>.*)$", re.M
+)
 _TIME_LIMIT = 60  # seconds
 
 
@@ -141,6 +140,9 @@ def preprocess(
     macros of the host are left out; `__ia64__`, `__ASSEMBLY__` and `__ASSEMBLER__` are defined.
     Raises PvasmError with the place of the preprocessor's first error, or if it cannot be run.
     """
+    import subprocess
+    import tempfile
+
     command = [
         *os.environ.get("PVASM_CPP", "gcc -E").split(),
         *("-undef", "-nostdinc", "-D__ia64__", "-D__ASSEMBLY__", "-D__ASSEMBLER__=1"),
@@ -154,7 +156,7 @@ def preprocess(
     if data is None:
         command += ["--", path] if path.startswith("-") else [path]
     else:
-        command += ["-iquote", str(Path(path).parent), "-"]
+        command += ["-iquote", os.path.dirname(path) or ".", "-"]
     try:
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             status = subprocess.run(

@@ -63,7 +63,9 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
     defines: list[Define] = field(default_factory=list)
     _line_starts: list[int] = field(default_factory=list)
-    _markers: list[tuple[int, str, int]] = field(default_factory=list)  # (line after the marker, path, its number there)
+    _markers: list[tuple[int, str, int]] = field(
+        default_factory=list
+    )  # (line after the marker, path, its number there)
 
     @property
     def line_starts(self) -> list[int]:
@@ -205,7 +207,9 @@ class _Reader:
         if found is None:
             return
         words = found["parameters"]
-        parameters = None if words is None else tuple(word.strip() for word in plain(words[1:-1]).split(",") if word.strip())
+        parameters = (
+            None if words is None else tuple(word.strip() for word in plain(words[1:-1]).split(",") if word.strip())
+        )
         document.defines.append(Define(found["name"], parameters, found.end(), plain(document.text[found.end() : end])))
         self._pieces(lines.split(document.text, found.end(), end, in_define=True), found["name"])
 

@@ -1,21 +1,18 @@
 """From chunks to statements: the grammar, applied once to each shape of statement.
 
-An LALR parse depends on the types of the tokens alone. So Lark parses each distinct sequence of types once; its tree is
-kept, and filled with the words of every chunk of that shape. Equal chunks share the result.
+An LALR parse depends on the types of the tokens alone. So each distinct sequence of types is parsed once; its tree is kept,
+and filled with the words of every chunk of that shape. Equal chunks share the result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-from pvasm import data
-from pvasm.syntax import tree
-from pvasm.syntax.tokens import TERMINALS, Tokens, tokenize
-
-if TYPE_CHECKING:
-    from lark import Lark, Tree
+from pvasm.syntax import lalr, tree
+from pvasm.syntax.lalr import Malformed, Node
+from pvasm.syntax.tokens import Tokens, tokenize
 
 # A longer instruction or condition is no parser's business: it bounds the depth of the trees as well.
 _MAX_TOKENS = 400
@@ -40,44 +37,8 @@ Parsed = tuple[tree.Syntax, ...]
 
 
 @cache
-def _grammar() -> Lark:
-    """The grammar's parser, over sequences of token types."""
-    from lark import Lark, Token
-    from lark.lexer import Lexer
-
-    class KeyLexer(Lexer):
-        """Makes a token of each letter of a key; its value is its index."""
-
-        def __init__(self, lexer_conf: object) -> None:
-            pass
-
-        def lex(self, data: str) -> Any:  # type: ignore[override]
-            for index, letter in enumerate(data):
-                yield Token(TERMINALS[letter], cast(str, index))
-
-    grammar = data.grammar_file("ia64.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", lexer=KeyLexer, start=["statement", "condition", "expression"])
-
-
-class _Malformed(Exception):
-    """A sequence of tokens that the grammar does not know; `index` is that of the token it stopped at."""
-
-    def __init__(self, index: int, expected: frozenset[str]) -> None:
-        super().__init__()
-        self.index = index
-        self.expected = expected
-
-
-@cache
-def _shape(key: str, start: str) -> Tree[Any] | _Malformed:
-    """The tree of a sequence of token types, or what is wrong with it."""
-    from lark.exceptions import UnexpectedToken
-
-    try:
-        return _grammar().parse(key, start=start)
-    except UnexpectedToken as error:
-        index = len(key) if error.token.type == "$END" else cast(int, error.token.value)
-        return _Malformed(index, frozenset(error.accepts or error.expected))
+def _shape(key: str, start: str) -> Node | int | Malformed:
+    return lalr.parse(key, start)
 
 
 class _Filler:
@@ -93,70 +54,66 @@ class _Filler:
     def word(self, index: int) -> str:
         return self.text[self.starts[index] : self.ends[index]]
 
-    def expression(self, node: Tree[Any]) -> tree.Expression:
-        return _EXPRESSIONS[node.data](self, node.children)
+    def expression(self, node: Node) -> tree.Expression:
+        return _EXPRESSIONS[node[0]](self, node[1])
 
-    def name(self, children: list[Any]) -> tree.Expression:
-        index = children[0].value
+    def name(self, children: tuple[Any, ...]) -> tree.Expression:
+        index = children[0]
         return tree.Name(self.word(index), self.starts[index], self.ends[index])
 
-    def symbol(self, children: list[Any]) -> tree.Expression:
-        index, hash_index = children[0].value, children[1].value
+    def symbol(self, children: tuple[Any, ...]) -> tree.Expression:
+        index, hash_index = children[0], children[1]
         return tree.Name(self.word(index), self.starts[index], self.ends[hash_index], is_symbol=True)
 
-    def integer(self, children: list[Any]) -> tree.Expression:
-        index = children[0].value
+    def integer(self, children: tuple[Any, ...]) -> tree.Expression:
+        index = children[0]
         word = self.word(index)
         return tree.Number(word, integer_value(word), self.starts[index], self.ends[index])
 
-    def other_number(self, children: list[Any]) -> tree.Expression:
-        index = children[0].value
+    def other_number(self, children: tuple[Any, ...]) -> tree.Expression:
+        index = children[0]
         return tree.Number(self.word(index), None, self.starts[index], self.ends[index])
 
-    def string(self, children: list[Any]) -> tree.Expression:
-        index = children[0].value
+    def string(self, children: tuple[Any, ...]) -> tree.Expression:
+        index = children[0]
         return tree.String(self.word(index), self.starts[index], self.ends[index])
 
-    def parenthesised(self, children: list[Any]) -> tree.Expression:
+    def parenthesised(self, children: tuple[Any, ...]) -> tree.Expression:
         return self.expression(children[1])
 
-    def unary(self, children: list[Any]) -> tree.Expression:
-        operator, operand = children[0].value, self.expression(children[1])
+    def unary(self, children: tuple[Any, ...]) -> tree.Expression:
+        operator, operand = children[0], self.expression(children[1])
         return tree.Unary(self.word(operator), operand, self.starts[operator], operand.end)
 
-    def binary(self, children: list[Any]) -> tree.Expression:
+    def binary(self, children: tuple[Any, ...]) -> tree.Expression:
         left, right = self.expression(children[0]), self.expression(children[2])
-        return tree.Binary(self.word(children[1].value), left, right, left.start, right.end)
+        return tree.Binary(self.word(children[1]), left, right, left.start, right.end)
 
-    def choice(self, children: list[Any]) -> tree.Expression:
+    def choice(self, children: tuple[Any, ...]) -> tree.Expression:
         arguments = tuple(self.expression(child) for child in children[::2])
         return tree.Call("?:", arguments, arguments[0].start, arguments[-1].end)
 
-    def defined(self, children: list[Any]) -> tree.Expression:
-        function, name = children[0].value, self.name(children[1:])
+    def defined(self, children: tuple[Any, ...]) -> tree.Expression:
+        function, name = children[0], self.name(children[1:])
         return tree.Call(self.word(function), (name,), self.starts[function], name.end)
 
-    def call(self, children: list[Any]) -> tree.Expression:
-        function = children[0].value
-        arguments = tuple(self.expression(child) for child in children[2].children[::2])
-        return tree.Call(self.word(function), arguments, self.starts[function], self.ends[children[3].value])
+    def call(self, children: tuple[Any, ...]) -> tree.Expression:
+        function = children[0]
+        arguments = tuple(self.expression(child) for child in children[2][1][::2])
+        return tree.Call(self.word(function), arguments, self.starts[function], self.ends[children[3]])
 
-    def index(self, children: list[Any]) -> tree.Expression:
-        file = children[0].value
-        return tree.Index(
-            self.word(file), self.expression(children[2]), self.starts[file], self.ends[children[3].value]
-        )
+    def index(self, children: tuple[Any, ...]) -> tree.Expression:
+        file = children[0]
+        return tree.Index(self.word(file), self.expression(children[2]), self.starts[file], self.ends[children[3]])
 
-    def memory(self, children: list[Any]) -> tree.Expression:
-        return tree.Memory(
-            self.expression(children[1]), self.starts[children[0].value], self.ends[children[2].value]
-        )
+    def memory(self, children: tuple[Any, ...]) -> tree.Expression:
+        return tree.Memory(self.expression(children[1]), self.starts[children[0]], self.ends[children[2]])
 
-    def operands(self, node: Tree[Any]) -> tuple[tree.Expression, ...]:
-        return tuple(self.expression(child) for child in node.children[::2])
+    def operands(self, node: Node) -> tuple[tree.Expression, ...]:
+        return tuple(self.expression(child) for child in node[1][::2])
 
 
-_EXPRESSIONS: dict[str, Callable[[_Filler, list[Any]], tree.Expression]] = {
+_EXPRESSIONS: dict[str, Callable[[_Filler, tuple[Any, ...]], tree.Expression]] = {
     name: getattr(_Filler, name)
     for name in (
         "name symbol integer other_number string parenthesised unary binary choice defined call index memory".split()
@@ -192,7 +149,7 @@ def _due(expected: frozenset[str]) -> str:
     return " or ".join(words) if 0 < len(words) <= 3 else "an operator or the end of the statement"
 
 
-def _unparsed(chunk: str, tokens: Tokens, malformed: _Malformed) -> tree.Unparsed:
+def _unparsed(chunk: str, tokens: Tokens, malformed: Malformed) -> tree.Unparsed:
     if malformed.index < len(tokens.starts):
         at = tokens.starts[malformed.index]
         found = f"`{chunk[at : tokens.ends[malformed.index]]}'"
@@ -224,86 +181,88 @@ class Parser:
         if len(tokens.key) > _MAX_TOKENS:
             return (tree.Unparsed(f"a statement of more than {_MAX_TOKENS} words", 0, 0, len(chunk)),)
         shape = _shape(tokens.key, "statement")
-        if isinstance(shape, _Malformed):
+        if isinstance(shape, Malformed):
             return (_unparsed(chunk, tokens, shape),)
         filler = _Filler(chunk, tokens)
         parsed: list[tree.Syntax] = []
-        for node in shape.children:
-            if node.data == "prefix":
-                parsed.append(_prefix(filler, node.children[0]))
+        for node in shape[1]:
+            if node[0] == "prefix":
+                parsed.append(_prefix(filler, node[1][0]))
             else:
-                _STATEMENTS[node.data](filler, node.children, chunk, tokens, parsed)
+                _STATEMENTS[node[0]](filler, node[1], chunk, tokens, parsed)
         return tuple(parsed)
 
 
-def _prefix(filler: _Filler, node: Tree[Any]) -> tree.Syntax:
+def _prefix(filler: _Filler, node: Node) -> tree.Syntax:
     """A label or a tag."""
-    first = node.children[0].value
-    if node.data == "label":
-        return tree.Label(filler.word(first), filler.starts[first], filler.ends[node.children[1].value])
-    return tree.Tag(
-        filler.word(node.children[1].value), filler.starts[first], filler.ends[node.children[3].value]
-    )
+    first = node[1][0]
+    if node[0] == "label":
+        return tree.Label(filler.word(first), filler.starts[first], filler.ends[node[1][1]])
+    return tree.Tag(filler.word(node[1][1]), filler.starts[first], filler.ends[node[1][3]])
 
 
 def _leading(
-    filler: _Filler, children: list[Any], parsed: list[tree.Syntax]
-) -> tuple[tree.Expression | None, int, list[Any]]:
+    filler: _Filler, children: tuple[Any, ...], parsed: list[tree.Syntax]
+) -> tuple[tree.Expression | None, int, tuple[Any, ...]]:
     """The predicate, where the statement starts, and the rest; labels after a predicate are statements of their own."""
     predicate: tree.Expression | None = None
     start = -1
     for position, child in enumerate(children):
-        if getattr(child, "data", None) == "predicate":
-            predicate = filler.expression(child.children[1])
-            start = filler.starts[child.children[0].value]
-        elif getattr(child, "data", None) == "label":
+        if child.__class__ is tuple and child[0] == "predicate":
+            predicate = filler.expression(child[1][1])
+            start = filler.starts[child[1][0]]
+        elif child.__class__ is tuple:
             parsed.append(_prefix(filler, child))
         else:
-            return predicate, start if start >= 0 else filler.starts[child.value], children[position:]
+            return predicate, start if start >= 0 else filler.starts[child], children[position:]
     raise AssertionError("a statement without a head")
 
 
 def _instruction(
-    filler: _Filler, children: list[Any], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]
+    filler: _Filler, children: tuple[Any, ...], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]
 ) -> None:
     predicate, start, (head, operands) = _leading(filler, children, parsed)
     outputs: tuple[tree.Expression, ...] = ()
     inputs: tuple[tree.Expression, ...] = ()
     has_equals = False
-    for child in operands.children:
-        if getattr(child, "data", None) == "operand_list":
+    for child in operands[1]:
+        if child.__class__ is tuple:
             inputs = filler.operands(child)
         else:
             outputs, inputs, has_equals = inputs, (), True
     parsed.append(
         tree.Instruction(
             predicate,
-            filler.word(head.value).lower(),
+            filler.word(head).lower(),
             outputs,
             inputs,
             has_equals,
-            filler.starts[head.value],
+            filler.starts[head],
             start,
             len(chunk),
         )
     )
 
 
-def _assignment(filler: _Filler, children: list[Any], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]) -> None:
+def _assignment(
+    filler: _Filler, children: tuple[Any, ...], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]
+) -> None:
     name, operator, value = children
     parsed.append(
         tree.Assignment(
-            filler.word(name.value),
-            filler.word(operator.value),
+            filler.word(name),
+            filler.word(operator),
             filler.expression(value),
-            filler.starts[name.value],
+            filler.starts[name],
             len(chunk),
         )
     )
 
 
-def _directive(filler: _Filler, children: list[Any], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]) -> None:
-    head = children[0].value
+def _directive(
+    filler: _Filler, children: tuple[Any, ...], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]
+) -> None:
+    head = children[0]
     arguments, _ = _arguments(chunk, tokens, tokens.arguments, "([", ")]")
     parsed.append(
         tree.Directive(
@@ -312,21 +271,27 @@ def _directive(filler: _Filler, children: list[Any], chunk: str, tokens: Tokens,
     )
 
 
-def _template(filler: _Filler, children: list[Any], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]) -> None:
-    head = children[0].value
+def _template(
+    filler: _Filler, children: tuple[Any, ...], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]
+) -> None:
+    head = children[0]
     parsed.append(tree.Template(filler.word(head)[1:].lower(), filler.starts[head], filler.ends[head]))
 
 
-def _macro_call(filler: _Filler, children: list[Any], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]) -> None:
+def _macro_call(
+    filler: _Filler, children: tuple[Any, ...], chunk: str, tokens: Tokens, parsed: list[tree.Syntax]
+) -> None:
     predicate, start, rest = _leading(filler, children, parsed)
-    head = rest[0].value
+    head = rest[0]
     name = filler.word(head)
     first = tokens.arguments
     parenthesised = first < len(tokens.starts) and chunk[tokens.starts[first]] == "("
     if parenthesised:
         arguments, after = _arguments(chunk, tokens, first + 1, "(", ")")
         if after == len(tokens.starts):
-            parsed.append(tree.Unparsed(f"the parenthesis after {name} is not closed", tokens.starts[first], start, len(chunk)))
+            parsed.append(
+                tree.Unparsed(f"the parenthesis after {name} is not closed", tokens.starts[first], start, len(chunk))
+            )
             return
         call_end = tokens.ends[after]
     else:
@@ -347,7 +312,7 @@ def _macro_call(filler: _Filler, children: list[Any], chunk: str, tokens: Tokens
     )
 
 
-_STATEMENTS: dict[str, Callable[[_Filler, list[Any], str, Tokens, list[tree.Syntax]], None]] = {
+_STATEMENTS: dict[str, Callable[[_Filler, tuple[Any, ...], str, Tokens, list[tree.Syntax]], None]] = {
     "instruction": _instruction,
     "assignment": _assignment,
     "directive": _directive,
@@ -400,7 +365,7 @@ def _parse_whole(text: str, start: str) -> tree.Expression | None:
     if len(tokens.key) > _MAX_TOKENS:
         return None
     shape = _shape(tokens.key, start)
-    if isinstance(shape, _Malformed):
+    if isinstance(shape, Malformed):
         return None
     return _Filler(text, tokens).expression(shape)
 
@@ -409,5 +374,8 @@ def _all_tokens(text: str) -> Tokens:
     """The tokens of `text`, none of them taken for a head."""
     tokens = tokenize(f"={text}", lambda word: False)
     return Tokens(
-        tokens.key[1:], [start - 1 for start in tokens.starts[1:]], [end - 1 for end in tokens.ends[1:]], tokens.arguments
+        tokens.key[1:],
+        [start - 1 for start in tokens.starts[1:]],
+        [end - 1 for end in tokens.ends[1:]],
+        tokens.arguments,
     )

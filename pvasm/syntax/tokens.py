@@ -67,8 +67,9 @@ _LONG_OPERATORS = {
 # The tokens that a letter stands for exactly; any other single character is OTHER.
 _SINGLE = frozenset("()[],:=#?+-*/%|&^~!<>")
 
+# Bytes that are not UTF-8 count as letters, as they do for GNU as (they are lone surrogates here, pvasm/text.py).
 # A name may hold a .macro argument (\reg, \(), \@) or pasted parts (a##b) where it stands in a macro's body.
-_NAME_CHARACTER = r"[\w.$\u0080-\U0010ffff]"
+_NAME_CHARACTER = r"[\w.$\udc80-\udcff]"
 _ARGUMENT = r"\\(?:\w+|\(\)|@)"
 _TOKEN = re.compile(
     rf"""

@@ -7,13 +7,12 @@ statement can serve every place where the same text stands. The place in the fil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 # ------------------------------------------------------------------------------------ expressions
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True, gc=False):
     """A register, a symbol, a local label reference (`1b`), or a word such as `@rev` or `.`.
 
     The text is as written but for a trailing `#`, which marks a symbol that might look like a register
@@ -26,8 +25,7 @@ class Name:
     is_symbol: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Struct, frozen=True, gc=False):
     """An integer or character constant; `value` is None for a floating-point one."""
 
     text: str
@@ -36,8 +34,7 @@ class Number:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class String:
+class String(Struct, frozen=True, gc=False):
     """A quoted string, with its quotes."""
 
     text: str
@@ -45,8 +42,7 @@ class String:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unary:
+class Unary(Struct, frozen=True, gc=False):
     """`-x`, `+x`, `~x`, `!x`."""
 
     operator: str
@@ -55,8 +51,7 @@ class Unary:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Struct, frozen=True, gc=False):
     """`x + y`, `psr.ic | psr.i`, ... with GNU as's precedence."""
 
     operator: str
@@ -66,8 +61,7 @@ class Binary:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True, gc=False):
     """`@ltoff(x)`, `@ltoff(@fptr(x))`, or a C preprocessor macro in operand position (`IA64_KR(CURRENT)`)."""
 
     function: str
@@ -76,8 +70,7 @@ class Call:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True, gc=False):
     """An element of an indexed register file or of a `.rotr` name: `cpuid[r3]`, `pmc[r2]`, `val[1]`."""
 
     file: str
@@ -86,8 +79,7 @@ class Index:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Struct, frozen=True, gc=False):
     """`[r3]`; a post-increment is the operand that follows it."""
 
     address: Expression
@@ -101,8 +93,7 @@ Expression = Name | Number | String | Unary | Binary | Call | Index | Memory
 # ------------------------------------------------------------------------------------- statements
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True, gc=False):
     """`name:` or `1:`."""
 
     name: str
@@ -110,8 +101,7 @@ class Label:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(Struct, frozen=True, gc=False):
     """`[name:]` or `[1:]`."""
 
     name: str
@@ -119,32 +109,28 @@ class Tag:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True, gc=False):
     """`;;`, the end of an instruction group."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class BundleOpen:
+class BundleOpen(Struct, frozen=True, gc=False):
     """`{`."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class BundleClose:
+class BundleClose(Struct, frozen=True, gc=False):
     """`}`."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True, gc=False):
     """`.mii` and the like, in an explicit bundle; `name` is without the dot, in lower case."""
 
     name: str
@@ -152,8 +138,7 @@ class Template:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(Struct, frozen=True, gc=False):
     """`(predicate) mnemonic outputs = inputs`.
 
     `mnemonic` has its completers and is in lower case (`ld8.acq`). Without a `=`, all operands are inputs and
@@ -170,8 +155,7 @@ class Instruction:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Directive:
+class Directive(Struct, frozen=True, gc=False):
     """`.proc foo`, `data8 1, 2`: the name in lower case, and the arguments as written, split at their top-level commas."""
 
     name: str
@@ -180,8 +164,7 @@ class Directive:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True, gc=False):
     """`name = value` (`operator` is `=` or `==`)."""
 
     name: str
@@ -191,8 +174,7 @@ class Assignment:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True, gc=False):
     """One argument of a macro invocation: its text without outer blanks, and where that stands."""
 
     text: str
@@ -200,8 +182,7 @@ class Argument:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class MacroCall:
+class MacroCall(Struct, frozen=True, gc=False):
     """An invocation of something that is no instruction: an op, a cpp macro, a `.macro`.
 
     `parenthesised` tells `NAME(a, b)` from `NAME a, b` and `NAME`. `name_start` is where the name stands (a
@@ -220,8 +201,7 @@ class MacroCall:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class CppDirective:
+class CppDirective(Struct, frozen=True, gc=False):
     """`#define NAME(parameters) body`, `#if expression`, `# 12 "file"`, ...
 
     `name` is the directive's (`define`, `ifdef`, ...; `line` for a line marker, empty for the null directive),
@@ -235,8 +215,7 @@ class CppDirective:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unparsed:
+class Unparsed(Struct, frozen=True, gc=False):
     """Text that is no statement; `reason` says what was found where something else was due, `at` is where."""
 
     reason: str
@@ -261,8 +240,7 @@ Syntax = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True, gc=False):
     """One arm of `#if`/`#ifdef`/`#elif`/`#else` that a statement stands in.
 
     The arm is taken when `expression` holds and none of `earlier` (the expressions of the arms before it) does. `#ifdef X`
@@ -274,8 +252,7 @@ class Condition:
     line: int
 
 
-@dataclass(slots=True)
-class Statement:
+class Statement(Struct):
     """One statement at its place in a document.
 
     `origin` is the offset in the document's text that the offsets in `syntax` count from. `conditions` are the cpp

@@ -32,7 +32,9 @@ def assemble(text: str, folder: Path) -> tuple[Path, str]:
 def text_bytes(output: Path) -> bytes:
     """The bytes of the section .text."""
     raw = output.with_suffix(".bin")
-    subprocess.run([require_tool("ia64-linux-gnu-objcopy"), "-O", "binary", "-j", ".text", str(output), str(raw)], check=True)
+    subprocess.run(
+        [require_tool("ia64-linux-gnu-objcopy"), "-O", "binary", "-j", ".text", str(output), str(raw)], check=True
+    )
     return raw.read_bytes()
 
 

@@ -14,7 +14,7 @@ BANKED_SAFE = ("r2", "r3", "r9")
 
 
 def plain(op: Op) -> list[str]:
-    """Arguments that are nothing special: r20.. (r2.. for the bank switches, which r16-r31 are about), p6.., CURRENT."""
+    """Arguments that are nothing special: r20.. (r2.. for the bank switches: they are about r16-r31), p6.., CURRENT."""
     general = iter(BANKED_SAFE if op.name.startswith("BSW") else ("r20", "r21", "r22"))
     predicates = iter(("p6", "p7", "p8"))
     kinds = {"general": general, "predicate": predicates, "kernel-register": iter(("CURRENT",))}
@@ -22,7 +22,7 @@ def plain(op: Op) -> list[str]:
 
 
 def all_cases(op: Op, instance: Instance) -> Iterator[list[str]]:
-    """Arguments of every kind that matters to an instance: r8, r9 and r2 in every place, p0, and equal ones where allowed."""
+    """Arguments of every kind that matters: r8, r9 and others in every place, p0, and equal ones where allowed."""
     pools = {
         "general": ("r2", "r8", "r9", "ret2", "r14", "in0"),
         "predicate": ("p0", "p6", "p15"),

@@ -19,8 +19,8 @@ from tests.paravirt.xen_guest import PAGE, Guest
 
 XEN = load_instance("xen")
 
-# Linux 3.12's Xen macros, measured after assembly: with registers that are nothing special as arguments, and with the arguments
-# already in r8 and r9.
+# Linux 3.12's Xen macros, measured after assembly: with registers that are nothing special as arguments, and (IN_PLACE)
+# with the arguments already in r8 and r9.
 READ = Size(2, 2, 2)
 LINUX = {
     **dict.fromkeys(("MOV_FROM_IFA", "MOV_FROM_ITIR", "MOV_FROM_ISR", "MOV_FROM_IHA", "MOV_FROM_IPSR"), READ),
@@ -143,7 +143,16 @@ def test_touches_its_outputs_and_clobbers_alone(op: Op) -> None:
             assert (after.memory, after.calls) == (before.memory, [])
 
 
-CONTROL = {"IPSR": 0x880, "ISR": 0x888, "IIP": 0x898, "IFA": 0x8A0, "ITIR": 0x8A8, "IFS": 0x8B8, "IIM": 0x8C0, "IHA": 0x8C8}
+CONTROL = {
+    "IPSR": 0x880,
+    "ISR": 0x888,
+    "IIP": 0x898,
+    "IFA": 0x8A0,
+    "ITIR": 0x8A8,
+    "IFS": 0x8B8,
+    "IIM": 0x8C0,
+    "IHA": 0x8C8,
+}
 
 
 @pytest.mark.parametrize("name", CONTROL)
@@ -215,16 +224,18 @@ def test_psr_bits() -> None:
         if "PSR_" not in op.name or op.name.startswith("MOV"):
             continue
         for case in all_cases(op, XEN):
-            before, after, given, holds = run(op, case)
+            _, after, _, holds = run(op, case)
             turned_on = op.name.startswith("SSM")
             if "_IC" in op.name:
                 assert after.load(PAGE + 0xC10, 4) == turned_on
-            if op.name.endswith("_I") and "SRLZ" not in op.name or op.name == "RSM_PSR_I_IC":
+            if (op.name.endswith("_I") and "SRLZ" not in op.name) or op.name == "RSM_PSR_I_IC":
                 assert after.memory.get(0x5001, 0) == (not turned_on) or not holds
             assert after.user_mask == ({"psr.ac"} if "DEFAULT_BITS" in op.name else set())
-            assert [call[0] for call in after.calls] == {"RSM_PSR_BE_I": [0x18], "RSM_PSR_DT": [2], "SSM_PSR_DT_AND_SRLZ_I": [3]}.get(
-                op.name, []
-            )
+            assert [call[0] for call in after.calls] == {
+                "RSM_PSR_BE_I": [0x18],
+                "RSM_PSR_DT": [2],
+                "SSM_PSR_DT_AND_SRLZ_I": [3],
+            }.get(op.name, [])
 
 
 @pytest.mark.parametrize("pending", [0, 1])

@@ -40,15 +40,24 @@ def error_of(text: str | bytes, folder: Path) -> str:
         (HEAD + "defnies: X\n", r"FILE:4:1: unknown key defnies \(did you mean defines\?\); known are name, .*"),
         (HEAD + "name: other\n", r"FILE:4:1: the key name stands twice; first on line 1"),
         (HEAD + "environment: moon\n", r"FILE:4:14: environment: invalid enum value 'moon'"),
-        (HEAD.replace("native", "nativ"), r"FILE:3:10: extends: unknown instance nativ \(did you mean native\?\); known .*"),
+        (
+            HEAD.replace("native", "nativ"),
+            r"FILE:3:10: extends: unknown instance nativ \(did you mean native\?\); known .*",
+        ),
         (HEAD.replace("native", "../native"), r"FILE:3:10: extends: unknown instance \.\./native.*"),
         (HEAD.replace("native", "mine"), r"FILE:3:10: extends: goes in a circle, or too far"),
         (HEAD.replace("name: mine", "name: Mine!"), r"FILE:1:7: name: 'Mine!' is not a name of .*"),
         (HEAD + "constants: {lower: 1}\n", r"FILE:4:13: constants\.lower: a constant's name is of capital .*"),
         (HEAD + "constants: {A: [1]}\n", r"FILE:4:\d+: constants: expected int \| str, got array"),
-        (HEAD + "ops:\n  MOV_FROM_IFFA: {template: x}\n", r"FILE:5:3: ops\.MOV_FROM_IFFA: no such op .*did you mean MOV_FROM_IFA.*"),
+        (
+            HEAD + "ops:\n  MOV_FROM_IFFA: {template: x}\n",
+            r"FILE:5:3: ops\.MOV_FROM_IFFA: no such op .*did you mean MOV_FROM_IFA.*",
+        ),
         (HEAD + "ops:\n  RFI: {template: 1}\n", r"FILE:5:\d+: ops\.RFI\.template: expected str, got int"),
-        (HEAD + "ops:\n  RFI: {temlate: x}\n", r"FILE:5:9: ops\.RFI: unknown key temlate \(did you mean template\?\).*"),
+        (
+            HEAD + "ops:\n  RFI: {temlate: x}\n",
+            r"FILE:5:9: ops\.RFI: unknown key temlate \(did you mean template\?\).*",
+        ),
         (HEAD + "ops:\n  RFI: {}\n", r"FILE:5:8: ops\.RFI: the key template is missing"),
         (
             HEAD + "ops:\n  MOV_FROM_IFA:\n    apart: [[rge]]\n    template: nop 0\n",
@@ -109,7 +118,19 @@ def test_aliases_work(tmp_path: Path) -> None:
 def test_scalars() -> None:
     text = "{a: 1, b: 0x10, c: yes, d: '1', e: 010, f: 1.5, g: , h: true, i: -3, j: 0o17, k: ~}"
     plain = parse_yaml(text, "t").plain()
-    expected = {"a": 1, "b": 16, "c": "yes", "d": "1", "e": 10, "f": "1.5", "g": None, "h": True, "i": -3, "j": 15, "k": None}
+    expected = {
+        "a": 1,
+        "b": 16,
+        "c": "yes",
+        "d": "1",
+        "e": 10,
+        "f": "1.5",
+        "g": None,
+        "h": True,
+        "i": -3,
+        "j": 15,
+        "k": None,
+    }
     assert plain == expected
 
 
@@ -133,13 +154,21 @@ CATALOG = """ops:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("general out", "genral out", r"FILE:3:23: ops\.ONE\.parameters\.reg: 'genral out' is no `kind use` \(did you mean general out\?\).*"),
+        (
+            "general out",
+            "genral out",
+            r"FILE:3:23: ops\.ONE\.parameters\.reg: 'genral out' is no `kind use` \(did you mean general out\?\).*",
+        ),
         ("reg: general out", "Reg: general out", r"FILE:3:18: ops\.ONE\.parameters\.Reg: a parameter's name is .*"),
         ("mov reg", "mov r1", r"FILE:4:15: ops\.ONE\.replaces: does not name the parameter reg"),
         ("general out", "general clobber", r"FILE:4:15: ops\.ONE\.replaces: names the clobber reg"),
         ("ONE", "One", r"FILE:2:3: ops\.One: an op's name is of capital letters, digits and _"),
         ("doc: A test.", "dco: A test.", r"FILE:6:5: ops\.ONE: unknown key dco \(did you mean doc\?\).*"),
-        ("ops:", "kernel_registers: {X: 9}\nops:", r"FILE:1:20: kernel_registers\.X: 9 is no kernel register's number .*"),
+        (
+            "ops:",
+            "kernel_registers: {X: 9}\nops:",
+            r"FILE:1:20: kernel_registers\.X: 9 is no kernel register's number .*",
+        ),
     ],
 )
 def test_catalog_message(old: str, new: str, message: str, tmp_path: Path) -> None:

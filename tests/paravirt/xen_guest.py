@@ -1,7 +1,8 @@
 """A Xen guest in miniature: runs the instructions that the xen instance uses, one after the other.
 
-Just enough of the machine to see what an expansion does: general registers with NaT bits, predicates, ar.unat, the shared page, and
-what a hyperprivop does to r8. Each run checks that no group reads or writes a register that it has written before.
+Just enough of the machine to see what an expansion does: general registers with NaT bits, predicates, ar.unat, the
+shared page, and what a hyperprivop does to r8. Each run checks that no group reads or writes a register that it has
+written before.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _LINE = re.compile(r"(?:\((?P<qp>p\d+)\)\s*)?(?P<mnemonic>[a-z][\w.]*)\s*(?P<ope
 
 @dataclass
 class Guest:
-    """The guest's state. `results` are what hyperprivops leave in r8, `calls` what was in r8 and r9 when they were called."""
+    """The guest's state. `results` are what hyperprivops leave in r8, `calls` their numbers, with r8 and r9 then."""
 
     registers: dict[str, int] = field(default_factory=dict)
     nats: set[str] = field(default_factory=set)

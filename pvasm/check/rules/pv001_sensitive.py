@@ -33,7 +33,14 @@ class SensitiveInstruction(Rule):
         "mov.m r8=ar44",
         "mov ar.eflag=r8",
     )
-    valid = ("THASH(p0, r17, r16, r18)", "COVER", "nop 0 // fc r3", '.string "cover"', "mov r8=ar.eflag", "mov ar.ccv=r8")
+    valid = (
+        "THASH(p0, r17, r16, r18)",
+        "COVER",
+        "nop 0 // fc r3",
+        '.string "cover"',
+        "mov r8=ar.eflag",
+        "mov ar.ccv=r8",
+    )
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every exposed instruction that is sensitive."""

@@ -20,7 +20,16 @@ class LevelDependentInstruction(Rule):
     title = "level-dependent instruction"
     severity = "note"
     on_by_default = False
-    invalid = ("probe.r r2=r3,0", "epc", "sum psr.up", "rum psr.up", "mov psr.um=r2", "mov r2=psr.um", "mov ar.rsc=0", "mov r2=ar.k6")
+    invalid = (
+        "probe.r r2=r3,0",
+        "epc",
+        "sum psr.up",
+        "rum psr.up",
+        "mov psr.um=r2",
+        "mov r2=psr.um",
+        "mov ar.rsc=0",
+        "mov r2=ar.k6",
+    )
     valid = ("mov r2=ar.rsc", "mov ar.k6=r2", "mov r2=psr", "nop 0")
 
     def check(self, subject: Subject) -> Iterator[Finding]:

@@ -1,0 +1,56 @@
+"""What is made from a file that travels with pvasm, kept beside it: as Python keeps bytecode, in `__pycache__`.
+
+It is made again whenever the file, or what made it, has changed; and at every run where it cannot be kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from pvasm import __version__
+
+
+def compiled(path: str, make: Callable[[str], Any], *, format_version: int) -> Any:
+    """What `make` makes of the text of the file at `path`: a value that JSON can hold.
+
+    `format_version` is to change whenever what `make` makes of the same text does.
+    """
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    digest = hashlib.sha256(f"{__version__}\n{format_version}\n{text}".encode()).hexdigest()[:20]
+    folder, name = os.path.split(path)
+    shelf = os.path.join(folder, "__pycache__")
+    kept = os.path.join(shelf, f"{name}.{digest}.json")
+    try:
+        with open(kept, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        pass
+    made = make(text)
+    with contextlib.suppress(OSError):
+        _keep(shelf, kept, json.dumps(made, separators=(",", ":")), f"{name}.")
+    return made
+
+
+def _keep(shelf: str, kept: str, content: str, prefix: str) -> None:
+    """Writes a file whole or not at all, and drops those that it takes the place of."""
+    os.makedirs(shelf, exist_ok=True)
+    temporary = f"{kept}.{os.getpid()}"
+    try:
+        with open(temporary, "x", encoding="utf-8") as file:
+            file.write(content)
+        os.replace(temporary, kept)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    for entry in os.listdir(shelf):
+        old = os.path.join(shelf, entry)
+        if entry.startswith(prefix) and entry.endswith(".json") and old != kept:
+            with contextlib.suppress(OSError):
+                os.unlink(old)

@@ -1,0 +1,167 @@
+"""The grammar's LALR(1) tables, and the small automaton that runs them.
+
+Lark reads grammars/ia64.lark and computes the tables; they are kept (pvasm/compiled.py), so that a run need not even import Lark.
+What the automaton makes of a key is the tree that Lark would: tests compare the two.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+from pvasm import data
+from pvasm.compiled import compiled
+from pvasm.syntax.tokens import TERMINALS
+
+Node = tuple[str, tuple[Any, ...]]
+"""A node of a tree: its name in the grammar, and its children: nodes, and the indexes of tokens."""
+
+_STARTS = ("statement", "condition", "expression")
+_END = "$END"
+
+
+class Malformed(NamedTuple):
+    """A key that the grammar does not know: the token (by index) it stops at, and the terminals that it would go on with."""
+
+    index: int
+    expected: frozenset[str]
+
+
+class _Rule(NamedTuple):
+    """What a reduction does: takes `length` children, makes a node of them under `name`.
+
+    `inline` children go into the parent's instead; with `lone`, a single child stands for itself.
+    """
+
+    origin: str
+    length: int
+    name: str
+    inline: bool
+    lone: bool
+
+
+class _Tables(NamedTuple):
+    """For each state what to do at each symbol: go on to a state (0 and up), or reduce by rule `-1 - action`."""
+
+    starts: dict[str, int]
+    ends: dict[str, int]
+    rules: list[_Rule]
+    states: list[dict[str, int]]
+
+
+def _make(grammar: str) -> Any:
+    """The tables of a grammar, as JSON holds them."""
+    from lark import Lark
+    from lark.grammar import Rule
+    from lark.lexer import Lexer, TerminalDef
+
+    class NoLexer(Lexer):
+        def __init__(self, lexer_conf: object) -> None:
+            pass
+
+        def lex(self, data: Any) -> Any:
+            raise NotImplementedError
+
+    lark = Lark(grammar, parser="lalr", lexer=NoLexer, start=list(_STARTS))
+    # This is what Lark's generator of stand-alone parsers writes into them.
+    serialized, memo = lark.memo_serialize([TerminalDef, Rule])
+    table = serialized["parser"]["parser"]
+    letters = {name: letter for letter, name in TERMINALS.items()}
+    symbols = {int(number): letters.get(name, name) for number, name in table["tokens"].items()}
+    rules: list[list[Any]] = []
+    numbers: dict[int, int] = {}
+
+    def action(kind: int, argument: Any) -> int:
+        if kind == 0:
+            return int(argument)
+        memo_id = argument["@"]
+        if memo_id not in numbers:
+            numbers[memo_id] = len(rules)
+            rule = memo[memo_id]
+            origin, alias = rule["origin"]["name"], rule["alias"]
+            lone = bool(rule["options"]["expand1"]) and alias is None
+            rules.append([origin, len(rule["expansion"]), alias or origin, origin.startswith("_"), lone])
+        return -1 - numbers[memo_id]
+
+    count = 1 + max(int(number) for number in table["states"])
+    states: list[dict[str, int]] = [{} for _ in range(count)]
+    for number, actions in table["states"].items():
+        states[int(number)] = {symbols[int(symbol)]: action(*what) for symbol, what in actions.items()}
+    return {"starts": table["start_states"], "ends": table["end_states"], "rules": rules, "states": states}
+
+
+@cache
+def _tables() -> _Tables:
+    found = compiled(data.grammar_file("ia64.lark"), _make, format_version=1)
+    return _Tables(found["starts"], found["ends"], [_Rule(*rule) for rule in found["rules"]], found["states"])
+
+
+def parse(key: str, start: str) -> Node | int | Malformed:
+    """The tree of a sequence of token types (letters of TERMINALS) from a start rule of the grammar.
+
+    The result is an index where the whole is a single token.
+    """
+    starts, ends, rules, states = _tables()
+    path = [starts[start]]
+    values: list[Any] = []
+    for index, letter in enumerate(key):
+        while True:
+            action = states[path[-1]].get(letter)
+            if action is None:
+                return Malformed(index, _accepted(path))
+            if action >= 0:
+                path.append(action)
+                values.append(index)
+                break
+            _reduce(rules[-1 - action], states, path, values)
+    end = ends[start]
+    while path[-1] != end:
+        action = states[path[-1]].get(_END)
+        if action is None or action >= 0:
+            return Malformed(len(key), _accepted(path))
+        _reduce(rules[-1 - action], states, path, values)
+    return values[-1]  # type: ignore[no-any-return]
+
+
+def _reduce(rule: _Rule, states: list[dict[str, int]], path: list[int], values: list[Any]) -> None:
+    origin, length, name, inline, lone = rule
+    children: list[Any] = []
+    if length:
+        for value in values[-length:]:
+            if value.__class__ is list:  # of an inlined rule
+                children += value
+            else:
+                children.append(value)
+        del path[-length:]
+        del values[-length:]
+    path.append(states[path[-1]][origin])
+    values.append(children if inline else children[0] if lone and len(children) == 1 else (name, tuple(children)))
+
+
+def _accepted(path: list[int]) -> frozenset[str]:
+    """The terminals that can come next: those with an action that some reductions later is a shift."""
+    _, _, rules, states = _tables()
+
+    def shifts(letter: str) -> bool:
+        tried = path.copy()
+        while True:
+            action = states[tried[-1]].get(letter)
+            if action is None:
+                return False
+            if action >= 0:
+                return True
+            rule = rules[-1 - action]
+            if rule.length:
+                del tried[-rule.length :]
+            if rule.origin not in states[tried[-1]]:
+                return letter == _END
+            tried.append(states[tried[-1]][rule.origin])
+            if letter == _END and _END not in states[tried[-1]]:
+                return True
+
+    return frozenset(
+        TERMINALS.get(letter, letter)
+        for letter in states[path[-1]]
+        if letter in TERMINALS or letter == _END
+        if shifts(letter)
+    )
