@@ -1,7 +1,7 @@
 """What a run found, kept for the next: keyed by the content, the tool and the settings.
 
-The cache is a folder of small files: `$PVASM_CACHE_DIR`, or `pvasm` in `$XDG_CACHE_HOME` or `~/.cache`. It is a help, never
-a need: where it cannot be read or written, the run goes on without.
+The cache is a folder of small files: `$PVASM_CACHE_DIR`, or `pvasm` in `$XDG_CACHE_HOME` or `~/.cache`. It is a
+help, never a need: where it cannot be read or written, the run goes on without.
 """
 
 from __future__ import annotations

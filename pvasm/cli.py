@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pvasm import __version__
 from pvasm.errors import PvasmError
@@ -76,12 +76,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_parse(commands: _Commands) -> None:
-    command = commands.add_parser("parse", help="show the statements of a file", description="Show the statements of FILE.")
+    command = commands.add_parser("parse", help="show the statements of a file", description="Show them.")
     command.add_argument("file", metavar="FILE", help="assembly source, or - for standard input")
-    command.add_argument("--format", choices=("tree", "json"), default="tree", help="a line a statement, or JSON [tree]")
+    command.add_argument("--format", choices=("tree", "json"), default="tree", help="lines for people, or JSON [tree]")
     kind = command.add_mutually_exclusive_group()
     kind.add_argument("--preprocessed", action="store_true", default=None, help="it is text after the C preprocessor")
-    kind.add_argument("--raw", dest="preprocessed", action="store_false", help="it is raw source [default: as it looks]")
+    kind.add_argument("--raw", dest="preprocessed", action="store_false", help="it is raw source [as it looks]")
     command.set_defaults(run=_parse)
 
 
@@ -98,7 +98,9 @@ def _parse(options: argparse.Namespace) -> int:
     render = statements.render_json if options.format == "json" else statements.render_tree
     for line in render(document):
         _write(line + "\n")
-    return _fail(PvasmError(p.message, *document.place(p.offset)) for p in document.problems) if document.problems else 0
+    if document.problems:
+        return _fail(PvasmError(problem.message, *document.place(problem.offset)) for problem in document.problems)
+    return 0
 
 
 # ------------------------------------------------------------------------------------------ check
@@ -130,9 +132,10 @@ def _add_check(commands: _Commands) -> None:
     command.add_argument("--no-cache", action="store_true", help="neither use nor keep earlier results")
     cpp = command.add_argument_group("C preprocessor")
     cpp.add_argument("--cpp", action="store_true", help="run it first, on .S files; implied by the options below")
-    cpp.add_argument("-I", dest="include_directories", action="append", default=[], metavar="DIR", help="look for headers in DIR")
-    cpp.add_argument("-D", dest="defines", action="append", default=[], metavar="X[=V]", help="define a macro")
-    cpp.add_argument("-include", "--include", dest="includes", action="append", default=[], metavar="FILE", help="include FILE first")
+    several: dict[str, Any] = {"action": "append", "default": []}
+    cpp.add_argument("-I", dest="include_directories", metavar="DIR", help="look for headers in DIR", **several)
+    cpp.add_argument("-D", dest="defines", metavar="X[=V]", help="define a macro", **several)
+    cpp.add_argument("-include", "--include", dest="includes", metavar="FILE", help="include FILE first", **several)
     command.set_defaults(run=_check)
 
 
@@ -193,7 +196,7 @@ def _add_expand(commands: _Commands) -> None:
     output = command.add_mutually_exclusive_group()
     output.add_argument("-o", dest="output", metavar="FILE", help="write to FILE, or - for standard output")
     output.add_argument("--output-dir", metavar="DIR", help="write DIR/NAME/FILE, NAME being the instance's")
-    command.add_argument("--line-markers", action="store_true", help="say in the output which source line each line is from")
+    command.add_argument("--line-markers", action="store_true", help="say which source line each line is from")
     command.set_defaults(run=_expand)
 
 

@@ -1,6 +1,7 @@
 """What is exposed in a document: the instructions that a hypervisor cares about, wherever they stand.
 
-They stand as statements, in the bodies of `#define` and `.macro`, as arguments of macros, and in text that is no statement.
+They stand as statements, in the bodies of `#define` and `.macro`, as arguments of macros, and in text that is no
+statement.
 """
 
 from __future__ import annotations
@@ -168,8 +169,8 @@ class _Search:
     def _words(self, text: str, start: int, at_head: bool) -> Iterator[Exposure]:
         """Words that are mnemonics of a class, in text that is no statement or no instruction that there is.
 
-        With `at_head`, the first word alone: so in the body of a `#define`, which may be C or anything. `mov` is so common that
-        what it moves decides.
+        With `at_head`, the first word alone: so in the body of a `#define`, which may be C or anything. `mov` is so
+        common that what it moves decides.
         """
         clean = _blanked(text)
         words = list(_WORD.finditer(clean))
@@ -182,10 +183,13 @@ class _Search:
                 yield Exposure(found, start + word.start(), start + word.end(), (), certain=False)
 
     def _move(self, name: str, rest: str) -> Sensitivity | None:
-        """How a `mov` that is no instruction minds the level: as one would that moves a register that stands beside it."""
+        """How a `mov` that is no instruction minds the level.
+
+        As one would that moves a register that stands beside it.
+        """
         if name.partition(".")[0] != "mov":
             return None
-        left, equals, right = re.split(r"[\n;]", rest, maxsplit=1)[0].partition("=")
+        left, _, right = re.split(r"[\n;]", rest, maxsplit=1)[0].partition("=")
         for side, form in ((left, "mov {}=r2"), (right, "mov r2={}")):
             for word in _WORD.findall(side):
                 operand = f"{word}[r3]" if word in INDEXED else word

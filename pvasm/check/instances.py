@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 
 def known_macros(catalog: Catalog, names: Sequence[str]) -> dict[str, bool]:
-    """What is known of the macros when a file is compiled for the instances called `names` (all but bare hardware's, if none).
+    """What is known of the macros when a file is compiled for the instances called `names`.
+
+    Without names, for all instances but those of bare hardware.
 
     Raises PvasmError for an unknown or invalid instance.
     """

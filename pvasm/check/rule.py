@@ -25,7 +25,8 @@ class Finding(NamedTuple):
 class Rule(ABC):
     """One rule: a subclass in a module of its own in pvasm/check/rules/. Its docstring is its documentation.
 
-    `invalid` and `valid` are lines of assembly that it must and must not flag, under its code alone; they are its tests.
+    `invalid` and `valid` are lines of assembly that it must and must not flag, under its code alone; they are its
+    tests.
     """
 
     code: ClassVar[str]

@@ -47,9 +47,12 @@ class Subject:
             if isinstance(syntax, tree.MacroCall):
                 if syntax.name in ops and self.concerns(statement.conditions):
                     return True
-            elif isinstance(syntax, tree.Instruction) and is_whole_instruction(syntax):
-                if self.concerns(statement.conditions):
-                    return True
+            elif (
+                isinstance(syntax, tree.Instruction)
+                and is_whole_instruction(syntax)
+                and self.concerns(statement.conditions)
+            ):
+                return True
         return False
 
     @cached_property

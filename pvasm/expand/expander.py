@@ -84,6 +84,8 @@ class _Expander:
         self.catalog = catalog
         self.instance = instance
         self.line_markers = line_markers
+        # What the file defines itself is what the C preprocessor will put there.
+        self.constants = {define.name: define.name for define in document.defines if define.name in catalog.constants}
         # The spans of the statements that stand on several lines; those in a #define's body are within its own.
         self.multi_line = [
             (statement.start, statement.end)
@@ -168,7 +170,7 @@ class _Expander:
     def lines(self, op: Op, found: Invocation) -> tuple[str, ...]:
         """What an invocation becomes."""
         try:
-            return self.instance.lines(op, [argument.text for argument in _given(found)])
+            return self.instance.lines(op, [argument.text for argument in _given(found)], self.constants)
         except RegisterNotKnownError as error:
             message = f"{op.name}: in instance {self.instance.name} it matters which register {error.text} is,"
             raise _UnsuitableError(

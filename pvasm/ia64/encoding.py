@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from pvasm.ia64.operands import IndexedRegister, Kind, MemoryOperand, Symbolic, Value
+from pvasm.ia64.operands import IndexedRegister, Kind, MemoryOperand, Symbolic, Value, signed64
 from pvasm.ia64.registers import Register
 from pvasm.ia64.resolve import Resolved
 from pvasm.ia64.table import Form, OperandSpec, Spelling, all_forms, canonical_spelling, formats
@@ -15,7 +15,7 @@ SLOT_BITS: Final = 41
 
 
 class EncodingError(ValueError):
-    """An instruction with an operand that is not known, so that it has no bits yet."""
+    """An instruction with an operand that is not known, or a bundle out of reach, so that it has no bits."""
 
 
 ValueOf = Callable[[Expression], int]
@@ -26,7 +26,8 @@ def encode(resolved: Resolved, address: int = 0, value_of: ValueOf | None = None
 
     For a long instruction (formats X1 to X5) the result has 82 bits: the instruction's own slot in the low 41, the L slot
     that stands before it in its bundle in the high 41. `address` is that of the bundle, which bundle addresses are relative
-    to; `value_of` says what a symbolic operand is. Raises `EncodingError` for an operand or a predicate that is not known.
+    to; `value_of` says what a symbolic operand is. Raises `EncodingError` for an operand or a predicate that is not known, and
+    for a bundle out of the branch's reach.
     """
     form = resolved.form
     places = formats()[form.format]
@@ -59,7 +60,12 @@ def _bits(spec: OperandSpec, kind: Kind, value: Value, address: int, value_of: V
     if isinstance(value, Register):
         return value.number
     if isinstance(value, int):
-        return kind.encode(value - address if kind.is_target else value)
+        if not kind.is_target:
+            return kind.encode(value)
+        distance = signed64(value - address)
+        if not kind.low <= distance <= kind.high:
+            raise EncodingError(f"{value:#x} is out of reach from {address:#x}")
+        return kind.encode(distance)
     raise EncodingError(f"operand `{spec.text}' is not known")
 
 
@@ -125,7 +131,7 @@ def _decoded(form: Form, words: tuple[int, int], address: int) -> Resolved | Non
         if value is None:
             return None
         operands.append(value)
-    return Resolved(spelling, tuple(operands), fields.get("qp", 0))
+    return Resolved(spelling, tuple(operands), 0 if form.unpredicated else fields.get("qp", 0))
 
 
 def _value(
@@ -148,7 +154,5 @@ def _value(
         return register if kind.low <= bits <= kind.high else None
     value = kind.decode(bits, width) if kind.fields else next(iter(kind.choices))
     if kind.choices and kind.choices.get(value) != bits:
-        return None
-    if not kind.accepts(value):
         return None
     return value + address if kind.is_target else value

@@ -84,6 +84,8 @@ class Kind:
     def accepts(self, value: Value) -> bool:
         """Whether the value, whose shape is the kind's, is in range."""
         if isinstance(value, int):
+            if self.is_target:
+                return True
             if self.choices:
                 return signed64(value) in self.choices
             number = self.normal(value)
@@ -92,7 +94,7 @@ class Kind:
             return self.low <= number <= self.high and (self.drops_low_bits or number % self.scale == 0)
         if isinstance(value, Register):
             return self.low <= value.number <= self.high and value.number not in self.excluded
-        return not isinstance(value, Symbolic) or bool(self.fields) and not self.choices
+        return not isinstance(value, Symbolic) or (bool(self.fields) and not self.choices)
 
     def normal(self, value: int) -> int:
         """The value as the instruction sees it: 64 bits (or 32, sign-extended), signed where the field is."""
@@ -101,7 +103,7 @@ class Kind:
         if self.width32 and (1 << 31) <= value < 1 << 32:
             return value - (1 << 32)
         number = signed64(value)
-        if self.drops_low_bits:
+        if self.drops_low_bits and not self.is_target:
             top = 1 << (self.high.bit_length() + 1)
             if self.high < number < top:
                 number -= top
@@ -161,7 +163,22 @@ def describe(value: Value, text: str) -> str:
 
 # The words that stand for a number in some operand (SDM vol. 3: mux1, fclass, tf, hint).
 WORDS: Final = {
-    **{"@brcst": 0, "@mix": 8, "@shuf": 9, "@alt": 10, "@rev": 11},
-    **{"@pos": 1, "@neg": 2, "@zero": 4, "@unorm": 8, "@norm": 16, "@inf": 32, "@snan": 64, "@qnan": 128, "@nat": 256},
-    **{"@clz": 32, "@mpy": 33, "@pause": 0, "@priority": 1},
+    "@brcst": 0,
+    "@mix": 8,
+    "@shuf": 9,
+    "@alt": 10,
+    "@rev": 11,
+    "@pos": 1,
+    "@neg": 2,
+    "@zero": 4,
+    "@unorm": 8,
+    "@norm": 16,
+    "@inf": 32,
+    "@snan": 64,
+    "@qnan": 128,
+    "@nat": 256,
+    "@clz": 32,
+    "@mpy": 33,
+    "@pause": 0,
+    "@priority": 1,
 }

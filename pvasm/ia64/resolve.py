@@ -251,15 +251,22 @@ def resolve(instruction: Instruction, scope: Scope) -> Resolved:
             plan = candidate.plan
             operands = values if plan is None else tuple(_planned(item, values) for item in plan)
             spelling = candidate.spelling or _spelling(candidate.reals[0], operands)
-            if spelling is not None:
-                predicate = _predicate(instruction, scope)
+            if spelling is not None and not (spelling.form.sizes_frame and _oversized(operands)):
+                predicate = _predicate(instruction, scope) if instruction.predicate is not None else 0
+                if predicate and spelling.form.unpredicated:
+                    raise _unpredicated(instruction)
                 return Resolved(spelling, operands, predicate, candidate.reals)
     raise _refusal(instruction, scope, values)
 
 
+def _oversized(operands: tuple[Value, ...]) -> bool:
+    """Whether an alloc's frame is smaller than its locals or its rotating part (SDM vol. 3, alloc)."""
+    _, _, size, local, rotating = operands
+    return isinstance(size, int) and any(isinstance(part, int) and part > size for part in (local, rotating))
+
+
 def _predicate(instruction: Instruction, scope: Scope) -> int | None:
-    if instruction.predicate is None:
-        return 0
+    assert instruction.predicate is not None
     value = scope.evaluate(instruction.predicate)
     if isinstance(value, Register) and value.file == "p":
         return value.number
@@ -267,6 +274,12 @@ def _predicate(instruction: Instruction, scope: Scope) -> int | None:
         return None
     node = instruction.predicate
     raise OperandError("the qualifying predicate must be a predicate register", node.start, node.end)
+
+
+def _unpredicated(instruction: Instruction) -> OperandError:
+    node = instruction.predicate
+    assert node is not None
+    return OperandError(f"`{instruction.mnemonic}' cannot have a qualifying predicate", node.start, node.end)
 
 
 def classify(instruction: Instruction, scope: Scope) -> Classes:

@@ -32,6 +32,17 @@ _ROTATING: Final = {".rotr": Register("r", 32), ".rotf": Register("f", 32), ".ro
 _DEEPEST_MACRO: Final = 32
 
 
+# The number of a rotating register that follows an unknown number of others.
+_BEYOND: Final = 1 << 16
+
+
+def _expression(text: str) -> Expression | None:
+    """The expression that a directive's argument is."""
+    from pvasm.syntax.parser import Parser
+
+    return Parser(lambda name: False).expression(text)
+
+
 class OperandError(PvasmError):
     """An instruction that there is not, or an operand that it cannot take.
 
@@ -70,23 +81,36 @@ class Scope:
     def directive(self, directive: Directive) -> None:
         """Take note of `.regstk` and `.rotr`, `.rotf`, `.rotp`; other directives mean nothing here."""
         if directive.name == ".regstk":
-            try:
-                inputs, local, outputs, *_ = (int(text, 0) for text in directive.arguments)
-            except ValueError:
-                self.frame = None
-            else:
-                self.frame = (inputs, local, outputs)
+            inputs, local, outputs, *_ = (*map(self._count, directive.arguments), None, None, None)
+            known = inputs is not None and local is not None and outputs is not None
+            self.frame = (inputs, local, outputs) if known else None  # type: ignore[assignment]
         elif directive.name in _ROTATING:
-            first = _ROTATING[directive.name]
-            for argument in directive.arguments:
-                name, _, rest = argument.partition("[")
-                try:
-                    count = int(rest.rstrip("] \t"), 0)
-                except ValueError:
-                    self.names[name.strip()] = Unknown(first.file)
-                    break
-                self.rotating[name.strip()] = first
+            self._rotate(_ROTATING[directive.name], directive.arguments)
+
+    def _rotate(self, first: Register, arguments: tuple[str, ...]) -> None:
+        """Lay out the names of a `.rotr` from its first register on."""
+        for argument in arguments:
+            name, _, rest = argument.partition("[")
+            self.rotating[name.strip()] = first
+            count = self._count(rest.rpartition("]")[0])
+            if count is None:
+                first = Register(first.file, _BEYOND)
+            else:
                 first = Register(first.file, first.number + count)
+
+    def _count(self, text: str) -> int | None:
+        """The number that a directive's argument is, None where it is not known."""
+        try:
+            return int(text, 10 if text[:1] != "0" else 8)
+        except ValueError:
+            expression = _expression(text)
+        if expression is None:
+            return None
+        try:
+            value = self.evaluate(expression)
+        except OperandError:
+            return None
+        return value if isinstance(value, int) else None
 
     def allocate(self, instruction: Instruction) -> None:
         """Take note of an `alloc`, which says what `loc0` and `out0` are."""
@@ -100,9 +124,9 @@ class Scope:
 
         Integers are 64 bits wide, as GNU as has them. Raises `OperandError` for what cannot be a value at all.
         """
-        if type(expression) is Name:
+        if type(expression) is Name and not expression.is_symbol and expression.text not in self.names:
             register = REGISTERS.get(expression.text)
-            if register is not None and not expression.is_symbol and not self.names:
+            if register is not None:
                 return register
         return _EVALUATORS[type(expression)](self, expression, 0)
 
@@ -178,7 +202,8 @@ def _index(scope: Scope, index: Index, depth: int) -> Value:
     first = scope.rotating.get(index.file)
     if first is not None:
         number = _EVALUATORS[type(index.index)](scope, index.index, depth)
-        return Register(first.file, first.number + number) if isinstance(number, int) else Unknown(first.file)
+        known = isinstance(number, int) and first.number < _BEYOND
+        return Register(first.file, first.number + number) if known else Unknown(first.file)  # type: ignore[operator]
     if index.file in INDEXED:
         return IndexedRegister(index.file, _general(scope, index.index, depth, f"the index of {index.file}[]"))
     if scope.lenient:

@@ -1,7 +1,7 @@
 """How an instruction minds the privilege level that it runs at, as far as its text tells.
 
-In raw source an operand may be a macro that could stand for anything. An instruction is then of a class only if every way to read
-it is: `mov cr.ifa = REG` is privileged, `mov r8 = SOMETHING` may be or not.
+In raw source an operand may be a macro that could stand for anything. An instruction is then of a class only if
+every way to read it is: `mov cr.ifa = REG` is privileged, `mov r8 = SOMETHING` may be or not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ def sensitivity(instruction: Instruction, scope: Scope) -> Sensitivity | None:
 
 @lru_cache(maxsize=1024)
 def mnemonic_sensitivity(mnemonic: str) -> Sensitivity | None:
-    """The class that a mnemonic has with any operands; where its completers make no sense, that of all it could be meant for."""
+    """The class that a mnemonic has with any operands.
+
+    Where its completers make no sense, that of all it could be meant for.
+    """
     stem = mnemonic.partition(".")[0]
     if stem not in MARKED_STEMS:
         return None

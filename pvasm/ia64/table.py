@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
-from pvasm.ia64.operands import Fields, Kind
+from pvasm.ia64.operands import Kind
 from pvasm.ia64.registers import FILE_NOUNS, REGISTERS, Register
 
 _FOLDER: Final = os.path.join(os.path.dirname(__file__), "instructions")
@@ -79,7 +79,8 @@ class Form:
     `mnemonic` is as in the table, with its completer sets in angle brackets. `fixed` are the encoding fields that the
     row fixes, `reads` and `writes` the implicit resources by their names in the table. `clears_when_false` instructions
     write their predicates even when their own qualifying predicate is false. An operand of a form that `leaves_operand` is
-    neither read nor written. `unwritten` forms have a pseudo-op of their own name, the only way to write them.
+    neither read nor written. `unwritten` forms have a pseudo-op of their own name, the only way to write them. A form that
+    `sizes_frame` has a frame's size among its operands, and no larger part of it.
     """
 
     format: str
@@ -100,6 +101,7 @@ class Form:
     clears_when_false: bool
     leaves_operand: bool
     unwritten: bool
+    sizes_frame: bool
 
     @property
     def unit(self) -> str:
@@ -434,6 +436,7 @@ def _form(line: str) -> Form:
             clears_when_false="clears" in marks,
             leaves_operand="unread" in marks,
             unwritten="unwritten" in marks,
+            sizes_frame="frame" in marks,
         )
     return form
 

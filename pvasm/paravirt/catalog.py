@@ -64,13 +64,15 @@ class Catalog:
     operand_macros: Mapping[str, str]
     kernel_registers: Mapping[str, int]
 
-    def replaced(self, op: Op, arguments: Mapping[str, str]) -> str:
+    def replaced(self, op: Op, arguments: Mapping[str, str], constants: Mapping[str, str] | None = None) -> str:
         """The instructions that `op` stands for, with these arguments, on one line.
 
+        `constants` hold instead of the catalog's own.
         Raises RegisterNotKnownError where the number of a kernel register is needed and its name does not tell.
         """
+        values = {**(self.constants if constants is None else constants), **arguments}
         text = _OPERAND_MACRO.sub(lambda found: self.operand(found[1], arguments.get(found[2], found[2])), op.replaces)
-        return _WORD.sub(lambda found: arguments.get(found[0]) or self.constants.get(found[0], found[0]), text)
+        return _WORD.sub(lambda found: values.get(found[0], found[0]), text)
 
     def operand(self, macro: str, argument: str) -> str:
         """What a macro in operand position stands for: `IA64_KR(CURRENT)` is `ar.k6`.

@@ -57,27 +57,30 @@ class Instance:
     definitions: Mapping[str, Definition]
     catalog: Catalog
     files: tuple[str, ...] = ()
-    _lines: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = field(default_factory=dict)
+    _lines: dict[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], tuple[str, ...]] = field(default_factory=dict)
 
-    def lines(self, op: Op, arguments: Sequence[str]) -> tuple[str, ...]:
+    def lines(
+        self, op: Op, arguments: Sequence[str], constants: Mapping[str, str] | None = None
+    ) -> tuple[str, ...]:
         """The assembly lines that `op` with these arguments (one a parameter) is in this instance.
 
+        `constants` are values for constants of the catalog that hold instead of the catalog's own.
         Stops stand at the ends of lines or on their own. Raises RegisterNotKnownError where they depend on which
         register an argument is and its text does not tell, PvasmError for a template that fails.
         """
-        key = (op.name, tuple(arguments))
+        key = (op.name, tuple(arguments), tuple(constants.items()) if constants else ())
         lines = self._lines.get(key)
         if lines is None:
-            lines = self._lines[key] = self._expanded(op, arguments)
+            lines = self._lines[key] = self._expanded(op, arguments, {**self.catalog.constants, **(constants or {})})
         return lines
 
-    def _expanded(self, op: Op, arguments: Sequence[str]) -> tuple[str, ...]:
+    def _expanded(self, op: Op, arguments: Sequence[str], constants: Mapping[str, str]) -> tuple[str, ...]:
         given = {parameter.name: text for parameter, text in zip(op.parameters, arguments, strict=True)}
         template = self.definitions[op.name].template
         if template is None:
-            return (self.catalog.replaced(op, given),)
+            return (self.catalog.replaced(op, given, constants),)
         registers = self.catalog.kernel_registers
-        values: dict[str, Any] = {**self.catalog.constants, **self.constants}
+        values: dict[str, Any] = {**constants, **self.constants}
         values.update((name, TemplateArgument(operand(text), registers)) for name, text in given.items())
         return template.render(values)
 

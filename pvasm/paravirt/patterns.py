@@ -27,8 +27,9 @@ _DUE = {
 class Use:
     """An op that stands for an instruction in the source.
 
-    `arguments` are the texts of the arguments that the source gives, by parameter; the others are to be chosen. `covers` is how
-    many of the pattern's instructions, of which there are `length`, stand in the source one after the other. `predicate_lost` is set where the source has a predicate that the op has no parameter for.
+    `arguments` are the texts of the arguments that the source gives, by parameter; the others are to be chosen.
+    `covers` is how many of the pattern's instructions, of which there are `length`, stand in the source one after
+    the other. `predicate_lost` is set where the source has a predicate that the op has no parameter for.
     """
 
     op: Op
@@ -118,8 +119,8 @@ class Patterns:
     def uses(self, run: Sequence[tree.Instruction], sources: Sequence[str], scope: Scope) -> list[Use]:
         """The ops that stand for the first instruction of `run`, the best first.
 
-        `run` are the instruction and those after it, and `sources` the texts that their offsets count in. Best is what covers the
-        most of the source, then what needs the least that is not there.
+        `run` are the instruction and those after it, and `sources` the texts that their offsets count in. Best is
+        what covers the most of the source, then what needs the least that is not there.
         """
         found: list[tuple[tuple[int, int, int], Use]] = []
         for order, pattern in enumerate(self._by_mnemonic.get(_stem(run[0].mnemonic), ())):

@@ -1,7 +1,8 @@
 """The C preprocessor: what its conditionals say of the code inside them, and running it.
 
-In raw source every arm of every `#if` is read. Whether an arm can be compiled at all, given what is known of some macros
-(an instance's symbol is defined, another's is not), is a question with three answers: yes, no, and it depends.
+In raw source every arm of every `#if` is read. Whether an arm can be compiled at all, given what is known of some
+macros (an instance's symbol is defined, another's is not), is a question with three answers: yes, no, and it
+depends.
 """
 
 from __future__ import annotations
@@ -136,9 +137,9 @@ def preprocess(
 ) -> str:
     """The file's text after the C preprocessor (`$CPP`, or `gcc -E`), with line markers.
 
-    `text` is what to preprocess in place of the file's own (it then counts as standing in the file's folder). Predefined
-    macros of the host are left out; `__ia64__`, `__ASSEMBLY__` and `__ASSEMBLER__` are defined.
-    Raises PvasmError with the place of the preprocessor's first error, or if it cannot be run.
+    `text` is what to preprocess in place of the file's own (it then counts as standing in the file's folder).
+    Predefined macros of the host are left out; `__ia64__`, `__ASSEMBLY__` and `__ASSEMBLER__` are defined. Raises
+    PvasmError with the place of the preprocessor's first error, or if it cannot be run.
     """
     import subprocess
     import tempfile

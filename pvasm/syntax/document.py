@@ -15,8 +15,29 @@ from pvasm.text import line_and_column, line_starts
 
 _CPP_NAME = re.compile(r"#[ \t]*(?:/\*[^\n]*?\*/[ \t]*)*(?P<name>[A-Za-z_]\w*|\d+(?=[ \t]+\"|[ \t]*$))?")
 _CPP_DIRECTIVES = frozenset(
-    "define undef include include_next import if ifdef ifndef elif elifdef elifndef else endif line error warning"
-    " pragma ident sccs assert unassert".split()
+    [
+        "define",
+        "undef",
+        "include",
+        "include_next",
+        "import",
+        "if",
+        "ifdef",
+        "ifndef",
+        "elif",
+        "elifdef",
+        "elifndef",
+        "else",
+        "endif",
+        "line",
+        "error",
+        "warning",
+        "pragma",
+        "ident",
+        "sccs",
+        "assert",
+        "unassert",
+    ]
 )
 _DEFINE = re.compile(r"[ \t]*(?P<name>[\w$\u0080-\U0010ffff]+)(?P<parameters>\([^()]*\))?")
 _MARKER = re.compile(r'#[ \t]*(?:line[ \t]+)?(?P<line>\d{1,9})(?:[ \t]+"(?P<path>(?:\\.|[^"\\])*)")?')

@@ -1,7 +1,7 @@
 """The grammar's LALR(1) tables, and the small automaton that runs them.
 
-Lark reads grammars/ia64.lark and computes the tables; they are kept (pvasm/compiled.py), so that a run need not even import Lark.
-What the automaton makes of a key is the tree that Lark would: tests compare the two.
+Lark reads grammars/ia64.lark and computes the tables; they are kept (pvasm/compiled.py), so that a run need not
+even import Lark. What the automaton makes of a key is the tree that Lark would: tests compare the two.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ _END = "$END"
 
 
 class Malformed(NamedTuple):
-    """A key that the grammar does not know: the token (by index) it stops at, and the terminals that it would go on with."""
+    """A key that the grammar does not know.
 
-    index: int
+    The token (by index) it stops at, and the terminals that it would go on with.
+    """
+
+    at: int
     expected: frozenset[str]
 
 
@@ -59,7 +62,7 @@ def _make(grammar: str) -> Any:
         def __init__(self, lexer_conf: object) -> None:
             pass
 
-        def lex(self, data: Any) -> Any:
+        def lex(self, lexer_state: Any, parser_state: Any) -> Any:
             raise NotImplementedError
 
     lark = Lark(grammar, parser="lalr", lexer=NoLexer, start=list(_STARTS))
@@ -96,11 +99,8 @@ def _tables() -> _Tables:
     return _Tables(found["starts"], found["ends"], [_Rule(*rule) for rule in found["rules"]], found["states"])
 
 
-def parse(key: str, start: str) -> Node | int | Malformed:
-    """The tree of a sequence of token types (letters of TERMINALS) from a start rule of the grammar.
-
-    The result is an index where the whole is a single token.
-    """
+def parse(key: str, start: str) -> Node | Malformed:
+    """The tree of a sequence of token types (letters of TERMINALS) from a start rule of the grammar."""
     starts, ends, rules, states = _tables()
     path = [starts[start]]
     values: list[Any] = []

@@ -79,8 +79,9 @@ _LINE = re.compile(r"[^\n]*")
 def split(text: str, start: int, end: int, *, preprocessed: bool = False, in_define: bool = False) -> list[Piece]:
     """The pieces of `text` from `start` to `end`, in order; blanks and comments around chunks are in none.
 
-    In the body of a `#define` (`in_define`), a line's end is a blank. A chunk goes on over separators while a parenthesis
-    is open, since a macro invocation may; if none closes it nearby, the chunk ends where it would have without.
+    In the body of a `#define` (`in_define`), a line's end is a blank. A chunk goes on over separators while a
+    parenthesis is open, since a macro invocation may; if none closes it nearby, the chunk ends where it would have
+    without.
     """
     pieces: list[Piece] = []
     append = pieces.append

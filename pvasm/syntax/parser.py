@@ -1,7 +1,7 @@
 """From chunks to statements: the grammar, applied once to each shape of statement.
 
-An LALR parse depends on the types of the tokens alone. So each distinct sequence of types is parsed once; its tree is kept,
-and filled with the words of every chunk of that shape. Equal chunks share the result.
+An LALR parse depends on the types of the tokens alone. So each distinct sequence of types is parsed once; its tree
+is kept, and filled with the words of every chunk of that shape. Equal chunks share the result.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Parsed = tuple[tree.Syntax, ...]
 
 
 @cache
-def _shape(key: str, start: str) -> Node | int | Malformed:
+def _shape(key: str, start: str) -> Node | Malformed:
     return lalr.parse(key, start)
 
 
@@ -116,7 +116,21 @@ class _Filler:
 _EXPRESSIONS: dict[str, Callable[[_Filler, tuple[Any, ...]], tree.Expression]] = {
     name: getattr(_Filler, name)
     for name in (
-        "name symbol integer other_number string parenthesised unary binary choice defined call index memory".split()
+        [
+            "name",
+            "symbol",
+            "integer",
+            "other_number",
+            "string",
+            "parenthesised",
+            "unary",
+            "binary",
+            "choice",
+            "defined",
+            "call",
+            "index",
+            "memory",
+        ]
     )
 }
 
@@ -150,9 +164,9 @@ def _due(expected: frozenset[str]) -> str:
 
 
 def _unparsed(chunk: str, tokens: Tokens, malformed: Malformed) -> tree.Unparsed:
-    if malformed.index < len(tokens.starts):
-        at = tokens.starts[malformed.index]
-        found = f"`{chunk[at : tokens.ends[malformed.index]]}'"
+    if malformed.at < len(tokens.starts):
+        at = tokens.starts[malformed.at]
+        found = f"`{chunk[at : tokens.ends[malformed.at]]}'"
     else:
         at, found = len(chunk), "the end of the statement"
     return tree.Unparsed(f"{found} where {_due(malformed.expected)} is due", at, 0, len(chunk))
@@ -324,7 +338,10 @@ _STATEMENTS: dict[str, Callable[[_Filler, tuple[Any, ...], str, Tokens, list[tre
 def _arguments(
     chunk: str, tokens: Tokens, first: int, opening: str, closing: str
 ) -> tuple[tuple[tree.Argument, ...], int]:
-    """The arguments from token `first` on, split at top-level commas; and the token that closes them, or their number."""
+    """The arguments from token `first` on, split at top-level commas.
+
+    And the token that closes them, or their number.
+    """
     arguments: list[tree.Argument] = []
     depth = 0
     starts, ends = tokens.starts, tokens.ends

@@ -86,11 +86,32 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
-BUNDLE_TEMPLATES = frozenset("mii mlx mmi mfi mmf mib mbb bbb mmb mfb".split())
+BUNDLE_TEMPLATES = frozenset(["mii", "mlx", "mmi", "mfi", "mmf", "mib", "mbb", "bbb", "mmb", "mfb"])
 
 _DATA = frozenset(
-    "data1 data2 data4 data8 data16 real4 real8 real10 real16 string stringz"
-    " xdata1 xdata2 xdata4 xdata8 xreal4 xreal8 xreal10 xreal16 xstring xstringz".split()
+    [
+        "data1",
+        "data2",
+        "data4",
+        "data8",
+        "data16",
+        "real4",
+        "real8",
+        "real10",
+        "real16",
+        "string",
+        "stringz",
+        "xdata1",
+        "xdata2",
+        "xdata4",
+        "xdata8",
+        "xreal4",
+        "xreal8",
+        "xreal10",
+        "xreal16",
+        "xstring",
+        "xstringz",
+    ]
 )
 
 
@@ -176,7 +197,10 @@ def _closing(key: str, at: int) -> int:
 
 
 def _head_letter(word: str, following: str, is_mnemonic: Callable[[str], bool]) -> str:
-    """Which of the letters M, D, T, N a word is where a statement's head is due; `following` is the next token's letter."""
+    """Which of the letters M, D, T, N a word is where a statement's head is due.
+
+    `following` is the next token's letter.
+    """
     lower = word.lower()
     if following == "=":
         return "N"  # `name = value`, whatever the name
@@ -187,7 +211,7 @@ def _head_letter(word: str, following: str, is_mnemonic: Callable[[str], bool]) 
     if lower.partition(".")[0] in _DATA:
         return "D"
     if is_mnemonic(lower):
-        # GNU as takes mnemonics in any case. In upper case it is an instruction if it looks like nothing else: `COVER` and
-        # `RFI` are ops, and `NAME(` a macro invocation.
+        # GNU as takes mnemonics in any case. In upper case it is an instruction if it looks like nothing else:
+        # `COVER` and `RFI` are ops, and `NAME(` a macro invocation.
         return "M" if word == lower or following not in ("", "(") else "N"
     return "N"

@@ -13,10 +13,10 @@ from msgspec import Struct
 
 
 class Name(Struct, frozen=True, gc=False):
-    """A register, a symbol, a local label reference (`1b`), or a word such as `@rev` or `.`.
+    r"""A register, a symbol, a local label reference (`1b`), or a word such as `@rev` or `.`.
 
     The text is as written but for a trailing `#`, which marks a symbol that might look like a register
-    (`is_symbol` is then true). In a `.macro` or `#define` body it may hold `\\arg` or `##`.
+    (`is_symbol` is then true). In a `.macro` or `#define` body it may hold `\arg` or `##`.
     """
 
     text: str
@@ -156,7 +156,10 @@ class Instruction(Struct, frozen=True, gc=False):
 
 
 class Directive(Struct, frozen=True, gc=False):
-    """`.proc foo`, `data8 1, 2`: the name in lower case, and the arguments as written, split at their top-level commas."""
+    """`.proc foo`, `data8 1, 2`.
+
+    The name in lower case, and the arguments as written, split at their top-level commas.
+    """
 
     name: str
     arguments: tuple[str, ...]
@@ -205,8 +208,8 @@ class CppDirective(Struct, frozen=True, gc=False):
     """`#define NAME(parameters) body`, `#if expression`, `# 12 "file"`, ...
 
     `name` is the directive's (`define`, `ifdef`, ...; `line` for a line marker, empty for the null directive),
-    `text` what follows it. A body of `#define` is read as assembly: its statements follow this one in the document, with
-    `macro` set to the name defined.
+    `text` what follows it. A body of `#define` is read as assembly: its statements follow this one in the document,
+    with `macro` set to the name defined.
     """
 
     name: str
@@ -243,8 +246,8 @@ Syntax = (
 class Condition(Struct, frozen=True, gc=False):
     """One arm of `#if`/`#ifdef`/`#elif`/`#else` that a statement stands in.
 
-    The arm is taken when `expression` holds and none of `earlier` (the expressions of the arms before it) does. `#ifdef X`
-    is `defined(X)`, `#else` is `1`.
+    The arm is taken when `expression` holds and none of `earlier` (the expressions of the arms before it) does.
+    `#ifdef X` is `defined(X)`, `#else` is `1`.
     """
 
     expression: str

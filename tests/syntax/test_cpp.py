@@ -57,7 +57,9 @@ def test_what_is_not_known_may_be_either() -> None:
 
 
 NAMES = ("A", "B", "C")
-ATOMS = st.sampled_from([*(f"defined({n})" for n in NAMES), *(f"defined {n}" for n in NAMES), "0", "1", "2 > 1", "3 & 4"])
+ATOMS = st.sampled_from(
+    [*(f"defined({n})" for n in NAMES), *(f"defined {n}" for n in NAMES), "0", "1", "2 > 1", "3 & 4"]
+)
 CONDITIONS = st.recursive(
     ATOMS,
     lambda inner: st.one_of(
@@ -83,7 +85,10 @@ def test_arms_agree_with_the_preprocessor(conditions: list[str], has_else: bool)
         flags = [f"-D{name}" for name, value in known.items() if value]
         output = subprocess.run(
             [gcc, "-E", "-P", "-undef", "-x", "assembler-with-cpp", *flags, "-"],
-            input=text, capture_output=True, text=True, check=True,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         taken = [line.strip() for line in output.splitlines() if line.strip()]
         assert reached(text, known) == taken
@@ -91,7 +96,9 @@ def test_arms_agree_with_the_preprocessor(conditions: list[str], has_else: bool)
     assert ever <= set(reached(text, {}))
 
 
-@pytest.mark.parametrize("condition", ["", "&& 1", "defined(", "FOO(1,2) +", "__has_include(<x.h>)", "'a' == 97", "1 / 0"])
+@pytest.mark.parametrize(
+    "condition", ["", "&& 1", "defined(", "FOO(1,2) +", "__has_include(<x.h>)", "'a' == 97", "1 / 0"]
+)
 def test_an_odd_condition_may_be_either(condition: str) -> None:
     assert reached(f"#if {condition}\nnop 1\n#else\nnop 2\n#endif\n", {})[0] == "nop 1"
 

@@ -29,10 +29,13 @@ def sources(document: Document, kind: type) -> list[str]:
 
 # Text made of what assembly files are made of, so that the odd cases meet each other often.
 FRAGMENTS = st.sampled_from(
-    "\n|\n|\n| |\t|;;|;|{|}|(|)|[|]|,|=|#|/*|*/|//|\\\n|\\|\"|'|'a|\r\n|mov r1=r2|ld8 r1=[r2],8|(p6)|foo:|1:|[1:]|"
-    "fc r3|thash|cover|MOV_FROM_IFA(r16)|COVER|.mib|.section|.macro m a|.endm|\\a|#if|#ifdef X|#else|#elif Y|#endif|"
-    "#define A(x) |#define B|#include \"x\"|# 12 \"f.S\"|data8 1,2|0x1f|09|1b|@ltoff(x)|psr.ic|##|\x00|\xe9|\udce9|\ufeff|x".split("|")
-    + ["||", "|"]
+    r"""
+    ;; ; { } ( ) [ ] , = # /* */ // \ " ' 'a mov_r1=r2 ld8_r1=[r2],8 (p6) foo: 1: [1:] fc_r3 thash cover MOV_FROM_IFA(r16)
+    COVER .mib .section .macro_m_a .endm \a #if #ifdef_X #else #elif_Y #endif #define_A(x)_ #define_B #include_"x" #_12_"f.S"
+    data8_1,2 0x1f 09 1b @ltoff(x) psr.ic ## x || \xe9
+    """.replace("\\xe9", "\xe9").split()
+).map(lambda word: word.replace("_", " ")) | st.sampled_from(
+    ["\n", "\n", " ", "\t", "\r\n", "\\\n", "\0", "\udce9", "\ufeff"]
 )
 SOURCE = st.lists(FRAGMENTS | st.text(max_size=3), max_size=60).map("".join)
 
@@ -89,7 +92,9 @@ def test_bundles() -> None:
 
 
 def test_comments_and_strings_hide_what_is_in_them() -> None:
-    document = read('// thash r1=r2\n/* fc r3\n cover */ nop 0 // ;; rfi\n.string "fc r3; cover // x"\n.ascii "/* "\nnop 1\n')
+    document = read(
+        '// thash r1=r2\n/* fc r3\n cover */ nop 0 // ;; rfi\n.string "fc r3; cover // x"\n.ascii "/* "\nnop 1\n'
+    )
     assert sources(document, tree.Instruction) == ["nop 0", "nop 1"]
     assert not document.problems
 

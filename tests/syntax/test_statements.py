@@ -46,9 +46,7 @@ def words(text: str, nodes: tuple[tree.Expression, ...]) -> list[str]:
         ("brp.loop.imp 1b,2f", None, "brp.loop.imp", [], ["1b", "2f"]),
     ],
 )
-def test_instruction(
-    text: str, predicate: str | None, mnemonic: str, outputs: list[str], inputs: list[str]
-) -> None:
+def test_instruction(text: str, predicate: str | None, mnemonic: str, outputs: list[str], inputs: list[str]) -> None:
     found = instruction(text)
     assert (None if found.predicate is None else text[found.predicate.start : found.predicate.end]) == predicate
     assert found.mnemonic == mnemonic
@@ -79,7 +77,9 @@ def test_assignment_whatever_the_name(text: str) -> None:
     assert isinstance(one(text), tree.Assignment)
 
 
-@pytest.mark.parametrize("text", ["COVER", "RFI", "MOV_FROM_IFA(r16)", "(p6) BUG(1)", "some_macro r1, r2", "THASH(p0,r1,r2,r3)"])
+@pytest.mark.parametrize(
+    "text", ["COVER", "RFI", "MOV_FROM_IFA(r16)", "(p6) BUG(1)", "some_macro r1, r2", "THASH(p0,r1,r2,r3)"]
+)
 def test_what_is_no_instruction_is_a_macro_call(text: str) -> None:
     assert isinstance(one(text), tree.MacroCall)
 
@@ -96,7 +96,7 @@ def test_macro_arguments_are_kept_as_written() -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("r1 + 1 | 4", "((r1)+(1|4))"),
+        ("r1 + 1 | 4", "(r1+(1|4))"),
         ("1 + 2*4<<1", "(1+((2*4)<<1))"),
         ("5 - 1 - 1", "((5-1)-1)"),
         ("-1 & 0xf", "((-1)&0xf)"),
@@ -115,9 +115,7 @@ def test_precedence_is_that_of_gnu_as(text: str, value: str) -> None:
 
     found = PARSER.expression(text)
     assert found is not None
-    offset = 2  # the parser's own prefix
-    text = " " * offset + text
-    assert shown(found).replace("(r1)", "r1") == value.replace("(r1)", "r1")
+    assert shown(found) == value
 
 
 @pytest.mark.parametrize(
@@ -128,7 +126,9 @@ def test_integer_constants(word: str, value: int | None) -> None:
     assert integer_value(word) == value
 
 
-@pytest.mark.parametrize("text", ["mov r1 == ,", "add r1 = r2 r3", "ld8 r1 = [r2", "= 5", "FOO(a", ") nop 0", "mov r1 = (r2"])
+@pytest.mark.parametrize(
+    "text", ["mov r1 == ,", "add r1 = r2 r3", "ld8 r1 = [r2", "= 5", "FOO(a", ") nop 0", "mov r1 = (r2"]
+)
 def test_what_is_no_statement_is_unparsed_with_its_place(text: str) -> None:
     found = one(text)
     assert isinstance(found, tree.Unparsed)

@@ -12,10 +12,10 @@ from pvasm.check.subject import Subject
 class SensitiveInstruction(Rule):
     """A sensitive instruction behaves otherwise, without a fault, when the kernel does not run at privilege level 0.
 
-    A hypervisor cannot notice: the guest goes on with a wrong value. `thash` and `ttag` answer for the real page table, `fc` and `cover` act on
-    the real machine, `mov r1 = cpuid[r3]`, `mov r1 = pmd[r3]` and `mov r1 = ar.itc` read it, `mov ar.eflag = r2` changes it.
-    Write the op instead. Code that only bare hardware runs stands under `#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE`.
-    (SDM vol. 2, 11.7 and the pages of these instructions in vol. 3.)
+    A hypervisor cannot notice: the guest goes on with a wrong value. `thash` and `ttag` answer for the real page
+    table, `fc` and `cover` act on the real machine, `mov r1 = cpuid[r3]`, `mov r1 = pmd[r3]` and `mov r1 = ar.itc`
+    read it, `mov ar.eflag = r2` changes it. Write the op instead. Code that only bare hardware runs stands under
+    `#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE`. (SDM vol. 2, 11.7 and the pages of these instructions in vol. 3.)
     """
 
     code = "PV001"

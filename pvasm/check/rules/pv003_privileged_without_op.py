@@ -9,7 +9,7 @@ from pvasm.check.subject import Subject
 
 
 class PrivilegedInstructionWithoutOp(Rule):
-    """A privileged instruction for which the catalog has no op still works where a hypervisor emulates it: slowly, but right.
+    """A privileged instruction without an op still works where a hypervisor emulates it: slowly, but right.
 
     It is worth knowing of on a path that runs often, and in code that must run where nothing is emulated.
     """

@@ -11,9 +11,10 @@ from pvasm.check.subject import Subject
 class LevelDependentInstruction(Rule):
     """Some instructions read, change or answer by the privilege level, and are right all the same in most places.
 
-    `probe` answers for the level that it is asked about, `epc` changes the level, `sum`, `rum` and moves of `psr.um` touch what a guest may touch,
-    `mov ar.rsc =` silently raises the level of the register stack's stores, the kernel registers are readable everywhere. Worth a look where a
-    kernel is ported to another privilege level; off unless selected.
+    `probe` answers for the level that it is asked about, `epc` changes the level, `sum`, `rum` and moves of
+    `psr.um` touch what a guest may touch, `mov ar.rsc =` silently raises the level of the register stack's stores,
+    the kernel registers are readable everywhere. Worth a look where a kernel is ported to another privilege level;
+    off unless selected.
     """
 
     code = "PV004"

@@ -1,0 +1,74 @@
+"""The automaton that runs the grammar's tables, against Lark itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedToken
+from lark.lexer import Lexer
+
+from pvasm import data
+from pvasm.syntax import lalr
+from pvasm.syntax.tokens import TERMINALS
+
+
+class KeyLexer(Lexer):
+    def __init__(self, lexer_conf: object) -> None:
+        pass
+
+    def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Token]:
+        for index, letter in enumerate(lexer_state):
+            yield Token(TERMINALS[letter], index)  # type: ignore[arg-type]
+
+
+@cache
+def lark() -> Lark:
+    with open(data.grammar_file("ia64.lark"), encoding="utf-8") as file:
+        return Lark(file.read(), parser="lalr", lexer=KeyLexer, start=["statement", "condition", "expression"])
+
+
+def plain(node: Any) -> Any:
+    """A tree of Lark's in our terms."""
+    if isinstance(node, Tree):
+        return (str(node.data), tuple(plain(child) for child in node.children))
+    return node.value
+
+
+def check(key: str, start: str) -> None:
+    ours = lalr.parse(key, start)
+    try:
+        theirs = plain(lark().parse(key, start=start))
+    except UnexpectedToken as error:
+        assert isinstance(ours, lalr.Malformed)
+        assert ours.at == (len(key) if error.token.type == "$END" else error.token.value)
+        assert ours.expected == error.accepts
+    else:
+        assert ours == theirs
+
+
+LETTERS = st.sampled_from("".join(TERMINALS))
+# Pieces that statements are made of, so that many keys are well formed and more are nearly so.
+PIECES = st.sampled_from(
+    ["N", "I", "N=", "(N)", "M", "N:", "[N:]", "[N]", ",", "+N", "A(N)", "N(N,I)", "N[I]", "#", "$", "D", "T"]
+)
+KEYS = st.lists(LETTERS | PIECES, max_size=12).map("".join)
+
+
+@given(KEYS, st.sampled_from(["statement", "condition", "expression"]))
+@settings(max_examples=600, deadline=None)
+def test_same_tree_or_same_complaint(key: str, start: str) -> None:
+    check(key, start)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "N:I:[N:](N)MN=N", "TMN=[N],I", "(N)N:M", "M(I)", "MN,N=N,A(A(N#)),-N", "D$", "N$", "N=N"]
+)
+def test_statements(key: str) -> None:
+    assert not isinstance(lalr.parse(key, "statement"), lalr.Malformed)
+    check(key, "statement")
