@@ -201,6 +201,7 @@ def _add_expand(commands: _Commands) -> None:
 
 
 def _expand(options: argparse.Namespace) -> int:
+    from pvasm.expand import ExpandErrors
     from pvasm.expand.run import ExpandSettings, expand_files
 
     settings = ExpandSettings(
@@ -210,12 +211,13 @@ def _expand(options: argparse.Namespace) -> int:
         output_directory=options.output_dir,
         line_markers=options.line_markers,
     )
-    result = expand_files(settings)
-    if result.errors:
-        return _fail(result.errors)
+    try:
+        result = expand_files(settings)
+    except ExpandErrors as several:
+        return _fail(several.errors)
     _write(result.text)
-    for path in result.written:
-        _write(f"{path}\n")
+    if options.output_dir is not None:
+        _write("".join(f"{path}\n" for path in result.written))
     return 0
 
 

@@ -24,24 +24,23 @@ ValueOf = Callable[[Expression], int]
 def encode(resolved: Resolved, address: int = 0, value_of: ValueOf | None = None) -> int:
     """The 41 bits of the instruction's slot.
 
-    For a long instruction (formats X1 to X5) the result has 82 bits: the instruction's own slot in the low 41, the L slot
-    that stands before it in its bundle in the high 41. `address` is that of the bundle, which bundle addresses are relative
-    to; `value_of` says what a symbolic operand is. Raises `EncodingError` for an operand or a predicate that is not known, and
-    for a bundle out of the branch's reach.
+    For a long instruction (formats X1 to X5) the result has 82 bits: the instruction's own slot in the low 41, the L
+    slot that stands before it in its bundle in the high 41. `address` is that of the bundle, which bundle addresses are
+    relative to; `value_of` says what a symbolic operand is. Raises `EncodingError` for an operand or a predicate that
+    is not known, and for a bundle out of the branch's reach.
     """
     form = resolved.form
     places = formats()[form.format]
     words = [0, 0]
-    for field, value in resolved.fields.items():
+    for field, code in resolved.fields.items():
         word, low, _ = places[field]
-        words[word] |= value << low
+        words[word] |= code << low
     if resolved.predicate is None:
         raise EncodingError("the qualifying predicate is not known")
     words[0] |= resolved.predicate
     for spec, value in zip(form.operands, resolved.operands, strict=True):
-        if spec.literal is None:
-            kind = spec.kind
-            assert kind is not None
+        kind = spec.kind
+        if kind is not None:
             bits = _bits(spec, kind, value, address, value_of)
             for field in reversed(kind.fields):
                 word, low, width = places[field]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
 
 from pvasm.ia64.registers import FILE_NOUNS, Register
 from pvasm.syntax.tree import Expression
@@ -14,29 +15,25 @@ _WORD: Final = (1 << 64) - 1
 # ----------------------------------------------------------------------------------------- values
 
 
-@dataclass(frozen=True, slots=True)
-class Symbolic:
+class Symbolic(Struct, frozen=True):
     """A value that only a linker or the assembler's later passes know: `foo + 8`, `@ltoff(x)`, a label."""
 
     expression: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Anything at all (raw source: a macro's argument, a name that some `#define` may explain); `file` if that is known."""
+class Unknown(Struct, frozen=True):
+    """Anything at all (in raw source a macro's argument, or a name that a `#define` explains); `file` if known."""
 
     file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryOperand:
+class MemoryOperand(Struct, frozen=True):
     """`[r3]`."""
 
     base: Register | Unknown
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedRegister:
+class IndexedRegister(Struct, frozen=True):
     """`cpuid[r3]`."""
 
     file: str
@@ -54,16 +51,13 @@ def signed64(value: int) -> int:
 
 # ------------------------------------------------------------------------------------------ kinds
 
-Fields = tuple[tuple[int, int, int], ...]
-"""Pieces of a slot, most significant first: (word, low bit, width); word 1 is the L slot of a long instruction."""
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """One line of `operands.txt`: what an operand may be and how it is encoded.
 
     `shape` is the register file for a register, `i` for an integer. An integer is encoded as
-    `sign * value + offset` (or through `choices`), divided by `scale`; `low` and `high` bound `value`, `excluded` lie between.
+    `sign * value + offset` (or through `choices`), divided by `scale`; `low` and `high` bound `value`, `excluded` lie
+    between.
     """
 
     name: str
@@ -79,7 +73,7 @@ class Kind:
     hexadecimal: bool = False
     is_target: bool = False
     excluded: range = range(0)
-    choices: Mapping[int, int] = field(default_factory=dict)
+    choices: Mapping[int, int] = {}
 
     def accepts(self, value: Value) -> bool:
         """Whether the value, whose shape is the kind's, is in range."""
@@ -130,6 +124,9 @@ class Kind:
         if self.shape != "i":
             noun = FILE_NOUNS.get(self.shape, self.shape)
             last = {"p": 63, "b": 7}.get(self.shape, 127)
+            if self.excluded:
+                first, final = (Register(self.shape, number).text for number in (self.excluded[0], self.excluded[-1]))
+                return f"{noun} that is none of {first} to {final}"
             if self.low == 0 and self.high in (last, 0):
                 return noun
             if self.low == self.high:

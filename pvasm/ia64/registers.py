@@ -1,7 +1,7 @@
 """Register files, register names, and the fields of the processor status register.
 
-Numbers and names: SDM vol. 2, chapters 3 and 4 (application registers table 3-4 of vol. 1, control registers table 3-5);
-the conventional names (`sp`, `ret0`) are those of the software conventions that GNU as knows.
+Numbers and names: SDM vol. 1, 3.1 (application registers) and vol. 2, 3.3 (control registers and the processor
+status register); the conventional names (`sp`, `ret0`) are those of the software conventions, as GNU as knows them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from typing import Final, NamedTuple
 
 
 class Register(NamedTuple):
-    """One register: `file` is `r f p b ar cr` or a register that is a file of its own (`ip pr pr.rot psr psr.l psr.um`)."""
+    """One register.
+
+    `file` is `r f p b ar cr dahr`, or for a register alone of its sort its name: `ip pr pr.rot psr psr.l psr.um`.
+    """
 
     file: str
     number: int

@@ -16,7 +16,7 @@ from pvasm.ia64.operands import (
 from pvasm.ia64.registers import Register
 from pvasm.ia64.resources import Resource, implicit, of_register
 from pvasm.ia64.scope import OperandError, Scope
-from pvasm.ia64.spelling import spell
+from pvasm.ia64.spelling import expression_text, spell
 from pvasm.ia64.table import (
     MARKED_STEMS,
     STEMS,
@@ -28,16 +28,16 @@ from pvasm.ia64.table import (
     candidates,
     real_candidates,
 )
-from pvasm.syntax.tree import Expression, Instruction, Name
+from pvasm.syntax.tree import Expression, Instruction
 
 
 class Resolved:
     """An instruction as the table has it.
 
     `form` is the row, `mnemonic` its canonical name with completers, `fields` the encoding fields that these fix.
-    `operands` are the real form's, outputs first; `predicate` is the qualifying predicate's number (0 when there is none
-    written), or None when it is not known. `alternatives` are further rows that the assembler may choose instead (`nop`
-    in another unit).
+    `operands` are the real form's, outputs first; `predicate` is the qualifying predicate's number (0 when none is
+    written), or None when it is not known. `alternatives` are further rows that the assembler may choose instead
+    (`nop` in another unit).
     """
 
     __slots__ = ("_mnemonics", "fields", "form", "mnemonic", "operands", "predicate")
@@ -104,14 +104,13 @@ class Resolved:
         if self.predicate:
             found.add(Register("p", self.predicate))
         outputs = len(self.form.outputs)
-        for place, (spec, value) in enumerate(zip(self.form.operands, self.operands, strict=True)):
+        for place, value in enumerate(self.operands):
             if isinstance(value, MemoryOperand):
                 found |= of_register(value.base)
             elif isinstance(value, IndexedRegister):
                 found |= of_register(value.index)
             elif place >= outputs and isinstance(value, Register) and not self.form.leaves_operand:
                 found |= of_register(value, reading=True)
-            _ = spec
         return frozenset(found)
 
     @property
@@ -125,7 +124,7 @@ class Resolved:
 
     @property
     def text(self) -> str:
-        """The instruction as objdump prints it, without its predicate; symbols and what is not known as in the source."""
+        """The instruction as objdump prints it, without its predicate; symbols stay as in the source."""
         return spell(self.mnemonic, self.form, self.operands, self.predicate)
 
     @property
@@ -243,10 +242,9 @@ def resolve(instruction: Instruction, scope: Scope) -> Resolved:
     Raises `OperandError` for a mnemonic or completer that there is not, too many or too few operands, an operand of the
     wrong sort or out of range, and a predicate that is none.
     """
-    outputs = [scope.evaluate(operand) for operand in instruction.outputs]
-    values = (*outputs, *(scope.evaluate(operand) for operand in instruction.inputs))
+    values = _values(instruction, scope)
     shapes = tuple(map(_shape, values))
-    for candidate in _fitting(instruction.mnemonic, len(outputs), instruction.has_equals, shapes):
+    for candidate in _fitting(instruction.mnemonic, len(instruction.outputs), instruction.has_equals, shapes):
         if all(_accepts(spec, value) for spec, value in zip(candidate.operands, values, strict=True)):
             plan = candidate.plan
             operands = values if plan is None else tuple(_planned(item, values) for item in plan)
@@ -257,6 +255,18 @@ def resolve(instruction: Instruction, scope: Scope) -> Resolved:
                     raise _unpredicated(instruction)
                 return Resolved(spelling, operands, predicate, candidate.reals)
     raise _refusal(instruction, scope, values)
+
+
+def _values(instruction: Instruction, scope: Scope) -> tuple[Value, ...]:
+    operands = instruction.outputs + instruction.inputs
+    if instruction.mnemonic != "alloc":
+        return tuple([scope.evaluate(operand) for operand in operands])
+    before = scope.frame
+    scope.allocate(instruction)  # `alloc loc1 = ...` means the new frame's loc1
+    try:
+        return tuple([scope.evaluate(operand) for operand in operands])
+    finally:
+        scope.frame = before
 
 
 def _oversized(operands: tuple[Value, ...]) -> bool:
@@ -303,11 +313,10 @@ def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) 
     end = instruction.mnemonic_start + len(mnemonic)
     readings = candidates(mnemonic)
     if not readings:
-        stem, dot, completers = mnemonic.partition(".")
+        stem, _, completers = mnemonic.partition(".")
         if stem in STEMS:
-            said = (
-                f"`{stem}' has no form with the completers `{dot}{completers}'" if dot else f"`{stem}' needs completers"
-            )
+            with_them = f"with the completers `.{completers}'" if completers else "without completers"
+            said = f"`{stem}' has no form {with_them}"
         else:
             said = f"there is no instruction `{stem}'"
         return OperandError(said, instruction.mnemonic_start, end)
@@ -316,32 +325,26 @@ def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) 
     if not same:
         wanted = sorted({(len(item.outputs), len(item.inputs)) for item in readings})
         said = " or ".join(f"{right} operands" if not left else f"{left} = {right} operands" for left, right in wanted)
-        if instruction.has_equals:
-            have = f"{counts[0]} = {counts[1]}"
-        else:
-            have = str(counts[1])
+        have = f"{counts[0]} = {counts[1]}" if instruction.has_equals else str(counts[1])
         return OperandError(f"`{mnemonic}' takes {said}, not {have}", instruction.mnemonic_start, instruction.end)
     nearest = max(same, key=lambda item: sum(1 for _ in _good(item, values)))
     place, spec = next(_bad(nearest, values), (0, None))
     nodes: tuple[Expression, ...] = (*instruction.outputs, *instruction.inputs)
     if spec is None:
-        return OperandError(f"`{mnemonic}' cannot take these operands together", instruction.start, instruction.end)
+        said = f"the operands of `{mnemonic}' do not fit together"
+        if mnemonic == "alloc":
+            said = "alloc: a frame has at most 96 registers, and no more rotating ones than it has in all"
+        return OperandError(said, instruction.mnemonic_start, instruction.end)
     bad = {spec.noun}
     for item in same:
         first = next(_bad(item, values), None)
         if first is not None and first[0] == place and item is not nearest:
             bad.add(first[1].noun)
     node = nodes[place]
-    text = node.text if isinstance(node, Name) else _text(values[place], node)
+    text = expression_text(node)
     must = " or ".join([spec.noun, *sorted(bad - {spec.noun})][:3])
     said = f"operand {place + 1} of `{mnemonic}' must be {must}; {describe(values[place], text)}"
     return OperandError(said, node.start, node.end)
-
-
-def _text(value: Value, node: Expression) -> str:
-    from pvasm.ia64.spelling import expression_text
-
-    return expression_text(node)
 
 
 def _good(candidate: Candidate, values: tuple[Value, ...]) -> Iterator[int]:
@@ -364,10 +367,11 @@ def readings(instruction: Instruction, scope: Scope) -> list[Form]:
     Among candidates that take operands of the same sorts the first is meant, as in `resolve`. Raises `OperandError`
     where there is none.
     """
-    outputs = [scope.evaluate(operand) for operand in instruction.outputs]
-    values = (*outputs, *(scope.evaluate(operand) for operand in instruction.inputs))
+    values = _values(instruction, scope)
     found: dict[tuple[str, ...], Form] = {}
-    for candidate in _fitting(instruction.mnemonic, len(outputs), instruction.has_equals, tuple(map(_shape, values))):
+    for candidate in _fitting(
+        instruction.mnemonic, len(instruction.outputs), instruction.has_equals, tuple(map(_shape, values))
+    ):
         if all(_accepts(spec, value) for spec, value in zip(candidate.operands, values, strict=True)):
             plan = candidate.plan
             operands = values if plan is None else tuple(_planned(item, values) for item in plan)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.ia64.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value
@@ -25,7 +26,7 @@ from pvasm.syntax.tree import (
 )
 
 OperandMacro = Expression | Callable[[Expression], Value]
-"""What a cpp macro in operand position stands for: an expression, or a function of the `Name` or `Call` that invokes it."""
+"""What a cpp macro in operand position stands for: an expression, or a function of the `Name` or `Call` invoking it."""
 
 _WORD: Final = (1 << 64) - 1
 _ROTATING: Final = {".rotr": Register("r", 32), ".rotf": Register("f", 32), ".rotp": Register("p", 16)}
@@ -55,8 +56,7 @@ class OperandError(PvasmError):
         self.end = end
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """What names mean, from the statements before.
 
     `lenient` is for raw source, before the C preprocessor: a name that nothing explains may then be anything. Otherwise
@@ -65,9 +65,9 @@ class Scope:
     """
 
     lenient: bool = False
-    operand_macros: Mapping[str, OperandMacro] = field(default_factory=dict)
-    names: dict[str, Value] = field(default_factory=dict)
-    rotating: dict[str, Register] = field(default_factory=dict)
+    operand_macros: Mapping[str, OperandMacro] = {}
+    names: dict[str, Value] = {}
+    rotating: dict[str, Register] = {}
     frame: tuple[int, int, int] | None = None
 
     def assign(self, assignment: Assignment) -> None:
@@ -93,10 +93,7 @@ class Scope:
             name, _, rest = argument.partition("[")
             self.rotating[name.strip()] = first
             count = self._count(rest.rpartition("]")[0])
-            if count is None:
-                first = Register(first.file, _BEYOND)
-            else:
-                first = Register(first.file, first.number + count)
+            first = Register(first.file, _BEYOND if count is None else first.number + count)
 
     def _count(self, text: str) -> int | None:
         """The number that a directive's argument is, None where it is not known."""
@@ -115,7 +112,7 @@ class Scope:
     def allocate(self, instruction: Instruction) -> None:
         """Take note of an `alloc`, which says what `loc0` and `out0` are."""
         sizes = [self.evaluate(operand) for operand in instruction.inputs[-4:]]
-        inputs, local, outputs = (sizes + [None, None, None])[:3]
+        inputs, local, outputs = [*sizes, None, None, None][:3]
         known = isinstance(inputs, int) and isinstance(local, int) and isinstance(outputs, int)
         self.frame = (inputs, local, outputs) if known else None  # type: ignore[assignment]
 

@@ -60,7 +60,7 @@ def _joined(mnemonic: str, outputs: Sequence[str], inputs: Sequence[str]) -> str
 
 
 def _bind(item: PlanItem, value: Value, bound: dict[int, Value]) -> bool:
-    """Let an operand of the real form say what the pseudo-op's operands are; False where it cannot be this pseudo-op."""
+    """Let an operand of the real form say what the pseudo-op's operands are; False where it cannot be this one."""
     if isinstance(item, Register):
         return value == item
     if isinstance(item, int):

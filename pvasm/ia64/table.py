@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import Final
 
-from pvasm.ia64.operands import Kind
+from msgspec import Struct
+
+from pvasm.ia64.operands import WORDS, Kind
 from pvasm.ia64.registers import FILE_NOUNS, REGISTERS, Register
 
 _FOLDER: Final = os.path.join(os.path.dirname(__file__), "instructions")
@@ -29,8 +30,7 @@ def _lines(name: str) -> Iterator[str]:
 # ------------------------------------------------------------------------------------------ shapes
 
 
-@dataclass(frozen=True, slots=True)
-class OperandSpec:
+class OperandSpec(Struct, frozen=True):
     """One operand of a row as the row writes it.
 
     `form` says what the operand looks like: a `kind` of register or integer, a `literal` register (`ar.pfs`, `%r0`),
@@ -46,7 +46,7 @@ class OperandSpec:
 
     @property
     def shape(self) -> str:
-        """What class of value fits: a register file, `i` for an integer, `[]` for memory, `rr[]` for an indexed file."""
+        """The class of value that fits: a register file, `i` for an integer, `[]` for memory, `rr[]` for rr[r3]."""
         if self.literal is not None:
             return self.literal.file
         if self.form == "kind":
@@ -72,15 +72,14 @@ class OperandSpec:
 _NUMBERED: Final = frozenset({"r", "f", "p", "b", "ar", "cr"})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Form:
+class Form(Struct, frozen=True, eq=False):
     """A row: one instruction form of the architecture.
 
     `mnemonic` is as in the table, with its completer sets in angle brackets. `fixed` are the encoding fields that the
     row fixes, `reads` and `writes` the implicit resources by their names in the table. `clears_when_false` instructions
-    write their predicates even when their own qualifying predicate is false. An operand of a form that `leaves_operand` is
-    neither read nor written. `unwritten` forms have a pseudo-op of their own name, the only way to write them. A form that
-    `sizes_frame` has a frame's size among its operands, and no larger part of it.
+    write their predicates even when their own qualifying predicate is false. An operand of a form that `leaves_operand`
+    is neither read nor written. `unwritten` forms have a pseudo-op of their own name, the only way to write them. A
+    form that `sizes_frame` has a frame's size among its operands, and no part of it may be larger.
     """
 
     format: str
@@ -114,8 +113,7 @@ class Form:
         return self.outputs + self.inputs
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Spelling:
+class Spelling(Struct, frozen=True, eq=False):
     """A form with its completers chosen: `mnemonic` is the canonical one, `fields` all fixed encoding fields."""
 
     form: Form
@@ -128,12 +126,11 @@ PlanItem = int | Register | tuple[int, tuple[tuple[int, int], ...]]
 `constant + sum(sign * operand)`, given as (constant, ((sign, index), ...))."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
+class Candidate(Struct, frozen=True, eq=False):
     """A way to read a mnemonic: the operands as written, and how the real form's operands come from them.
 
-    `plan` is None when they are the same. A pseudo-op has no `spelling` of its own but the mnemonics of its `reals`: the
-    assembler may choose among them, and the first is what stands for the instruction.
+    `plan` is None when they are the same. A pseudo-op has no `spelling` of its own but the mnemonics of its `reals`:
+    the assembler may choose among them, and the first is what stands for the instruction.
     """
 
     outputs: tuple[OperandSpec, ...]
@@ -149,8 +146,7 @@ class Candidate:
         return self.outputs + self.inputs
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shown:
+class Shown(Struct, frozen=True, eq=False):
     """A pseudo-op that disassemblers prefer: its mnemonic, operands and plan, by the real form's canonical mnemonic."""
 
     mnemonic: str
@@ -161,8 +157,7 @@ class Shown:
 # ------------------------------------------------------------------------------------ completers
 
 
-@dataclass(frozen=True, slots=True)
-class CompleterSet:
+class CompleterSet(Struct, frozen=True):
     """One line of `completers.txt`: the field(s) and, for each completer, its value or the completer it stands for."""
 
     fields: tuple[str, ...]
@@ -246,26 +241,23 @@ def is_mnemonic(name: str) -> bool:
 # ----------------------------------------------------------------------------------- lazy tables
 
 
-class _Lazy:
-    """What is read only when the first row is."""
-
-    formats: dict[str, dict[str, tuple[int, int, int]]] = {}
-    kinds: dict[str, Kind] = {}
-    groups: dict[str, list[str]] = {}
+_FORMATS: dict[str, dict[str, tuple[int, int, int]]] = {}
+_KINDS: dict[str, Kind] = {}
+_GROUPS: dict[str, list[str]] = {}
 
 
 def formats() -> dict[str, dict[str, tuple[int, int, int]]]:
     """For each format its fields, each as (word, low bit, width); word 1 is the L slot of a long instruction."""
-    if not _Lazy.formats:
+    if not _FORMATS:
         for line in _lines("formats"):
             name, *fields = line.split()
-            _Lazy.formats[name] = places = {}
+            _FORMATS[name] = places = {}
             for text in fields:
                 field, _, bits = text.partition(":")
                 high, _, low = bits.lstrip("L").partition("-")
                 last = int(low or high)
                 places[field] = (int(bits[0] == "L"), last, int(high) - last + 1)
-    return _Lazy.formats
+    return _FORMATS
 
 
 def _widths() -> dict[str, int]:
@@ -274,28 +266,26 @@ def _widths() -> dict[str, int]:
 
 def kinds() -> dict[str, Kind]:
     """The operand kinds by name."""
-    if not _Lazy.kinds:
+    if not _KINDS:
         widths = _widths()
         for line in _lines("operands"):
             name, places, *encoding = line.split()
             fields = () if places == "-" else tuple(places.split(":"))
-            _Lazy.kinds[name] = _kind(name, fields, encoding, {**widths, "r3.2": 2})
-    return _Lazy.kinds
+            _KINDS[name] = _kind(name, fields, encoding, {**widths, "r3.2": 2})
+    return _KINDS
 
 
 def _kind(name: str, fields: tuple[str, ...], words: list[str], widths: dict[str, int]) -> Kind:
     if words[0] == "register":
-        low, _, high = words[2].partition("-")
-        return Kind(name, words[1], fields, low=int(low), high=int(high), excluded=_excluded(words))
+        first, _, last = words[2].partition("-")
+        return Kind(name, words[1], fields, low=int(first), high=int(last), excluded=_excluded(words))
     if words[0] == "one":
         pairs = [word.split("=") for word in words[2:]]
-        from pvasm.ia64.operands import WORDS
-
         return Kind(name, "i", fields, choices={WORDS[a] if a[0] == "@" else int(a): int(b) for a, b in pairs})
     is_target = words[0] == "target"
     if is_target:
-        words = ["signed", "x16", "hex"]
-    arguments = dict(zip(words, words[1:], strict=False))
+        words = ["signed", "x16", "low", "hex"]
+    arguments = dict(pairwise(words))
     scale = next((int(word[1:]) for word in words if re.fullmatch(r"x\d+", word)), 1)
     span = 1 << sum(widths[field] for field in fields) if fields else 1 << 16
     signed = "signed" in words or "signed32" in words
@@ -319,7 +309,7 @@ def _kind(name: str, fields: tuple[str, ...], words: list[str], widths: dict[str
         offset=offset,
         sign=sign,
         scale=scale,
-        drops_low_bits="low" in words or is_target,
+        drops_low_bits="low" in words,
         width32="signed32" in words,
         hexadecimal="hex" in words,
         is_target=is_target,
@@ -337,11 +327,11 @@ def _excluded(words: list[str]) -> range:
 
 def groups() -> dict[str, list[str]]:
     """The groups of resources by their names in angle brackets."""
-    if not _Lazy.groups:
+    if not _GROUPS:
         for line in _lines("resources"):
             name, *resources = line.split()
-            _Lazy.groups[name] = resources
-    return _Lazy.groups
+            _GROUPS[name] = resources
+    return _GROUPS
 
 
 # ------------------------------------------------------------------------------------------- rows
@@ -560,7 +550,7 @@ def shown(mnemonic: str) -> list[Shown]:
 
 
 def candidates(mnemonic: str) -> list[Candidate]:
-    """Every way to read the mnemonic (in lower case, with its completers), the preferred first; empty if there is none."""
+    """Every way to read the mnemonic (lower case, with its completers), the preferred first; empty if there is none."""
     stem = mnemonic.partition(".")[0]
     found = _ALL.get(stem)
     if found is None:

@@ -39,6 +39,10 @@ class Definition:
     not_among: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
+# What an expansion depends on: the op, its arguments, and constants that hold instead of the catalog's.
+_Expanding = tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]]
+
+
 @dataclass(slots=True)
 class Instance:
     """A set of definitions of all ops of a catalog.
@@ -57,11 +61,11 @@ class Instance:
     definitions: Mapping[str, Definition]
     catalog: Catalog
     files: tuple[str, ...] = ()
-    _lines: dict[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], tuple[str, ...]] = field(default_factory=dict)
+    _lines: dict[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], tuple[str, ...]] = field(
+        default_factory=dict
+    )
 
-    def lines(
-        self, op: Op, arguments: Sequence[str], constants: Mapping[str, str] | None = None
-    ) -> tuple[str, ...]:
+    def lines(self, op: Op, arguments: Sequence[str], constants: Mapping[str, str] | None = None) -> tuple[str, ...]:
         """The assembly lines that `op` with these arguments (one a parameter) is in this instance.
 
         `constants` are values for constants of the catalog that hold instead of the catalog's own.

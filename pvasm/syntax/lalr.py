@@ -102,23 +102,22 @@ def _tables() -> _Tables:
 def parse(key: str, start: str) -> Node | Malformed:
     """The tree of a sequence of token types (letters of TERMINALS) from a start rule of the grammar."""
     starts, ends, rules, states = _tables()
-    path = [starts[start]]
+    path, end = [starts[start]], ends[start]
     values: list[Any] = []
     for index, letter in enumerate(key):
         while True:
             action = states[path[-1]].get(letter)
             if action is None:
-                return Malformed(index, _accepted(path))
+                return Malformed(index, _accepted(path, end))
             if action >= 0:
                 path.append(action)
                 values.append(index)
                 break
             _reduce(rules[-1 - action], states, path, values)
-    end = ends[start]
     while path[-1] != end:
         action = states[path[-1]].get(_END)
         if action is None or action >= 0:
-            return Malformed(len(key), _accepted(path))
+            return Malformed(len(key), _accepted(path, end))
         _reduce(rules[-1 - action], states, path, values)
     return values[-1]  # type: ignore[no-any-return]
 
@@ -138,13 +137,13 @@ def _reduce(rule: _Rule, states: list[dict[str, int]], path: list[int], values: 
     values.append(children if inline else children[0] if lone and len(children) == 1 else (name, tuple(children)))
 
 
-def _accepted(path: list[int]) -> frozenset[str]:
-    """The terminals that can come next: those with an action that some reductions later is a shift."""
+def _accepted(path: list[int], end: int) -> frozenset[str]:
+    """The terminals that can come next: those at which, some reductions later, the automaton goes on or ends."""
     _, _, rules, states = _tables()
 
-    def shifts(letter: str) -> bool:
+    def accepts(letter: str) -> bool:
         tried = path.copy()
-        while True:
+        while letter != _END or tried[-1] != end:
             action = states[tried[-1]].get(letter)
             if action is None:
                 return False
@@ -153,15 +152,7 @@ def _accepted(path: list[int]) -> frozenset[str]:
             rule = rules[-1 - action]
             if rule.length:
                 del tried[-rule.length :]
-            if rule.origin not in states[tried[-1]]:
-                return letter == _END
             tried.append(states[tried[-1]][rule.origin])
-            if letter == _END and _END not in states[tried[-1]]:
-                return True
+        return True
 
-    return frozenset(
-        TERMINALS.get(letter, letter)
-        for letter in states[path[-1]]
-        if letter in TERMINALS or letter == _END
-        if shifts(letter)
-    )
+    return frozenset(TERMINALS.get(letter, letter) for letter in (*TERMINALS, _END) if accepts(letter))

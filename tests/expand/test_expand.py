@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,8 +103,8 @@ def test_what_is_no_invocation_stays(source: str) -> None:
             f"\tmov r16 = {IFA} ;;\n\tld8 r16 = [r16] ; mov r17 = {ISR} ;;\n\tld8 r17 = [r17] ; nop 0\n",
         ),
         ("#define X(a) MOV_FROM_IFA(a)\n", f"#define X(a) mov a = {IFA} ;; ld8 a = [a]\n"),
-        ("\tA(COVER, MOV_FROM_IFA(r2))\n", f"\tA(break 0x4, mov r2 = {IFA} ;; ld8 r2 = [r2])\n"),
-        ("\tsave COVER, r2\n", '\tsave "break 0x4", r2\n'),
+        ("\tA(COVER, MOV_FROM_IFA(r2))\n", f"\tA(break 0x4 ;;, mov r2 = {IFA} ;; ld8 r2 = [r2])\n"),
+        ("\tsave COVER, r2\n", '\tsave "break 0x4 ;;", r2\n'),
         # A stop of the expansion next to a stop of the source is one stop.
         (";;\n\tITC_I(p6, r8, r9)\n\t;;\n", ";;\n\t(p6) break 0x6\n\t;;\n"),
         ("\tITC_I(p6, r8, r9)\n", "\t;;\n\t(p6) break 0x6 ;;\n"),
@@ -193,6 +194,19 @@ def test_all_errors_come_at_once_in_order() -> None:
     assert [error.split(": ")[0] for error in found] == ["foo.s:1:2", "other.h:7:2", "other.h:8:15"]
 
 
+def test_a_constant_that_the_source_defines_is_left_to_the_c_preprocessor() -> None:
+    source = "#define PSR_DEFAULT_BITS 0\n\tSSM_PSR_IC_AND_DEFAULT_BITS_AND_SRLZ_I(r2, r3)\n"
+    assert "ssm psr.ic | PSR_DEFAULT_BITS ;;" in expanded(source, NATIVE)
+    assert "sum PSR_DEFAULT_BITS ;;" in expanded(source, XEN)
+    assert "ssm psr.ic | psr.ac ;;" in expanded(source.partition("\n")[2], NATIVE)
+
+
+def test_a_constant_may_be_given_another_value() -> None:
+    catalog = replace(CATALOG, constants={"PSR_DEFAULT_BITS": "0"})
+    document = read_document(PARSER, "\tSSM_PSR_IC_AND_DEFAULT_BITS_AND_SRLZ_I(r2, r3)\n", "foo.s")
+    assert expand(document, catalog, load_instance("native", catalog)) == "\tssm psr.ic | 0 ;; srlz.i ;;\n"
+
+
 # ----------------------------------------------------------------------------------- line markers
 
 
@@ -265,6 +279,11 @@ def test_one_line_expansions_need_no_markers() -> None:
         "\tITC_D(p6, r20, r21)\n\tmov r2 = r8\n",
         "\tMOV_TO_IFA(r20, r21)\n\tMOV_TO_ITIR(p0, r22, r21)\n\tITC_D(p0, r23, r21)\n",
         "\tadd r20 = r1, r1\n\tBSW_1(r2, r3)\n\t;;\n",
+        # What ends its group natively ends it anyhow.
+        "\tadd r2 = r1, r1\n\tRFI\n\tadd r2 = r2, r1\n",
+        "\tBSW_1(r2, r3)\n\tadd r2 = r31, r1\n",
+        "\tBSW_0(r2, r3, r9)\n\tadd r2 = r3, r1\n",
+        "\tadd r2 = r1, r1\n\tITC_I(p0, r8, r9)\n\tadd r3 = r2, r1\n",
         "\tMOV_FROM_IFA(r20)\n\tMOV_FROM_ISR(r21)\n\tMOV_FROM_IPSR(p6, r22)\n\t;;\n",
     ],
 )

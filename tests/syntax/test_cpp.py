@@ -75,7 +75,10 @@ CONDITIONS = st.recursive(
 @given(st.lists(CONDITIONS, min_size=1, max_size=4), st.booleans())
 @settings(max_examples=25, deadline=None)
 def test_arms_agree_with_the_preprocessor(conditions: list[str], has_else: bool) -> None:
-    """With every macro known, exactly the arm that cpp takes is reachable; with none known, all that it ever takes are."""
+    """With every macro known, exactly the arm that cpp takes is reachable.
+
+    With none known, all that it ever takes are.
+    """
     gcc = require_tool("gcc")
     arms = [f"#{'el' if i else ''}if {c}\nnop {i}\n" for i, c in enumerate(conditions)]
     text = "".join(arms) + ("#else\nnop 99\n" if has_else else "") + "#endif\n"

@@ -30,9 +30,9 @@ def sources(document: Document, kind: type) -> list[str]:
 # Text made of what assembly files are made of, so that the odd cases meet each other often.
 FRAGMENTS = st.sampled_from(
     r"""
-    ;; ; { } ( ) [ ] , = # /* */ // \ " ' 'a mov_r1=r2 ld8_r1=[r2],8 (p6) foo: 1: [1:] fc_r3 thash cover MOV_FROM_IFA(r16)
-    COVER .mib .section .macro_m_a .endm \a #if #ifdef_X #else #elif_Y #endif #define_A(x)_ #define_B #include_"x" #_12_"f.S"
-    data8_1,2 0x1f 09 1b @ltoff(x) psr.ic ## x || \xe9
+    ;; ; { } ( ) [ ] , = # /* */ // \ " ' 'a mov_r1=r2 ld8_r1=[r2],8 (p6) foo: 1: [1:] fc_r3 thash cover
+    MOV_FROM_IFA(r16) COVER .mib .section .macro_m_a .endm \a #if #ifdef_X #else #elif_Y #endif #define_A(x)_
+    #define_B #include_"x" #_12_"f.S" data8_1,2 0x1f 09 1b @ltoff(x) psr.ic ## x || \xe9
     """.replace("\\xe9", "\xe9").split()
 ).map(lambda word: word.replace("_", " ")) | st.sampled_from(
     ["\n", "\n", " ", "\t", "\r\n", "\\\n", "\0", "\udce9", "\ufeff"]
