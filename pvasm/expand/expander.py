@@ -10,17 +10,20 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from pvasm.errors import PvasmError
 from pvasm.expand.invocations import Given, Hidden, Invocation, find_invocations
 from pvasm.paravirt.arguments import RegisterNotKnownError, mismatch
 from pvasm.paravirt.catalog import Catalog, Op
-from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.instance import Instance, instance_names, load_instance
 from pvasm.syntax import tree
+from pvasm.syntax.cpp import reachable
 from pvasm.syntax.document import Document
 from pvasm.text import Edit, apply_edits
 
 _INDENT = re.compile(r"[ \t]*")
+_MARKER = re.compile(r"#(?:line)?[ \t]+\d+[ \t]+\"")
 _CODE = re.compile(
     r"""
       (?P<newline>\n)
@@ -46,8 +49,9 @@ class ExpandErrors(Exception):  # noqa: N818  (it is several)
 def expand(document: Document, catalog: Catalog, instance: Instance, *, line_markers: bool = False) -> str:
     """The variant of a document for an instance.
 
-    With `line_markers`, line markers (`# 12 "file"`; in raw source `#line 12 "file"`) go around the lines that an
-    expansion adds, so that what the assembler or the C preprocessor says of the variant names the line of the source.
+    What is wrong in code that is never compiled for the instance (`#if 0`, `#ifdef` of another) is left as it is.
+    With `line_markers`, line markers (`# 12 "file"`; in raw source `#line 12 "file"`) go to the start and around the
+    lines that an expansion adds, so that what the assembler or the C preprocessor says of the variant names the line of the source.
     Raises ExpandErrors with every invocation that has a wrong number or kind of arguments, a predicate before it, or
     arguments that the instance does not take; PvasmError for a template that fails.
     """
@@ -56,13 +60,13 @@ def expand(document: Document, catalog: Catalog, instance: Instance, *, line_mar
     expander = _Expander(document, catalog, instance, line_markers)
     for found in sorted(find_invocations(document, catalog.ops), key=lambda found: found.start):
         problems = list(expander.problems(found))
-        if problems:
-            errors += (PvasmError(message, *document.place(offset)) for offset, message in problems)
-        elif isinstance(found, Invocation):
+        if not problems and isinstance(found, Invocation):
             try:
                 edits.append(expander.edit(found))
             except _UnsuitableError as error:
-                errors.append(PvasmError(error.message, *document.place(found.start)))
+                problems = [(found.start, error.message)]
+        if problems and expander.is_compiled(found):
+            errors += (PvasmError(message, *document.place(offset)) for offset, message in problems)
     if errors:
         raise ExpandErrors(errors)
     return apply_edits(document.text, [*edits, *expander.markers()])
@@ -129,6 +133,17 @@ class _Expander:
         if not wrong:
             for index, message in self.instance.conflicts(op, [argument.text for argument in arguments]):
                 yield arguments[index].offset, f"{op.name}: {message}"
+
+    def is_compiled(self, found: Invocation | Hidden) -> bool:
+        """Whether an invocation stands in code that is compiled for the instance, or may be."""
+        statement = self.document.statements[found.statement]
+        return not statement.conditions or reachable(statement.conditions, self.known)
+
+    @cached_property
+    def known(self) -> dict[str, bool]:
+        """What is known of the C preprocessor's macros when the variant is compiled."""
+        others = {load_instance(name).defines: False for name in instance_names()}
+        return {**others, self.instance.defines: True}
 
     # ------------------------------------------------------------------------------------ expanding
 
@@ -231,10 +246,13 @@ class _Expander:
     # --------------------------------------------------------------------------------- line markers
 
     def markers(self) -> list[Edit]:
-        """The line markers after the lines whose expansions added lines, one a place."""
+        """The line markers at the start, and after the lines whose expansions added lines; one a place."""
         if not self.line_markers:
             return []
         places: dict[int, Edit] = {}
+        if self.document.text and not _MARKER.match(self.document.text):
+            # The first says which file the variant was made of.
+            places[0] = Edit(0, 0, self.marker(0) + self.newline(0))
         for end in self.moved:
             at = self.next_line(end)
             if at < len(self.document.text) and at not in places:

@@ -61,6 +61,7 @@ class Hidden(NamedTuple):
 
     name: str
     start: int
+    statement: int
 
 
 def find_invocations(document: Document, ops: Collection[str]) -> Iterator[Invocation | Hidden]:
@@ -92,7 +93,7 @@ def _hidden(document: Document, ops: Collection[str], known: set[int]) -> Iterat
             continue
         tokens = _tokens(document.text, statement.start, statement.end)
         if any(token.kind == "name" and token.start == found.start() for token in tokens):
-            yield Hidden(found[0].rstrip("( \t\r\n"), found.start())
+            yield Hidden(found[0].rstrip("( \t\r\n"), found.start(), at)
 
 
 def _of_call(text: str, index: int, origin: int, call: tree.MacroCall, ops: Collection[str]) -> Iterator[Invocation]:

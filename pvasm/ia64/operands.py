@@ -51,6 +51,10 @@ def signed64(value: int) -> int:
 
 # ------------------------------------------------------------------------------------------ kinds
 
+# fclass: zeros, normals and infinities of either sign where the class names none (SDM vol. 3, fclass).
+_SIGNS: Final = 0x3
+_SIGNED_CLASSES: Final = 0x3C
+
 
 class Kind(Struct, frozen=True):
     """One line of `operands.txt`: what an operand may be and how it is encoded.
@@ -72,6 +76,7 @@ class Kind(Struct, frozen=True):
     width32: bool = False
     hexadecimal: bool = False
     is_target: bool = False
+    is_class: bool = False
     excluded: range = range(0)
     choices: Mapping[int, int] = {}
 
@@ -92,6 +97,8 @@ class Kind(Struct, frozen=True):
 
     def normal(self, value: int) -> int:
         """The value as the instruction sees it: 64 bits (or 32, sign-extended), signed where the field is."""
+        if self.is_class and value & _SIGNED_CLASSES and not value & _SIGNS:
+            value |= _SIGNS
         if self.low >= 0 and not self.choices:
             return value & _WORD if self.high > 1 << 40 else signed64(value)
         if self.width32 and (1 << 31) <= value < 1 << 32:

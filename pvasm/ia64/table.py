@@ -313,6 +313,7 @@ def _kind(name: str, fields: tuple[str, ...], words: list[str], widths: dict[str
         width32="signed32" in words,
         hexadecimal="hex" in words,
         is_target=is_target,
+        is_class="class" in words,
         excluded=_excluded(words),
     )
 
@@ -549,13 +550,12 @@ def shown(mnemonic: str) -> list[Shown]:
     return _SHOWN.get(mnemonic, [])
 
 
-def candidates(mnemonic: str) -> list[Candidate]:
-    """Every way to read the mnemonic (lower case, with its completers), the preferred first; empty if there is none."""
-    stem = mnemonic.partition(".")[0]
+def mnemonics(stem: str) -> dict[str, list[Candidate]]:
+    """Every mnemonic with this stem, and every way to read it, the preferred first; empty for what is no stem."""
     found = _ALL.get(stem)
     if found is None:
         if stem not in STEMS:
-            return []
+            return {}
         found = _ALL[stem] = {}
         for spelt, real in _real(stem).items():
             written = [item for item in real if item.spelling is None or not item.spelling.form.unwritten]
@@ -564,7 +564,12 @@ def candidates(mnemonic: str) -> list[Candidate]:
         for line in _PSEUDO.get(stem, ()):
             for spelt, candidate, _ in _pseudo(line, stem):
                 found.setdefault(spelt, []).extend(_variants(candidate))
-    return found.get(mnemonic, [])
+    return found
+
+
+def candidates(mnemonic: str) -> list[Candidate]:
+    """Every way to read the mnemonic (lower case, with its completers), the preferred first; empty if there is none."""
+    return mnemonics(mnemonic.partition(".")[0]).get(mnemonic, [])
 
 
 # -------------------------------------------------------------------------------------- by their bits

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from pvasm import data
 from pvasm.errors import PvasmError
@@ -22,7 +22,7 @@ Environment = Literal["hardware", "xen", "trap"]
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _SYMBOL = re.compile(r"[A-Za-z_]\w*")
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*")
-_RANGE = re.compile(r"r(\d+)-r(\d+)")
+_RANGE = re.compile(r"r(\d{1,3})-r(\d{1,3})")
 _MAX_EXTENDS = 8
 
 
@@ -132,7 +132,7 @@ def _models() -> tuple[type[Any], type[Any]]:
         [
             ("name", str),
             ("description", str),
-            ("environment", Environment | None, None),
+            ("environment", str | None, None),
             ("defines", str | None, None),
             ("extends", str | None, None),
             ("otherwise", Literal["replaces"] | None, None),
@@ -261,6 +261,8 @@ def _read(path: Path) -> _File:
 
     check("name", _NAME, "a name of small letters, digits and -")
     check("defines", _SYMBOL, "a C preprocessor symbol")
+    environments = get_args(Environment)
+    check("environment", re.compile("|".join(environments)), f"an environment: {', '.join(environments)}")
     for constant in model.constants:
         if not _CONSTANT.fullmatch(constant):
             message = "a constant's name is of capital letters, digits and _"

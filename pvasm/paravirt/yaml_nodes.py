@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
+MAX_KEY = 100
 MAX_NODES = 20_000  # aliases counted as what they stand for
 
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -173,6 +174,8 @@ class _Composer:
         if not isinstance(event, yaml.ScalarEvent):
             raise self.error("a key must be a word", event)
         key = event.value
+        if len(key) > MAX_KEY:
+            raise self.error(f"a key of more than {MAX_KEY} characters", event)
         if key in node.value:
             raise self.error(f"the key {key} stands twice; first on line {node.keys[key][0]}", event)
         self.count(1, event)

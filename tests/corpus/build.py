@@ -150,6 +150,7 @@ def corpus() -> Corpus:
     root = folder()
     root.mkdir(parents=True, exist_ok=True)
     with _lock(root):
+        _sweep(root)
         if not (root / "tree").is_dir():
             _download_tree(root)
         if _stamp(root) != _version():
@@ -177,6 +178,13 @@ def _lock(root: Path) -> Iterator[None]:
     with (root / ".lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def _sweep(root: Path) -> None:
+    """Remove what killed runs left. Only under the lock: nobody else is at work."""
+    for pattern in (".download-*", ".unfinished-*", ".new-*"):
+        for leftover in root.glob(pattern):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 @contextlib.contextmanager

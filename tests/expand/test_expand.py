@@ -189,6 +189,15 @@ def test_a_kernel_register_in_a_macro_is_not_known() -> None:
     assert "it matters which register kr is" in error
 
 
+def test_code_that_is_not_compiled_for_the_instance_may_be_wrong() -> None:
+    source = "#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n\tBSW_1(r16, r17)\n#else\n\tCOVER\n#endif\n"
+    source += "#if 0\n\tCOVER(1)\n#endif\n"
+    assert expanded(source, XEN) == source.replace("COVER\n", "break 0x4 ;;\n")
+    assert expanded(source, NATIVE) == source.replace("COVER\n", "cover\n").replace("BSW_1(r16, r17)", "bsw.1")
+    found = errors_of(source.replace("#ifdef", "#ifndef"), XEN)
+    assert [error.split(": ")[0] for error in found] == ["foo.S:2:8", "foo.S:2:13"]
+
+
 def test_all_errors_come_at_once_in_order() -> None:
     found = errors_of('\tCOVER(1)\n# 7 "other.h"\n\tRFI(1)\n\tMOV_FROM_IFA(p1)\n', path="foo.s")
     assert [error.split(": ")[0] for error in found] == ["foo.s:1:2", "other.h:7:2", "other.h:8:15"]
@@ -262,8 +271,13 @@ def test_the_c_preprocessor_keeps_the_markers(tmp_path: Path) -> None:
 
 
 def test_one_line_expansions_need_no_markers() -> None:
-    assert "#" not in expanded("\tCOVER\n\tMOV_FROM_IFA(r1)\n", NATIVE, line_markers=True)
-    assert "#" not in expanded("\tCOVER\n", XEN, line_markers=True)
+    """But for the one at the start, which names the file; text after the C preprocessor has that already."""
+    source = "\tCOVER\n\tMOV_FROM_IFA(r1)\n"
+    assert expanded(source, NATIVE, line_markers=True) == '#line 1 "foo.S"\n\tcover\n\tmov r1 = cr.ifa\n'
+    assert expanded(source, NATIVE, "foo.s", line_markers=True).startswith('# 1 "foo.s"\n\tcover\n')
+    marked = f'# 1 "foo.S"\n{source}'
+    assert expanded(marked, NATIVE, "foo.s", line_markers=True).startswith('# 1 "foo.S"\n\tcover\n')
+    assert expanded("", NATIVE, line_markers=True) == ""
 
 
 # ---------------------------------------------------------------------------------- neighbourhood

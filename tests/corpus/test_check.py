@@ -1,0 +1,121 @@
+"""The checker on real code: every sensitive and privileged instruction, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.run import CppSettings, Settings, check_files
+from tests.corpus.build import Corpus, Instruction
+
+CODES = ("PV001", "PV002", "PV003")
+
+# What the manual calls privileged (each instruction's page in SDM vol. 3), or what behaves otherwise without a
+# fault above privilege level 0 (SDM vol. 2, 11.7), as objdump writes it. This is an oracle of its own: the tool
+# asks its table.
+EXPOSED = re.compile(
+    r"""rfi|cover|bsw\.[01]|vmsw\.[01]
+      | (ssm|rsm|thash|ttag|tpa|tak|fc|fc\.i|itc\.[id]|itr\.[id]|ptc\.(l|g|ga|e)|ptr\.[id])[ ]
+      | mov(\.m)?[ ]r\d+=(psr$|cr\.|ar\.itc|(rr|pkr|ibr|dbr|pmc|pmd|cpuid|msr)\[)
+      | mov(\.m)?[ ](psr\.l|cr\.|ar\.k[0-7]|ar\.itc|ar\.eflag|(rr|pkr|ibr|dbr|pmc|pmd|msr)\[)
+    """,
+    re.VERBOSE,
+)
+EXPECTED = {
+    **{"ivt": 136, "mca_asm": 114, "head": 49, "entry": 23, "pal": 11, "relocate_kernel": 11, "fsys": 5, "gate": 5},
+    **{"mca_drv_asm": 3, "flush": 2, "efi_stub": 1, "esi_stub": 1},
+}
+
+
+def exposed(instructions: tuple[Instruction, ...]) -> list[Instruction]:
+    return [instruction for instruction in instructions if EXPOSED.match(instruction.text)]
+
+
+def diagnostics(path: str, cpp: CppSettings | None = None) -> list[Diagnostic]:
+    (result,) = check_files([path], Settings(select=CODES, cpp=cpp, use_cache=False))
+    assert not result.errors
+    return result.diagnostics
+
+
+def word(instruction: str) -> str:
+    """The mnemonic without completers, of an instruction that may have a predicate."""
+    return re.sub(r"^\(.*?\)\s*", "", instruction).split()[0].partition(".")[0].rstrip(";")
+
+
+def test_preprocessed_files(corpus: Corpus) -> None:
+    """As many as objdump shows, of each kind, on the lines that they were written on."""
+    counts = {}
+    for file in corpus.files:
+        found = diagnostics(str(file.preprocessed))
+        truth = exposed(file.instructions)
+        assert Counter(word(d.instruction) for d in found) == Counter(i.mnemonic for i in truth), file.name
+        if found:
+            counts[file.name] = len(found)
+    assert counts == EXPECTED
+    assert sum(counts.values()) == 361
+
+
+def test_preprocessing_by_pvasm_finds_the_same(corpus: Corpus) -> None:
+    flags = corpus.include_flags
+    cpp = CppSettings(
+        include_directories=tuple(flag[2:] for flag in flags if flag.startswith("-I")),
+        defines=tuple(flag[2:] for flag in flags if flag.startswith("-D")),
+        includes=tuple(flags[i + 1] for i, flag in enumerate(flags) if flag == "-include"),
+    )
+    for file in corpus.files:
+        if file.name in ("ivt", "entry", "head", "flush"):
+            found = diagnostics(str(file.raw), cpp)
+            assert len(found) == EXPECTED[file.name]
+            truth = Counter(
+                (i.mnemonic, i.line)
+                for i in exposed(file.instructions)
+                if i.source and i.source.endswith(file.raw.name)
+            )
+            ours = Counter((word(d.instruction), d.line) for d in found if d.path.endswith(file.raw.name))
+            assert ours == truth
+
+
+def test_raw_files(corpus: Corpus) -> None:
+    """Every instruction that stands in the file's own text, at its line; nothing else.
+
+    What the assembler saw (through the chosen configuration) must all be found where it was written. What is found
+    beyond that stands in a macro's body, or under a condition that this configuration does not meet.
+    """
+    total = 0
+    for file in corpus.files:
+        found = Counter((d.line, word(d.instruction)) for d in diagnostics(str(file.raw)))
+        total += sum(found.values())
+        truth = Counter(
+            (i.line, i.mnemonic)
+            for i in exposed(file.instructions)
+            if i.in_own_text and i.source is not None and i.source.endswith(f"/{file.raw.name}")
+        )
+        assert not truth - found, file.name
+        lines = file.raw.read_text(encoding="latin-1").split("\n")
+        for line, mnemonic in found - truth:
+            assert is_in_define(lines, line) or is_conditional(lines, line), f"{file.raw}:{line}: {mnemonic}"
+            assert mnemonic in lines[line - 1]
+    assert total > 150
+
+
+def is_in_define(lines: list[str], line: int) -> bool:
+    """Whether a line belongs to a `#define`.
+
+    It or the lines before it, each ending with a backslash, start with one.
+    """
+    at = line - 1
+    while at > 0 and lines[at - 1].endswith("\\"):
+        at -= 1
+    return re.match(r"\s*#\s*define", lines[at]) is not None
+
+
+def is_conditional(lines: list[str], line: int) -> bool:
+    """Whether a line stands inside an `#if`."""
+    depth = 0
+    for text in lines[: line - 1]:
+        if re.match(r"\s*#\s*if", text):
+            depth += 1
+        elif re.match(r"\s*#\s*endif", text):
+            depth -= 1
+    return depth > 0
