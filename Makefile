@@ -5,7 +5,7 @@
 # make clean   removes all that the others made
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-PYTEST_FLAGS ?=
+PYTEST_FLAGS ?= -n 2
 
 VENV := .venv
 BIN := $(VENV)/bin

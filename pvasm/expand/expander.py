@@ -51,7 +51,8 @@ def expand(document: Document, catalog: Catalog, instance: Instance, *, line_mar
 
     What is wrong in code that is never compiled for the instance (`#if 0`, `#ifdef` of another) is left as it is.
     With `line_markers`, line markers (`# 12 "file"`; in raw source `#line 12 "file"`) go to the start and around the
-    lines that an expansion adds, so that what the assembler or the C preprocessor says of the variant names the line of the source.
+    lines that an expansion adds, so that what the assembler or the C preprocessor says of the variant names the line of
+    the source.
     Raises ExpandErrors with every invocation that has a wrong number or kind of arguments, a predicate before it, or
     arguments that the instance does not take; PvasmError for a template that fails.
     """

@@ -87,6 +87,8 @@ class Kind(Struct, frozen=True):
                 return True
             if self.choices:
                 return signed64(value) in self.choices
+            if self.width32 and value == 1 << 32:
+                return bool(self.excluded)  # one more than 0xffffffff, the greatest that there is to compare with
             number = self.normal(value)
             if number in self.excluded:
                 return False
@@ -101,7 +103,7 @@ class Kind(Struct, frozen=True):
             value |= _SIGNS
         if self.low >= 0 and not self.choices:
             return value & _WORD if self.high > 1 << 40 else signed64(value)
-        if self.width32 and (1 << 31) <= value < 1 << 32:
+        if self.width32 and (1 << 31) <= value <= 1 << 32:
             return value - (1 << 32)
         number = signed64(value)
         if self.drops_low_bits and not self.is_target:

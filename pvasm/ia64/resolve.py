@@ -192,19 +192,26 @@ def _fitting(mnemonic: str, outputs: int, has_equals: bool, shapes: tuple[str, .
             and _fit(candidate.operands, shapes)
         )
         if "?" in shapes:
-            found = tuple(sorted(found, key=_caution))
+            found = _likeliest_first(found)
         if len(_BY_SHAPE) > 20_000:
             _BY_SHAPE.clear()
         _BY_SHAPE[key] = found
     return found
 
 
-def _caution(candidate: Candidate) -> int:
-    """The order for operands that may be anything: what is most likely, and least to be warned of, first."""
-    if candidate.spelling is None:
-        return 0
-    form = candidate.spelling.form
-    return 1 + (form.privileged or form.sensitive or form.level_dependent)
+def _likeliest_first(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The order for operands that may be anything: what is most likely, and least to be warned of, first.
+
+    Candidates that take operands of the same sorts stay in the table's order, which tells ar.itc from any other.
+    """
+    caution: dict[tuple[str, ...], int] = {}
+    for candidate in found:
+        form = candidate.spelling.form if candidate.spelling is not None else None
+        marked = form is not None and (form.privileged or form.sensitive or form.level_dependent)
+        rank = 0 if form is None else 1 + marked
+        sorts = candidate.sorts
+        caution[sorts] = min(rank, caution.get(sorts, rank))
+    return tuple(sorted(found, key=lambda candidate: caution[candidate.sorts]))
 
 
 def _planned(item: PlanItem, values: Sequence[Value]) -> Value:
@@ -377,7 +384,7 @@ def readings(instruction: Instruction, scope: Scope) -> list[Form]:
             operands = values if plan is None else tuple(_planned(item, values) for item in plan)
             spelling = candidate.spelling or _spelling(candidate.reals[0], operands)
             if spelling is not None:
-                found.setdefault(tuple(spec.shape for spec in candidate.operands), spelling.form)
+                found.setdefault(candidate.sorts, spelling.form)
     if not found:
         raise _refusal(instruction, scope, values)
     return list(found.values())

@@ -86,7 +86,7 @@ def _as_pseudo(pseudo: Shown, operands: Sequence[Value]) -> str | None:
     specs = candidate.operands
     for index, spec in enumerate(specs):
         value = bound[index]
-        if isinstance(value, Register) and spec.shape != value.file:
+        if spec.shape != (value.file if isinstance(value, Register) else "i"):
             return None
     texts = [_operand(spec, bound[index]) for index, spec in enumerate(specs)]
     split = len(candidate.outputs)

@@ -145,6 +145,11 @@ class Candidate(Struct, frozen=True, eq=False):
         """Outputs, then inputs."""
         return self.outputs + self.inputs
 
+    @property
+    def sorts(self) -> tuple[str, ...]:
+        """What class of value fits each operand."""
+        return tuple(spec.shape for spec in self.operands)
+
 
 class Shown(Struct, frozen=True, eq=False):
     """A pseudo-op that disassemblers prefer: its mnemonic, operands and plan, by the real form's canonical mnemonic."""

@@ -22,10 +22,8 @@ EXPOSED = re.compile(
     """,
     re.VERBOSE,
 )
-EXPECTED = {
-    **{"ivt": 136, "mca_asm": 114, "head": 49, "entry": 23, "pal": 11, "relocate_kernel": 11, "fsys": 5, "gate": 5},
-    **{"mca_drv_asm": 3, "flush": 2, "efi_stub": 1, "esi_stub": 1},
-}
+EXPECTED = {"ivt": 136, "mca_asm": 114, "head": 49, "entry": 23, "pal": 11, "relocate_kernel": 11, "fsys": 5, "gate": 5}
+EXPECTED |= {"mca_drv_asm": 3, "flush": 2, "efi_stub": 1, "esi_stub": 1}
 
 
 def exposed(instructions: tuple[Instruction, ...]) -> list[Instruction]:

@@ -15,6 +15,10 @@ from tests.ia64.assembly import assemble, instances, instruction
 _NOT_ASSEMBLED = {"hint.b"}
 
 
+# The parts of a frame must fit one another.
+_FRAMES = ["alloc r9=ar.pfs,0,0,0,0", "alloc r127=ar.pfs,96,0,0,96", "alloc r31=4,87,5,8", "alloc r1=ar.pfs,0,0,96,0"]
+
+
 def _either_zero(text: str) -> bool:
     return text.startswith("cmp") and text.endswith("=r0,r0")
 
@@ -25,7 +29,7 @@ def _place(form: Form) -> str:
 
 def test_bits_are_those_of_gnu_as(tmp_path: Path) -> None:
     resolved = []
-    for text in dict.fromkeys(instances(random.Random(4))):
+    for text in dict.fromkeys([*_FRAMES, *instances(random.Random(4))]):
         try:
             one = resolve(instruction(text), Scope())
         except OperandError:

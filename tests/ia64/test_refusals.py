@@ -24,6 +24,7 @@ _SORTS = (
 # GNU as complains of these for other reasons than an operand of the wrong sort or value.
 _OTHER_REASONS = re.compile(
     r"must be (first|last)|Invalid duplicate|hint\.b|doesn't match|first operand must|Register number"
+    r"|integer operand out of range"  # a branch out of reach, which `encode` refuses
 )
 
 

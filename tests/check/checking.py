@@ -1,0 +1,32 @@
+"""Checking a piece of text, for tests."""
+
+from __future__ import annotations
+
+from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.engine import Selection, run
+from pvasm.check.instances import known_macros
+from pvasm.check.subject import Subject
+from pvasm.ia64 import is_mnemonic
+from pvasm.paravirt.catalog import load_catalog
+from pvasm.syntax.document import read_document
+from pvasm.syntax.parser import Parser
+
+PARSER = Parser(is_mnemonic)
+
+
+def check(
+    text: str,
+    *codes: str,
+    preprocessed: bool = False,
+    instances: tuple[str, ...] = (),
+    path: str = "a.S",
+) -> list[Diagnostic]:
+    """What the rules of these codes (all that are on by default, if none) find in a text."""
+    catalog = load_catalog()
+    document = read_document(PARSER, text, path, preprocessed=preprocessed)
+    return run(Subject(document, catalog, known_macros(catalog, instances)), Selection(codes or None).rules())
+
+
+def found(text: str, *codes: str, preprocessed: bool = False, instances: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    """The codes and the instructions of what is found."""
+    return [(d.code, d.instruction) for d in check(text, *codes, preprocessed=preprocessed, instances=instances)]
