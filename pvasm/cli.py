@@ -163,7 +163,7 @@ def _check(options: argparse.Namespace) -> int:
         use_cache=not options.no_cache,
     )
     found: list[Diagnostic] = []
-    failed = False
+    problems = 0
     files = 0
     render = json.render if options.output_format == "json" else text.render
     for result in check_files(options.paths or (".",), settings):
@@ -172,10 +172,10 @@ def _check(options: argparse.Namespace) -> int:
         _write("".join(f"{render(diagnostic)}\n" for diagnostic in result.diagnostics))
         for error in result.errors:
             _complain(error)
-            failed = True
+            problems += 1
     if options.output_format == "text":
-        _write(f"{text.summary(found, files)}\n")
-    if failed:
+        _write(f"{text.summary(found, files, problems)}\n")
+    if problems:
         return CANNOT_RUN
     return FOUND if any(diagnostic.severity == "error" for diagnostic in found) else 0
 

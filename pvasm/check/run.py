@@ -38,7 +38,10 @@ class Settings(NamedTuple):
 
 
 class FileResult:
-    """What was found in one file. `counts` is 0 for a header that turned out to hold no assembly, else 1."""
+    """What was found in one file.
+
+    `counts` is 1, or 0 if nothing was checked: an unreadable file, a header without assembly.
+    """
 
     __slots__ = ("counts", "diagnostics", "errors", "path")
 
@@ -124,6 +127,7 @@ class _Checker:
                 )
         except PvasmError as error:
             result.errors.append(error)
+            result.counts = 0
             return result
         name = cache.key(f"{self.key} {shown} {named}", encode(text)) if self.settings.use_cache else ""
         kept = cache.load(name) if name else None

@@ -50,6 +50,7 @@ class Subject:
             elif (
                 isinstance(syntax, tree.Instruction)
                 and is_whole_instruction(syntax)
+                and not _may_be_c(self.document.source(statement))
                 and self.concerns(statement.conditions)
             ):
                 return True
@@ -61,3 +62,8 @@ class Subject:
         from pvasm.check.exposure import find_exposures
 
         return find_exposures(self)
+
+
+def _may_be_c(text: str) -> bool:
+    """Whether an instruction could as well be a call in C: `fc (x)`."""
+    return text.endswith(")") and "=" not in text

@@ -35,13 +35,13 @@ def _marked(diagnostic: Diagnostic) -> tuple[str, str]:
     return shown, blank + "^" + "~" * (min(end, cut + _WIDTH) - start - 1)
 
 
-def summary(diagnostics: Iterable[Diagnostic], files: int) -> str:
-    """The count at the end of a run."""
+def summary(diagnostics: Iterable[Diagnostic], files: int, problems: int) -> str:
+    """The count at the end of a run, and whether something could not be checked."""
     counts = Counter(diagnostic.severity for diagnostic in diagnostics)
-    where = f"in {files} file{'' if files == 1 else 's'}"
-    found = [
-        f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}"
-        for severity in ("error", "warning", "note")
-        if counts[severity]
-    ]
-    return f"{', '.join(found)} {where}" if found else f"nothing found {where}"
+    found = [_counted(counts[severity], severity) for severity in ("error", "warning", "note") if counts[severity]]
+    said = f"{', '.join(found) or 'nothing found'} in {_counted(files, 'file')}"
+    return f"{said}; {_counted(problems, 'problem')} kept pvasm from checking everything" if problems else said
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
