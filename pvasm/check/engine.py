@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.rule import Rule, all_rules
@@ -11,8 +12,7 @@ from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """The codes to report: those selected (those on by default, if None) less those ignored.
 
     A code may be cut short: `PV0` stands for all that start so.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from pvasm.ia64 import is_mnemonic, resolve
 from pvasm.ia64.registers import INDEXED, REGISTERS
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from pvasm.check.subject import Subject
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(Struct, frozen=True):
     """One such instruction: its class, its span in the document's text, and the ops that stand for it, the best first.
 
     `certain` is false for a word in text that is no statement.

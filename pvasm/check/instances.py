@@ -16,21 +16,14 @@ def known_macros(catalog: Catalog, names: Sequence[str]) -> dict[str, bool]:
 
     Raises PvasmError for an unknown or invalid instance.
     """
-    from pvasm.paravirt.instance import instance_names, load_instance
+    from pvasm.paravirt.instance import instance_summaries, load_instance
 
     known = {"__ASSEMBLY__": True, "__ASSEMBLER__": True, "__ia64__": True}
-    every = [load_instance(name) for name in instance_names()]
-    chosen = [load_instance(name) for name in names]
-    if chosen:
-        for instance in (*every, *chosen):
-            known[instance.defines] = False
-        for instance in chosen:
-            # With several instances in question, each of their macros may be defined or not.
-            known.pop(instance.defines, None)
-            if len(chosen) == 1:
-                known[instance.defines] = True
-        return known
-    for instance in every:
-        if instance.environment == "hardware":
-            known[instance.defines] = False
+    every = instance_summaries()
+    if not names:
+        return known | {summary.defines: False for summary in every if summary.environment == "hardware"}
+    chosen = {load_instance(name, catalog).defines for name in names}
+    known.update((summary.defines, False) for summary in every if summary.defines not in chosen)
+    if len(chosen) == 1:  # with several instances in question, each of their macros may be defined or not
+        known.update(dict.fromkeys(chosen, True))
     return known

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, reachable
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from pvasm.paravirt.catalog import Catalog
 
 
-@dataclass
-class Subject:
+class Subject(Struct, dict=True):
     """A document under the eyes of the rules.
 
     `known` says which macros are known to be defined or not: code that cannot be compiled so is nobody's concern.

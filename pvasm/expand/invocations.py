@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
@@ -34,8 +36,7 @@ class Given(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(Struct, frozen=True):
     """An invocation of an op, from `start` to `end` in the document's text.
 
     `predicate` is the offset of a predicate before it, if there is one. `in_argument` names the macro in whose

@@ -14,7 +14,7 @@ from pvasm.ia64.operands import (
     describe,
 )
 from pvasm.ia64.registers import Register
-from pvasm.ia64.resources import Resource, implicit, of_register
+from pvasm.ia64.resources import Resource, disabled_set, implicit, of_register
 from pvasm.ia64.scope import OperandError, Scope
 from pvasm.ia64.spelling import expression_text, spell
 from pvasm.ia64.table import (
@@ -111,6 +111,8 @@ class Resolved:
                 found |= of_register(value.index)
             elif place >= outputs and isinstance(value, Register) and not self.form.leaves_operand:
                 found |= of_register(value, reading=True)
+            elif isinstance(value, Register) and value.file == "f":
+                found.add(disabled_set(value))
         return frozenset(found)
 
     @property
@@ -366,6 +368,11 @@ def _bad(candidate: Candidate, values: tuple[Value, ...]) -> Iterator[tuple[int,
     for place, (spec, value) in enumerate(zip(candidate.operands, values, strict=True)):
         if _shape(value) not in ("?", spec.shape) or not _accepts(spec, value):
             yield place, spec
+
+
+def operand_sorts(instruction: Instruction, scope: Scope) -> tuple[str, ...]:
+    """What class of value each operand is, in the table's terms; `?` where nothing tells. Raises `OperandError`."""
+    return tuple(map(_shape, _values(instruction, scope)))
 
 
 def readings(instruction: Instruction, scope: Scope) -> list[Form]:

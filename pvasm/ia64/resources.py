@@ -39,6 +39,11 @@ _WHOLE: Final[dict[Register, frozenset[Resource]]] = {
 _ALAT_TYPES: Final = frozenset({0x2, 0x3, 0x8, 0x9, 0xA})
 
 
+def disabled_set(register: Register) -> str:
+    """The processor status bit that disables the floating-point register's half of the file."""
+    return "psr.dfh" if register.number >= 32 else "psr.dfl"
+
+
 def of_register(
     register: Register | Unknown, reading: bool = False, writing: bool = False, operands: Sequence[Value] = ()
 ) -> frozenset[Resource]:
@@ -48,7 +53,7 @@ def of_register(
     whole = _WHOLE.get(register)
     if whole is None:
         if register.file == "f" and reading:
-            return frozenset({register, "psr.dfh" if register.number >= 32 else "psr.dfl"})
+            return frozenset({register, disabled_set(register)})
         if register.file == "f" and writing:
             return frozenset({register, "psr.mfh" if register.number >= 32 else "psr.mfl"})
         return frozenset({register})

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Literal
 
-from pvasm.ia64.resolve import readings
+from pvasm.ia64.resolve import operand_sorts, readings
 from pvasm.ia64.scope import Scope
 from pvasm.ia64.table import MARKED_STEMS, Candidate, Form, all_candidates, candidates, real_candidates
 from pvasm.syntax.tree import Instruction
@@ -23,9 +23,23 @@ def sensitivity(instruction: Instruction, scope: Scope) -> Sensitivity | None:
 
     Raises OperandError as `resolve` does, but only for an instruction whose mnemonic some marked row has.
     """
-    if instruction.mnemonic.partition(".")[0] not in MARKED_STEMS:
+    mnemonic = instruction.mnemonic
+    if mnemonic.partition(".")[0] not in MARKED_STEMS:
+        return None
+    if operand_sorts(instruction, scope) in _free_sorts(mnemonic):
         return None
     return _common(readings(instruction, scope))
+
+
+@lru_cache(maxsize=1024)
+def _free_sorts(mnemonic: str) -> frozenset[tuple[str, ...]]:
+    """The sorts of operands with which an instruction minds no level, whichever they are: `mov` of general registers."""
+    free: set[tuple[str, ...]] = set()
+    marked: set[tuple[str, ...]] = set()
+    for reading in candidates(mnemonic):
+        minds = any(_class(form) for form in _forms(reading))
+        (marked if minds else free).add(reading.sorts)
+    return frozenset(free - marked)
 
 
 @lru_cache(maxsize=1024)

@@ -39,7 +39,7 @@ def _register(register: Register | Unknown) -> str:
 
 def _operand(spec: OperandSpec, value: Value) -> str:
     if isinstance(value, int) and spec.kind is not None:
-        if spec.kind.name == "mbtype4":
+        if spec.kind.name == "mbtype4" and value in _MUX:
             return _MUX[value]
         number = spec.kind.normal(value)
         return f"{number & _WORD:#x}" if spec.kind.hexadecimal else str(number)

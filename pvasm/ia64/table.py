@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from pvasm.ia64.operands import WORDS, Kind
+from pvasm.ia64.operands import Kind
 from pvasm.ia64.registers import FILE_NOUNS, REGISTERS, Register
 
 _FOLDER: Final = os.path.join(os.path.dirname(__file__), "instructions")
@@ -286,7 +286,7 @@ def _kind(name: str, fields: tuple[str, ...], words: list[str], widths: dict[str
         return Kind(name, words[1], fields, low=int(first), high=int(last), excluded=_excluded(words))
     if words[0] == "one":
         pairs = [word.split("=") for word in words[2:]]
-        return Kind(name, "i", fields, choices={WORDS[a] if a[0] == "@" else int(a): int(b) for a, b in pairs})
+        return Kind(name, "i", fields, choices={int(value): int(bits) for value, bits in pairs})
     is_target = words[0] == "target"
     if is_target:
         words = ["signed", "x16", "low", "hex"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
+
+from msgspec import Struct
 
 from pvasm.ia64.registers import FILE_NOUNS, INDEXED, PSR_MASKS, REGISTERS
 
@@ -40,8 +41,7 @@ class RegisterNotKnownError(Exception):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(Struct, frozen=True):
     """An argument by its text. `register` is its one name among aliases (`ret0` is `r8`), None if that is not known.
 
     `kind` is what the text shows: `general`, `predicate`, `unknown` (a name that may be anything: a cpp macro, a

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, cast, get_args
 
+import msgspec
+from msgspec import Struct, field
+
 from pvasm import data
+from pvasm.compiled import compiled
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import DUE, Kind, RegisterNotKnownError, Use
 from pvasm.paravirt.yaml_nodes import Node, fault, near
@@ -20,8 +23,7 @@ _OPERAND_MACRO = re.compile(r"\b([A-Z][A-Z0-9_]*)\(\s*(\w+)\s*\)")
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w.])")
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """A parameter of an op: what kind of argument it takes, and what becomes of that."""
 
     name: str
@@ -29,8 +31,7 @@ class Parameter:
     use: Use
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
+class Op(Struct, frozen=True):
     """An op: a name that hand-written assembly uses instead of the instructions in `replaces`.
 
     `group` is what the op is about (`class` in YAML). `parentheses` is false for an op that is written without them.
@@ -54,8 +55,7 @@ class Op:
         return f"{self.name}({', '.join(parameter.name for parameter in self.parameters)})"
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(Struct, frozen=True):
     """All ops by name, and what else their patterns speak of."""
 
     path: str
@@ -85,35 +85,25 @@ class Catalog:
         return self.operand_macros[macro].replace("{number}", str(self.kernel_registers[argument]))
 
 
-@cache
-def _models() -> tuple[type[Any], type[Any]]:
-    """The types of the file and of one op in it; made when first needed, since msgspec takes time to import."""
-    import msgspec
+class _OpEntry(Struct, forbid_unknown_fields=True):
+    """One op as the file has it."""
 
-    op = msgspec.defstruct(
-        "OpEntry",
-        [
-            ("parameters", dict[str, str]),
-            ("replaces", str),
-            ("class_", str, msgspec.field(name="class")),
-            ("doc", str),
-            ("parentheses", bool, True),
-            ("extension", bool, False),
-        ],
-        forbid_unknown_fields=True,
-    )
-    file = msgspec.defstruct(
-        "CatalogFile",
-        [
-            ("ops", dict[str, Any]),
-            ("constants", dict[str, str], msgspec.field(default_factory=dict)),
-            ("operand_macros", dict[str, str], msgspec.field(default_factory=dict)),
-            ("kernel_registers", dict[str, int], msgspec.field(default_factory=dict)),
-            ("extension", bool, False),
-        ],
-        forbid_unknown_fields=True,
-    )
-    return file, op
+    parameters: dict[str, str]
+    replaces: str
+    class_: str = field(name="class")
+    doc: str
+    parentheses: bool = True
+    extension: bool = False
+
+
+class _CatalogFile(Struct, forbid_unknown_fields=True):
+    """The file as a whole."""
+
+    ops: dict[str, Any]
+    constants: dict[str, str] = {}
+    operand_macros: dict[str, str] = {}
+    kernel_registers: dict[str, int] = {}
+    extension: bool = False
 
 
 def load_catalog(path: Path | None = None) -> Catalog:
@@ -126,14 +116,15 @@ def load_catalog(path: Path | None = None) -> Catalog:
 
 @cache
 def _shipped() -> Catalog:
-    return _load(data.instances_directory() / "ops.yaml")
+    path = data.instances_directory() / "ops.yaml"
+    kept = compiled(str(path), lambda text: msgspec.to_builtins(_load(path)), format_version=1)
+    return msgspec.structs.replace(msgspec.convert(kept, Catalog), path=str(path))
 
 
 def _load(path: Path) -> Catalog:
     name = str(path)
     root = yaml_nodes.read_yaml(path)
-    file_model, op_model = _models()
-    file = yaml_nodes.convert(root, file_model, name, "")
+    file = yaml_nodes.convert(root, _CatalogFile, name, "")
     for word, number in file.kernel_registers.items():
         if not 0 <= number <= 7:
             message = f"{number} is no kernel register's number (0 to 7)"
@@ -144,7 +135,7 @@ def _load(path: Path) -> Catalog:
         where = f"ops.{op_name}"
         if not _OP_NAME.fullmatch(op_name):
             raise fault("an op's name is of capital letters, digits and _", name, place, where)
-        entry = yaml_nodes.convert(node, op_model, name, where)
+        entry = yaml_nodes.convert(node, _OpEntry, name, where)
         parameters = _parameters(node.value["parameters"], name, f"{where}.parameters")
         _check_pattern(parameters, node.value["replaces"], name, f"{where}.replaces")
         ops[op_name] = Op(

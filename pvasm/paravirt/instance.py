@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
+
+from msgspec import Struct, field
 
 from pvasm import data
+from pvasm.compiled import compiled
 from pvasm.errors import PvasmError
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import TemplateArgument, operand
@@ -26,8 +28,7 @@ _RANGE = re.compile(r"r(\d{1,3})-r(\d{1,3})")
 _MAX_EXTENDS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """What an instance makes of an op.
 
     `template` None means what the catalog says the op replaces. `apart` are groups of parameters that must be different
@@ -43,8 +44,7 @@ class Definition:
 _Expanding = tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]]
 
 
-@dataclass(slots=True)
-class Instance:
+class Instance(Struct):
     """A set of definitions of all ops of a catalog.
 
     `defines` is the C preprocessor symbol that is defined when compiling for it, `environment` what it runs on. `files`
@@ -113,35 +113,50 @@ class Instance:
                 definition.template.compile()
 
 
-@cache
-def _models() -> tuple[type[Any], type[Any]]:
-    """The types of the file and of one op in it; made when first needed, since msgspec takes time to import."""
-    import msgspec
+class _OpDefinition(Struct, forbid_unknown_fields=True):
+    """What the file says of one op."""
 
-    op = msgspec.defstruct(
-        "OpDefinition",
-        [
-            ("template", str),
-            ("apart", list[list[str]], msgspec.field(default_factory=list)),
-            ("not_among", dict[str, list[str]], msgspec.field(default_factory=dict)),
-        ],
-        forbid_unknown_fields=True,
+    template: str
+    apart: list[list[str]] = []
+    not_among: dict[str, list[str]] = {}
+
+
+class _InstanceFile(Struct, forbid_unknown_fields=True):
+    """The file as a whole."""
+
+    name: str
+    description: str
+    environment: str | None = None
+    defines: str | None = None
+    extends: str | None = None
+    otherwise: Literal["replaces"] | None = None
+    constants: dict[str, int | str] = {}
+    ops: dict[str, Any] = {}
+
+
+class Summary(NamedTuple):
+    """What the C preprocessor's conditionals need to know of an instance, without its definitions."""
+
+    name: str
+    defines: str
+    environment: str
+
+
+def instance_summaries() -> list[Summary]:
+    """The summaries of the instances that travel with pvasm. Raises PvasmError for one that is wrong."""
+    return [_summary(name) for name in instance_names()]
+
+
+@cache
+def _summary(name: str) -> Summary:
+    path = data.instances_directory() / f"{name}.yaml"
+    defines, environment, extends = compiled(
+        str(path),
+        lambda text: [(file := _read(path).model).defines, file.environment, file.extends],
+        format_version=1,
     )
-    file = msgspec.defstruct(
-        "InstanceFile",
-        [
-            ("name", str),
-            ("description", str),
-            ("environment", str | None, None),
-            ("defines", str | None, None),
-            ("extends", str | None, None),
-            ("otherwise", Literal["replaces"] | None, None),
-            ("constants", dict[str, int | str], msgspec.field(default_factory=dict)),
-            ("ops", dict[str, Any], msgspec.field(default_factory=dict)),
-        ],
-        forbid_unknown_fields=True,
-    )
-    return file, op
+    base = _summary(extends) if extends and (defines is None or environment is None) else None
+    return Summary(name, defines or (base.defines if base else ""), environment or (base.environment if base else ""))
 
 
 def instance_names() -> list[str]:
@@ -184,8 +199,7 @@ def _beside(path: Path, name: str) -> Path | None:
     return beside if beside.is_file() else None
 
 
-@dataclass(slots=True)
-class _File:
+class _File(Struct):
     """An instance file as read, before what it extends is put under it."""
 
     path: Path
@@ -250,8 +264,7 @@ def _inherited(chain: Sequence[_File], key: str) -> str:
 def _read(path: Path) -> _File:
     name = str(path)
     root = yaml_nodes.read_yaml(path)
-    file_model, _ = _models()
-    model = yaml_nodes.convert(root, file_model, name, "")
+    model = yaml_nodes.convert(root, _InstanceFile, name, "")
 
     def check(key: str, pattern: re.Pattern[str], due: str) -> None:
         value = getattr(model, key)
@@ -276,13 +289,12 @@ def _definitions(file: _File, catalog: Catalog, constants: Mapping[str, Any]) ->
     if ops is None:
         return
     name = str(file.path)
-    _, op_model = _models()
     for op_name, node in ops.value.items():
         path = f"ops.{op_name}"
         op = catalog.ops.get(op_name)
         if op is None:
             raise fault(f"no such op in the catalog{near(op_name, catalog.ops)}", name, ops.keys[op_name], path)
-        entry = yaml_nodes.convert(node, op_model, name, path)
+        entry = yaml_nodes.convert(node, _OpDefinition, name, path)
         parameters = [parameter.name for parameter in op.parameters]
         for key, words in (
             ("apart", [word for group in entry.apart for word in group]),

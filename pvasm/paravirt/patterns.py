@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
+
+from msgspec import Struct, field
 
 from pvasm.ia64 import is_mnemonic
 from pvasm.ia64.operands import MemoryOperand, Symbolic, Unknown, Value
@@ -23,8 +24,7 @@ _DUE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """An op that stands for an instruction in the source.
 
     `arguments` are the texts of the arguments that the source gives, by parameter; the others are to be chosen.
@@ -60,8 +60,7 @@ class Use:
         ]
 
 
-@dataclass(slots=True)
-class _Pattern:
+class _Pattern(Struct):
     """An op and the instructions that it replaces."""
 
     op: Op
@@ -70,8 +69,7 @@ class _Pattern:
     parameters: dict[str, Parameter] = field(default_factory=dict)
 
 
-@dataclass
-class Patterns:
+class Patterns(Struct, dict=True):
     """The patterns of a catalog, ready to be matched."""
 
     catalog: Catalog

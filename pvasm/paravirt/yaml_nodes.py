@@ -6,12 +6,12 @@ in a file are refused; anchors and aliases work, as long as what they unfold to 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
 
 from pvasm.errors import PvasmError
 
@@ -42,8 +42,7 @@ class Written(int):
     text: str
 
 
-@dataclass(slots=True)
-class Node:
+class Node(Struct):
     """A value, the place where it starts (line and column from 1), and how much it holds.
 
     `value` is a scalar, a dict of nodes, or a list of nodes; `keys` are the places of a dict's keys. `is_block` is true
@@ -221,6 +220,8 @@ def _scalar(text: str) -> Any:
 
 def near(word: str, known: Iterable[str]) -> str:
     """` (did you mean X?)`, or nothing if no known word is near."""
+    import difflib
+
     found = difflib.get_close_matches(word, list(known), 1, 0.6)
     return f" (did you mean {found[0]}?)" if found else ""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from pvasm.syntax import lines, tree
 from pvasm.syntax.cpp import plain
@@ -52,8 +53,7 @@ class Place(NamedTuple):
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something that is wrong with the file as a whole: an unterminated comment, an unbalanced `#if`."""
 
     offset: int
@@ -70,8 +70,7 @@ class Define(NamedTuple):
     body: str
 
 
-@dataclass(slots=True)
-class Document:
+class Document(Struct):
     """A file's text, `path` as a person would name it, and its statements in order.
 
     `preprocessed` tells text after the C preprocessor, where `#` starts a line marker or a comment, from raw source.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pvasm.expand import ExpandErrors, expand
 from pvasm.ia64 import is_mnemonic
