@@ -132,7 +132,7 @@ class Kind(Struct, frozen=True):
         """What the operand must be, in words."""
         if self.shape != "i":
             noun = FILE_NOUNS.get(self.shape, self.shape)
-            last = {"p": 63, "b": 7}.get(self.shape, 127)
+            last = {"p": 63, "b": 7, "dahr": 7}.get(self.shape, 127)
             if self.excluded:
                 first, final = (Register(self.shape, number).text for number in (self.excluded[0], self.excluded[-1]))
                 return f"{noun} that is none of {first} to {final}"

@@ -336,7 +336,7 @@ def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) 
         said = " or ".join(f"{right} operands" if not left else f"{left} = {right} operands" for left, right in wanted)
         have = f"{counts[0]} = {counts[1]}" if instruction.has_equals else str(counts[1])
         return OperandError(f"`{mnemonic}' takes {said}, not {have}", instruction.mnemonic_start, instruction.end)
-    nearest = max(same, key=lambda item: sum(1 for _ in _good(item, values)))
+    nearest = max(same, key=lambda item: _nearness(item, values))
     place, spec = next(_bad(nearest, values), (0, None))
     nodes: tuple[Expression, ...] = (*instruction.outputs, *instruction.inputs)
     if spec is None:
@@ -356,12 +356,11 @@ def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) 
     return OperandError(said, node.start, node.end)
 
 
-def _good(candidate: Candidate, values: tuple[Value, ...]) -> Iterator[int]:
-    for place, (spec, value) in enumerate(zip(candidate.operands, values, strict=True)):
-        if _shape(value) in ("?", spec.shape):
-            yield place
-            if _accepts(spec, value):
-                yield place
+def _nearness(candidate: Candidate, values: tuple[Value, ...]) -> tuple[int, int]:
+    """How near the operands are to what the candidate takes: how many are right from the left, how many of the sort."""
+    first, _ = next(_bad(candidate, values), (len(values), None))
+    sorts = (_shape(value) in ("?", spec.shape) for spec, value in zip(candidate.operands, values, strict=True))
+    return first, sum(sorts)
 
 
 def _bad(candidate: Candidate, values: tuple[Value, ...]) -> Iterator[tuple[int, OperandSpec]]:

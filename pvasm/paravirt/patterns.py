@@ -18,9 +18,9 @@ from pvasm.syntax.parser import Parser
 
 _FILES = {"general": "r", "predicate": "p"}
 _DUE = {
-    "general": "a general register",
-    "predicate": "a predicate register",
-    "kernel-register": "a kernel register's name",
+    "general": ("a", "general register"),
+    "predicate": ("a", "predicate register"),
+    "kernel-register": ("a", "kernel register name"),
 }
 
 
@@ -53,11 +53,19 @@ class Use(Struct, frozen=True):
     @property
     def choices(self) -> list[str]:
         """What is to be chosen, in words: `clob is a general register to clobber`."""
-        return [
-            f"{parameter.name} is {_DUE[parameter.kind]}{' to clobber' if parameter.use == 'clobber' else ''}"
-            for parameter in self.op.parameters
-            if parameter.name not in self.arguments
-        ]
+        names: dict[tuple[str, str], list[str]] = {}
+        for parameter in self.op.parameters:
+            if parameter.name not in self.arguments:
+                names.setdefault((parameter.kind, parameter.use), []).append(parameter.name)
+        return [_choice(kind, use, several) for (kind, use), several in names.items()]
+
+
+def _choice(kind: str, use: str, names: Sequence[str]) -> str:
+    article, noun = _DUE[kind]
+    purpose = " to clobber" if use == "clobber" else ""
+    if len(names) == 1:
+        return f"{names[0]} is {article} {noun}{purpose}"
+    return f"{', '.join(names[:-1])} and {names[-1]} are {noun}s{purpose}"
 
 
 class _Pattern(Struct):

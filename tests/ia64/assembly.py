@@ -76,7 +76,7 @@ def instances(rng: random.Random) -> Iterator[str]:
 
 # ------------------------------------------------------------------------------- GNU as, objdump
 
-# Where an instruction of each unit is put: a template, what stands before and after it, its slot. `M;` must end its group.
+# Where an instruction of each unit is put: a template, what stands before and after it, its slot; `M;` ends its group.
 _PLACES = {
     "M": (".mii", "", "nop.i 0\nnop.i 0", 0),
     "M;": (".mmi", "", ";;\nnop.m 0\nnop.i 0", 0),
@@ -115,7 +115,8 @@ def assemble(texts: Sequence[tuple[str, str]], folder: Path) -> tuple[list[int |
             break
         said = {owner.get(int(found[1]), -1): found[2] for found in re.finditer(r":(\d+): Error: (.*)", result.stderr)}
         new = {index: message for index, message in said.items() if index not in refused}
-        assert new and -1 not in new, result.stderr[:2000]
+        assert new, result.stderr[:2000]
+        assert -1 not in new, result.stderr[:2000]
         refused.update(new)
     subprocess.run([objcopy, "-O", "binary", "-j", ".text", made, raw], check=True)
     code = raw.read_bytes()
@@ -137,7 +138,7 @@ _TEMPLATES = {"M": (0x00, 0), "I": (0x00, 2), "F": (0x0C, 1), "B": (0x10, 2), "X
 
 
 def disassemble(slots: Sequence[int], unit: str, folder: Path) -> list[tuple[int, str] | None]:
-    """What objdump makes of each slot: predicate and text, None where it finds no instruction. Bundle N is at 16 * N."""
+    """What objdump makes of each slot: predicate and text, None for no instruction. Bundle N is at 16 * N."""
     template, place = _TEMPLATES[unit]
     code = bytearray()
     for bits in slots:
