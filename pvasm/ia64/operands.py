@@ -77,6 +77,7 @@ class Kind(Struct, frozen=True):
     hexadecimal: bool = False
     is_target: bool = False
     is_class: bool = False
+    takes_symbols: bool = False
     excluded: range = range(0)
     choices: Mapping[int, int] = {}
 
@@ -95,7 +96,7 @@ class Kind(Struct, frozen=True):
             return self.low <= number <= self.high and (self.drops_low_bits or number % self.scale == 0)
         if isinstance(value, Register):
             return self.low <= value.number <= self.high and value.number not in self.excluded
-        return not isinstance(value, Symbolic) or (bool(self.fields) and not self.choices)
+        return not isinstance(value, Symbolic) or self.takes_symbols
 
     def normal(self, value: int) -> int:
         """The value as the instruction sees it: 64 bits (or 32, sign-extended), signed where the field is."""

@@ -111,7 +111,7 @@ class Resolved:
                 found |= of_register(value.index)
             elif place >= outputs and isinstance(value, Register) and not self.form.leaves_operand:
                 found |= of_register(value, reading=True)
-            elif isinstance(value, Register) and value.file == "f":
+            elif place < outputs and isinstance(value, Register) and value.file == "f":
                 found.add(disabled_set(value))
         return frozenset(found)
 
@@ -123,6 +123,11 @@ class Resolved:
             if isinstance(value, Register):
                 found |= of_register(value, writing=True, operands=self.operands)
         return frozenset(found)
+
+    @property
+    def clears_when_false(self) -> bool:
+        """Whether it writes its predicate outputs (clears them) even when its qualifying predicate is false."""
+        return self.form.clears_when_false or ".unc" in self.mnemonic
 
     @property
     def text(self) -> str:

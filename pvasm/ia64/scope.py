@@ -30,6 +30,7 @@ OperandMacro = Expression | Callable[[Expression], Value]
 
 _WORD: Final = (1 << 64) - 1
 _ROTATING: Final = {".rotr": Register("r", 32), ".rotf": Register("f", 32), ".rotp": Register("p", 16)}
+_SETTING: Final = frozenset({".set", ".equ", ".equiv", ".eqv"})
 _DEEPEST_MACRO: Final = 32
 
 
@@ -79,13 +80,16 @@ class Scope(Struct):
                 self.names[assignment.name] = Unknown()
 
     def directive(self, directive: Directive) -> None:
-        """Take note of `.regstk` and `.rotr`, `.rotf`, `.rotp`; other directives mean nothing here."""
+        """Take note of `.regstk`, `.rotr` and its like, `.set` and its like; no other directive matters here."""
         if directive.name == ".regstk":
             inputs, local, outputs, *_ = (*map(self._count, directive.arguments), None, None, None)
             known = inputs is not None and local is not None and outputs is not None
             self.frame = (inputs, local, outputs) if known else None  # type: ignore[assignment]
         elif directive.name in _ROTATING:
             self._rotate(_ROTATING[directive.name], directive.arguments)
+        elif directive.name in _SETTING and len(directive.arguments) == 2:
+            name, text = directive.arguments
+            self.assign(Assignment(name.strip(), "=", _expression(text), directive.start, directive.end))
 
     def _rotate(self, first: Register, arguments: tuple[str, ...]) -> None:
         """Lay out the names of a `.rotr` from its first register on."""

@@ -33,7 +33,7 @@ def sensitivity(instruction: Instruction, scope: Scope) -> Sensitivity | None:
 
 @lru_cache(maxsize=1024)
 def _free_sorts(mnemonic: str) -> frozenset[tuple[str, ...]]:
-    """The sorts of operands with which an instruction minds no level, whichever they are: `mov` of general registers."""
+    """The sorts of operands with which an instruction minds no level, whichever they are: a `mov` of registers."""
     free: set[tuple[str, ...]] = set()
     marked: set[tuple[str, ...]] = set()
     for reading in candidates(mnemonic):

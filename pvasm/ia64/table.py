@@ -289,7 +289,7 @@ def _kind(name: str, fields: tuple[str, ...], words: list[str], widths: dict[str
         return Kind(name, "i", fields, choices={int(value): int(bits) for value, bits in pairs})
     is_target = words[0] == "target"
     if is_target:
-        words = ["signed", "x16", "low", "hex"]
+        words = ["signed", "x16", "low", "hex", "symbol"]
     arguments = dict(pairwise(words))
     scale = next((int(word[1:]) for word in words if re.fullmatch(r"x\d+", word)), 1)
     span = 1 << sum(widths[field] for field in fields) if fields else 1 << 16
@@ -319,6 +319,7 @@ def _kind(name: str, fields: tuple[str, ...], words: list[str], widths: dict[str
         hexadecimal="hex" in words,
         is_target=is_target,
         is_class="class" in words,
+        takes_symbols="symbol" in words,
         excluded=_excluded(words),
     )
 

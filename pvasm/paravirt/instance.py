@@ -26,6 +26,7 @@ _SYMBOL = re.compile(r"[A-Za-z_]\w*")
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*")
 _RANGE = re.compile(r"r(\d{1,3})-r(\d{1,3})")
 _MAX_EXTENDS = 8
+_ALWAYS = re.compile(r"\(p0\)[ \t]*")  # p0 is always true: an instruction need not say so
 
 
 class Definition(Struct, frozen=True):
@@ -75,7 +76,8 @@ class Instance(Struct):
         key = (op.name, tuple(arguments), tuple(constants.items()) if constants else ())
         lines = self._lines.get(key)
         if lines is None:
-            lines = self._lines[key] = self._expanded(op, arguments, {**self.catalog.constants, **(constants or {})})
+            made = self._expanded(op, arguments, {**self.catalog.constants, **(constants or {})})
+            lines = self._lines[key] = tuple(_ALWAYS.sub("", line) for line in made)
         return lines
 
     def _expanded(self, op: Op, arguments: Sequence[str], constants: Mapping[str, str]) -> tuple[str, ...]:

@@ -143,6 +143,7 @@ class _Reader:
     """Walks over the pieces of a text and makes statements of them."""
 
     def __init__(self, parser: Parser, document: Document) -> None:
+        self.parser = parser
         self.chunk = parser.chunk
         self.document = document
         self.open: list[_Conditional] = []
@@ -167,6 +168,8 @@ class _Reader:
         for kind, start, end, message in pieces:
             if kind == lines.CHUNK:
                 for syntax in chunk(text[start:end]):
+                    if in_define and syntax.__class__ is tree.Unparsed and self.parser.expression(text[start:end]):
+                        continue  # `#define SIZE (1 << 4)` is no code
                     macro = define or (self.macros[-1] if self.macros else None)
                     append(tree.Statement(syntax, start, self.conditions, macro, in_define))
                     if syntax.__class__ is tree.Directive:
