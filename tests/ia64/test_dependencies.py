@@ -30,6 +30,7 @@ _WRITERS = [
         "invala",
         "loadrs",
     ),
+    *("mov cr.tpr=r9", "mov cr.eoi=r9", "mov r9=cr.ivr"),
     *(f"mov cr.{name}=r9" for name in ("dcr", "pta", "ifa", "itir", "ipsr", "iip", "ifs", "iva", "iipa", "isr")),
     *(f"mov ar.{name}=r9" for name in ("rsc", "bspstore", "rnat", "unat", "fpsr", "pfs", "lc", "ec", "ccv", "csd")),
     *("fsetc.s0 1,2", "fsetc.s1 1,2", "fclrf.s0", "fclrf.s1", "br.call.sptk b0=1b", "alloc r9=ar.pfs,0,0,0,0"),

@@ -54,7 +54,7 @@ def _stopped(forms: dict[Form, str], bundle: str, folder: Path) -> set[str]:
     return {text for text, template in zip(texts, raw.read_bytes()[::16], strict=True) if template & 0x1E == _M_MI}
 
 
-_M_MI = 0x0A  # the template with a stop after slot 0 (SDM vol. 3, table 4-4)
+_M_MI = 0x0A  # the template with a stop after slot 0 (SDM vol. 3, table 4-2)
 
 
 def test_last_in_group(forms: dict[Form, str], tmp_path: Path) -> None:

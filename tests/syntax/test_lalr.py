@@ -22,7 +22,7 @@ class KeyLexer(Lexer):
     def __init__(self, lexer_conf: object) -> None:
         pass
 
-    def lex(self, data: str) -> Iterator[Token]:  # type: ignore[override]
+    def lex(self, data: str) -> Iterator[Token]:
         for index, letter in enumerate(data):
             yield Token(TERMINALS[letter], index)  # type: ignore[arg-type]
 
