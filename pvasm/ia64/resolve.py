@@ -320,6 +320,9 @@ def classify(instruction: Instruction, scope: Scope) -> Classes:
 
 # ---------------------------------------------------------------------------------------- refusals
 
+# How many sorts of operands a message names.
+_MOST_SORTS: Final = 4
+
 
 def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) -> OperandError:
     """What is wrong with an instruction that no candidate fits, told of the candidate that comes nearest."""
@@ -356,7 +359,8 @@ def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) 
             bad.add(first[1].noun)
     node = nodes[place]
     text = expression_text(node)
-    must = " or ".join([spec.noun, *sorted(bad - {spec.noun})][:3])
+    others = sorted(noun for noun in bad if not any(noun.startswith(f"{other} ") for other in bad))
+    must = " or ".join([spec.noun, *(noun for noun in others if not spec.noun.startswith(noun))][:_MOST_SORTS])
     said = f"operand {place + 1} of `{mnemonic}' must be {must}; {describe(values[place], text)}"
     return OperandError(said, node.start, node.end)
 

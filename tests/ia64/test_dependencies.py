@@ -40,7 +40,7 @@ _WRITERS = [
 # br.ia enters the IA-32 instruction set, whose every register as counts as read and written; of reserved application
 # registers it expects the worst; fpsr.rv is the reserved field; predicates, ar.unat and ar.k0-7 it names as ranges.
 _AS_IS_BROADER = re.compile(r"br\.ia|mov(\.[mi])? (r\d+=)?ar(6[0-3]|12[0-7]|0|19)\b")
-_OTHER_NAMES = ("PR%", "PR63", "AR[UNAT]", "AR[K%]", "AR[FPSR].rv", "FR%", "GR%")
+_OTHER_NAMES = ("PR%", "PR63", "AR[UNAT]", "AR[K%]", "AR[FPSR].rv", "FR%", "GR%", "CR[IRR%]")
 
 
 def _resource(name: str) -> Resource:
@@ -50,7 +50,7 @@ def _resource(name: str) -> Resource:
         return REGISTERS[f"{register[1]}.{register[2]}".lower()]
     if name.startswith("AR[FPSR]."):
         return f"fpsr.{name.partition('.')[2]}"
-    return name.lower() if name.startswith("PSR") else name.rstrip("#")
+    return name.lower() if name.startswith("PSR") else name.rstrip("#*")
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,9 @@ class KeyLexer(Lexer):
     def __init__(self, lexer_conf: object) -> None:
         pass
 
-    def lex(self, data: str) -> Iterator[Token]:
+    def lex(self, data: str) -> Iterator[Token]:  # type: ignore[override]
         for index, letter in enumerate(data):
-            yield Token(TERMINALS[letter], index)  # type: ignore[arg-type]
+            yield Token(TERMINALS[letter], index)
 
 
 @cache
