@@ -1,7 +1,5 @@
 """`python -m pvasm`."""
 
-import sys
+from pvasm.cli import run
 
-from pvasm.cli import main
-
-sys.exit(main())
+run()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pvasm import __version__
 from pvasm.errors import PvasmError
@@ -17,6 +19,20 @@ if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 FOUND, CANNOT_RUN, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
+
+
+def run() -> NoReturn:
+    """The console script: `main`, in a process that lives no longer than it."""
+    # Trees without cycles, thrown away with the process: neither looking for garbage nor clearing up pays.
+    gc.disable()
+    try:
+        status = main()
+    except SystemExit as stop:  # argparse: bad usage, or --help
+        status = stop.code if isinstance(stop.code, int) else CANNOT_RUN
+    with contextlib.suppress(OSError):  # main has told of it
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -219,7 +235,3 @@ def _expand(options: argparse.Namespace) -> int:
     if options.output_dir is not None:
         _write("".join(f"{path}\n" for path in result.written))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -352,15 +352,19 @@ def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) 
         if mnemonic == "alloc":
             said = "alloc: a frame has at most 96 registers, and no more rotating ones than it has in all"
         return OperandError(said, instruction.mnemonic_start, instruction.end)
-    bad = {spec.noun}
+    specs = [spec]
     for item in same:
         first = next(_bad(item, values), None)
-        if first is not None and first[0] == place and item is not nearest:
-            bad.add(first[1].noun)
+        if first is not None and first[0] == place:
+            specs.append(first[1])
+    # If something of the operand's own sort could stand there, that is what was meant.
+    specs = [one for one in specs if one.shape == _shape(values[place])] or specs
+    bad = {one.noun for one in specs}
+    nearest_noun = specs[0].noun
     node = nodes[place]
     text = expression_text(node)
     others = sorted(noun for noun in bad if not any(noun.startswith(f"{other} ") for other in bad))
-    must = " or ".join([spec.noun, *(noun for noun in others if not spec.noun.startswith(noun))][:_MOST_SORTS])
+    must = " or ".join([nearest_noun, *(noun for noun in others if noun != nearest_noun)][:_MOST_SORTS])
     said = f"operand {place + 1} of `{mnemonic}' must be {must}; {describe(values[place], text)}"
     return OperandError(said, node.start, node.end)
 
