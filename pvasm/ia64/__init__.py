@@ -5,13 +5,12 @@ The table is text, in `instructions/`; everything else asks it.
 
 from pvasm.ia64.operands import IndexedRegister, MemoryOperand, Symbolic, Unknown, Value
 from pvasm.ia64.registers import Register
-from pvasm.ia64.resolve import Classes, Resolved, classify, resolve
+from pvasm.ia64.resolve import Resolved, resolve
 from pvasm.ia64.resources import Resource
 from pvasm.ia64.scope import OperandError, Scope
 from pvasm.ia64.table import Form, is_mnemonic
 
 __all__ = [
-    "Classes",
     "Form",
     "IndexedRegister",
     "MemoryOperand",
@@ -23,7 +22,6 @@ __all__ = [
     "Symbolic",
     "Unknown",
     "Value",
-    "classify",
     "is_mnemonic",
     "resolve",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from pvasm.ia64.operands import (
     IndexedRegister,
@@ -18,7 +18,6 @@ from pvasm.ia64.resources import Resource, disabled_set, implicit, of_register
 from pvasm.ia64.scope import OperandError, Scope
 from pvasm.ia64.spelling import expression_text, spell
 from pvasm.ia64.table import (
-    MARKED_STEMS,
     STEMS,
     Candidate,
     Form,
@@ -142,16 +141,6 @@ class Resolved:
         return f"(p{self.predicate:02}) {self.text}" if self.predicate else self.text
 
 
-class Classes(NamedTuple):
-    """How an instruction minds the privilege level that it runs at."""
-
-    privileged: bool
-    sensitive: bool
-    level_dependent: bool
-
-
-_FREE: Final = Classes(False, False, False)
-
 # ---------------------------------------------------------------------------------------- matching
 
 _Key = tuple[str, int, bool, tuple[str, ...]]
@@ -257,6 +246,38 @@ def resolve(instruction: Instruction, scope: Scope) -> Resolved:
     wrong sort or out of range, and a predicate that is none.
     """
     values = _values(instruction, scope)
+    for candidate, spelling, operands in _matches(instruction, values):
+        predicate = _predicate(instruction, scope) if instruction.predicate is not None else 0
+        if predicate and spelling.form.unpredicated:
+            raise _unpredicated(instruction)
+        return Resolved(spelling, operands, predicate, candidate.reals)
+    raise _refusal(instruction, scope, values)
+
+
+def readings(instruction: Instruction, scope: Scope) -> list[Form]:
+    """Every row that the instruction may be, as far as its operands tell; several where what some are is not known.
+
+    Among candidates that take operands of the same sorts the first is meant, as in `resolve`. Raises `OperandError`
+    where there is none.
+    """
+    values = _values(instruction, scope)
+    found: dict[tuple[str, ...], Form] = {}
+    for candidate, spelling, _ in _matches(instruction, values):
+        found.setdefault(candidate.sorts, spelling.form)
+    if not found:
+        raise _refusal(instruction, scope, values)
+    return list(found.values())
+
+
+def operand_sorts(instruction: Instruction, scope: Scope) -> tuple[str, ...]:
+    """What class of value each operand is, in the table's terms; `?` where nothing tells. Raises `OperandError`."""
+    return tuple(map(_shape, _values(instruction, scope)))
+
+
+def _matches(
+    instruction: Instruction, values: tuple[Value, ...]
+) -> Iterator[tuple[Candidate, Spelling, tuple[Value, ...]]]:
+    """The ways to read the instruction that its operands allow: each with its row and the row's operands."""
     shapes = tuple(map(_shape, values))
     for candidate in _fitting(instruction.mnemonic, len(instruction.outputs), instruction.has_equals, shapes):
         if all(_accepts(spec, value) for spec, value in zip(candidate.operands, values, strict=True)):
@@ -264,11 +285,7 @@ def resolve(instruction: Instruction, scope: Scope) -> Resolved:
             operands = values if plan is None else tuple(_planned(item, values) for item in plan)
             spelling = candidate.spelling or _spelling(candidate.reals[0], operands)
             if spelling is not None and not (spelling.form.sizes_frame and _oversized(operands)):
-                predicate = _predicate(instruction, scope) if instruction.predicate is not None else 0
-                if predicate and spelling.form.unpredicated:
-                    raise _unpredicated(instruction)
-                return Resolved(spelling, operands, predicate, candidate.reals)
-    raise _refusal(instruction, scope, values)
+                yield candidate, spelling, operands
 
 
 def _values(instruction: Instruction, scope: Scope) -> tuple[Value, ...]:
@@ -304,18 +321,6 @@ def _unpredicated(instruction: Instruction) -> OperandError:
     node = instruction.predicate
     assert node is not None
     return OperandError(f"`{instruction.mnemonic}' cannot have a qualifying predicate", node.start, node.end)
-
-
-def classify(instruction: Instruction, scope: Scope) -> Classes:
-    """How the instruction minds the privilege level; quick for the many that cannot.
-
-    Raises `OperandError` as `resolve` does, but only for an instruction whose mnemonic some marked row has.
-    """
-    mnemonic = instruction.mnemonic
-    if mnemonic.partition(".")[0] not in MARKED_STEMS:
-        return _FREE
-    form = resolve(instruction, scope).form
-    return Classes(form.privileged, form.sensitive, form.level_dependent)
 
 
 # ---------------------------------------------------------------------------------------- refusals
@@ -380,30 +385,3 @@ def _bad(candidate: Candidate, values: tuple[Value, ...]) -> Iterator[tuple[int,
     for place, (spec, value) in enumerate(zip(candidate.operands, values, strict=True)):
         if _shape(value) not in ("?", spec.shape) or not _accepts(spec, value):
             yield place, spec
-
-
-def operand_sorts(instruction: Instruction, scope: Scope) -> tuple[str, ...]:
-    """What class of value each operand is, in the table's terms; `?` where nothing tells. Raises `OperandError`."""
-    return tuple(map(_shape, _values(instruction, scope)))
-
-
-def readings(instruction: Instruction, scope: Scope) -> list[Form]:
-    """Every row that the instruction may be, as far as its operands tell; several where what some are is not known.
-
-    Among candidates that take operands of the same sorts the first is meant, as in `resolve`. Raises `OperandError`
-    where there is none.
-    """
-    values = _values(instruction, scope)
-    found: dict[tuple[str, ...], Form] = {}
-    for candidate in _fitting(
-        instruction.mnemonic, len(instruction.outputs), instruction.has_equals, tuple(map(_shape, values))
-    ):
-        if all(_accepts(spec, value) for spec, value in zip(candidate.operands, values, strict=True)):
-            plan = candidate.plan
-            operands = values if plan is None else tuple(_planned(item, values) for item in plan)
-            spelling = candidate.spelling or _spelling(candidate.reals[0], operands)
-            if spelling is not None:
-                found.setdefault(candidate.sorts, spelling.form)
-    if not found:
-        raise _refusal(instruction, scope, values)
-    return list(found.values())

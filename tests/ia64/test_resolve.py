@@ -11,10 +11,10 @@ from pvasm.ia64 import (
     Scope,
     Symbolic,
     Unknown,
-    classify,
     is_mnemonic,
     resolve,
 )
+from pvasm.ia64.sensitivity import mnemonic_sensitivity, sensitivity
 from pvasm.syntax.tree import Assignment, Directive, Name, Number
 from tests.ia64.assembly import instruction
 
@@ -77,19 +77,54 @@ _FREE = """
 
 
 @pytest.mark.parametrize(
-    ("texts", "classes"),
+    ("texts", "expected"),
     [
-        (_PRIVILEGED, (True, False, False)),
-        (_SENSITIVE, (False, True, False)),
-        (_LEVEL_DEPENDENT, (False, False, True)),
-        (_FREE, (False, False, False)),
+        (_PRIVILEGED, "privileged"),
+        (_SENSITIVE, "sensitive"),
+        (_LEVEL_DEPENDENT, "level-dependent"),
+        (_FREE, None),
     ],
 )
-def test_classes(texts: str, classes: tuple[bool, bool, bool]) -> None:
+def test_sensitivity(texts: str, expected: str | None) -> None:
     for text in texts.split(";"):
-        assert classify(instruction(text.strip()), Scope()) == classes, text
+        assert sensitivity(instruction(text.strip()), Scope()) == expected, text
+        assert sensitivity(instruction(text.strip()), Scope(lenient=True)) == expected, text
         one = _resolve(text.strip())
-        assert (one.privileged, one.sensitive, one.level_dependent) == classes
+        marks = {"privileged": one.privileged, "sensitive": one.sensitive, "level-dependent": one.level_dependent}
+        assert [mark for mark, holds in marks.items() if holds] == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mov X=cr.ifa", "privileged"),
+        ("mov cr.ifa=X", "privileged"),
+        ("mov.m X=ar.itc", "sensitive"),
+        ("mov X=ar.itc", "sensitive"),
+        ("mov X=Y", None),
+        ("mov r8=X", None),
+        ("mov X=r8", None),
+        ("ssm MASK", "privileged"),
+        ("fc X", "sensitive"),
+    ],
+)
+def test_sensitivity_where_an_operand_may_be_anything(text: str, expected: str | None) -> None:
+    assert sensitivity(instruction(text), Scope(lenient=True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("mnemonic", "expected"),
+    [
+        ("fc", "sensitive"),
+        ("fc.x", "sensitive"),
+        ("rfi", "privileged"),
+        ("itc.q", "privileged"),
+        ("mov", None),
+        ("add", None),
+    ],
+)
+def test_sensitivity_of_a_mnemonic_alone(mnemonic: str, expected: str | None) -> None:
+    assert mnemonic_sensitivity(mnemonic) == expected
 
 
 def test_reads_and_writes() -> None:
