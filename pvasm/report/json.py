@@ -15,11 +15,12 @@ def render(diagnostic: Diagnostic) -> str:
 
     Text that is not UTF-8 in the source is written with U+FFFD in its place, so that the output always is.
     """
-    return json.dumps({name: _whole(getattr(diagnostic, name)) for name in FIELDS})
+    return json.dumps({name: whole(getattr(diagnostic, name)) for name in FIELDS})
 
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
+    """The value; in a text, U+FFFD stands for each byte that is not UTF-8."""
     return _LONE_SURROGATE.sub("\ufffd", value) if isinstance(value, str) else value

@@ -8,6 +8,9 @@ from functools import cache
 
 from msgspec import Struct
 
+from pvasm.ia64 import OperandError, Resolved, Scope, resolve
+from pvasm.ia64.sensitivity import sensitivity
+from pvasm.report.json import whole
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 
@@ -18,17 +21,47 @@ def _kind(syntax: tree.Syntax) -> str:
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
+class _Meaning:
+    """What the instructions of a document are, asked statement by statement, in order."""
+
+    def __init__(self, document: Document) -> None:
+        self.lenient = not document.preprocessed
+        self.scope = Scope()
+
+    def of(self, statement: tree.Statement) -> Resolved | OperandError | None:
+        """The instruction's row and operands, or what is wrong with it; None for a statement that is none."""
+        syntax = statement.syntax
+        # In raw source, and in a macro's body, a name may stand for anything.
+        self.scope.lenient = self.lenient or statement.macro is not None
+        if isinstance(syntax, tree.Assignment):
+            self.scope.assign(syntax)
+        elif isinstance(syntax, tree.Directive):
+            self.scope.directive(syntax)
+        elif isinstance(syntax, tree.Instruction):
+            try:
+                if syntax.mnemonic == "alloc":
+                    self.scope.allocate(syntax)
+                return resolve(syntax, self.scope)
+            except OperandError as error:
+                return error
+        return None
+
+
 def render_tree(document: Document) -> Iterator[str]:
     """A line a statement: its place, its kind and its text, then what is known of where it stands."""
+    meaning = _Meaning(document)
     for statement in document.statements:
         place = document.place(statement.start)
         source = " ".join(document.source(statement).split())
         notes = []
+        found = meaning.of(statement)
+        if isinstance(found, OperandError):
+            notes.append(found.message)
+        elif isinstance(statement.syntax, tree.Unparsed):
+            notes.append(statement.syntax.reason)
         if statement.macro is not None:
             notes.append(f"in {'#define' if statement.in_define else '.macro'} {statement.macro}")
         notes += [f"if {_arm(condition)}" for condition in statement.conditions]
-        if isinstance(statement.syntax, tree.Unparsed) and not statement.in_define:
-            notes.insert(0, statement.syntax.reason)
         where = f"{place.line}:{place.column}"
         yield f"{where:10} {_kind(statement.syntax):14} {source}{'  -- ' + ', '.join(notes) if notes else ''}"
 
@@ -41,7 +74,12 @@ def _arm(condition: tree.Condition) -> str:
 
 
 def render_json(document: Document) -> Iterator[str]:
-    """A JSON object a line: kind, place, text, what it says (the fields of its node), and where it stands."""
+    """A JSON object a line: kind, place, text, what it says (the fields of its node), and where it stands.
+
+    An instruction has its `row` of the table (the format), its `canonical` spelling and its `sensitivity` as well, or
+    the `problem` with it.
+    """
+    meaning = _Meaning(document)
     for statement in document.statements:
         place, end = document.place(statement.start), document.place(statement.end)
         row = {
@@ -51,12 +89,24 @@ def render_json(document: Document) -> Iterator[str]:
             "column": place.column,
             "end_line": end.line,
             "end_column": end.column,
-            "text": document.source(statement),
+            "text": whole(document.source(statement)),
             **{name: _value(getattr(statement.syntax, name)) for name in _fields(type(statement.syntax))},
+            **_instruction(meaning, statement),
             "macro": statement.macro,
             "conditions": [_arm(condition) for condition in statement.conditions],
         }
         yield json.dumps(row)
+
+
+def _instruction(meaning: _Meaning, statement: tree.Statement) -> dict[str, object]:
+    found = meaning.of(statement)
+    if found is None:
+        return {}
+    if isinstance(found, OperandError):
+        return {"problem": found.message}
+    assert isinstance(statement.syntax, tree.Instruction)
+    minds = sensitivity(statement.syntax, meaning.scope)
+    return {"row": found.form.format, "canonical": found.full_text, "sensitivity": minds}
 
 
 _OFFSETS = frozenset({"start", "end", "name_start", "mnemonic_start", "call_end", "at"})
@@ -74,4 +124,4 @@ def _value(value: object) -> object:
     if isinstance(value, Struct):
         kind = type(value)
         return {"kind": kind.__name__.lower(), **{name: _value(getattr(value, name)) for name in _fields(kind)}}
-    return value
+    return whole(value)

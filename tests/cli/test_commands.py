@@ -155,6 +155,15 @@ def test_parse_tree_and_json(source: Path) -> None:
     assert first["inputs"] == [{"kind": "name", "text": "cr.ifa", "is_symbol": False}]
 
 
+def test_parse_says_what_an_instruction_is_and_what_is_wrong_with_one(tmp_path: Path) -> None:
+    (tmp_path / "a.s").write_text("x = r9\n(p6) mov x = cr20\nadd r1 = r2, f3\n")
+    done = pvasm("parse", tmp_path / "a.s", "--format", "json")
+    _, good, bad = (json.loads(line) for line in done.output.splitlines())
+    assert (good["row"], good["canonical"], good["sensitivity"]) == ("M33", "(p06) mov r9=cr.ifa", "privileged")
+    assert bad["problem"] == "operand 3 of `add' must be a general register; `f3' is a floating-point register"
+    assert bad["problem"] in pvasm("parse", tmp_path / "a.s").output
+
+
 def test_version_and_help() -> None:
     assert pvasm("--version").output.startswith("pvasm ")
     for command in ("parse", "check", "expand"):
