@@ -10,7 +10,8 @@ Severity = Literal["error", "warning", "note"]
 class Diagnostic(NamedTuple):
     """One finding; lines and columns count from 1, the end is just after the last character.
 
-    `instruction` is the source text that it is about, `source_line` the whole line it stands in.
+    `instruction` is the source text that it is about, `source_line` the line it stands in (a piece of it, if it is very
+    long), `source_column` where in that.
     """
 
     path: str
@@ -23,3 +24,4 @@ class Diagnostic(NamedTuple):
     message: str
     instruction: str
     source_line: str
+    source_column: int

@@ -57,7 +57,7 @@ def run(subject: Subject, rules: Iterable[Rule]) -> list[Diagnostic]:
                     rule.severity,
                     message,
                     document.text[start:end],
-                    document.line_text(start),
+                    *document.line_text(start),
                 )
             )
     return sorted(found)

@@ -1,219 +1,60 @@
-"""What is exposed in a document: the instructions that a hypervisor cares about, wherever they stand.
+r"""What is exposed in a document: the instructions that a hypervisor cares about, wherever they stand.
 
 They stand as statements, in the bodies of `#define` and `.macro`, as arguments of macros, and in text that is no
-statement.
+statement; and some are made only by what an invocation gives a macro: `.macro get r` / `mov r8 = ar.\r` / `get itc`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pvasm.ia64 import is_mnemonic, resolve
 from pvasm.ia64.registers import INDEXED, REGISTERS
 from pvasm.ia64.scope import OperandError, Scope
 from pvasm.ia64.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivity
 from pvasm.paravirt.patterns import Patterns, Use
-from pvasm.syntax import tree
-from pvasm.syntax.document import read_document
+from pvasm.syntax import lines, tree
+from pvasm.syntax.document import Define, read_document
+from pvasm.syntax.macros import Macro, bind, body_end, iterations, parameters_replaced, read_macro, substitute
 from pvasm.syntax.parser import Parser
 
 if TYPE_CHECKING:
     from pvasm.check.subject import Subject
 
+_MAX_OPERANDS = 8  # no instruction has more, so no more arguments make one
+_MAX_DEPTH = 12  # of macros in macros
+_MAX_SUBSTITUTIONS = 20_000  # pieces of macros' bodies, for all invocations of a document
+
 
 class Exposure(Struct, frozen=True):
     """One such instruction: its class, its span in the document's text, and the ops that stand for it, the best first.
 
-    `certain` is false for a word in text that is no statement.
+    `text` is the instruction: that of the span, or what an invocation there makes. `part_of` names an op that stands
+    for it together with the instruction before. `certain` is false for a word in text that is no statement.
     """
 
     sensitivity: Sensitivity
     start: int
     end: int
+    text: str
     uses: tuple[Use, ...]
     certain: bool = True
+    part_of: str | None = None
 
     @property
     def has_op(self) -> bool:
         """Whether an op stands for it."""
-        return bool(self.uses)
-
-
-def _scope(subject: Subject, patterns: Patterns) -> Scope:
-    """What names mean: as the catalog says, and as the file's own `#define`s say where they agree."""
-    parser = Parser(is_mnemonic)
-    bodies: dict[str, set[str]] = {}
-    for define in subject.document.defines:
-        if define.parameters is None:
-            bodies.setdefault(define.name, set()).add(define.body)
-    macros = {}
-    for name, texts in bodies.items():
-        if len(texts) == 1:
-            expression = parser.expression(texts.pop())
-            if expression is not None:
-                macros[name] = expression
-    return Scope(lenient=True, operand_macros={**macros, **patterns.operand_macros})
+        return bool(self.uses) or self.part_of is not None
 
 
 def find_exposures(subject: Subject) -> list[Exposure]:
     """The exposed instructions of a document that are compiled for an instance in question, in order."""
     return list(_Search(subject).exposures())
-
-
-class _Search:
-    """Walks over the statements of a document, with what names mean at each."""
-
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
-        self.document = subject.document
-        self.patterns = Patterns(subject.catalog)
-        self.parser = Parser(is_mnemonic)
-        self.scope = _scope(subject, self.patterns)
-
-    def exposures(self) -> Iterator[Exposure]:
-        ops = self.subject.catalog.ops
-        for position, statement in enumerate(self.document.statements):
-            syntax = statement.syntax
-            if statement.macro in ops:
-                pass  # an instance's definition of the op: what it consists of is the instance's business
-            elif isinstance(syntax, tree.Instruction):
-                yield from self._instruction(position, statement, syntax)
-            elif isinstance(syntax, tree.Assignment):
-                self.scope.assign(syntax)
-            elif isinstance(syntax, tree.Directive):
-                self.scope.directive(syntax)
-            elif isinstance(syntax, tree.MacroCall):
-                if (syntax.arguments or syntax.tail) and self.subject.concerns(statement.conditions):
-                    yield from self._macro_call(statement, syntax)
-            elif isinstance(syntax, tree.Unparsed) and self.subject.concerns(statement.conditions):
-                yield from self._words(self.document.source(statement), statement.start, statement.in_define)
-
-    def _instruction(self, position: int, statement: tree.Statement, syntax: tree.Instruction) -> Iterator[Exposure]:
-        try:
-            found = sensitivity(syntax, self.scope)
-        except OperandError:
-            # Not an instruction that there is: still, its mnemonic may be one that matters.
-            if self.subject.concerns(statement.conditions):
-                start = statement.origin + syntax.mnemonic_start
-                yield from self._words(self.document.text[start : statement.end], start, True)
-            return
-        if found is not None and self.subject.concerns(statement.conditions):
-            run, sources = self._run(position)
-            uses = tuple(self.patterns.uses(run, sources, self.scope))
-            yield Exposure(found, statement.start, statement.end, uses)
-
-    def _run(self, position: int) -> tuple[list[tree.Instruction], list[str]]:
-        """The instruction at a position and those that follow it in line, and the texts that their offsets count in."""
-        run: list[tree.Instruction] = []
-        sources: list[str] = []
-        for statement in self.document.statements[position : position + 8]:
-            if isinstance(statement.syntax, tree.Instruction):
-                run.append(statement.syntax)
-                sources.append(self.document.text[statement.origin : statement.end])
-            elif not isinstance(statement.syntax, tree.Stop):
-                break
-        return run, sources
-
-    def _macro_call(self, statement: tree.Statement, call: tree.MacroCall) -> Iterator[Exposure]:
-        """Instructions that are arguments: `DO_SAVE_MIN(cover, mov r30=cr.ifs,,)`, `EX(.Lfault, ld8 r1=[r2],8)`.
-
-        Commas split arguments and operands alike: the longest run of arguments that is code, is.
-        """
-        text = self.document.text
-        origin = statement.origin
-        arguments = call.arguments
-        position = 0
-        while position < len(arguments):
-            after = position + 1
-            if any(is_mnemonic(word) for word in _WORD.findall(arguments[position].text)):
-                start = origin + arguments[position].start
-                for last in range(min(len(arguments), position + _MAX_OPERANDS), position, -1):
-                    code = self._code(text[start : origin + arguments[last - 1].end], start)
-                    if code is not None:
-                        yield from code
-                        after = last
-                        break
-            position = after
-        if call.tail:
-            start = text.index(call.tail, origin + call.call_end)
-            yield from self._code(call.tail, start) or ()
-
-    def _code(self, text: str, start: int) -> list[Exposure] | None:
-        """The exposed instructions in a piece of code that stands at `start`; None if it is no code.
-
-        It is if all that could be an instruction in it is one.
-        """
-        found: list[Exposure] = []
-        is_code = False
-        for statement in read_document(self.parser, text, preprocessed=True).statements:
-            syntax = statement.syntax
-            if isinstance(syntax, tree.Unparsed):
-                return None
-            if not isinstance(syntax, tree.Instruction):
-                continue
-            try:
-                resolve(syntax, self.scope)
-                minds = sensitivity(syntax, self.scope)
-            except OperandError:
-                return None
-            is_code = True
-            if minds is not None:
-                uses = tuple(self.patterns.uses([syntax], [text[statement.origin :]], self.scope))
-                found.append(Exposure(minds, start + statement.start, start + statement.end, uses))
-        return found if is_code else None
-
-    def _words(self, text: str, start: int, at_head: bool) -> Iterator[Exposure]:
-        """Words that are mnemonics of a class, in text that is no statement or no instruction that there is.
-
-        With `at_head`, the first word alone: so in the body of a `#define`, which may be C or anything. `mov` is so
-        common that what it moves decides.
-        """
-        clean = _blanked(text)
-        words = list(_WORD.finditer(clean))
-        for word in words[:1] if at_head else words:
-            name = word[0].lower()
-            if not is_mnemonic(name):
-                continue
-            found = mnemonic_sensitivity(name) or self._move(name, clean[word.end() :])
-            if found is not None:
-                yield Exposure(found, start + word.start(), start + word.end(), (), certain=False)
-
-    def _move(self, name: str, rest: str) -> Sensitivity | None:
-        """How a `mov` that is no instruction minds the level.
-
-        As one would that moves a register that stands beside it.
-        """
-        if name.partition(".")[0] != "mov":
-            return None
-        left, _, right = re.split(r"[\n;]", rest, maxsplit=1)[0].partition("=")
-        for side, form in ((left, "mov {}=r2"), (right, "mov r2={}")):
-            for word in _WORD.findall(side):
-                operand = f"{word}[r3]" if word in INDEXED else word
-                if operand == word and word not in REGISTERS:
-                    continue
-                (syntax,) = self.parser.chunk(form.format(operand))
-                if isinstance(syntax, tree.Instruction):
-                    try:
-                        found = sensitivity(syntax, self.scope)
-                    except OperandError:
-                        continue
-                    if found is not None:
-                        return found
-        return None
-
-
-_MAX_OPERANDS = 8  # no instruction has more, so no more arguments make one
-_WORD = re.compile(r"(?<![\w.$#@\\])[A-Za-z_][\w.$]*")
-_COMMENT_OR_STRING = re.compile(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"?")
-
-
-def _blanked(text: str) -> str:
-    """The text with blanks in the place of comments and strings."""
-    return _COMMENT_OR_STRING.sub(lambda found: " " * len(found[0]), text)
 
 
 def is_whole_instruction(syntax: tree.Instruction) -> bool:
@@ -227,14 +68,345 @@ def is_whole_instruction(syntax: tree.Instruction) -> bool:
 
 def advice(exposure: Exposure) -> str:
     """What to write instead, after a message."""
+    if exposure.part_of is not None:
+        return f"; {exposure.part_of} in place of the instruction before stands for this one too"
+    if not exposure.certain:
+        return " (in text that is no statement)"
     if not exposure.uses:
-        return "; the catalog has no op for it" if exposure.certain else " (in text that is no statement)"
+        return "; the catalog has no op for it"
     use = exposure.uses[0]
-    said = f": use {use.call}"
+    said = f": use {use.call}" if use.is_complete else f": the nearest op is {use.call}"
     if use.choices:
         said += f", where {', '.join(use.choices)}"
-    if use.is_part:
+    if use.length > 1:
         said += f" (it stands for `{use.op.replaces}')"
     if use.predicate_lost:
         said += "; it takes no predicate, so branch around it"
     return said
+
+
+class _Code(Struct, frozen=True):
+    """A piece of code to look at: where its statements' offsets count in, and where what is found in it is reported.
+
+    Code that stands in the document is reported where it stands, `base` being the offset of its text there; code that a
+    macro makes, at the `span` of the invocation.
+    """
+
+    text: str
+    base: int = 0
+    span: tuple[int, int] | None = None
+    depth: int = 0
+
+    def place(self, start: int, end: int) -> tuple[int, int]:
+        """The span in the document that stands for one in this text."""
+        return self.span or (self.base + start, self.base + end)
+
+    def part(self, start: int, end: int) -> _Code:
+        """A part of it, one level down. A line's end among a macro's arguments is a blank."""
+        text = self.text[start:end].replace("\n", " ")
+        return _Code(text, self.base + start, self.span, self.depth + 1)
+
+
+class _Search:
+    """Walks over the statements of a document, with what names mean at each."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.document = subject.document
+        self.ops = subject.catalog.ops
+        self.patterns = Patterns(subject.catalog)
+        self.parser = Parser(is_mnemonic)
+        self.macros: dict[str, Macro] = {}
+        self.defines: dict[str, list[Define]] = {}
+        for define in self.document.defines:
+            self.defines.setdefault(define.name, []).append(define)
+        self.scope = self._initial_scope()
+        self.substitutions_left = _MAX_SUBSTITUTIONS
+        self.exposed_as_is: dict[str, bool] = {}  # whether a piece of a macro's body exposes without arguments
+        self.covered_until = 0  # the statements before this one are part of `covering`
+        self.covering: str | None = None
+
+    def _initial_scope(self) -> Scope:
+        """What names mean: as the catalog says, and as the file's own `#define`s say where they agree."""
+        macros = {}
+        for name, defines in self.defines.items():
+            bodies = {define.body for define in defines if define.parameters is None}
+            if len(bodies) == 1:
+                expression = self.parser.expression(bodies.pop())
+                if expression is not None:
+                    macros[name] = expression
+        return Scope(lenient=True, operand_macros={**macros, **self.patterns.operand_macros})
+
+    def exposures(self) -> Iterator[Exposure]:
+        whole = _Code(self.document.text)
+        for position, statement in enumerate(self.document.statements):
+            syntax = statement.syntax
+            if statement.macro in self.ops:
+                continue  # an instance's definition of the op: what it consists of is the instance's business
+            if isinstance(syntax, tree.Instruction):
+                yield from self._instruction(position, statement, syntax)
+            elif isinstance(syntax, tree.Directive):
+                yield from self._directive(position, statement, syntax)
+            elif isinstance(syntax, tree.MacroCall | tree.Unparsed | tree.Assignment):
+                if not self.subject.concerns(statement.conditions):
+                    continue
+                if isinstance(syntax, tree.MacroCall):
+                    if not self._may_be_c(statement):
+                        yield from self._call(syntax, whole, statement.origin, statement.end)
+                elif isinstance(syntax, tree.Unparsed):
+                    yield from self._words(self.document.source(statement), statement.start, statement.in_define)
+                elif not statement.in_define:
+                    self.scope.assign(syntax)
+
+    def _may_be_c(self, statement: tree.Statement) -> bool:
+        """Whether a statement of a header that may hold C is a declaration, say: `int cover;`."""
+        return self.subject.may_hold_c and statement.macro is None
+
+    # --------------------------------------------------------------------------------- instructions
+
+    def _instruction(self, position: int, statement: tree.Statement, syntax: tree.Instruction) -> Iterator[Exposure]:
+        try:
+            found = sensitivity(syntax, self.scope)
+        except OperandError:
+            # Not an instruction that there is: still, its mnemonic may be one that matters.
+            if self.subject.concerns(statement.conditions) and not self._may_be_c(statement):
+                start = statement.origin + syntax.mnemonic_start
+                yield from self._words(self.document.text[start : statement.end], start, True)
+            return
+        if found is None or not self.subject.concerns(statement.conditions):
+            return
+        if self._may_be_c(statement) and not (syntax.has_equals or syntax.inputs):
+            return
+        text = self.document.source(statement)
+        if position < self.covered_until:
+            yield Exposure(found, statement.start, statement.end, text, (), part_of=self.covering)
+            return
+        run, sources, positions = self._run(position)
+        uses = tuple(self.patterns.uses(run, sources, self.scope))
+        if uses and uses[0].is_complete and uses[0].length > 1:
+            self.covered_until, self.covering = positions[uses[0].covers - 1] + 1, uses[0].op.name
+        yield Exposure(found, statement.start, statement.end, text, uses)
+
+    def _run(self, position: int) -> tuple[list[tree.Instruction], list[str], list[int]]:
+        """The instruction at a position and those that follow it in line.
+
+        With the texts that their offsets count in, and their positions.
+        """
+        run: list[tree.Instruction] = []
+        sources: list[str] = []
+        positions: list[int] = []
+        for at, statement in enumerate(self.document.statements[position : position + 8], start=position):
+            if isinstance(statement.syntax, tree.Instruction):
+                run.append(statement.syntax)
+                sources.append(self.document.text[statement.origin : statement.end])
+                positions.append(at)
+            elif not isinstance(statement.syntax, tree.Stop):
+                break
+        return run, sources, positions
+
+    def _single(self, syntax: tree.Instruction, code: _Code, origin: int) -> Exposure | None:
+        """The exposure of an instruction in a piece of code. Raises OperandError if it is none that there is."""
+        found = sensitivity(syntax, self.scope)
+        if found is None:
+            return None
+        text = code.text[origin : origin + syntax.end]
+        uses = tuple(self.patterns.uses([syntax], [text], self.scope))
+        return Exposure(found, *code.place(origin + syntax.start, origin + syntax.end), text[syntax.start :], uses)
+
+    # --------------------------------------------------------------------------------------- macros
+
+    def _directive(self, position: int, statement: tree.Statement, directive: tree.Directive) -> Iterator[Exposure]:
+        statements = self.document.statements
+        if directive.name == ".macro":
+            macro = read_macro(statements, position)
+            if macro is not None:
+                self.macros[macro.name] = macro
+        elif directive.name in (".irp", ".irpc"):
+            if self.subject.concerns(statement.conditions):
+                pieces = self._pieces(statements[position + 1 : body_end(statements, position)])
+                for bound in iterations(directive):
+                    yield from self._made(pieces, bound, (statement.start, statement.end), 0)
+        elif not statement.in_define and self.subject.concerns(statement.conditions):
+            self.scope.directive(directive)
+
+    def _call(self, call: tree.MacroCall, code: _Code, origin: int, end: int) -> Iterator[Exposure]:
+        """What an invocation exposes: in its arguments as they stand, and in what it makes of them.
+
+        Where the macro is known, arguments that do not come out of it as code are none.
+        """
+        name = call.name
+        written = code.text[origin + call.name_start : end]
+        if is_mnemonic(name) and name not in self.ops and ("." in name or self.document.preprocessed):
+            # In capitals, and no op: GNU as takes it for the instruction.
+            lowered = _Code(name.lower() + written[len(name) :], 0, code.place(origin + call.start, end), code.depth)
+            yield from self._statements(lowered) or ()
+            return
+        in_arguments = list(self._arguments(call, code, origin)) if call.arguments else []
+        if call.tail and code.depth < _MAX_DEPTH:
+            start = code.text.index(call.tail, origin + call.call_end)
+            in_tail = list(self._statements(code.part(start, start + len(call.tail))) or ())
+        else:
+            in_tail = []
+        made = self._expanded(call, written, code.place(origin + call.start, end), code.depth)
+        if made is not None:
+            by_text = {" ".join(exposure.text.split()): exposure for exposure in made}
+            kept = [exposure for exposure in in_arguments if " ".join(exposure.text.split()) in by_text]
+            for exposure in kept:
+                by_text.pop(" ".join(exposure.text.split()), None)
+            in_arguments = [*kept, *by_text.values()]
+        yield from in_arguments
+        yield from in_tail
+
+    def _expanded(self, call: tree.MacroCall, written: str, span: tuple[int, int], depth: int) -> list[Exposure] | None:
+        """What the macro's body exposes with the arguments of a call, and not without; None if it is not known."""
+        if depth >= _MAX_DEPTH:
+            return []
+        macro = self.macros.get(call.name)
+        if macro is not None:
+            pieces = self._pieces(self.document.statements[macro.first : macro.end])
+            return list(self._made(pieces, bind(macro, written[len(call.name) :]), span, depth))
+        found: list[Exposure] | None = None
+        for define in self.defines.get(call.name, ()):
+            if (define.parameters is None) is call.parenthesised:
+                continue
+            bodies = [
+                define.body[piece.start : piece.end]
+                for piece in lines.split(define.body, 0, len(define.body), in_define=True)
+                if piece.kind == lines.CHUNK
+            ]
+            found = found or []
+            if define.parameters is None:
+                # `#define MOVE mov` / `MOVE r8 = ar.itc`
+                rest = written[len(call.name) :].strip()
+                if rest and bodies:
+                    found += self._statements(_Code(f"{bodies[-1]} {rest}", 0, span, depth + 1)) or ()
+                continue
+            bound = dict(zip(define.parameters, (argument.text for argument in call.arguments), strict=False))
+            for body in bodies:
+                found += self._replaced(body, parameters_replaced(body, bound), span, depth)
+        return found
+
+    def _pieces(self, body: Iterable[tree.Statement]) -> list[str]:
+        """The statements of a .macro's body in which its arguments may matter."""
+        return [source for source in map(self.document.source, body) if "\\" in source]
+
+    def _made(
+        self, pieces: Sequence[str], bound: Mapping[str, str], span: tuple[int, int], depth: int
+    ) -> Iterator[Exposure]:
+        for piece in pieces:
+            yield from self._replaced(piece, substitute(piece, bound), span, depth)
+
+    def _replaced(self, piece: str, replaced: str, span: tuple[int, int], depth: int) -> list[Exposure]:
+        """What a piece of a macro's body exposes with its arguments in place; none if it does so without."""
+        self.substitutions_left -= 1
+        if replaced == piece or self.substitutions_left < 0:
+            return []
+        exposed = self.exposed_as_is.get(piece)
+        if exposed is None:
+            exposed = self.exposed_as_is[piece] = bool(self._statements(_Code(piece, 0, span, depth + 1)))
+        return [] if exposed else self._statements(_Code(replaced, 0, span, depth + 1)) or []
+
+    # ------------------------------------------------------------------------------ code in arguments
+
+    def _arguments(self, call: tree.MacroCall, code: _Code, origin: int) -> Iterator[Exposure]:
+        """Instructions that are arguments: `DO_SAVE_MIN(cover, mov r30=cr.ifs,,)`, `EX(.Lfault, ld8 r1=[r2],8)`.
+
+        Commas split arguments and operands alike: the longest run of arguments that is code, is.
+        """
+        if code.depth >= _MAX_DEPTH:
+            return
+        arguments = call.arguments
+        position = 0
+        while position < len(arguments):
+            after = position + 1
+            first = arguments[position]
+            if "(" in first.text or any(is_mnemonic(word) for word in _WORD.findall(first.text)):
+                for last in range(min(len(arguments), position + _MAX_OPERANDS), position, -1):
+                    part = code.part(origin + first.start, origin + arguments[last - 1].end)
+                    found = self._statements(part)
+                    if found is not None:
+                        yield from found
+                        after = last
+                        break
+            position = after
+
+    def _statements(self, code: _Code) -> list[Exposure] | None:
+        """The exposed instructions in a piece of code; None if it is no code.
+
+        It is if all that could be an instruction in it is one, and there is one at all.
+        """
+        found: list[Exposure] = []
+        is_code = False
+        for statement in read_document(self.parser, code.text, preprocessed=True).statements:
+            syntax = statement.syntax
+            if isinstance(syntax, tree.Unparsed):
+                return None
+            if isinstance(syntax, tree.Assignment):
+                self.scope.assign(syntax)
+            elif isinstance(syntax, tree.MacroCall) and code.depth < _MAX_DEPTH:
+                inner = list(self._call(syntax, code, statement.origin, statement.end))
+                found += inner
+                is_code = is_code or bool(inner)
+            elif isinstance(syntax, tree.Instruction):
+                try:
+                    resolve(syntax, self.scope)
+                    exposure = self._single(syntax, code, statement.origin)
+                except OperandError:
+                    return None
+                is_code = True
+                if exposure is not None:
+                    found.append(exposure)
+        return found if is_code else None
+
+    # ---------------------------------------------------------------------------------------- words
+
+    def _words(self, text: str, start: int, at_head: bool) -> Iterator[Exposure]:
+        """Words that are mnemonics of a class, in text that is no statement or no instruction that there is.
+
+        With `at_head`, the first word alone: so in the body of a `#define`, which may be C or anything. `mov` is so
+        common that what it moves decides.
+        """
+        clean = _blanked(text)
+        for count, word in enumerate(_WORD.finditer(clean)):
+            if at_head and count:
+                break
+            name = word[0].lower()
+            if not is_mnemonic(name):
+                continue
+            found = mnemonic_sensitivity(name)
+            uses = self.patterns.of_mnemonic(name)
+            if name.partition(".")[0] == "mov":
+                moved = self._move(clean[word.end() : word.end() + _MAX_STATEMENT])
+                found, uses = (moved.sensitivity, moved.uses) if moved is not None else (None, ())
+            if found is not None:
+                yield Exposure(found, start + word.start(), start + word.end(), text, uses, certain=False)
+
+    def _move(self, rest: str) -> Exposure | None:
+        """What a `mov` is that is no instruction: what one is that moves a register which stands beside it."""
+        left, equals, right = re.split(r"[\n;]", rest, maxsplit=1)[0].partition("=")
+        forms = [(right, "mov r2={}"), (left, "mov {}=r2")] if equals else [(left, "mov r2={}")]
+        for side, form in forms:
+            for word in _WORD.findall(side):
+                operand = f"{word}[r3]" if word in INDEXED else word
+                if operand == word and word not in REGISTERS:
+                    continue
+                code = _Code(form.format(operand))
+                (syntax,) = self.parser.chunk(code.text)
+                if isinstance(syntax, tree.Instruction):
+                    try:
+                        found = self._single(syntax, code, 0)
+                    except OperandError:
+                        continue
+                    if found is not None:
+                        return replace(found, certain=False)
+        return None
+
+
+_MAX_STATEMENT = 200  # how far, in characters, the operands of a `mov` that is no instruction are looked for
+_WORD = re.compile(r"(?<![\w.$#@\\])[A-Za-z_][\w.$]*")
+_COMMENT_OR_STRING = re.compile(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"?")
+
+
+def _blanked(text: str) -> str:
+    """The text with blanks in the place of comments and strings."""
+    return _COMMENT_OR_STRING.sub(lambda found: " " * len(found[0]), text)

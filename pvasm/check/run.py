@@ -146,8 +146,8 @@ class _Checker:
         rules = self.rules
         catalog, known, parser = self._prepared()
         document = read_document(parser, text, result.path, preprocessed=True if self.settings.cpp else None)
-        subject = Subject(document, catalog, known)
-        if is_header(result.path) and not named:
+        subject = Subject(document, catalog, known, may_hold_c=is_header(result.path) and not named)
+        if subject.may_hold_c:
             if not subject.holds_assembly():
                 result.counts = 0
                 return

@@ -20,11 +20,13 @@ class Subject(Struct, dict=True):
     """A document under the eyes of the rules.
 
     `known` says which macros are known to be defined or not: code that cannot be compiled so is nobody's concern.
+    `may_hold_c` is set for a header that nobody said is assembly.
     """
 
     document: Document
     catalog: Catalog
     known: Known
+    may_hold_c: bool = False
 
     def concerns(self, conditions: tuple[tree.Condition, ...]) -> bool:
         """Whether code under these conditions is compiled for any instance in question."""

@@ -254,6 +254,9 @@ def resolve(instruction: Instruction, scope: Scope) -> Resolved:
     raise _refusal(instruction, scope, values)
 
 
+_SOME_APPLICATION_REGISTER: Final = Unknown("ar")
+
+
 def readings(instruction: Instruction, scope: Scope) -> list[Form]:
     """Every row that the instruction may be, as far as its operands tell; several where what some are is not known.
 
@@ -261,12 +264,12 @@ def readings(instruction: Instruction, scope: Scope) -> list[Form]:
     where there is none.
     """
     values = _values(instruction, scope)
-    found: dict[tuple[str, ...], Form] = {}
-    for candidate, spelling, _ in _matches(instruction, values):
-        found.setdefault(candidate.sorts, spelling.form)
-    if not found:
+    matches = [(candidate.sorts, spelling.form) for candidate, spelling, _ in _matches(instruction, values)]
+    if not matches:
         raise _refusal(instruction, scope, values)
-    return list(found.values())
+    if _SOME_APPLICATION_REGISTER in values:  # of a sort, and yet the row depends on which
+        return [form for _, form in matches]
+    return list(dict(reversed(matches)).values())
 
 
 def operand_sorts(instruction: Instruction, scope: Scope) -> tuple[str, ...]:

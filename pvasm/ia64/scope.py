@@ -32,6 +32,8 @@ _WORD: Final = (1 << 64) - 1
 _ROTATING: Final = {".rotr": Register("r", 32), ".rotf": Register("f", 32), ".rotp": Register("p", 16)}
 _SETTING: Final = frozenset({".set", ".equ", ".equiv", ".eqv"})
 _DEEPEST_MACRO: Final = 32
+# GNU as knows this file in capitals too, and no other.
+_FILES_IN_CAPITALS: Final = {"CPUID": "cpuid"}
 
 
 # The number of a rotating register that follows an unknown number of others.
@@ -61,8 +63,9 @@ class Scope(Struct):
     """What names mean, from the statements before.
 
     `lenient` is for raw source, before the C preprocessor: a name that nothing explains may then be anything. Otherwise
-    it is a symbol. `operand_macros` explains cpp macros in operand position. `frame` is (inputs, locals, outputs) of
-    the last `alloc` or `.regstk`.
+    it is a symbol. `operand_macros` explains cpp macros in operand position, and `macro_values` keeps what was found of
+    them. `files` are other names of indexed register files. `frame` is (inputs, locals, outputs) of the last `alloc` or
+    `.regstk`.
     """
 
     lenient: bool = False
@@ -70,9 +73,13 @@ class Scope(Struct):
     names: dict[str, Value] = {}
     rotating: dict[str, Register] = {}
     frame: tuple[int, int, int] | None = None
+    macro_values: dict[str, Value] = {}
+    files: dict[str, str] = {}
 
     def assign(self, assignment: Assignment) -> None:
         """Let the name stand for the value from here on."""
+        if isinstance(assignment.value, Name) and assignment.value.text in INDEXED:
+            self.files[assignment.name] = assignment.value.text
         if assignment.value is not None:
             try:
                 self.names[assignment.name] = self.evaluate(assignment.value)
@@ -134,12 +141,12 @@ class Scope(Struct):
 
 def _name(scope: Scope, name: Name, depth: int) -> Value:
     text = name.text
+    fixed = REGISTERS.get(text)
+    if fixed is not None and not name.is_symbol:
+        return fixed  # GNU as lets no assignment change what a register's name means
+    if text in scope.names:
+        return scope.names[text]
     if not name.is_symbol:
-        if text in scope.names:
-            return scope.names[text]
-        fixed = REGISTERS.get(text)
-        if fixed is not None:
-            return fixed
         if text in PSR_MASKS:
             return PSR_MASKS[text]
         if text in WORDS:
@@ -150,7 +157,10 @@ def _name(scope: Scope, name: Name, depth: int) -> Value:
     macro = _macro(scope, text, name, depth)
     if macro is not None:
         return macro
-    return Unknown() if scope.lenient else Symbolic(name)
+    if not scope.lenient:
+        return Symbolic(name)
+    file, dot, _ = text.partition(".")
+    return Unknown(file if dot and file in ("ar", "cr") else None)  # `cr.\\x`, `cr.a` in a macro's body
 
 
 def _macro(scope: Scope, text: str, expression: Name | Call, depth: int) -> Value | None:
@@ -159,9 +169,13 @@ def _macro(scope: Scope, text: str, expression: Name | Call, depth: int) -> Valu
         return None
     if callable(meaning):
         return meaning(expression)
-    if depth >= _DEEPEST_MACRO:
-        return Unknown()
-    return _EVALUATORS[type(meaning)](scope, meaning, depth + 1)
+    known = scope.macro_values.get(text)
+    if known is None:
+        # While its own meaning is looked for, a name is not known: so no macro goes in a circle.
+        scope.macro_values[text] = Unknown()
+        known = _EVALUATORS[type(meaning)](scope, meaning, depth + 1) if depth < _DEEPEST_MACRO else Unknown()
+        scope.macro_values[text] = known
+    return known
 
 
 def _stacked(scope: Scope, text: str) -> Value | None:
@@ -205,8 +219,9 @@ def _index(scope: Scope, index: Index, depth: int) -> Value:
         number = _EVALUATORS[type(index.index)](scope, index.index, depth)
         known = isinstance(number, int) and first.number < _BEYOND
         return Register(first.file, first.number + number) if known else Unknown(first.file)  # type: ignore[operator]
-    if index.file in INDEXED:
-        return IndexedRegister(index.file, _general(scope, index.index, depth, f"the index of {index.file}[]"))
+    file = scope.files.get(index.file) or _FILES_IN_CAPITALS.get(index.file, index.file)
+    if file in INDEXED:
+        return IndexedRegister(file, _general(scope, index.index, depth, f"the index of {index.file}[]"))
     if scope.lenient:
         return Unknown()
     raise OperandError(f"`{index.file}' is no register file and no rotating register's name", index.start, index.end)

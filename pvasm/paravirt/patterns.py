@@ -39,9 +39,9 @@ class Use(Struct, frozen=True):
     predicate_lost: bool
 
     @property
-    def is_part(self) -> bool:
-        """Whether the instruction is one of several that the op stands for."""
-        return self.length > 1
+    def is_complete(self) -> bool:
+        """Whether all that the op stands for is in the source."""
+        return self.covers == self.length
 
     @property
     def call(self) -> str:
@@ -122,6 +122,11 @@ class Patterns(Struct, dict=True):
     def _scope(self) -> Scope:
         return Scope(lenient=True, operand_macros=self.operand_macros)
 
+    def of_mnemonic(self, mnemonic: str) -> tuple[Use, ...]:
+        """The ops whose first instruction has this mnemonic, whatever its operands."""
+        patterns = self._by_mnemonic.get(_stem(mnemonic), ())
+        return tuple(Use(pattern.op, {}, 1, len(pattern.instructions), False) for pattern in patterns)
+
     def uses(self, run: Sequence[tree.Instruction], sources: Sequence[str], scope: Scope) -> list[Use]:
         """The ops that stand for the first instruction of `run`, the best first.
 
@@ -181,7 +186,11 @@ class _Matcher:
             if predicate is None:
                 return self.bind(wanted.predicate, "p0")
             return self.operand(wanted.predicate, predicate)
-        self.predicate_lost = actual.predicate is not None and self.scope.evaluate(actual.predicate) != Register("p", 0)
+        if actual.predicate is not None:
+            try:
+                self.predicate_lost = self.scope.evaluate(actual.predicate) != Register("p", 0)
+            except OperandError:
+                return False
         return True
 
     def bind(self, parameter: tree.Expression, text: str) -> bool:

@@ -13,7 +13,7 @@ _WIDTH = 200  # of the source line shown, in characters
 def render(diagnostic: Diagnostic) -> str:
     """The lines that show one diagnostic, without a line end after the last."""
     head = (
-        f"{diagnostic.path}:{diagnostic.line}:{diagnostic.column}: "
+        f"{printable(diagnostic.path)}:{diagnostic.line}:{diagnostic.column}: "
         f"{diagnostic.code} {diagnostic.severity}: {diagnostic.message}"
     )
     shown, marks = _marked(diagnostic)
@@ -23,16 +23,24 @@ def render(diagnostic: Diagnostic) -> str:
 def _marked(diagnostic: Diagnostic) -> tuple[str, str]:
     """The source line, cut to size around the place, and the line that marks it."""
     line = diagnostic.source_line
-    start = diagnostic.column - 1
-    end = diagnostic.end_column - 1 if diagnostic.end_line == diagnostic.line else len(line)
-    end = max(min(end, len(line)), start + 1)
+    start = diagnostic.source_column - 1
+    length = diagnostic.end_column - diagnostic.column if diagnostic.end_line == diagnostic.line else len(line)
+    end = max(min(start + length, len(line)), start + 1)
     cut = max(0, start - _WIDTH // 2) if len(line) > _WIDTH else 0
-    shown = "".join(
-        character if character.isprintable() or character == "\t" else "?" for character in line[cut : cut + _WIDTH]
-    )
+    shown = printable(line[cut : cut + _WIDTH])
     # A tab stays a tab, so that the marks stand under the place at any tab width.
     blank = "".join("\t" if character == "\t" else " " for character in line[cut:start])
     return shown, blank + "^" + "~" * (min(end, cut + _WIDTH) - start - 1)
+
+
+def printable(text: str) -> str:
+    """The text for a terminal: what could not be shown, and what could steer it, is a question mark.
+
+    Bytes that are not UTF-8 go out as they came in.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\t" or "\udc80" <= c <= "\udcff" else "?" for c in text)
 
 
 def summary(diagnostics: Iterable[Diagnostic], files: int, problems: int) -> str:

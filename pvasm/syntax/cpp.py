@@ -59,12 +59,24 @@ def _truth(condition: bool) -> int:
     return 1 if condition else 0
 
 
+def _quotient(a: int, b: int) -> int | None:
+    """Division as C has it, towards zero."""
+    if b == 0:
+        return None
+    return abs(a) // abs(b) if (a < 0) == (b < 0) else -(abs(a) // abs(b))
+
+
+def _remainder(a: int, b: int) -> int | None:
+    quotient = _quotient(a, b)
+    return None if quotient is None else a - b * quotient
+
+
 _ARITHMETIC: dict[str, Callable[[int, int], int | None]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
-    "/": lambda a, b: int(a / b) if b else None,
-    "%": lambda a, b: a - b * int(a / b) if b else None,
+    "/": _quotient,
+    "%": _remainder,
     "<<": lambda a, b: a << b if 0 <= b < 64 else None,
     ">>": lambda a, b: a >> b if 0 <= b < 64 else None,
     "|": lambda a, b: a | b,
@@ -83,14 +95,19 @@ _UNARY: dict[str, Callable[[int], int]] = {
     "~": lambda a: ~a,
     "!": lambda a: _truth(a == 0),
 }
-_WORD = (1 << 64) - 1
+_LIMIT = 1 << 63
+
+
+def _bounded(value: int | None) -> int | None:
+    """The value if intmax_t holds it. What overflows, or is unsigned, follows other rules: it is left open."""
+    return value if value is not None and -_LIMIT <= value < _LIMIT else None
 
 
 def _evaluate(node: tree.Expression, known: Known) -> int | None:
     """The value of a condition; None if it depends on what is not known."""
     match node:
-        case tree.Number(value=value):
-            return value
+        case tree.Number(value=value, text=text):
+            return None if "u" in text.lower() else _bounded(value)
         case tree.Name(text=name):
             # A macro that is known to be defined has a value that is not known.
             return 0 if known.get(name) is False else None
@@ -99,7 +116,7 @@ def _evaluate(node: tree.Expression, known: Known) -> int | None:
             return None if is_defined is None else _truth(is_defined)
         case tree.Unary(operator=operator, operand=operand):
             value = _evaluate(operand, known)
-            return None if value is None else _UNARY[operator](value)
+            return None if value is None else _bounded(_UNARY[operator](value))
         case tree.Binary(operator=("&&" | "||") as operator, left=left, right=right):
             decisive = operator == "||"
             sides = [_evaluate(left, known), _evaluate(right, known)]
@@ -110,8 +127,7 @@ def _evaluate(node: tree.Expression, known: Known) -> int | None:
             a, b = _evaluate(left, known), _evaluate(right, known)
             if a is None or b is None or operator not in _ARITHMETIC:
                 return None
-            result = _ARITHMETIC[operator](a, b)
-            return result if result is None or abs(result) <= _WORD else None
+            return _bounded(_ARITHMETIC[operator](a, b))
         case tree.Call(function="?:", arguments=(condition, yes, no)):
             chosen = _evaluate(condition, known)
             return None if chosen is None else _evaluate(yes if chosen else no, known)
@@ -135,7 +151,7 @@ def preprocess(
     flags: Sequence[str] = (),
     text: str | None = None,
 ) -> str:
-    """The file's text after the C preprocessor (`$CPP`, or `gcc -E`), with line markers.
+    """The file's text after the C preprocessor (`$PVASM_CPP`, or `gcc -E`), with line markers.
 
     `text` is what to preprocess in place of the file's own (it then counts as standing in the file's folder).
     Predefined macros of the host are left out; `__ia64__`, `__ASSEMBLY__` and `__ASSEMBLER__` are defined. Raises
@@ -145,7 +161,7 @@ def preprocess(
     import tempfile
 
     command = [
-        *os.environ.get("PVASM_CPP", "gcc -E").split(),
+        *(os.environ.get("PVASM_CPP", "").split() or ["gcc", "-E"]),
         *("-undef", "-nostdinc", "-D__ia64__", "-D__ASSEMBLY__", "-D__ASSEMBLER__=1"),
         *(f"-I{directory}" for directory in include_directories),
         *(f"-D{define}" for define in defines),
@@ -155,7 +171,7 @@ def preprocess(
     ]
     data = None if text is None else source_text.encode(text)
     if data is None:
-        command += ["--", path] if path.startswith("-") else [path]
+        command.append(f"./{path}" if path.startswith("-") else path)
     else:
         command += ["-iquote", os.path.dirname(path) or ".", "-"]
     try:

@@ -14,7 +14,9 @@ from pvasm.syntax.cpp import plain
 from pvasm.syntax.parser import Parser
 from pvasm.text import line_and_column, line_starts
 
-_CPP_NAME = re.compile(r"#[ \t]*(?:/\*[^\n]*?\*/[ \t]*)*(?P<name>[A-Za-z_]\w*|\d+(?=[ \t]+\"|[ \t]*$))?")
+# Blanks as the C preprocessor has them, comments and line continuations among them.
+_GAP = r"(?:[ \t]|/\*(?s:.*?)\*/|\\[ \t\r]*\n)*"
+_CPP_NAME = re.compile(rf"#{_GAP}(?P<name>[A-Za-z_]\w*|\d+(?=[ \t]+\"|[ \t]*$))?")
 _CPP_DIRECTIVES = frozenset(
     [
         "define",
@@ -40,9 +42,26 @@ _CPP_DIRECTIVES = frozenset(
         "unassert",
     ]
 )
-_DEFINE = re.compile(r"[ \t]*(?P<name>[\w$\u0080-\U0010ffff]+)(?P<parameters>\([^()]*\))?")
-_MARKER = re.compile(r'#[ \t]*(?:line[ \t]+)?(?P<line>\d{1,9})(?:[ \t]+"(?P<path>(?:\\.|[^"\\])*)")?')
+_DEFINE = re.compile(rf"{_GAP}(?P<name>[\w$\u0080-\U0010ffff]+)(?P<parameters>\([^()]*\))?")
+# `# 5 apples` is a comment: a line marker without `line` names its file.
+_MARKER = re.compile(
+    r"#[ \t]*(?:line[ \t]+(?P<alone>\d{1,9})[ \t\r]*$"
+    r'|(?:line[ \t]+)?(?P<line>\d{1,9})[ \t]+"(?P<path>(?:\\.|[^"\\])*)")'
+)
+_ESCAPE = re.compile(r"\\([0-7]{1,3}|.)")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a"}
+
+# Beyond these, what stands in an arm is taken for code that may be compiled: it bounds what a hostile file costs.
+_MAX_ARMS = 64
+_MAX_NESTING = 64
+_MAX_LINE_SHOWN = 400
 _LOOKS_PREPROCESSED = re.compile(r'\s*#(?:line)?[ \t]+\d+[ \t]+"')
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """What a backslash and what follows it stand for in the path of a line marker."""
+    word = found[1]
+    return chr(int(word, 8) & 0xFF) if word[0] in "01234567" else _ESCAPES.get(word, word)
 
 
 class Place(NamedTuple):
@@ -103,11 +122,20 @@ class Document(Struct):
         first, path, number = self._markers[at]
         return Place(path, number + line - first, column)
 
-    def line_text(self, offset: int) -> str:
-        """The text of the line that an offset stands in, without its end."""
-        line, _ = line_and_column(self.line_starts, offset)
+    def line_text(self, offset: int) -> tuple[str, int]:
+        """The line that an offset stands in, without its end, and the offset's column in it, from 1.
+
+        Of a very long line it is a piece around the offset.
+        """
+        line, column = line_and_column(self.line_starts, offset)
+        start = self.line_starts[line - 1]
         end = self.text.find("\n", offset)
-        return self.text[self.line_starts[line - 1] : end if end >= 0 else len(self.text)].rstrip("\r")
+        end = end if end >= 0 else len(self.text)
+        if end - start > _MAX_LINE_SHOWN:
+            start = max(start, offset - _MAX_LINE_SHOWN // 4)
+            end = min(end, start + _MAX_LINE_SHOWN)
+            column = offset - start + 1
+        return self.text[start:end].rstrip("\r"), column
 
     def source(self, statement: tree.Statement) -> str:
         """The text of a statement, as written."""
@@ -132,11 +160,16 @@ def read_document(parser: Parser, text: str, path: str = "<text>", *, preprocess
 
 
 class _Conditional(NamedTuple):
-    """An open `#if`: where it stands, the arm being read, and the expressions of the arms so far."""
+    """An open `#if`: where it stands, the expressions of the arms so far, and what was open before it.
+
+    `arms` is None where there are too many. `conditions` and `macros` are those around it.
+    """
 
     offset: int
-    arms: tuple[str, ...]
+    arms: tuple[str, ...] | None
     has_else: bool
+    conditions: tuple[tree.Condition, ...]
+    macros: tuple[str, ...]
 
 
 class _Reader:
@@ -217,12 +250,12 @@ class _Reader:
         document = self.document
         line, _ = line_and_column(document.line_starts, marker.start())
         if marker["path"] is not None:
-            path = re.sub(r"\\(.)", r"\1", marker["path"])
+            path = _ESCAPE.sub(_unescaped, marker["path"])
         else:
             path = document._markers[-1][1] if document._markers else document.path
         if path == "<stdin>":
             path = document.path
-        document._markers.append((line + 1, path, int(marker["line"])))
+        document._markers.append((line + 1, path, int(marker["line"] or marker["alone"])))
 
     def _define(self, start: int, end: int) -> None:
         document = self.document
@@ -239,40 +272,38 @@ class _Reader:
     # -------------------------------------------------------------------------------- conditionals
 
     def _if(self, offset: int, expression: str) -> None:
-        self.open.append(_Conditional(offset, (expression,), False))
+        self.open.append(_Conditional(offset, (expression,), False, self.conditions, tuple(self.macros)))
         self._enter(offset)
 
     def _elif(self, offset: int, expression: str) -> None:
-        if self._next_arm(offset, "elif"):
-            last = self.open[-1]
-            self.open[-1] = _Conditional(last.offset, (*last.arms, expression), False)
-            self._enter(offset)
+        self._next_arm(offset, "elif", expression)
 
     def _else(self, offset: int, rest: str) -> None:
-        if self._next_arm(offset, "else"):
-            last = self.open[-1]
-            self.open[-1] = _Conditional(last.offset, (*last.arms, "1"), True)
-            self._enter(offset)
+        self._next_arm(offset, "else", "1")
 
     def _endif(self, offset: int, rest: str) -> None:
         if not self.open:
             self._problem(offset, "#endif without #if")
             return
-        self.open.pop()
-        self.conditions = self.conditions[:-1]
+        self.conditions = self.open.pop().conditions
 
-    def _next_arm(self, offset: int, name: str) -> bool:
-        """Leaves the arm being read, unless this arm is out of place."""
+    def _next_arm(self, offset: int, name: str, expression: str) -> None:
+        """Leaves the arm being read for the next, unless that is out of place."""
         if not self.open or self.open[-1].has_else:
             self._problem(offset, f"#{name} without #if" if not self.open else f"#{name} after #else")
-            return False
-        self.conditions = self.conditions[:-1]
-        return True
+            return
+        last = self.open[-1]
+        arms = (*last.arms, expression) if last.arms is not None and len(last.arms) < _MAX_ARMS else None
+        self.open[-1] = last._replace(arms=arms, has_else=name == "else")
+        self.macros = list(last.macros)  # each arm may begin the same .macro
+        self._enter(offset)
 
     def _enter(self, offset: int) -> None:
-        arms = self.open[-1].arms
-        line, _ = line_and_column(self.document.line_starts, offset)
-        self.conditions = (*self.conditions, tree.Condition(arms[-1], arms[:-1], line))
+        last = self.open[-1]
+        self.conditions = last.conditions
+        if last.arms is not None and len(self.open) <= _MAX_NESTING:
+            line, _ = line_and_column(self.document.line_starts, offset)
+            self.conditions = (*self.conditions, tree.Condition(last.arms[-1], last.arms[:-1], line))
 
 
 _MARKS: dict[str, tree.Syntax] = {

@@ -14,6 +14,7 @@ CHUNK, STOP, BUNDLE_OPEN, BUNDLE_CLOSE, CPP, PROBLEM = "chunk", "stop", "{", "}"
 
 # How far the closing parenthesis of a macro invocation that spans lines is looked for.
 _MAX_CALL_LINES = 40
+_MAX_CALL_CHARACTERS = 4096
 
 
 class Piece(NamedTuple):
@@ -68,12 +69,13 @@ _CPP_LINE = re.compile(
         | \\
         | /\*(?s:.*?)(?:\*/|\Z)
         | //(?:\\[ \t\r]*\n|[^\n])*
-        | "(?:\\[^\n]|[^"\\\n])*"
-        | [/"']
+        | "(?:\\[^\n]|[^"\\\n])*"?
+        | [/']
         )*""",
     re.VERBOSE,
 )
 _LINE = re.compile(r"[^\n]*")
+_CONDITIONAL = re.compile(r"[^#]*#[ \t]*(?P<name>if|el|endif)")
 
 
 def split(text: str, start: int, end: int, *, preprocessed: bool = False, in_define: bool = False) -> list[Piece]:
@@ -89,30 +91,27 @@ def split(text: str, start: int, end: int, *, preprocessed: bool = False, in_def
     position = start
     chunk_start = chunk_end = -1  # the chunk being collected, if chunk_start >= 0
     depth = 0  # open parentheses in it
-    resume: tuple[int, int, int] | None = None  # where to go back to if none closes: position, chunk end, lines left
+    resume: _Resume | None = None  # where to go back to if none closes
     given_up = -1  # the separator at which going on has been tried in vain
-
-    def close_chunk() -> None:
-        nonlocal chunk_start, depth
-        if chunk_start >= 0:
-            while text[chunk_end - 1] in " \t\r\f\v":
-                shorten()
-            append(Piece(CHUNK, chunk_start, chunk_end))
-            chunk_start = -1
-        depth = 0
-
-    def shorten() -> None:
-        nonlocal chunk_end
-        chunk_end -= 1
+    fresh = not in_define  # whether nothing but blanks and comments stands before on the line
 
     while True:
         found = match(text, position, end) if position < end else None
         kind = found.lastgroup if found else "end"
         next_position = found.end() if found else end
+        if kind == "run" and text[position] == "#" and chunk_start < 0 and not in_define:
+            if fresh:  # behind a comment that began on an earlier line
+                kind, next_position = "cpp", position + 1
+            else:  # a comment of the assembler's, behind a separator
+                line = _LINE.match(text, position, end)
+                assert line is not None
+                position = line.end()
+                continue
         if kind in ("run", "string", "character", "odd"):
             if chunk_start < 0:
                 chunk_start = position
             chunk_end = next_position
+            fresh = False
             if kind == "run":
                 opened = text.count("(", position, next_position)
                 closed = text.count(")", position, next_position)
@@ -120,8 +119,11 @@ def split(text: str, start: int, end: int, *, preprocessed: bool = False, in_def
                     depth += opened - closed
                     if depth <= 0:
                         resume = None
-        elif kind in ("blank", "comment", "continuation"):
+        elif kind in ("blank", "continuation"):
             pass
+        elif kind == "comment":
+            if not fresh and not in_define and chunk_start < 0:
+                fresh = text.find("\n", position, next_position) >= 0
         elif kind == "endless_string":
             append(Piece(PROBLEM, position, next_position, "unterminated string"))
             if chunk_start < 0:
@@ -132,22 +134,25 @@ def split(text: str, start: int, end: int, *, preprocessed: bool = False, in_def
         else:  # a separator of some kind, a directive, or the end
             if depth > 0 and chunk_start >= 0 and position != given_up:
                 if resume is None:
-                    resume = (position, chunk_end, _MAX_CALL_LINES)
-                at, at_chunk_end, lines_left = resume
-                if kind == "newline":
-                    lines_left -= 1
-                    resume = (at, at_chunk_end, lines_left)
-                if kind in ("cpp", "end") or lines_left == 0:
-                    position = given_up = at
-                    chunk_end = at_chunk_end
-                    resume = None
-                else:
+                    resume = _Resume(position, chunk_end, len(pieces))
+                if resume.goes_on(kind, text, position):
                     position = next_position
+                else:
+                    position = given_up = resume.position
+                    chunk_end = resume.chunk_end
+                    del pieces[resume.pieces :]
+                    resume = None
                 continue
-            close_chunk()
+            if chunk_start >= 0:
+                while text[chunk_end - 1] in " \t\r\f\v":
+                    chunk_end -= 1
+                append(Piece(CHUNK, chunk_start, chunk_end))
+                chunk_start = -1
+            depth = 0
             resume = None
             if found is None:
                 return pieces
+            fresh = kind in ("newline", "cpp") and not in_define
             if kind == "stop":
                 append(Piece(STOP, position, next_position))
             elif kind == "open":
@@ -160,3 +165,32 @@ def split(text: str, start: int, end: int, *, preprocessed: bool = False, in_def
                 append(Piece(CPP, next_position - 1, line.end()))
                 next_position = line.end()
         position = next_position
+
+
+class _Resume:
+    """Where an open parenthesis made a chunk go on over a separator, to go back to if none closes it nearby."""
+
+    __slots__ = ("chunk_end", "conditionals", "lines", "pieces", "position")
+
+    def __init__(self, position: int, chunk_end: int, pieces: int) -> None:
+        self.position = position
+        self.chunk_end = chunk_end
+        self.pieces = pieces
+        self.lines = 0
+        self.conditionals = 0  # open ones, begun since
+
+    def goes_on(self, kind: str | None, text: str, position: int) -> bool:
+        """Whether to look further, over a separator of this kind."""
+        if kind == "end" or position - self.position > _MAX_CALL_CHARACTERS:
+            return False
+        if kind == "newline":
+            self.lines += 1
+            return self.lines < _MAX_CALL_LINES
+        if kind != "cpp":
+            return True
+        # The C preprocessor takes whole conditionals among a macro's arguments.
+        found = _CONDITIONAL.match(text, position)
+        if found is None:
+            return False
+        self.conditionals += {"if": 1, "el": 0, "endif": -1}[found["name"]]
+        return self.conditionals >= (1 if found["name"] == "el" else 0)

@@ -134,7 +134,7 @@ _EXPRESSIONS: dict[str, Callable[[_Filler, tuple[Any, ...]], tree.Expression]] =
     )
 }
 
-_CHARACTERS = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12, "v": 11, "0": 0}
+_CHARACTERS = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12, "v": 11, "0": 0, "a": 7}
 
 
 def integer_value(word: str) -> int | None:
@@ -211,7 +211,7 @@ def _prefix(filler: _Filler, node: Node) -> tree.Syntax:
     """A label or a tag."""
     first = node[1][0]
     if node[0] == "label":
-        return tree.Label(filler.word(first), filler.starts[first], filler.ends[node[1][1]])
+        return tree.Label(filler.word(first), filler.starts[first], filler.ends[node[1][-1]])
     return tree.Tag(filler.word(node[1][1]), filler.starts[first], filler.ends[node[1][3]])
 
 

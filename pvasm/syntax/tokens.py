@@ -74,11 +74,12 @@ _ARGUMENT = r"\\(?:\w+|\(\)|@)"
 _TOKEN = re.compile(
     rf"""
       (?P<blank>(?:[\s\ufeff]|\\[ \t\r]*\n)+|/\*(?s:.*?)\*/|//[^\n]*)
-    | (?P<N>(?:(?!\d){_NAME_CHARACTER}|{_ARGUMENT})(?:{_NAME_CHARACTER}|{_ARGUMENT}|[ \t]*\#\#[ \t]*(?=[\w\\]))*)
+    | (?P<N>(?:(?!\d){_NAME_CHARACTER}|{_ARGUMENT})(?:{_NAME_CHARACTER}|@|{_ARGUMENT}|[ \t]*\#\#[ \t]*(?=[\w\\]))*)
     | (?P<L>\d+[bf](?![\w.$]))
     | (?P<F>\d+\.\d*(?:[eE][-+]?\d+)?(?![\w.$])|0[rRfFdD][-+]?[\d.]+(?:[eE][-+]?\d+)?(?![\w.$]))
     | (?P<I>(?:0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)[uUlL]*(?![\w.$])|'(?:\\[^\n]|[^\\\n])'?)
     | (?P<S>"(?:\\[^\n]|[^"\\\n])*")
+    | (?P<x>"(?:\\[^\n]|[^"\\\n])*)
     | (?P<A>@\w+)
     | (?P<long>[=!<>]=|<>|<<|>>|&&|\|\|)
     | (?P<single>(?s:.))
@@ -171,7 +172,7 @@ def _head(key: str, at: int) -> int:
     while at < total:
         letter = key[at]
         if letter in "NI" and key[at + 1 : at + 2] == ":":
-            at += 2
+            at += 3 if key[at + 2 : at + 3] == ":" else 2
         elif letter == "[" and key[at + 1 : at + 2] in ("N", "I") and key[at + 2 : at + 4] == ":]":
             at += 4
         elif letter == "(":
@@ -202,7 +203,7 @@ def _head_letter(word: str, following: str, is_mnemonic: Callable[[str], bool]) 
     `following` is the next token's letter.
     """
     lower = word.lower()
-    if following == "=":
+    if following in ("=", "E"):
         return "N"  # `name = value`, whatever the name
     if word[0] == ".":
         if lower[1:] in BUNDLE_TEMPLATES:
@@ -210,8 +211,7 @@ def _head_letter(word: str, following: str, is_mnemonic: Callable[[str], bool]) 
         return "D" if len(word) > 1 else "N"
     if lower.partition(".")[0] in _DATA:
         return "D"
-    if is_mnemonic(lower):
-        # GNU as takes mnemonics in any case. In upper case it is an instruction if it looks like nothing else:
-        # `COVER` and `RFI` are ops, and `NAME(` a macro invocation.
-        return "M" if word == lower or following not in ("", "(") else "N"
-    return "N"
+    # GNU as takes mnemonics in any case. In capitals it is an instruction if it looks like nothing else: `COVER` and
+    # `RFI` are ops, and `NAME(` is a macro invocation.
+    looks_like_a_macro = following == "(" or (following == "" and word.isupper())
+    return "M" if is_mnemonic(lower) and (word == lower or not looks_like_a_macro) else "N"

@@ -72,7 +72,7 @@ def test_a_sensitive_word_in_what_is_no_instruction(text: str, expected: list[st
 def test_what_is_no_statement_is_reported_once_and_the_run_goes_on() -> None:
     assert sorted(found("mov r1 = = cr.ifa\nfc r3\n")) == [
         ("PV001", "fc r3"),
-        ("PV003", "mov"),
+        ("PV002", "mov"),
         ("PV901", "mov r1 = = cr.ifa"),
     ]
 

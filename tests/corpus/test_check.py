@@ -78,22 +78,22 @@ def test_raw_files(corpus: Corpus) -> None:
     """Every instruction that stands in the file's own text, at its line; nothing else.
 
     What the assembler saw (through the chosen configuration) must all be found where it was written. What is found
-    beyond that stands in a macro's body, or under a condition that this configuration does not meet.
+    beyond that stands on a line that the assembler got such an instruction from (an invocation makes it), in a macro's
+    body, or under a condition that this configuration does not meet.
     """
     total = 0
     for file in corpus.files:
-        found = Counter((d.line, word(d.instruction)) for d in diagnostics(str(file.raw)))
+        found = Counter(d.line for d in diagnostics(str(file.raw)))
         total += sum(found.values())
-        truth = Counter(
-            (i.line, i.mnemonic)
-            for i in exposed(file.instructions)
-            if i.in_own_text and i.source is not None and i.source.endswith(f"/{file.raw.name}")
-        )
+        here = [
+            i for i in exposed(file.instructions) if i.source is not None and i.source.endswith(f"/{file.raw.name}")
+        ]
+        truth = Counter(i.line for i in here if i.in_own_text)
         assert not truth - found, file.name
         lines = file.raw.read_text(encoding="latin-1").split("\n")
-        for line, mnemonic in found - truth:
-            assert is_in_define(lines, line) or is_conditional(lines, line), f"{file.raw}:{line}: {mnemonic}"
-            assert mnemonic in lines[line - 1]
+        seen = {i.line for i in here}
+        for line in found:
+            assert line in seen or is_in_define(lines, line) or is_conditional(lines, line), f"{file.raw}:{line}"
     assert total > 150
 
 
