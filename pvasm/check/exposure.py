@@ -35,7 +35,8 @@ class Exposure(Struct, frozen=True):
     """One such instruction: its class, its span in the document's text, and the ops that stand for it, the best first.
 
     `text` is the instruction: that of the span, or what an invocation there makes. `part_of` names an op that stands
-    for it together with the instruction before. `certain` is false for a word in text that is no statement.
+    for it together with the instruction before. `certain` is false for a word in text that is no statement, `is_made`
+    true for what a macro makes.
     """
 
     sensitivity: Sensitivity
@@ -45,6 +46,7 @@ class Exposure(Struct, frozen=True):
     uses: tuple[Use, ...]
     certain: bool = True
     part_of: str | None = None
+    is_made: bool = False
 
     @property
     def has_op(self) -> bool:
@@ -66,14 +68,20 @@ def is_whole_instruction(syntax: tree.Instruction) -> bool:
     return True
 
 
-def advice(exposure: Exposure) -> str:
-    """What to write instead, after a message."""
+def described(exposure: Exposure, noun: str) -> str:
+    """A message: what there is, and what to write instead."""
+    made = f": this makes `{' '.join(exposure.text.split())}'" if exposure.is_made else ""
+    return f"{noun} used directly{made}{_advice(exposure)}"
+
+
+def _advice(exposure: Exposure) -> str:
     if exposure.part_of is not None:
         return f"; {exposure.part_of} in place of the instruction before stands for this one too"
     if not exposure.certain:
         return " (in text that is no statement)"
     if not exposure.uses:
-        return "; the catalog has no op for it"
+        traps = ", and it traps" if exposure.sensitivity == "privileged" else ""
+        return f"; the catalog has no op for it{traps}"
     use = exposure.uses[0]
     said = f": use {use.call}" if use.is_complete else f": the nearest op is {use.call}"
     if use.choices:
@@ -211,7 +219,8 @@ class _Search:
             return None
         text = code.text[origin : origin + syntax.end]
         uses = tuple(self.patterns.uses([syntax], [text], self.scope))
-        return Exposure(found, *code.place(origin + syntax.start, origin + syntax.end), text[syntax.start :], uses)
+        place = code.place(origin + syntax.start, origin + syntax.end)
+        return Exposure(found, *place, text[syntax.start :], uses, is_made=code.span is not None)
 
     # --------------------------------------------------------------------------------------- macros
 

@@ -52,6 +52,89 @@ def test_sensitive(text: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        # what only an invocation makes
+        ("#define X(a) mov r8=a\nX(ar.itc)", ["X(ar.itc)"]),
+        ("#define X(a, b) mov a=b;; nop 0\nX(r8, ar.itc) X(r8, r9)", ["X(r8, ar.itc) X(r8, r9)"]),
+        ("#define IN(a) mov r8=a\n#define OUT(b) IN(b)\nOUT(ar.itc)", ["OUT(ar.itc)"]),
+        ("#define X(a) mov r8=ar.a\nX(itc)", ["X(itc)"]),
+        ("#define X(a) mov r8=ar.##a\nX(itc)", ["X(itc)"]),
+        ("#define X(a) .string #a\nX(fc r3)\nX(cover)", []),
+        ("#define X(a) a\nX(fc r3)", ["fc r3"]),
+        ("#define X(a) nop 0\nX(fc r3)", []),
+        ("#define MOVE mov\nMOVE r8=ar.itc", ["MOVE r8=ar.itc"]),
+        ("#define TO mov r8=\nTO ar.itc", ["TO ar.itc"]),
+        (".macro m a\n mov r8=\\a\n.endm\n m ar.itc\n m r9", ["m ar.itc"]),
+        (".macro m a b\n mov \\a=\\b\n.endm\n m r8 ar.itc", ["m r8 ar.itc"]),
+        (".macro m a, b=itc\n mov \\a=ar.\\b\n.endm\n m r8\n m r8, lc\n m b=itc, a=r9", ["m r8", "m b=itc, a=r9"]),
+        (".macro m op\n \\op r8=r9\n.endm\n m thash\n m add", ["m thash"]),
+        (".macro m op:vararg\n \\op\n.endm\n m mov r8=cpuid[r9]\n m nop 0", ["mov r8=cpuid[r9]"]),
+        (".macro in a\n mov r8=\\a\n.endm\n.macro out b\n in \\b\n.endm\n out ar.itc", ["out ar.itc"]),
+        (".irp x, itc, lc\n mov r8=ar.\\x\n.endr", [".irp x, itc, lc"]),
+        (".irp x, cover, nop\n \\x\n.endr", [".irp x, cover, nop"]),
+        # several on a line, one in another
+        ("A(nop 0) A(cover)", ["cover"]),
+        ("A(mov r8=ar.itc) A(thash r3=r4)", ["mov r8=ar.itc", "thash r3=r4"]),
+        ("A(A(fc r3))", ["fc r3"]),
+        ("A(fc\n r3)", ["fc\n r3"]),
+        ("A(r8,\n#ifdef B\n r9\n#else\n r10\n#endif\n)\n fc r3", ["fc r3"]),
+        # names
+        ("x = cpuid\n mov r8=x[r3]", ["mov r8=x[r3]"]),
+        ("y = ar.itc\n mov r8=y#", ["mov r8=y#"]),
+        (".z == ar.itc\n mov r8=.z", ["mov r8=.z"]),
+        ("ar.itc = r3\n mov r8=ar.itc", ["mov r8=ar.itc"]),
+        ("r9 = ar.itc\n mov r8=r9", []),
+        ("x = ar.itc\n#if 0\nx = r9\n#endif\n mov r8=x", ["mov r8=x"]),
+        ("a@b: mov r8=ar.itc", ["mov r8=ar.itc"]),
+        ("foo:: fc r3", ["fc r3"]),
+        (" mov r1=CPUID[r2]", ["mov r1=CPUID[r2]"]),
+        ("Cover\n Fc r3\n Thash r1=r2", ["Cover", "Fc r3", "Thash r1=r2"]),
+        ("fc == 5\n add == 6\n nop 0", []),
+        # the C preprocessor
+        ("#define/**/X/**/fc r3", ["fc r3"]),
+        ("#define \\\n X fc r3", ["fc r3"]),
+        ("/* c\n */ #define X fc r3", ["fc r3"]),
+        ("/*\n*/ # if 0\n fc r3\n#endif", []),
+        ("nop 0 ; # fc r3", []),
+        ("#if 1<<63 < 0\n fc r3\n#endif", ["fc r3"]),
+        ("#if 0xffffffffffffffff == -1\n fc r3\n#endif", ["fc r3"]),
+        ("#if -1 > 0u\n fc r3\n#endif", ["fc r3"]),
+        ("#if 9007199254740993 / 1 == 9007199254740993\n fc r3\n#endif", ["fc r3"]),
+        (f"#if {'9' * 400}/1\n fc r3\n#endif", ["fc r3"]),
+        ("#ifdef A\n.macro THASH x\n#else\n.macro THASH x y\n#endif\n nop 0\n.endm\n fc r3", ["fc r3"]),
+        ("#define X X+X\n ssm X\n fc r3", ["fc r3"]),
+        ("(1/0) cover\n fc r3", ["(1/0) cover", "fc r3"]),
+    ],
+)
+def test_sensitive_through_macros_and_names(text: str, expected: list[str]) -> None:
+    assert [instruction for _, instruction in found(f"{text}\n", "PV001")] == expected
+
+
+@pytest.mark.parametrize("text", ["BSW.0", "RFI", "MOV (r8)=cr.ifa", "SSM (psr.i)", "EPC"])
+def test_capitals_after_the_preprocessor(text: str) -> None:
+    """GNU as takes mnemonics in any case; but COVER and RFI are ops as long as nothing has expanded them."""
+    assert bool(found(f" {text}\n", "PV0", preprocessed=True)) is (text != "RFI")
+
+
+def test_a_ladder_of_macros_is_climbed_once() -> None:
+    ladder = "".join(f"#define A{i + 1} (A{i}+A{i})\n" for i in range(60))
+    assert found(f"#define A0 1\n{ladder} ssm A60\n fc r3\n", "PV001") == [("PV001", "fc r3")]
+
+
+def test_a_line_that_is_no_line_marker() -> None:
+    (diagnostic,) = check("nop 0\n# 5 apples\nnop 0\nfc r3\n", "PV001", preprocessed=True)
+    assert diagnostic.line == 4
+
+
+def test_many_findings_on_a_long_line_share_it() -> None:
+    diagnostics = check("fc r3;" * 5000 + "\n", "PV001")
+    assert len(diagnostics) == 5000
+    assert max(len(diagnostic.source_line) for diagnostic in diagnostics) < 500
+    assert "fc r3" in diagnostics[-1].source_line[diagnostics[-1].source_column - 1 :]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
         ("thash r1 == r2, ,", ["thash"]),
         ("(p6) mov r1 = = ar.itc", ["mov"]),
         ("mov r1 = (ar.itc", ["mov"]),
@@ -130,6 +213,7 @@ def test_an_ops_own_definition_is_the_instances_business() -> None:
         ("rsm psr.i", "use RSM_PSR_I(p0, clob0, clob1)"),
         ("(p6) itc.i r18 ;; (p7) itc.d r18", "use ITC_I_AND_D(p6, p7, r18, clob)"),
         ("itc.i r18 ;; itc.d r19", "use ITC_I(p0, r18, clob)"),
+        ("ssm psr.ic ;; srlz.i", "the nearest op is SSM_PSR_IC_AND_SRLZ_D(clob0, clob1)"),
         ("(p6) mov r16=cr.ifa", "it takes no predicate"),
         ("fc r3", "the catalog has no op for it"),
         ("mov.m r2=ar44", "use MOV_FROM_ITC(p0, pred_clob, r2, clob)"),
@@ -137,3 +221,9 @@ def test_an_ops_own_definition_is_the_instances_business() -> None:
 )
 def test_advice_names_the_op_and_its_parameters(text: str, advice: str) -> None:
     assert advice in check(f"{text}\n")[0].message
+
+
+def test_the_second_of_two_that_one_op_stands_for_asks_for_no_other() -> None:
+    first, second = check("itc.i r18 ;; itc.d r18\n")
+    assert "use ITC_I_AND_D(" in first.message
+    assert "ITC_I_AND_D in place of the instruction before stands for this one too" in second.message

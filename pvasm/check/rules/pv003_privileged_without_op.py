@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.exposure import described
 from pvasm.check.rule import Finding, Rule
 from pvasm.check.subject import Subject
 
@@ -24,5 +25,4 @@ class PrivilegedInstructionWithoutOp(Rule):
         """Every exposed instruction that is privileged and that no op replaces."""
         for exposure in subject.exposures:
             if exposure.sensitivity == "privileged" and not exposure.has_op:
-                message = "privileged instruction, and the catalog has no op for it: it traps above privilege level 0"
-                yield Finding(exposure.start, exposure.end, message)
+                yield Finding(exposure.start, exposure.end, described(exposure, "privileged instruction"))
