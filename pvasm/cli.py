@@ -25,6 +25,7 @@ def run() -> NoReturn:
     """The console script: `main`, in a process that lives no longer than it."""
     # Trees without cycles, thrown away with the process: neither looking for garbage nor clearing up pays.
     gc.disable()
+    _open_streams()
     try:
         status = main()
     except SystemExit as stop:  # argparse: bad usage, or --help
@@ -33,6 +34,13 @@ def run() -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(status)
+
+
+def _open_streams() -> None:
+    """Puts the null device in the place of output streams that whoever started us has closed."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (for as long as we live)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,9 +77,10 @@ def _fail(errors: Iterable[PvasmError]) -> int:
 
 def _complain(error: PvasmError) -> None:
     sys.stdout.flush()
-    sys.stderr.flush()
-    sys.stderr.buffer.write(f"pvasm: error: {error}\n".encode("utf-8", "surrogateescape"))
-    sys.stderr.buffer.flush()
+    with contextlib.suppress(OSError):  # the exit status tells as well
+        sys.stderr.flush()
+        sys.stderr.buffer.write(f"pvasm: error: {error}\n".encode("utf-8", "surrogateescape"))
+        sys.stderr.buffer.flush()
 
 
 def _write(text: str) -> None:
@@ -207,7 +216,12 @@ def _add_expand(commands: _Commands) -> None:
     )
     command.add_argument("files", nargs="+", metavar="FILE", help="assembly source, or - for standard input")
     command.add_argument(
-        "-i", "--instance", required=True, metavar="NAME", help="an instance's name, an instance file, or `all'"
+        "-i",
+        "--instance",
+        required=True,
+        action="append",
+        metavar="NAME",
+        help="an instance's name, an instance file, or `all'; may be repeated",
     )
     output = command.add_mutually_exclusive_group()
     output.add_argument("-o", dest="output", metavar="FILE", help="write to FILE, or - for standard output")
@@ -222,7 +236,7 @@ def _expand(options: argparse.Namespace) -> int:
 
     settings = ExpandSettings(
         files=tuple(options.files),
-        instance=options.instance,
+        instances=tuple(options.instance),
         output=options.output,
         output_directory=options.output_dir,
         line_markers=options.line_markers,

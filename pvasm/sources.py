@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from pvasm.errors import PvasmError
 
@@ -18,30 +19,31 @@ def is_header(path: str) -> bool:
     return path.endswith(_HEADER)
 
 
-def find_sources(paths: Iterable[str], errors: list[PvasmError]) -> list[tuple[str, bool]]:
-    """The files to read, in order, each once; `-` stays as it is. The flag tells a file that was named from one found.
+class Source(NamedTuple):
+    """A file to read; `folder` is the folder it was found in, None for one that was named."""
 
-    A named file is taken whatever its name. A folder is searched for assembly files and headers; folders whose names
-    start with a dot are left out. What is missing, and a folder without any such file, is added to `errors`.
+    path: str
+    folder: str | None
+
+
+def find_sources(paths: Iterable[str], errors: list[PvasmError]) -> list[Source]:
+    """The files to read, in order, each once (by whatever name); `-` stays as it is.
+
+    A named file is taken whatever its name. A folder is searched for assembly files and headers; files and folders
+    whose names start with a dot are left out, and so is what is no regular file. What is missing is added to `errors`.
     """
-    found: dict[str, bool] = {}
+    found: dict[str, Source] = {}
     for path in paths:
-        if path == "-" or not os.path.isdir(path):
-            if path != "-" and not os.path.exists(path):
-                errors.append(PvasmError("no such file or folder", path))
-            else:
-                found[path] = True
-            continue
-        before = len(found)
-        for below in _walk(path, errors):
-            found.setdefault(below, False)
-        if len(found) == before and not any(_under(name, path) for name in found):
-            errors.append(PvasmError("no assembly in this folder (.S, .s, .sx, or headers)", path))
-    return list(found.items())
-
-
-def _under(name: str, folder: str) -> bool:
-    return name.startswith(os.path.join(folder, ""))
+        if path == "-":
+            found[path] = Source(path, None)
+        elif os.path.isdir(path):
+            for below in _walk(path, errors):
+                found.setdefault(os.path.realpath(below), Source(below, path))
+        elif path and os.path.exists(path):
+            found[os.path.realpath(path)] = Source(path, None)
+        else:
+            errors.append(PvasmError("no such file or folder", path) if path else PvasmError("an empty file name"))
+    return list(found.values())
 
 
 def _walk(folder: str, errors: list[PvasmError]) -> Iterator[str]:
@@ -51,6 +53,8 @@ def _walk(folder: str, errors: list[PvasmError]) -> Iterator[str]:
     for root, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if name.endswith((*_ASSEMBLY, _HEADER)) and not name.endswith(_LINKER_SCRIPT):
-                path = os.path.join(root, name)
+            if name.startswith(".") or not name.endswith((*_ASSEMBLY, _HEADER)) or name.endswith(_LINKER_SCRIPT):
+                continue
+            path = os.path.join(root, name)
+            if os.path.isfile(path):
                 yield path.removeprefix("./") if folder == "." else path

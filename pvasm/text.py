@@ -37,6 +37,8 @@ def read_text(path: str | os.PathLike[str]) -> str:
     try:
         if name == "-":
             name = "<stdin>"
+            if sys.stdin is None:
+                raise PvasmError("standard input is closed")
             data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
         else:
             with open(name, "rb") as file:

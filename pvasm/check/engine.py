@@ -27,12 +27,15 @@ class Selection(Struct, frozen=True):
         for code in (*(self.select or ()), *self.ignore):
             if not any(known.startswith(code) for known in rules):
                 raise PvasmError(f"unknown code {code!r}: the codes are {', '.join(rules)}")
-        return [
+        chosen = [
             rule
             for code, rule in rules.items()
             if (rule.on_by_default if self.select is None else _covered(code, self.select))
             and not _covered(code, self.ignore)
         ]
+        if not chosen:
+            raise PvasmError("these settings select no code at all")
+        return chosen
 
 
 def _covered(code: str, prefixes: Collection[str]) -> bool:

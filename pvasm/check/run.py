@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -63,19 +64,31 @@ def check_files(paths: Sequence[str], settings: Settings) -> Iterator[FileResult
     checker = _Checker(settings)
     errors: list[PvasmError] = []
     sources = find_sources(paths, errors)
-    if errors:
-        yield FileResult("", errors=errors, counts=0)
     if not sources:
         checker.validate()
+    if errors:
+        yield FileResult("", errors=errors, counts=0)
+    barren = {path for path in paths if os.path.isdir(path)} - {error.path for error in errors}
     seen: set[Diagnostic] = set()
-    for path, named in sources:
-        if settings.cpp is not None and not named and is_header(path):
+    for path, folder in sources:
+        if settings.cpp is not None and folder is not None and is_header(path):
             continue  # the files that include it show it
-        result = checker.check(path, named)
-        # A header's own text comes back in every file that includes it.
-        result.diagnostics = [d for d in result.diagnostics if d.path == result.path or d not in seen]
-        seen.update(d for d in result.diagnostics if d.path != result.path)
+        result = checker.check(path, folder is None)
+        if result.counts or result.errors:
+            barren = {name for name in barren if not _is_below(path, name)}
+        # A header's own text comes back wherever it is included.
+        own = [d for d in result.diagnostics if d.path == result.path]
+        others = [d for d in dict.fromkeys(result.diagnostics) if d.path != result.path and d not in seen]
+        seen.update(others)
+        result.diagnostics = sorted(own + others)
         yield result
+    if barren:
+        errors = [PvasmError("no assembly in this folder (.S, .s, .sx, or headers)", path) for path in sorted(barren)]
+        yield FileResult("", errors=errors, counts=0)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder), ""))
 
 
 class _Checker:

@@ -20,14 +20,14 @@ ALL = "all"
 
 
 class ExpandSettings(NamedTuple):
-    """What to expand and where to. `instance` is a name, the path of an instance file, or `all`.
+    """What to expand and where to. An instance is a name, the path of an instance file, or `all`.
 
     With `output_directory` the variant of FILE for an instance is DIR/INSTANCE/FILE; with `output` (one file and one
     instance) it is that file; without either, or with `-`, it goes to standard output.
     """
 
     files: tuple[str, ...]
-    instance: str
+    instances: tuple[str, ...]
     output: str | None
     output_directory: str | None
     line_markers: bool
@@ -53,8 +53,10 @@ def expand_files(settings: ExpandSettings) -> Expanded:
     for settings that make no sense, an instance that is none, or an output that cannot be written.
     """
     catalog = load_catalog()
-    names = instance_names() if settings.instance == ALL else [settings.instance]
-    instances = [load_instance(name, catalog) for name in names]
+    names = [each for name in settings.instances for each in (instance_names() if name == ALL else [name])]
+    instances = list(
+        {instance.name: instance for instance in (load_instance(name, catalog) for name in names)}.values()
+    )
     _check_output(settings, instances)
     variants = list(_variants(settings, catalog, instances))
     if settings.output_directory is not None:
@@ -76,6 +78,8 @@ def expand_files(settings: ExpandSettings) -> Expanded:
 
 
 def _check_output(settings: ExpandSettings, instances: list[Instance]) -> None:
+    if settings.output == "" or settings.output_directory == "":
+        raise PvasmError("the output has an empty name")
     if settings.output_directory is not None:
         if "-" in settings.files:
             raise PvasmError("standard input has no name to write under: use -o")
@@ -89,7 +93,7 @@ def _check_output(settings: ExpandSettings, instances: list[Instance]) -> None:
 def _variants(settings: ExpandSettings, catalog: Catalog, instances: list[Instance]) -> Iterator[_Variant]:
     parser = Parser(is_mnemonic)
     errors: list[PvasmError] = []
-    for file in settings.files:
+    for file in {os.path.realpath(file): file for file in settings.files}.values():
         try:
             document = _document(parser, file)
         except ExpandErrors as several:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,7 +42,10 @@ CASES = [
     ("check --instance nobody {}/good.S", "unknown instance nobody", "native, xen"),
     ("check --instance ixen {}/good.S", "unknown instance ixen", "xen"),
     ("check --instance {}/nobody.yaml {}/good.S", "{}/nobody.yaml: ", "No such file"),
+    ("check {}/headers", "{}/headers: ", "no assembly"),
     ("check --select PV9999 {}/good.S", "unknown code", "PV001"),
+    ("check --select PV001 --ignore PV001 {}/good.S", "these settings", "no code"),
+    ("check --select , {}/good.S", "these settings", "no code"),
     ("check --ignore X {}/good.S", "unknown code", "PV001"),
     ("parse {}/nothing.S", "{}/nothing.S: ", "No such file"),
     ("parse {}/empty", "{}/empty: ", "directory"),
@@ -62,6 +67,8 @@ CASES = [
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("bad")
     (path / "empty").mkdir()
+    (path / "headers").mkdir()
+    (path / "headers" / "c.h").write_text("int cover;\nstatic int f(void) { return 1; }\n")
     for name, content in FILES.items():
         (path / name).write_bytes(content)
     return path
@@ -155,6 +162,26 @@ def test_latin_1_crlf_and_no_line_end_are_no_errors(tmp_path: Path) -> None:
     assert pvasm("check", tmp_path / "a.S").status == 0
     assert pvasm("expand", tmp_path / "a.S", "-i", "native", "-o", tmp_path / "b.S").status == 0
     assert (tmp_path / "b.S").read_bytes() == content.replace(b"MOV_FROM_IFA(r16)", b"mov r16 = cr.ifa")
+
+
+def test_closed_standard_streams(tmp_path: Path) -> None:
+    (tmp_path / "a.S").write_text("fc r3\n")
+    for command, status in (
+        ("check a.S >&-", 1),
+        ("check - <&-", 2),
+        ("check none.S 2>&-", 2),
+        ("check none.S 2>/dev/full", 2),
+    ):
+        done = subprocess.run(
+            f"{sys.executable} -m pvasm {command}",
+            shell=True,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, command
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")

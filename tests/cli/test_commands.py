@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,30 @@ def test_check_a_folder(tmp_path: Path) -> None:
     done = pvasm("check", cwd=tmp_path)
     assert [line.split(":")[0] for line in done.output.splitlines() if ": PV" in line] == ["a.S", "asm.h", "deep/b.s"]
     assert done.output.splitlines()[-1] == "3 errors in 3 files"
+
+
+def test_what_is_left_out_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.S").write_text("fc r1\n")
+    os.mkfifo(tmp_path / "pipe.S")
+    (tmp_path / ".#a.S").symlink_to("user@host.123")
+    (tmp_path / "b.S").symlink_to("a.S")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    done = pvasm("check", tmp_path, tmp_path / "a.S", cwd=tmp_path)
+    assert done.errors == ""
+    assert done.output.splitlines()[-1] == "1 error in 1 file"
+
+
+def test_a_header_included_twice_is_reported_once(tmp_path: Path) -> None:
+    (tmp_path / "code.h").write_text("fc r1\n")
+    (tmp_path / "a.S").write_text('#include "code.h"\n#include "code.h"\nfc r2\n')
+    (tmp_path / "b.S").write_text('#include "code.h"\n')
+    done = pvasm("check", "--cpp", ".", cwd=tmp_path)
+    assert [line.split(": ")[0] for line in done.output.splitlines() if "PV001" in line] == ["a.S:3:1", "code.h:1:1"]
+
+
+def test_a_file_whose_name_starts_with_a_dash(tmp_path: Path) -> None:
+    (tmp_path / "-x.S").write_text("fc r1\n")
+    assert pvasm("check", "--cpp", "--", "-x.S", cwd=tmp_path).status == 1
 
 
 def test_check_after_the_preprocessor(tmp_path: Path) -> None:
