@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -20,7 +21,16 @@ from pvasm.ia64.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivit
 from pvasm.paravirt.patterns import Patterns, Use
 from pvasm.syntax import lines, tree
 from pvasm.syntax.document import Define, read_document
-from pvasm.syntax.macros import Macro, bind, body_end, iterations, parameters_replaced, read_macro, substitute
+from pvasm.syntax.macros import (
+    Macro,
+    bind,
+    bind_define,
+    body_ends,
+    iterations,
+    parameters_replaced,
+    read_macro,
+    substitute,
+)
 from pvasm.syntax.parser import Parser
 
 if TYPE_CHECKING:
@@ -145,6 +155,11 @@ class _Search:
                     macros[name] = expression
         return Scope(lenient=True, operand_macros={**macros, **self.patterns.operand_macros})
 
+    @cached_property
+    def body_ends(self) -> dict[int, int]:
+        """Where the bodies of the assembler's macros and loops end."""
+        return body_ends(self.document.statements)
+
     def exposures(self) -> Iterator[Exposure]:
         whole = _Code(self.document.text)
         for position, statement in enumerate(self.document.statements):
@@ -227,12 +242,12 @@ class _Search:
     def _directive(self, position: int, statement: tree.Statement, directive: tree.Directive) -> Iterator[Exposure]:
         statements = self.document.statements
         if directive.name == ".macro":
-            macro = read_macro(statements, position)
+            macro = read_macro(directive, position, self.body_ends[position])
             if macro is not None:
                 self.macros[macro.name] = macro
         elif directive.name in (".irp", ".irpc"):
             if self.subject.concerns(statement.conditions):
-                pieces = self._pieces(statements[position + 1 : body_end(statements, position)])
+                pieces = self._pieces(statements[position + 1 : self.body_ends[position]])
                 for bound in iterations(directive):
                     yield from self._made(pieces, bound, (statement.start, statement.end), 0)
         elif not statement.in_define and self.subject.concerns(statement.conditions):
@@ -290,7 +305,7 @@ class _Search:
                 if rest and bodies:
                     found += self._statements(_Code(f"{bodies[-1]} {rest}", 0, span, depth + 1)) or ()
                 continue
-            bound = dict(zip(define.parameters, (argument.text for argument in call.arguments), strict=False))
+            bound = bind_define(define.parameters, [argument.text for argument in call.arguments])
             for body in bodies:
                 found += self._replaced(body, parameters_replaced(body, bound), span, depth)
         return found

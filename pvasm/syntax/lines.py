@@ -15,6 +15,7 @@ CHUNK, STOP, BUNDLE_OPEN, BUNDLE_CLOSE, CPP, PROBLEM = "chunk", "stop", "{", "}"
 # How far the closing parenthesis of a macro invocation that spans lines is looked for.
 _MAX_CALL_LINES = 40
 _MAX_CALL_CHARACTERS = 4096
+_MAX_GIVEN_UP = 100  # how often in vain, before a file is taken for one that never closes them
 
 
 class Piece(NamedTuple):
@@ -92,7 +93,8 @@ def split(text: str, start: int, end: int, *, preprocessed: bool = False, in_def
     chunk_start = chunk_end = -1  # the chunk being collected, if chunk_start >= 0
     depth = 0  # open parentheses in it
     resume: _Resume | None = None  # where to go back to if none closes
-    given_up = -1  # the separator at which going on has been tried in vain
+    given_up = -1  # the separator at which going on has been tried in vain last
+    times_given_up = 0
     fresh = not in_define  # whether nothing but blanks and comments stands before on the line
 
     while True:
@@ -132,7 +134,7 @@ def split(text: str, start: int, end: int, *, preprocessed: bool = False, in_def
         elif kind == "endless_comment":
             append(Piece(PROBLEM, position, position + 2, "unterminated comment"))
         else:  # a separator of some kind, a directive, or the end
-            if depth > 0 and chunk_start >= 0 and position != given_up:
+            if depth > 0 and chunk_start >= 0 and position != given_up and times_given_up < _MAX_GIVEN_UP:
                 if resume is None:
                     resume = _Resume(position, chunk_end, len(pieces))
                 if resume.goes_on(kind, text, position):
@@ -141,6 +143,7 @@ def split(text: str, start: int, end: int, *, preprocessed: bool = False, in_def
                     position = given_up = resume.position
                     chunk_end = resume.chunk_end
                     del pieces[resume.pieces :]
+                    times_given_up += 1
                     resume = None
                 continue
             if chunk_start >= 0:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from pvasm.syntax import tree
 
-_OPENING = frozenset({".macro", ".irp", ".irpc", ".rept"})
 _CLOSING = {".macro": ".endm", ".irp": ".endr", ".irpc": ".endr", ".rept": ".endr"}
 _REFERENCE = re.compile(r"\\(?:(?P<name>\w+)|@|\(\))")
 # An argument: quoted, or words and parentheses up to a blank or a comma.
@@ -43,26 +42,27 @@ def _directive(statement: tree.Statement) -> tree.Directive | None:
     return statement.syntax if isinstance(statement.syntax, tree.Directive) else None
 
 
-def body_end(statements: Sequence[tree.Statement], index: int) -> int:
-    """The index of the directive that closes the one at `index`; the number of statements if none does."""
-    closing: list[str] = []
-    for position in range(index, len(statements)):
-        directive = _directive(statements[position])
+def body_ends(statements: Sequence[tree.Statement]) -> dict[int, int]:
+    """Of each directive that opens a body, by index, the index of the one that closes it.
+
+    That is the number of statements if none does.
+    """
+    ends: dict[int, int] = {}
+    opened: list[tuple[int, str]] = []
+    for position, statement in enumerate(statements):
+        directive = _directive(statement)
         if directive is None:
             continue
-        if directive.name in _OPENING:
-            closing.append(_CLOSING[directive.name])
-        elif closing and directive.name == closing[-1]:
-            closing.pop()
-            if not closing:
-                return position
-    return len(statements)
+        if directive.name in _CLOSING:
+            opened.append((position, _CLOSING[directive.name]))
+        elif opened and directive.name == opened[-1][1]:
+            ends[opened.pop()[0]] = position
+    ends.update((position, len(statements)) for position, _ in opened)
+    return ends
 
 
-def read_macro(statements: Sequence[tree.Statement], index: int) -> Macro | None:
-    """The macro that the `.macro` at `index` defines; None if it has no name."""
-    directive = _directive(statements[index])
-    assert directive is not None
+def read_macro(directive: tree.Directive, index: int, end: int) -> Macro | None:
+    """The macro that the `.macro` at `index` defines, whose body ends before `end`; None if it has no name."""
     words = re.match(r"\s*([^\s,]+)\s*,?(.*)", ", ".join(directive.arguments), re.DOTALL)
     if words is None:
         return None
@@ -70,7 +70,7 @@ def read_macro(statements: Sequence[tree.Statement], index: int) -> Macro | None
         Parameter(found["name"], (found["default"] or "").strip('"'), found["kind"] == "vararg")
         for found in _PARAMETER.finditer(words[2])
     )
-    return Macro(words[1], parameters, index + 1, body_end(statements, index))
+    return Macro(words[1], parameters, index + 1, end)
 
 
 def arguments(text: str) -> list[str]:
@@ -120,6 +120,20 @@ def substitute(text: str, bound: Mapping[str, str]) -> str:
         return bound.get(name, found[0])
 
     return _REFERENCE.sub(value, text)
+
+
+def bind_define(parameters: Sequence[str], given: Sequence[str]) -> dict[str, str]:
+    """What the arguments of an invocation give the parameters of a `#define`.
+
+    `...` and `x...` take all that is left.
+    """
+    bound: dict[str, str] = {}
+    for position, parameter in enumerate(parameters):
+        if parameter.endswith("..."):
+            bound[parameter.removesuffix("...").strip() or "__VA_ARGS__"] = ", ".join(given[position:])
+        else:
+            bound[parameter] = given[position] if position < len(given) else ""
+    return bound
 
 
 def parameters_replaced(body: str, bound: Mapping[str, str]) -> str:

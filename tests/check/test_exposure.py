@@ -61,6 +61,8 @@ def test_sensitive(text: str, expected: list[str]) -> None:
         ("#define X(a) .string #a\nX(fc r3)\nX(cover)", []),
         ("#define X(a) a\nX(fc r3)", ["fc r3"]),
         ("#define X(a) nop 0\nX(fc r3)", []),
+        ("#define X(x...) x\nX(nop 0 ; ptc.l r3, r4 ; fc r3)", ["fc r3"]),
+        ("#define X(a, ...) __VA_ARGS__\nX(1, mov r8=cpuid[r9])", ["mov r8=cpuid[r9]"]),
         ("#define MOVE mov\nMOVE r8=ar.itc", ["MOVE r8=ar.itc"]),
         ("#define TO mov r8=\nTO ar.itc", ["TO ar.itc"]),
         (".macro m a\n mov r8=\\a\n.endm\n m ar.itc\n m r9", ["m ar.itc"]),
