@@ -271,25 +271,33 @@ class _Search:
             in_tail = list(self._statements(code.part(start, start + len(call.tail))) or ())
         else:
             in_tail = []
-        made = self._expanded(call, written, code.place(origin + call.start, end), code.depth)
-        if made is not None:
-            by_text = {" ".join(exposure.text.split()): exposure for exposure in made}
-            kept = [exposure for exposure in in_arguments if " ".join(exposure.text.split()) in by_text]
-            for exposure in kept:
-                by_text.pop(" ".join(exposure.text.split()), None)
-            in_arguments = [*kept, *by_text.values()]
-        yield from in_arguments
+        made, is_known = self._expanded(call, written, code.place(origin + call.start, end), code.depth)
+        by_text = {" ".join(exposure.text.split()): exposure for exposure in made}
+        for exposure in in_arguments:
+            text = " ".join(exposure.text.split())
+            if text in by_text or not is_known:
+                by_text.pop(text, None)
+                yield exposure
+        yield from by_text.values()
         yield from in_tail
 
-    def _expanded(self, call: tree.MacroCall, written: str, span: tuple[int, int], depth: int) -> list[Exposure] | None:
-        """What the macro's body exposes with the arguments of a call, and not without; None if it is not known."""
+    def _expanded(
+        self, call: tree.MacroCall, written: str, span: tuple[int, int], depth: int
+    ) -> tuple[list[Exposure], bool]:
+        """What the macro's body exposes with the arguments of a call, and not without.
+
+        And whether it is known what becomes of the arguments: then what does not come out as code, is none.
+        """
+        found: list[Exposure] = []
         if depth >= _MAX_DEPTH:
-            return []
+            return found, False
         macro = self.macros.get(call.name)
         if macro is not None:
             pieces = self._pieces(self.document.statements[macro.first : macro.end])
-            return list(self._made(pieces, bind(macro, written[len(call.name) :]), span, depth))
-        found: list[Exposure] | None = None
+            bound = bind(macro, written[len(call.name) :])
+            is_known = all(self._parses(substitute(piece, bound)) for piece in pieces)
+            return list(self._made(pieces, bound, span, depth)), is_known
+        is_known = False
         for define in self.defines.get(call.name, ()):
             if (define.parameters is None) is call.parenthesised:
                 continue
@@ -298,7 +306,6 @@ class _Search:
                 for piece in lines.split(define.body, 0, len(define.body), in_define=True)
                 if piece.kind == lines.CHUNK
             ]
-            found = found or []
             if define.parameters is None:
                 # `#define MOVE mov` / `MOVE r8 = ar.itc`
                 rest = written[len(call.name) :].strip()
@@ -306,9 +313,14 @@ class _Search:
                     found += self._statements(_Code(f"{bodies[-1]} {rest}", 0, span, depth + 1)) or ()
                 continue
             bound = bind_define(define.parameters, [argument.text for argument in call.arguments])
-            for body in bodies:
-                found += self._replaced(body, parameters_replaced(body, bound), span, depth)
-        return found
+            replaced = [parameters_replaced(body, bound) for body in bodies]
+            is_known = all(map(self._parses, replaced))
+            for before, after in zip(bodies, replaced, strict=True):
+                found += self._replaced(before, after, span, depth)
+        return found, is_known
+
+    def _parses(self, text: str) -> bool:
+        return not any(isinstance(syntax, tree.Unparsed) for syntax in self.parser.chunk(text.strip()))
 
     def _pieces(self, body: Iterable[tree.Statement]) -> list[str]:
         """The statements of a .macro's body in which its arguments may matter."""

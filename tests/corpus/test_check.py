@@ -117,3 +117,19 @@ def is_conditional(lines: list[str], line: int) -> bool:
         elif re.match(r"\s*#\s*endif", text):
             depth -= 1
     return depth > 0
+
+
+WRITTEN = re.compile(  # an exposed instruction as people write it, in a line without comments
+    r"(?<![\w.])(bsw\.[01]|rfi|tpa|ssm|rsm|cover)\b|(?<![\w.])mov(\.m)?\s+\S+\s*=\s*(psr\b|cr\.|ar\.itc)|mov\s+(psr\.l|cr\.\w+)\s*="
+)
+
+
+def test_headers(corpus: Corpus) -> None:
+    """Macros that every file uses are found where they are defined."""
+    for name in ("kernel/minstate.h", "include/asm/mca_asm.h"):
+        path = corpus.root / "tree/arch/ia64" / name
+        code = re.sub(r"/\*.*?\*/", lambda m: re.sub(r"[^\n]", " ", m[0]), path.read_text(), flags=re.S)
+        code = re.sub(r"//[^\n]*", "", code)
+        written = Counter(n for n, line in enumerate(code.split("\n"), 1) for _ in WRITTEN.finditer(line))
+        assert Counter(d.line for d in diagnostics(str(path))) == written
+        assert sum(written.values()) > 3
