@@ -183,7 +183,7 @@ class _Search:
 
     def _may_be_c(self, statement: tree.Statement) -> bool:
         """Whether a statement of a header that may hold C is a declaration, say: `int cover;`."""
-        return self.subject.may_hold_c and statement.macro is None
+        return self.subject.holds_c and statement.macro is None
 
     # --------------------------------------------------------------------------------- instructions
 

@@ -159,12 +159,13 @@ class _Checker:
         rules = self.rules
         catalog, known, parser = self._prepared()
         document = read_document(parser, text, result.path, preprocessed=True if self.settings.cpp else None)
-        subject = Subject(document, catalog, known, may_hold_c=is_header(result.path) and not named)
-        if subject.may_hold_c:
-            if not subject.holds_assembly():
-                result.counts = 0
-                return
-            rules = [rule for rule in rules if rule.in_mixed_headers]
+        subject = Subject(document, catalog, known, named=named or not is_header(result.path))
+        if not subject.named and not subject.holds_assembly():
+            result.counts = 0
+            return
+        if subject.holds_c:
+            result.diagnostics = run(subject, [rule for rule in rules if rule.in_mixed_headers])
+            return
         result.diagnostics = run(subject, rules)
         result.errors += [
             PvasmError(problem.message, *document.place(problem.offset))

@@ -20,13 +20,13 @@ class Subject(Struct, dict=True):
     """A document under the eyes of the rules.
 
     `known` says which macros are known to be defined or not: code that cannot be compiled so is nobody's concern.
-    `may_hold_c` is set for a header that nobody said is assembly.
+    `named` tells a file that somebody said is assembly from a header found in a folder, which may hold C as well.
     """
 
     document: Document
     catalog: Catalog
     known: Known
-    may_hold_c: bool = False
+    named: bool = True
 
     def concerns(self, conditions: tuple[tree.Condition, ...]) -> bool:
         """Whether code under these conditions is compiled for any instance in question."""
@@ -59,11 +59,31 @@ class Subject(Struct, dict=True):
         return False
 
     @cached_property
+    def holds_c(self) -> bool:
+        """Whether C stands in a header beside assembly: then what stands outside of macros may be either."""
+        return not self.named and any(
+            not statement.in_define
+            and (
+                isinstance(statement.syntax, tree.Unparsed)
+                or (isinstance(statement.syntax, tree.MacroCall) and statement.syntax.name in _C_WORDS)
+            )
+            and self.concerns(statement.conditions)
+            for statement in self.document.statements
+        )
+
+    @cached_property
     def exposures(self) -> list[Exposure]:
         """The sensitive, privileged and level-dependent instructions of the document, in order."""
         from pvasm.check.exposure import find_exposures
 
         return find_exposures(self)
+
+
+# What a statement of C begins with, and no macro is called.
+_C_WORDS = frozenset(
+    """char const do else enum extern for if inline int long register return short signed static struct switch typedef
+    union unsigned void volatile while""".split()
+)
 
 
 def _may_be_c(text: str) -> bool:

@@ -82,6 +82,8 @@ def test_check_a_folder(tmp_path: Path) -> None:
         "deep/b.s": "fc r2\n",
         "asm.h": "#define GO(r) fc r\n",
         "c.h": "struct x { int cover : 1; };\nstatic inline void f(void) { fc (x); }\n",
+        "mixed.h": "#define GO(r) fc r\n struct x { int cover; };\n static int f(void) { cover; return cover; }\n",
+        "pure.h": "WRAP(fc r9)\n mov r1 = r2\n cover\n",
         "vmlinux.lds.S": "SECTIONS { *(.text) }\n",
         "notes.txt": "fc r3\n",
         ".git/d.S": "fc r4\n",
@@ -89,8 +91,15 @@ def test_check_a_folder(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     done = pvasm("check", cwd=tmp_path)
-    assert [line.split(":")[0] for line in done.output.splitlines() if ": PV" in line] == ["a.S", "asm.h", "deep/b.s"]
-    assert done.output.splitlines()[-1] == "3 errors in 3 files"
+    assert [line.split(":")[0] for line in done.output.splitlines() if ": PV" in line] == [
+        "a.S",
+        "asm.h",
+        "mixed.h",
+        "pure.h",
+        "pure.h",
+        "deep/b.s",
+    ]
+    assert done.output.splitlines()[-1] == "6 errors in 5 files"
 
 
 def test_what_is_left_out_of_a_folder(tmp_path: Path) -> None:
