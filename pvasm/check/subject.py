@@ -81,8 +81,10 @@ class Subject(Struct, dict=True):
 
 # What a statement of C begins with, and no macro is called.
 _C_WORDS = frozenset(
-    """char const do else enum extern for if inline int long register return short signed static struct switch typedef
-    union unsigned void volatile while""".split()
+    {
+        *("char", "const", "do", "else", "enum", "extern", "for", "if", "inline", "int", "long", "register", "return"),
+        *("short", "signed", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while"),
+    }
 )
 
 

@@ -8,34 +8,34 @@ between.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 
 from pvasm.errors import PvasmError
-from pvasm.expand.invocations import Given, Hidden, Invocation, find_invocations
-from pvasm.paravirt.arguments import RegisterNotKnownError, mismatch
+from pvasm.expand.definitions import Definitions
+from pvasm.expand.invocations import BLANKS, Given, Hidden, Invocation, find_invocations
+from pvasm.paravirt.arguments import RegisterNotKnownError, mismatch, operand
 from pvasm.paravirt.catalog import Catalog, Op
-from pvasm.paravirt.instance import Instance, instance_names, load_instance
+from pvasm.paravirt.instance import Instance, instance_summaries
 from pvasm.syntax import tree
-from pvasm.syntax.cpp import reachable
 from pvasm.syntax.document import Document
 from pvasm.text import Edit, apply_edits
 
 _INDENT = re.compile(r"[ \t]*")
 _MARKER = re.compile(r"#(?:line)?[ \t]+\d+[ \t]+\"")
-_CODE = re.compile(
-    r"""
-      (?P<newline>\n)
-    | //(?:\\[ \t\r]*\n|[^\n])*
-    | /\*(?s:.*?)(?:\*/|\Z)
-    | "(?:\\[^\n]|[^"\\\n])*"
-    | \\[ \t\r]*\n
-    | [^\n/"\\]+
-    | (?s:.)
-    """,
-    re.VERBOSE,
-)
+_SEPARATOR = re.compile(r"[ \t]*;")
+_NEXT_WORD = re.compile(r"(?:[ \t\r\n]|\\[ \t\r]*\n|/\*(?s:.*?)\*/)*(\w+)")
+
+# Where a stop may stand within a bundle: its template, and the slot before the stop (SDM 3:3.3, table 3-1).
+_STOPS_INSIDE = frozenset({("mii", 1), ("mmi", 0)})
+
+# What makes the C preprocessor or the assembler skip lines, or read them twice: it begins, goes on, ends.
+_OPENS = re.compile(r"if(?:n?def)?|\.(?:if\w*|rept|irpc?)")
+_GOES_ON = re.compile(r"el(?:if|ifn?def|se)|\.else\w*")
+_CLOSES = re.compile(r"endif|\.(?:endif|endr)")
+
+_AFTER_CPP = "expand after the C preprocessor has run"
+_NOT_IN_MACRO = "in a .macro it cannot be known: write the registers out, or use a #define in place of the .macro"
 
 
 class ExpandErrors(Exception):  # noqa: N818  (it is several)
@@ -54,19 +54,29 @@ def expand(document: Document, catalog: Catalog, instance: Instance, *, line_mar
     lines that an expansion adds, so that what the assembler or the C preprocessor says of the variant names the line of
     the source.
     Raises ExpandErrors with every invocation that has a wrong number or kind of arguments, a predicate before it, or
-    arguments that the instance does not take; PvasmError for a template that fails.
+    arguments that the instance does not take, and with every op's name that would stay as it is; PvasmError for a
+    template that fails.
     """
     errors: list[PvasmError] = []
     edits: list[Edit] = []
     expander = _Expander(document, catalog, instance, line_markers)
-    for found in sorted(find_invocations(document, catalog.ops), key=lambda found: found.start):
+    invocations, hidden = find_invocations(document, catalog.ops, expander.definitions)
+    places = [name.start for name in hidden]
+    wrong: list[tuple[Invocation | Hidden, list[tuple[int, str]]]] = [
+        (name, [(name.start, f"{name.name} {name.message}")]) for name in hidden
+    ]
+    for found in invocations:
+        if bisect_right(places, found.start) < bisect_left(places, found.end):
+            continue
         problems = list(expander.problems(found))
-        if not problems and isinstance(found, Invocation):
+        if not problems:
             try:
                 edits.append(expander.edit(found))
             except _UnsuitableError as error:
-                problems = [(found.start, error.message)]
-        if problems and expander.is_compiled(found):
+                problems = [(found.start, f"{found.name}{error.message}")]
+        wrong.append((found, problems))
+    for found_wrong, problems in sorted(wrong, key=lambda item: item[0].start):
+        if problems and expander.definitions.is_compiled(document.statements[found_wrong.statement]):
             errors += (PvasmError(message, *document.place(offset)) for offset, message in problems)
     if errors:
         raise ExpandErrors(errors)
@@ -74,7 +84,7 @@ def expand(document: Document, catalog: Catalog, instance: Instance, *, line_mar
 
 
 class _UnsuitableError(Exception):
-    """An invocation that cannot be expanded where it stands; `message` says why and what to do."""
+    """An invocation that cannot be expanded where it stands; `message`, put after the op's name, says why."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -89,26 +99,18 @@ class _Expander:
         self.catalog = catalog
         self.instance = instance
         self.line_markers = line_markers
+        # What is known of the C preprocessor's macros when the variant is compiled.
+        others = {summary.defines: False for summary in instance_summaries()}
+        self.definitions = Definitions(document, {**others, instance.defines: True})
         # What the file defines itself is what the C preprocessor will put there.
-        self.constants = {define.name: define.name for define in document.defines if define.name in catalog.constants}
-        # The spans of the statements that stand on several lines; those in a #define's body are within its own.
-        self.multi_line = [
-            (statement.start, statement.end)
-            for statement in document.statements
-            if line_markers
-            and not statement.in_define
-            and document.text.find("\n", statement.start, statement.end) >= 0
-        ]
-        self.moved: list[int] = []  # the ends of the invocations whose expansions are longer than they were
+        self.constants = {name: name for name in sorted(catalog.constants) if name in self.definitions.cpp_macros}
+        self.grown: list[int] = []  # where expansions have more lines than the invocations had
 
     # ---------------------------------------------------------------------------------- what is wrong
 
-    def problems(self, found: Invocation | Hidden) -> Iterator[tuple[int, str]]:
+    def problems(self, found: Invocation) -> Iterator[tuple[int, str]]:
         """What is wrong with an invocation, each with its place."""
         op = self.catalog.ops[found.name]
-        if isinstance(found, Hidden):
-            yield found.start, f"{op.name} stands where no instruction can stand; an op is a statement of its own"
-            return
         if found.predicate is not None:
             takes = [
                 parameter.name for parameter in op.parameters if parameter.kind == "predicate" and parameter.use == "in"
@@ -123,28 +125,45 @@ class _Expander:
             number = f"{len(op.parameters)} argument{'s' * (len(op.parameters) != 1)}"
             yield found.start, f"{op.name} takes {number}, not {len(arguments)}: {op.signature}"
             return
+        statement = self.document.statements[found.statement]
+        registers = self.definitions.registers(statement)
         wrong = False
         for parameter, argument in zip(op.parameters, arguments, strict=True):
-            problem = mismatch(argument.text, parameter.kind, parameter.use, self.catalog.kernel_registers)
+            problem = mismatch(argument.text, parameter.kind, parameter.use, self.catalog.kernel_registers, registers)
             # In a macro's body the name may be a parameter of the macro.
-            in_macro = self.document.statements[found.statement].macro is not None
+            in_macro = statement.macro is not None
             if problem and not (in_macro and parameter.kind == "kernel-register" and argument.text):
                 wrong = True
                 yield argument.offset, f"{op.name}, parameter {parameter.name}: {problem}"
         if not wrong:
-            for index, message in self.instance.conflicts(op, [argument.text for argument in arguments]):
-                yield arguments[index].offset, f"{op.name}: {message}"
+            yield from self.conflicts(op, found, arguments)
 
-    def is_compiled(self, found: Invocation | Hidden) -> bool:
-        """Whether an invocation stands in code that is compiled for the instance, or may be."""
+    def conflicts(self, op: Op, found: Invocation, arguments: Sequence[Given]) -> Iterator[tuple[int, str]]:
+        """The arguments that the instance does not take together; in a macro's body, wherever the macro is invoked."""
         statement = self.document.statements[found.statement]
-        return not statement.conditions or reachable(statement.conditions, self.known)
+        registers = self.definitions.registers(statement)
+        texts = [argument.text for argument in arguments]
+        try:
+            bindings = self.definitions.bindings(statement, texts)
+            for binding in bindings:
+                for index, message in self.instance.conflicts(
+                    op, [binding.meanings.get(text, text) for text in texts], registers
+                ):
+                    line = self.document.place(binding.offset).line
+                    where = f" where {statement.macro} is invoked on line {line}" if binding.meanings else ""
+                    yield arguments[index].offset, f"{op.name}: {message}{where}"
+            if not bindings:
+                list(self.instance.conflicts(op, texts, registers))
+        except RegisterNotKnownError as error:
+            yield found.start, f"{op.name}{self.not_known(error, statement)}"
 
-    @cached_property
-    def known(self) -> dict[str, bool]:
-        """What is known of the C preprocessor's macros when the variant is compiled."""
-        others = {load_instance(name).defines: False for name in instance_names()}
-        return {**others, self.instance.defines: True}
+    def not_known(self, error: RegisterNotKnownError, statement: tree.Statement) -> str:
+        """What to say where it matters which register an argument is."""
+        way_out = _NOT_IN_MACRO if statement.macro is not None and not statement.in_define else _AFTER_CPP
+        if operand(error.text).frame is not None:
+            way_out = "write it by its number, as r32"
+        message = f": in instance {self.instance.name} it matters which register {error.text} is"
+        return f"{message}, and its name does not tell; {way_out}"
 
     # ------------------------------------------------------------------------------------ expanding
 
@@ -153,70 +172,125 @@ class _Expander:
         text = self.document.text
         statement = self.document.statements[found.statement]
         lines: Sequence[str] = self.lines(self.catalog.ops[found.name], found)
-        # A line marker in the body of a .macro would be obeyed wherever the macro is invoked.
-        one_line = statement.in_define or (self.line_markers and statement.macro is not None)
-        if found.tail or found.in_argument is not None:
+        if found.after_call or found.in_argument is not None:
             followed_by_stop = preceded_by_stop = False
         else:
             preceded_by_stop = self.is_stop(found.statement - 1, statement)
             followed_by_stop = not found.followed and self.is_stop(found.statement + 1, statement)
         lines = _without_doubled_stops(lines, preceded_by_stop, followed_by_stop)
-        replaced = text[found.start : found.end]
-        if found.in_argument is not None:
-            return Edit(found.start, found.end, self.as_argument(found, lines))
+        self.check_bundle(found, lines)
         newline = self.newline(found.start)
-        lost_lines = replaced.count("\n")
-        if one_line:
-            result = _joined(lines) + (f" \\{newline}" if statement.in_define else newline) * lost_lines
+        lost_lines = text.count("\n", found.start, found.end)
+        lost = (f" \\{newline}" if statement.in_define else newline) * lost_lines
+        if found.word is not None:
+            return Edit(found.start, found.end, self.as_word(found, lines, statement) + self.lost_in_word(found, lost))
+        # A line marker in the body of a .macro would be obeyed wherever the macro is invoked.
+        one_line = statement.in_define or (self.line_markers and statement.macro is not None)
+        if found.in_argument is not None:
+            result = self.as_argument(found, lines) + lost
+        elif one_line or len(lines) <= 1:
+            result = _joined(lines) + lost
         else:
-            result = self.on_lines(found, lines, newline)
-            result += newline * (lost_lines - len(lines) + 1)
+            result = self.on_lines(found, lines, newline, lost_lines)
         # Invocations one after another on a line need a separator between what they become.
-        if found.tail:
-            result = f"; {result}" if text[: found.start].rstrip()[-1:] not in (";", "") else result
-        if found.followed and not text[found.end :].lstrip(" \t").startswith(";") and not self.next_is_op(found):
+        if found.after_call and _last_character(text, found.start) not in (";", ""):
+            result = f"; {result}"
+        if found.followed and not _SEPARATOR.match(text, found.end) and not self.next_is_op(found):
             result = f"{result} ;"
         return Edit(found.start, found.end, result)
 
     def next_is_op(self, found: Invocation) -> bool:
         """Whether what follows an invocation in its statement is an op, which brings its own separator."""
-        following = re.compile(r"\s*(\w+)").match(self.document.text, found.end)
+        following = _NEXT_WORD.match(self.document.text, found.end)
         return following is not None and following[1] in self.catalog.ops
 
     def lines(self, op: Op, found: Invocation) -> tuple[str, ...]:
         """What an invocation becomes."""
+        statement = self.document.statements[found.statement]
+        texts = [argument.text for argument in _given(found)]
         try:
-            return self.instance.lines(op, [argument.text for argument in _given(found)], self.constants)
+            return self.instance.lines(op, texts, self.constants, self.definitions.registers(statement))
         except RegisterNotKnownError as error:
-            message = f"{op.name}: in instance {self.instance.name} it matters which register {error.text} is,"
-            raise _UnsuitableError(
-                f"{message} and its name does not tell; expand after the C preprocessor has run"
-            ) from None
+            raise _UnsuitableError(self.not_known(error, statement)) from None
+
+    def check_bundle(self, found: Invocation, lines: Sequence[str]) -> None:
+        """Raises _UnsuitableError if the lines cannot stand where the invocation does in an explicit bundle."""
+        bundle = found.bundle
+        if bundle is None:
+            return
+        out = "take the braces away"
+        joined = _joined(lines)
+        number = sum(part.strip(" \t")[:1] not in ("", ".") for part in joined.split(";"))
+        if number > 1:
+            what = f" becomes {number} instructions in instance {self.instance.name}"
+            raise _UnsuitableError(f"{what}, which do not fit in a bundle: {out}")
+        fits = bundle.is_last or bundle.template is None or (bundle.template, bundle.slot) in _STOPS_INSIDE
+        if joined.startswith(";;") or (joined.endswith(";;") and not fits):
+            what = f" brings a stop in instance {self.instance.name}"
+            raise _UnsuitableError(f"{what}, which cannot stand here in a bundle: {out}")
 
     def as_argument(self, found: Invocation, lines: Sequence[str]) -> str:
-        """An expansion as an argument of another macro."""
+        """An expansion as an argument, or a part of one, that the C preprocessor reads."""
         result = _joined(lines)
-        if found.quoted:
-            return f'"{result}"' if re.search(r"[\s,]", result) else result
         if "," in result:
-            message = f"{found.name}: its expansion has a comma, which would split the argument of {found.in_argument};"
-            raise _UnsuitableError(f"{message} expand after the C preprocessor has run")
+            message = f": its expansion has a comma, which would split the argument of {found.in_argument};"
+            raise _UnsuitableError(f"{message} {_AFTER_CPP}")
         return result
 
-    def on_lines(self, found: Invocation, lines: Sequence[str], newline: str) -> str:
+    def as_word(self, found: Invocation, lines: Sequence[str], statement: tree.Statement) -> str:
+        """An expansion as an argument that GNU as reads: quoted, unless it is one word.
+
+        The quotes are taken away before the macro's body is read, but not those in an argument that is `:vararg`.
+        """
+        result = _joined(lines)
+        if not re.search(r"[ \t,;]", result):
+            return result
+        macro, word = found.in_argument or "", found.word
+        assert word is not None
+        known = self.definitions.gas_macros.get(macro, [])
+        # The number and the name of the parameter that takes the rest.
+        rest = [
+            (number, parameter.name)
+            for definition in known
+            for number, parameter in enumerate(definition.parameters)
+            if parameter.vararg
+        ]
+        if any(word.keyword == name or (word.keyword is None and word.number == number) for number, name in rest):
+            if ";" not in result:
+                return result
+            message = (
+                f": {macro} takes its last argument as it stands (:vararg), up to the first `;'; the expansion has"
+            )
+            raise _UnsuitableError(f"{message} one: write the op in the macro's body, or outside the macro")
+        if any(word.number > number for number, _ in rest):
+            message = f": {macro} takes the rest of the line as one argument (:vararg); write the op outside the macro"
+            raise _UnsuitableError(message)
+        unclear = statement.in_define or macro in self.definitions.cpp_macros or macro.startswith("\\")
+        if '"' in result or (unclear and not known and not macro.startswith(".")):
+            message = f": its expansion would have to be quoted as an argument of {macro}, if that is a .macro;"
+            raise _UnsuitableError(f"{message} write `;' before it if it is an instruction of its own")
+        return f'"{result}"'
+
+    def lost_in_word(self, found: Invocation, lost: str) -> str:
+        """What keeps the number of lines where an argument that GNU as reads stood on several."""
+        if not lost or lost.startswith(" \\"):
+            return lost
+        if self.document.preprocessed:
+            raise _UnsuitableError(f": as an argument of {found.in_argument}, it must stand on one line")
+        return "".join(f" \\{line}" for line in lost.splitlines(keepends=True))
+
+    def on_lines(self, found: Invocation, lines: Sequence[str], newline: str, lost_lines: int) -> str:
         """An expansion on lines of its own, each after the first indented as the invocation's."""
-        if len(lines) == 1:
-            return lines[0]
         text = self.document.text
         start = text.rfind("\n", 0, found.start) + 1
         indent = _INDENT.match(text, start)
         assert indent is not None
         blanks = indent[0] or "\t"
-        marker = ""
-        if self.line_markers:
-            marker = self.marker(found.start) + newline
-            self.moved.append(found.end)
-        return f"{newline}{marker}{blanks}".join(lines)
+        if not self.line_markers:
+            return f"{newline}{blanks}".join(lines) + newline * (lost_lines - len(lines) + 1)
+        self.grown.append(found.start)
+        marker = self.marker(found.start) + newline
+        return f"{newline}{marker}{blanks}".join(lines) + newline * lost_lines
 
     def marker(self, offset: int) -> str:
         """The line marker for the line that an offset stands in."""
@@ -247,34 +321,46 @@ class _Expander:
     # --------------------------------------------------------------------------------- line markers
 
     def markers(self) -> list[Edit]:
-        """The line markers at the start, and after the lines whose expansions added lines; one a place."""
+        """The line markers at the start, and where lines that have grown may have been skipped with their markers."""
         if not self.line_markers:
             return []
+        text = self.document.text
         places: dict[int, Edit] = {}
-        if self.document.text and not _MARKER.match(self.document.text):
+        if text and not _MARKER.match(text):
             # The first says which file the variant was made of.
             places[0] = Edit(0, 0, self.marker(0) + self.newline(0))
-        for end in self.moved:
-            at = self.next_line(end)
-            if at < len(self.document.text) and at not in places:
-                newline = "\r\n" if self.document.text[at - 2 : at] == "\r\n" else "\n"
-                places[at] = Edit(at, at, self.marker(at) + newline)
+        for end in self.ends_of_grown_arms() if self.grown else ():
+            newline = text.find("\n", end)
+            if 0 <= newline < len(text) - 1:
+                at = newline + 1
+                places[at] = Edit(at, at, self.marker(at) + self.newline(newline))
         return list(places.values())
 
-    def next_line(self, offset: int) -> int:
-        """The offset of the first line after `offset` that starts outside a comment and between statements."""
-        text = self.document.text
-        position = offset
-        while position < len(text):
-            found = _CODE.match(text, position)
-            assert found is not None
-            position = found.end()
-            if found["newline"]:
-                at = bisect_left(self.multi_line, (position, 0)) - 1
-                if at < 0 or self.multi_line[at][1] <= position:
-                    return position
-                position = self.multi_line[at][1]
-        return len(text)
+    def ends_of_grown_arms(self) -> Iterator[int]:
+        """The ends of the directives after an arm of a conditional, or a repetition, in which lines have grown."""
+        grown = sorted(self.grown)
+        # How many had grown when each began that is open: those of the preprocessor, and the assembler's.
+        opened: dict[type, list[int]] = {tree.CppDirective: [], tree.Directive: []}
+        for statement in self.document.statements:
+            syntax = statement.syntax
+            if not isinstance(syntax, tree.CppDirective | tree.Directive) or statement.in_define:
+                continue
+            number = bisect_left(grown, statement.start)
+            before = opened[type(syntax)]
+            if _OPENS.fullmatch(syntax.name):
+                before.append(number)
+            elif before and _GOES_ON.fullmatch(syntax.name):
+                if number > before[-1]:
+                    yield statement.end
+            elif before and _CLOSES.fullmatch(syntax.name) and number > before.pop():
+                yield statement.end
+
+
+def _last_character(text: str, offset: int) -> str:
+    """The last character before an offset that is no blank."""
+    while offset > 0 and text[offset - 1] in BLANKS:
+        offset -= 1
+    return text[offset - 1 : offset]
 
 
 def _given(found: Invocation) -> tuple[Given, ...]:

@@ -1,32 +1,61 @@
-"""Where a document invokes ops: as statements, as arguments of other macros, and one after another."""
+"""Where a document invokes ops: as statements, as arguments of other macros, and one after another.
+
+GNU as takes mnemonics in any case, so `COVER` that stays assembles as the bare instruction. Therefore every name of an
+op is accounted for: as an invocation, as something else that it clearly is (a label, a symbol, a parameter), or as
+`Hidden`, which is an error.
+"""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pvasm.expand.definitions import Definitions
+from pvasm.paravirt.catalog import Op
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
+from pvasm.syntax.tokens import BUNDLE_TEMPLATES
+
+BLANKS = " \t\r\n\f\v"  # no other character is one, for the C preprocessor and for GNU as
 
 _TOKEN = re.compile(
     r"""
-      (?P<blank>(?:\s|\\[ \t\r]*\n)+|/\*(?s:.*?)\*/|//[^\n]*)
-    | (?P<name>[A-Za-z_.$\\][\w.$\\]*)
+      (?P<blank>(?:[ \t\r\n\f\v]|\\[ \t\r]*\n)+|/\*(?s:.*?)\*/|//[^\n]*)
+    | (?P<name>[A-Za-z_.$\\\udc80-\udcff][\w.$\\\udc80-\udcff]*)
+    | (?P<number>\d[\w.$]*)
     | (?P<string>"(?:\\[^\n]|[^"\\\n])*"|'(?:\\[^\n]|[^'\\\n])'?)
-    | (?P<separator>;)
-    | (?P<open>\()
-    | (?P<close>\))
-    | (?P<comma>,)
     | (?P<other>(?s:.))
     """,
     re.VERBOSE,
 )
-_COMMENT = re.compile(r"/\*(?s:.*?)\*/|//[^\n]*|\\[ \t\r]*\n")
+_COMMENT = re.compile(r"/\*(?s:.*?)\*/|//[^\n]*")
+_JOINED = re.compile(r"\\[ \t\r]*\n")
+_BROKEN_NAME = re.compile(r"(?<![\w.$\\])[A-Za-z_][\w.$]*(?:\\[ \t\r]*\n[\w.$]+)+(?![\w.$\\])")
+
+
+# Directives whose arguments are symbols, sections, values or text, and never code.
+_NO_CODE = frozenset(
+    {f".{name}" for name in ("global", "globl", "weak", "weakref", "hidden", "internal", "protected", "local")}
+    | {f".{name}" for name in ("symver", "set", "equ", "equiv", "eqv", "comm", "common", "lcomm", "extern", "alias")}
+    | {f".{name}" for name in ("secalias", "proc", "endp", "type", "size", "section", "pushsection", "file", "ident")}
+    | {f".{name}" for name in ("purgem", "ifdef", "ifndef", "ifnotdef", "byte", "short", "word", "long", "quad")}
+    | {f".{width}byte" for width in (2, 4, 8)}
+)
+_ENDS = frozenset((";", ",", "{", "}"))
+_LONGEST_BUNDLE = 200  # tokens
+
+_NO_PLACE = "stands where no instruction can stand; an op is a statement of its own"
+_AMONG_WORDS = "is one word among others, and would stay as it is; an op is a statement of its own: write `;' between"
+_HEAD = "is followed by what is no argument of it; an op is a statement of its own: write {signature}, and `;' after it"
+_IN_DIRECTIVE = "would stay as it is in the arguments of {directive}; an op is a statement of its own"
+_BROKEN = "is written over several lines; write it on one"
 
 
 class Given(NamedTuple):
@@ -36,95 +65,143 @@ class Given(NamedTuple):
     offset: int
 
 
-class Invocation(Struct, frozen=True):
+class Word(NamedTuple):
+    """One of the arguments that GNU as reads, separated by blanks or commas: its number from 0, or its `NAME=`."""
+
+    number: int
+    keyword: str | None
+
+
+class Bundle(NamedTuple):
+    """The explicit bundle around an invocation: its template, if it names one, and the invocation's slot in it."""
+
+    template: str | None
+    slot: int
+    is_last: bool
+
+
+class Invocation(Struct, frozen=True, kw_only=True):
     """An invocation of an op, from `start` to `end` in the document's text.
 
-    `predicate` is the offset of a predicate before it, if there is one. `in_argument` names the macro in whose
-    argument it stands, and `quoted` tells that this argument ends at a blank unless it is quoted. `tail` is true if it
-    stands after another invocation in one statement, `followed` if something stands after it there.
+    `predicate` is the offset of a predicate before it, if there is one. `in_argument` names the macro or directive in
+    whose argument it stands; `word` tells which argument, where GNU as reads them. `after_call` is true if it stands
+    right after another invocation, `followed` if something stands right after it.
     """
 
     name: str
-    arguments: tuple[Given, ...]
-    parenthesised: bool
+    arguments: tuple[Given, ...] = ()
+    parenthesised: bool = False
     start: int
     end: int
     statement: int
     predicate: int | None = None
     in_argument: str | None = None
-    quoted: bool = False
-    tail: bool = False
+    word: Word | None = None
+    after_call: bool = False
     followed: bool = False
+    bundle: Bundle | None = None
 
 
 class Hidden(NamedTuple):
-    """An op's name where no statement starts: in an operand, or in text that could not be parsed."""
+    """An op's name where it would be left as it is: in an operand, in text that could not be parsed, among words."""
 
     name: str
     start: int
     statement: int
+    message: str
 
 
-def find_invocations(document: Document, ops: Collection[str]) -> Iterator[Invocation | Hidden]:
-    """The invocations of `ops` in a document, and their names where no invocation can stand; in no particular order."""
-    text = document.text
-    starts: set[int] = set()
-    for index, statement in enumerate(document.statements):
-        if isinstance(statement.syntax, tree.MacroCall):
-            for found in _of_call(text, index, statement.origin, statement.syntax, ops):
-                starts.add(found.start)
-                yield found
-    yield from _hidden(document, ops, starts)
+def find_invocations(
+    document: Document, ops: Mapping[str, Op], definitions: Definitions
+) -> tuple[list[Invocation], list[Hidden]]:
+    """The invocations of `ops` in a document, and their names where no invocation can stand; both in order."""
+    names = re.compile(rf"(?<![\w.$])(?P<name>{'|'.join(map(re.escape, ops))})(?![\w.$])(?P<call>[ \t\r\n]*\()?")
+    by_statement: dict[int, list[re.Match[str]]] = {}
+    for name in names.finditer(document.text) if ops else ():
+        at = _statement_at(document, name.start())
+        if at is not None:
+            by_statement.setdefault(at, []).append(name)
+    found: list[Invocation] = []
+    hidden: list[Hidden] = [] if document.preprocessed else list(_broken(document, ops))
+    for index, matches in by_statement.items():
+        invocations = list(_Finder(document, index, ops, definitions).invocations())
+        known = {invocation.start for invocation in invocations}
+        found += invocations
+        hidden += _hidden(document, index, [name for name in matches if name.start() not in known], ops, definitions)
+    return sorted(found, key=lambda invocation: invocation.start), sorted(hidden, key=lambda name: name.start)
 
 
-def _hidden(document: Document, ops: Collection[str], known: set[int]) -> Iterator[Hidden]:
-    """The names of ops with a parenthesis after them, and any in unparsed text, that are no invocations."""
-    names = re.compile(rf"(?<![\w.$])(?:{'|'.join(map(re.escape, ops))})(?![\w.$])(?P<call>\s*\()?")
-    statements = document.statements
-    for found in names.finditer(document.text) if ops else ():
-        if found.start() in known:
-            continue
-        at = bisect_right(statements, found.start(), key=lambda statement: statement.start) - 1
-        if at < 0 or statements[at].end <= found.start():
-            continue  # a comment
-        statement = statements[at]
-        if isinstance(statement.syntax, tree.CppDirective | tree.Directive | tree.Label):
-            continue
-        if not found["call"] and not isinstance(statement.syntax, tree.Unparsed):
-            continue
+# ------------------------------------------------------------------------- names that would be left
+
+
+def _hidden(
+    document: Document,
+    index: int,
+    matches: list[re.Match[str]],
+    ops: Mapping[str, Op],
+    definitions: Definitions,
+) -> Iterator[Hidden]:
+    """Those of the names of ops in a statement, which are no invocations, that are nothing else that is fine."""
+    statement = document.statements[index]
+    parameters = definitions.parameters(statement) if statement.in_define else ()
+    before: dict[int, _Token | None] = {}  # the token before each name
+    if matches:
         tokens = _tokens(document.text, statement.start, statement.end)
-        if any(token.kind == "name" and token.start == found.start() for token in tokens):
-            yield Hidden(found[0].rstrip("( \t\r\n"), found.start(), at)
+        before = {token.start: last for last, token in pairwise([None, *tokens]) if token and token.kind == "name"}
+    for found in matches:
+        if found.start() in before and found["name"] not in parameters:
+            message = _message(document, statement, found, before[found.start()], ops)
+            if message is not None:
+                yield Hidden(found["name"], found.start(), index, message)
 
 
-def _of_call(text: str, index: int, origin: int, call: tree.MacroCall, ops: Collection[str]) -> Iterator[Invocation]:
-    """The invocations in one statement that is a macro invocation."""
-    if call.name in ops:
-        predicate = None if call.predicate is None else origin + call.start
-        given = tuple(Given(_clean(argument.text), origin + argument.start) for argument in call.arguments)
-        yield Invocation(
-            call.name,
-            given,
-            call.parenthesised,
-            origin + call.name_start,
-            origin + call.call_end,
-            index,
-            predicate,
-            followed=bool(call.tail),
-        )
-    else:
-        for argument in call.arguments:
-            start, end = origin + argument.start, origin + argument.end
-            for found in _of_text(text, start, end, index, ops, call.name):
-                if call.parenthesised:
-                    yield found
-                elif (found.start, found.end) == (start, end):
-                    yield replace(found, quoted=True)
-    if call.tail:
-        yield from _of_text(text, origin + call.call_end, origin + call.end, index, ops, None)
+def _statement_at(document: Document, offset: int) -> int | None:
+    """The index of the statement that an offset stands in; None in a comment."""
+    at = bisect_right(document.statements, offset, key=lambda statement: statement.start) - 1
+    return at if at >= 0 and offset < document.statements[at].end else None
+
+
+def _message(
+    document: Document, statement: tree.Statement, found: re.Match[str], before: _Token | None, ops: Mapping[str, Op]
+) -> str | None:
+    """Why an op's name, after the token `before` of its statement, cannot stand where it does; None if it can."""
+    start = found.start()
+    match statement.syntax:
+        case tree.Unparsed():
+            return _NO_PLACE
+        case tree.MacroCall() if before and before.kind == "#" and document.text[before.start - 1] == "#":
+            return None  # pasted to another word
+        case tree.MacroCall(name=name, call_end=end) if not found["call"]:
+            return _NO_PLACE if name in ops and start < statement.origin + end else _AMONG_WORDS
+        case tree.Instruction(mnemonic_start=head) if statement.origin + head == start:
+            return _HEAD.format(signature=ops[found["name"]].signature)
+        case tree.Directive(name=".macro"):
+            is_default = before and (before.kind == "=" or (before.kind != "," and before.end == start))
+            return _IN_DIRECTIVE.format(directive=".macro") if is_default else None
+        case tree.Directive(name=name) if name[0] == "." and name not in _NO_CODE:
+            return _IN_DIRECTIVE.format(directive=name)
+        case tree.Directive() | tree.CppDirective() | tree.Label() | tree.Tag():
+            return None
+        case tree.MacroCall():
+            return _NO_PLACE
+    return _NO_PLACE if found["call"] else None
+
+
+def _broken(document: Document, ops: Mapping[str, Op]) -> Iterator[Hidden]:
+    """The names of ops over several lines, which the C preprocessor joins."""
+    for found in _BROKEN_NAME.finditer(document.text) if _JOINED.search(document.text) else ():
+        name = _JOINED.sub("", found[0])
+        at = _statement_at(document, found.start())
+        if name in ops and at is not None:
+            yield Hidden(name, found.start(), at, _BROKEN)
+
+
+# ----------------------------------------------------------------------------------- invocations
 
 
 class _Token(NamedTuple):
+    """A word or a character; `kind` is `name`, `number`, `string`, or the character."""
+
     kind: str
     start: int
     end: int
@@ -133,75 +210,236 @@ class _Token(NamedTuple):
 def _tokens(text: str, start: int, end: int) -> list[_Token]:
     """The tokens between two offsets, without blanks and comments."""
     return [
-        _Token(found.lastgroup or "", *found.span())
+        _Token(found[0] if found.lastgroup == "other" else found.lastgroup or "", *found.span())
         for found in _TOKEN.finditer(text, start, end)
         if found.lastgroup != "blank"
     ]
 
 
-def _of_text(
-    text: str, start: int, end: int, index: int, ops: Collection[str], macro: str | None
-) -> Iterator[Invocation]:
-    """The invocations in a piece of a statement: an argument of `macro`, or the tail after another invocation."""
-    tokens = _tokens(text, start, end)
-    at = 0
-    at_head = True
-    predicate: int | None = None
-    while at < len(tokens):
-        token = tokens[at]
-        following = tokens[at + 1].kind if at + 1 < len(tokens) else "end"
-        if token.kind == "separator":
-            at_head, predicate = True, None
-        elif token.kind == "open" and at_head:
-            closing = _closing(tokens, at)
-            predicate, at = token.start, closing
-        elif token.kind == "name" and at_head:
-            name = text[token.start : token.end]
-            is_call = following == "open"
-            if is_call:
-                closing = _closing(tokens, at + 1)
-                inner = tokens[at + 2 : closing]
-                call_end = tokens[min(closing, len(tokens) - 1)].end
-                if name in ops:
-                    given = tuple(_arguments(text, inner, call_end))
-                    followed = closing + 1 < len(tokens) and tokens[closing + 1].kind not in ("separator", "comma")
-                    yield Invocation(
-                        name,
-                        given,
-                        True,
-                        token.start,
-                        call_end,
-                        index,
-                        predicate,
-                        macro,
-                        False,
-                        macro is None,
-                        followed,
-                    )
-                elif inner:
-                    yield from _of_text(text, inner[0].start, inner[-1].end, index, ops, name)
-                at = closing
-            elif name in ops and following in ("end", "separator", "comma"):
-                yield Invocation(name, (), False, token.start, token.end, index, predicate, macro, False, macro is None)
-            at_head, predicate = is_call, None
-        elif token.kind == "comma" and macro is not None:
-            at_head, predicate = True, None
+class _Finder:
+    """Finds the invocations in one statement."""
+
+    def __init__(self, document: Document, index: int, ops: Mapping[str, Op], definitions: Definitions) -> None:
+        self.document = document
+        self.text = document.text
+        self.index = index
+        self.statement = document.statements[index]
+        self.definitions = definitions
+        parameters = definitions.parameters(self.statement) if self.statement.in_define else ()
+        self.ops = {name for name in ops if name not in parameters} if parameters else ops
+
+    def invocations(self) -> Iterator[Invocation]:
+        syntax = self.statement.syntax
+        if isinstance(syntax, tree.MacroCall):
+            yield from self.of_call(syntax)
+        elif isinstance(syntax, tree.Directive):
+            yield from self.of_directive(syntax)
+
+    def of_call(self, call: tree.MacroCall) -> Iterator[Invocation]:
+        """The invocations in a macro invocation: itself, in its arguments, and after it."""
+        origin = self.statement.origin
+        end = origin + call.call_end
+        if call.name in self.ops:
+            start = origin + call.name_start
+            after_name = start + len(call.name)
+            # Read anew: what the parser takes for a blank may be none.
+            tokens = _tokens(self.text, after_name, end)
+            given = _arguments(self.text, tokens[1:-1] if call.parenthesised else tokens, end)
+            yield Invocation(
+                name=call.name,
+                arguments=tuple(given) if call.arguments or call.parenthesised else (),
+                parenthesised=call.parenthesised,
+                start=start,
+                end=end if call.parenthesised or call.arguments else after_name,
+                statement=self.index,
+                predicate=None if call.predicate is None else origin + call.start,
+                followed=bool(call.tail),
+                bundle=self.bundle,
+            )
+        elif call.parenthesised:
+            for argument in call.arguments:
+                yield from self.of_text(origin + argument.start, origin + argument.end, call.name)
         else:
-            at_head = False
-        at += 1
+            yield from self.of_words(_tokens(self.text, origin + call.name_start + len(call.name), end), call.name)
+        if call.tail:
+            yield from self.of_text(end, self.statement.end, None)
+
+    def of_directive(self, directive: tree.Directive) -> Iterator[Invocation]:
+        """The invocations in the arguments of a directive that makes code of them."""
+        tokens = _tokens(self.text, self.statement.start + len(directive.name), self.statement.end)
+        if directive.name == ".irp":
+            yield from self.of_words(tokens[1:], directive.name)
+        elif directive.name == ".macro":
+            yield from self.of_defaults(tokens)
+        elif directive.name in self.definitions.gas_macros:
+            yield from self.of_words(tokens, directive.name)
+
+    # ---------------------------------------------------- arguments as the C preprocessor reads them
+
+    def of_text(self, start: int, end: int, macro: str | None) -> Iterator[Invocation]:
+        """The invocations in a piece of a statement: an argument of `macro`, or what stands after an invocation."""
+        tokens = _tokens(self.text, start, end)
+        closings = _closings(tokens)
+        macros = [(len(tokens), macro)]  # those whose arguments we are in, with the tokens that close them
+        bundle: int | None = None  # the brace that is open
+        predicate: int | None = None
+        at_head, after_call = True, macro is None
+        at = 0
+        while at < len(tokens):
+            token = tokens[at]
+            if at == macros[-1][0]:
+                macros.pop()
+                at_head = after_call = True
+                predicate = None
+            elif token.kind in (";", "{", "}") or (token.kind == "," and macros[-1][1] is not None):
+                bundle = {"{": at, "}": None}.get(token.kind, bundle)
+                at_head, after_call, predicate = True, False, None
+            elif at_head and (skipped := _prefix(self.text, tokens, at)):
+                at += skipped - 1
+                after_call = False
+            elif at_head and token.kind == "(":
+                predicate, at = token.start, closings[at]
+            elif at_head and token.kind == "name":
+                last = _call_end(tokens, closings, at)
+                found = self.at_head(tokens, at, last, macros[-1], predicate)
+                if found is not None:
+                    inside = _bundle_in(self.text, tokens, bundle, at, last)
+                    yield replace(found, after_call=after_call, bundle=inside or self.bundle)
+                    at_head = after_call = last > at
+                    at = last
+                elif last > at:
+                    macros.append((last, self.text[token.start : token.end]))
+                    at_head, after_call = True, False
+                    at += 1
+                else:
+                    at_head = False
+                predicate = None
+            else:
+                at_head = False
+            at += 1
+
+    @cached_property
+    def bundle(self) -> Bundle | None:
+        """The explicit bundle that the statement stands in."""
+        return _bundle_around(self.document, self.index)
+
+    def at_head(
+        self, tokens: list[_Token], at: int, last: int, around: tuple[int, str | None], predicate: int | None
+    ) -> Invocation | None:
+        """The invocation that a statement's head in a piece of text is, up to the token `last`.
+
+        `around` is the macro in whose argument it stands, and the token that closes that.
+        """
+        name = self.text[tokens[at].start : tokens[at].end]
+        is_last = last + 1 >= min(around[0], len(tokens))
+        followed = not is_last and tokens[last + 1].kind not in _ENDS
+        is_call = last > at
+        if name not in self.ops or (followed and not is_call):
+            return None
+        end = tokens[min(last, len(tokens) - 1)].end
+        return Invocation(
+            name=name,
+            arguments=tuple(_arguments(self.text, tokens[at + 2 : last], end)) if is_call else (),
+            parenthesised=is_call,
+            start=tokens[at].start,
+            end=end,
+            statement=self.index,
+            predicate=predicate,
+            in_argument=around[1],
+            followed=followed,
+        )
+
+    # --------------------------------------------------------------- arguments as GNU as reads them
+
+    def of_words(self, tokens: list[_Token], macro: str) -> Iterator[Invocation]:
+        """The invocations among arguments that are separated by blanks or commas."""
+        closings = _closings(tokens)
+        at = number = 0
+        while at < len(tokens):
+            if tokens[at].kind == ",":
+                at += 1
+                continue
+            keyword = None
+            if tokens[at].kind == "name" and at + 2 < len(tokens) and tokens[at + 1].kind == "=":
+                keyword = self.text[tokens[at].start : tokens[at].end]
+                at += 2
+            last = _call_end(tokens, closings, at) if tokens[at].kind == "name" else at
+            end = _word_end(tokens, closings, at)
+            if end <= last + 1:
+                found = self.as_word(tokens, at, last, macro, Word(number, keyword))
+                if found is not None:
+                    yield found
+            at = max(end, last + 1)
+            number += 1
+
+    def of_defaults(self, tokens: list[_Token]) -> Iterator[Invocation]:
+        """The invocations among the defaults of a `.macro`'s parameters."""
+        closings = _closings(tokens)
+        for at in range(1, len(tokens)):
+            if tokens[at - 1].kind == "=" and tokens[at].kind == "name":
+                last = _call_end(tokens, closings, at)
+                if _word_end(tokens, closings, at) <= last + 1:
+                    found = self.as_word(tokens, at, last, ".macro", Word(0, None))
+                    if found is not None:
+                        yield found
+
+    def as_word(self, tokens: list[_Token], at: int, last: int, macro: str, word: Word) -> Invocation | None:
+        """The invocation that the tokens from `at` to `last` are, if they are one."""
+        name = self.text[tokens[at].start : tokens[at].end]
+        if name not in self.ops or last >= len(tokens):
+            return None
+        end = tokens[last].end
+        return Invocation(
+            name=name,
+            arguments=tuple(_arguments(self.text, tokens[at + 2 : last], end)) if last > at else (),
+            parenthesised=last > at,
+            start=tokens[at].start,
+            end=end,
+            statement=self.index,
+            in_argument=macro,
+            word=word,
+        )
 
 
-def _closing(tokens: list[_Token], at: int) -> int:
-    """The index of the parenthesis that closes the one at `at`; the number of tokens if none does."""
-    depth = 0
-    for index in range(at, len(tokens)):
-        if tokens[index].kind == "open":
-            depth += 1
-        elif tokens[index].kind == "close":
-            depth -= 1
-            if depth == 0:
-                return index
-    return len(tokens)
+def _prefix(text: str, tokens: list[_Token], at: int) -> int:
+    """The number of tokens of the label, tag or template at a statement's head; 0 if there is none."""
+    kinds = [token.kind for token in tokens[at : at + 4]]
+    if kinds[0] in ("name", "number") and kinds[1:2] == [":"]:
+        return 3 if kinds[2:3] == [":"] else 2
+    if kinds in (["[", "name", ":", "]"], ["[", "number", ":", "]"]):
+        return 4
+    return int(_template(text, tokens[at]) is not None)
+
+
+def _template(text: str, token: _Token) -> str | None:
+    """The bundle template that a token names, without its dot."""
+    word = text[token.start : token.end].lower()
+    return word[1:] if word[:1] == "." and word[1:] in BUNDLE_TEMPLATES else None
+
+
+def _closings(tokens: list[_Token]) -> dict[int, int]:
+    """The index of the parenthesis that closes each; the number of tokens where none does."""
+    found: dict[int, int] = {}
+    opened: list[int] = []
+    for index, token in enumerate(tokens):
+        if token.kind == "(":
+            opened.append(index)
+        elif token.kind == ")" and opened:
+            found[opened.pop()] = index
+    return {**found, **dict.fromkeys(opened, len(tokens))}
+
+
+def _call_end(tokens: list[_Token], closings: Mapping[int, int], at: int) -> int:
+    """The index of the last token of `NAME` or `NAME(...)` at `at`; beyond the last where a parenthesis is open."""
+    return closings.get(at + 1, at) if at + 1 < len(tokens) else at
+
+
+def _word_end(tokens: list[_Token], closings: Mapping[int, int], at: int) -> int:
+    """The index after the tokens that stand together from `at` on, with all between parentheses."""
+    while True:
+        at = closings.get(at, at) + 1
+        if at >= len(tokens) or tokens[at].kind == "," or tokens[at].start > tokens[at - 1].end:
+            return min(at, len(tokens))
 
 
 def _arguments(text: str, tokens: list[_Token], end: int) -> Iterator[Given]:
@@ -210,8 +448,8 @@ def _arguments(text: str, tokens: list[_Token], end: int) -> Iterator[Given]:
     first: int | None = None
     last = end
     for token in tokens:
-        depth += (token.kind == "open") - (token.kind == "close")
-        if token.kind == "comma" and depth == 0:
+        depth += (token.kind == "(") - (token.kind == ")")
+        if token.kind == "," and depth == 0:
             yield Given(_clean(text[first:last]), first) if first is not None else Given("", token.start)
             first = None
         else:
@@ -224,4 +462,51 @@ def _clean(text: str) -> str:
     """An argument's text on one line, without comments."""
     if text.isalnum():
         return text
-    return " ".join(_COMMENT.sub(" ", text).split())
+    return re.sub(r"[ \t\r\n\f\v]+", " ", _COMMENT.sub(" ", _JOINED.sub("", text))).strip(" ")
+
+
+# --------------------------------------------------------------------------------------- bundles
+
+
+def _bundle_around(document: Document, index: int) -> Bundle | None:
+    """The explicit bundle that a statement stands in."""
+    statements = document.statements
+    here = statements[index]
+    template, slot = None, 0
+    for at in range(index - 1, -1, -1):
+        before = statements[at]
+        if (before.macro, before.in_define) != (here.macro, here.in_define):
+            return None
+        match before.syntax:
+            case tree.BundleClose():
+                return None
+            case tree.BundleOpen():
+                return Bundle(template, slot, _closes(document, index))
+            case tree.Template(name=name):
+                template = name
+            case tree.Instruction() | tree.MacroCall():
+                slot += 1
+        if slot > 3:
+            return None  # no bundle is so long: a brace is missing
+    return None
+
+
+def _closes(document: Document, index: int) -> bool:
+    """Whether nothing but stops stands between a statement and a closing brace."""
+    for after in document.statements[index + 1 :]:
+        if not isinstance(after.syntax, tree.Stop):
+            return isinstance(after.syntax, tree.BundleClose)
+    return False
+
+
+def _bundle_in(text: str, tokens: list[_Token], opening: int | None, at: int, last: int) -> Bundle | None:
+    """The bundle after the brace `opening` of a piece of text, for the invocation from token `at` to `last`."""
+    if opening is None or at - opening > _LONGEST_BUNDLE:
+        return None
+    inside = tokens[opening + 1 : at]
+    templates = [name for name in (_template(text, token) for token in inside) if name is not None]
+    slot = sum(
+        token.kind == ";" != before.kind and _template(text, before) is None for before, token in pairwise(inside)
+    )
+    rest = (token.kind for token in islice(tokens, last + 1, last + 4) if token.kind != ";")
+    return Bundle(templates[0] if templates else None, slot, next(rest, "") == "}")

@@ -11,12 +11,10 @@ from pvasm.expand.expander import ExpandErrors, expand
 from pvasm.files import write_atomically
 from pvasm.ia64 import is_mnemonic
 from pvasm.paravirt.catalog import Catalog, load_catalog
-from pvasm.paravirt.instance import Instance, instance_names, load_instance
+from pvasm.paravirt.instance import ALL, Instance, instance_names, load_instance
 from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import Parser
 from pvasm.text import encode, read_text
-
-ALL = "all"
 
 
 class ExpandSettings(NamedTuple):

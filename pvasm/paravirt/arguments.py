@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pvasm.ia64.registers import FILE_NOUNS, INDEXED, PSR_MASKS, REGISTERS
+from pvasm.syntax import tree
+from pvasm.syntax.parser import Parser
 
 Kind = Literal["general", "predicate", "kernel-register"]
 Use = Literal["in", "out", "clobber"]
 
 # in0 is r32: the stacked registers start there, with the inputs (SDM 1:4.1). What loc0 and out0 are depends on `alloc`.
 _STACKED = re.compile(r"(?P<group>in|loc|out)(?P<number>[1-8]?\d|9[0-5])")
-_INDEXED = re.compile(r"(?P<file>\w+)\s*\[.*\]", re.DOTALL)
-_NAME = re.compile(r"(?!\d)[\w.$]+(?:\s*\(.*\))?", re.DOTALL)
+_ODD_BLANK = re.compile(r"[^\S \t]|\ufeff")
+_NO_REGISTER = re.compile(r"[rfpb]\d+|(?:in|loc|out)\d+")
 _KINDS = {"r": "general", "p": "predicate"}
 _NUMBER = re.compile(r"[-+~]*\d\w*|'.*'?")
-_PARENTHESISED = re.compile(r"\(\s*(\S+)\s*\)")
+_PARENTHESISED = re.compile(r"\([ \t]*(\S+)[ \t]*\)")
+_NO_NAMES: Mapping[str, str] = {}
+# The first register of each file that `alloc` renames and loops rotate (SDM 1:4.1, 1:4.5.1).
+_FIRST_ROTATING = {"r": 32, "p": 16}
 
 DUE: dict[tuple[Kind, Use], str] = {
     ("general", "in"): "a general register",
@@ -45,12 +51,15 @@ class Operand(Struct, frozen=True):
     """An argument by its text. `register` is its one name among aliases (`ret0` is `r8`), None if that is not known.
 
     `kind` is what the text shows: `general`, `predicate`, `unknown` (a name that may be anything: a cpp macro, a
-    `.macro` argument, an assembler symbol), or a description of what else it is.
+    `.macro` argument, an assembler symbol), or a description of what else it is. `frame` tells what the name of a
+    stacked or rotating register counts from: `in`, `loc`, `out`, or a name of `.rotr` (and `index` is the number then).
     """
 
     text: str
     kind: str
     register: str | None
+    frame: str | None = None
+    index: str | None = None
 
 
 @lru_cache(maxsize=4096)
@@ -62,24 +71,71 @@ def operand(text: str) -> Operand:
         return Operand(text, noun, register.text)
     stacked = _STACKED.fullmatch(text)
     if stacked:
-        return Operand(text, "general", f"r{32 + int(stacked['number'])}" if stacked["group"] == "in" else text)
-    indexed = _INDEXED.fullmatch(text)
-    if indexed and indexed["file"] in INDEXED:
-        return Operand(text, "an element of an indexed register file", None)
+        group, number = stacked["group"], stacked["number"]
+        return Operand(text, "general", f"r{32 + int(number)}" if group == "in" else None, group, number)
+    if _NO_REGISTER.fullmatch(text):
+        return Operand(text, "no register that there is", None)
     if text in PSR_MASKS:
         return Operand(text, "a number", None)
-    if "\\" in text or "##" in text or _NAME.fullmatch(text):
-        return Operand(text, "unknown", None)
     if not text:
         return Operand(text, "nothing", None)
+    match None if _ODD_BLANK.search(text) or text[0] == "(" else _parser().expression(text):
+        case tree.Index(file=file) if file in INDEXED:
+            return Operand(text, "an element of an indexed register file", None)
+        case tree.Index(file=file, index=index):
+            return Operand(text, "unknown", None, file, text[index.start : index.end])
+        case tree.Name(is_symbol=False) | tree.Call():
+            return Operand(text, "unknown", None)
     return Operand(text, "a number" if _NUMBER.fullmatch(text) else "an expression", None)
 
 
-def mismatch(text: str, kind: Kind, use: Use, kernel_registers: Mapping[str, int]) -> str | None:
-    """What is wrong with `text` as an argument of this kind and use; None if nothing is, as far as its text tells."""
-    given, due = operand(text), DUE[kind, use]
+@cache
+def _parser() -> Parser:
+    return Parser(lambda word: False)
+
+
+def named(text: str, names: Mapping[str, str]) -> Operand:
+    """The operand that `text` is, where `names` tells which registers some names stand for."""
+    given = operand(text)
+    meant = names.get(text) if given.kind == "unknown" else None
+    return given if meant is None else replace(operand(meant), text=text)
+
+
+def same_register(left: Operand, right: Operand) -> bool | None:
+    """Whether two operands are the same register; None if their texts do not tell."""
+    if left.text == right.text:
+        return True
+    if left.frame is not None and right.frame is not None:
+        fixed = {left.frame, right.frame} <= {"in", "loc", "out"}
+        if fixed or (left.frame == right.frame and _are_numbers(left.index, right.index)):
+            return (left.frame, left.index) == (right.frame, right.index)
+        return None
+    if left.register is not None and right.register is not None:
+        return left.register == right.register
+    apart = (_is_static(left) and right.frame) or (_is_static(right) and left.frame)
+    return False if apart else None
+
+
+def _are_numbers(*words: str | None) -> bool:
+    return all(word is not None and word.isdecimal() for word in words)
+
+
+def _is_static(given: Operand) -> bool:
+    """Whether an operand is a register that is neither stacked nor rotating."""
+    register = REGISTERS.get(given.register or "")
+    return register is not None and register.number < _FIRST_ROTATING.get(register.file, 0)
+
+
+def mismatch(
+    text: str, kind: Kind, use: Use, kernel_registers: Mapping[str, int], names: Mapping[str, str] = _NO_NAMES
+) -> str | None:
+    """What is wrong with `text` as an argument of this kind and use; None if nothing is, as far as its text tells.
+
+    `names` tells which registers some names stand for.
+    """
+    given, due = named(text, names), DUE[kind, use]
     if kind == "kernel-register":
-        if text in kernel_registers or "\\" in text or "##" in text:
+        if text in kernel_registers or (("\\" in text or "##" in text) and given.kind == "unknown"):
             return None
         known = ", ".join(kernel_registers)
         if not text:
@@ -123,12 +179,10 @@ class TemplateArgument:
             theirs = operand(other)
         else:
             return False
-        if self._operand.text == theirs.text:
-            return True
-        for side in (self._operand, theirs):
-            if side.register is None:
-                raise RegisterNotKnownError(side.text)
-        return self._operand.register == theirs.register
+        same = same_register(self._operand, theirs)
+        if same is None:
+            raise RegisterNotKnownError((self._operand if self._operand.register is None else theirs).text)
+        return same
 
     @property
     def number(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast, get_args
 
@@ -14,14 +15,18 @@ from pvasm import data
 from pvasm.compiled import compiled
 from pvasm.errors import PvasmError
 from pvasm.paravirt import yaml_nodes
-from pvasm.paravirt.arguments import TemplateArgument, operand
+from pvasm.paravirt.arguments import Operand, RegisterNotKnownError, TemplateArgument, named, operand, same_register
 from pvasm.paravirt.catalog import Catalog, Op, load_catalog
+from pvasm.paravirt.expansion import flaw
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.yaml_nodes import Node, fault, near
 
 Environment = Literal["hardware", "xen", "trap"]
 
+ALL = "all"  # not a name of an instance, but of all of them
+
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_FILE = re.compile(r"(?:\./)?(?P<name>[^/]+\.ya?ml)")
 _SYMBOL = re.compile(r"[A-Za-z_]\w*")
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*")
 _RANGE = re.compile(r"r(\d{1,3})-r(\d{1,3})")
@@ -41,8 +46,10 @@ class Definition(Struct, frozen=True):
     not_among: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-# What an expansion depends on: the op, its arguments, and constants that hold instead of the catalog's.
-_Expanding = tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]]
+# What an expansion depends on: the op, its arguments, the registers that they are known to be, and constants that hold
+# instead of the catalog's.
+_Expanding = tuple[str, tuple[str, ...], tuple[str | None, ...], tuple[tuple[str, str], ...]]
+_NO_NAMES: Mapping[str, str] = {}
 
 
 class Instance(Struct):
@@ -62,51 +69,76 @@ class Instance(Struct):
     definitions: Mapping[str, Definition]
     catalog: Catalog
     files: tuple[str, ...] = ()
-    _lines: dict[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], tuple[str, ...]] = field(
-        default_factory=dict
-    )
+    _lines: dict[_Expanding, tuple[str, ...]] = field(default_factory=dict)
 
-    def lines(self, op: Op, arguments: Sequence[str], constants: Mapping[str, str] | None = None) -> tuple[str, ...]:
-        """The assembly lines that `op` with these arguments (one a parameter) is in this instance.
+    def lines(
+        self,
+        op: Op,
+        arguments: Sequence[str],
+        constants: Mapping[str, str] | None = None,
+        names: Mapping[str, str] = _NO_NAMES,
+    ) -> tuple[str, ...]:
+        """The assembly lines that `op` with these arguments (one a parameter) is in this instance; there may be none.
 
-        `constants` are values for constants of the catalog that hold instead of the catalog's own.
+        `constants` are values for constants of the catalog that hold instead of the catalog's own; `names` tells which
+        registers some names stand for.
         Stops stand at the ends of lines or on their own. Raises RegisterNotKnownError where they depend on which
         register an argument is and its text does not tell, PvasmError for a template that fails.
         """
-        key = (op.name, tuple(arguments), tuple(constants.items()) if constants else ())
+        meant = tuple(map(names.get, arguments)) if names else ()
+        key = (op.name, tuple(arguments), meant, tuple(constants.items()) if constants else ())
         lines = self._lines.get(key)
         if lines is None:
-            made = self._expanded(op, arguments, {**self.catalog.constants, **(constants or {})})
+            made = self._expanded(op, arguments, {**self.catalog.constants, **(constants or {})}, names)
             lines = self._lines[key] = tuple(_ALWAYS.sub("", line) for line in made)
         return lines
 
-    def _expanded(self, op: Op, arguments: Sequence[str], constants: Mapping[str, str]) -> tuple[str, ...]:
+    def _expanded(
+        self, op: Op, arguments: Sequence[str], constants: Mapping[str, str], names: Mapping[str, str]
+    ) -> tuple[str, ...]:
         given = {parameter.name: text for parameter, text in zip(op.parameters, arguments, strict=True)}
         template = self.definitions[op.name].template
         if template is None:
             return (self.catalog.replaced(op, given, constants),)
         registers = self.catalog.kernel_registers
         values: dict[str, Any] = {**constants, **self.constants}
-        values.update((name, TemplateArgument(operand(text), registers)) for name, text in given.items())
-        return template.render(values)
+        values.update((name, TemplateArgument(named(text, names), registers)) for name, text in given.items())
+        lines = template.render(values)
+        if problem := flaw(lines, self.catalog.ops):
+            raise template.error(problem)
+        return lines
 
-    def conflicts(self, op: Op, arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
-        """The arguments (by index) that this instance does not take together, and why."""
+    def conflicts(
+        self, op: Op, arguments: Sequence[str], names: Mapping[str, str] = _NO_NAMES
+    ) -> Iterator[tuple[int, str]]:
+        """The arguments (by index) that this instance does not take together, and why.
+
+        `names` tells which registers some names stand for. Raises RegisterNotKnownError, after all that are known,
+        where it depends on which general register an argument is. A predicate's name that nothing explains (Linux's
+        `pUStk`) counts as a register of its own.
+        """
         definition = self.definitions[op.name]
-        names = [parameter.name for parameter in op.parameters]
-        registers = [operand(text).register or text for text in arguments]
+        given = {p.name: named(text, names) for p, text in zip(op.parameters, arguments, strict=True)}
+        places = {name: index for index, name in enumerate(given)}
+        general = {parameter.name for parameter in op.parameters if parameter.kind == "general"}
+        unknown: list[Operand] = []
         for group in definition.apart:
-            seen: dict[str, str] = {}
-            for name in group:
-                index = names.index(name)
-                first = seen.setdefault(registers[index], name)
-                if first != name:
-                    both = f"{first} and {name} must be different registers in instance {self.name}"
-                    yield index, f"{both}; both are {arguments[index]}"
+            for first, second in combinations(group, 2):
+                left, right = given[first], given[second]
+                same = same_register(left, right)
+                if same is None and first in general:
+                    unknown.append(left if left.register is None else right)
+                elif same:
+                    both = f"{first} and {second} must be different registers in instance {self.name}"
+                    yield places[second], f"{both}; both are {right.text}"
         for name, forbidden in definition.not_among.items():
-            index = names.index(name)
-            if registers[index] in forbidden:
-                yield index, f"{name} must not be {arguments[index]} in instance {self.name}"
+            answers = {same_register(given[name], operand(register)) for register in forbidden}
+            if True in answers:
+                yield places[name], f"{name} must not be {given[name].text} in instance {self.name}"
+            elif None in answers and name in general:
+                unknown.append(given[name])
+        if unknown:
+            raise RegisterNotKnownError(unknown[0].text)
 
     def compile_templates(self) -> None:
         """Compiles every template. Raises PvasmError for the first that is wrong, with its place."""
@@ -171,7 +203,7 @@ def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance
     """The instance of a name, or in a YAML file (a path has a `/` in it or ends with `.yaml` or `.yml`).
 
     Raises PvasmError for an unknown name (listing the known ones); and, with the place and the YAML path, for a file
-    that is not a complete instance of the catalog.
+    that is not a complete instance of the catalog, or that has the name of an instance that travels with pvasm.
     """
     catalog = catalog or load_catalog()
     if "/" not in name_or_path and not name_or_path.endswith((".yaml", ".yml")):
@@ -182,8 +214,16 @@ def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance
             raise PvasmError(message)
         return _load(path, catalog)
     instance = _load(Path(name_or_path), catalog)
+    if instance.name in (ALL, *instance_names()) and not _is_shipped(instance):
+        node = yaml_nodes.read_yaml(Path(name_or_path)).value["name"]
+        raise fault(f"the name {instance.name} is taken", name_or_path, (node.line, node.column), "name")
     instance.compile_templates()
     return instance
+
+
+def _is_shipped(instance: Instance) -> bool:
+    path = _shipped(instance.name)
+    return path is not None and path.samefile(instance.path)
 
 
 def _shipped(name: str) -> Path | None:
@@ -193,11 +233,12 @@ def _shipped(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def _beside(path: Path, name: str) -> Path | None:
-    """The file of an instance that stands in the same folder as another, if there is one."""
-    if not _NAME.fullmatch(name) or name == "ops":
+def _beside(path: Path, name_or_file: str) -> Path | None:
+    """The file of an instance, by its name or file name, that stands in the same folder as another, if there is one."""
+    file = _FILE.fullmatch(name_or_file)
+    if file is None and (not _NAME.fullmatch(name_or_file) or name_or_file == "ops"):
         return None
-    beside = path.with_name(f"{name}.yaml")
+    beside = path.with_name(file["name"] if file else f"{name_or_file}.yaml")
     return beside if beside.is_file() else None
 
 
@@ -218,7 +259,8 @@ def _load(path: Path, catalog: Catalog) -> Instance:
         base = _beside(file.path, extends) or _shipped(extends)
         if base is None:
             known = instance_names()
-            message = f"unknown instance {extends}{near(extends, known)}; known are {', '.join(known)}"
+            message = f"unknown instance {extends}{near(extends, known)}; known are {', '.join(known)}, "
+            message += "and files beside this one (name.yaml)"
             raise fault(message, str(file.path), place, "extends")
         if len(chain) > _MAX_EXTENDS or any(base.samefile(other.path) for other in chain):
             raise fault("goes in a circle, or too far", str(file.path), place, "extends")
@@ -323,7 +365,10 @@ def _registers(words: Sequence[str]) -> frozenset[str]:
     for word in words:
         found = _RANGE.fullmatch(word)
         if found:
-            registers.update(f"r{number}" for number in range(int(found[1]), int(found[2]) + 1) if number < 128)
+            first, last = int(found[1]), int(found[2])
+            if not first <= last < 128:
+                raise ValueError(f"{word} is an empty range, or goes beyond r127")
+            registers.update(f"r{number}" for number in range(first, last + 1))
         elif (register := operand(word).register) is not None:
             registers.add(register)
         else:

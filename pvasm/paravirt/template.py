@@ -3,8 +3,9 @@
 A template comes from a file that nobody vetted. It is run in Jinja2's immutable sandbox, and before that its syntax
 tree is checked against a short list of constructs: text, `{{ name }}`, `{% if %}`, `{% set %}`,
 `{% for NAME in range(...) %}`, comparisons, and arithmetic on integers. There is no attribute (but a kernel register's
-`number`), no method, no filter, no macro, no include; so nothing can be reached that was not given, and the steps of
-all loops together are counted.
+`number`), no method, no filter, no macro, no include; so nothing can be reached that was not given. Every value is a
+word, an integer or an argument (a list stands after `in` alone), so none can grow; and the steps of all loops together
+are counted, the fewer the longer the template.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pvasm.errors import PvasmError
-from pvasm.paravirt.arguments import RegisterNotKnownError
-from pvasm.paravirt.yaml_nodes import Node, Written, fault, near
+from pvasm.paravirt.arguments import RegisterNotKnownError, TemplateArgument
+from pvasm.paravirt.yaml_nodes import Node, Written, control_character, fault, near
 
 if TYPE_CHECKING:
     from jinja2 import Template as JinjaTemplate
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 MAX_SOURCE = 16 << 10  # characters
 MAX_OUTPUT = 64 << 10  # characters
 MAX_STEPS = 10_000  # of all loops together
+MAX_WORK = 1_000_000  # steps, times the characters of the template
 _MAX_INTEGER = 1 << 128
 
 _CONSTRUCTS = frozenset(
@@ -78,27 +80,34 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 def _printed(value: Any) -> Any:
     """How a value stands in the output: a constant as it was written, a large integer in hexadecimal."""
+    from jinja2 import Undefined
+
     if isinstance(value, Written):
         return value.text
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 0xFFFF:
-        return hex(value)
-    return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > _MAX_INTEGER:
+            raise _RefusedError("an integer beyond 128 bits")
+        return hex(value) if abs(value) > 0xFFFF else value
+    if isinstance(value, str | TemplateArgument | Undefined):
+        return value
+    raise _RefusedError("what is printed must be text, an integer or an argument")
 
 
 class _Steps:
-    """`range` in a template; its calls share one budget of steps."""
+    """`range` in a template; its calls share one budget of steps, which is smaller for a long template."""
 
-    def __init__(self) -> None:
-        self.left = MAX_STEPS
+    def __init__(self, characters: int) -> None:
+        self.limit = min(MAX_STEPS, MAX_WORK // max(characters, 1))
+        self.left = self.limit
 
     def __call__(self, *limits: int) -> range:
-        if not all(isinstance(limit, int) for limit in limits):
+        if not all(isinstance(limit, int) and not isinstance(limit, bool) for limit in limits):
             raise _RefusedError("range is for integers")
         steps = range(*(int(limit) for limit in limits))
         # `len` does not take a range longer than a machine word.
         self.left -= max(1, abs((steps.stop - steps.start) // steps.step)) if steps else 1
         if self.left < 0:
-            raise _RefusedError(f"loops of more than {MAX_STEPS} steps")
+            raise _RefusedError(f"loops of more than {self.limit} steps")
         return steps
 
 
@@ -115,7 +124,8 @@ class Template:
         self._names = frozenset(names)
         self._compiled: JinjaTemplate | None = None
 
-    def _error(self, message: str, line: int | None) -> PvasmError:
+    def error(self, message: str, line: int | None = None) -> PvasmError:
+        """The error about a line of the template (from 1), or about all of it."""
         node = self._node
         if not node.is_block:
             return fault(message, self._file, (node.line, node.column), self._path)
@@ -136,15 +146,15 @@ class Template:
         source = self._node.value
         environment = _environment()
         if len(source) > MAX_SOURCE:
-            raise self._error(f"a template of more than {MAX_SOURCE} characters", None)
+            raise self.error(f"a template of more than {MAX_SOURCE} characters")
         try:
             syntax = environment.parse(source)
             self._check(syntax)
             return environment.from_string(source)
         except TemplateSyntaxError as error:
-            raise self._error(error.message or "syntax error", error.lineno) from None
+            raise self.error(error.message or "syntax error", error.lineno) from None
         except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
-            raise self._error(f"nested too deep, or too large ({type(error).__name__})", None) from None
+            raise self.error(f"nested too deep, or too large ({type(error).__name__})") from None
 
     def _check(self, syntax: Any) -> None:
         """Whether the tree is made of the constructs that are allowed, and speaks of names that exist."""
@@ -153,13 +163,19 @@ class Template:
         known = set(self._names) | {"range"}
         known.update(name.name for name in syntax.find_all(nodes.Name) if name.ctx == "store")
         line = 1
+        lists = {id(operand.expr) for operand in syntax.find_all(nodes.Operand) if operand.op in ("in", "notin")}
+        loops = {id(loop.iter) for loop in syntax.find_all(nodes.For)}
         pending: list[Any] = [syntax]
         while pending:
             node = pending.pop()
             line = getattr(node, "lineno", line)
             problem = _problem(node, known)
+            if isinstance(node, nodes.Tuple | nodes.List) and id(node) not in lists:
+                problem = "a list stands after `in' or `not in' alone"
+            elif isinstance(node, nodes.Call) and problem is None and id(node) not in loops:
+                problem = "range stands in a loop alone"
             if problem:
-                raise self._error(problem, line)
+                raise self.error(problem, line)
             pending.extend(node.iter_child_nodes())
 
     def render(self, values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -172,7 +188,7 @@ class Template:
         pieces: list[str] = []
         size = 0
         try:
-            for piece in compiled.generate({**values, "range": _Steps()}):
+            for piece in compiled.generate({**values, "range": _Steps(len(self._node.value))}):
                 pieces.append(piece)
                 size += len(piece)
                 if size > MAX_OUTPUT:
@@ -180,11 +196,12 @@ class Template:
         except RegisterNotKnownError:
             raise
         except Exception as error:
-            raise self._error(str(error) or type(error).__name__, _line(error)) from None
-        lines = tuple(line.strip() for line in "".join(pieces).splitlines() if line.strip())
+            raise self.error(str(error) or type(error).__name__, _line(error)) from None
+        stripped = (line.strip(" \t") for line in "".join(pieces).split("\n"))
+        lines = tuple(line for line in stripped if line)
         for line in lines:
             if "//" in line or "/*" in line or line.startswith("#"):
-                raise self._error(f"`{line[:40]}': a comment in the output; write {{# ... #}}", None)
+                raise self.error(f"`{line[:40]}': a comment in the output; write {{# ... #}}")
         return lines
 
 
@@ -195,6 +212,8 @@ def _problem(node: Any, known: set[str]) -> str | None:
     match node:
         case nodes.Name(name=name) if name not in known:
             return f"{name} is undefined{near(name, known)}"
+        case nodes.Const(value=str(text)) if control_character(text):
+            return f"the character {control_character(text)} is not allowed"
         case nodes.For(iter=nodes.Call(node=nodes.Name(name="range")), recursive=False, target=nodes.Name(name=name)):
             return f"{name} is taken" if name == "range" else None
         case nodes.For():

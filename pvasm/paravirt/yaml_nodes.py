@@ -1,7 +1,8 @@
 """YAML in which every value knows its place, read with bounds: instance files may come from anywhere.
 
 Values are those of YAML's core schema without floats: null, true, false, integers, strings. Tags and several documents
-in a file are refused; anchors and aliases work, as long as what they unfold to is small.
+in a file are refused; anchors and aliases work, as long as what they unfold to is small. No text holds a control
+character, whether it stands there as such or escaped: it could not stand in assembly either.
 """
 
 from __future__ import annotations
@@ -29,6 +30,18 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+# As GNU as reads it, too: there, a 0 at the start makes a number octal.
+_READ_ALIKE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+")
+_CONTROL = re.compile(r"[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]")
+_TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "str": "text",
+    "int": "an integer",
+    "bool": "true or false",
+    "null": "nothing",
+}
+_MSGSPEC_TYPE = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
 _MSGSPEC_PLACE = re.compile(r" - at `(?:key` in `)?\$(?P<steps>[^`]*)`$")
 _MSGSPEC_FIELD = re.compile(r"unknown field `(?P<field>.*)`|missing required field `(?P<missing>.*)`")
 _STEP = re.compile(r"\.(?P<key>\w+)|\[(?P<index>\d+)\]|(?P<unnamed>\[\.\.\.\])")
@@ -37,7 +50,10 @@ Model = TypeVar("Model")
 
 
 class Written(int):
-    """An integer that remembers how it was written: `0x12` is 18, and prints as `0x12`."""
+    """An integer that remembers how it was written: `0x12` is 18, and prints as `0x12`.
+
+    What GNU as would read otherwise (`0o17`, `010`) prints in decimal.
+    """
 
     text: str
 
@@ -151,6 +167,7 @@ class _Composer:
         node = Node(None, *_place(event), {})
         if isinstance(event, yaml.ScalarEvent):
             node.is_block = event.style in ("|", ">")
+            self.check_text(event.value, event)
             node.value = event.value if event.style else _scalar(event.value)
         elif isinstance(event, yaml.SequenceStartEvent):
             node.value = []
@@ -173,6 +190,7 @@ class _Composer:
         if not isinstance(event, yaml.ScalarEvent):
             raise self.error("a key must be a word", event)
         key = event.value
+        self.check_text(key, event)
         if len(key) > MAX_KEY:
             raise self.error(f"a key of more than {MAX_KEY} characters", event)
         if key in node.value:
@@ -183,6 +201,10 @@ class _Composer:
         node.value[key] = child
         node.size += child.size + 1
         node.depth = max(node.depth, child.depth + 1)
+
+    def check_text(self, text: str, event: yaml.Event) -> None:
+        if character := control_character(text):
+            raise self.error(f"the character {character} is not allowed", event)
 
     def alias(self, event: yaml.AliasEvent, depth: int) -> Node:
         if event.anchor not in self.anchors:
@@ -213,9 +235,20 @@ def _scalar(text: str) -> Any:
         return _WORDS[text]
     if len(text) <= 40 and _INTEGER.fullmatch(text):
         number = Written(text, 10 if text.lstrip("+-").isdigit() else 0)
-        number.text = text
+        number.text = text if _READ_ALIKE.fullmatch(text) else str(int(number))
         return number
     return text
+
+
+def control_character(text: str) -> str | None:
+    """The first character of a text that cannot stand in assembly, as YAML writes it (`#x0007`); None without one."""
+    found = _CONTROL.search(text)
+    return f"#x{ord(found[0]):04x}" if found else None
+
+
+def _type_name(word: str) -> str:
+    """What YAML calls a type of msgspec's."""
+    return _TYPES.get(word, word)
 
 
 def near(word: str, known: Iterable[str]) -> str:
@@ -264,5 +297,6 @@ def convert(node: Node, model: type[Model], name: str, path: str) -> Model:
         elif field:
             text = f"the key {field['missing']} is missing"
         else:
+            text = _MSGSPEC_TYPE.sub(lambda types: " or ".join(map(_type_name, types[1].split(" | "))), text)
             text = text[:1].lower() + text[1:].replace("`", "")
         raise fault(text, name, place, path) from None

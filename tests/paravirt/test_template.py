@@ -12,7 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvasm.errors import PvasmError
-from pvasm.paravirt.arguments import RegisterNotKnownError, TemplateArgument, mismatch, operand
+from pvasm.paravirt.arguments import (
+    RegisterNotKnownError,
+    TemplateArgument,
+    mismatch,
+    operand,
+    same_register,
+)
 from pvasm.paravirt.instance import Instance, load_instance
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.yaml_nodes import Node
@@ -60,6 +66,15 @@ def lines_of(template: str, folder: Path, *arguments: str) -> tuple[str, ...]:
         ("{% set a %}{% endset %}", r".*AssignBlock.*"),
         ("{% set range = 1 %}", r".*`set' sets one name.*"),
         ("{% set a, b = 1, 2 %}", r".*`set' sets one name.*"),
+        ("{% set a = (reg, clob) %}", r".*a list stands after `in' or `not in' alone"),
+        ("{% if (reg, reg) == (clob, clob) %}{% endif %}", r".*a list stands after .*"),
+        ("{% if reg in (clob, (reg, clob)) %}{% endif %}", r".*a list stands after .*"),
+        ("{{ (1, 2) }}", r".*a list stands after .*"),
+        ("{{ [1] }}", r".*a list stands after .*"),
+        ("{{ range(10) }}", r".*range stands in a loop alone"),
+        ("{% if 3 in range(10) %}{% endif %}", r".*range stands in a loop alone"),
+        (r"{{ '\ud800' }}", r".*the character #xd800 is not allowed"),
+        (r"{{ '\x00' }}", r".*the character #x0000 is not allowed"),
         ("{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", r".*nested too deep, or too large.*"),
         ("{{ " + "-" * 5000 + "1 }}", r".*nested too deep, or too large.*"),
         ("x" * 17_000, r".*a template of more than 16384 characters"),
@@ -83,7 +98,7 @@ NEST = "{% for a in range(99999) %}" * 8 + "x" + "{% endfor %}" * 8
         ("nop 0\n{{ 1 // 0 }}", r":8:1: .*zero.*"),
         ("{% for a in range(1000000000000) %}{% endfor %}", r".*loops of more than 10000 steps"),
         ("{% for a in range(10 ** 2) %}{% endfor %}".replace("10 ** 2", "1" * 60), r".*(loops of more|too large).*"),
-        (NEST, r".*loops of more than 10000 steps"),
+        (NEST, r".*loops of more than 3184 steps"),  # the longer the template, the fewer
         (
             "{% for a in range(90) %}{% for b in range(200) %}{% endfor %}{% endfor %}",
             r".*loops of more than 10000 steps",
@@ -95,8 +110,25 @@ NEST = "{% for a in range(99999) %}" * 8 + "x" + "{% endfor %}" * 8
         ("nop 0 // why", r".*a comment in the output.*"),
         ('# 1 "x"', r".*a comment in the output.*"),
         ("{{ reg < 3 }}", r".*not supported.*"),
-        ("{{ range(reg) }}", r".*range is for integers"),
-        ("{{ range(1, 2, 0) }}", r".*zero.*"),
+        ("{% for a in range(reg) %}{% endfor %}", r".*range is for integers"),
+        ("{% for a in range(true) %}{% endfor %}", r".*range is for integers"),
+        ("{% for a in range(1, 2, 0) %}{% endfor %}", r".*zero.*"),
+        *(
+            (f"{{{{ {value} }}}}", r".*what is printed must be text, an .*")
+            for value in ("none", "true", "1.5", "range")
+        ),
+        ("{{ " + "9" * 99 + " }}", r".*an integer beyond 128 bits"),
+        ("nop 0 \\", r".*`nop 0 \\' ends with a backslash"),
+        ('.ascii "abc', r".*: unterminated string"),
+        ("mov r1 = = r2", r".*`mov r1 = = r2': `=' where .* is due"),
+        ("nop (0", r".*`nop \(0': .*"),
+        ("{ nop 0", r".*the braces do not match"),
+        ("nop 0 }", r".*the braces do not match"),
+        ("{ { nop 0 } }", r".*the braces do not match"),
+        (".if 0\nnop 0", r".*`\.if 0': \.if would steer the assembler beyond the op"),
+        ("nop 0 ; .endm", r".*\.endm would steer .*"),
+        ("nop 0 ;; RFI", r".*names the op RFI, which would be left as it is"),
+        ("{{ 'CO' if reg == 'r1' else 'COVER' }}", r".*names the op COVER, .*"),
     ],
 )
 def test_refused_when_rendered(template: str, message: str, tmp_path: Path) -> None:
@@ -123,11 +155,61 @@ def test_constructs_that_work(tmp_path: Path) -> None:
 def test_constants_print_as_they_are_written(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(
-        "name: mine\ndescription: d\nextends: native\nconstants: {A: 0x12, B: 18, C: word}\n"
-        "ops:\n  RFI: {template: 'nop {{ A }} {{ B }} {{ C }} {{ A + 1 }}'}\n"
+        "name: mine\ndescription: d\nextends: native\nconstants: {A: 0x12, B: 18, C: word, D: 0o17, E: 010}\n"
+        "ops:\n  RFI: {template: 'foo {{ A }} {{ B }} {{ C }} {{ A + 1 }} {{ D }} {{ E }}'}\n"
     )
     instance = load_instance(str(path))
-    assert instance.lines(instance.catalog.ops["RFI"], []) == ("nop 0x12 18 word 19",)
+    assert instance.lines(instance.catalog.ops["RFI"], []) == ("foo 0x12 18 word 19 15 10",)
+
+
+def test_a_long_loop_in_a_long_template_is_refused_soon(tmp_path: Path) -> None:
+    template = "{% for a in range(9000) %}" + "{% if reg == clob %}{% endif %}" * 500 + "{% endfor %}"
+    started = time.perf_counter()
+    with pytest.raises(PvasmError, match=r"loops of more than \d\d steps"):
+        lines_of(template, tmp_path)
+    assert time.perf_counter() - started < 2
+
+
+def test_an_empty_template_is_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text('name: mine\ndescription: d\nextends: native\nops:\n  RFI: {template: ""}\n')
+    instance = load_instance(str(path))
+    assert instance.lines(instance.catalog.ops["RFI"], []) == ()
+
+
+def test_names_that_stand_for_registers(tmp_path: Path) -> None:
+    instance = instance_with("{% if reg == 'r8' %}\nmov {{ reg }} = {{ clob }}\n{% endif %}", tmp_path)
+    op = instance.catalog.ops["MOV_FROM_IVR"]
+    assert instance.lines(op, ["X", "r1"], names={"X": "ret0"}) == ("mov X = r1",)
+    assert instance.lines(op, ["X", "r1"], names={"X": "r9"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        ("r8", "ret0", True),
+        ("r8", "r9", False),
+        ("x", "x", True),
+        ("x", "r8", None),
+        ("in2", "r34", True),
+        ("in2", "r35", False),
+        ("loc0", "r8", False),
+        ("loc0", "loc1", False),
+        ("loc0", "out0", False),
+        ("in0", "loc0", False),
+        ("loc0", "r34", None),
+        ("val[0]", "r8", False),
+        ("val[0]", "val[1]", False),
+        ("val[0]", "val[N]", None),
+        ("val[0]", "r40", None),
+        ("val[0]", "loc0", None),
+        ("v[0]", "p6", False),
+        ("v[0]", "p16", None),
+    ],
+)
+def test_same_register(left: str, right: str, same: bool | None) -> None:
+    assert same_register(operand(left), operand(right)) is same
+    assert same_register(operand(right), operand(left)) is same
 
 
 def test_an_argument_whose_register_is_not_known(tmp_path: Path) -> None:
@@ -167,7 +249,15 @@ def test_any_template_is_rendered_or_refused(words: list[str]) -> None:
         ("\\reg", "general", "out", None),
         ("PICK(a, b)", "general", "out", None),
         ("CURRENT", "kernel-register", "in", None),
-        ("r128", "general", "out", None),  # no register: a symbol, as far as its text tells
+        ("val[0]", "general", "out", None),  # perhaps a name of .rotr
+        ("r\\n", "general", "out", None),
+        ("r128", "general", "out", "r128 is no register that there is where a general register to write to is due"),
+        ("p64", "predicate", "in", "p64 is no register that there is"),
+        ("b8", "general", "in", "b8 is no register that there is"),
+        ("loc96", "general", "in", "loc96 is no register that there is"),
+        ("\xa0r16", "general", "in", "\xa0r16 is an expression"),
+        ("X ;; Y", "general", "in", "X ;; Y is an expression"),
+        ('X("', "general", "in", 'X(" is an expression'),
         ("r0", "general", "clobber", "r0 cannot be written"),
         ("p0", "predicate", "clobber", "p0 cannot be written"),
         ("p6", "general", "in", "p6 is a predicate register where a general register is due"),

@@ -34,8 +34,8 @@ def error_of(text: str | bytes, folder: Path) -> str:
     [
         ("name: [a\n", r"FILE:2:1: .*"),
         ("", r"FILE:1: empty file"),
-        ("just text\n", r"FILE:1:1: expected object, got str"),
-        ("name: 3\ndescription: x\n", r"FILE:1:7: name: expected str, got int"),
+        ("just text\n", r"FILE:1:1: expected a mapping, got text"),
+        ("name: 3\ndescription: x\n", r"FILE:1:7: name: expected text, got an integer"),
         ("description: x\n", r"FILE:1:1: the key name is missing"),
         (HEAD + "defnies: X\n", r"FILE:4:1: unknown key defnies \(did you mean defines\?\); known are name, .*"),
         (HEAD + "name: other\n", r"FILE:4:1: the key name stands twice; first on line 1"),
@@ -46,14 +46,33 @@ def error_of(text: str | bytes, folder: Path) -> str:
         ),
         (HEAD.replace("native", "../native"), r"FILE:3:10: extends: unknown instance \.\./native.*"),
         (HEAD.replace("native", "mine"), r"FILE:3:10: extends: goes in a circle, or too far"),
+        (HEAD.replace("native", "./mine.yaml"), r"FILE:3:10: extends: goes in a circle, or too far"),
+        (HEAD.replace("native", "./none.yaml"), r"FILE:3:10: extends: unknown instance .* and files beside this one.*"),
+        (HEAD.replace("native", "../mine.yaml"), r"FILE:3:10: extends: unknown instance .*"),
+        *(
+            (HEAD.replace("mine", name), f"FILE:1:7: name: the name {name} is taken")
+            for name in ("all", "native", "xen")
+        ),
+        (HEAD + 'defines: "a\\0"\n', r"FILE:4:10: the character #x0000 is not allowed"),
+        (
+            HEAD + 'ops:\n  RFI: {template: "nop \\ud800"}\n',
+            r"FILE:5:\d+: (found invalid Unicode|the character #xd800).*",
+        ),
+        *(
+            (
+                HEAD + f"ops:\n  MOV_FROM_IFA: {{template: nop 0, not_among: {{reg: [{words}]}}}}\n",
+                rf"FILE:5:\d+: ops\.MOV_FROM_IFA\.not_among\.reg: {words} is an empty range, or goes beyond r127",
+            )
+            for words in ("r5-r1", "r1-r999")
+        ),
         (HEAD.replace("name: mine", "name: Mine!"), r"FILE:1:7: name: 'Mine!' is not a name of .*"),
         (HEAD + "constants: {lower: 1}\n", r"FILE:4:13: constants\.lower: a constant's name is of capital .*"),
-        (HEAD + "constants: {A: [1]}\n", r"FILE:4:\d+: constants: expected int \| str, got array"),
+        (HEAD + "constants: {A: [1]}\n", r"FILE:4:\d+: constants: expected an integer or text, got a list"),
         (
             HEAD + "ops:\n  MOV_FROM_IFFA: {template: x}\n",
             r"FILE:5:3: ops\.MOV_FROM_IFFA: no such op .*did you mean MOV_FROM_IFA.*",
         ),
-        (HEAD + "ops:\n  RFI: {template: 1}\n", r"FILE:5:\d+: ops\.RFI\.template: expected str, got int"),
+        (HEAD + "ops:\n  RFI: {template: 1}\n", r"FILE:5:\d+: ops\.RFI\.template: expected text, got an integer"),
         (
             HEAD + "ops:\n  RFI: {temlate: x}\n",
             r"FILE:5:9: ops\.RFI: unknown key temlate \(did you mean template\?\).*",
@@ -114,6 +133,20 @@ def test_aliases_work(tmp_path: Path) -> None:
     assert instance.extends == "native"
     assert instance.environment == "hardware"
     assert instance.defines == "__IA64_ASM_PARAVIRTUALIZED_NATIVE"
+
+
+def test_extends_a_file_beside(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(HEAD.replace("mine", "base") + "ops:\n  RFI: {template: nop 2}\n")
+    for base in ("./base.yaml", "base.yaml", "base"):
+        path = tmp_path / "mine.yaml"
+        path.write_text(HEAD.replace("native", base))
+        instance = load_instance(str(path))
+        assert instance.lines(instance.catalog.ops["RFI"], []) == ("nop 2",)
+
+
+def test_a_shipped_file_may_be_given_by_its_path() -> None:
+    path = load_instance("xen").path
+    assert load_instance(path).name == "xen"
 
 
 def test_scalars() -> None:
