@@ -136,7 +136,8 @@ class _Search:
         self.parser = Parser(is_mnemonic)
         self.macros: dict[str, Macro] = {}
         self.defines: dict[str, list[Define]] = {}
-        for define in self.document.defines:
+        distinct = {(define.name, define.parameters, define.body): define for define in self.document.defines}
+        for define in distinct.values():
             self.defines.setdefault(define.name, []).append(define)
         self.scope = self._initial_scope()
         self.substitutions_left = _MAX_SUBSTITUTIONS
