@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_parse(commands: _Commands) -> None:
-    command = commands.add_parser("parse", help="show the statements of a file", description="Show them.")
+    command = commands.add_parser("parse", help="show the statements of a file")
     command.add_argument("file", metavar="FILE", help="assembly source, or - for standard input")
     command.add_argument("--format", choices=("tree", "json"), default="tree", help="lines for people, or JSON [tree]")
     kind = command.add_mutually_exclusive_group()
@@ -115,16 +115,16 @@ def _parse(options: argparse.Namespace) -> int:
     from pvasm.report import statements
     from pvasm.syntax.document import read_document
     from pvasm.syntax.parser import Parser
-    from pvasm.text import read_text
+    from pvasm.text import read_text, shown_name
 
     text = read_text(options.file)
-    shown = "<stdin>" if options.file == "-" else options.file
-    document = read_document(Parser(is_mnemonic), text, shown, preprocessed=options.preprocessed)
+    parser = Parser(is_mnemonic)
+    document = read_document(parser, text, shown_name(options.file), preprocessed=options.preprocessed)
     render = statements.render_json if options.format == "json" else statements.render_tree
     for line in render(document):
         _write(line + "\n")
     if document.problems:
-        return _fail(PvasmError(problem.message, *document.place(problem.offset)) for problem in document.problems)
+        return _fail(map(document.error, document.problems))
     return 0
 
 
@@ -148,11 +148,12 @@ def _add_check(commands: _Commands) -> None:
     command.add_argument("--ignore", action="append", type=_codes, metavar="CODES", help="do not report these codes")
     command.add_argument("--output-format", choices=("text", "json"), default="text", help="[text]")
     command.add_argument(
+        "-i",
         "--instance",
         action="append",
         default=[],
         metavar="NAME",
-        help="look at what this instance compiles [what any but bare hardware's does]; may be repeated",
+        help="look at what this instance compiles (a name, a file, or `all'; may be repeated) [any but bare hardware's]",
     )
     command.add_argument("--no-cache", action="store_true", help="neither use nor keep earlier results")
     cpp = command.add_argument_group("C preprocessor")

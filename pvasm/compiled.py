@@ -9,20 +9,24 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pvasm import __version__
 
 
-def compiled(path: str, make: Callable[[str], Any], *, format_version: int) -> Any:
+def compiled(path: str, make: Callable[[str], Any], *, made_by: Sequence[str]) -> Any:
     """What `make` makes of the text of the file at `path`: a value that JSON can hold.
 
-    `format_version` is to change whenever what `make` makes of the same text does.
+    `made_by` are the files of the modules that make it.
     """
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    digest = hashlib.sha256(f"{__version__}\n{format_version}\n{text}".encode()).hexdigest()[:20]
+    hashed = hashlib.sha256(f"{__version__}\n{text}".encode())
+    for module in made_by:
+        with contextlib.suppress(OSError), open(module, "rb") as code:
+            hashed.update(hashlib.sha256(code.read()).digest())
+    digest = hashed.hexdigest()[:20]
     folder, name = os.path.split(path)
     shelf = os.path.join(folder, "__pycache__")
     kept = os.path.join(shelf, f"{name}.{digest}.json")

@@ -27,16 +27,21 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def shown_name(path: str | os.PathLike[str]) -> str:
+    """What messages call a file: `-` is `<stdin>`."""
+    name = os.fspath(path)
+    return "<stdin>" if name == "-" else name
+
+
 def read_text(path: str | os.PathLike[str]) -> str:
     """The text of a source file; `-` is standard input.
 
     Raises PvasmError for a file that cannot be read, that is binary (holds a NUL), or that has a line longer than
     MAX_LINE_CHARACTERS.
     """
-    name = os.fspath(path)
+    name = shown_name(path)
     try:
-        if name == "-":
-            name = "<stdin>"
+        if name == "<stdin>":
             if sys.stdin is None:
                 raise PvasmError("standard input is closed")
             data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
@@ -45,11 +50,9 @@ def read_text(path: str | os.PathLike[str]) -> str:
                 data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise PvasmError(error.strerror or str(error), name) from error
-    return check_text(decode(data), name) if len(data) <= MAX_FILE_BYTES else _too_large(name)
-
-
-def _too_large(name: str) -> str:
-    raise PvasmError(f"larger than {MAX_FILE_BYTES >> 20} MiB: not read", name)
+    if len(data) > MAX_FILE_BYTES:
+        raise PvasmError(f"larger than {MAX_FILE_BYTES >> 20} MiB: not read", name)
+    return check_text(decode(data), name)
 
 
 def check_text(text: str, name: str) -> str:

@@ -31,7 +31,7 @@ from pvasm.syntax.macros import (
     read_macro,
     substitute,
 )
-from pvasm.syntax.parser import Parser
+from pvasm.syntax.parser import Parser, parse_expression
 
 if TYPE_CHECKING:
     from pvasm.check.subject import Subject
@@ -151,7 +151,7 @@ class _Search:
         for name, defines in self.defines.items():
             bodies = {define.body for define in defines if define.parameters is None}
             if len(bodies) == 1:
-                expression = self.parser.expression(bodies.pop())
+                expression = parse_expression(bodies.pop())
                 if expression is not None:
                     macros[name] = expression
         return Scope(lenient=True, operand_macros={**macros, **self.patterns.operand_macros})

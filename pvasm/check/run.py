@@ -12,7 +12,7 @@ from pvasm import cache
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.errors import PvasmError
 from pvasm.sources import find_sources, is_header
-from pvasm.text import encode, read_text
+from pvasm.text import encode, read_text, shown_name
 
 if TYPE_CHECKING:
     from pvasm.check.rule import Rule
@@ -96,8 +96,14 @@ class _Checker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.key = json.dumps(settings)
         self._parts: tuple[Catalog, dict[str, bool], Parser] | None = None
+        # An instance file of somebody's own may change: what it says counts, not its name.
+        known = None
+        if settings.instances:
+            from pvasm.paravirt.instance import is_path
+
+            known = sorted(self._prepared()[1].items()) if any(map(is_path, settings.instances)) else None
+        self.key = json.dumps([settings, known])
 
     @cached_property
     def rules(self) -> list[Rule]:
@@ -113,17 +119,19 @@ class _Checker:
 
     def _prepared(self) -> tuple[Catalog, dict[str, bool], Parser]:
         if self._parts is None:
-            from pvasm.check.instances import known_macros
             from pvasm.ia64 import is_mnemonic
             from pvasm.paravirt.catalog import load_catalog
+            from pvasm.paravirt.instance import ALL, instance_names, known_macros, load_instance
             from pvasm.syntax.parser import Parser
 
             catalog = load_catalog()
-            self._parts = catalog, known_macros(catalog, self.settings.instances), Parser(is_mnemonic)
+            names = [each for name in self.settings.instances for each in (instance_names() if name == ALL else [name])]
+            known = known_macros(catalog, [load_instance(name, catalog) for name in names])
+            self._parts = catalog, known, Parser(is_mnemonic)
         return self._parts
 
     def check(self, path: str, named: bool) -> FileResult:
-        shown = "<stdin>" if path == "-" else path
+        shown = shown_name(path)
         result = FileResult(shown)
         try:
             text = read_text(path)
@@ -168,9 +176,7 @@ class _Checker:
             return
         result.diagnostics = run(subject, rules)
         result.errors += [
-            PvasmError(problem.message, *document.place(problem.offset))
-            for problem in document.problems
-            if subject.concerns(problem.conditions)
+            document.error(problem) for problem in document.problems if subject.concerns(problem.conditions)
         ]
 
 

@@ -14,7 +14,7 @@ from pvasm.paravirt.catalog import Catalog, load_catalog
 from pvasm.paravirt.instance import ALL, Instance, instance_names, load_instance
 from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import Parser
-from pvasm.text import encode, read_text
+from pvasm.text import encode, read_text, shown_name
 
 
 class ExpandSettings(NamedTuple):
@@ -115,11 +115,9 @@ def _variants(settings: ExpandSettings, catalog: Catalog, instances: list[Instan
 
 
 def _document(parser: Parser, file: str) -> Document:
-    document = read_document(parser, read_text(file), "<stdin>" if file == "-" else file)
+    document = read_document(parser, read_text(file), shown_name(file))
     if document.problems:
-        raise ExpandErrors(
-            [PvasmError(problem.message, *document.place(problem.offset)) for problem in document.problems]
-        )
+        raise ExpandErrors(list(map(document.error, document.problems)))
     return document
 
 

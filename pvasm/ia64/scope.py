@@ -10,6 +10,7 @@ from msgspec import Struct
 from pvasm.errors import PvasmError
 from pvasm.ia64.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value
 from pvasm.ia64.registers import INDEXED, PSR_MASKS, REGISTERS, Register
+from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.tree import (
     Assignment,
     Binary,
@@ -38,13 +39,6 @@ _FILES_IN_CAPITALS: Final = {"CPUID": "cpuid"}
 
 # The number of a rotating register that follows an unknown number of others.
 _BEYOND: Final = 1 << 16
-
-
-def _expression(text: str) -> Expression | None:
-    """The expression that a directive's argument is."""
-    from pvasm.syntax.parser import Parser
-
-    return Parser(lambda name: False).expression(text)
 
 
 class OperandError(PvasmError):
@@ -96,7 +90,7 @@ class Scope(Struct):
             self._rotate(_ROTATING[directive.name], directive.arguments)
         elif directive.name in _SETTING and len(directive.arguments) == 2:
             name, text = directive.arguments
-            self.assign(Assignment(name.strip(), "=", _expression(text), directive.start, directive.end))
+            self.assign(Assignment(name.strip(), "=", parse_expression(text), directive.start, directive.end))
 
     def _rotate(self, first: Register, arguments: tuple[str, ...]) -> None:
         """Lay out the names of a `.rotr` from its first register on."""
@@ -111,7 +105,7 @@ class Scope(Struct):
         try:
             return int(text, 10 if text[:1] != "0" else 8)
         except ValueError:
-            expression = _expression(text)
+            expression = parse_expression(text)
         if expression is None:
             return None
         try:

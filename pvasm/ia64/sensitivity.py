@@ -12,7 +12,7 @@ from typing import Literal
 
 from pvasm.ia64.resolve import operand_sorts, readings
 from pvasm.ia64.scope import Scope
-from pvasm.ia64.table import MARKED_STEMS, Candidate, Form, all_candidates, candidates, real_candidates
+from pvasm.ia64.table import MARKED_STEMS, Candidate, Form, candidates, mnemonics, real_candidates
 from pvasm.syntax.tree import Instruction
 
 Sensitivity = Literal["sensitive", "privileged", "level-dependent"]
@@ -51,7 +51,8 @@ def mnemonic_sensitivity(mnemonic: str) -> Sensitivity | None:
     stem = mnemonic.partition(".")[0]
     if stem not in MARKED_STEMS:
         return None
-    return _common(form for reading in candidates(mnemonic) or all_candidates(stem) for form in _forms(reading))
+    readings_of_it = candidates(mnemonic) or [reading for found in mnemonics(stem).values() for reading in found]
+    return _common(form for reading in readings_of_it for form in _forms(reading))
 
 
 def _forms(reading: Candidate) -> Iterator[Form]:

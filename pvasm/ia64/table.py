@@ -604,9 +604,3 @@ def canonical_spelling(form: Form, fields: dict[str, int]) -> Spelling | None:
                 return None
             text += word
     return Spelling(form, text, chosen)
-
-
-def all_candidates(stem: str) -> list[Candidate]:
-    """Every way to read any mnemonic with this stem, whatever its completers."""
-    candidates(stem)
-    return [candidate for found in _ALL.get(stem, {}).values() for candidate in found]

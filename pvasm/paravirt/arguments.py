@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from pvasm.ia64.registers import FILE_NOUNS, INDEXED, PSR_MASKS, REGISTERS
 from pvasm.syntax import tree
-from pvasm.syntax.parser import Parser
+from pvasm.syntax.parser import parse_expression
 
 Kind = Literal["general", "predicate", "kernel-register"]
 Use = Literal["in", "out", "clobber"]
@@ -79,7 +79,7 @@ def operand(text: str) -> Operand:
         return Operand(text, "a number", None)
     if not text:
         return Operand(text, "nothing", None)
-    match None if _ODD_BLANK.search(text) or text[0] == "(" else _parser().expression(text):
+    match None if _ODD_BLANK.search(text) or text[0] == "(" else parse_expression(text):
         case tree.Index(file=file) if file in INDEXED:
             return Operand(text, "an element of an indexed register file", None)
         case tree.Index(file=file, index=index):
@@ -87,11 +87,6 @@ def operand(text: str) -> Operand:
         case tree.Name(is_symbol=False) | tree.Call():
             return Operand(text, "unknown", None)
     return Operand(text, "a number" if _NUMBER.fullmatch(text) else "an expression", None)
-
-
-@cache
-def _parser() -> Parser:
-    return Parser(lambda word: False)
 
 
 def named(text: str, names: Mapping[str, str]) -> Operand:

@@ -117,7 +117,7 @@ def load_catalog(path: Path | None = None) -> Catalog:
 @cache
 def _shipped() -> Catalog:
     path = data.instances_directory() / "ops.yaml"
-    kept = compiled(str(path), lambda text: msgspec.to_builtins(_load(path)), format_version=1)
+    kept = compiled(str(path), lambda text: msgspec.to_builtins(_load(path)), made_by=(__file__, yaml_nodes.__file__))
     return msgspec.structs.replace(msgspec.convert(kept, Catalog), path=str(path))
 
 

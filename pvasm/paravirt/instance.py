@@ -20,6 +20,7 @@ from pvasm.paravirt.catalog import Catalog, Op, load_catalog
 from pvasm.paravirt.expansion import flaw
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.yaml_nodes import Node, fault, near
+from pvasm.syntax.cpp import PREDEFINED
 
 Environment = Literal["hardware", "xen", "trap"]
 
@@ -187,7 +188,7 @@ def _summary(name: str) -> Summary:
     defines, environment, extends = compiled(
         str(path),
         lambda text: [(file := _read(path).model).defines, file.environment, file.extends],
-        format_version=1,
+        made_by=(__file__, yaml_nodes.__file__),
     )
     base = _summary(extends) if extends and (defines is None or environment is None) else None
     return Summary(name, defines or (base.defines if base else ""), environment or (base.environment if base else ""))
@@ -199,6 +200,27 @@ def instance_names() -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml") if path.stem != "ops")
 
 
+def is_path(instance: str) -> bool:
+    """Whether an instance is given by its file, and not by the name of one that travels with pvasm."""
+    return "/" in instance or instance.endswith((".yaml", ".yml"))
+
+
+def known_macros(catalog: Catalog, chosen: Sequence[Instance] = ()) -> dict[str, bool]:
+    """What is known of the C preprocessor's macros when a file is compiled for the instances chosen.
+
+    Without any, for all instances but those of bare hardware.
+    """
+    known = dict.fromkeys(PREDEFINED, True)
+    every = instance_summaries()
+    if not chosen:
+        return known | {summary.defines: False for summary in every if summary.environment == "hardware"}
+    symbols = {instance.defines for instance in chosen}
+    known.update((summary.defines, False) for summary in every if summary.defines not in symbols)
+    if len(symbols) == 1:  # with several instances in question, each of their macros may be defined or not
+        known.update(dict.fromkeys(symbols, True))
+    return known
+
+
 def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance:
     """The instance of a name, or in a YAML file (a path has a `/` in it or ends with `.yaml` or `.yml`).
 
@@ -206,7 +228,7 @@ def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance
     that is not a complete instance of the catalog, or that has the name of an instance that travels with pvasm.
     """
     catalog = catalog or load_catalog()
-    if "/" not in name_or_path and not name_or_path.endswith((".yaml", ".yml")):
+    if not is_path(name_or_path):
         path = _shipped(name_or_path)
         if path is None:
             known = instance_names()

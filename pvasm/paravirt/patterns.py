@@ -14,7 +14,7 @@ from pvasm.ia64.scope import OperandError, OperandMacro, Scope
 from pvasm.paravirt.catalog import Catalog, Op, Parameter
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
-from pvasm.syntax.parser import Parser
+from pvasm.syntax.parser import Parser, parse_expression
 
 _FILES = {"general": "r", "predicate": "p"}
 _DUE = {
@@ -85,10 +85,9 @@ class Patterns(Struct, dict=True):
     @cached_property
     def operand_macros(self) -> dict[str, OperandMacro]:
         """What the catalog says of names in operands: its constants, and its macros (`IA64_KR(x)` is an `ar.k`)."""
-        parser = Parser(is_mnemonic)
         macros: dict[str, OperandMacro] = {}
         for name, text in self.catalog.constants.items():
-            expression = parser.expression(text)
+            expression = parse_expression(text)
             if expression is not None:
                 macros[name] = expression
         for name in self.catalog.operand_macros:

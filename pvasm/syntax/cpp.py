@@ -20,6 +20,9 @@ from pvasm.syntax.parser import parse_condition
 # What is known of macros: True it is defined, False it is not; a macro that is not listed may be either.
 Known = Mapping[str, bool]
 
+# What is defined for IA-64 assembly, whoever preprocesses it.
+PREDEFINED = ("__ia64__", "__ASSEMBLY__", "__ASSEMBLER__")
+
 _COMMENT = re.compile(r"/\*(?s:.*?)\*/|//[^\n]*|\\[ \t\r]*\n")
 
 
@@ -162,7 +165,7 @@ def preprocess(
 
     command = [
         *(os.environ.get("PVASM_CPP", "").split() or ["gcc", "-E"]),
-        *("-undef", "-nostdinc", "-D__ia64__", "-D__ASSEMBLY__", "-D__ASSEMBLER__=1"),
+        *("-undef", "-nostdinc", *(f"-D{name}" for name in PREDEFINED)),
         *(f"-I{directory}" for directory in include_directories),
         *(f"-D{define}" for define in defines),
         *(argument for name in includes for argument in ("-include", name)),

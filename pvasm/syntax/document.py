@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
+from pvasm.errors import PvasmError
 from pvasm.syntax import lines, tree
 from pvasm.syntax.cpp import plain
-from pvasm.syntax.parser import Parser
+from pvasm.syntax.parser import Parser, parse_expression
 from pvasm.text import line_and_column, line_starts
 
 # Blanks as the C preprocessor has them, comments and line continuations among them.
@@ -122,6 +123,10 @@ class Document(Struct):
         first, path, number = self._markers[at]
         return Place(path, number + line - first, column)
 
+    def error(self, problem: Problem) -> PvasmError:
+        """The error that tells of a problem, with its place."""
+        return PvasmError(problem.message, *self.place(problem.offset))
+
     def line_text(self, offset: int) -> tuple[str, int]:
         """The line that an offset stands in, without its end, and the offset's column in it, from 1.
 
@@ -176,7 +181,6 @@ class _Reader:
     """Walks over the pieces of a text and makes statements of them."""
 
     def __init__(self, parser: Parser, document: Document) -> None:
-        self.parser = parser
         self.chunk = parser.chunk
         self.document = document
         self.open: list[_Conditional] = []
@@ -201,7 +205,7 @@ class _Reader:
         for kind, start, end, message in pieces:
             if kind == lines.CHUNK:
                 for syntax in chunk(text[start:end]):
-                    if in_define and syntax.__class__ is tree.Unparsed and self.parser.expression(text[start:end]):
+                    if in_define and syntax.__class__ is tree.Unparsed and parse_expression(text[start:end]):
                         continue  # `#define SIZE (1 << 4)` is no code
                     macro = define or (self.macros[-1] if self.macros else None)
                     append(tree.Statement(syntax, start, self.conditions, macro, in_define))

@@ -186,10 +186,6 @@ class Parser:
             parsed = self._chunks[text] = self._parse(text)
         return parsed
 
-    def expression(self, text: str) -> tree.Expression | None:
-        """The expression that `text` is, or None if it is none."""
-        return _parse_whole(text, "expression")
-
     def _parse(self, chunk: str) -> Parsed:
         tokens = tokenize(chunk, self._is_mnemonic)
         if len(tokens.key) > _MAX_TOKENS:
@@ -370,6 +366,11 @@ def _arguments(
     if index > first:
         add(index)
     return tuple(arguments), index
+
+
+def parse_expression(text: str) -> tree.Expression | None:
+    """The expression that `text` is, as an operand would be, or None if it is none."""
+    return _parse_whole(text, "expression")
 
 
 def parse_condition(text: str) -> tree.Expression | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.engine import Selection, run
-from pvasm.check.instances import known_macros
 from pvasm.check.subject import Subject
 from pvasm.ia64 import is_mnemonic
 from pvasm.paravirt.catalog import load_catalog
+from pvasm.paravirt.instance import known_macros, load_instance
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 
@@ -24,7 +24,8 @@ def check(
     """What the rules of these codes (all that are on by default, if none) find in a text."""
     catalog = load_catalog()
     document = read_document(PARSER, text, path, preprocessed=preprocessed)
-    return run(Subject(document, catalog, known_macros(catalog, instances)), Selection(codes or None).rules())
+    known = known_macros(catalog, [load_instance(name, catalog) for name in instances])
+    return run(Subject(document, catalog, known), Selection(codes or None).rules())
 
 
 def found(text: str, *codes: str, preprocessed: bool = False, instances: tuple[str, ...] = ()) -> list[tuple[str, str]]:

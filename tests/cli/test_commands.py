@@ -156,6 +156,25 @@ def test_the_cache_gives_the_same_answer(source: Path, tmp_path: Path) -> None:
     assert run()[0] == 0
 
 
+def test_the_cache_knows_what_an_instance_file_says(tmp_path: Path) -> None:
+    def status() -> int:
+        return pvasm("check", tmp_path / "a.S", "-i", mine, PVASM_CACHE_DIR=str(tmp_path / "cache")).status
+
+    (tmp_path / "a.S").write_text("#ifdef MINE\n fc r3\n#endif\n")
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("name: mine\ndescription: d\nextends: xen\ndefines: MINE\n")
+    assert status() == 1
+    mine.write_text("name: mine\ndescription: d\nextends: xen\ndefines: OTHER\n")
+    assert status() == 1  # MINE is not known to be undefined
+    mine.write_text("name: mine\ndescription: d\nextends: native\n")
+    (tmp_path / "a.S").write_text("#ifndef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n fc r3\n#endif\n")
+    assert status() == 0
+    mine.write_text("name: mine\ndescription: d\nextends: xen\n")
+    assert status() == 1
+    mine.unlink()
+    assert status() == 2
+
+
 def test_no_home_and_no_cache_are_no_trouble(source: Path) -> None:
     done = pvasm("check", source, HOME="/dev/null", XDG_CACHE_HOME="", PVASM_CACHE_DIR="")
     assert done.status == 1

@@ -6,7 +6,7 @@ import pytest
 
 from pvasm.ia64 import is_mnemonic
 from pvasm.syntax import tree
-from pvasm.syntax.parser import Parser, integer_value
+from pvasm.syntax.parser import Parser, integer_value, parse_expression
 
 PARSER = Parser(is_mnemonic)
 
@@ -113,7 +113,7 @@ def test_precedence_is_that_of_gnu_as(text: str, value: str) -> None:
                 return f"({operator}{shown(operand)})"
         return text[node.start : node.end]
 
-    found = PARSER.expression(text)
+    found = parse_expression(text)
     assert found is not None
     assert shown(found) == value
 
