@@ -12,6 +12,7 @@ import os
 from functools import cache
 
 from pvasm import __version__, data
+from pvasm.files import replace_file
 
 _MAX_ENTRIES = 8192
 
@@ -77,20 +78,10 @@ def store(name: str, result: bytes) -> None:
     if folder is None:
         return
     shelf = os.path.join(folder, name[:2])
-    temporary = os.path.join(shelf, f".{name[2:]}.{os.getpid()}")
-    try:
+    with contextlib.suppress(OSError):
         os.makedirs(shelf, exist_ok=True, mode=0o700)
-        try:
-            with open(temporary, "xb") as file:
-                file.write(hashlib.sha256(result).digest() + result)
-            os.replace(temporary, os.path.join(shelf, name[2:]))
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        replace_file(os.path.join(shelf, name[2:]), hashlib.sha256(result).digest() + result)
         _prune(shelf)
-    except OSError:
-        pass
 
 
 def _prune(shelf: str) -> None:

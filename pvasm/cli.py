@@ -153,7 +153,7 @@ def _add_check(commands: _Commands) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="look at what this instance compiles (a name, a file, or `all'; may be repeated) [any but bare hardware's]",
+        help="look at what this instance compiles (a name, a file, `all'; may be repeated) [any but bare hardware's]",
     )
     command.add_argument("--no-cache", action="store_true", help="neither use nor keep earlier results")
     cpp = command.add_argument_group("C preprocessor")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pvasm import __version__
+from pvasm.files import replace_file
 
 
 def compiled(path: str, make: Callable[[str], Any], *, made_by: Sequence[str]) -> Any:
@@ -42,17 +43,9 @@ def compiled(path: str, make: Callable[[str], Any], *, made_by: Sequence[str]) -
 
 
 def _keep(shelf: str, kept: str, content: str, prefix: str) -> None:
-    """Writes a file whole or not at all, and drops those that it takes the place of."""
+    """Writes a file, and drops those that it takes the place of."""
     os.makedirs(shelf, exist_ok=True)
-    temporary = f"{kept}.{os.getpid()}"
-    try:
-        with open(temporary, "x", encoding="utf-8") as file:
-            file.write(content)
-        os.replace(temporary, kept)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    replace_file(kept, content.encode())
     for entry in os.listdir(shelf):
         old = os.path.join(shelf, entry)
         if entry.startswith(prefix) and entry.endswith(".json") and old != kept:

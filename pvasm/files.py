@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 
 from pvasm.errors import PvasmError
@@ -51,8 +50,17 @@ def _write(name: str, data: bytes) -> bool:
         if _holds(target, data, status.st_size):
             return False
         mode = stat.S_IMODE(status.st_mode)
-    folder, base = os.path.split(target)
-    temporary = os.path.join(folder, f".{base[:100]}.{secrets.token_hex(6)}.tmp")
+    replace_file(target, data, mode)
+    return True
+
+
+def replace_file(path: str, data: bytes, mode: int | None = None) -> None:
+    """Puts a file with this content, whole, in the place of what is at `path`; a mode of None is that of a new file.
+
+    Raises OSError, with no temporary file left, if it cannot.
+    """
+    folder, base = os.path.split(path)
+    temporary = os.path.join(folder, f".{base[:100]}.{os.urandom(6).hex()}.tmp")
     try:
         # Mode 0o666 as the umask allows it: what open() gives a new file.
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -60,12 +68,11 @@ def _write(name: str, data: bytes) -> bool:
             file.write(data)
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
-        os.replace(temporary, target)
+        os.replace(temporary, path)
     except BaseException:  # Ctrl-C as well
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    return True
 
 
 def _holds(path: str, data: bytes, size: int) -> bool:

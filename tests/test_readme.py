@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pvasm.check.rule import all_rules
 from pvasm.data import samples_directory
 from tests.cli.command import pvasm
 
@@ -47,3 +48,12 @@ def test_the_tour(folder: Path, command: str, expected: str) -> None:
         output = "".join(output.splitlines(keepends=True)[first - 1 : last])
     pattern = "".join(r"(?:.*\n)*?" if line == "...\n" else re.escape(line) for line in expected.splitlines(True))
     assert re.fullmatch(pattern, output), output
+
+
+def test_the_codes_are_those_there_are() -> None:
+    rows = re.findall(r"^\| (PV\d+) \| (\w+) \|", README.read_text(), re.MULTILINE)
+    assert rows == [(rule.code, rule.severity) for rule in all_rules().values()]
+
+
+def test_nothing_is_left_to_fill_in() -> None:
+    assert not re.findall(r"^[A-Z_]{5,}$", README.read_text(), re.MULTILINE)

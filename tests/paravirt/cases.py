@@ -10,6 +10,7 @@ from pvasm.paravirt.instance import Instance
 
 CATALOG = load_catalog()
 OPS = list(CATALOG.ops.values())
+LINUX = [op for op in OPS if not op.extension]  # those of Linux, which there are figures of
 BANKED_SAFE = ("r2", "r3", "r9")
 
 

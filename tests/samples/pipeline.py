@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pvasm.data import samples_directory
+from pvasm.paravirt.instance import instance_summaries
 from tests.oracle import require_tool
 
 SAMPLES = samples_directory()
@@ -17,10 +18,7 @@ BROKEN = sorted((SAMPLES / "broken").glob("*.S"))
 INCLUDE = SAMPLES / "include"
 REFERENCE = Path(__file__).with_name("native_reference.h")
 
-SYMBOLS = {
-    "native": "__IA64_ASM_PARAVIRTUALIZED_NATIVE",
-    "xen": "__IA64_ASM_PARAVIRTUALIZED_XEN",
-}
+SYMBOLS = {summary.name: summary.defines for summary in instance_summaries()}
 
 OP = re.compile(
     r"\b(?:MOV_(?:FROM|TO)_\w+|ITC_\w+|THASH|SSM_PSR_\w+|RSM_PSR_\w+|BSW_[01]|COVER|RFI)\b",
