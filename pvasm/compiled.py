@@ -15,17 +15,19 @@ from typing import Any
 from pvasm import __version__
 from pvasm.files import replace_file
 
+_PACKAGE = os.path.dirname(os.path.realpath(__file__))
+
 
 def compiled(path: str, make: Callable[[str], Any], *, made_by: Sequence[str]) -> Any:
     """What `make` makes of the text of the file at `path`: a value that JSON can hold.
 
-    `made_by` are the files of the modules that make it.
+    `made_by` are the files of the modules that make it, relative to the package.
     """
     with open(path, encoding="utf-8") as file:
         text = file.read()
     hashed = hashlib.sha256(f"{__version__}\n{text}".encode())
     for module in made_by:
-        with contextlib.suppress(OSError), open(module, "rb") as code:
+        with contextlib.suppress(OSError), open(os.path.join(_PACKAGE, module), "rb") as code:
             hashed.update(hashlib.sha256(code.read()).digest())
     digest = hashed.hexdigest()[:20]
     folder, name = os.path.split(path)

@@ -31,11 +31,9 @@ def grammar_file(name: str) -> str:
     return f"{_root()}/grammars/{name}"
 
 
-def instances_directory() -> Path:
-    """The folder of `ops.yaml` and of one YAML file an instance."""
-    from pathlib import Path
-
-    return Path(_root(), "instances")
+def instance_file(name: str) -> str:
+    """The path of the YAML file of an instance that travels with pvasm, or of the catalog, `ops`."""
+    return f"{_root()}/instances/{name}.yaml"
 
 
 def samples_directory() -> Path:

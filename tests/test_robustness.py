@@ -11,7 +11,8 @@ from pvasm.data import samples_directory
 from pvasm.expand import ExpandErrors, expand
 from pvasm.ia64 import is_mnemonic
 from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.instance import Instance, known_macros, load_instance
+from pvasm.paravirt.environments import known_macros
+from pvasm.paravirt.instance import Instance, load_instance
 from pvasm.report import json, statements, text
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
@@ -19,7 +20,7 @@ from pvasm.text import decode, encode
 
 CATALOG = load_catalog()
 INSTANCES = [load_instance("native"), load_instance("xen")]
-KNOWN = known_macros(CATALOG)
+KNOWN = known_macros()
 RULES = Selection(("PV",)).rules()
 SAMPLES = [decode(path.read_bytes()) for path in sorted(samples_directory().rglob("*.S"))]
 

@@ -18,6 +18,7 @@ from pvasm.ia64 import is_mnemonic, resolve
 from pvasm.ia64.registers import INDEXED, REGISTERS
 from pvasm.ia64.scope import OperandError, Scope
 from pvasm.ia64.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivity
+from pvasm.ia64.table import MARKED_STEMS
 from pvasm.paravirt.patterns import Patterns, Use
 from pvasm.syntax import lines, tree
 from pvasm.syntax.document import Define, read_document
@@ -261,6 +262,8 @@ class _Search:
         """
         name = call.name
         written = code.text[origin + call.name_start : end]
+        if not self._may_expose(name, written):
+            return
         if is_mnemonic(name) and name not in self.ops and ("." in name or self.document.preprocessed):
             # In capitals, and no op: GNU as takes it for the instruction.
             lowered = _Code(name.lower() + written[len(name) :], 0, code.place(origin + call.start, end), code.depth)
@@ -281,6 +284,36 @@ class _Search:
                 yield exposure
         yield from by_text.values()
         yield from in_tail
+
+    def _may_expose(self, name: str, written: str) -> bool:
+        """Whether an invocation, or what it invokes, can have to do with what is looked for: a quick look."""
+        if _TELLING.search(written) or name in self.macros:
+            return True
+        telling = self.telling_names
+        if not telling:
+            return False
+        return name in telling or any(word in telling for word in _WORD.findall(written))
+
+    @cached_property
+    def telling_names(self) -> frozenset[str]:
+        """The names whose definitions in the file have to do with what is looked for, themselves or by other names."""
+        bodies = {name: " ".join(define.body for define in defines) for name, defines in self.defines.items()}
+        for statement in self.document.statements:
+            if isinstance(statement.syntax, tree.Assignment):
+                bodies[statement.syntax.name] = self.document.source(statement)
+        telling = {name for name, body in bodies.items() if _TELLING.search(body)}
+        words = {name: frozenset(_WORD.findall(body)) for name, body in bodies.items()}
+        waiting = list(telling)
+        users: dict[str, list[str]] = {}
+        for name, used in words.items():
+            for word in used:
+                users.setdefault(word, []).append(name)
+        while waiting:
+            for user in users.get(waiting.pop(), ()):
+                if user not in telling:
+                    telling.add(user)
+                    waiting.append(user)
+        return frozenset(telling)
 
     def _expanded(
         self, call: tree.MacroCall, written: str, span: tuple[int, int], depth: int
@@ -439,6 +472,11 @@ class _Search:
         return None
 
 
+# Words without which there is nothing to find: mnemonics of marked rows but `mov`, and the registers that mark a `mov`.
+_MNEMONICS = "|".join(sorted(MARKED_STEMS - {"mov"}))
+_TELLING = re.compile(
+    rf"(?<![\w.])(?:(?:{_MNEMONICS}|{'|'.join(sorted(INDEXED))})(?!\w)|cr[.\d]|ar[.\d]|psr)|\\|\#\#", re.IGNORECASE
+)
 _MAX_STATEMENT = 200  # how far, in characters, the operands of a `mov` that is no instruction are looked for
 _WORD = re.compile(r"(?<![\w.$#@\\])[A-Za-z_][\w.$]*")
 _COMMENT_OR_STRING = re.compile(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"?")

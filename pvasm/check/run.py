@@ -17,6 +17,7 @@ from pvasm.text import encode, read_text, shown_name
 if TYPE_CHECKING:
     from pvasm.check.rule import Rule
     from pvasm.paravirt.catalog import Catalog
+    from pvasm.paravirt.instance import Instance
     from pvasm.syntax.parser import Parser
 
 
@@ -100,7 +101,7 @@ class _Checker:
         # An instance file of somebody's own may change: what it says counts, not its name.
         known = None
         if settings.instances:
-            from pvasm.paravirt.instance import is_path
+            from pvasm.paravirt.environments import is_path
 
             known = sorted(self._prepared()[1].items()) if any(map(is_path, settings.instances)) else None
         self.key = json.dumps([settings, known])
@@ -121,14 +122,21 @@ class _Checker:
         if self._parts is None:
             from pvasm.ia64 import is_mnemonic
             from pvasm.paravirt.catalog import load_catalog
-            from pvasm.paravirt.instance import ALL, instance_names, known_macros, load_instance
+            from pvasm.paravirt.environments import known_macros
             from pvasm.syntax.parser import Parser
 
             catalog = load_catalog()
-            names = [each for name in self.settings.instances for each in (instance_names() if name == ALL else [name])]
-            known = known_macros(catalog, [load_instance(name, catalog) for name in names])
-            self._parts = catalog, known, Parser(is_mnemonic)
+            self._parts = catalog, known_macros(self._instances(catalog)), Parser(is_mnemonic)
         return self._parts
+
+    def _instances(self, catalog: Catalog) -> list[Instance]:
+        if not self.settings.instances:
+            return []
+        from pvasm.paravirt.environments import ALL, instance_names
+        from pvasm.paravirt.instance import load_instance
+
+        names = [each for name in self.settings.instances for each in (instance_names() if name == ALL else [name])]
+        return [load_instance(name, catalog) for name in names]
 
     def check(self, path: str, named: bool) -> FileResult:
         shown = shown_name(path)

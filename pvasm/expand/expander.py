@@ -16,7 +16,8 @@ from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import BLANKS, Given, Hidden, Invocation, find_invocations
 from pvasm.paravirt.arguments import RegisterNotKnownError, mismatch, operand
 from pvasm.paravirt.catalog import Catalog, Op
-from pvasm.paravirt.instance import Instance, known_macros
+from pvasm.paravirt.environments import known_macros
+from pvasm.paravirt.instance import Instance
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 from pvasm.text import Edit, apply_edits
@@ -99,7 +100,7 @@ class _Expander:
         self.catalog = catalog
         self.instance = instance
         self.line_markers = line_markers
-        self.definitions = Definitions(document, known_macros(catalog, [instance]))
+        self.definitions = Definitions(document, known_macros([instance]))
         # What the file defines itself is what the C preprocessor will put there.
         self.constants = {name: name for name in sorted(catalog.constants) if name in self.definitions.cpp_macros}
         self.grown: list[int] = []  # where expansions have more lines than the invocations had

@@ -11,7 +11,8 @@ from pvasm.expand.expander import ExpandErrors, expand
 from pvasm.files import write_atomically
 from pvasm.ia64 import is_mnemonic
 from pvasm.paravirt.catalog import Catalog, load_catalog
-from pvasm.paravirt.instance import ALL, Instance, instance_names, load_instance
+from pvasm.paravirt.environments import ALL, instance_names
+from pvasm.paravirt.instance import Instance, load_instance
 from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import Parser
 from pvasm.text import encode, read_text, shown_name

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from msgspec import Struct, field
 
 from pvasm import data
-from pvasm.compiled import compiled
 from pvasm.errors import PvasmError
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import Operand, RegisterNotKnownError, TemplateArgument, named, operand, same_register
 from pvasm.paravirt.catalog import Catalog, Op, load_catalog
+from pvasm.paravirt.environments import ALL, CATALOG, instance_names, is_path
 from pvasm.paravirt.expansion import flaw
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.yaml_nodes import Node, fault, near
-from pvasm.syntax.cpp import PREDEFINED
 
 Environment = Literal["hardware", "xen", "trap"]
 
-ALL = "all"  # not a name of an instance, but of all of them
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _FILE = re.compile(r"(?:\./)?(?P<name>[^/]+\.ya?ml)")
@@ -169,56 +166,10 @@ class _InstanceFile(Struct, forbid_unknown_fields=True):
     ops: dict[str, Any] = {}
 
 
-class Summary(NamedTuple):
-    """What the C preprocessor's conditionals need to know of an instance, without its definitions."""
-
-    name: str
-    defines: str
-    environment: str
-
-
-def instance_summaries() -> list[Summary]:
-    """The summaries of the instances that travel with pvasm. Raises PvasmError for one that is wrong."""
-    return [_summary(name) for name in instance_names()]
-
-
-@cache
-def _summary(name: str) -> Summary:
-    path = data.instances_directory() / f"{name}.yaml"
-    defines, environment, extends = compiled(
-        str(path),
-        lambda text: [(file := _read(path).model).defines, file.environment, file.extends],
-        made_by=(__file__, yaml_nodes.__file__),
-    )
-    base = _summary(extends) if extends and (defines is None or environment is None) else None
-    return Summary(name, defines or (base.defines if base else ""), environment or (base.environment if base else ""))
-
-
-def instance_names() -> list[str]:
-    """The names of the instances that travel with pvasm."""
-    folder = data.instances_directory()
-    return sorted(path.stem for path in folder.glob("*.yaml") if path.stem != "ops")
-
-
-def is_path(instance: str) -> bool:
-    """Whether an instance is given by its file, and not by the name of one that travels with pvasm."""
-    return "/" in instance or instance.endswith((".yaml", ".yml"))
-
-
-def known_macros(catalog: Catalog, chosen: Sequence[Instance] = ()) -> dict[str, bool]:
-    """What is known of the C preprocessor's macros when a file is compiled for the instances chosen.
-
-    Without any, for all instances but those of bare hardware.
-    """
-    known = dict.fromkeys(PREDEFINED, True)
-    every = instance_summaries()
-    if not chosen:
-        return known | {summary.defines: False for summary in every if summary.environment == "hardware"}
-    symbols = {instance.defines for instance in chosen}
-    known.update((summary.defines, False) for summary in every if summary.defines not in symbols)
-    if len(symbols) == 1:  # with several instances in question, each of their macros may be defined or not
-        known.update(dict.fromkeys(symbols, True))
-    return known
+def read_model(path: str) -> _InstanceFile:
+    """What an instance's file itself says, without what it extends. Raises PvasmError as `load_instance` does."""
+    model: _InstanceFile = _read(Path(path)).model
+    return model
 
 
 def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance:
@@ -249,16 +200,16 @@ def _is_shipped(instance: Instance) -> bool:
 
 
 def _shipped(name: str) -> Path | None:
-    if not _NAME.fullmatch(name) or name == "ops":
+    if not _NAME.fullmatch(name) or name == CATALOG:
         return None
-    path = data.instances_directory() / f"{name}.yaml"
+    path = Path(data.instance_file(name))
     return path if path.is_file() else None
 
 
 def _beside(path: Path, name_or_file: str) -> Path | None:
     """The file of an instance, by its name or file name, that stands in the same folder as another, if there is one."""
     file = _FILE.fullmatch(name_or_file)
-    if file is None and (not _NAME.fullmatch(name_or_file) or name_or_file == "ops"):
+    if file is None and (not _NAME.fullmatch(name_or_file) or name_or_file == CATALOG):
         return None
     beside = path.with_name(file["name"] if file else f"{name_or_file}.yaml")
     return beside if beside.is_file() else None

@@ -95,7 +95,7 @@ def _make(grammar: str) -> Any:
 
 @cache
 def _tables() -> _Tables:
-    found = compiled(data.grammar_file("ia64.lark"), _make, made_by=(__file__,))
+    found = compiled(data.grammar_file("ia64.lark"), _make, made_by=("syntax/lalr.py", "syntax/tokens.py"))
     return _Tables(found["starts"], found["ends"], [_Rule(*rule) for rule in found["rules"]], found["states"])
 
 

@@ -7,7 +7,8 @@ from pvasm.check.engine import Selection, run
 from pvasm.check.subject import Subject
 from pvasm.ia64 import is_mnemonic
 from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.instance import known_macros, load_instance
+from pvasm.paravirt.environments import known_macros
+from pvasm.paravirt.instance import load_instance
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 
@@ -24,7 +25,7 @@ def check(
     """What the rules of these codes (all that are on by default, if none) find in a text."""
     catalog = load_catalog()
     document = read_document(PARSER, text, path, preprocessed=preprocessed)
-    known = known_macros(catalog, [load_instance(name, catalog) for name in instances])
+    known = known_macros([load_instance(name, catalog) for name in instances])
     return run(Subject(document, catalog, known), Selection(codes or None).rules())
 
 

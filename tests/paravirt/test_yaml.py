@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pvasm.errors import PvasmError
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.instance import instance_names, load_instance
+from pvasm.paravirt.environments import instance_names
+from pvasm.paravirt.instance import load_instance
 from pvasm.paravirt.yaml_nodes import parse_yaml
 
 HEAD = "name: mine\ndescription: A test\nextends: native\n"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pvasm.data import samples_directory
-from pvasm.paravirt.instance import instance_summaries
+from pvasm.paravirt.environments import instance_summaries
 from tests.oracle import require_tool
 
 SAMPLES = samples_directory()
