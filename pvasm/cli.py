@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
+_closed: set[str] = set()  # the output streams that were closed when we started
+
 FOUND, CANNOT_RUN, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 
 
@@ -41,6 +43,7 @@ def _open_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (for as long as we live)
+            _closed.add(name)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,11 +88,15 @@ def _complain(error: PvasmError) -> None:
 
 def _write(text: str) -> None:
     """Text on standard output, with the bytes that the source had."""
+    if "stdout" in _closed:
+        raise PvasmError("standard output is closed")
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("pvasm", description="Paravirtualization of hand-written IA-64 assembly.")
+    parser = argparse.ArgumentParser(
+        "pvasm", allow_abbrev=False, description="Paravirtualization of hand-written IA-64 assembly."
+    )
     parser.add_argument("--version", action="version", version=f"pvasm {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in (_add_parse, _add_check, _add_expand):
@@ -101,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_parse(commands: _Commands) -> None:
-    command = commands.add_parser("parse", help="show the statements of a file")
+    command = commands.add_parser("parse", allow_abbrev=False, help="show the statements of a file")
     command.add_argument("file", metavar="FILE", help="assembly source, or - for standard input")
     command.add_argument("--format", choices=("tree", "json"), default="tree", help="lines for people, or JSON [tree]")
     kind = command.add_mutually_exclusive_group()
@@ -134,6 +141,7 @@ def _parse(options: argparse.Namespace) -> int:
 def _add_check(commands: _Commands) -> None:
     command = commands.add_parser(
         "check",
+        allow_abbrev=False,
         help="find instructions that are left unparavirtualized",
         description="Find instructions that are left unparavirtualized.",
         epilog="Exit status: 0 nothing at error level, 1 diagnostics at error level, 2 it could not run.",
@@ -148,7 +156,6 @@ def _add_check(commands: _Commands) -> None:
     command.add_argument("--ignore", action="append", type=_codes, metavar="CODES", help="do not report these codes")
     command.add_argument("--output-format", choices=("text", "json"), default="text", help="[text]")
     command.add_argument(
-        "-i",
         "--instance",
         action="append",
         default=[],
@@ -212,6 +219,7 @@ def _check(options: argparse.Namespace) -> int:
 def _add_expand(commands: _Commands) -> None:
     command = commands.add_parser(
         "expand",
+        allow_abbrev=False,
         help="write the variant of a file for an instance",
         description="Write the variant of each FILE for an instance: its ops expanded, everything else as it stands.",
     )

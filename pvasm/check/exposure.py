@@ -142,7 +142,8 @@ class _Search:
             self.defines.setdefault(define.name, []).append(define)
         self.scope = self._initial_scope()
         self.substitutions_left = _MAX_SUBSTITUTIONS
-        self.exposed_as_is: dict[str, bool] = {}  # whether a piece of a macro's body exposes without arguments
+        # Whether a piece of a macro's body exposes without arguments; _UNTOLD where they tell whether there is an op.
+        self.exposed_as_is: dict[str, bool | str] = {}
         self.covered_until = 0  # the statements before this one are part of `covering`
         self.covering: str | None = None
 
@@ -373,8 +374,12 @@ class _Search:
             return []
         exposed = self.exposed_as_is.get(piece)
         if exposed is None:
-            exposed = self.exposed_as_is[piece] = bool(self._statements(_Code(piece, 0, span, depth + 1)))
-        return [] if exposed else self._statements(_Code(replaced, 0, span, depth + 1)) or []
+            found = self._statements(_Code(piece, 0, span, depth + 1)) or []
+            exposed = self.exposed_as_is[piece] = _UNTOLD if any(not each.has_op for each in found) else bool(found)
+        if exposed is True:
+            return []
+        made = self._statements(_Code(replaced, 0, span, depth + 1)) or []
+        return [exposure for exposure in made if exposure.has_op] if exposed is _UNTOLD else made
 
     # ------------------------------------------------------------------------------ code in arguments
 
@@ -477,6 +482,7 @@ _MNEMONICS = "|".join(sorted(MARKED_STEMS - {"mov"}))
 _TELLING = re.compile(
     rf"(?<![\w.])(?:(?:{_MNEMONICS}|{'|'.join(sorted(INDEXED))})(?!\w)|cr[.\d]|ar[.\d]|psr)|\\|\#\#", re.IGNORECASE
 )
+_UNTOLD = "untold"  # as `mov r8 = cr.\\which`, which is privileged whatever it reads
 _MAX_STATEMENT = 200  # how far, in characters, the operands of a `mov` that is no instruction are looked for
 _WORD = re.compile(r"(?<![\w.$#@\\])[A-Za-z_][\w.$]*")
 _COMMENT_OR_STRING = re.compile(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"?")

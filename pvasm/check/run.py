@@ -175,7 +175,7 @@ class _Checker:
         rules = self.rules
         catalog, known, parser = self._prepared()
         document = read_document(parser, text, result.path, preprocessed=True if self.settings.cpp else None)
-        subject = Subject(document, catalog, known, named=named or not is_header(result.path))
+        subject = Subject(document, catalog, known, named=not is_header(result.path))
         if not subject.named and not subject.holds_assembly():
             result.counts = 0
             return

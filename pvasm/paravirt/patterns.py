@@ -218,7 +218,7 @@ class _Matcher:
         if not (isinstance(value, Register) and value.file == "ar" and value.number < 8):
             return False
         names = {number: name for name, number in self.patterns.catalog.kernel_registers.items()}
-        return value.number not in names or self.bind(wanted.arguments[0], names[value.number])
+        return value.number in names and self.bind(wanted.arguments[0], names[value.number])
 
 
 def _may_be(value: Value, file: str) -> bool:

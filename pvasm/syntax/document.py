@@ -167,7 +167,8 @@ def read_document(parser: Parser, text: str, path: str = "<text>", *, preprocess
 class _Conditional(NamedTuple):
     """An open `#if`: where it stands, the expressions of the arms so far, and what was open before it.
 
-    `arms` is None where there are too many. `conditions` and `macros` are those around it.
+    `arms` is None where there are too many. `conditions` and `macros` are those around it, `markers` is how many line
+    markers stand before it.
     """
 
     offset: int
@@ -175,6 +176,7 @@ class _Conditional(NamedTuple):
     has_else: bool
     conditions: tuple[tree.Condition, ...]
     macros: tuple[str, ...]
+    markers: int
 
 
 class _Reader:
@@ -233,7 +235,7 @@ class _Reader:
         found = _CPP_NAME.match(text, start, end)
         name = (found["name"] or "") if found else ""
         marker = _MARKER.match(text, start, end)
-        if marker:
+        if marker and (self.document.preprocessed or name == "line"):  # raw, `# 12 "f"` is a comment
             name = "line"
             self._marker(marker, end)
         elif self.document.preprocessed or (name and name not in _CPP_DIRECTIVES):
@@ -276,7 +278,8 @@ class _Reader:
     # -------------------------------------------------------------------------------- conditionals
 
     def _if(self, offset: int, expression: str) -> None:
-        self.open.append(_Conditional(offset, (expression,), False, self.conditions, tuple(self.macros)))
+        markers = len(self.document._markers)
+        self.open.append(_Conditional(offset, (expression,), False, self.conditions, tuple(self.macros), markers))
         self._enter(offset)
 
     def _elif(self, offset: int, expression: str) -> None:
@@ -289,6 +292,7 @@ class _Reader:
         if not self.open:
             self._problem(offset, "#endif without #if")
             return
+        self._leave_arm(offset)
         self.conditions = self.open.pop().conditions
 
     def _next_arm(self, offset: int, name: str, expression: str) -> None:
@@ -296,11 +300,21 @@ class _Reader:
         if not self.open or self.open[-1].has_else:
             self._problem(offset, f"#{name} without #if" if not self.open else f"#{name} after #else")
             return
+        self._leave_arm(offset)
         last = self.open[-1]
         arms = (*last.arms, expression) if last.arms is not None and len(last.arms) < _MAX_ARMS else None
         self.open[-1] = last._replace(arms=arms, has_else=name == "else")
         self.macros = list(last.macros)  # each arm may begin the same .macro
         self._enter(offset)
+
+    def _leave_arm(self, offset: int) -> None:
+        """Has lines count as they did before the arm: its line markers hold only if it is compiled."""
+        before = self.open[-1].markers
+        markers = self.document._markers
+        if len(markers) > before:
+            line, _ = line_and_column(self.document.line_starts, offset)
+            first, path, number = markers[before - 1] if before else (1, self.document.path, 1)
+            markers.append((line + 1, path, number + line + 1 - first))
 
     def _enter(self, offset: int) -> None:
         last = self.open[-1]

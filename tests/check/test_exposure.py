@@ -120,6 +120,24 @@ def test_capitals_after_the_preprocessor(text: str) -> None:
     assert bool(found(f" {text}\n", "PV0", preprocessed=True)) is (text != "RFI")
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (".macro rd x\n mov r8=cr.\\x\n.endm\n rd ifa\n rd dcr", [("PV002", "rd ifa"), ("PV003", "mov r8=cr.\\x")]),
+        ("#define RDCR(n,b) mov b=cr.n\nRDCR(ifa, r3)", [("PV002", "RDCR(ifa, r3)"), ("PV003", "mov b=cr.n")]),
+        ("mov ar.k2=r3", [("PV003", "mov ar.k2=r3")]),
+        ("mov ar.k6=r3", [("PV002", "mov ar.k6=r3")]),
+    ],
+)
+def test_privileged_by_an_argument(text: str, expected: list[tuple[str, str]]) -> None:
+    assert sorted(found(f"{text}\n", "PV00")) == expected
+
+
+def test_line_markers_of_an_arm_hold_in_it_alone() -> None:
+    text = '#if 0\n#line 100 "foo.S"\n#endif\nfc r3\n# 7 "x.S"\nfc r3\n#line 50\nfc r3\n'
+    assert [(d.path, d.line) for d in check(text, "PV001")] == [("a.S", 4), ("a.S", 6), ("a.S", 50)]
+
+
 def test_a_ladder_of_macros_is_climbed_once() -> None:
     ladder = "".join(f"#define A{i + 1} (A{i}+A{i})\n" for i in range(60))
     assert found(f"#define A0 1\n{ladder} ssm A60\n fc r3\n", "PV001") == [("PV001", "fc r3")]

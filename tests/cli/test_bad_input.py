@@ -168,7 +168,7 @@ def test_latin_1_crlf_and_no_line_end_are_no_errors(tmp_path: Path) -> None:
 def test_closed_standard_streams(tmp_path: Path) -> None:
     (tmp_path / "a.S").write_text("fc r3\n")
     for command, status in (
-        ("check a.S >&-", 1),
+        ("check a.S >&-", 2),
         ("check - <&-", 2),
         ("check none.S 2>&-", 2),
         ("check none.S 2>/dev/full", 2),

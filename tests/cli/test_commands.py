@@ -159,7 +159,7 @@ def test_the_cache_gives_the_same_answer(source: Path, tmp_path: Path) -> None:
 
 def test_the_cache_knows_what_an_instance_file_says(tmp_path: Path) -> None:
     def status() -> int:
-        return pvasm("check", tmp_path / "a.S", "-i", mine, PVASM_CACHE_DIR=str(tmp_path / "cache")).status
+        return pvasm("check", tmp_path / "a.S", "--instance", mine, PVASM_CACHE_DIR=str(tmp_path / "cache")).status
 
     (tmp_path / "a.S").write_text("#ifdef MINE\n fc r3\n#endif\n")
     mine = tmp_path / "mine.yaml"
