@@ -11,7 +11,8 @@ class Diagnostic(NamedTuple):
     """One finding; lines and columns count from 1, the end is just after the last character.
 
     `instruction` is the source text that it is about, `source_line` the line it stands in (a piece of it, if it is very
-    long), `source_column` where in that.
+    long), `source_column` where in that. `instance` names the instance in which it is so, if not in all; `details` are
+    lines that tell more; `fixable` says that `--fix` can mend it.
     """
 
     path: str
@@ -25,3 +26,11 @@ class Diagnostic(NamedTuple):
     instruction: str
     source_line: str
     source_column: int
+    instance: str | None = None
+    details: tuple[str, ...] = ()
+    fixable: bool = False
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """What to sort by: the place, the code, and what tells findings at one place apart."""
+        return (*self[:6], self.message, self.instance or "", self.details)

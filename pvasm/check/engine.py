@@ -47,7 +47,8 @@ def run(subject: Subject, rules: Iterable[Rule]) -> list[Diagnostic]:
     document = subject.document
     found: list[Diagnostic] = []
     for rule in rules:
-        for start, end, message in rule.check(subject):
+        for finding in rule.check(subject):
+            start, end = finding.start, finding.end
             place, stop = document.place(start), document.place(end)
             found.append(
                 Diagnostic(
@@ -58,9 +59,12 @@ def run(subject: Subject, rules: Iterable[Rule]) -> list[Diagnostic]:
                     stop.column,
                     rule.code,
                     rule.severity,
-                    message,
+                    finding.message,
                     document.text[start:end],
                     *document.line_text(start),
+                    finding.instance,
+                    finding.details,
+                    bool(finding.edits),
                 )
             )
-    return sorted(found)
+    return sorted(found, key=lambda diagnostic: diagnostic.order)

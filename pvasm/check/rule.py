@@ -12,21 +12,30 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 if TYPE_CHECKING:
     from pvasm.check.diagnostic import Severity
     from pvasm.check.subject import Subject
+    from pvasm.text import Edit
 
 
 class Finding(NamedTuple):
-    """What a rule yields: the span in the document's text, and the message."""
+    """What a rule yields: the span in the document's text, and the message.
+
+    `instance` names the instance in which it is so, if it is not so in all. `details` are lines to show below the
+    source line: what an op becomes there, the path that leads to a read. `edits` of the document's text mend it;
+    they are made all or none.
+    """
 
     start: int
     end: int
     message: str
+    instance: str | None = None
+    details: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
 
 
 class Rule(ABC):
     """One rule: a subclass in a module of its own in pvasm/check/rules/. Its docstring is its documentation.
 
-    `invalid` and `valid` are lines of assembly that it must and must not flag, under its code alone; they are its
-    tests.
+    `invalid` and `valid` are pieces of assembly that it must and must not flag, under its code alone; they are its
+    tests. In an invalid one of several lines, `// <--` is at the end of each that is flagged.
     """
 
     code: ClassVar[str]

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pvasm import cache
 from pvasm.check.diagnostic import Diagnostic
@@ -81,7 +81,7 @@ def check_files(paths: Sequence[str], settings: Settings) -> Iterator[FileResult
         own = [d for d in result.diagnostics if d.path == result.path]
         others = [d for d in dict.fromkeys(result.diagnostics) if d.path != result.path and d not in seen]
         seen.update(others)
-        result.diagnostics = sorted(own + others)
+        result.diagnostics = sorted(own + others, key=lambda diagnostic: diagnostic.order)
         yield result
     if barren:
         errors = [PvasmError("no assembly in this folder (.S, .s, .sx, or headers)", path) for path in sorted(barren)]
@@ -132,11 +132,17 @@ class _Checker:
     def _instances(self, catalog: Catalog) -> list[Instance]:
         if not self.settings.instances:
             return []
-        from pvasm.paravirt.environments import ALL, instance_names
         from pvasm.paravirt.instance import load_instance
 
-        names = [each for name in self.settings.instances for each in (instance_names() if name == ALL else [name])]
-        return [load_instance(name, catalog) for name in names]
+        return [load_instance(name, catalog) for name in self._names]
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The instances in question, by name or file."""
+        from pvasm.paravirt.environments import ALL, instance_names
+
+        chosen = self.settings.instances or (ALL,)
+        return tuple(dict.fromkeys(each for name in chosen for each in (instance_names() if name == ALL else [name])))
 
     def check(self, path: str, named: bool) -> FileResult:
         shown = shown_name(path)
@@ -175,7 +181,7 @@ class _Checker:
         rules = self.rules
         catalog, known, parser = self._prepared()
         document = read_document(parser, text, result.path, preprocessed=True if self.settings.cpp else None)
-        subject = Subject(document, catalog, known, named=not is_header(result.path))
+        subject = Subject(document, catalog, known, self._names, named=not is_header(result.path))
         if not subject.named and not subject.holds_assembly():
             result.counts = 0
             return
@@ -195,6 +201,9 @@ def _dump(result: FileResult) -> bytes:
 
 def _load(path: str, kept: bytes) -> FileResult:
     counts, diagnostics, errors = json.loads(kept)
-    return FileResult(
-        path, [Diagnostic(*values) for values in diagnostics], [PvasmError(*values) for values in errors], counts
-    )
+    return FileResult(path, list(map(_diagnostic, diagnostics)), [PvasmError(*values) for values in errors], counts)
+
+
+def _diagnostic(values: list[Any]) -> Diagnostic:
+    found = Diagnostic(*values)
+    return found._replace(details=tuple(found.details))  # JSON has lists alone

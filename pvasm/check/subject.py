@@ -14,18 +14,21 @@ from pvasm.syntax.document import Document
 if TYPE_CHECKING:
     from pvasm.check.exposure import Exposure
     from pvasm.paravirt.catalog import Catalog
+    from pvasm.paravirt.instance import Instance
 
 
 class Subject(Struct, dict=True):
     """A document under the eyes of the rules.
 
     `known` says which macros are known to be defined or not: code that cannot be compiled so is nobody's concern.
+    `instance_names` are the instances in question, by name or file.
     `named` tells a file that somebody said is assembly from a header found in a folder, which may hold C as well.
     """
 
     document: Document
     catalog: Catalog
     known: Known
+    instance_names: tuple[str, ...] = ()
     named: bool = True
 
     def concerns(self, conditions: tuple[tree.Condition, ...]) -> bool:
@@ -72,11 +75,29 @@ class Subject(Struct, dict=True):
         )
 
     @cached_property
+    def instances(self) -> list[Instance]:
+        """The instances in question."""
+        return [_instance(name, self.catalog) for name in self.instance_names]
+
+    @cached_property
     def exposures(self) -> list[Exposure]:
         """The sensitive, privileged and level-dependent instructions of the document, in order."""
         from pvasm.check.exposure import find_exposures
 
         return find_exposures(self)
+
+
+_LOADED: dict[tuple[str, int], Instance] = {}
+
+
+def _instance(name: str, catalog: Catalog) -> Instance:
+    """The instance of that name for a catalog; read once, however many files are checked."""
+    from pvasm.paravirt.instance import load_instance
+
+    found = _LOADED.get((name, id(catalog)))
+    if found is None:
+        found = _LOADED[name, id(catalog)] = load_instance(name, catalog)
+    return found
 
 
 # What a statement of C begins with, and no macro is called.
