@@ -13,6 +13,8 @@ from pvasm.syntax.document import Document
 
 if TYPE_CHECKING:
     from pvasm.check.exposure import Exposure
+    from pvasm.check.flow import Flow
+    from pvasm.expand.program import Program
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
 
@@ -78,6 +80,28 @@ class Subject(Struct, dict=True):
     def instances(self) -> list[Instance]:
         """The instances in question."""
         return [_instance(name, self.catalog) for name in self.instance_names]
+
+    @cached_property
+    def names_an_op(self) -> bool:
+        """Whether the name of an op stands anywhere in the text."""
+        text = self.document.text
+        return any(name in text for name in self.catalog.ops)
+
+    @cached_property
+    def program(self) -> Program:
+        """The document's steps, whichever instance it is compiled for."""
+        from pvasm.expand.program import Program, program_scope
+        from pvasm.paravirt.patterns import Patterns
+
+        scope = program_scope(self.document, Patterns(self.catalog).operand_macros)
+        return Program(self.document, self.catalog, scope)
+
+    @cached_property
+    def flow(self) -> Flow:
+        """The control flow of the document, with ops as such, in the code that concerns the instances in question."""
+        from pvasm.check.flow import Flow
+
+        return Flow(self.program.graph(self.known))
 
     @cached_property
     def exposures(self) -> list[Exposure]:

@@ -33,10 +33,10 @@ def plain(text: str) -> str:
 
 def reachable(conditions: Sequence[tree.Condition], known: Known) -> bool:
     """Whether code under `conditions` can be compiled at all, given what is known."""
-    return all(_arm(condition, known) is not False for condition in conditions)
+    return all(arm_taken(condition, known) is not False for condition in conditions)
 
 
-def _arm(condition: tree.Condition, known: Known) -> bool | None:
+def arm_taken(condition: tree.Condition, known: Known) -> bool | None:
     """Whether an arm of a conditional is taken; None if that depends on what is not known."""
     taken = _holds(condition.expression, known)
     for earlier in condition.earlier:

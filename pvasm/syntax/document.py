@@ -94,6 +94,8 @@ class Document(Struct):
     """A file's text, `path` as a person would name it, and its statements in order.
 
     `preprocessed` tells text after the C preprocessor, where `#` starts a line marker or a comment, from raw source.
+    `arms` has, for each `#if`, `#elif`, `#else` by its index in `statements`, the condition of the arm that it opens
+    (None where conditionals are too deep, or have too many arms, to be followed).
     """
 
     path: str
@@ -102,6 +104,7 @@ class Document(Struct):
     statements: list[tree.Statement] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     defines: list[Define] = field(default_factory=list)
+    arms: dict[int, tree.Condition | None] = field(default_factory=dict)
     _line_starts: list[int] = field(default_factory=list)
     _markers: list[tuple[int, str, int]] = field(
         default_factory=list
@@ -251,6 +254,9 @@ class _Reader:
             _CONDITIONALS[name](self, start, plain(rest))
         elif name == "define":
             self._define(body_start, end)
+        if handler is not None and name != "endif" and self.open:
+            is_followed = len(self.conditions) > len(self.open[-1].conditions)
+            self.document.arms[len(self.document.statements) - 1] = self.conditions[-1] if is_followed else None
 
     def _marker(self, marker: re.Match[str], end: int) -> None:
         document = self.document

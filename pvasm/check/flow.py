@@ -1,0 +1,472 @@
+"""Where control goes in a program, what each step does to a register, and what becomes of a register's value.
+
+Two questions are asked of a register that an op overwrites. Is there a path on which it is read before it is written
+again: then its old value was meant (`path_to_read`)? Is it certain that there is none, so that an op may have it
+(`reason_to_keep`)? What is not known (a macro of a header, code elsewhere) is no answer to either: the first question
+is answered only by what is there, the second is answered no.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from pvasm.expand.program import Graph, Node
+from pvasm.ia64 import IndexedRegister, MemoryOperand, Register, Unknown
+from pvasm.syntax import tree
+
+_MAX_VISITED = 4_000  # nodes, in the search for one register
+_MAX_STEPS = 400_000  # nodes, in all searches of a graph
+
+# How control leaves a path: to code that is not in the graph, or whose registers are others.
+Exit = Literal["return", "rfi", "call", "elsewhere"]
+
+_FIRST_STACKED = 32
+_FIRST_BANKED, _LAST_BANKED = 16, 31
+_RESULTS = range(8, 12)
+
+
+class Uses(NamedTuple):
+    """What a step does to registers.
+
+    `sure` are those that it writes whenever it is reached. `reads_unknown` and `writes_unknown` say that it may read
+    or write others as well. `predicate` is the name of the one that it stands under (`p6`, or a name that the file
+    does not explain), empty for none.
+    """
+
+    reads: frozenset[Register]
+    writes: frozenset[Register]
+    sure: frozenset[Register]
+    predicate: str
+    reads_unknown: bool
+    writes_unknown: bool
+
+
+_NOTHING = Uses(frozenset(), frozenset(), frozenset(), "", False, False)
+_ANYTHING = Uses(frozenset(), frozenset(), frozenset(), "", True, True)
+_CONSTANTS = frozenset({Register("r", 0), Register("p", 0)})
+
+
+class Flow:
+    """The control flow of a graph in which ops stand as such."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.nodes = graph.nodes
+        self.steps_left = _MAX_STEPS
+        self._uses: dict[int, Uses] = {}
+        self._after: dict[int, tuple[list[int], Exit | None]] = {}
+
+    # ------------------------------------------------------------------------------- where control goes
+
+    @cached_property
+    def _labels(self) -> dict[str, list[int]]:
+        labels: dict[str, list[int]] = {}
+        for index, node in enumerate(self.nodes):
+            if node.kind == "label":
+                labels.setdefault(node.name, []).append(index)
+        return labels
+
+    def targets(self, index: int) -> list[int]:
+        """The labels that a branch may go to, if they are in the graph."""
+        name = self.nodes[index].target
+        if name[:-1].isdecimal() and name[-1] in "fb":
+            places = self._labels.get(name[:-1], [])
+            found = [at for at in places if (at > index) == (name[-1] == "f")]
+            return found[:1] if name[-1] == "f" else found[-1:]
+        return self._labels.get(name, [])
+
+    def after(self, index: int) -> tuple[list[int], Exit | None]:
+        """The nodes that control may go to after a node, and how it may leave the graph there."""
+        known = self._after.get(index)
+        if known is None:
+            known = self._after[index] = self._find_after(self.nodes[index], index)
+        return known
+
+    def _find_after(self, node: Node, index: int) -> tuple[list[int], Exit | None]:
+        following = node.next
+        if node.kind == "op":
+            assert node.op is not None
+            return ([], "rfi") if "rfi" in node.op.replaces else (following, None)
+        if node.kind == "end" or (not following and node.kind != "instruction"):
+            return [], "elsewhere"
+        if node.resolved is None:
+            return following, None
+        stem, _, completers = node.resolved.mnemonic.partition(".")
+        falls = following if node.resolved.predicate != 0 else []
+        if stem == "rfi":
+            return falls, "rfi"
+        if stem in ("br", "brl"):
+            return self._after_branch(node, index, completers, falls)
+        if stem in ("chk", "fchkf"):
+            targets = self.targets(index)
+            return following + targets, None if targets else "elsewhere"
+        return following, (None if following else "elsewhere")
+
+    def _after_branch(self, node: Node, index: int, completers: str, falls: list[int]) -> tuple[list[int], Exit | None]:
+        kind = completers.partition(".")[0]
+        if kind == "ret":
+            return falls, "return"
+        if kind == "call":
+            return node.next, "call"
+        if kind in ("cloop", "ctop", "cexit", "wtop", "wexit"):
+            falls = node.next
+        targets = self.targets(index) if node.target else []
+        return falls + targets, None if targets else "elsewhere"
+
+    # --------------------------------------------------------------------------- what a node does to registers
+
+    def uses(self, index: int) -> Uses:
+        """What a node does to registers."""
+        known = self._uses.get(index)
+        if known is None:
+            known = self._uses[index] = _uses(self.nodes[index])
+        return known
+
+    # ------------------------------------------------------------------------------------ the searches
+
+    def path_to_read(self, start: int, register: Register) -> list[int] | None:
+        """The shortest way from a node (which overwrites the register) to one that reads the old value.
+
+        The indexes of the nodes from the first after `start` to the one that reads; None where there is none that is
+        known. Calls, returns, interruptions' ends, switches of the register bank and unknown code end a path.
+        """
+        world = _World(self.nodes[start].conditions)
+        first = [(node, frozenset[str]()) for node in self.after(start)[0]]
+        before: dict[tuple[int, frozenset[str]], tuple[int, frozenset[str]] | None] = dict.fromkeys(first)
+        waiting = deque(first)
+        while waiting and len(before) < _MAX_VISITED and self.steps_left > 0:
+            state = waiting.popleft()
+            index, under = state
+            self.steps_left -= 1
+            node = self.nodes[index]
+            if not world.allows(node.conditions):
+                continue
+            uses = self.uses(index)
+            if register in uses.reads and not (uses.predicate and uses.predicate in under):
+                return _way(before, state)
+            if register in uses.sure or uses.writes_unknown or _hides(node, register):
+                continue
+            rewritten = self._written_under(under, uses, register)
+            if rewritten is None:
+                continue
+            under = rewritten
+            following, leaving = self.after(index)
+            if leaving == "call" and not _survives_calls(register):
+                continue
+            for after in following:
+                if (after, under) not in before:
+                    before[after, under] = state
+                    waiting.append((after, under))
+        return None
+
+    def _written_under(self, under: frozenset[str], uses: Uses, register: Register) -> frozenset[str] | None:
+        """The predicates under which the register has been written again; None if one of them must hold."""
+        if register in uses.writes and uses.predicate:
+            under |= {uses.predicate}
+            if any({first, second} <= under for first, second in self._complements):
+                return None
+        if under:
+            overwritten = {each.text for each in uses.writes if each.file == "p"}
+            under -= overwritten
+        return under
+
+    @cached_property
+    def _complements(self) -> set[tuple[str, str]]:
+        """Pairs of predicates of which one holds wherever both have been written: those that no instruction splits.
+
+        Any instruction that writes one of them writes both, and one true, the other false.
+        """
+        pairs: set[tuple[str, str]] = set()
+        apart: set[str] = set()
+        for index, node in enumerate(self.nodes):
+            if node.kind not in ("instruction", "op"):
+                continue
+            written = sorted(each.text for each in self.uses(index).writes if each.file == "p")
+            if node.resolved is not None and len(written) == 2 and _is_complementary(node):
+                pairs.add((written[0], written[1]))
+            elif len(written) < 32:  # `mov pr =` puts back what was there
+                apart.update(written)
+        partners: dict[str, set[str]] = {}
+        for first, second in pairs:
+            partners.setdefault(first, set()).add(second)
+            partners.setdefault(second, set()).add(first)
+        return {
+            pair for pair in pairs if not apart.intersection(pair) and all(len(partners[name]) == 1 for name in pair)
+        }
+
+    def reason_to_keep(self, start: int, register: Register) -> str | None:
+        """Why the value of a register may still be needed after a node; None if it is certain that it is not.
+
+        By the conventions of the architecture's software (scratch registers at returns), and within the function by
+        what is there.
+        """
+        world = _World(self.nodes[start].conditions)
+        waiting = deque(self.after(start)[0])
+        leaving = self.after(start)[1]
+        if leaving is not None and not self._is_dead_at(leaving, start, register):
+            return _LEAVING[leaving]
+        seen = set(waiting)
+        while waiting:
+            if len(seen) > _MAX_VISITED or self.steps_left <= 0:
+                return "too much code follows to be sure"
+            index = waiting.popleft()
+            self.steps_left -= 1
+            node = self.nodes[index]
+            if not world.allows(node.conditions):
+                continue
+            uses = self.uses(index)
+            if register in uses.reads:
+                return f"it is read by `{' '.join(node.text.split()) or node.name}'"
+            if uses.reads_unknown:
+                return f"what `{node.name or 'the code'}' reads is not known" if node.name else "unknown code follows"
+            if register in uses.sure:
+                continue
+            if _hides(node, register):
+                return "the register bank is switched"
+            following, leaving = self.after(index)
+            if leaving is not None and not self._is_dead_at(leaving, start, register):
+                return _LEAVING[leaving]
+            for after in following:
+                if after not in seen:
+                    seen.add(after)
+                    waiting.append(after)
+        return None
+
+    def _is_dead_at(self, leaving: Exit, start: int, register: Register) -> bool:
+        """Whether a register's value is nobody's where control leaves."""
+        number = register.number
+        if register.file == "p":
+            return leaving in ("return", "call") and 6 <= number <= 15
+        if register.file != "r":
+            return False
+        is_scratch = number in (2, 3) or 14 <= number <= 31
+        if leaving == "return":
+            return is_scratch
+        if leaving == "call":
+            return is_scratch and not self._function(start).writes(register)
+        if leaving == "rfi":
+            return _FIRST_BANKED <= number <= _LAST_BANKED and self._function(start).is_in_bank_0
+        return False
+
+    def _function(self, index: int) -> _Function:
+        """What is known of the code from the beginning of a function to a node in it."""
+        first = index
+        while first > 0 and not _begins_function(self.nodes[first]):
+            first -= 1
+        known = self._functions.get(first)
+        if known is None:
+            last = index
+            while last + 1 < len(self.nodes) and not _begins_function(self.nodes[last + 1]):
+                last += 1
+            known = self._functions[first] = _Function(self, first, last)
+        return known
+
+    @cached_property
+    def _functions(self) -> dict[int, _Function]:
+        return {}
+
+
+class _Function:
+    """The code between the beginning of a function and the next one's."""
+
+    def __init__(self, flow: Flow, first: int, last: int) -> None:
+        self.is_known = flow.nodes[first].kind != "instruction"
+        self.written: set[Register] = set()
+        banked = False
+        switches = False
+        for index in range(first, last + 1):
+            node = flow.nodes[index]
+            uses = flow.uses(index)
+            self.written |= uses.writes
+            if node.kind == "opaque" and index > first:
+                switches = True
+            if node.resolved is not None:
+                mnemonic = node.resolved.mnemonic
+                if any(_is_banked(register) for register in uses.writes):
+                    banked = True
+                    switches = switches or mnemonic.startswith("ld8.fill")
+                switches = switches or mnemonic.startswith(("bsw", "br.call", "brl.call"))
+            elif node.op is not None:
+                banked = banked or any(_is_banked(register) for register in uses.writes)
+                switches = switches or "bsw" in node.op.replaces
+        # Whoever overwrites r16-r31 and returns from the interruption without having saved them is in bank 0.
+        self.is_in_bank_0 = banked and not switches
+
+    def writes(self, register: Register) -> bool:
+        """Whether the register may hold something that the function put there, such as an argument."""
+        return register in self.written or not self.is_known
+
+
+def _begins_function(node: Node) -> bool:
+    if node.kind == "directive":
+        return node.name == ".proc"
+    return node.kind == "end" or (node.kind == "opaque" and node.name.endswith("ENTRY"))
+
+
+_LEAVING: dict[Exit, str] = {
+    "return": "the function's caller may rely on it",
+    "rfi": "what was interrupted may rely on it",
+    "call": "a function that is called may read it",
+    "elsewhere": "code that is not in the file may read it",
+}
+
+
+class _World:
+    """The cpp conditions that a path begins under: code that contradicts them is not on it."""
+
+    def __init__(self, conditions: Sequence[tree.Condition]) -> None:
+        self.truths: dict[str, bool] = {}
+        for condition in conditions:
+            for expression, holds in _literals(condition):
+                self.truths[expression] = holds
+        self.answers: dict[tuple[tree.Condition, ...], bool] = {}
+
+    def allows(self, conditions: tuple[tree.Condition, ...]) -> bool:
+        """Whether code under these conditions may be compiled together with where the path begins."""
+        if not conditions:
+            return True
+        answer = self.answers.get(conditions)
+        if answer is None:
+            answer = self.answers[conditions] = all(
+                self.truths.get(expression, holds) == holds
+                for condition in conditions
+                for expression, holds in _literals(condition)
+            )
+        return answer
+
+
+def _literals(condition: tree.Condition) -> Iterator[tuple[str, bool]]:
+    """The expressions that a condition says something of, and what."""
+    for expression, holds in ((condition.expression, True), *((each, False) for each in condition.earlier)):
+        while expression.startswith("!") and (expression[1:].startswith("defined(") or expression[1:].isidentifier()):
+            expression, holds = expression[1:], not holds
+        if expression != "1":
+            yield expression, holds
+
+
+def _way(
+    before: dict[tuple[int, frozenset[str]], tuple[int, frozenset[str]] | None], state: tuple[int, frozenset[str]]
+) -> list[int]:
+    way = []
+    at: tuple[int, frozenset[str]] | None = state
+    while at is not None:
+        way.append(at[0])
+        at = before[at]
+    return way[::-1]
+
+
+# ------------------------------------------------------------------------------------------ registers
+
+
+def _uses(node: Node) -> Uses:
+    if node.kind == "op":
+        return _op_uses(node)
+    if node.kind == "opaque" or node.kind == "end":
+        return _ANYTHING
+    resolved = node.resolved
+    if resolved is None:
+        return _NOTHING
+    outputs = len(resolved.form.outputs)
+    reads_unknown = resolved.predicate is None
+    writes_unknown = False
+    for place, (spec, value) in enumerate(zip(resolved.form.operands, resolved.operands, strict=True)):
+        if isinstance(value, Unknown):
+            if place < outputs:
+                writes_unknown = True
+            elif spec.shape in ("r", "p", "f", "b"):
+                reads_unknown = True
+        elif (isinstance(value, MemoryOperand) and isinstance(value.base, Unknown)) or (
+            isinstance(value, IndexedRegister) and isinstance(value.index, Unknown)
+        ):
+            reads_unknown = True
+    writes = frozenset(each for each in resolved.writes if isinstance(each, Register))
+    reads = frozenset(each for each in resolved.reads if isinstance(each, Register))
+    is_sure = resolved.predicate == 0 or resolved.clears_when_false
+    return Uses(reads, writes, writes if is_sure else frozenset(), _predicate(node), reads_unknown, writes_unknown)
+
+
+def _predicate(node: Node) -> str:
+    """The name of the predicate that an instruction stands under."""
+    assert node.resolved is not None
+    if node.resolved.predicate is not None:
+        return f"p{node.resolved.predicate}" if node.resolved.predicate else ""
+    return node.text[1:].partition(")")[0].strip()
+
+
+def _op_uses(node: Node) -> Uses:
+    """What an op does by its contract: a clobber may be overwritten or not."""
+    assert node.op is not None
+    reads: set[Register] = set()
+    writes: set[Register] = set()
+    sure: set[Register] = set()
+    reads_unknown = writes_unknown = False
+    predicates = [
+        value
+        for parameter, value in zip(node.op.parameters, node.values, strict=True)
+        if parameter.kind == "predicate" and parameter.use == "in"
+    ]
+    always = all(value == Register("p", 0) for value in predicates)
+    for parameter, value in zip(node.op.parameters, node.values, strict=True):
+        if parameter.kind == "kernel-register":
+            continue
+        if not isinstance(value, Register):
+            reads_unknown = reads_unknown or parameter.use == "in"
+            writes_unknown = writes_unknown or parameter.use != "in"
+        elif parameter.use == "in":
+            reads.add(value)
+        else:
+            writes.add(value)
+            if parameter.use == "out" and always:
+                sure.add(value)
+    names = [
+        value.text if isinstance(value, Register) else text
+        for parameter, value, text in zip(node.op.parameters, node.values, node.arguments, strict=True)
+        if parameter.kind == "predicate" and parameter.use == "in"
+    ]
+    predicate = names[0] if len(names) == 1 and names[0] != "p0" else ""
+    return Uses(
+        frozenset(reads - _CONSTANTS),
+        frozenset(writes - _CONSTANTS),
+        frozenset(sure - _CONSTANTS),
+        predicate,
+        reads_unknown,
+        writes_unknown,
+    )
+
+
+def _is_complementary(node: Node) -> bool:
+    """Whether an instruction that writes two predicates makes one of them true: an unconditional compare or test."""
+    resolved = node.resolved
+    assert resolved is not None
+    if resolved.predicate != 0:
+        return False
+    stem, _, completers = resolved.mnemonic.partition(".")
+    types = completers.split(".")
+    return (
+        stem in ("cmp", "cmp4", "tbit", "tnat", "fcmp", "fclass", "tf")
+        and not {"and", "or"} & {each.removesuffix(".andcm").removesuffix(".orcm") for each in types}
+        and not any("and" in each or each.startswith("or") for each in types)
+    )
+
+
+def _is_banked(register: Register) -> bool:
+    return register.file == "r" and _FIRST_BANKED <= register.number <= _LAST_BANKED
+
+
+def _hides(node: Node, register: Register) -> bool:
+    """Whether, after a node, the register's name means another register."""
+    replaces = node.op.replaces if node.op is not None else node.resolved.mnemonic if node.resolved else ""
+    if "bsw" in replaces:
+        return _is_banked(register)
+    if replaces.startswith(("cover", "alloc", "clrrrb", "br.ctop", "br.cexit", "br.wtop", "br.wexit")):
+        return register.number >= (_FIRST_STACKED if register.file == "r" else 16)
+    return False
+
+
+def _survives_calls(register: Register) -> bool:
+    """Whether a call leaves the register as it was, by the software conventions (preserved and local registers)."""
+    if register.file == "r":
+        return 4 <= register.number <= 7
+    return register.file == "p" and 1 <= register.number <= 5

@@ -1,0 +1,459 @@
+r"""A document as the processor meets it: instructions, ops, stops and labels in their order, and what may follow what.
+
+Raw source has several orders in one: each arm of a `#if` is an alternative to the others. So a program is a graph whose
+nodes know the nodes that may stand next. Macros that the file itself defines are taken apart where they are invoked;
+what is not known (a header's macro) is a node of its own, `opaque`. The bodies of macros are read as well, each by
+itself, with what its parameters stand for unknown.
+
+`Program.graph` gives the order for an instance's ops as such, or with their expansions in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from msgspec import Struct, field
+
+from pvasm.errors import PvasmError
+from pvasm.ia64 import OperandError, Resolved, Scope, Value, is_mnemonic, resolve
+from pvasm.ia64.registers import REGISTERS
+from pvasm.ia64.scope import OperandMacro
+from pvasm.paravirt.arguments import RegisterNotKnownError
+from pvasm.paravirt.catalog import Catalog, Op
+from pvasm.paravirt.instance import Instance
+from pvasm.syntax import tree
+from pvasm.syntax.cpp import Known, arm_taken, reachable
+from pvasm.syntax.document import Define, Document, read_document
+from pvasm.syntax.macros import Macro, bind, bind_define, body_ends, parameters_replaced, read_macro, substitute
+from pvasm.syntax.parser import Parser, parse_expression
+
+Kind = Literal["instruction", "op", "stop", "label", "directive", "opaque", "arm", "end", "section"]
+
+_MAX_DEPTH = 6  # of macros in macros
+_MAX_INLINED = 20_000  # statements of macros' bodies, for all invocations of a document
+
+# The assembler's own conditionals and loops: which lines they yield, or how often, is not followed.
+_STEERING = frozenset({".if", ".else", ".elseif", ".endif", ".rept", ".irp", ".irpc", ".endr", ".exitm", ".include"})
+_SECTIONS = frozenset({".section", ".text", ".data", ".bss", ".previous", ".pushsection", ".popsection", ".subsection"})
+
+
+class Node(Struct):
+    """A step of a program, at its place in the document's text.
+
+    `text` is its source, or a line of an expansion. An op has its arguments' values (None where one is none) in
+    `values`; in an instance's graph the nodes of its expansion bear the op too, and the number of the invocation in
+    `invocation`. `name` is a label's or directive's, `target` the label that an instruction may branch to. `macro` is
+    the macro whose body it stands in. `inlined` says that a macro made it, and the span is that of the macro's
+    invocation. `next` are the nodes that may stand next in the text, wherever control goes.
+    """
+
+    kind: Kind
+    statement: int
+    start: int
+    end: int
+    text: str = ""
+    conditions: tuple[tree.Condition, ...] = ()
+    resolved: Resolved | None = None
+    op: Op | None = None
+    arguments: tuple[str, ...] = ()
+    values: tuple[Value | None, ...] = ()
+    invocation: int = -1
+    name: str = ""
+    target: str = ""
+    macro: str | None = None
+    inlined: bool = False
+    frame: tuple[int, int, int] | None = None
+    next: list[int] = field(default_factory=list)
+
+
+class Graph(Struct):
+    """The nodes of a program for one instance, or for any; edges lead to higher numbers alone."""
+
+    nodes: list[Node]
+    instance: Instance | None = None
+
+
+_BRANCHING = ("br", "chk", "fchkf")  # how the mnemonics begin that have a label among their operands
+
+
+def _target(syntax: tree.Instruction) -> str:
+    """The label among an instruction's operands; empty if there is none."""
+    for operand in syntax.inputs:
+        if isinstance(operand, tree.Name) and operand.text not in REGISTERS:
+            return operand.text
+    return ""
+
+
+class _Fork(Struct, frozen=True):
+    """A `#if`, `#elif` or `#else`, with the condition of its arm if that can be followed; or an `#endif`."""
+
+    name: str
+    condition: tree.Condition | None
+    conditions: tuple[tree.Condition, ...]
+
+
+class Program:
+    """The steps of a document, whichever instance it is compiled for."""
+
+    def __init__(self, document: Document, catalog: Catalog, scope: Scope, parser: Parser | None = None) -> None:
+        self.document = document
+        self.catalog = catalog
+        self.scope = scope
+        self.parser = parser or Parser(is_mnemonic)
+        self.ops_used: set[str] = set()
+        self._budget = _MAX_INLINED
+        self._calls = 0
+        self._macros: dict[str, Macro] = {}
+        self._defines: dict[str, list[Define]] = {}
+        for define in {(d.name, d.parameters, d.body): d for d in document.defines}.values():
+            self._defines.setdefault(define.name, []).append(define)
+        self._steps: list[Node | _Fork] = []
+        self._read()
+
+    # -------------------------------------------------------------------------------------- reading
+
+    def _read(self) -> None:
+        document = self.document
+        text = document.text
+        ends: dict[int, int] | None = None
+        macro: str | None = None
+        for index, statement in enumerate(document.statements):
+            syntax = statement.syntax
+            if statement.macro != macro:
+                # The body of a macro begins or ends: nothing falls from one side to the other.
+                self._steps.append(Node("end", index, statement.start, statement.start, macro=macro))
+                macro = statement.macro
+            if isinstance(syntax, tree.CppDirective):
+                if index in document.arms or syntax.name == "endif":
+                    self._steps.append(_Fork(syntax.name, document.arms.get(index), statement.conditions))
+                continue
+            if isinstance(syntax, tree.Directive) and syntax.name == ".macro":
+                ends = body_ends(document.statements) if ends is None else ends
+                found = read_macro(syntax, index, ends[index])
+                if found is not None:
+                    self._macros[found.name] = found
+            if macro is not None and macro in self.catalog.ops:
+                continue  # an instance's definition of the op
+            base = Node("opaque", index, statement.start, statement.end, conditions=statement.conditions, macro=macro)
+            self._statement(syntax, base, text[statement.origin : statement.end], 0)
+
+    def _statement(self, syntax: tree.Syntax, base: Node, text: str, depth: int) -> None:
+        """Adds the steps of a statement. `base` says where it stands, `text` is what its offsets count in."""
+        match syntax:
+            case tree.Instruction():
+                self._instruction(syntax, base, text)
+            case tree.Stop():
+                self._add(base, "stop", text=";;")
+            case tree.Label(name=name) | tree.Tag(name=name):
+                self._add(base, "label", name=name)
+            case tree.MacroCall():
+                self._call(syntax, base, text, depth)
+            case tree.Directive(name=name, arguments=arguments):
+                self._directive(name, arguments, syntax, base)
+            case tree.Assignment():
+                if base.macro is None:
+                    self.scope.assign(syntax)
+            case tree.Unparsed():
+                self._add(base, "opaque")
+
+    def _add(self, base: Node, kind: Kind, **values: object) -> Node:
+        node = Node(
+            kind,
+            base.statement,
+            base.start,
+            base.end,
+            conditions=base.conditions,
+            macro=base.macro,
+            inlined=base.inlined,
+        )
+        for name, value in values.items():
+            setattr(node, name, value)
+        self._steps.append(node)
+        return node
+
+    def _instruction(self, syntax: tree.Instruction, base: Node, text: str) -> None:
+        try:
+            resolved = resolve(syntax, self.scope)
+        except OperandError:
+            self._add(base, "opaque")
+            return
+        node = self._add(base, "instruction", text=text[syntax.start : syntax.end], resolved=resolved)
+        if resolved.form.mnemonic.startswith(_BRANCHING):
+            node.target = _target(syntax)
+        if syntax.mnemonic == "alloc":
+            self.scope.allocate(syntax)
+
+    def _directive(self, name: str, arguments: tuple[str, ...], syntax: tree.Directive, base: Node) -> None:
+        if name in _STEERING:
+            self._add(base, "opaque")
+        elif name in _SECTIONS:
+            self._add(base, "section", name=name, arguments=arguments)
+        else:
+            self.scope.directive(syntax)
+            if name[0] == ".":
+                self._add(base, "directive", name=name, arguments=arguments)
+
+    def _call(self, call: tree.MacroCall, base: Node, text: str, depth: int) -> None:
+        op = self.catalog.ops.get(call.name)
+        arguments = tuple(argument.text for argument in call.arguments)
+        if op is not None:
+            self._op(op, () if arguments == ("",) else arguments, call, base)
+            if call.tail:
+                self._inline(call.tail, base, depth + 1)
+            return
+        body = None if call.predicate is not None or call.tail or depth >= _MAX_DEPTH else self._body(call, text)
+        if body is None or not self._inline(body, base, depth + 1):
+            self._add(base, "opaque", name=call.name)
+
+    def _op(self, op: Op, arguments: tuple[str, ...], call: tree.MacroCall, base: Node) -> None:
+        if len(arguments) != len(op.parameters) or call.predicate is not None:
+            self._add(base, "opaque", name=op.name)
+            return
+        self.ops_used.add(op.name)
+        start, end = base.start, base.end
+        if not base.inlined:
+            start = base.start - call.start + call.name_start
+            end = base.start - call.start + call.call_end
+        node = self._add(base, "op", op=op, arguments=arguments, values=tuple(map(self._value, arguments)))
+        node.start, node.end, node.frame = start, end, self.scope.frame
+        node.invocation = self._calls
+        self._calls += 1
+
+    def _value(self, text: str) -> Value | None:
+        expression = parse_expression(text)
+        if expression is None:
+            return None
+        try:
+            return self.scope.evaluate(expression)
+        except OperandError:
+            return None
+
+    def _body(self, call: tree.MacroCall, text: str) -> str | None:
+        """What an invocation of a macro that the file defines stands for; None if that is not known."""
+        macro = self._macros.get(call.name)
+        if macro is not None:
+            statements = self.document.statements[macro.first : macro.end]
+            if not statements:
+                return ""
+            if any(isinstance(each.syntax, tree.CppDirective) for each in statements):
+                return None
+            body = self.document.text[statements[0].start : statements[-1].end]
+            return substitute(body, bind(macro, text[call.name_start + len(call.name) : call.call_end]))
+        defines = self._defines.get(call.name, [])
+        if len(defines) != 1 or (defines[0].parameters is not None) is not call.parenthesised:
+            return None
+        (define,) = defines
+        if define.parameters is None:
+            return define.body if not call.arguments else None
+        return parameters_replaced(
+            define.body, bind_define(define.parameters, [argument.text for argument in call.arguments])
+        )
+
+    def _inline(self, text: str, base: Node, depth: int) -> bool:
+        """Adds the steps of a piece of code that a macro makes; False if that is more than is looked at."""
+        statements = read_document(self.parser, text, preprocessed=True).statements
+        self._budget -= len(statements) + 1
+        if self._budget < 0:
+            return False
+        inner = Node(
+            "opaque", base.statement, base.start, base.end, conditions=base.conditions, macro=base.macro, inlined=True
+        )
+        for statement in statements:
+            self._statement(statement.syntax, inner, text[statement.origin : statement.end], depth)
+        return True
+
+    # ---------------------------------------------------------------------------------------- graphs
+
+    def graph(self, known: Known, instance: Instance | None = None) -> Graph:
+        """The nodes that are compiled where `known` says which cpp symbols are defined, and their order.
+
+        With an instance, its expansions stand in the place of the ops.
+        """
+        builder = _Builder(self, known, instance)
+        for step in self._steps:
+            builder.step(step)
+        return Graph(builder.nodes, instance)
+
+    def expansion(self, node: Node, instance: Instance) -> Iterator[Node]:
+        """The nodes that an op is in an instance; an opaque one where its expansion cannot be known."""
+        assert node.op is not None
+        try:
+            lines = instance.lines(node.op, node.arguments)
+        except (RegisterNotKnownError, PvasmError):
+            yield _like(node, "opaque")
+            return
+        scope = Scope(
+            lenient=True,
+            operand_macros=self.scope.operand_macros,
+            names=self.scope.names,
+            rotating=self.scope.rotating,
+            frame=node.frame,
+        )
+        for line in lines:
+            for statement in read_document(self.parser, line, preprocessed=True).statements:
+                match statement.syntax:
+                    case tree.Instruction() as syntax:
+                        try:
+                            resolved = resolve(syntax, scope)
+                        except OperandError:
+                            yield _like(node, "opaque")
+                            continue
+                        yield _like(node, "instruction", line.removesuffix(";;").rstrip(), resolved)
+                    case tree.Stop():
+                        yield _like(node, "stop", ";;")
+                    case tree.Directive(name=name, arguments=arguments):
+                        made = _like(node, "directive", line)
+                        made.name, made.arguments = name, arguments
+                        yield made
+                    case tree.BundleOpen() | tree.BundleClose() | tree.Template():
+                        pass
+                    case _:
+                        yield _like(node, "opaque")
+
+
+def _like(node: Node, kind: Kind, text: str = "", resolved: Resolved | None = None) -> Node:
+    """A node at the place of another."""
+    return Node(
+        kind,
+        node.statement,
+        node.start,
+        node.end,
+        text,
+        node.conditions,
+        resolved,
+        node.op,
+        node.arguments,
+        invocation=node.invocation,
+        macro=node.macro,
+        inlined=node.inlined,
+    )
+
+
+class _Open(Struct):
+    """A conditional that is open: what falls into its arms, what falls out of those read, the last arm's condition.
+
+    `certain` says that an arm read is compiled for sure, so that none after it is.
+    """
+
+    entry: list[int]
+    exits: list[int]
+    last: tree.Condition | None
+    conditions: tuple[tree.Condition, ...]
+    has_else: bool = False
+    certain: bool = False
+
+
+class _Builder:
+    """Puts the nodes of a graph in order."""
+
+    def __init__(self, program: Program, known: Known, instance: Instance | None) -> None:
+        self.program = program
+        self.known = known
+        self.instance = instance
+        self.nodes: list[Node] = []
+        self.frontier: list[int] = []  # the nodes that the next one follows
+        self.open: list[_Open] = []
+        self.outside: list[list[int]] = []  # what waits for the end of the macro's body being read
+        self.macro: str | None = None
+        self.sections: dict[tuple[str, ...], list[int]] = {}
+        self.section: tuple[str, ...] = ()
+        self.reachable: dict[tuple[tree.Condition, ...], bool] = {(): True}
+
+    def step(self, step: Node | _Fork) -> None:
+        if isinstance(step, _Fork):
+            self.fork(step)
+            return
+        is_reachable = self.reachable.get(step.conditions)
+        if is_reachable is None:
+            is_reachable = self.reachable[step.conditions] = reachable(step.conditions, self.known)
+        if step.kind == "end":
+            self.end(step)
+        elif not is_reachable:
+            return
+        elif step.kind == "section":
+            self.change_section(step)
+        elif step.kind == "op" and self.instance is not None:
+            for node in self.program.expansion(step, self.instance):
+                self.add(node)
+        else:
+            self.add(_unlinked(step))
+
+    def add(self, node: Node) -> None:
+        index = len(self.nodes)
+        for before in self.frontier:
+            self.nodes[before].next.append(index)
+        self.frontier = [index]
+        self.nodes.append(node)
+
+    def end(self, step: Node) -> None:
+        """The body of a macro begins or ends."""
+        if step.macro is not None:
+            self.add(_unlinked(step))
+            self.frontier = self.outside.pop() if self.outside else []
+        following = self.program.document.statements[step.statement].macro
+        if following is not None:
+            self.outside.append(self.frontier)
+            self.frontier = []
+
+    def change_section(self, step: Node) -> None:
+        """What stands in one section does not fall into another."""
+        self.sections[self.section] = self.frontier
+        if step.name in (".previous", ".popsection"):
+            self.section = ()
+        else:
+            name = step.arguments[:1] if step.name in (".section", ".pushsection") else (step.name,)
+            self.section = () if name == (".text",) else tuple(name)
+        self.frontier = self.sections.get(self.section, [])
+
+    def fork(self, fork: _Fork) -> None:
+        if fork.name in ("if", "ifdef", "ifndef"):
+            self.open.append(_Open(self.frontier, [], fork.condition, fork.conditions))
+            self.enter(self.open[-1], fork.condition)
+            return
+        if not self.open:
+            return
+        last = self.open[-1]
+        last.exits += self.frontier
+        if fork.name != "endif":
+            last.last = fork.condition
+            last.has_else = fork.name == "else"
+            self.enter(last, fork.condition)
+            return
+        self.open.pop()
+        if not last.has_else and not last.certain:
+            # As if there were an empty #else: a node that stands for it says under which condition it is taken.
+            self.frontier = last.entry
+            if last.last is not None:
+                condition = tree.Condition("1", (*last.last.earlier, last.last.expression), last.last.line)
+                self.add(Node("arm", 0, 0, 0, conditions=(*last.conditions, condition)))
+            last.exits += self.frontier
+        self.frontier = list(dict.fromkeys(last.exits))
+
+    def enter(self, opened: _Open, condition: tree.Condition | None) -> None:
+        taken = None if condition is None else arm_taken(condition, self.known)
+        self.frontier = [] if opened.certain or taken is False else list(opened.entry)
+        opened.certain = opened.certain or taken is True
+
+
+def _unlinked(node: Node) -> Node:
+    """The node without its edges."""
+    copy = _like(node, node.kind, node.text, node.resolved)
+    copy.values, copy.name, copy.frame = node.values, node.name, node.frame
+    copy.target = node.target
+    return copy
+
+
+def program_scope(document: Document, operand_macros: Mapping[str, OperandMacro]) -> Scope:
+    """What names mean at the start of a document: as the catalog says, and as its own `#define`s where they agree."""
+    bodies: dict[str, set[str]] = {}
+    for define in document.defines:
+        if define.parameters is None:
+            bodies.setdefault(define.name, set()).add(define.body)
+    macros: dict[str, OperandMacro] = {}
+    for name, meanings in bodies.items():
+        if len(meanings) == 1:
+            expression = parse_expression(next(iter(meanings)))
+            if expression is not None:
+                macros[name] = expression
+    return Scope(lenient=True, operand_macros={**macros, **operand_macros})
