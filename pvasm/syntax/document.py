@@ -286,7 +286,7 @@ class _Reader:
     def _if(self, offset: int, expression: str) -> None:
         markers = len(self.document._markers)
         self.open.append(_Conditional(offset, (expression,), False, self.conditions, tuple(self.macros), markers))
-        self._enter(offset)
+        self._enter()
 
     def _elif(self, offset: int, expression: str) -> None:
         self._next_arm(offset, "elif", expression)
@@ -311,7 +311,7 @@ class _Reader:
         arms = (*last.arms, expression) if last.arms is not None and len(last.arms) < _MAX_ARMS else None
         self.open[-1] = last._replace(arms=arms, has_else=name == "else")
         self.macros = list(last.macros)  # each arm may begin the same .macro
-        self._enter(offset)
+        self._enter()
 
     def _leave_arm(self, offset: int) -> None:
         """Has lines count as they did before the arm: its line markers hold only if it is compiled."""
@@ -322,11 +322,11 @@ class _Reader:
             first, path, number = markers[before - 1] if before else (1, self.document.path, 1)
             markers.append((line + 1, path, number + line + 1 - first))
 
-    def _enter(self, offset: int) -> None:
+    def _enter(self) -> None:
         last = self.open[-1]
         self.conditions = last.conditions
         if last.arms is not None and len(self.open) <= _MAX_NESTING:
-            line, _ = line_and_column(self.document.line_starts, offset)
+            line, _ = line_and_column(self.document.line_starts, last.offset)
             self.conditions = (*self.conditions, tree.Condition(last.arms[-1], last.arms[:-1], line))
 
 

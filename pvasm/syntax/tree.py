@@ -247,7 +247,7 @@ class Condition(Struct, frozen=True, gc=False):
     """One arm of `#if`/`#ifdef`/`#elif`/`#else` that a statement stands in.
 
     The arm is taken when `expression` holds and none of `earlier` (the expressions of the arms before it) does.
-    `#ifdef X` is `defined(X)`, `#else` is `1`.
+    `#ifdef X` is `defined(X)`, `#else` is `1`. `line` is that of the `#if`, in the text: it tells conditionals apart.
     """
 
     expression: str
