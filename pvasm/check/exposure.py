@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pvasm.check.rule import Finding
 from pvasm.ia64 import is_mnemonic, resolve
 from pvasm.ia64.registers import INDEXED, REGISTERS
 from pvasm.ia64.scope import OperandError, Scope
@@ -77,6 +78,16 @@ def is_whole_instruction(syntax: tree.Instruction) -> bool:
     except OperandError:
         return False
     return True
+
+
+def reported(subject: Subject, exposure: Exposure, noun: str) -> Finding:
+    """The finding about an exposed instruction that should be an op, with what mends it if that is asked for."""
+    message = described(exposure, noun)
+    if not subject.fixing:
+        return Finding(exposure.start, exposure.end, message)
+    conversion = subject.converter.convert(exposure)
+    details = (f"not fixed: {conversion.reason}",) if conversion.reason else ()
+    return Finding(exposure.start, exposure.end, message, details=details, edits=conversion.edits)
 
 
 def described(exposure: Exposure, noun: str) -> str:

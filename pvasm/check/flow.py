@@ -31,21 +31,21 @@ _RESULTS = range(8, 12)
 class Uses(NamedTuple):
     """What a step does to registers.
 
-    `sure` are those that it writes whenever it is reached. `reads_unknown` and `writes_unknown` say that it may read
-    or write others as well. `predicate` is the name of the one that it stands under (`p6`, or a name that the file
-    does not explain), empty for none.
+    `sure` are those that it writes whenever it is reached. `predicate` is the name of the one that it stands under
+    (`p6`, or a name that the file does not explain), empty for none. `reads_unknown` names the register files of which
+    it may read others as well, `writes_unknown` says that it may write others.
     """
 
     reads: frozenset[Register]
     writes: frozenset[Register]
     sure: frozenset[Register]
     predicate: str
-    reads_unknown: bool
+    reads_unknown: str
     writes_unknown: bool
 
 
-_NOTHING = Uses(frozenset(), frozenset(), frozenset(), "", False, False)
-_ANYTHING = Uses(frozenset(), frozenset(), frozenset(), "", True, True)
+_NOTHING = Uses(frozenset(), frozenset(), frozenset(), "", "", False)
+_ANYTHING = Uses(frozenset(), frozenset(), frozenset(), "", "rfpb", True)
 _CONSTANTS = frozenset({Register("r", 0), Register("p", 0)})
 
 
@@ -132,16 +132,18 @@ class Flow:
         The indexes of the nodes from the first after `start` to the one that reads; None where there is none that is
         known. Calls, returns, interruptions' ends, switches of the register bank and unknown code end a path.
         """
-        world = _World(self.nodes[start].conditions)
-        first = [(node, frozenset[str]()) for node in self.after(start)[0]]
-        before: dict[tuple[int, frozenset[str]], tuple[int, frozenset[str]] | None] = dict.fromkeys(first)
+        worlds = self._worlds
+        world = worlds.entered(frozenset(), self.nodes[start].conditions) or frozenset()
+        first: list[_State] = [(node, frozenset(), world) for node in self.after(start)[0]]
+        before: dict[_State, _State | None] = dict.fromkeys(first)
         waiting = deque(first)
         while waiting and len(before) < _MAX_VISITED and self.steps_left > 0:
             state = waiting.popleft()
-            index, under = state
+            index, under, met = state
             self.steps_left -= 1
             node = self.nodes[index]
-            if not world.allows(node.conditions):
+            now = worlds.entered(met, node.conditions)
+            if now is None:
                 continue
             uses = self.uses(index)
             if register in uses.reads and not (uses.predicate and uses.predicate in under):
@@ -156,10 +158,15 @@ class Flow:
             if leaving == "call" and not _survives_calls(register):
                 continue
             for after in following:
-                if (after, under) not in before:
-                    before[after, under] = state
-                    waiting.append((after, under))
+                state_after = (after, under, now)
+                if state_after not in before:
+                    before[state_after] = state
+                    waiting.append(state_after)
         return None
+
+    @cached_property
+    def _worlds(self) -> _Worlds:
+        return _Worlds(self.nodes)
 
     def _written_under(self, under: frozenset[str], uses: Uses, register: Register) -> frozenset[str] | None:
         """The predicates under which the register has been written again; None if one of them must hold."""
@@ -202,7 +209,8 @@ class Flow:
         By the conventions of the architecture's software (scratch registers at returns), and within the function by
         what is there.
         """
-        world = _World(self.nodes[start].conditions)
+        worlds = self._worlds
+        world = worlds.entered(frozenset(), self.nodes[start].conditions) or frozenset()
         waiting = deque(self.after(start)[0])
         leaving = self.after(start)[1]
         if leaving is not None and not self._is_dead_at(leaving, start, register):
@@ -214,13 +222,14 @@ class Flow:
             index = waiting.popleft()
             self.steps_left -= 1
             node = self.nodes[index]
-            if not world.allows(node.conditions):
+            if worlds.entered(world, node.conditions) is None:
                 continue
             uses = self.uses(index)
             if register in uses.reads:
                 return f"it is read by `{' '.join(node.text.split()) or node.name}'"
-            if uses.reads_unknown:
-                return f"what `{node.name or 'the code'}' reads is not known" if node.name else "unknown code follows"
+            if register.file in uses.reads_unknown:
+                what = node.name or " ".join(node.text.split())
+                return f"what `{what}' reads is not known" if what else "the end of a macro follows"
             if register in uses.sure:
                 continue
             if _hides(node, register):
@@ -247,18 +256,34 @@ class Flow:
         if leaving == "call":
             return is_scratch and not self._function(start).writes(register)
         if leaving == "rfi":
-            return _FIRST_BANKED <= number <= _LAST_BANKED and self._function(start).is_in_bank_0
+            return _is_banked(register) and (self._function(start).is_in_bank_0 or self._is_after_bsw_0(start))
+        return False
+
+    def _is_after_bsw_0(self, index: int) -> bool:
+        """Whether the last switch of the register bank before a node, in its function, is to bank 0."""
+        macro = self.nodes[index].macro
+        while index > 0 and not _begins_function(self.nodes[index], macro):
+            node = self.nodes[index]
+            index -= 1
+            if node.macro != macro:
+                continue
+            text = node.op.replaces if node.op is not None else node.resolved.mnemonic if node.resolved else ""
+            if "bsw" in text:
+                return "bsw.0" in text
+            if node.kind == "opaque":
+                return False
         return False
 
     def _function(self, index: int) -> _Function:
         """What is known of the code from the beginning of a function to a node in it."""
+        macro = self.nodes[index].macro
         first = index
-        while first > 0 and not _begins_function(self.nodes[first]):
+        while first > 0 and not _begins_function(self.nodes[first], macro):
             first -= 1
         known = self._functions.get(first)
         if known is None:
             last = index
-            while last + 1 < len(self.nodes) and not _begins_function(self.nodes[last + 1]):
+            while last + 1 < len(self.nodes) and not _begins_function(self.nodes[last + 1], macro):
                 last += 1
             known = self._functions[first] = _Function(self, first, last)
         return known
@@ -278,6 +303,8 @@ class _Function:
         switches = False
         for index in range(first, last + 1):
             node = flow.nodes[index]
+            if node.macro != flow.nodes[first].macro or node.kind == "end":
+                continue
             uses = flow.uses(index)
             self.written |= uses.writes
             if node.kind == "opaque" and index > first:
@@ -299,10 +326,9 @@ class _Function:
         return register in self.written or not self.is_known
 
 
-def _begins_function(node: Node) -> bool:
-    if node.kind == "directive":
-        return node.name == ".proc"
-    return node.kind == "end" or (node.kind == "opaque" and node.name.endswith("ENTRY"))
+def _begins_function(node: Node, macro: str | None) -> bool:
+    """Whether a function begins at a node of the same piece of code (that of a macro, or the file's own)."""
+    return node.macro == macro and (node.kind == "end" if macro is not None else node.name == ".proc")
 
 
 _LEAVING: dict[Exit, str] = {
@@ -313,28 +339,42 @@ _LEAVING: dict[Exit, str] = {
 }
 
 
-class _World:
-    """The cpp conditions that a path begins under: code that contradicts them is not on it."""
+_Literals = frozenset[tuple[str, bool]]
+_State = tuple[int, frozenset[str], _Literals]
+"""Where a search is: at a node, with the predicates under which the register has been written, in a world."""
 
-    def __init__(self, conditions: Sequence[tree.Condition]) -> None:
-        self.truths: dict[str, bool] = {}
-        for condition in conditions:
-            for expression, holds in _literals(condition):
-                self.truths[expression] = holds
-        self.answers: dict[tuple[tree.Condition, ...], bool] = {}
 
-    def allows(self, conditions: tuple[tree.Condition, ...]) -> bool:
-        """Whether code under these conditions may be compiled together with where the path begins."""
+class _Worlds:
+    """What is assumed of cpp conditions on a path: code that contradicts what the path has met is not on it.
+
+    Only of those that several conditionals ask of.
+    """
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        askers: dict[str, set[int]] = {}
+        for conditions in {node.conditions for node in nodes}:
+            for condition in conditions:
+                for expression, _ in _literals(condition):
+                    askers.setdefault(expression, set()).add(condition.line)
+        self.repeated = {expression for expression, lines in askers.items() if len(lines) > 1}
+        self.known: dict[tuple[_Literals, tuple[tree.Condition, ...]], _Literals | None] = {}
+
+    def entered(self, world: _Literals, conditions: tuple[tree.Condition, ...]) -> _Literals | None:
+        """What is assumed after code under these conditions; None if that is not compiled in this world."""
         if not conditions:
-            return True
-        answer = self.answers.get(conditions)
-        if answer is None:
-            answer = self.answers[conditions] = all(
-                self.truths.get(expression, holds) == holds
-                for condition in conditions
-                for expression, holds in _literals(condition)
-            )
-        return answer
+            return world
+        key = (world, conditions)
+        if key not in self.known:
+            self.known[key] = self._enter(world, conditions)
+        return self.known[key]
+
+    def _enter(self, world: _Literals, conditions: tuple[tree.Condition, ...]) -> _Literals | None:
+        literals = {
+            literal for condition in conditions for literal in _literals(condition) if literal[0] in self.repeated
+        }
+        if any((expression, not holds) in world for expression, holds in literals):
+            return None
+        return world | literals
 
 
 def _literals(condition: tree.Condition) -> Iterator[tuple[str, bool]]:
@@ -346,11 +386,9 @@ def _literals(condition: tree.Condition) -> Iterator[tuple[str, bool]]:
             yield expression, holds
 
 
-def _way(
-    before: dict[tuple[int, frozenset[str]], tuple[int, frozenset[str]] | None], state: tuple[int, frozenset[str]]
-) -> list[int]:
+def _way(before: dict[_State, _State | None], state: _State) -> list[int]:
     way = []
-    at: tuple[int, frozenset[str]] | None = state
+    at: _State | None = state
     while at is not None:
         way.append(at[0])
         at = before[at]
@@ -369,18 +407,18 @@ def _uses(node: Node) -> Uses:
     if resolved is None:
         return _NOTHING
     outputs = len(resolved.form.outputs)
-    reads_unknown = resolved.predicate is None
+    reads_unknown = "p" if resolved.predicate is None else ""
     writes_unknown = False
     for place, (spec, value) in enumerate(zip(resolved.form.operands, resolved.operands, strict=True)):
         if isinstance(value, Unknown):
             if place < outputs:
                 writes_unknown = True
             elif spec.shape in ("r", "p", "f", "b"):
-                reads_unknown = True
+                reads_unknown += spec.shape
         elif (isinstance(value, MemoryOperand) and isinstance(value.base, Unknown)) or (
             isinstance(value, IndexedRegister) and isinstance(value.index, Unknown)
         ):
-            reads_unknown = True
+            reads_unknown += "r"
     writes = frozenset(each for each in resolved.writes if isinstance(each, Register))
     reads = frozenset(each for each in resolved.reads if isinstance(each, Register))
     is_sure = resolved.predicate == 0 or resolved.clears_when_false
@@ -401,7 +439,8 @@ def _op_uses(node: Node) -> Uses:
     reads: set[Register] = set()
     writes: set[Register] = set()
     sure: set[Register] = set()
-    reads_unknown = writes_unknown = False
+    reads_unknown = ""
+    writes_unknown = False
     predicates = [
         value
         for parameter, value in zip(node.op.parameters, node.values, strict=True)
@@ -412,7 +451,7 @@ def _op_uses(node: Node) -> Uses:
         if parameter.kind == "kernel-register":
             continue
         if not isinstance(value, Register):
-            reads_unknown = reads_unknown or parameter.use == "in"
+            reads_unknown += parameter.kind[0].replace("g", "r") if parameter.use == "in" else ""
             writes_unknown = writes_unknown or parameter.use != "in"
         elif parameter.use == "in":
             reads.add(value)

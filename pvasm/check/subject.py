@@ -12,6 +12,7 @@ from pvasm.syntax.cpp import Known, reachable
 from pvasm.syntax.document import Document
 
 if TYPE_CHECKING:
+    from pvasm.check.conversion import Converter
     from pvasm.check.exposure import Exposure
     from pvasm.check.flow import Flow
     from pvasm.expand.program import Program
@@ -23,7 +24,8 @@ class Subject(Struct, dict=True):
     """A document under the eyes of the rules.
 
     `known` says which macros are known to be defined or not: code that cannot be compiled so is nobody's concern.
-    `instance_names` are the instances in question, by name or file.
+    `instance_names` are the instances in question, by name or file. `headers` are those that the document includes, if
+    their macros are to be looked into. With `fixing`, rules say how to mend what they find even where that takes long.
     `named` tells a file that somebody said is assembly from a header found in a folder, which may hold C as well.
     """
 
@@ -32,6 +34,8 @@ class Subject(Struct, dict=True):
     known: Known
     instance_names: tuple[str, ...] = ()
     named: bool = True
+    headers: tuple[Document, ...] = ()
+    fixing: bool = False
 
     def concerns(self, conditions: tuple[tree.Condition, ...]) -> bool:
         """Whether code under these conditions is compiled for any instance in question."""
@@ -93,8 +97,8 @@ class Subject(Struct, dict=True):
         from pvasm.expand.program import Program, program_scope
         from pvasm.paravirt.patterns import Patterns
 
-        scope = program_scope(self.document, Patterns(self.catalog).operand_macros)
-        return Program(self.document, self.catalog, scope)
+        scope = program_scope([self.document, *self.headers], Patterns(self.catalog).operand_macros)
+        return Program(self.document, self.catalog, scope, headers=self.headers)
 
     @cached_property
     def flow(self) -> Flow:
@@ -102,6 +106,13 @@ class Subject(Struct, dict=True):
         from pvasm.check.flow import Flow
 
         return Flow(self.program.graph(self.known))
+
+    @cached_property
+    def converter(self) -> Converter:
+        """What puts ops in the place of instructions."""
+        from pvasm.check.conversion import Converter
+
+        return Converter(self)
 
     @cached_property
     def exposures(self) -> list[Exposure]:

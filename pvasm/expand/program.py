@@ -10,7 +10,8 @@ itself, with what its parameters stand for unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct, field
@@ -31,6 +32,7 @@ from pvasm.syntax.parser import Parser, parse_expression
 Kind = Literal["instruction", "op", "stop", "label", "directive", "opaque", "arm", "end", "section"]
 
 _MAX_DEPTH = 6  # of macros in macros
+_MAX_ALTERNATIVES = 4  # definitions of a macro
 _MAX_INLINED = 20_000  # statements of macros' bodies, for all invocations of a document
 
 # The assembler's own conditionals and loops: which lines they yield, or how often, is not followed.
@@ -94,9 +96,19 @@ class _Fork(Struct, frozen=True):
 
 
 class Program:
-    """The steps of a document, whichever instance it is compiled for."""
+    """The steps of a document, whichever instance it is compiled for.
 
-    def __init__(self, document: Document, catalog: Catalog, scope: Scope, parser: Parser | None = None) -> None:
+    Of `headers`, documents that it includes, the macros count.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        catalog: Catalog,
+        scope: Scope,
+        parser: Parser | None = None,
+        headers: Sequence[Document] = (),
+    ) -> None:
         self.document = document
         self.catalog = catalog
         self.scope = scope
@@ -104,20 +116,35 @@ class Program:
         self.ops_used: set[str] = set()
         self._budget = _MAX_INLINED
         self._calls = 0
-        self._macros: dict[str, Macro] = {}
+        self._macros: dict[str, tuple[Document, Macro]] = {}
         self._defines: dict[str, list[Define]] = {}
-        for define in {(d.name, d.parameters, d.body): d for d in document.defines}.values():
+        for header in headers:
+            self._read_macros(header)
+        for define in {
+            (d.name, d.parameters, d.body): d for each in (*headers, document) for d in each.defines
+        }.values():
             self._defines.setdefault(define.name, []).append(define)
         self._steps: list[Node | _Fork] = []
         self._read()
 
     # -------------------------------------------------------------------------------------- reading
 
+    def _read_macros(self, document: Document) -> None:
+        """Takes note of the macros of the assembler's own that a document defines."""
+        if ".macro" not in document.text:
+            return
+        ends = body_ends(document.statements)
+        for index, statement in enumerate(document.statements):
+            if isinstance(statement.syntax, tree.Directive) and statement.syntax.name == ".macro":
+                found = read_macro(statement.syntax, index, ends[index])
+                if found is not None:
+                    self._macros[found.name] = (document, found)
+
     def _read(self) -> None:
         document = self.document
         text = document.text
-        ends: dict[int, int] | None = None
         macro: str | None = None
+        self._read_macros(document)
         for index, statement in enumerate(document.statements):
             syntax = statement.syntax
             if statement.macro != macro:
@@ -128,11 +155,6 @@ class Program:
                 if index in document.arms or syntax.name == "endif":
                     self._steps.append(_Fork(syntax.name, document.arms.get(index), statement.conditions))
                 continue
-            if isinstance(syntax, tree.Directive) and syntax.name == ".macro":
-                ends = body_ends(document.statements) if ends is None else ends
-                found = read_macro(syntax, index, ends[index])
-                if found is not None:
-                    self._macros[found.name] = found
             if macro is not None and macro in self.catalog.ops:
                 continue  # an instance's definition of the op
             base = Node("opaque", index, statement.start, statement.end, conditions=statement.conditions, macro=macro)
@@ -155,7 +177,7 @@ class Program:
                 if base.macro is None:
                     self.scope.assign(syntax)
             case tree.Unparsed():
-                self._add(base, "opaque")
+                self._add(base, "opaque", text=text)
 
     def _add(self, base: Node, kind: Kind, **values: object) -> Node:
         node = Node(
@@ -176,7 +198,7 @@ class Program:
         try:
             resolved = resolve(syntax, self.scope)
         except OperandError:
-            self._add(base, "opaque")
+            self._add(base, "opaque", text=text[syntax.start : syntax.end])
             return
         node = self._add(base, "instruction", text=text[syntax.start : syntax.end], resolved=resolved)
         if resolved.form.mnemonic.startswith(_BRANCHING):
@@ -202,9 +224,34 @@ class Program:
             if call.tail:
                 self._inline(call.tail, base, depth + 1)
             return
-        body = None if call.predicate is not None or call.tail or depth >= _MAX_DEPTH else self._body(call, text)
-        if body is None or not self._inline(body, base, depth + 1):
+        if self._bounds_function(call, base):
+            return
+        bodies = [] if call.predicate is not None or call.tail or depth >= _MAX_DEPTH else self._bodies(call, text)
+        if not bodies:
             self._add(base, "opaque", name=call.name)
+        for number, body in enumerate(bodies):
+            # Of several definitions, `#if` chooses one: they are alternatives.
+            if len(bodies) > 1:
+                name = "if" if number == 0 else "else" if number == len(bodies) - 1 else "elif"
+                self._steps.append(_Fork(name, None, base.conditions))
+            if not self._inline(body, base, depth + 1):
+                self._add(base, "opaque", name=call.name)
+        if len(bodies) > 1:
+            self._steps.append(_Fork("endif", None, base.conditions))
+
+    def _bounds_function(self, call: tree.MacroCall, base: Node) -> bool:
+        """Adds the bounds of a function if the invocation is one by its name: `GLOBAL_ENTRY(f)`, `END(f)`."""
+        if len(call.arguments) != 1 or not call.parenthesised or call.predicate is not None or call.tail:
+            return False
+        argument = call.arguments[0].text
+        if call.name.endswith("ENTRY"):
+            self._add(base, "directive", name=".proc", arguments=(argument,))
+            self._add(base, "label", name=argument)
+            return True
+        if call.name == "END":
+            self._add(base, "directive", name=".endp", arguments=(argument,))
+            return True
+        return False
 
     def _op(self, op: Op, arguments: tuple[str, ...], call: tree.MacroCall, base: Node) -> None:
         if len(arguments) != len(op.parameters) or call.predicate is not None:
@@ -229,26 +276,35 @@ class Program:
         except OperandError:
             return None
 
-    def _body(self, call: tree.MacroCall, text: str) -> str | None:
-        """What an invocation of a macro that the file defines stands for; None if that is not known."""
-        macro = self._macros.get(call.name)
-        if macro is not None:
-            statements = self.document.statements[macro.first : macro.end]
+    def _bodies(self, call: tree.MacroCall, text: str) -> list[str]:
+        """What an invocation of a macro stands for, by each of its definitions; nothing if one is not known."""
+        known = self._macros.get(call.name)
+        if known is not None:
+            document, macro = known
+            statements = document.statements[macro.first : macro.end]
             if not statements:
-                return ""
+                return [""]
             if any(isinstance(each.syntax, tree.CppDirective) for each in statements):
-                return None
-            body = self.document.text[statements[0].start : statements[-1].end]
-            return substitute(body, bind(macro, text[call.name_start + len(call.name) : call.call_end]))
+                return []
+            body = document.text[statements[0].start : statements[-1].end]
+            return [substitute(body, bind(macro, text[call.name_start + len(call.name) : call.call_end]))]
         defines = self._defines.get(call.name, [])
-        if len(defines) != 1 or (defines[0].parameters is not None) is not call.parenthesised:
-            return None
-        (define,) = defines
-        if define.parameters is None:
-            return define.body if not call.arguments else None
-        return parameters_replaced(
-            define.body, bind_define(define.parameters, [argument.text for argument in call.arguments])
-        )
+        if len(defines) > _MAX_ALTERNATIVES or (call.arguments and not call.parenthesised):
+            return []
+        bodies = []
+        for define in defines:
+            if define.parameters is None and call.parenthesised and define.body.isidentifier():
+                # Another name of a macro that takes arguments.
+                bodies.append(define.body + text[call.name_start + len(call.name) : call.call_end])
+                continue
+            if (define.parameters is None) is call.parenthesised:
+                return []
+            given = [argument.text for argument in call.arguments]
+            body = define.body
+            bodies.append(
+                body if define.parameters is None else parameters_replaced(body, bind_define(define.parameters, given))
+            )
+        return list(dict.fromkeys(bodies))
 
     def _inline(self, text: str, base: Node, depth: int) -> bool:
         """Adds the steps of a piece of code that a macro makes; False if that is more than is looked at."""
@@ -444,16 +500,39 @@ def _unlinked(node: Node) -> Node:
     return copy
 
 
-def program_scope(document: Document, operand_macros: Mapping[str, OperandMacro]) -> Scope:
-    """What names mean at the start of a document: as the catalog says, and as its own `#define`s where they agree."""
+def program_scope(documents: Sequence[Document], operand_macros: Mapping[str, OperandMacro]) -> Scope:
+    """What names mean at the start of a program: by the catalog, and by the documents' `#define`s where they agree.
+
+    The documents are a source file and the headers that it includes.
+    """
     bodies: dict[str, set[str]] = {}
-    for define in document.defines:
+    functions: dict[str, list[Define]] = {}
+    for define in (define for document in documents for define in document.defines):
         if define.parameters is None:
             bodies.setdefault(define.name, set()).add(define.body)
+        else:
+            functions.setdefault(define.name, []).append(define)
+    agreed = {name: next(iter(meanings)) for name, meanings in bodies.items() if len(meanings) == 1}
     macros: dict[str, OperandMacro] = {}
-    for name, meanings in bodies.items():
-        if len(meanings) == 1:
-            expression = parse_expression(next(iter(meanings)))
-            if expression is not None:
-                macros[name] = expression
+    for name, body in agreed.items():
+        if "(" in body and body[0].isalpha():
+            body = _called(body, agreed, functions)
+        expression = parse_expression(body)
+        if expression is not None:
+            macros[name] = expression
     return Scope(lenient=True, operand_macros={**macros, **operand_macros})
+
+
+def _called(body: str, names: Mapping[str, str], functions: Mapping[str, Sequence[Define]]) -> str:
+    """A macro's body that invokes another, such as `PASTE(p, NUMBER)`, with what that stands for in its place."""
+    for _ in range(_MAX_DEPTH):
+        found = _INVOCATION.fullmatch(body)
+        defines = functions.get(found["name"], ()) if found else ()
+        if found is None or len(defines) != 1 or defines[0].parameters is None:
+            break
+        given = [names.get(word.strip(), word.strip()) for word in found["arguments"].split(",")]
+        body = parameters_replaced(defines[0].body, bind_define(defines[0].parameters, given)).strip()
+    return body
+
+
+_INVOCATION = re.compile(r"(?P<name>\w+)\((?P<arguments>[^()]*)\)")

@@ -22,7 +22,10 @@ class Symbolic(Struct, frozen=True):
 
 
 class Unknown(Struct, frozen=True):
-    """Anything at all (in raw source a macro's argument, or a name that a `#define` explains); `file` if known."""
+    """Anything at all (in raw source a macro's argument, or a name that a `#define` explains); `file` if known.
+
+    An integer that is not known has the file `i`.
+    """
 
     file: str | None = None
 

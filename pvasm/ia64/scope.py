@@ -293,9 +293,9 @@ def _binary(scope: Scope, binary: Binary, depth: int) -> Value:
 
 
 def _open(scope: Scope, expression: Expression, *parts: Value) -> Value:
-    """An expression with a part that is no integer: `foo + 8`, or in raw source anything."""
+    """An expression with a part that is no integer: `foo + 8`, or in raw source anything but a register."""
     if any(isinstance(part, Unknown) for part in parts):
-        return Unknown()
+        return Unknown("i")
     for part in parts:
         if not isinstance(part, int | Symbolic):
             raise OperandError("a register cannot be part of an expression", expression.start, expression.end)

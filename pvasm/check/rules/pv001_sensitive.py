@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.exposure import described
+from pvasm.check.exposure import reported
 from pvasm.check.rule import Finding, Rule
 from pvasm.check.subject import Subject
 
@@ -46,4 +46,4 @@ class SensitiveInstruction(Rule):
         """Every exposed instruction that is sensitive."""
         for exposure in subject.exposures:
             if exposure.sensitivity == "sensitive":
-                yield Finding(exposure.start, exposure.end, described(exposure, "sensitive instruction"))
+                yield reported(subject, exposure, "sensitive instruction")

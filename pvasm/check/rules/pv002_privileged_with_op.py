@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.exposure import described
+from pvasm.check.exposure import reported
 from pvasm.check.rule import Finding, Rule
 from pvasm.check.subject import Subject
 
@@ -25,4 +25,4 @@ class PrivilegedInstructionWithOp(Rule):
         """Every exposed instruction that is privileged and that some op replaces."""
         for exposure in subject.exposures:
             if exposure.sensitivity == "privileged" and exposure.has_op:
-                yield Finding(exposure.start, exposure.end, described(exposure, "privileged instruction"))
+                yield reported(subject, exposure, "privileged instruction")

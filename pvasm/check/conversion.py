@@ -1,0 +1,221 @@
+"""From an instruction to the op that stands for it: which registers it may give away, and what to edit.
+
+An op's clobbers are chosen from registers that are certain not to be needed any more where the instruction stands, and
+that nothing else in its group touches. Where there is none, the instruction stays, and is told why.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from pvasm.check.exposure import Exposure
+from pvasm.check.flow import Flow
+from pvasm.check.subject import Subject
+from pvasm.ia64 import Register
+from pvasm.paravirt.arguments import RegisterNotKnownError
+from pvasm.paravirt.catalog import Op, Parameter
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.patterns import Use
+from pvasm.syntax import tree
+from pvasm.text import Edit
+
+# In the order of preference: those in which Xen's hypercalls take their arguments, then those that mean nothing.
+_GENERAL = tuple(Register("r", number) for number in (8, 9, *range(14, 32), 2, 3, 10, 11))
+_PREDICATES = tuple(Register("p", number) for number in range(6, 16))
+_MAX_GROUP = 64  # nodes
+
+
+class Conversion(NamedTuple):
+    """The edits that put an op in the place of an instruction; or, if there are none, the reason."""
+
+    edits: tuple[Edit, ...]
+    reason: str
+
+
+class _CannotError(Exception):
+    """An instruction that stays; the message says why."""
+
+
+class Converter:
+    """Converts the exposed instructions of one document."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.document = subject.document
+        self.starts = [statement.start for statement in self.document.statements]
+        self.flow: Flow = subject.flow
+        self.given: dict[int, set[Register]] = {}  # what ops chosen before give away, by their nodes
+        self.nodes = {
+            node.start: index
+            for index, node in enumerate(self.flow.nodes)
+            if node.kind == "instruction" and not node.inlined
+        }
+
+    def convert(self, exposure: Exposure) -> Conversion:
+        """What to do about an exposed instruction."""
+        if exposure.part_of is not None:
+            return Conversion((), "")
+        try:
+            return Conversion(tuple(self._edits(exposure)), "")
+        except _CannotError as error:
+            return Conversion((), str(error))
+
+    def _edits(self, exposure: Exposure) -> Iterator[Edit]:
+        if exposure.is_made or not exposure.certain:
+            raise _CannotError("it does not stand here as a statement")
+        at = bisect_left(self.starts, exposure.start)
+        if at >= len(self.starts) or self.starts[at] != exposure.start:
+            raise _CannotError("it is an argument of a macro: write the op there")
+        reasons = []
+        for use in exposure.uses:
+            try:
+                covered = self._covered(use, at)
+                call = self._call(use, exposure.start)
+            except _CannotError as error:
+                reasons.append(str(error))
+                continue
+            statements = self.document.statements
+            first = statements[at]
+            yield Edit(first.start, first.end, call)
+            for index in covered:
+                yield self._removal(statements[index])
+            return
+        raise _CannotError(reasons[0] if reasons else "no op stands for it")
+
+    # ------------------------------------------------------------------------- what the op stands for
+
+    def _covered(self, use: Use, at: int) -> list[int]:
+        """The statements after the first that the op stands for as well: instructions, and the stops between them."""
+        if not use.is_complete:
+            raise _CannotError(f"{use.op.name} stands for `{use.op.replaces}', and only a part of it stands here")
+        if use.predicate_lost:
+            raise _CannotError(f"{use.op.name} takes no predicate: branch around it")
+        statements = self.document.statements
+        first = statements[at]
+        covered = []
+        # The pattern's words: instructions, and the stops between and after them.
+        index = at
+        for place, piece in enumerate(_pieces(use.op)):
+            if place == 0:
+                continue
+            index += 1
+            is_last = place == len(_pieces(use.op)) - 1
+            statement = statements[index] if index < len(statements) else None
+            fits = (
+                statement is not None
+                and statement.conditions == first.conditions
+                and (statement.macro, statement.in_define) == (first.macro, first.in_define)
+                and isinstance(statement.syntax, tree.Stop if piece == ";;" else tree.Instruction)
+            )
+            if not fits:
+                where = "after it" if is_last and piece == ";;" else "in it"
+                raise _CannotError(f"{use.op.name} stands for `{use.op.replaces}': the stops {where} are others here")
+            if not (is_last and piece == ";;"):  # the stop at the end may stay
+                covered.append(index)
+        return covered
+
+    def _removal(self, statement: tree.Statement) -> Edit:
+        """Takes a statement away; the whole line, if nothing else stands on it."""
+        text = self.document.text
+        start, end = statement.start, statement.end
+        line = text.rfind("\n", 0, start) + 1
+        newline = text.find("\n", end)
+        if newline >= 0 and not text[line:start].strip(" \t") and not text[end:newline].strip(" \t\r"):
+            return Edit(line, newline + 1, "")
+        while end < len(text) and text[end] in " \t":
+            end += 1
+        if text[end : end + 1] == ";" and text[end : end + 2] != ";;":
+            end += 1
+        return Edit(start, end, "")
+
+    # ------------------------------------------------------------------------------- its arguments
+
+    def _call(self, use: Use, start: int) -> str:
+        """The op with its arguments, as it is to be written."""
+        op = use.op
+        chosen = dict(use.arguments)
+        missing = [parameter for parameter in op.parameters if parameter.name not in chosen]
+        if missing:
+            index = self.nodes.get(start)
+            if index is None:
+                raise _CannotError("it is not known which registers are free here")
+            self._choose(op, missing, chosen, index)
+        for instance in self.subject.instances:
+            arguments = [chosen[parameter.name] for parameter in op.parameters]
+            try:
+                problems = [message for _, message in instance.conflicts(op, arguments)]
+            except RegisterNotKnownError as error:
+                problems = [f"in instance {instance.name} it matters which register {error.text} is"]
+            if problems:
+                raise _CannotError(problems[0])
+        if not op.parentheses:
+            return op.name
+        return f"{op.name}({', '.join(chosen[parameter.name] for parameter in op.parameters)})"
+
+    def _choose(self, op: Op, missing: Sequence[Parameter], chosen: dict[str, str], index: int) -> None:
+        """Chooses the registers to give away."""
+        taken = set(chosen.values())
+        busy = self._busy(index)
+        given: set[Register] = set()
+        for parameter in missing:
+            found: Register | None = None
+            reasons: dict[str, int] = {}
+            for candidate in _GENERAL if parameter.kind == "general" else _PREDICATES:
+                # A predicate is read for the last time by what overwrites it: it may be its own clobber.
+                is_own = parameter.kind == "predicate" and candidate.text in taken
+                if candidate in given or (candidate.text in taken and not is_own):
+                    continue
+                reason = "something else in its group uses it" if candidate in busy and not is_own else None
+                reason = reason or self.flow.reason_to_keep(index, candidate)
+                if reason is None and not self._accepted(op, parameter, candidate, chosen):
+                    reason = "an instance does not take it"
+                if reason is None:
+                    found = candidate
+                    break
+                reasons[reason] = reasons.get(reason, 0) + 1
+                    print("      ", candidate.text, reason)
+            if found is None:
+                kind = "general register" if parameter.kind == "general" else "predicate"
+                most = max(reasons, key=lambda reason: reasons[reason]) if reasons else "there is none"
+                raise _CannotError(f"no {kind} is known to be free for {op.name}: of most, {most}")
+            given.add(found)
+            chosen[parameter.name] = found.text
+        self.given[index] = given
+
+    def _accepted(self, op: Op, parameter: Parameter, candidate: Register, chosen: dict[str, str]) -> bool:
+        """Whether every instance takes the register, beside what is chosen already."""
+        return all(_takes(instance, op, parameter, candidate, chosen) for instance in self.subject.instances)
+
+    def _busy(self, index: int) -> set[Register]:
+        """What the other instructions of a node's group use, and what ops chosen before in it give away."""
+        nodes = self.flow.nodes
+        own = self.flow.uses(index)
+        busy = {register for register in own.reads | own.writes if register.file == "r"}
+        for step in (-1, 1):
+            at = index + step
+            while 0 <= at < len(nodes) and abs(at - index) < _MAX_GROUP and nodes[at].kind != "stop":
+                if nodes[at].macro == nodes[index].macro:
+                    uses = self.flow.uses(at)
+                    busy |= uses.reads | uses.writes | self.given.get(at, set())
+                at += step
+        return busy
+
+
+def _takes(instance: Instance, op: Op, parameter: Parameter, candidate: Register, chosen: dict[str, str]) -> bool:
+    definition = instance.definitions[op.name]
+    if candidate.text in definition.not_among.get(parameter.name, ()):
+        return False
+    others = {name for group in definition.apart if parameter.name in group for name in group}
+    return all(chosen.get(name) != candidate.text for name in others - {parameter.name})
+
+
+def _pieces(op: Op) -> list[str]:
+    """The instructions of an op's pattern, and the stops between and after them."""
+    pieces = []
+    for number, group in enumerate(op.replaces.split(";;")):
+        if number:
+            pieces.append(";;")
+        pieces += [piece.strip() for piece in group.split(";") if piece.strip()]
+    return pieces
