@@ -175,7 +175,6 @@ class Converter:
                     found = candidate
                     break
                 reasons[reason] = reasons.get(reason, 0) + 1
-                    print("      ", candidate.text, reason)
             if found is None:
                 kind = "general register" if parameter.kind == "general" else "predicate"
                 most = max(reasons, key=lambda reason: reasons[reason]) if reasons else "there is none"
