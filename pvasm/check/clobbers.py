@@ -15,17 +15,21 @@ _LONGEST_SHOWN = 6  # nodes of a way
 
 
 class LiveClobber(Struct, frozen=True):
-    """An op's argument, with its span, whose old value is read on the way `way` (a line a step)."""
+    """An op's argument, with its span, whose old value is read on the way `way` (a line a step).
+
+    `in_group` says that it is read in the op's own instruction group.
+    """
 
     op: str
     text: str
     start: int
     end: int
     reading: str
+    in_group: bool
     way: tuple[str, ...]
 
 
-def live_clobbers(subject: Subject) -> Iterator[LiveClobber]:
+def find_live_clobbers(subject: Subject) -> Iterator[LiveClobber]:
     """The clobbers of a document whose old values are read."""
     flow = subject.flow
     in_bodies: set[tuple[str, tuple[str, ...]]] = set()  # what has been told of the body of a macro
@@ -48,9 +52,9 @@ def live_clobbers(subject: Subject) -> Iterator[LiveClobber]:
                     in_bodies.add((node.op.name, node.arguments))
                 start, end = _argument_span(subject, node, place)
                 reading = f"`{_text(flow.nodes[way[-1]])}' on line {_line(subject, flow.nodes[way[-1]])}"
-                yield LiveClobber(
-                    node.op.name, node.arguments[place], start, end, reading, tuple(_shown(subject, flow.nodes, way))
-                )
+                in_group = not any(flow.nodes[step].kind == "stop" for step in way)
+                shown = tuple(_shown(subject, flow.nodes, way))
+                yield LiveClobber(node.op.name, node.arguments[place], start, end, reading, in_group, shown)
 
 
 def _argument_span(subject: Subject, node: Node, place: int) -> tuple[int, int]:

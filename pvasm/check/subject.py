@@ -12,6 +12,7 @@ from pvasm.syntax.cpp import Known, reachable
 from pvasm.syntax.document import Document
 
 if TYPE_CHECKING:
+    from pvasm.check.clobbers import LiveClobber
     from pvasm.check.conversion import Converter
     from pvasm.check.exposure import Exposure
     from pvasm.check.flow import Flow
@@ -106,6 +107,13 @@ class Subject(Struct, dict=True):
         from pvasm.check.flow import Flow
 
         return Flow(self.program.graph(self.known))
+
+    @cached_property
+    def live_clobbers(self) -> list[LiveClobber]:
+        """The registers that ops give away though they are still needed."""
+        from pvasm.check.clobbers import find_live_clobbers
+
+        return list(find_live_clobbers(self)) if self.names_an_op else []
 
     @cached_property
     def converter(self) -> Converter:

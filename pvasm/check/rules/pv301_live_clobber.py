@@ -24,7 +24,6 @@ class LiveClobber(Rule):
     invalid = (
         "\tmov r8 = 1 ;;\n\tITC_D(p0, r18, r8) ;; // <--\n\tadd r9 = r8, r10 ;;",
         "\tSSM_PSR_I(p0, p6, r14) ;; // <--\n(p6)\tmov r9 = r10 ;;",
-        "\tITC_D(p0, r18, r19) // <--\n\tadd r9 = r19, r10 ;;",
         "\tITC_D(p0, r18, r19) ;; // <--\n(p6)\tbr.cond.sptk 1f\n\tmov r19 = 0 ;;\n1:\tadd r9 = r19, r10 ;;",
         "1:\tadd r9 = r19, r10 ;;\n\tITC_D(p0, r18, r19) ;; // <--\n(p6)\tbr.cond.sptk 1b ;;",
         "\tITC_D(p0, r18, r19) ;; // <--\n(p6)\tmov r19 = 0 ;;\n\tadd r9 = r19, r10 ;;",
@@ -42,15 +41,8 @@ class LiveClobber(Rule):
     )
 
     def check(self, subject: Subject) -> Iterator[Finding]:
-        """Every clobber from which a way leads to a read."""
-        if not subject.names_an_op:
-            return
-        from pvasm.check.clobbers import live_clobbers
-
-        for found in live_clobbers(subject):
-            yield Finding(
-                found.start,
-                found.end,
-                f"{found.op} gives {found.text} away, but {found.reading} reads its old value",
-                details=found.way,
-            )
+        """Every clobber from which a way leads to a read in a later group."""
+        for found in subject.live_clobbers:
+            if not found.in_group:
+                message = f"{found.op} gives {found.text} away, but {found.reading} reads its old value"
+                yield Finding(found.start, found.end, message, details=found.way)

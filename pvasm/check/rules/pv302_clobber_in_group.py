@@ -1,0 +1,39 @@
+"""PV302: a clobber that the op's own group still needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+
+class ClobberNeededInGroup(Rule):
+    """The instructions of a group run as if at once: one that stands after an op reads what was there before it.
+
+    So it is on bare hardware, where the op is one instruction that leaves its clobbers alone. An instance's expansion
+    is several, often with stops between them, and then the instruction reads what the expansion has left in the
+    clobber. Read the value before the op, or give another register away.
+    """
+
+    code = "PV302"
+    title = "clobber that the same instruction group still reads"
+    severity = "error"
+    in_mixed_headers = False
+    invalid = (
+        "\tITC_D(p0, r18, r19) // <--\n\tadd r9 = r19, r10 ;;",
+        "\tSSM_PSR_I(p0, p6, r14) // <--\n(p6)\tmov r9 = r10 ;;",
+        "\tMOV_TO_IFA(r16, r17) // <--\n\tMOV_TO_ITIR(p0, r17, r18) ;;",
+    )
+    valid = (
+        "add r9 = r19, r10\n\tITC_D(p0, r18, r19) ;;",
+        "ITC_D(p0, r18, r19)\n\tmov r19 = r10 ;;\n\tadd r9 = r19, r10 ;;",
+        "ITC_D(p0, r18, r19)\n\tadd r9 = r18, r10 ;;",
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every clobber that is read before the next stop."""
+        for found in subject.live_clobbers:
+            if found.in_group:
+                message = f"{found.op} gives {found.text} away, but {found.reading} in its group reads its old value"
+                yield Finding(found.start, found.end, message, details=found.way)
