@@ -165,8 +165,8 @@ class Flow:
         return None
 
     @cached_property
-    def _worlds(self) -> _Worlds:
-        return _Worlds(self.nodes)
+    def _worlds(self) -> Worlds:
+        return Worlds(self.nodes)
 
     def _written_under(self, under: frozenset[str], uses: Uses, register: Register) -> frozenset[str] | None:
         """The predicates under which the register has been written again; None if one of them must hold."""
@@ -339,12 +339,12 @@ _LEAVING: dict[Exit, str] = {
 }
 
 
-_Literals = frozenset[tuple[str, bool]]
-_State = tuple[int, frozenset[str], _Literals]
+Literals = frozenset[tuple[str, bool]]
+_State = tuple[int, frozenset[str], Literals]
 """Where a search is: at a node, with the predicates under which the register has been written, in a world."""
 
 
-class _Worlds:
+class Worlds:
     """What is assumed of cpp conditions on a path: code that contradicts what the path has met is not on it.
 
     Only of those that several conditionals ask of.
@@ -357,9 +357,9 @@ class _Worlds:
                 for expression, _ in _literals(condition):
                     askers.setdefault(expression, set()).add(condition.line)
         self.repeated = {expression for expression, lines in askers.items() if len(lines) > 1}
-        self.known: dict[tuple[_Literals, tuple[tree.Condition, ...]], _Literals | None] = {}
+        self.known: dict[tuple[Literals, tuple[tree.Condition, ...]], Literals | None] = {}
 
-    def entered(self, world: _Literals, conditions: tuple[tree.Condition, ...]) -> _Literals | None:
+    def entered(self, world: Literals, conditions: tuple[tree.Condition, ...]) -> Literals | None:
         """What is assumed after code under these conditions; None if that is not compiled in this world."""
         if not conditions:
             return world
@@ -368,7 +368,7 @@ class _Worlds:
             self.known[key] = self._enter(world, conditions)
         return self.known[key]
 
-    def _enter(self, world: _Literals, conditions: tuple[tree.Condition, ...]) -> _Literals | None:
+    def _enter(self, world: Literals, conditions: tuple[tree.Condition, ...]) -> Literals | None:
         literals = {
             literal for condition in conditions for literal in _literals(condition) if literal[0] in self.repeated
         }

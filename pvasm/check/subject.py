@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pvasm.check.conversion import Converter
     from pvasm.check.exposure import Exposure
     from pvasm.check.flow import Flow
+    from pvasm.check.groups import GroupFinding
     from pvasm.expand.program import Program
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
@@ -107,6 +108,13 @@ class Subject(Struct, dict=True):
         from pvasm.check.flow import Flow
 
         return Flow(self.program.graph(self.known))
+
+    @cached_property
+    def violations(self) -> list[GroupFinding]:
+        """The dependency violations in the variants of the document for the instances in question."""
+        from pvasm.check.groups import find_violations
+
+        return find_violations(self)
 
     @cached_property
     def live_clobbers(self) -> list[LiveClobber]:

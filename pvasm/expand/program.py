@@ -167,7 +167,7 @@ class Program:
                 self._instruction(syntax, base, text)
             case tree.Stop():
                 self._add(base, "stop", text=";;")
-            case tree.Label(name=name) | tree.Tag(name=name):
+            case tree.Label(name=name):
                 self._add(base, "label", name=name)
             case tree.MacroCall():
                 self._call(syntax, base, text, depth)
@@ -214,7 +214,8 @@ class Program:
         else:
             self.scope.directive(syntax)
             if name[0] == ".":
-                self._add(base, "directive", name=name, arguments=arguments)
+                values = tuple(map(self._value, arguments)) if name.startswith(".pred.") else ()
+                self._add(base, "directive", name=name, arguments=arguments, values=values)
 
     def _call(self, call: tree.MacroCall, base: Node, text: str, depth: int) -> None:
         op = self.catalog.ops.get(call.name)
@@ -432,6 +433,8 @@ class _Builder:
         elif step.kind == "op" and self.instance is not None:
             for node in self.program.expansion(step, self.instance):
                 self.add(node)
+            if step.op is not None and "rfi" in step.op.replaces:
+                self.add(_like(step, "end"))  # control does not come back, whatever instruction it goes with
         else:
             self.add(_unlinked(step))
 

@@ -1,0 +1,45 @@
+"""PV201: a register is read in the instruction group that writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+
+class ReadAfterWrite(Rule):
+    """The instructions of a group run as if at once, so none may read what another writes (RAW).
+
+    What such an instruction reads is undefined; processors differ. Every variant is looked at: what stands in the
+    source, with each instance's expansions in the place of the ops. Predicates that are known to exclude each other
+    are respected, and so are the exceptions of the architecture (a branch may read a predicate that a compare of its
+    group writes). GNU as warns of the same in explicit mode. Put a stop between. (SDM vol. 1, 3.4.)
+    """
+
+    code = "PV201"
+    title = "register read in the group that writes it"
+    severity = "error"
+    in_mixed_headers = False
+    invalid = (
+        "\tmov r8 = r9\n\tadd r10 = r8, r11 ;; // <--",
+        "\tcmp.eq p6, p7 = r8, r9\n(p6)\tmov r10 = r11 ;; // <--",
+        "\tmov r8 = r9\n\tMOV_TO_IFA(r8, r10) ;; // <--",
+        "\tMOV_FROM_IFA(r8) // <--\n\tadd r9 = r8, r10 ;;",
+        "\tmov ar.lc = r8\n\tmov r9 = ar.lc ;; // <--",
+    )
+    valid = (
+        "mov r8 = r9 ;;\n\tadd r10 = r8, r11 ;;",
+        "cmp.eq p6, p7 = r8, r9\n(p6)\tbr.cond.sptk 1f ;;\n1:",
+        "cmp.eq p6, p7 = r8, r9 ;;\n(p6)\tmov r8 = r9\n(p7)\tadd r10 = r8, r11 ;;",
+        "mov r8 = r9\n#ifdef A\n\t;;\n\tadd r10 = r8, r11\n#else\n\tnop 0\n#endif\n\t;;",
+        "MOV_FROM_IFA(r8) ;;\n\tadd r9 = r8, r10 ;;",
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every register that is read in the group in which it is written before."""
+        for found in subject.violations:
+            if found.violation.kind == "RAW" and found.is_register_in_group:
+                yield found.finding(
+                    f"{found.later} reads {found.resource}, which {found.earlier} writes in the same group"
+                )

@@ -1,0 +1,40 @@
+"""PV202: a register is written twice in an instruction group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+
+class WriteAfterWrite(Rule):
+    """The instructions of a group run as if at once: of two that write one register, either may be the last (WAW).
+
+    Every variant is looked at: what stands in the source, with each instance's expansions in the place of the ops.
+    Predicates that are known to exclude each other are respected, and so are the exceptions of the architecture
+    (parallel compares of one type may write the same predicate). GNU as warns of the same in explicit mode. Put a stop
+    between. (SDM vol. 1, 3.4.)
+    """
+
+    code = "PV202"
+    title = "register written twice in a group"
+    severity = "error"
+    in_mixed_headers = False
+    invalid = (
+        "\tmov r8 = r9\n\tmov r8 = r10 ;; // <--",
+        "\tMOV_FROM_IFA(r8)\n\tMOV_FROM_ISR(r8) ;; // <--",
+        "(p6)\tmov r8 = r9\n(p8)\tmov r8 = r10 ;; // <--",
+    )
+    valid = (
+        "mov r8 = r9 ;;\n\tmov r8 = r10 ;;",
+        "cmp.eq p6, p7 = r8, r9 ;;\n(p6)\tmov r8 = r9\n(p7)\tmov r8 = r10 ;;",
+        '.pred.rel "mutex", p6, p8\n(p6)\tmov r8 = r9\n(p8)\tmov r8 = r10 ;;',
+        "cmp.eq.or p6, p7 = r8, r9\n\tcmp.eq.or p6, p7 = r8, r10 ;;",
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every register that is written twice in a group."""
+        for found in subject.violations:
+            if found.violation.kind == "WAW" and found.is_register_in_group:
+                yield found.finding(f"{found.later} writes {found.resource}, as {found.earlier} does in the same group")

@@ -1,0 +1,34 @@
+"""PV203: a register is written in an instruction group in which it must not have been read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+
+class WriteAfterRead(Rule):
+    """A register may be written in the group that reads it before: the old value is read. There is one exception.
+
+    A modulo-scheduled loop branch (`br.ctop`, `br.wtop`, ...) writes p63, and no branch before it in its group may
+    read p63. Put a stop between. (SDM vol. 1, 3.4.)
+    """
+
+    code = "PV203"
+    title = "register written in a group that must not read it before"
+    severity = "error"
+    in_mixed_headers = False
+    invalid = ("1:\n(p63)\tbr.cond.sptk 1b\n\tbr.ctop.sptk 1b ;; // <--",)
+    valid = (
+        "mov r9 = r8\n\tmov r8 = r10 ;;",
+        "1:\n(p63)\tbr.cond.sptk 1b ;;\n\tbr.ctop.sptk 1b ;;",
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every register that is written after a read that forbids it."""
+        for found in subject.violations:
+            if found.violation.kind == "WAR":
+                yield found.finding(
+                    f"{found.later} writes {found.resource}, which {found.earlier} reads in the same group"
+                )

@@ -1,0 +1,40 @@
+"""PV205: an instruction may come before the serialization that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+
+class MissingSerialization(Rule):
+    """What is written through the system's registers is seen by other instructions only after a serialization.
+
+    `srlz.d` makes loads and stores see it, `srlz.i` instruction fetch as well (after control registers, region and
+    protection key registers, translations, `ssm` and `rsm`); `rfi` serializes, too. Without one, an instruction may or
+    may not see the change. Kernels leave some out on purpose, where an `rfi` follows in any case or the change does
+    not matter yet: a note. (SDM vol. 2, 3.2; vol. 3, 5.3.)
+    """
+
+    code = "PV205"
+    title = "use before the serialization that is due"
+    severity = "note"
+    in_mixed_headers = False
+    invalid = (
+        "\titc.d r8 ;;\n\tld8 r9 = [r10] ;; // <--",
+        "\trsm psr.dt ;;\n\tld8 r9 = [r10] ;; // <--",
+    )
+    valid = (
+        "itc.d r8 ;;\n\tsrlz.d ;;\n\tld8 r9 = [r10] ;;",
+        "rsm psr.dt ;;\n\tsrlz.d ;;\n\tld8 r9 = [r10] ;;",
+        "itc.d r8 ;;\n\trfi ;;\n\tld8 r9 = [r10] ;;",
+        "mov cr.ifa = r8 ;;\n\titc.d r9 ;;\n\trfi ;;",
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every instruction that stands before the serialization which it needs."""
+        for found in subject.violations:
+            if found.violation.needs != "stop" and not found.is_register_in_group:
+                due = f"{found.violation.needs} is due between"
+                yield found.finding(f"{found.later} may not see {found.resource} as {found.earlier} leaves it: {due}")
