@@ -145,7 +145,7 @@ class Converter:
         for instance in self.subject.instances:
             arguments = [chosen[parameter.name] for parameter in op.parameters]
             try:
-                problems = [message for _, message in instance.conflicts(op, arguments)]
+                problems = [each.message for each in instance.conflicts(op, arguments)]
             except RegisterNotKnownError as error:
                 problems = [f"in instance {instance.name} it matters which register {error.text} is"]
             if problems:

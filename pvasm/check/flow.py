@@ -150,13 +150,15 @@ class Flow:
                 return _way(before, state)
             if register in uses.sure or uses.writes_unknown or _hides(node, register):
                 continue
-            rewritten = self._written_under(under, uses, register)
+            rewritten = self._written_under(under, uses, register, index)
             if rewritten is None:
                 continue
             under = rewritten
             following, leaving = self.after(index)
             if leaving == "call" and not _survives_calls(register):
                 continue
+            if uses.predicate in under:
+                following = [after for after in following if after in node.next]  # who jumps has written it
             for after in following:
                 state_after = (after, under, now)
                 if state_after not in before:
@@ -168,7 +170,9 @@ class Flow:
     def _worlds(self) -> Worlds:
         return Worlds(self.nodes)
 
-    def _written_under(self, under: frozenset[str], uses: Uses, register: Register) -> frozenset[str] | None:
+    def _written_under(
+        self, under: frozenset[str], uses: Uses, register: Register, index: int
+    ) -> frozenset[str] | None:
         """The predicates under which the register has been written again; None if one of them must hold."""
         if register in uses.writes and uses.predicate:
             under |= {uses.predicate}
@@ -176,7 +180,10 @@ class Flow:
                 return None
         if under:
             overwritten = {each.text for each in uses.writes if each.file == "p"}
-            under -= overwritten
+            # `(p6) cmp.unc p6, p7 = ...`: both are true only if p6 was.
+            resolved = self.nodes[index].resolved
+            implied = uses.predicate in under and resolved is not None and resolved.clears_when_false
+            under = under | overwritten if implied else under - overwritten
         return under
 
     @cached_property

@@ -103,7 +103,8 @@ def find_violations(subject: Subject) -> list[GroupFinding]:
         told = (violation.kind, violation.resource, first.text, second.text) in in_bodies
         if told and second.inlined and second.macro is None:
             continue
-        place = second if second.op is not None or first.op is None else first
+        is_late = second.op is not None or first.op is None or not violation.same_group
+        place = second if is_late else first
         concerned = names if alike else tuple(dict.fromkeys(where))
         is_plain = place.op is None and not place.inlined and concerned == names
         lines = () if is_plain else tuple(_lines(graph, violation, subject))

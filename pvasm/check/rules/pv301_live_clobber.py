@@ -37,6 +37,8 @@ class LiveClobber(Rule):
         "ITC_D(p0, r18, r19) ;;\n\tSAVE_ALL\n\tadd r9 = r19, r10 ;;",
         "cmp.eq p6, p7 = r8, r9\n\tITC_D(p0, r18, r19) ;;\n(p6)\tmov r19 = 0\n(p7)\tmov r19 = 1 ;;\n\tmov r9 = r19 ;;",
         "ITC_D(p0, r18, r19) ;;\n#ifdef A\n\tmov r19 = 0 ;;\n#else\n\tmov r19 = 1 ;;\n#endif\n\tadd r9 = r19, r10 ;;",
+        "ITC_D(p0, r18, r19) ;;\n(p6)\tmov r19 = 0 ;;\n(p6)\tcmp.eq.unc p6, p7 = r8, r9 ;;\n(p6)\tmov r9 = r19 ;;",
+        "1:\tmov r9 = r19 ;;\n\tITC_D(p0, r18, r19) ;;\n(p6)\tmov r19 = 0 ;;\n(p6)\tbr.cond.sptk 1b ;;",
         "THASH(p0, r19, r18, r20) ;;\n\tadd r9 = r19, r10 ;;",
     )
 
