@@ -108,8 +108,17 @@ def find_violations(subject: Subject) -> list[GroupFinding]:
         concerned = names if alike else tuple(dict.fromkeys(where))
         is_plain = place.op is None and not place.inlined and concerned == names
         lines = () if is_plain else tuple(_lines(graph, violation, subject))
+        parting = [name for name in names if name not in concerned]
+        if parting and violation.kind == "RAW" and _has_op_between(graph, violation):
+            # What the group's instructions read was the old value; a stop makes it the new one.
+            parted = f"in {', '.join(parting)} a stop of an expansion parts the two: there it reads the new value"
+            lines = (*lines, parted)
         findings.append(GroupFinding(violation, place.start, place.end, first, second, concerned, lines))
     return sorted(findings, key=lambda each: (each.start, each.end))
+
+
+def _has_op_between(graph: Graph, violation: Violation) -> bool:
+    return any(node.op is not None for node in graph.nodes[violation.first + 1 : violation.second])
 
 
 def _identity(first: Node, second: Node) -> tuple[int, int]:
