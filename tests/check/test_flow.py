@@ -1,0 +1,119 @@
+"""Where control goes, and what is certain of a register after an instruction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pvasm.ia64.registers import REGISTERS
+from tests.check.checking import check
+from tests.fix.fixing import mended, subject
+
+HERE = "\tnop 0x77\n"
+
+
+def reasons(text: str, *registers: str) -> list[str | None]:
+    """Why the registers must be kept at `nop 0x77`."""
+    flow = subject(text).flow
+    (at,) = (index for index, node in enumerate(flow.nodes) if "0x77" in node.text)
+    return [flow.reason_to_keep(at, REGISTERS[name]) for name in registers]
+
+
+def is_free(text: str, register: str) -> bool:
+    return reasons(text, register) == [None]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "\tmov r14 = 0 ;;\n",
+        "\tld8 r14 = [r15] ;;\n",
+        "(p6)\tbr.cond.sptk 1f ;;\n\tmov r14 = 0 ;;\n\tbr.ret.sptk rp\n1:\tmov r14 = 1 ;;\n",
+        "1:\tnop 0 ;;\n(p6)\tbr.cond.sptk 1b ;;\n\tmov r14 = 0 ;;\n",
+        "\tbr.ret.sptk rp\n",
+        "#ifdef A\n\tmov r14 = 0\n#else\n\tmov r14 = 1\n#endif\n\t;;\n",
+        "#define CLEAR(r) mov r = 0\n\tCLEAR(r14) ;;\n",
+        "\t.macro clear r\n\tmov \\r = 0\n\t.endm\n\tclear r14\n",
+        "\tMOV_FROM_IFA(r14) ;;\n",
+    ],
+)
+def test_a_register_is_free_where_every_way_overwrites_it(after: str) -> None:
+    assert is_free(HERE + after, "r14")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "",  # whatever follows the file's end
+        "\tadd r8 = r14, r15 ;;\n",
+        "\tst8 [r14] = r15 ;;\n",
+        "(p6)\tmov r14 = 0 ;;\n\tbr.cond.sptk elsewhere\n",
+        "(p6)\tbr.cond.sptk 1f ;;\n\tmov r14 = 0 ;;\n\tbr.ret.sptk rp\n1:\tmov r8 = r14 ;;\n",
+        "\tbr.cond.sptk elsewhere\n",
+        "\tbr.cond.sptk b6\n",
+        "\tSOME_MACRO(1)\n\tmov r14 = 0 ;;\n",
+        "#ifdef A\n\tmov r14 = 0\n#endif\n\t;;\n\tmov r8 = r14\n",
+        "\trfi ;;\n",
+        "\tMOV_TO_IFA(r14, r15) ;;\n",
+    ],
+)
+def test_a_register_stays_where_some_way_may_read_it(after: str) -> None:
+    assert not is_free(HERE + after, "r14")
+
+
+def test_what_a_return_leaves() -> None:
+    after = HERE + "\tbr.ret.sptk rp\n"
+    assert [is_free(after, name) for name in ("r2", "r3", "r14", "r31", "p6", "p15")] == [True] * 6
+    kept = ("r1", "r4", "r8", "r11", "r12", "r13", "r32", "p1", "p16", "b0", "f2")
+    assert [is_free(after, name) for name in kept] == [False] * len(kept)
+
+
+def test_a_call_may_read_what_the_function_has_written() -> None:
+    call = "\tbr.call.sptk.many rp = f\n\tbr.ret.sptk rp\n"
+    assert is_free(f"\t.proc g\ng:\n{HERE}{call}", "r16")
+    assert not is_free(f"\t.proc g\ng:\n\tmov r16 = 1 ;;\n{HERE}{call}", "r16")
+    assert not is_free(f"\t.proc g\ng:\n{HERE}{call}", "r32")
+
+
+def test_bank_0_is_nobodys_when_the_interruption_is_over() -> None:
+    handler = f"\t.proc h\nh:\n\tmov r16 = cr.ifa ;;\n{HERE}\tmov pr = r31, -1 ;;\n\trfi ;;\n"
+    assert is_free(handler, "r20")
+    assert not is_free(handler, "r14")
+    assert not is_free(handler.replace("mov r16", "bsw.1 ;;\n\tmov r16"), "r20")
+    assert is_free(handler.replace("mov r16", "bsw.0 ;;\n\tmov r16"), "r20")
+    assert not is_free(handler.replace("mov r16 = cr.ifa", "ld8.fill r16 = [r2]"), "r20")
+
+
+def test_the_macros_of_headers_count_where_they_are_found(tmp_path: Path) -> None:
+    (tmp_path / "inner.h").write_text("#define INNER add r15 = r8, r9\n")
+    (tmp_path / "outer.h").write_text('#include "inner.h"\n#define OUTER(r) mov r = 0 ;; INNER\n')
+    source = tmp_path / "a.S"
+    source.write_text('#include "outer.h"\n\titc.d r18 ;;\n\tOUTER(r14) ;;\n\tbr.ret.sptk rp\n')
+    # r8 and r9, which hypercalls like best, are read.
+    assert "ITC_D(p0, r18, r14)" in mended(source.read_text(), str(source), ()).text
+    assert "itc.d r18" in mended(source.read_text(), str(tmp_path / "elsewhere" / "a.S"), None).text
+
+
+def test_numeric_labels_and_loops_end() -> None:
+    text = "1:\tITC_D(p0, r18, r19) ;;\n(p6)\tbr.cond.sptk 1b ;;\n(p7)\tbr.cond.sptk 1f ;;\n1:\tmov r8 = r19 ;;\n"
+    (found,) = check(text, "PV3")
+    assert (found.code, found.line) == ("PV301", 1)
+    assert any("line 4" in line for line in found.details)
+
+
+def test_the_way_is_told() -> None:
+    text = "\tITC_D(p0, r18, r19) ;;\n(p6)\tbr.cond.sptk over ;;\n\tmov r19 = 0 ;;\nover:\tmov r8 = r19 ;;\n"
+    (found,) = check(text, "PV3")
+    assert [line.partition(":")[0] for line in found.details] == ["line 2", "line 4", "line 4"]
+    assert "mov r8 = r19" in found.details[-1]
+    assert "mov r8 = r19" in found.message
+    assert "line 4" in found.message
+
+
+def test_conditionals_that_ask_the_same_agree() -> None:
+    text = (
+        "#ifdef A\n\tITC_D(p0, r18, r19) ;;\n#endif\n\tnop 0\n#ifdef A\n\tmov r19 = 0\n#endif\n\t;;\n\tmov r8 = r19\n"
+    )
+    assert not check(text, "PV3")
+    assert check(text.replace("#ifdef A\n\tmov", "#ifdef B\n\tmov"), "PV3")
