@@ -8,6 +8,7 @@ is answered only by what is there, the second is answered no.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -18,7 +19,9 @@ from pvasm.ia64 import IndexedRegister, MemoryOperand, Register, Unknown
 from pvasm.syntax import tree
 
 _MAX_VISITED = 4_000  # nodes, in the search for one register
-_MAX_STEPS = 400_000  # nodes, in all searches of a graph
+_STEPS_A_NODE = 40  # in all searches of a graph together
+_MIN_STEPS = 400_000
+_MAX_TARGETS = 4  # labels of one name
 
 # How control leaves a path: to code that is not in the graph, or whose registers are others.
 Exit = Literal["return", "rfi", "call", "elsewhere"]
@@ -54,7 +57,7 @@ class Flow:
 
     def __init__(self, graph: Graph) -> None:
         self.nodes = graph.nodes
-        self.steps_left = _MAX_STEPS
+        self.steps_left = max(_MIN_STEPS, _STEPS_A_NODE * len(graph.nodes))
         self._uses: dict[int, Uses] = {}
         self._after: dict[int, tuple[list[int], Exit | None]] = {}
 
@@ -73,9 +76,14 @@ class Flow:
         name = self.nodes[index].target
         if name[:-1].isdecimal() and name[-1] in "fb":
             places = self._labels.get(name[:-1], [])
-            found = [at for at in places if (at > index) == (name[-1] == "f")]
-            return found[:1] if name[-1] == "f" else found[-1:]
-        return self._labels.get(name, [])
+            next_one = bisect_left(places, index)
+            return places[next_one : next_one + 1] if name[-1] == "f" else places[max(0, next_one - 1) : next_one]
+        places = self._labels.get(name, [])
+        if len(places) <= _MAX_TARGETS:
+            return places
+        # Several stand in the arms of conditionals; so many are not of one file. Those around are meant.
+        around = bisect_left(places, index)
+        return places[max(0, around - _MAX_TARGETS // 2) : around + _MAX_TARGETS // 2]
 
     def after(self, index: int) -> tuple[list[int], Exit | None]:
         """The nodes that control may go to after a node, and how it may leave the graph there."""
@@ -268,63 +276,66 @@ class Flow:
 
     def _is_after_bsw_0(self, index: int) -> bool:
         """Whether the last switch of the register bank before a node, in its function, is to bank 0."""
-        macro = self.nodes[index].macro
-        while index > 0 and not _begins_function(self.nodes[index], macro):
-            node = self.nodes[index]
-            index -= 1
-            if node.macro != macro:
-                continue
-            text = node.op.replaces if node.op is not None else node.resolved.mnemonic if node.resolved else ""
-            if "bsw" in text:
-                return "bsw.0" in text
-            if node.kind == "opaque":
-                return False
-        return False
+        switches = self._landmarks[self.nodes[index].macro].switches
+        place = bisect_left(switches, index)
+        return place > 0 and "bsw.0" in _native(self.nodes[switches[place - 1]])
 
     def _function(self, index: int) -> _Function:
-        """What is known of the code from the beginning of a function to a node in it."""
-        macro = self.nodes[index].macro
-        first = index
-        while first > 0 and not _begins_function(self.nodes[first], macro):
-            first -= 1
+        """What is known of the function that a node stands in."""
+        begins = self._landmarks[self.nodes[index].macro].begins
+        place = bisect_right(begins, index)
+        first = begins[place - 1] if place else 0
         known = self._functions.get(first)
         if known is None:
-            last = index
-            while last + 1 < len(self.nodes) and not _begins_function(self.nodes[last + 1], macro):
-                last += 1
-            known = self._functions[first] = _Function(self, first, last)
+            end = begins[place] if place < len(begins) else len(self.nodes)
+            known = self._functions[first] = _Function(self, first, end, self.nodes[index].macro)
         return known
+
+    @cached_property
+    def _landmarks(self) -> dict[str | None, _Landmarks]:
+        """The landmarks of each piece of code: the file's own, and the bodies of macros."""
+        found: dict[str | None, _Landmarks] = {None: _Landmarks([], [])}
+        for index, node in enumerate(self.nodes):
+            landmarks = found.setdefault(node.macro, _Landmarks([], []))
+            begins = node.kind == "end" if node.macro is not None else node.name == ".proc"
+            if begins:
+                landmarks.begins.append(index)
+            if begins or node.kind == "opaque" or "bsw" in _native(node):
+                landmarks.switches.append(index)
+        return found
 
     @cached_property
     def _functions(self) -> dict[int, _Function]:
         return {}
 
 
+class _Landmarks(NamedTuple):
+    """Where functions begin, and where the register bank is, or may be, switched (functions begin with either)."""
+
+    begins: list[int]
+    switches: list[int]
+
+
 class _Function:
     """The code between the beginning of a function and the next one's."""
 
-    def __init__(self, flow: Flow, first: int, last: int) -> None:
+    def __init__(self, flow: Flow, first: int, end: int, macro: str | None) -> None:
         self.is_known = flow.nodes[first].kind != "instruction"
         self.written: set[Register] = set()
         banked = False
         switches = False
-        for index in range(first, last + 1):
+        for index in range(first, end):
             node = flow.nodes[index]
-            if node.macro != flow.nodes[first].macro or node.kind == "end":
+            if node.macro != macro or node.kind == "end":
                 continue
             uses = flow.uses(index)
             self.written |= uses.writes
-            if node.kind == "opaque" and index > first:
+            native = _native(node)
+            if any(_is_banked(register) for register in uses.writes):
+                banked = True
+                switches = switches or native.startswith("ld8.fill")
+            if node.kind == "opaque" or native.startswith(("bsw", "br.call", "brl.call")):
                 switches = True
-            if node.resolved is not None:
-                mnemonic = node.resolved.mnemonic
-                if any(_is_banked(register) for register in uses.writes):
-                    banked = True
-                    switches = switches or mnemonic.startswith("ld8.fill")
-                switches = switches or mnemonic.startswith(("bsw", "br.call", "brl.call"))
-            elif node.op is not None:
-                banked = banked or any(_is_banked(register) for register in uses.writes)
-                switches = switches or "bsw" in node.op.replaces
         # Whoever overwrites r16-r31 and returns from the interruption without having saved them is in bank 0.
         self.is_in_bank_0 = banked and not switches
 
@@ -333,9 +344,11 @@ class _Function:
         return register in self.written or not self.is_known
 
 
-def _begins_function(node: Node, macro: str | None) -> bool:
-    """Whether a function begins at a node of the same piece of code (that of a macro, or the file's own)."""
-    return node.macro == macro and (node.kind == "end" if macro is not None else node.name == ".proc")
+def _native(node: Node) -> str:
+    """What the native instruction of a node is, or begins with: its mnemonic, or what the op replaces."""
+    if node.op is not None:
+        return node.op.replaces
+    return node.resolved.mnemonic if node.resolved is not None else ""
 
 
 _LEAVING: dict[Exit, str] = {
@@ -503,10 +516,10 @@ def _is_banked(register: Register) -> bool:
 
 def _hides(node: Node, register: Register) -> bool:
     """Whether, after a node, the register's name means another register."""
-    replaces = node.op.replaces if node.op is not None else node.resolved.mnemonic if node.resolved else ""
-    if "bsw" in replaces:
+    native = _native(node)
+    if "bsw" in native:
         return _is_banked(register)
-    if replaces.startswith(("cover", "alloc", "clrrrb", "br.ctop", "br.cexit", "br.wtop", "br.wexit")):
+    if native.startswith(("cover", "alloc", "clrrrb", "br.ctop", "br.cexit", "br.wtop", "br.wexit")):
         return register.number >= (_FIRST_STACKED if register.file == "r" else 16)
     return False
 

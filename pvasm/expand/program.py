@@ -348,9 +348,9 @@ class Program:
             frame=node.frame,
         )
         for line in lines:
-            for statement in read_document(self.parser, line, preprocessed=True).statements:
-                match statement.syntax:
-                    case tree.Instruction() as syntax:
+            for syntax in self._syntax(line):
+                match syntax:
+                    case tree.Instruction():
                         try:
                             resolved = resolve(syntax, scope)
                         except OperandError:
@@ -367,6 +367,20 @@ class Program:
                         pass
                     case _:
                         yield _like(node, "opaque")
+
+    def _syntax(self, line: str) -> tuple[tree.Syntax, ...]:
+        """What a line of an expansion says."""
+        found = _LINES.get(line)
+        if found is None:
+            statements = read_document(self.parser, line, preprocessed=True).statements
+            if len(_LINES) > _MAX_LINES:
+                _LINES.clear()
+            found = _LINES[line] = tuple(statement.syntax for statement in statements)
+        return found
+
+
+_LINES: dict[str, tuple[tree.Syntax, ...]] = {}
+_MAX_LINES = 20_000
 
 
 def _like(node: Node, kind: Kind, text: str = "", resolved: Resolved | None = None) -> Node:
