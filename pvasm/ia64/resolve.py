@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from pvasm.ia64.effects import plan_of, reads_of, writes_of
 from pvasm.ia64.operands import (
-    IndexedRegister,
     MemoryOperand,
     Symbolic,
     Unknown,
@@ -14,7 +14,7 @@ from pvasm.ia64.operands import (
     describe,
 )
 from pvasm.ia64.registers import Register
-from pvasm.ia64.resources import Resource, disabled_set, implicit, of_register
+from pvasm.ia64.resources import Resource
 from pvasm.ia64.scope import OperandError, Scope
 from pvasm.ia64.spelling import expression_text, spell
 from pvasm.ia64.table import (
@@ -39,7 +39,7 @@ class Resolved:
     (`nop` in another unit).
     """
 
-    __slots__ = ("_mnemonics", "fields", "form", "mnemonic", "operands", "predicate")
+    __slots__ = ("_mnemonics", "fields", "form", "mnemonic", "operands", "predicate", "spelling")
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class Resolved:
         predicate: int | None,
         mnemonics: tuple[str, ...] = (),
     ) -> None:
+        self.spelling = spelling
         self.form: Form = spelling.form
         self.mnemonic: str = spelling.mnemonic
         self.fields: dict[str, int] = spelling.fields
@@ -99,29 +100,12 @@ class Resolved:
 
         Registers that are constants (r0, f0, f1, p0) are left out, and so is what is not known.
         """
-        found: set[Resource] = set(implicit(self.form.reads, self.fields, self.form, self.operands))
-        if self.predicate:
-            found.add(Register("p", self.predicate))
-        outputs = len(self.form.outputs)
-        for place, value in enumerate(self.operands):
-            if isinstance(value, MemoryOperand):
-                found |= of_register(value.base)
-            elif isinstance(value, IndexedRegister):
-                found |= of_register(value.index)
-            elif place >= outputs and isinstance(value, Register) and not self.form.leaves_operand:
-                found |= of_register(value, reading=True)
-            elif place < outputs and isinstance(value, Register) and value.file == "f":
-                found.add(disabled_set(value))
-        return frozenset(found)
+        return reads_of(plan_of(self.spelling), self.operands, self.predicate)
 
     @property
     def writes(self) -> frozenset[Resource]:
         """The registers and resources written; constants and what is not known are left out, as in `reads`."""
-        found: set[Resource] = set(implicit(self.form.writes, self.fields, self.form, self.operands))
-        for value in self.outputs:
-            if isinstance(value, Register):
-                found |= of_register(value, writing=True, operands=self.operands)
-        return frozenset(found)
+        return writes_of(plan_of(self.spelling), self.operands)
 
     @property
     def clears_when_false(self) -> bool:

@@ -5,19 +5,21 @@ A resource is a `Register`, or a name: `psr.ic`, `CFM`, `RSE`, `DTC`, `ALAT`, `m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from pvasm.ia64.operands import MemoryOperand, Unknown, Value
+from pvasm.ia64.operands import Value
 from pvasm.ia64.registers import PSR_FIELDS, REGISTERS, Register
-from pvasm.ia64.table import Form, groups
+from pvasm.ia64.table import groups
 
 Resource = Register | str
 
-_CONSTANTS: Final = frozenset({Register("r", 0), Register("f", 0), Register("f", 1), Register("p", 0)})
+CONSTANTS: Final = frozenset({Register("r", 0), Register("f", 0), Register("f", 1), Register("p", 0)})
 _PSR: Final = frozenset(f"psr.{name}" for name in PSR_FIELDS)
 _LOW_HALF: Final = frozenset(f"psr.{name}" for name, (low, _) in PSR_FIELDS.items() if low < 32)
 _USER_MASK: Final = frozenset(f"psr.{name}" for name, (low, _) in PSR_FIELDS.items() if low < 6)
+_USER_BITS: Final = (1 << 6) - 1
+_SYSTEM_BITS: Final = (1 << 24) - 1
 _PREDICATES: Final = frozenset(Register("p", number) for number in range(1, 64))
 _ROTATING: Final = frozenset(Register("p", number) for number in range(16, 64))
 _STATUS: Final = frozenset(
@@ -38,66 +40,56 @@ _WHOLE: Final[dict[Register, frozenset[Resource]]] = {
 # ALAT entries are made by advanced loads and dropped or kept by check loads (x6h of tables 4-30 and 4-34).
 _ALAT_TYPES: Final = frozenset({0x2, 0x3, 0x8, 0x9, 0xA})
 
+# Speculative loads (.s, .sa) defer the faults that cr.dcr names.
+_SPECULATIVE_TYPES: Final = frozenset({0x1, 0x3})
+
 
 def disabled_set(register: Register) -> str:
     """The processor status bit that disables the floating-point register's half of the file."""
     return "psr.dfh" if register.number >= 32 else "psr.dfl"
 
 
-def of_register(
-    register: Register | Unknown, reading: bool = False, writing: bool = False, operands: Sequence[Value] = ()
-) -> frozenset[Resource]:
-    """The resources that reading or writing the register touches: none for a constant or an unknown one."""
-    if isinstance(register, Unknown) or register in _CONSTANTS:
-        return frozenset()
-    whole = _WHOLE.get(register)
-    if whole is None:
-        if register.file == "f" and reading:
-            return frozenset({register, disabled_set(register)})
-        if register.file == "f" and writing:
-            return frozenset({register, "psr.mfh" if register.number >= 32 else "psr.mfl"})
+def modified_set(register: Register) -> str:
+    """The processor status bit that tells that the floating-point register's half of the file was written."""
+    return "psr.mfh" if register.number >= 32 else "psr.mfl"
+
+
+def whole(register: Register, written_by: Sequence[Value] = ()) -> frozenset[Resource]:
+    """The resources that the register's name stands for: itself as a rule, the fields for `psr`.
+
+    `written_by` are the operands of the move that writes it, whose mask tells which predicates of `pr` it means.
+    """
+    found = _WHOLE.get(register)
+    if found is None:
         return frozenset({register})
-    if writing and register.file == "pr" and len(operands) == 3 and isinstance(operands[2], int):
-        mask = operands[2]
+    if register.file == "pr" and len(written_by) == 3 and isinstance(written_by[2], int):
+        mask = written_by[2]
         low = frozenset(Register("p", number) for number in range(1, 16) if mask >> number & 1)
         return low | (_ROTATING if mask >> 16 & 1 else frozenset())
-    return whole
+    return found
 
 
-def _base(form: Form, operands: Sequence[Value]) -> Iterator[Resource]:
-    for value in operands:
-        if isinstance(value, MemoryOperand) and isinstance(value.base, Register):
-            yield value.base
+def masked_psr(mask: Value, user: bool) -> list[str]:
+    """The psr fields that a mask names, of the user mask alone or of the system mask too; all where it is not known."""
+    bits = (mask if isinstance(mask, int) else -1) & (_USER_BITS if user else _SYSTEM_BITS)
+    return [f"psr.{name}" for name, (low, _) in PSR_FIELDS.items() if bits >> low & 1]
 
 
-def _alat(fields: Mapping[str, int]) -> Iterator[Resource]:
-    if fields["x6h"] in _ALAT_TYPES:
-        yield "ALAT"
+def named(names: Iterable[str], fields: Mapping[str, int]) -> Iterator[Resource]:
+    """The resources that a row's READS or WRITES column names, with these fields.
 
-
-def _psr(operands: Sequence[Value]) -> Iterator[Resource]:
-    mask = operands[-1]
-    for name, (low, _) in PSR_FIELDS.items():
-        if not isinstance(mask, int) or mask >> low & 1:
-            yield f"psr.{name}"
-
-
-_COMPUTED: Final[dict[str, Callable[[Mapping[str, int], Form, Sequence[Value]], Iterator[Resource]]]] = {
-    "<base>": lambda fields, form, operands: _base(form, operands),
-    "<alat>": lambda fields, form, operands: _alat(fields),
-    "<psr>": lambda fields, form, operands: _psr(operands),
-}
-
-
-def implicit(
-    names: Iterable[str], fields: Mapping[str, int], form: Form, operands: Sequence[Value]
-) -> Iterator[Resource]:
-    """The resources that a row's READS or WRITES column names, for an instruction with these fields and operands."""
+    What depends on an operand, `<base>` and `<psr>`, is left out.
+    """
     for name in names:
-        if name in _COMPUTED:
-            yield from _COMPUTED[name](fields, form, operands)
+        if name == "<alat>":
+            if fields["x6h"] in _ALAT_TYPES:
+                yield "ALAT"
+        elif name == "<defer>":
+            if fields["x6h"] in _SPECULATIVE_TYPES:
+                yield REGISTERS["cr.dcr"]
         elif name.startswith("<"):
-            yield from implicit(groups()[name], fields, form, operands)
+            if name not in ("<base>", "<psr>"):
+                yield from named(groups()[name], fields)
         else:
             register = REGISTERS.get(name)
             if register is not None:

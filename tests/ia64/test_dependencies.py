@@ -39,7 +39,7 @@ _WRITERS = [
 
 # br.ia enters the IA-32 instruction set, whose every register as counts as read and written; of reserved application
 # registers it expects the worst; fpsr.rv is the reserved field; predicates, ar.unat and ar.k0-7 it names as ranges.
-_AS_IS_BROADER = re.compile(r"br\.ia|mov(\.[mi])? (r\d+=)?ar(6[0-3]|12[0-7]|0|19)\b")
+_AS_IS_BROADER = re.compile(r"br\.ia|mov(\.[mi])? (r\d+=)?ar(6[0-3]|12[0-7]|0|1[7-9])\b")
 _OTHER_NAMES = ("PR%", "PR63", "AR[UNAT]", "AR[K%]", "AR[FPSR].rv", "FR%", "GR%", "CR[IRR%]")
 
 

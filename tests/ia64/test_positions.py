@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pvasm.ia64 import Form, OperandError, Scope, resolve
+from pvasm.ia64.positions import Misplaced, Positions
 from tests.ia64.assembly import instances, instruction
 from tests.oracle import require_tool
 
@@ -77,3 +78,52 @@ def test_first_in_group(forms: dict[Form, str], tmp_path: Path) -> None:
     others = {form: text for form, text in forms.items() if not form.last_in_group}
     theirs = _stopped(others, "nop.m 0\n{}", tmp_path)
     assert theirs == {text for form, text in forms.items() if form.first_in_group}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_as_puts_a_stop_where_something_is_misplaced(seed: int, tmp_path: Path) -> None:
+    """Each instruction bears its number, so that objdump shows after which ones there are stops."""
+    rng = random.Random(seed)
+    special = (
+        "alloc r8=ar.pfs,0,8,0,0",
+        "flushrs",
+        "loadrs",
+        "cover",
+        "bsw.0",
+        "bsw.1",
+        "rfi",
+        "clrrrb",
+        "itc.d r2",
+        "ptc.g r2,r3",
+    )
+    positions = Positions()
+    source = ["1:"]
+    expected: list[bool] = []  # of every instruction, whether a stop follows it
+    for number in range(400):
+        text = rng.choice(special) if rng.random() < 0.4 else f"mov r9={number}"
+        found = positions.instruction(resolve(instruction(text), Scope()), number)
+        assert found in ([], [Misplaced(number - 1, "last", number)], [Misplaced(number, "first", number - 1)])
+        if found:
+            expected[-1] = True
+        expected.append(rng.random() < 0.3)
+        source.append(f"{text} {';;' if expected[-1] else ''}")
+        if expected[-1]:
+            positions.stop()
+    (tmp_path / "in.s").write_text("\n".join(source) + " ;;\n")
+    command = [require_tool("ia64-linux-gnu-as"), "-x", str(tmp_path / "in.s"), "-o", str(tmp_path / "out.o")]
+    subprocess.run(command, check=True, capture_output=True)
+    shown = subprocess.run(
+        [require_tool("ia64-linux-gnu-objdump"), "-d", "--no-show-raw-insn", str(tmp_path / "out.o")],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    stops: list[bool] = []
+    for line in shown.splitlines():
+        if not re.match(r"\s*[0-9a-f]+:\t", line):
+            continue
+        if not re.search(r"\bnop\.", line):
+            stops.append(False)
+        if line.rstrip().endswith(";;"):
+            stops[-1] = True
+    assert stops[:-1] == expected[:-1]

@@ -137,7 +137,7 @@ def test_reads_and_writes() -> None:
     assert {Register("ar", 64), Register("b", 0), "CFM"} <= _resolve("br.call.sptk b0=x").writes
     assert _resolve("mov pr=r8,0xc000").writes == {Register("p", 14), Register("p", 15)}
     assert Register("p", 63) in _resolve("mov pr=r8,0x10000").writes
-    assert {"fpsr.sf1.controls", "fpsr.sf0.controls"} <= _resolve("fma.s1 f8=f9,f10,f11").reads
+    assert {"fpsr.sf1.controls", "fpsr.traps"} <= _resolve("fma.s1 f8=f9,f10,f11").reads
     assert _resolve("mov rr[r8]=r9").reads >= {Register("r", 8), Register("r", 9)}
 
 

@@ -1,0 +1,224 @@
+"""What GNU as in explicit mode (`as -x`) says of dependencies, and what we say of the same text."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pvasm.ia64 import OperandError, Register, Resource, Scope, is_mnemonic, resolve
+from pvasm.ia64.dependencies import Dependencies, Relation, Violation
+from pvasm.ia64.hazards import ends_group
+from pvasm.ia64.registers import REGISTERS
+from pvasm.syntax import tree
+from pvasm.syntax.document import Document, read_document
+from pvasm.syntax.parser import Parser
+from tests.oracle import require_tool
+
+Said = tuple[int, str, str]
+"""A line, `RAW`, `WAW` or `WAR`, and the register."""
+
+_PARSER = Parser(is_mnemonic)
+_WARNING = re.compile(
+    r"^(?:.*):(\d+): Warning: Use of '.*?' (may violate|violates) (RAW|WAW|WAR) dependency '(.*?)' \((\w+)\)"
+    r"(?: when entry is at label '.*?')?(?:, specific resource number is (\d+))?$",
+    re.MULTILINE,
+)
+_RANGES = {
+    "GR%": "r",
+    "FR%": "f",
+    "PR%": "p",
+    "BR%": "b",
+    "AR%": "ar",
+    "AR[K%]": "ar",
+    "CR[IRR%]": "cr",
+    "CR[LRR%]": "cr",
+    "CR[IIB%]": "cr",
+    "DAHR%": "dahr",
+}
+
+
+def resource_name(name: str, number: str | None) -> str:
+    """as's name of a resource as one of ours: `GR%, % in 1 - 127` with its number, `AR[LC]`, `PSR.ic`, `RR#`."""
+    stem = name.partition(",")[0]
+    file = _RANGES.get(stem)
+    if file is not None and number is not None:
+        return Register(file, int(number)).text
+    register = re.fullmatch(r"(AR|CR)\[(\w+)\](?:\{%\})?", stem)
+    if register:
+        return REGISTERS[f"{register[1]}.{register[2]}".lower()].text
+    if stem == "PR63":
+        return "p63"
+    if stem.startswith("AR[FPSR]."):
+        return f"fpsr.{stem.partition('.')[2]}"
+    return stem.lower() if stem.startswith("PSR") else stem.rstrip("#*")
+
+
+def name_of(resource: Resource) -> str:
+    return resource.text if isinstance(resource, Register) else resource
+
+
+class Heard(NamedTuple):
+    """How as says it: whether it is certain, and what it says must stand between."""
+
+    certain: bool
+    needs: frozenset[str]
+
+
+_NEEDS = {
+    "implied": "stop",
+    "impliedf": "stop",
+    "stop": "stop",
+    "instr": "srlz.i",
+}  # anything else: a data serialization
+
+
+def as_says(text: str, folder: Path) -> dict[Said, Heard]:
+    """What as warns of, by the lines of the text itself (it must have no line markers)."""
+    source = folder / "in.s"
+    source.write_text(text)
+    command = [require_tool("ia64-linux-gnu-as"), "-x", str(source), "-o", str(folder / "out.o")]
+    messages = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    errors = re.findall(r":(\d+): Error: (.*)", messages)
+    assert not errors, [(text.split("\n")[int(line) - 1], said) for line, said in errors[:5]]
+    found: dict[Said, Heard] = {}
+    for line, certainty, kind, name, semantics, number in _WARNING.findall(messages):
+        said = (int(line), kind, resource_name(name, number or None))
+        before = found.get(said, Heard(False, frozenset()))
+        needs = before.needs | {_NEEDS.get(semantics, "srlz.d")}
+        found[said] = Heard(before.certain or certainty == "violates", needs)
+    return found
+
+
+def without_markers(text: str) -> str:
+    """The text without line markers, and with a line for every statement, so that a line tells which one is meant."""
+    text = re.sub(r"^[ \t]*#.*$", "", text, flags=re.MULTILINE)
+    return re.sub(r"(?<!;);(?!;)", "\n", text)
+
+
+def feed(document: Document, dependencies: Dependencies) -> Iterator[Violation]:
+    """The violations in a preprocessed document; an index is the offset of an instruction."""
+    scope = Scope()
+    for statement in document.statements:
+        syntax = statement.syntax
+        if isinstance(syntax, tree.Stop):
+            dependencies.stop()
+        elif isinstance(syntax, tree.Label):
+            dependencies.label()
+        elif isinstance(syntax, tree.Assignment):
+            scope.assign(syntax)
+        elif isinstance(syntax, tree.Directive):
+            scope.directive(syntax)
+            _direct(syntax, dependencies)
+        elif isinstance(syntax, tree.Instruction):
+            if syntax.mnemonic.startswith("alloc"):
+                scope.allocate(syntax)
+            try:
+                resolved = resolve(syntax, scope)
+            except OperandError as error:
+                raise AssertionError(f"{document.source(statement)}: {error}") from error
+            yield from dependencies.instruction(resolved, statement.start)
+
+
+def _direct(directive: tree.Directive, dependencies: Dependencies) -> None:
+    if ends_group(directive.name):
+        dependencies.stop()
+    elif directive.name == ".mem.offset":
+        dependencies.spill_offset(int(directive.arguments[0], 0))
+    elif directive.name == ".regstk" and len(directive.arguments) == 4:
+        dependencies.rotating = int(directive.arguments[3], 0)
+    elif directive.name.startswith((".pred.rel", ".pred.safe_across_calls")):
+        arguments = [argument.strip() for argument in directive.arguments]
+        kind = directive.name.rpartition(".")[2]
+        if kind == "rel":
+            kind = arguments.pop(0).strip('"@')
+        predicates: list[int] = []
+        for argument in arguments:
+            first, _, last = argument.partition("-")
+            predicates += range(int(first.strip()[1:]), int((last or first).strip()[1:]) + 1)
+        relation: Relation = kind  # type: ignore[assignment]
+        dependencies.relation(relation, tuple(predicates))
+
+
+def we_say(text: str) -> dict[Said, list[Violation]]:
+    """What we find in the text, by its lines; the indexes of violations are lines too."""
+    document = read_document(_PARSER, text, "in.s", preprocessed=True)
+    found: dict[Said, list[Violation]] = {}
+    for violation in feed(document, Dependencies()):
+        first, second = (document.place(offset).line for offset in (violation.first, violation.second))
+        said = (second, violation.kind, name_of(violation.resource))
+        found.setdefault(said, []).append(violation._replace(first=first, second=second))
+    return found
+
+
+# ---------------------------------------------------------------------------------------- differences
+
+# What as says that we do not: the hazard, the register and the second instruction.
+AS_IS_BROADER = (
+    r"RAW psr\.si \| .*mov",  # as lets every move from an application register read it, the manual those of ar.itc
+    r"\w+ psr\.vm ",  # virtual machines' own bit, which the table leaves out: vmsw is for the monitor alone
+    r"\w+ fpsr\.rv ",  # the reserved bits of ar.fpsr
+    r"WAR p63 ",  # for as, it outlasts the group
+    r"\w+ cr\.(tpr|lid) \| (mov cr\.lid|mov r\d+=cr\.lid|ssm|mov psr\.l)",  # srlz.i does as well, as everywhere else
+)
+
+# Besides: as keeps what it knew of predicates over `br.ret`, `rfi` and `mov pr=`; we forget it there.
+#
+# What we say and as does not: the hazard, the register, the first and the second instruction.
+AS_OVERLOOKS = (
+    r"RAW (r\d+) \| .* \| .*itr\.[id] [id]tr\[\1\]",  # the index is read
+    r"RAW (r\d+) \| .* \| .*lfetch\S* \[\1\]$",  # so is an address without an increment
+    r"RAW (r\d+) \| .*ld\d\.c\.\S+ .*\[\1\]\s*,",  # a check load's base is no target of the load
+    r"RAW psr\.ic \| .* \| .*(itc|itr|cover)",  # SDM vol. 3, table 5-2 has them among the readers
+    r"WAW ar\.pfs \| .*mov.* \| .*mov",  # the table has only calls before moves
+    r"[RW]AW (f\d+|psr\.mf[lh]) \| .*ldfp",  # the second target of a pair
+    r"WAW (f\d+) \| .* \| .*ldfp\S+ f\d+\s*,\s*\1\s*=|WAW psr\.mf[lh] \| .* \| .*ldfp",
+    r".*(fpcmp|fcmp\.(un)?ord|mpy4|mpyshl4|clz|dahr|lfetch\.count)",  # it knows no resources of these
+    r"\w+ fpsr\.\S+ \| .*f\w+\.[sd]\.s\d",  # nor the status field of those that round to a precision
+    r"RAW CFM \| br\.",  # the last of the rotating general registers rotates, too
+    r"RAW p\d+ \| .* \| \(p\d+\) (rum|nop|hint|break)",  # nor the predicate of these
+    r"[RW]AW p63 \| .*\.unc",  # .unc compares write p63 unconditionally, as they do any other
+    r"RAW cr\.iva |RAW IT[CR] \| .* \| .*epc",  # the manual asks for srlz.i; as makes do with srlz.d
+    r"RAW psr\.cpl \| .* \| .*msr\[",  # a privileged move like the others
+    r"\w+ cr\.(tpr|lid) \| .* \| (mov cr\.lid|mov r\d+=cr\.lid|ssm|mov psr\.l)",  # srlz.d is of use after a stop alone
+    r"RAW DTR \| .*itr\.d.* \| .*itc\.d",  # as itc.i after itr.i, which it tells of
+    r"RAW InService ",  # as tells of these as WAW alone
+)
+
+
+def _renewed(lines: list[str], first: int, second: int) -> bool:
+    """Whether the predicate of the first line's instruction is written by it or after it.
+
+    What as then knows of that predicate holds of the new value, and it takes it for the old one.
+    """
+    predicate = re.search(r"\((p\d+)\)", lines[first])
+    return predicate is not None and any(
+        re.search(rf"\b{predicate[1]}\b[^()]*=|br\.[cw](top|exit)", line) for line in lines[first:second]
+    )
+
+
+def differences(text: str, folder: Path) -> list[str]:
+    """Where we and as do not agree about a text, but for what the two lists above explain."""
+    theirs, ours = as_says(text, folder), we_say(text)
+    lines = ["", *text.split("\n")]
+    found = []
+    for line, kind, name in sorted(theirs.keys() - ours.keys()):
+        told = f"{kind} {name} | {lines[line].strip()}"
+        if not any(re.match(each, told) for each in AS_IS_BROADER):
+            found.append(f"missing, line {line}: {told}")
+    for line, kind, name in sorted(ours.keys() - theirs.keys()):
+        for violation in ours[line, kind, name]:
+            told = f"{kind} {name} | {lines[violation.first].strip()} | {lines[line].strip()}"
+            explained = any(re.match(each, told) for each in AS_OVERLOOKS) or _renewed(lines, violation.first, line)
+            if not explained:
+                found.append(f"as does not say, line {line}: {told}")
+    for said in sorted(theirs.keys() & ours.keys()):
+        heard = theirs[said]
+        # Of several spills before, as may mean another than the nearest.
+        if said[2] != "ar.unat" and heard.certain != any(violation.certain for violation in ours[said]):
+            found.append(f"certainty differs: {said}")
+        if heard.needs.isdisjoint(violation.needs for violation in ours[said]):
+            found.append(f"what must stand between differs: {said} {heard.needs}")
+    return found
