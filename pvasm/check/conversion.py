@@ -6,6 +6,7 @@ that nothing else in its group touches. Where there is none, the instruction sta
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from pvasm.text import Edit
 _GENERAL = tuple(Register("r", number) for number in (8, 9, *range(14, 32), 2, 3, 10, 11))
 _PREDICATES = tuple(Register("p", number) for number in range(6, 16))
 _MAX_GROUP = 64  # nodes
+_COMMENT = re.compile(r"/\*(?s:.*?)\*/|//[^\n]*")
 
 
 class Conversion(NamedTuple):
@@ -78,7 +80,10 @@ class Converter:
                 continue
             statements = self.document.statements
             first = statements[at]
-            yield Edit(first.start, first.end, call)
+            inside = _COMMENT.findall(self.document.text[first.start : first.end])
+            if any(comment.startswith("//") for comment in inside):
+                raise _CannotError("a comment stands inside it: write it on one line")
+            yield Edit(first.start, first.end, " ".join([call, *inside]))
             for index in covered:
                 yield self._removal(statements[index])
             return
@@ -145,7 +150,10 @@ class Converter:
         for instance in self.subject.instances:
             arguments = [chosen[parameter.name] for parameter in op.parameters]
             try:
-                problems = [each.message for each in instance.conflicts(op, arguments)]
+                problems = [
+                    f"{each.message} in instance {instance.name}{each.rest}"
+                    for each in instance.conflicts(op, arguments)
+                ]
             except RegisterNotKnownError as error:
                 problems = [f"in instance {instance.name} it matters which register {error.text} is"]
             if problems:

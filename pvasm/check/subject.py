@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pvasm.check.exposure import Exposure
     from pvasm.check.flow import Flow
     from pvasm.check.groups import GroupFinding
+    from pvasm.check.invocations import Invocations
+    from pvasm.check.misuses import Misuse
     from pvasm.expand.program import Program
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
@@ -94,6 +97,22 @@ class Subject(Struct, dict=True):
         return any(name in text for name in self.catalog.ops)
 
     @cached_property
+    def invocations(self) -> Invocations:
+        """The ops that the document invokes, and the names of ops that would be left."""
+        from pvasm.check.invocations import Invocations, invocations_of
+
+        # A name may be broken by the end of a line, which the C preprocessor joins with the next.
+        is_asked = self.names_an_op or (not self.document.preprocessed and _BROKEN_WORD.search(self.document.text))
+        return invocations_of(self) if is_asked else Invocations()
+
+    @cached_property
+    def misuses(self) -> list[Misuse]:
+        """What is wrong with the invocations of ops."""
+        from pvasm.check.misuses import find_misuses
+
+        return find_misuses(self) if self.invocations.known else []
+
+    @cached_property
     def program(self) -> Program:
         """The document's steps, whichever instance it is compiled for."""
         from pvasm.expand.program import Program, program_scope
@@ -137,6 +156,8 @@ class Subject(Struct, dict=True):
 
         return find_exposures(self)
 
+
+_BROKEN_WORD = re.compile(r"\w\\[ \t\r]*\n\w")
 
 _LOADED: dict[tuple[str, int], Instance] = {}
 

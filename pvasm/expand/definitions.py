@@ -16,6 +16,7 @@ from pvasm.syntax.document import Define, Document
 from pvasm.syntax.macros import Macro, bind, bind_define, read_macro
 
 _DEEPEST = 8  # names that stand for names
+_MOST_BINDINGS = 200_000  # looked at for a document: what the bodies of macros are given, op by op
 _SETTING = frozenset({".set", ".equ", ".equiv", ".eqv"})
 
 
@@ -27,16 +28,26 @@ class Binding(NamedTuple):
 
 
 class Definitions:
-    """The definitions in a document that count where `known` says which cpp symbols are defined."""
+    """The definitions in a document that count where `known` says which cpp symbols are defined.
 
-    def __init__(self, document: Document, known: Known) -> None:
+    What `headers`, the documents that it includes, say of names that stand for registers counts as well.
+    """
+
+    def __init__(self, document: Document, known: Known, headers: Sequence[Document] = ()) -> None:
         self.document = document
         self.known = known
+        self.headers = headers
         self._body_starts = [define.body_start for define in document.defines]
+        self._is_compiled: dict[tuple[tree.Condition, ...], bool] = {(): True}
+        self._bindings_left = _MOST_BINDINGS
 
     def is_compiled(self, statement: tree.Statement) -> bool:
         """Whether a statement stands in code that is compiled, or may be."""
-        return not statement.conditions or reachable(statement.conditions, self.known)
+        conditions = statement.conditions
+        answer = self._is_compiled.get(conditions)
+        if answer is None:
+            answer = self._is_compiled[conditions] = reachable(conditions, self.known)
+        return answer
 
     def _compiled(self) -> Iterator[tree.Statement]:
         return (statement for statement in self.document.statements if self.is_compiled(statement))
@@ -87,12 +98,17 @@ class Definitions:
         """What the parameters stand for at each invocation of the macro in whose body a statement stands.
 
         One that says nothing if none of `words` is a parameter, and none if the document does not invoke the macro.
+        What is itself a parameter, of the macro in whose body the invocation stands, is not told if it has the name of
+        a register. Beyond a bound, for all of a document, there are no more.
         """
         parameters = self.parameters(statement)
         if not set(words) & set(parameters):
             return [Binding({}, statement.start)]
         found: dict[tuple[str, ...], Binding] = {}  # one for each way to invoke it that matters
         for call, syntax in self._calls.get(statement.macro or "", ()):
+            self._bindings_left -= 1
+            if self._bindings_left < 0:
+                break
             if statement.in_define:
                 meanings = bind_define(parameters, [argument.text for argument in syntax.arguments])
             else:
@@ -100,7 +116,8 @@ class Definitions:
                 text = self.document.text[after_name : call.origin + syntax.call_end].strip(" \t")
                 (macro,) = self.gas_macros[syntax.name]
                 meanings = {f"\\{name}": given for name, given in bind(macro, text).items()}
-            known = {name: meanings[name] for name in words if meanings.get(name)}
+            unknown = [name for name in self.parameters(call) if name in REGISTERS] if call.in_define else ()
+            known = {name: meanings[name] for name in words if meanings.get(name) and meanings[name] not in unknown}
             found.setdefault(tuple(known.get(name, name) for name in words), Binding(known, call.start))
         return list(found.values())
 
@@ -118,7 +135,10 @@ class Definitions:
     @cached_property
     def _registers(self) -> dict[str, str]:
         """The registers that names stand for, where one definition says so."""
-        meanings = [(define.name, None if define.parameters else define.body) for define in self.defines]
+        of_headers = [define for header in self.headers for define in Definitions(header, self.known).defines]
+        meanings = [
+            (define.name, None if define.parameters else define.body) for define in (*of_headers, *self.defines)
+        ]
         for statement in self._compiled():
             match statement.syntax:
                 case tree.Assignment(name=name, value=tree.Name(text=text)):

@@ -8,13 +8,14 @@ between.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from pvasm.errors import PvasmError
+from pvasm.expand.arguments import AFTER_CPP, ArgumentCheck
 from pvasm.expand.definitions import Definitions
-from pvasm.expand.invocations import BLANKS, Given, Hidden, Invocation, find_invocations
-from pvasm.paravirt.arguments import RegisterNotKnownError, mismatch, operand
+from pvasm.expand.invocations import BLANKS, Hidden, Invocation, find_invocations
+from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.environments import known_macros
 from pvasm.paravirt.instance import Instance
@@ -34,9 +35,6 @@ _STOPS_INSIDE = frozenset({("mii", 1), ("mmi", 0)})
 _OPENS = re.compile(r"if(?:n?def)?|\.(?:if\w*|rept|irpc?)")
 _GOES_ON = re.compile(r"el(?:if|ifn?def|se)|\.else\w*")
 _CLOSES = re.compile(r"endif|\.(?:endif|endr)")
-
-_AFTER_CPP = "expand after the C preprocessor has run"
-_NOT_IN_MACRO = "in a .macro it cannot be known: write the registers out, or use a #define in place of the .macro"
 
 
 class ExpandErrors(Exception):  # noqa: N818  (it is several)
@@ -62,19 +60,19 @@ def expand(document: Document, catalog: Catalog, instance: Instance, *, line_mar
     edits: list[Edit] = []
     expander = _Expander(document, catalog, instance, line_markers)
     invocations, hidden = find_invocations(document, catalog.ops, expander.definitions)
-    places = [name.start for name in hidden]
+    check = ArgumentCheck(document, catalog, instance, expander.definitions)
     wrong: list[tuple[Invocation | Hidden, list[tuple[int, str]]]] = [
         (name, [(name.start, f"{name.name} {name.message}")]) for name in hidden
     ]
     for found in invocations:
-        if bisect_right(places, found.start) < bisect_left(places, found.end):
-            continue
-        problems = list(expander.problems(found))
+        problems = [(problem.offset, problem.said(instance.name)) for problem in check.problems(found)]
         if not problems:
             try:
                 edits.append(expander.edit(found))
             except _UnsuitableError as error:
                 problems = [(found.start, f"{found.name}{error.message}")]
+            except RegisterNotKnownError as error:
+                problems = [(found.start, check.not_known(found, error).said(instance.name))]
         wrong.append((found, problems))
     for found_wrong, problems in sorted(wrong, key=lambda item: item[0].start):
         if problems and expander.definitions.is_compiled(document.statements[found_wrong.statement]):
@@ -105,69 +103,14 @@ class _Expander:
         self.constants = {name: name for name in sorted(catalog.constants) if name in self.definitions.cpp_macros}
         self.grown: list[int] = []  # where expansions have more lines than the invocations had
 
-    # ---------------------------------------------------------------------------------- what is wrong
-
-    def problems(self, found: Invocation) -> Iterator[tuple[int, str]]:
-        """What is wrong with an invocation, each with its place."""
-        op = self.catalog.ops[found.name]
-        if found.predicate is not None:
-            takes = [
-                parameter.name for parameter in op.parameters if parameter.kind == "predicate" and parameter.use == "in"
-            ]
-            hint = f"it takes its predicate as an argument: {op.signature}" if takes else "branch around it"
-            yield found.predicate, f"{op.name} cannot stand under a predicate; {hint}"
-        arguments = _given(found)
-        if op.parameters and not found.parenthesised:
-            yield found.start, f"{op.name} needs its arguments in parentheses: {op.signature}"
-            return
-        if len(arguments) != len(op.parameters):
-            number = f"{len(op.parameters)} argument{'s' * (len(op.parameters) != 1)}"
-            yield found.start, f"{op.name} takes {number}, not {len(arguments)}: {op.signature}"
-            return
-        statement = self.document.statements[found.statement]
-        registers = self.definitions.registers(statement)
-        wrong = False
-        for parameter, argument in zip(op.parameters, arguments, strict=True):
-            problem = mismatch(argument.text, parameter.kind, parameter.use, self.catalog.kernel_registers, registers)
-            # In a macro's body the name may be a parameter of the macro.
-            in_macro = statement.macro is not None
-            if problem and not (in_macro and parameter.kind == "kernel-register" and argument.text):
-                wrong = True
-                yield argument.offset, f"{op.name}, parameter {parameter.name}: {problem}"
-        if not wrong:
-            yield from self.conflicts(op, found, arguments)
-
-    def conflicts(self, op: Op, found: Invocation, arguments: Sequence[Given]) -> Iterator[tuple[int, str]]:
-        """The arguments that the instance does not take together; in a macro's body, wherever the macro is invoked."""
-        statement = self.document.statements[found.statement]
-        registers = self.definitions.registers(statement)
-        texts = [argument.text for argument in arguments]
-        try:
-            bindings = self.definitions.bindings(statement, texts)
-            for binding in bindings:
-                for index, message in self.instance.conflicts(
-                    op, [binding.meanings.get(text, text) for text in texts], registers
-                ):
-                    line = self.document.place(binding.offset).line
-                    where = f" where {statement.macro} is invoked on line {line}" if binding.meanings else ""
-                    yield arguments[index].offset, f"{op.name}: {message}{where}"
-            if not bindings:
-                list(self.instance.conflicts(op, texts, registers))
-        except RegisterNotKnownError as error:
-            yield found.start, f"{op.name}{self.not_known(error, statement)}"
-
-    def not_known(self, error: RegisterNotKnownError, statement: tree.Statement) -> str:
-        """What to say where it matters which register an argument is."""
-        way_out = _NOT_IN_MACRO if statement.macro is not None and not statement.in_define else _AFTER_CPP
-        if operand(error.text).frame is not None:
-            way_out = "write it by its number, as r32"
-        message = f": in instance {self.instance.name} it matters which register {error.text} is"
-        return f"{message}, and its name does not tell; {way_out}"
-
     # ------------------------------------------------------------------------------------ expanding
 
     def edit(self, found: Invocation) -> Edit:
-        """The edit that expands an invocation. Raises _UnsuitableError if it cannot be expanded where it stands."""
+        """The edit that expands an invocation.
+
+        Raises _UnsuitableError if it cannot be expanded where it stands, RegisterNotKnownError if it depends on which
+        register an argument is.
+        """
         text = self.document.text
         statement = self.document.statements[found.statement]
         lines: Sequence[str] = self.lines(self.catalog.ops[found.name], found)
@@ -204,13 +147,10 @@ class _Expander:
         return following is not None and following[1] in self.catalog.ops
 
     def lines(self, op: Op, found: Invocation) -> tuple[str, ...]:
-        """What an invocation becomes."""
+        """What an invocation becomes. Raises RegisterNotKnownError if it depends on which register an argument is."""
         statement = self.document.statements[found.statement]
-        texts = [argument.text for argument in _given(found)]
-        try:
-            return self.instance.lines(op, texts, self.constants, self.definitions.registers(statement))
-        except RegisterNotKnownError as error:
-            raise _UnsuitableError(self.not_known(error, statement)) from None
+        texts = [argument.text for argument in found.given]
+        return self.instance.lines(op, texts, self.constants, self.definitions.registers(statement))
 
     def check_bundle(self, found: Invocation, lines: Sequence[str]) -> None:
         """Raises _UnsuitableError if the lines cannot stand where the invocation does in an explicit bundle."""
@@ -233,7 +173,7 @@ class _Expander:
         result = _joined(lines)
         if "," in result:
             message = f": its expansion has a comma, which would split the argument of {found.in_argument};"
-            raise _UnsuitableError(f"{message} {_AFTER_CPP}")
+            raise _UnsuitableError(f"{message} {AFTER_CPP}")
         return result
 
     def as_word(self, found: Invocation, lines: Sequence[str], statement: tree.Statement) -> str:
@@ -360,13 +300,6 @@ def _last_character(text: str, offset: int) -> str:
     while offset > 0 and text[offset - 1] in BLANKS:
         offset -= 1
     return text[offset - 1 : offset]
-
-
-def _given(found: Invocation) -> tuple[Given, ...]:
-    """The arguments of an invocation; `NAME()` has none."""
-    if len(found.arguments) == 1 and not found.arguments[0].text:
-        return ()
-    return found.arguments
 
 
 def _without_doubled_stops(lines: Sequence[str], preceded: bool, followed: bool) -> Sequence[str]:

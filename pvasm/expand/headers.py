@@ -17,12 +17,18 @@ _MAX_CHARACTERS = 4 << 20  # of all headers together
 _INCLUDED = re.compile(r'"(?P<quoted>[^"]+)"|<(?P<angled>[^>]+)>')
 
 
-def included(document: Document, directories: Sequence[str], parser: Parser) -> list[Document]:
+def included(
+    document: Document,
+    directories: Sequence[str],
+    parser: Parser,
+    known: dict[str, Document | None] | None = None,
+) -> list[Document]:
     """The headers that a document includes, and those that they include, each once, in order.
 
     A name in quotes is looked for beside the file that includes it, then, like one in angle brackets, in `directories`.
-    What is not found, cannot be read, or would be too much, is left out.
+    What is not found, cannot be read, or would be too much, is left out. `known` keeps what was read, by its real path.
     """
+    known = {} if known is None else known
     found: list[Document] = []
     seen = {os.path.realpath(document.path)}
     waiting = [document]
@@ -34,15 +40,21 @@ def included(document: Document, directories: Sequence[str], parser: Parser) -> 
             if real in seen or len(found) >= _MAX_HEADERS:
                 continue
             seen.add(real)
-            try:
-                text = read_text(path)
-            except PvasmError:
-                continue
-            characters += len(text)
-            header = read_document(parser, text, path, preprocessed=False)
-            found.append(header)
-            waiting.append(header)
+            if real not in known:
+                known[real] = _read(path, parser)
+            header = known[real]
+            if header is not None:
+                characters += len(header.text)
+                found.append(header)
+                waiting.append(header)
     return found
+
+
+def _read(path: str, parser: Parser) -> Document | None:
+    try:
+        return read_document(parser, read_text(path), path, preprocessed=False)
+    except PvasmError:
+        return None
 
 
 def _names(document: Document, directories: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ op is accounted for: as an invocation, as something else that it clearly is (a l
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import islice, pairwise
@@ -37,7 +37,8 @@ _TOKEN = re.compile(
 )
 _COMMENT = re.compile(r"/\*(?s:.*?)\*/|//[^\n]*")
 _JOINED = re.compile(r"\\[ \t\r]*\n")
-_BROKEN_NAME = re.compile(r"(?<![\w.$\\])[A-Za-z_][\w.$]*(?:\\[ \t\r]*\n[\w.$]+)+(?![\w.$\\])")
+# No op's name has more pieces, or longer ones; without bounds, a long run of pieces would be read from each of them.
+_BROKEN_NAME = re.compile(r"(?<![\w.$\\])[A-Za-z_][\w.$]{0,80}+(?:\\[ \t\r]*+\n[\w.$]{1,80}+){1,80}+(?![\w.$\\])")
 
 
 # Directives whose arguments are symbols, sections, values or text, and never code.
@@ -59,10 +60,14 @@ _BROKEN = "is written over several lines; write it on one"
 
 
 class Given(NamedTuple):
-    """An argument of an invocation: its text on one line, without comments, and its offset in the document."""
+    """An argument of an invocation: its text on one line, without comments, and its span in the document.
+
+    The span of nothing is that of what stands after it: a comma, or the parenthesis.
+    """
 
     text: str
     offset: int
+    end: int
 
 
 class Word(NamedTuple):
@@ -101,12 +106,18 @@ class Invocation(Struct, frozen=True, kw_only=True):
     followed: bool = False
     bundle: Bundle | None = None
 
+    @property
+    def given(self) -> tuple[Given, ...]:
+        """The arguments; `NAME()` has none."""
+        return () if len(self.arguments) == 1 and not self.arguments[0].text else self.arguments
+
 
 class Hidden(NamedTuple):
     """An op's name where it would be left as it is: in an operand, in text that could not be parsed, among words."""
 
     name: str
     start: int
+    end: int
     statement: int
     message: str
 
@@ -114,7 +125,10 @@ class Hidden(NamedTuple):
 def find_invocations(
     document: Document, ops: Mapping[str, Op], definitions: Definitions
 ) -> tuple[list[Invocation], list[Hidden]]:
-    """The invocations of `ops` in a document, and their names where no invocation can stand; both in order."""
+    """The invocations of `ops` in a document, and their names where no invocation can stand; both in order.
+
+    An invocation in which a name is hidden is none.
+    """
     names = re.compile(rf"(?<![\w.$])(?P<name>{'|'.join(map(re.escape, ops))})(?![\w.$])(?P<call>[ \t\r\n]*\()?")
     by_statement: dict[int, list[re.Match[str]]] = {}
     for name in names.finditer(document.text) if ops else ():
@@ -128,7 +142,10 @@ def find_invocations(
         known = {invocation.start for invocation in invocations}
         found += invocations
         hidden += _hidden(document, index, [name for name in matches if name.start() not in known], ops, definitions)
-    return sorted(found, key=lambda invocation: invocation.start), sorted(hidden, key=lambda name: name.start)
+    hidden.sort(key=lambda name: name.start)
+    places = [name.start for name in hidden]
+    whole = [each for each in found if bisect_left(places, each.start) == bisect_left(places, each.end)]
+    return sorted(whole, key=lambda invocation: invocation.start), hidden
 
 
 # ------------------------------------------------------------------------- names that would be left
@@ -152,7 +169,7 @@ def _hidden(
         if found.start() in before and found["name"] not in parameters:
             message = _message(document, statement, found, before[found.start()], ops)
             if message is not None:
-                yield Hidden(found["name"], found.start(), index, message)
+                yield Hidden(found["name"], found.start(), found.end("name"), index, message)
 
 
 def _statement_at(document: Document, offset: int) -> int | None:
@@ -193,7 +210,7 @@ def _broken(document: Document, ops: Mapping[str, Op]) -> Iterator[Hidden]:
         name = _JOINED.sub("", found[0])
         at = _statement_at(document, found.start())
         if name in ops and at is not None:
-            yield Hidden(name, found.start(), at, _BROKEN)
+            yield Hidden(name, *found.span(), at, _BROKEN)
 
 
 # ----------------------------------------------------------------------------------- invocations
@@ -450,12 +467,16 @@ def _arguments(text: str, tokens: list[_Token], end: int) -> Iterator[Given]:
     for token in tokens:
         depth += (token.kind == "(") - (token.kind == ")")
         if token.kind == "," and depth == 0:
-            yield Given(_clean(text[first:last]), first) if first is not None else Given("", token.start)
+            yield _one(text, first, last) if first is not None else Given("", token.start, token.end)
             first = None
         else:
             first = token.start if first is None else first
             last = token.end
-    yield Given(_clean(text[first:last]), first) if first is not None else Given("", end - 1)
+    yield _one(text, first, last) if first is not None else Given("", end - 1, end)
+
+
+def _one(text: str, start: int, end: int) -> Given:
+    return Given(_clean(text[start:end]), start, end)
 
 
 def _clean(text: str) -> str:
@@ -493,10 +514,11 @@ def _bundle_around(document: Document, index: int) -> Bundle | None:
 
 def _closes(document: Document, index: int) -> bool:
     """Whether nothing but stops stands between a statement and a closing brace."""
-    for after in document.statements[index + 1 :]:
-        if not isinstance(after.syntax, tree.Stop):
-            return isinstance(after.syntax, tree.BundleClose)
-    return False
+    statements = document.statements
+    after = next(
+        (at for at in range(index + 1, len(statements)) if not isinstance(statements[at].syntax, tree.Stop)), -1
+    )
+    return after >= 0 and isinstance(statements[after].syntax, tree.BundleClose)
 
 
 def _bundle_in(text: str, tokens: list[_Token], opening: int | None, at: int, last: int) -> Bundle | None:

@@ -213,7 +213,7 @@ class Program:
             self._add(base, "section", name=name, arguments=arguments)
         else:
             self.scope.directive(syntax)
-            if name[0] == ".":
+            if name[0] == "." or name.startswith("data"):
                 values = tuple(map(self._value, arguments)) if name.startswith(".pred.") else ()
                 self._add(base, "directive", name=name, arguments=arguments, values=values)
 

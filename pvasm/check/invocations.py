@@ -1,0 +1,44 @@
+"""The ops that a document invokes, as far as they concern the instances in question."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from pvasm.check.subject import Subject
+from pvasm.expand.definitions import Definitions
+from pvasm.expand.invocations import Hidden, Invocation, find_invocations
+from pvasm.paravirt.catalog import Op
+
+
+class Invocations(Struct, frozen=True):
+    """The invocations of ops, and their names where no invocation can stand; both in the order of the text.
+
+    What stands in an instance's own definition of an op is not among them, nor the invocations of a macro that the
+    document defines under the name of an op, but with other parameters.
+    """
+
+    known: tuple[Invocation, ...] = ()
+    hidden: tuple[Hidden, ...] = ()
+
+
+def invocations_of(subject: Subject) -> Invocations:
+    """The invocations in a document, in whatever code."""
+    document, ops = subject.document, subject.catalog.ops
+    definitions = Definitions(document, subject.known, subject.headers)
+    known, hidden = find_invocations(document, ops, definitions)
+    statements = document.statements
+    others = {op.name for op in ops.values() if _is_another(op, definitions)}
+    return Invocations(
+        tuple(each for each in known if each.name not in others and statements[each.statement].macro not in ops),
+        tuple(each for each in hidden if each.name not in others and statements[each.statement].macro not in ops),
+    )
+
+
+def _is_another(op: Op, definitions: Definitions) -> bool:
+    """Whether a document defines a macro with an op's name that is not the op."""
+    if op.name in definitions.gas_macros:
+        return True
+    if op.name not in definitions.cpp_macros:
+        return False
+    numbers = {len(define.parameters or ()) for define in definitions.defines if define.name == op.name}
+    return len(op.parameters) not in numbers

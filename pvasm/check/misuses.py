@@ -1,0 +1,115 @@
+"""Ops that are invoked wrongly, for the instances in question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
+
+from pvasm.check.rule import Finding
+from pvasm.check.subject import Subject
+from pvasm.expand.arguments import OF_INSTANCE, ArgumentCheck, Fault, Problem, takes_predicate
+from pvasm.expand.definitions import Definitions
+from pvasm.expand.invocations import Invocation
+from pvasm.paravirt.arguments import mismatch
+from pvasm.paravirt.catalog import Op
+from pvasm.paravirt.environments import known_macros
+from pvasm.text import Edit
+
+_PREDICATE = re.compile(r"\([ \t]*(\w+)[ \t]*\)\s*")
+_IN_PARENTHESES = re.compile(r"\([ \t]*(\w+)[ \t]*\)")
+
+
+class Misuse(Struct, frozen=True):
+    """A wrong invocation: of which sort, and what a rule yields about it."""
+
+    fault: Fault
+    finding: Finding
+
+
+def find_misuses(subject: Subject) -> list[Misuse]:
+    """What is wrong with the invocations of a document, in order.
+
+    What all instances in question mind in the same way is one misuse that names none of them. What an instance does not
+    compile is not judged for it.
+    """
+    return list(_Search(subject).misuses())
+
+
+class _Search:
+    """Judges the invocations of one document for several instances."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.document = subject.document
+        self.ops = subject.catalog.ops
+        self.checks = []
+        for instance in subject.instances:
+            definitions = Definitions(self.document, known_macros([instance]), subject.headers)
+            self.checks.append(ArgumentCheck(self.document, subject.catalog, instance, definitions))
+
+    def misuses(self) -> Iterator[Misuse]:
+        statements = self.document.statements
+        for found in self.subject.invocations.known:
+            statement = statements[found.statement]
+            if not self.subject.concerns(statement.conditions):
+                continue
+            compiling = [check for check in self.checks if check.definitions.is_compiled(statement)]
+            minding: dict[Problem, list[str]] = {}
+            for check in compiling:
+                for problem in self._problems(check, found):
+                    minding.setdefault(problem, []).append(check.instance.name)
+            for problem, names in sorted(minding.items(), key=lambda item: item[0].offset):
+                all_names = self.checks if problem.fault in OF_INSTANCE else compiling
+                by_name = names if len(names) < len(all_names) else []
+                start, end = _span(found, problem)
+                edits = tuple(self._edits(found, problem))
+                message, instance = problem.said(*by_name), ", ".join(by_name) or None
+                yield Misuse(problem.fault, Finding(start, end, message, instance, edits=edits))
+
+    def _problems(self, check: ArgumentCheck, found: Invocation) -> Iterator[Problem]:
+        problems = list(check.problems(found))
+        yield from problems
+        if not problems:
+            unknown = check.unknown_to_template(found)
+            if unknown is not None:
+                yield unknown
+
+    # -------------------------------------------------------------------------- where it is certain
+
+    def _edits(self, found: Invocation, problem: Problem) -> Iterator[Edit]:
+        """What mends an invocation, where there is but one thing that can be meant."""
+        op = self.ops[found.name]
+        given = found.given
+        if problem.fault == "kind" and problem.argument is not None:
+            argument, parameter = given[problem.argument], op.parameters[problem.argument]
+            inner = _IN_PARENTHESES.fullmatch(self.document.text, argument.offset, argument.end)
+            known: Mapping[str, int] = self.subject.catalog.kernel_registers
+            if inner and mismatch(inner[1], parameter.kind, parameter.use, known) is None:
+                yield Edit(argument.offset, argument.end, inner[1])
+        elif problem.fault == "form" and len(given) == len(op.parameters):
+            if problem.offset == found.predicate:
+                yield from self._predicate_moved(op, found)
+            elif given and not found.parenthesised and not found.followed:
+                after_name = found.start + len(op.name)
+                if not self.document.text[after_name : given[0].offset].strip(" \t"):
+                    yield Edit(after_name, given[0].offset, "(")
+                    yield Edit(given[-1].end, given[-1].end, ")")
+
+    def _predicate_moved(self, op: Op, found: Invocation) -> Iterator[Edit]:
+        """Moves the predicate before an op to where it belongs, if p0 is there."""
+        assert found.predicate is not None
+        before = _PREDICATE.fullmatch(self.document.text, found.predicate, found.start)
+        places = [index for index, each in enumerate(op.parameters) if (each.kind, each.use) == ("predicate", "in")]
+        if before and takes_predicate(op) and all(found.given[index].text == "p0" for index in places):
+            yield Edit(found.predicate, found.start, "")
+            for index in places:
+                yield Edit(found.given[index].offset, found.given[index].end, before[1])
+
+
+def _span(found: Invocation, problem: Problem) -> tuple[int, int]:
+    """What a problem is about: an argument, or the invocation with the predicate before it."""
+    if problem.argument is not None:
+        return found.given[problem.argument].offset, found.given[problem.argument].end
+    return problem.offset, found.end

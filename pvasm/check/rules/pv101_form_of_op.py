@@ -1,0 +1,53 @@
+"""PV101: an op invoked in a form that it does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+
+class WrongForm(Rule):
+    """An op is written like a function: its name, and its arguments in parentheses, as many as the catalog says.
+
+    The C preprocessor does not look at what the arguments are, and an instance for bare hardware makes no use of half
+    of them, so a forgotten clobber shows late: as an error in a variant that is seldom built, or not at all. An op that
+    is predicated takes the predicate as an argument, since it becomes several instructions; before the op a predicate
+    would hold for the first of them alone. `pvasm instance show` lists the ops.
+    """
+
+    code = "PV101"
+    title = "op with a wrong number of arguments, or a predicate before it"
+    severity = "error"
+    in_mixed_headers = False
+    invalid = (
+        "MOV_FROM_IFA()",
+        "MOV_FROM_IVR(r8)",
+        "ITC_D(p6, r18, r19, r20)",
+        "COVER(r8)",
+        "MOV_FROM_IFA r8",
+        "(p6) COVER",
+        "(p6) ITC_D(p0, r18, r19)",
+        "#define GET(r) \\\n\tMOV_FROM_IVR(r) // <--",
+        "\tDO_SAVE_MIN(COVER, \\\n\tMOV_FROM_IVR(r30),,) // <--",
+    )
+    valid = (
+        "MOV_FROM_IVR(r8, r9)",
+        "MOV_FROM_IVR( /* out */ r8,\n r9)",
+        "COVER",
+        "RSM_PSR_DT()",
+        "(p6) br.cond.sptk 1f",
+        "#define MOV_FROM_IFA(reg) mov reg = cr.ifa",
+        "#define COVER",
+        ".macro MOV_FROM_IFA reg\n\tmov \\reg = cr.ifa\n.endm\n\tMOV_FROM_IFA r8",
+        "#define ITC_D(reg) itc.d reg\n\tITC_D(r8)",
+        "#if 0\n\tMOV_FROM_IVR(r8)\n#endif",
+        '// MOV_FROM_IVR(r8)\n\t.string "MOV_FROM_IVR(r8)"',
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every invocation whose form is wrong."""
+        for misuse in subject.misuses:
+            if misuse.fault == "form":
+                yield misuse.finding

@@ -1,0 +1,37 @@
+"""PV104: a register that an instance does not take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+
+class ForbiddenRegister(Rule):
+    """An instance may rule out registers for a parameter (`not_among` in its file), as others may not.
+
+    So a switch of register banks that saves r16-r31 in memory cannot use one of them as its pointer.
+    """
+
+    code = "PV104"
+    title = "register that an instance does not take"
+    severity = "error"
+    in_mixed_headers = False
+    invalid = (
+        "\tBSW_0(r2, r16, r3) // <--\n",
+        "\tBSW_1(r31, r2) // <--\n",
+        "#define TEMP r17\n\tBSW_1(r2, TEMP) // <--",
+    )
+    valid = (
+        "BSW_0(r2, r3, r14)",
+        "BSW_1(r2, r32)",
+        "MOV_FROM_IFA(r16)",
+        "#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n\tBSW_1(r16, r17)\n#endif",
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every argument that an instance forbids."""
+        for misuse in subject.misuses:
+            if misuse.fault == "not_among":
+                yield misuse.finding

@@ -1,0 +1,40 @@
+"""PV106: a register that an instance must know, by a name that does not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+
+class RegisterNotKnown(Rule):
+    """What an instance makes of an op may depend on which registers the arguments are.
+
+    A hyperprivop of Xen's takes its argument in r8: if that is the register given, nothing need be moved or kept. A
+    name that a header defines, a parameter of a macro, or `loc0` do not tell which register they are, so the file as it
+    stands cannot be expanded for that instance. After the C preprocessor it can, as a rule.
+    """
+
+    code = "PV106"
+    title = "register that an instance must know and cannot"
+    severity = "note"
+    in_mixed_headers = False
+    invalid = (
+        "\tMOV_FROM_IVR(reg, r9) // <--\n",
+        "\tMOV_TO_IFA(r34, loc0) // <--\n",
+        "#define GET(r) \\\n\tMOV_FROM_IVR(r, r9) // <--",
+    )
+    valid = (
+        "MOV_FROM_IVR(r34, r9)",
+        "MOV_FROM_IFA(reg)",
+        "MOV_FROM_IPSR(pUser, reg)",
+        "#define reg r8\n\tMOV_FROM_IVR(reg, r9)",
+        "MOV_FROM_IVR(in0, r9)",
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every invocation that cannot be expanded for an instance because of a name."""
+        for misuse in subject.misuses:
+            if misuse.fault == "not_known":
+                yield misuse.finding

@@ -1,0 +1,163 @@
+"""What is wrong with an invocation of an op: its form, its arguments one by one, and its arguments together.
+
+What an instance makes of the op decides which arguments go together, and whether it matters which registers they are.
+The expander refuses what is found here; the checker tells of it, for all instances at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from pvasm.errors import PvasmError
+from pvasm.expand.definitions import Binding, Definitions
+from pvasm.expand.invocations import Invocation
+from pvasm.paravirt.arguments import Operand, RegisterNotKnownError, mismatch, named, operand
+from pvasm.paravirt.catalog import Catalog, Op
+from pvasm.paravirt.instance import Instance
+from pvasm.syntax.document import Document
+
+AFTER_CPP = "expand after the C preprocessor has run"
+_NOT_IN_MACRO = "in a .macro it cannot be known: write the registers out, or use a #define in place of the .macro"
+
+# The form of the invocation; the kind of an argument; two arguments that must be apart; a register that is forbidden;
+# a register that must be known and is not.
+Fault = Literal["form", "kind", "apart", "not_among", "not_known"]
+OF_INSTANCE: frozenset[Fault] = frozenset(
+    ("apart", "not_among", "not_known")
+)  # what one instance minds, another need not
+
+
+class Problem(NamedTuple):
+    """Something that is wrong with an invocation.
+
+    `offset` is its place, `argument` the index of the argument that it is about, if it is about one. The message is
+    `message`, the instances that mind (for what not all need mind), `rest`.
+    """
+
+    fault: Fault
+    offset: int
+    argument: int | None
+    message: str
+    rest: str = ""
+
+    def said(self, *instances: str) -> str:
+        """The message, with the names of the instances; without any, it holds for all."""
+        if not instances or self.fault not in OF_INSTANCE:
+            return f"{self.message}{self.rest}"
+        *others, last = instances
+        names = f"instances {', '.join(others)} and {last}" if others else f"instance {last}"
+        return f"{self.message} in {names}{self.rest}"
+
+
+class ArgumentCheck:
+    """Judges the invocations of one document for one instance."""
+
+    def __init__(self, document: Document, catalog: Catalog, instance: Instance, definitions: Definitions) -> None:
+        self.document = document
+        self.catalog = catalog
+        self.instance = instance
+        self.definitions = definitions
+
+    def problems(self, found: Invocation) -> Iterator[Problem]:
+        """What is wrong with an invocation, as far as can be told without expanding it."""
+        op = self.catalog.ops[found.name]
+        if found.predicate is not None:
+            hint = (
+                f"it takes its predicate as an argument: {op.signature}" if takes_predicate(op) else "branch around it"
+            )
+            yield Problem("form", found.predicate, None, f"{op.name} cannot stand under a predicate; {hint}")
+        if op.parameters and not found.parenthesised:
+            yield Problem("form", found.start, None, f"{op.name} needs its arguments in parentheses: {op.signature}")
+            return
+        if len(found.given) != len(op.parameters):
+            number = f"{len(op.parameters)} argument{'s' * (len(op.parameters) != 1)}"
+            message = f"{op.name} takes {number}, not {len(found.given)}: {op.signature}"
+            yield Problem("form", found.start, None, message)
+            return
+        statement = self.document.statements[found.statement]
+        texts = [argument.text for argument in found.given]
+        registers = self.definitions.registers(statement)
+        wrong = list(self._mismatches(op, found, texts, registers, in_macro=statement.macro is not None))
+        yield from wrong
+        if not wrong:
+            yield from self._together(op, found, texts, registers)
+
+    def _mismatches(
+        self,
+        op: Op,
+        found: Invocation,
+        texts: Sequence[str],
+        registers: Mapping[str, str],
+        *,
+        in_macro: bool,
+        where: str = "",
+    ) -> Iterator[Problem]:
+        """The arguments, meaning `texts`, that are of the wrong kind."""
+        known = self.catalog.kernel_registers
+        for index, (parameter, text) in enumerate(zip(op.parameters, texts, strict=True)):
+            if in_macro and parameter.kind == "kernel-register" and operand(text).kind == "unknown":
+                continue  # the name may be a parameter of the macro
+            problem = mismatch(text, parameter.kind, parameter.use, known, registers)
+            if problem:
+                message = f"{op.name}, parameter {parameter.name}: {problem}{where}"
+                yield Problem("kind", found.given[index].offset, index, message)
+
+    def _together(
+        self, op: Op, found: Invocation, texts: Sequence[str], registers: Mapping[str, str]
+    ) -> Iterator[Problem]:
+        """The arguments that the instance does not take together; in a macro's body, wherever the macro is invoked."""
+        statement = self.document.statements[found.statement]
+        bindings = self.definitions.bindings(statement, texts)
+        for binding in bindings or [Binding({}, found.start)]:
+            meant = [binding.meanings.get(text, text) for text in texts]
+            where = ""
+            if binding.meanings:
+                line = self.document.place(binding.offset).line
+                where = f" where {statement.macro} is invoked on line {line}"
+                wrong = list(self._mismatches(op, found, meant, registers, in_macro=True, where=where))
+                yield from wrong
+                if wrong:
+                    continue
+            try:
+                for conflict in self.instance.conflicts(op, meant, registers):
+                    offset = found.given[conflict.place].offset
+                    message, rest = f"{op.name}: {conflict.message}", f"{conflict.rest}{where}"
+                    yield Problem(conflict.key, offset, conflict.place, message, rest)
+            except RegisterNotKnownError as error:
+                yield self.not_known(found, error, meant)
+                return
+
+    def not_known(self, found: Invocation, error: RegisterNotKnownError, texts: Sequence[str] = ()) -> Problem:
+        """What to say where it matters which register an argument is. `texts` is what the arguments mean."""
+        statement = self.document.statements[found.statement]
+        way_out = _NOT_IN_MACRO if statement.macro is not None and not statement.in_define else AFTER_CPP
+        if operand(error.text).frame is not None:
+            way_out = "write it by its number, as r32"
+        rest = f" it matters which register {error.text} is, and its name does not tell; {way_out}"
+        words = list(texts or (argument.text for argument in found.given))
+        index = words.index(error.text) if error.text in words else None
+        return Problem("not_known", found.start, index, f"{found.name}:", rest)
+
+    def unknown_to_template(self, found: Invocation) -> Problem | None:
+        """Whether the op's template asks which register an argument is whose text does not tell, and which one."""
+        op = self.catalog.ops[found.name]
+        texts = [argument.text for argument in found.given]
+        registers = self.definitions.registers(self.document.statements[found.statement])
+        if all(self._is_known(named(text, registers)) for text in texts):
+            return None
+        try:
+            self.instance.lines(op, texts, names=registers)
+        except RegisterNotKnownError as error:
+            return self.not_known(found, error)
+        except PvasmError:
+            pass  # what is wrong with a template is no fault of those that use it
+        return None
+
+    def _is_known(self, given: Operand) -> bool:
+        return given.register is not None or given.text in self.catalog.kernel_registers
+
+
+def takes_predicate(op: Op) -> bool:
+    """Whether an op takes the predicate that it stands under as an argument."""
+    return any(parameter.kind == "predicate" and parameter.use == "in" for parameter in op.parameters)
