@@ -2,69 +2,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from pvasm.check.codes import covered, require_known
 from pvasm.check.diagnostic import Diagnostic
-from pvasm.check.rule import Rule, all_rules
+from pvasm.check.rule import Finding, InstanceRule, Rule, all_instance_rules, all_rules, every_rule
 from pvasm.check.subject import Subject
+from pvasm.check.suppression import Suppressions
 from pvasm.errors import PvasmError
+from pvasm.syntax.document import Document
+from pvasm.text import line_and_column
 
 
 class Selection(Struct, frozen=True):
-    """The codes to report: those selected (those on by default, if None) less those ignored.
+    """The codes to report: those selected (those on by default, if None) and `extend`, less those ignored.
 
     A code may be cut short: `PV0` stands for all that start so.
     """
 
     select: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
+    extend: tuple[str, ...] = ()
 
     def rules(self) -> list[Rule]:
-        """The rules that are on. Raises PvasmError for a code that no rule has."""
-        rules = all_rules()
-        for code in (*(self.select or ()), *self.ignore):
-            if not any(known.startswith(code) for known in rules):
-                raise PvasmError(f"unknown code {code!r}: the codes are {', '.join(rules)}")
-        chosen = [
-            rule
-            for code, rule in rules.items()
-            if (rule.on_by_default if self.select is None else _covered(code, self.select))
-            and not _covered(code, self.ignore)
-        ]
-        if not chosen:
+        """The rules about documents that are on.
+
+        Raises PvasmError for a code that no rule has, and if no rule at all is on.
+        """
+        self._require_some()
+        return [rule for rule in all_rules().values() if self._is_on(rule)]
+
+    def instance_rules(self) -> list[InstanceRule]:
+        """The rules about instance files that are on. Raises PvasmError as `rules` does."""
+        self._require_some()
+        return [rule for rule in all_instance_rules().values() if self._is_on(rule)]
+
+    def _is_on(self, rule: Rule | InstanceRule) -> bool:
+        chosen = rule.on_by_default if self.select is None else covered(rule.code, self.select)
+        return (chosen or covered(rule.code, self.extend)) and not covered(rule.code, self.ignore)
+
+    def _require_some(self) -> None:
+        require_known((*(self.select or ()), *self.extend, *self.ignore))
+        if not any(map(self._is_on, every_rule().values())):
             raise PvasmError("these settings select no code at all")
-        return chosen
 
 
-def _covered(code: str, prefixes: Collection[str]) -> bool:
-    return any(code.startswith(prefix) for prefix in prefixes)
+def run(
+    subject: Subject,
+    rules: Iterable[Rule],
+    sources: Mapping[str, str] | None = None,
+    *,
+    find_unused: bool = True,
+) -> list[Diagnostic]:
+    """What `findings` finds, in the order of the file that a person edits."""
+    found = findings(subject, rules, sources, find_unused=find_unused)
+    diagnostics = [_diagnostic(subject.document, rule, finding) for rule, finding in found]
+    return sorted(diagnostics, key=lambda diagnostic: diagnostic.order)
 
 
-def run(subject: Subject, rules: Iterable[Rule]) -> list[Diagnostic]:
-    """What the rules find in a subject, in the order of the file that a person edits."""
+_Found = tuple[Rule, Finding]
+
+
+def findings(
+    subject: Subject,
+    rules: Iterable[Rule],
+    sources: Mapping[str, str] | None = None,
+    *,
+    find_unused: bool = True,
+) -> list[_Found]:
+    """What the rules find in a subject, rule by rule, but for what its suppressions hide.
+
+    Suppressions are read in the document itself or, for text that the C preprocessor took the comments out of, in its
+    `sources`: texts by path. With `find_unused` the rules review the document's own.
+    """
     document = subject.document
-    found: list[Diagnostic] = []
-    for rule in rules:
-        for finding in rule.check(subject):
-            start, end = finding.start, finding.end
-            place, stop = document.place(start), document.place(end)
-            found.append(
-                Diagnostic(
-                    place.path,
-                    place.line,
-                    place.column,
-                    stop.line,
-                    stop.column,
-                    rule.code,
-                    rule.severity,
-                    finding.message,
-                    document.text[start:end],
-                    *document.line_text(start),
-                    finding.instance,
-                    finding.details,
-                    bool(finding.edits),
-                )
-            )
-    return sorted(found, key=lambda diagnostic: diagnostic.order)
+    rules = list(rules)
+    found = [(rule, finding) for rule in rules for finding in rule.check(subject)]
+    if sources is not None:
+        hides = _hidden_in(document, sources)
+        return [each for each in found if not hides(*each)]
+    suppressions = Suppressions(document.text, preprocessed=document.preprocessed)
+    return _met(document, suppressions, rules, found, find_unused) if suppressions.all else found
+
+
+def _met(
+    document: Document, suppressions: Suppressions, rules: Sequence[Rule], found: list[_Found], find_unused: bool
+) -> list[_Found]:
+    """What is left of what was found, and what there is to say of the suppressions that it has met."""
+
+    def is_hidden(rule: Rule, finding: Finding) -> bool:
+        first, _ = line_and_column(document.line_starts, finding.start)
+        last, _ = line_and_column(document.line_starts, max(finding.start, finding.end - 1))
+        return suppressions.hide(rule.code, first, last)
+
+    left = [each for each in found if not is_hidden(*each)]
+    if find_unused:
+        checked = {rule.code for rule in rules}
+        reviewed = [(rule, finding) for rule in rules for finding in rule.review(suppressions.all, checked)]
+        # One without codes does not hide that it hides nothing.
+        left += [each for each in reviewed if not _is_hidden_by_name(suppressions, *each, document)]
+    return left
+
+
+def _is_hidden_by_name(suppressions: Suppressions, rule: Rule, finding: Finding, document: Document) -> bool:
+    line, _ = line_and_column(document.line_starts, finding.start)
+    return suppressions.hide(rule.code, line, line, by_name=True)
+
+
+def _hidden_in(document: Document, sources: Mapping[str, str]) -> Callable[[Rule, Finding], bool]:
+    """What tells whether a source's suppressions hide what was found in the document that was made of it."""
+    suppressions = {path: Suppressions(text) for path, text in sources.items()}
+
+    def is_hidden(rule: Rule, finding: Finding) -> bool:
+        place = document.place(finding.start)
+        own = suppressions.get(place.path)
+        return own is not None and own.hide(rule.code, place.line, place.line)
+
+    return is_hidden
+
+
+def _diagnostic(document: Document, rule: Rule, finding: Finding) -> Diagnostic:
+    start, end = finding.start, finding.end
+    place, stop = document.place(start), document.place(end)
+    return Diagnostic(
+        place.path,
+        place.line,
+        place.column,
+        stop.line,
+        stop.column,
+        rule.code,
+        rule.severity,
+        finding.message,
+        document.text[start:end],
+        *document.line_text(start),
+        finding.instance,
+        finding.details,
+        bool(finding.edits),
+    )

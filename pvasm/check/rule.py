@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from pvasm.check.diagnostic import Severity
+    from pvasm.check.instance_files import InstanceSubject
     from pvasm.check.subject import Subject
+    from pvasm.check.suppression import Suppression
     from pvasm.text import Edit
 
 
@@ -50,15 +52,73 @@ class Rule(ABC):
     def check(self, subject: Subject) -> Iterator[Finding]:
         """What is wrong with the subject, in the order of its text."""
 
+    def review(self, suppressions: Sequence[Suppression], checked: Collection[str]) -> Iterator[Finding]:
+        """What is wrong with the suppressions in a text. Asked when all rules, of the codes `checked`, have looked.
+
+        Each suppression knows by then what it has hidden. Most rules have nothing to say.
+        """
+        return iter(())
+
+
+class InstanceFinding(NamedTuple):
+    """What a rule about instances yields: the place in the file (line and column, from 1), and the message.
+
+    `details` are lines to show below: what an op becomes.
+    """
+
+    place: tuple[int, int]
+    message: str
+    details: tuple[str, ...] = ()
+
+
+class InstanceRule(ABC):
+    """One rule about instance files: a subclass in a module of its own, beside the others. Its docstring documents it.
+
+    `invalid` and `valid` are instance files, without their names and descriptions, that it must and must not flag;
+    they are its tests. In an invalid one, `# <--` is at the end of each line that is flagged.
+    """
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+    severity: ClassVar[Severity]
+    on_by_default: ClassVar[bool] = True
+    invalid: ClassVar[tuple[str, ...]]
+    valid: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def check(self, subject: InstanceSubject) -> Iterator[InstanceFinding]:
+        """What is wrong with the instance."""
+
 
 @cache
 def all_rules() -> dict[str, Rule]:
     """Every rule by its code."""
+    _import_all()
+    return {rule.code: rule() for rule in sorted(Rule.__subclasses__(), key=lambda rule: rule.code)}
+
+
+@cache
+def all_instance_rules() -> dict[str, InstanceRule]:
+    """Every rule about instance files by its code."""
+    _import_all()
+    return {rule.code: rule() for rule in sorted(InstanceRule.__subclasses__(), key=lambda rule: rule.code)}
+
+
+def every_rule() -> dict[str, Rule | InstanceRule]:
+    """The rules of both sorts by their codes, in order."""
+    both: dict[str, Rule | InstanceRule] = {**all_rules(), **all_instance_rules()}
+    return dict(sorted(both.items()))
+
+
+def documentation(rule: Rule | InstanceRule) -> str:
+    """A rule's docstring, without its indentation."""
+    from inspect import cleandoc
+
+    return cleandoc(rule.__doc__ or "")
+
+
+def _import_all() -> None:
     from pvasm.check import rules
 
-    found: dict[str, Rule] = {}
     for module in sorted(pkgutil.iter_modules(rules.__path__), key=lambda module: module.name):
         importlib.import_module(f"{rules.__name__}.{module.name}")
-    for rule in Rule.__subclasses__():
-        found[rule.code] = rule()
-    return dict(sorted(found.items()))

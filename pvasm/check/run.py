@@ -1,209 +1,225 @@
-"""A run of the checker over files: which to read, how, and what was found in each."""
+"""A run of the checker over files: which to read, in how many processes, and what is told of each."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 
-from pvasm import cache
-from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.checker import Checker, FileResult, is_instance_file
+from pvasm.check.codes import covered, require_known
+from pvasm.check.diagnostic import Diagnostic, Severity
+from pvasm.check.settings import CppSettings, Settings
 from pvasm.errors import PvasmError
-from pvasm.sources import find_sources, is_header
-from pvasm.text import encode, read_text, shown_name
+from pvasm.sources import Source, find_sources, is_header
 
-if TYPE_CHECKING:
-    from pvasm.check.rule import Rule
-    from pvasm.paravirt.catalog import Catalog
-    from pvasm.paravirt.instance import Instance
-    from pvasm.syntax.parser import Parser
+__all__ = ["CppSettings", "FileResult", "Settings", "check_files"]
 
+Progress = Callable[[int, int], None]
+"""Told how many files are done, of how many; now and then with no more done than before."""
 
-class CppSettings(NamedTuple):
-    """What the C preprocessor is run with."""
-
-    include_directories: tuple[str, ...] = ()
-    defines: tuple[str, ...] = ()
-    includes: tuple[str, ...] = ()
+# Less work than this for a process is done before the process is ready for it.
+_MIN_FILES = 4
+_MIN_CHARACTERS = 100_000
 
 
-class Settings(NamedTuple):
-    """How to check. `instances` empty means all; `cpp` None means that files are read as they are."""
-
-    select: tuple[str, ...] | None = None
-    ignore: tuple[str, ...] = ()
-    instances: tuple[str, ...] = ()
-    cpp: CppSettings | None = None
-    use_cache: bool = True
-
-
-class FileResult:
-    """What was found in one file.
-
-    `counts` is 1, or 0 if nothing was checked: an unreadable file, a header without assembly.
-    """
-
-    __slots__ = ("counts", "diagnostics", "errors", "path")
-
-    def __init__(
-        self, path: str, diagnostics: Iterable[Diagnostic] = (), errors: Iterable[PvasmError] = (), counts: int = 1
-    ) -> None:
-        self.path = path
-        self.diagnostics = list(diagnostics)
-        self.errors = list(errors)
-        self.counts = counts
-
-
-def check_files(paths: Sequence[str], settings: Settings) -> Iterator[FileResult]:
+def check_files(
+    paths: Sequence[str], settings: Settings, progress: Progress = lambda done, total: None
+) -> Generator[FileResult, None, None]:
     """Checks the files that `paths` mean, one result a file, in order.
 
-    What is wrong with one file stands in its result and does not stop the run.
+    What is wrong with one file stands in its result and does not stop the run. A finding in a header is told once, with
+    the first file that it shows in.
     Raises PvasmError for settings that make no sense: an unknown code or instance, a bad instance file.
     """
-    checker = _Checker(settings)
+    require_known(code for _, codes in settings.per_file_ignores for code in codes)
+    require_known(code for code, _ in settings.severity)
+    checker = Checker(settings)
     errors: list[PvasmError] = []
-    sources = find_sources(paths, errors)
+    sources = chosen_sources(paths, settings, errors)
     if not sources:
-        checker.validate()
+        checker.prepare()
     if errors:
         yield FileResult("", errors=errors, counts=0)
     barren = {path for path in paths if os.path.isdir(path)} - {error.path for error in errors}
-    seen: set[Diagnostic] = set()
-    for path, folder in sources:
-        if settings.cpp is not None and folder is not None and is_header(path):
-            continue  # the files that include it show it
-        result = checker.check(path, folder is None)
-        if result.counts or result.errors:
-            barren = {name for name in barren if not _is_below(path, name)}
-        # A header's own text comes back wherever it is included.
-        own = [d for d in result.diagnostics if d.path == result.path]
-        others = [d for d in dict.fromkeys(result.diagnostics) if d.path != result.path and d not in seen]
-        seen.update(others)
-        result.diagnostics = sorted(own + others, key=lambda diagnostic: diagnostic.order)
-        yield result
+    once = _Once()
+    adjust = _Adjustment(settings)
+    with closing(_results(checker, [source.path for source in sources], progress)) as results:
+        for source, result in zip(sources, results, strict=True):
+            if result.counts or result.errors:
+                barren = {name for name in barren if not _is_below(source.path, name)}
+            result.diagnostics = adjust(once(result))
+            yield result
     if barren:
         errors = [PvasmError("no assembly in this folder (.S, .s, .sx, or headers)", path) for path in sorted(barren)]
         yield FileResult("", errors=errors, counts=0)
+
+
+def chosen_sources(paths: Sequence[str], settings: Settings, errors: list[PvasmError]) -> list[Source]:
+    """The files that `paths` mean, less what the settings exclude; what cannot be found goes to `errors`."""
+    return _chosen(find_sources(paths, errors), settings)
+
+
+def is_ignored(settings: Settings, code: str, path: str) -> bool:
+    """Whether the settings have it that a code does not count in a file, or nowhere."""
+    return _Adjustment(settings).is_off(code, path)
 
 
 def _is_below(path: str, folder: str) -> bool:
     return os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder), ""))
 
 
-class _Checker:
-    """Checks one file at a time; what is the same for all is made once, and only if the cache has no answer."""
+def _chosen(sources: list[Source], settings: Settings) -> list[Source]:
+    """The sources less those found in a folder that are excluded, or shown by the files that include them."""
+    if settings.exclude:
+        from pvasm.config import Globs
+
+        excluded = Globs(settings.exclude, settings.root).match
+        sources = [source for source in sources if source.folder is None or not excluded(source.path)]
+    if settings.cpp is not None:
+        sources = [source for source in sources if source.folder is None or not is_header(source.path)]
+    return sources
+
+
+# ------------------------------------------------------------------------------------------- processes
+
+
+def _results(checker: Checker, paths: Sequence[str], progress: Progress) -> Generator[FileResult, None, None]:
+    """The result of each path, in order, by as many processes as that is worth."""
+    from pvasm.check import workers
+
+    limit = checker.settings.jobs or workers.usable_cores()
+    limit = min(limit, len(paths) // _MIN_FILES)
+    if limit < 2 or not workers.can_fork:
+        for done, path in enumerate(paths, start=1):
+            yield checker.check(path)
+            progress(done, len(paths))
+        return
+    known, lengths = _kept(checker, paths)
+    missing = sorted((number for number in range(len(paths)) if number not in known), key=lambda n: -lengths[n])
+    limit = min(limit, len(missing) // _MIN_FILES, sum(lengths[number] for number in missing) // _MIN_CHARACTERS)
+    if limit >= 2:
+        # Whatever a check imports and reads when it first needs it, the processes have from here.
+        ordinary = missing.pop(len(missing) // 2)
+        known[ordinary] = checker.check(paths[ordinary])
+        done = len(known)
+
+        def tick() -> None:
+            progress(done, len(paths))
+
+        def work(number: int) -> bytes:
+            return checker.check(paths[number]).dump()
+
+        with closing(workers.run_in_workers(work, missing, limit, tick)) as answers:
+            at = 0
+            for number, answer in answers:
+                known[number] = _answer(checker, paths[number], answer)
+                done += 1
+                tick()
+                while at in known:
+                    yield known.pop(at)
+                    at += 1
+            yield from (known[number] for number in range(at, len(paths)))
+        return
+    for number, path in enumerate(paths):
+        yield known[number] if number in known else checker.check(path)
+        progress(number + 1, len(paths))
+
+
+def _kept(checker: Checker, paths: Sequence[str]) -> tuple[dict[int, FileResult], dict[int, int]]:
+    """The results that need no work, by the number of the path, and how much there is to read in the others."""
+    known: dict[int, FileResult] = {}
+    lengths: dict[int, int] = {}
+    for number, path in enumerate(paths):
+        if path == "-":  # can be read but once
+            known[number] = checker.check(path)
+        elif checker.settings.cpp is not None or is_instance_file(path):
+            lengths[number] = _MIN_CHARACTERS  # what it takes has little to do with what there is to read
+        else:
+            result, lengths[number] = checker.kept(path)
+            if result is not None:
+                known[number] = result
+    return known, lengths
+
+
+def _answer(checker: Checker, path: str, answer: bytes | int) -> FileResult:
+    """The result that a worker sent, or what to say of one that could not."""
+    if isinstance(answer, bytes):
+        return FileResult.load(path, answer)
+    if answer < 0:
+        error = PvasmError(f"the process that checked this file was killed by signal {-answer}", path)
+        return FileResult(path, errors=[error], counts=0)
+    return checker.check(path)  # a fault of our own: let it show here
+
+
+# ------------------------------------------------------------------- among what is found
+
+
+class _Once:
+    """Lets through what has not been seen before, in any file and under any spelling of its path."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[object, ...]] = set()
+        self._names: dict[str, tuple[str, str]] = {}
+
+    def __call__(self, result: FileResult) -> list[Diagnostic]:
+        fresh = []
+        for diagnostic in result.diagnostics:
+            real, plain = self._named(diagnostic.path)
+            key = (real, *diagnostic.order[1:])
+            if key not in self._seen:
+                self._seen.add(key)
+                # A file is called what the user calls it, a header it includes what is simplest.
+                fresh.append(diagnostic if diagnostic.path == result.path else diagnostic._replace(path=plain))
+        return sorted(fresh, key=lambda diagnostic: diagnostic.order)
+
+    def _named(self, path: str) -> tuple[str, str]:
+        """The real path of a file, and its path without detours: `h.h` for `sub/.././h.h`."""
+        names = self._names.get(path)
+        if names is None:
+            real, plain = os.path.realpath(path), os.path.normpath(path)
+            names = self._names[path] = real, plain if os.path.realpath(plain) == real else path
+        return names
+
+
+class _Adjustment:
+    """What the settings have to say of findings: codes that do not count in some files, and levels of severity."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._parts: tuple[Catalog, dict[str, bool], Parser] | None = None
-        # An instance file of somebody's own may change: what it says counts, not its name.
-        known = None
-        if settings.instances:
-            from pvasm.paravirt.environments import is_path
+        self._ignores = []
+        if settings.per_file_ignores:
+            from pvasm.config import Globs
 
-            known = sorted(self._prepared()[1].items()) if any(map(is_path, settings.instances)) else None
-        self.key = json.dumps([settings, known])
+            self._ignores = [(Globs([glob], settings.root), codes) for glob, codes in settings.per_file_ignores]
+        self._levels = sorted(settings.severity, key=lambda entry: -len(entry[0]))  # the most exact first
+        self._ignored_in: dict[str, tuple[str, ...]] = {}
 
-    @cached_property
-    def rules(self) -> list[Rule]:
-        """The rules that are on."""
-        from pvasm.check.engine import Selection
+    def __call__(self, diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+        if not self._ignores and not self._levels:
+            return diagnostics
+        return [changed for diagnostic in diagnostics if (changed := self._changed(diagnostic)) is not None]
 
-        return Selection(self.settings.select, self.settings.ignore).rules()
+    def is_off(self, code: str, path: str) -> bool:
+        """Whether findings of a code in a file do not count."""
+        return covered(code, self._ignored(path)) or self._level(code) == "off"
 
-    def validate(self) -> None:
-        """Raises PvasmError for settings that make no sense. A result in the cache is proof that they do."""
-        _ = self.rules
-        self._prepared()
+    def _changed(self, diagnostic: Diagnostic) -> Diagnostic | None:
+        if self.is_off(diagnostic.code, diagnostic.path):
+            return None
+        level = self._level(diagnostic.code)
+        return diagnostic if level is None else diagnostic._replace(severity=_SEVERITY[level])
 
-    def _prepared(self) -> tuple[Catalog, dict[str, bool], Parser]:
-        if self._parts is None:
-            from pvasm.ia64 import is_mnemonic
-            from pvasm.paravirt.catalog import load_catalog
-            from pvasm.paravirt.environments import known_macros
-            from pvasm.syntax.parser import Parser
+    def _level(self, code: str) -> str | None:
+        """The level that the settings have findings of a code reported at."""
+        return next((level for prefix, level in self._levels if code.startswith(prefix)), None)
 
-            catalog = load_catalog()
-            self._parts = catalog, known_macros(self._instances(catalog)), Parser(is_mnemonic)
-        return self._parts
-
-    def _instances(self, catalog: Catalog) -> list[Instance]:
-        if not self.settings.instances:
-            return []
-        from pvasm.paravirt.instance import load_instance
-
-        return [load_instance(name, catalog) for name in self._names]
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        """The instances in question, by name or file."""
-        from pvasm.paravirt.environments import ALL, instance_names
-
-        chosen = self.settings.instances or (ALL,)
-        return tuple(dict.fromkeys(each for name in chosen for each in (instance_names() if name == ALL else [name])))
-
-    def check(self, path: str, named: bool) -> FileResult:
-        shown = shown_name(path)
-        result = FileResult(shown)
-        try:
-            text = read_text(path)
-            cpp = self.settings.cpp
-            if cpp is not None and not shown.endswith(".s"):
-                from pvasm.syntax.cpp import preprocess
-
-                text = preprocess(
-                    shown,
-                    include_directories=cpp.include_directories,
-                    defines=cpp.defines,
-                    includes=cpp.includes,
-                    text=text if path == "-" else None,
-                )
-        except PvasmError as error:
-            result.errors.append(error)
-            result.counts = 0
-            return result
-        name = cache.key(f"{self.key} {shown} {named}", encode(text)) if self.settings.use_cache else ""
-        kept = cache.load(name) if name else None
-        if kept is not None:
-            return _load(shown, kept)
-        self._check_text(text, named, result)
-        if name:
-            cache.store(name, _dump(result))
-        return result
-
-    def _check_text(self, text: str, named: bool, result: FileResult) -> None:
-        from pvasm.check.engine import run
-        from pvasm.check.subject import Subject
-        from pvasm.syntax.document import read_document
-
-        rules = self.rules
-        catalog, known, parser = self._prepared()
-        document = read_document(parser, text, result.path, preprocessed=True if self.settings.cpp else None)
-        subject = Subject(document, catalog, known, self._names, named=not is_header(result.path))
-        if not subject.named and not subject.holds_assembly():
-            result.counts = 0
-            return
-        if subject.holds_c:
-            result.diagnostics = run(subject, [rule for rule in rules if rule.in_mixed_headers])
-            return
-        result.diagnostics = run(subject, rules)
-        result.errors += [
-            document.error(problem) for problem in document.problems if subject.concerns(problem.conditions)
-        ]
+    def _ignored(self, path: str) -> tuple[str, ...]:
+        """The codes that are ignored in a file."""
+        found = self._ignored_in.get(path)
+        if found is None:
+            found = tuple(code for globs, codes in self._ignores if globs.match(path) for code in codes)
+            self._ignored_in[path] = found
+        return found
 
 
-def _dump(result: FileResult) -> bytes:
-    errors = [(error.message, error.path, error.line, error.column) for error in result.errors]
-    return json.dumps([result.counts, result.diagnostics, errors]).encode()
-
-
-def _load(path: str, kept: bytes) -> FileResult:
-    counts, diagnostics, errors = json.loads(kept)
-    return FileResult(path, list(map(_diagnostic, diagnostics)), [PvasmError(*values) for values in errors], counts)
-
-
-def _diagnostic(values: list[Any]) -> Diagnostic:
-    found = Diagnostic(*values)
-    return found._replace(details=tuple(found.details))  # JSON has lists alone
+_SEVERITY: dict[str, Severity] = {"error": "error", "warning": "warning", "note": "note"}

@@ -7,7 +7,10 @@ import re
 
 from pvasm.check.diagnostic import Diagnostic
 
-FIELDS = ("path", "line", "column", "end_line", "end_column", "code", "severity", "message", "instruction")
+FIELDS = (
+    *("path", "line", "column", "end_line", "end_column", "code", "severity", "message", "instruction"),
+    *("instance", "details", "fixable"),
+)
 
 
 def render(diagnostic: Diagnostic) -> str:
@@ -23,4 +26,11 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 def whole(value: object) -> object:
     """The value; in a text, U+FFFD stands for each byte that is not UTF-8."""
-    return _LONE_SURROGATE.sub("\ufffd", value) if isinstance(value, str) else value
+    if isinstance(value, tuple):
+        return tuple(whole(each) for each in value)
+    return whole_text(value) if isinstance(value, str) else value
+
+
+def whole_text(text: str) -> str:
+    """The text, with U+FFFD for each byte that is not UTF-8."""
+    return _LONE_SURROGATE.sub("\ufffd", text)

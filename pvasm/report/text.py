@@ -9,15 +9,29 @@ from pvasm.check.diagnostic import Diagnostic
 
 _WIDTH = 200  # of the source line shown, in characters
 
+# Select Graphic Rendition (ECMA-48, 8.3.117).
+_BOLD, _RED, _YELLOW, _CYAN, _GREEN, _FAINT = "1", "1;31", "1;33", "1;36", "1;32", "2"
+_COLORS = {"error": _RED, "warning": _YELLOW, "note": _CYAN}
 
-def render(diagnostic: Diagnostic) -> str:
+
+def render(diagnostic: Diagnostic, *, color: bool = False) -> str:
     """The lines that show one diagnostic, without a line end after the last."""
-    head = (
-        f"{printable(diagnostic.path)}:{diagnostic.line}:{diagnostic.column}: "
-        f"{diagnostic.code} {diagnostic.severity}: {diagnostic.message}"
-    )
+
+    def paint(text: str, how: str) -> str:
+        return f"\033[{how}m{text}\033[0m" if color and text else text
+
+    place = f"{printable(diagnostic.path)}:{diagnostic.line}:{diagnostic.column}:"
+    what = f"{diagnostic.code} {diagnostic.severity}:"
+    instance = f" [{printable(diagnostic.instance)}]" if diagnostic.instance else ""
+    lines = [
+        f"{paint(place, _BOLD)} {paint(what, _COLORS[diagnostic.severity])} {printable(diagnostic.message)}{instance}"
+    ]
     shown, marks = _marked(diagnostic)
-    return f"{head}\n    {shown}\n    {marks}" if shown.strip() else head
+    if shown.strip():
+        blank = marks[: len(marks) - len(marks.lstrip())]
+        lines += [f"    {shown}", f"    {blank}{paint(marks[len(blank) :], _GREEN)}"]
+    lines += [paint(f"      {printable(detail)}", _FAINT) for detail in diagnostic.details]
+    return "\n".join(lines)
 
 
 def _marked(diagnostic: Diagnostic) -> tuple[str, str]:
@@ -46,10 +60,11 @@ def printable(text: str) -> str:
 def summary(diagnostics: Iterable[Diagnostic], files: int, problems: int) -> str:
     """The count at the end of a run, and whether something could not be checked."""
     counts = Counter(diagnostic.severity for diagnostic in diagnostics)
-    found = [_counted(counts[severity], severity) for severity in ("error", "warning", "note") if counts[severity]]
-    said = f"{', '.join(found) or 'nothing found'} in {_counted(files, 'file')}"
-    return f"{said}; {_counted(problems, 'problem')} kept pvasm from checking everything" if problems else said
+    found = [counted(counts[severity], severity) for severity in ("error", "warning", "note") if counts[severity]]
+    said = f"{', '.join(found) or 'nothing found'} in {counted(files, 'file')}"
+    return f"{said}; {counted(problems, 'problem')} kept pvasm from checking everything" if problems else said
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """A number of things: `1 file`, `2 files`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

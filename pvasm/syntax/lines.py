@@ -61,6 +61,7 @@ _PATTERNS = {
     (preprocessed, in_define): _compile(preprocessed=preprocessed, in_define=in_define)
     for preprocessed, in_define in ((False, False), (False, True), (True, False))
 }
+LEXEMES = {False: _PATTERNS[False, True], True: _PATTERNS[True, False]}  # of raw, preprocessed text: comments as well
 
 # A directive's logical line: continuation lines joined, block comments part of it.
 _CPP_LINE = re.compile(

@@ -192,3 +192,13 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
     done = pvasm("check", tmp_path / "a.S")
     assert done.status == 2
     assert "Permission denied" in done.errors
+
+
+def test_wrong_settings_are_told_once_for_all_files(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / f"{number}.S").write_text("\tnop 0\n" * 20_000)
+    (tmp_path / "bad.yaml").write_text("name: bad\n")
+    for options in (["--instance", "nobody"], ["--instance", str(tmp_path / "bad.yaml")], ["--select", "PV7"]):
+        done = pvasm("check", tmp_path, "--jobs", "2", *options)
+        assert done.status == 2
+        assert len(done.error_lines) == 1

@@ -45,6 +45,9 @@ def test_check_json(source: Path) -> None:
         "severity",
         "message",
         "instruction",
+        "instance",
+        "details",
+        "fixable",
     ]
     assert (first["path"], first["line"], first["column"], first["end_line"], first["end_column"]) == (
         str(source),
@@ -220,6 +223,6 @@ def test_parse_says_what_an_instruction_is_and_what_is_wrong_with_one(tmp_path: 
 
 def test_version_and_help() -> None:
     assert pvasm("--version").output.startswith("pvasm ")
-    for command in ("parse", "check", "expand"):
+    for command in ("parse", "check", "explain", "expand"):
         assert command in pvasm("--help").output
         assert pvasm(command, "--help").status == 0

@@ -1,0 +1,262 @@
+"""Checking one file: what it takes, what the cache knows, and what was found."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pvasm import cache
+from pvasm.check.codes import MARK
+from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.settings import Settings
+from pvasm.errors import PvasmError
+from pvasm.sources import is_header
+from pvasm.text import encode, read_text, shown_name
+
+if TYPE_CHECKING:
+    from pvasm.check.engine import Selection
+    from pvasm.check.rule import Rule
+    from pvasm.check.subject import Subject
+    from pvasm.paravirt.catalog import Catalog
+    from pvasm.paravirt.instance import Instance
+    from pvasm.syntax.parser import Parser
+
+
+class FileResult:
+    """What was found in one file.
+
+    `counts` is 1, or 0 if nothing was checked: an unreadable file, a header without assembly.
+    """
+
+    __slots__ = ("counts", "diagnostics", "errors", "path")
+
+    def __init__(
+        self, path: str, diagnostics: Iterable[Diagnostic] = (), errors: Iterable[PvasmError] = (), counts: int = 1
+    ) -> None:
+        self.path = path
+        self.diagnostics = list(diagnostics)
+        self.errors = list(errors)
+        self.counts = counts
+
+    def dump(self) -> bytes:
+        """The result, but for its path, as bytes for the cache or another process."""
+        errors = [(error.message, error.path, error.line, error.column) for error in self.errors]
+        return json.dumps([self.counts, self.diagnostics, errors]).encode()
+
+    @classmethod
+    def load(cls, path: str, kept: bytes) -> FileResult:
+        """The result that `dump` gave these bytes for."""
+        counts, diagnostics, errors = json.loads(kept)
+        return cls(path, map(_diagnostic, diagnostics), [PvasmError(*values) for values in errors], counts)
+
+
+def _diagnostic(values: list[Any]) -> Diagnostic:
+    found = Diagnostic(*values)
+    return found._replace(details=tuple(found.details))  # JSON has lists alone
+
+
+def is_instance_file(path: str) -> bool:
+    """Whether a file is taken for an instance, by its name."""
+    return path.endswith((".yaml", ".yml"))
+
+
+class Checker:
+    """Checks one file at a time; what is the same for all is made once, and only if the cache has no answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._parts: tuple[Catalog, dict[str, bool], Parser] | None = None
+        self.key = json.dumps([*_what_answers_depend_on(settings), self._own_instances()])
+
+    def _own_instances(self) -> list[tuple[str, str]]:
+        """The texts of instance files of somebody's own, which may change, and of those that they extend."""
+        if not self.settings.instances:
+            return []
+        from pvasm.paravirt.environments import is_path
+
+        if not any(map(is_path, self.settings.instances)):
+            return []
+        files = {file for instance in self._instances(self._prepared()[0]) for file in instance.files}
+        return [(file, read_text(file)) for file in sorted(files)]
+
+    @property
+    def _selection(self) -> Selection:
+        from pvasm.check.engine import Selection
+
+        return Selection(self.settings.select, self.settings.ignore, self.settings.extend_select)
+
+    @cached_property
+    def rules(self) -> list[Rule]:
+        """The rules about documents that are on."""
+        return self._selection.rules()
+
+    def prepare(self) -> None:
+        """Makes what all files need. Raises PvasmError for settings that make no sense.
+
+        A result in the cache is proof that they do.
+        """
+        _ = self.rules
+        self._prepared()
+
+    def _prepared(self) -> tuple[Catalog, dict[str, bool], Parser]:
+        if self._parts is None:
+            from pvasm.ia64 import is_mnemonic
+            from pvasm.paravirt.catalog import load_catalog
+            from pvasm.paravirt.environments import known_macros
+            from pvasm.syntax.parser import Parser
+
+            catalog = load_catalog()
+            self._parts = catalog, known_macros(self._instances(catalog)), Parser(is_mnemonic)
+        return self._parts
+
+    @property
+    def parser(self) -> Parser:
+        """What reads texts for this checker."""
+        return self._prepared()[2]
+
+    def subject(self, text: str, path: str) -> Subject:
+        """What rules look at for a text, which is the C preprocessor's if the settings ask for that."""
+        from pvasm.check.subject import Subject
+        from pvasm.syntax.document import read_document
+
+        catalog, known, parser = self._prepared()
+        document = read_document(parser, text, path, preprocessed=True if self.settings.cpp else None)
+        return Subject(document, catalog, known, self._names, named=not is_header(path))
+
+    def _instances(self, catalog: Catalog) -> list[Instance]:
+        if not self.settings.instances:
+            return []
+        from pvasm.paravirt.instance import load_instance
+
+        return [load_instance(name, catalog) for name in self._names]
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The instances in question, by name or file."""
+        from pvasm.paravirt.environments import ALL, instance_names
+
+        chosen = self.settings.instances or (ALL,)
+        return tuple(dict.fromkeys(each for name in chosen for each in (instance_names() if name == ALL else [name])))
+
+    def kept(self, path: str) -> tuple[FileResult | None, int]:
+        """The cache's answer for a file that need not go through the C preprocessor, and the file's length.
+
+        A file that cannot be read has an answer, too.
+        """
+        shown = shown_name(path)
+        try:
+            text = read_text(path)
+        except PvasmError as error:
+            return FileResult(shown, errors=[error], counts=0), 0
+        kept = cache.load(self._name(shown, text, {})) if self.settings.use_cache else None
+        return FileResult.load(shown, kept) if kept is not None else None, len(text)
+
+    def check(self, path: str) -> FileResult:
+        """What is found in a file, from the cache if that knows. Raises PvasmError for settings that make no sense."""
+        shown = shown_name(path)
+        try:
+            return self._check_instance_file(path) if is_instance_file(path) else self._check(shown, path)
+        except MemoryError:
+            return FileResult(shown, errors=[PvasmError("not enough memory to check this file", shown)], counts=0)
+        except RecursionError:
+            return FileResult(shown, errors=[PvasmError("nested too deeply to be checked", shown)], counts=0)
+
+    def _check_instance_file(self, path: str) -> FileResult:
+        """What is found in an instance file; never kept, since other files have a say in what it means."""
+        from pvasm.check.instance_files import check_instance_file
+
+        return FileResult(path, *check_instance_file(path, self._selection.instance_rules()))
+
+    def _check(self, shown: str, path: str) -> FileResult:
+        try:
+            text, sources = self._read(shown, path)
+        except PvasmError as error:
+            return FileResult(shown, errors=[error], counts=0)
+        name = self._name(shown, text, sources or {}) if self.settings.use_cache else ""
+        kept = cache.load(name) if name else None
+        if kept is not None:
+            return FileResult.load(shown, kept)
+        result = FileResult(shown)
+        self._check_text(text, sources, result)
+        if name:
+            cache.store(name, result.dump())
+        return result
+
+    def _read(self, shown: str, path: str) -> tuple[str, dict[str, str] | None]:
+        """The text to check and, where that is the C preprocessor's, the sources of it that hold suppressions."""
+        text = read_text(path)
+        cpp = self.settings.cpp
+        if cpp is None or shown.endswith(".s"):
+            return text, None
+        from pvasm.syntax.cpp import preprocess
+
+        preprocessed = preprocess(
+            shown,
+            include_directories=cpp.include_directories,
+            defines=cpp.defines,
+            includes=cpp.includes,
+            text=text if path == "-" else None,
+        )
+        return preprocessed, _commented({shown: text}, preprocessed)
+
+    def _name(self, shown: str, text: str, sources: dict[str, str]) -> str:
+        """The name of a text's result in the cache."""
+        said = json.dumps(sorted(sources.items())) if sources else ""
+        return cache.key(f"{self.key} {shown} {said}", encode(text))
+
+    def _check_text(self, text: str, sources: dict[str, str] | None, result: FileResult) -> None:
+        from pvasm.check.engine import run
+
+        rules = self.rules
+        subject = self.subject(text, result.path)
+        document = subject.document
+        if not subject.named and not subject.holds_assembly():
+            result.counts = 0
+            return
+        # One configuration does not show what another needs.
+        find_unused = self.settings.find_unused and self.settings.cpp is None
+        if subject.holds_c:
+            rules = [rule for rule in rules if rule.in_mixed_headers]
+            result.diagnostics = run(subject, rules, sources, find_unused=find_unused)
+            return
+        result.diagnostics = run(subject, rules, sources, find_unused=find_unused)
+        result.errors += [
+            document.error(problem) for problem in document.problems if subject.concerns(problem.conditions)
+        ]
+
+
+def _what_answers_depend_on(settings: Settings) -> list[object]:
+    """The settings that what is found in a file depends on; the others choose files, or among what is found."""
+    return [
+        settings.select,
+        settings.extend_select,
+        settings.ignore,
+        settings.instances,
+        settings.cpp,
+        settings.find_unused,
+    ]
+
+
+_MARKED = re.compile(r'^#[ \t]+\d+[ \t]+"((?:\\.|[^"\\\n])*)"', re.MULTILINE)
+_MAX_SOURCES_BYTES = 1 << 25  # of all that a file includes
+
+
+def _commented(sources: dict[str, str], text: str) -> dict[str, str]:
+    """Of the sources that the C preprocessor has read, by the line markers in its text, those with suppressions.
+
+    A line marker may as well be somebody's invention, and name anything.
+    """
+    left = _MAX_SOURCES_BYTES
+    for path in dict.fromkeys(_MARKED.findall(text)):
+        if path not in sources and os.path.isfile(path):
+            left -= os.path.getsize(path)
+            if left < 0:
+                break
+            with contextlib.suppress(PvasmError):  # its findings stand
+                sources[path] = read_text(path)
+    return {path: text for path, text in sources.items() if MARK in text}

@@ -1,0 +1,293 @@
+"""What a project has settled for its runs of `pvasm check`: `pvasm.toml`, or `[tool.pvasm]` in `pyproject.toml`.
+
+docs/configuration.md tells people of it. The file comes with a project that nobody may have vetted: it names files to
+read and codes, and can make pvasm run nothing but the C preprocessor.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+from pvasm.errors import PvasmError
+
+OWN_FILE, SHARED_FILE = "pvasm.toml", "pyproject.toml"
+SEVERITIES = ("error", "warning", "note", "off")
+
+# tomllib takes time that grows with the square of a dotted key's length.
+_MAX_BYTES = 1 << 18
+_MAX_DOTS_IN_A_LINE = 100
+
+
+class Config(NamedTuple):
+    """What a configuration file says. `folder` is the one that its paths and globs are relative to.
+
+    Paths are joined with it. None, and an empty tuple, say that the file is silent. Codes may be cut short. A severity
+    is one of SEVERITIES.
+    """
+
+    folder: str = "."
+    path: str | None = None
+    paths: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    select: tuple[str, ...] | None = None
+    extend_select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    severity: tuple[tuple[str, str], ...] = ()
+    instances: tuple[str, ...] = ()
+    cpp: bool = False
+    include_dirs: tuple[str, ...] = ()
+    defines: tuple[str, ...] = ()
+    includes: tuple[str, ...] = ()
+    jobs: int | None = None
+    baseline: str | None = None
+
+
+def find_config(paths: Collection[str]) -> str | None:
+    """The configuration file for a run over these paths: the nearest in the folder that holds them all, or above.
+
+    Without paths, and for standard input, that is the current folder. In one folder, `pvasm.toml` comes first, and a
+    `pyproject.toml` counts only if it has a table `[tool.pvasm]`.
+    """
+    folder = _common_folder(paths)
+    while True:
+        own = os.path.join(folder, OWN_FILE)
+        if os.path.isfile(own):
+            return own
+        shared = os.path.join(folder, SHARED_FILE)
+        if os.path.isfile(shared) and _has_own_table(shared):
+            return shared
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+
+
+def _common_folder(paths: Collection[str]) -> str:
+    folders = []
+    for path in paths:
+        absolute = os.path.abspath(path)
+        if path != "-" and os.path.exists(absolute):
+            folders.append(absolute if os.path.isdir(absolute) else os.path.dirname(absolute))
+    return os.path.commonpath(folders) if folders else os.getcwd()
+
+
+_TABLE = re.compile(r"^[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*[\"']?pvasm\b", re.MULTILINE)
+
+
+def _has_own_table(path: str) -> bool:
+    try:
+        return _TABLE.search(_read(path)) is not None
+    except PvasmError:
+        return False  # somebody else's file, and nothing to do with us
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise PvasmError(error.strerror or str(error), path) from error
+    if len(data) > _MAX_BYTES:
+        raise PvasmError(f"larger than {_MAX_BYTES >> 10} KiB: not read", path)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PvasmError("not UTF-8, so not TOML", path, data.count(b"\n", 0, error.start) + 1) from error
+
+
+def read_config(path: str, codes: Collection[str]) -> Config:
+    """What the file at `path` says; `codes` are those that there are.
+
+    A file called `pyproject.toml` is looked into for `[tool.pvasm]`; any other is ours as a whole. Raises PvasmError,
+    with the line where that can be told, for what is no TOML, and for a key, a type or a code that is wrong.
+    """
+    shown = os.path.relpath(path)
+    shown = path if shown.startswith("..") else shown
+    text = _read(path)
+    table: Any = _parsed(text, shown)
+    if os.path.basename(path) == SHARED_FILE:
+        tool = table.get("tool", {})
+        table = tool.get("pvasm", {}) if isinstance(tool, dict) else {}
+    return _Reader(text, shown, os.path.dirname(os.path.abspath(path)), codes).read(table)
+
+
+_PLACE = re.compile(r"^(?P<message>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)$", re.DOTALL)
+
+
+def _parsed(text: str, shown: str) -> dict[str, Any]:
+    import tomllib
+
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > _MAX_DOTS_IN_A_LINE:
+            raise PvasmError(f"a line with more than {_MAX_DOTS_IN_A_LINE} dots: not read", shown, number)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = _PLACE.match(str(error))
+        if found is None:  # it ends too early
+            raise PvasmError(str(error), shown, text.count("\n") + 1) from error
+        raise PvasmError(found["message"], shown, int(found["line"]), int(found["column"])) from error
+    except RecursionError as error:
+        raise PvasmError("nested too deeply", shown) from error
+
+
+class _Reader:
+    """Makes a Config of a table, and says what is wrong with it and where."""
+
+    def __init__(self, text: str, shown: str, folder: str, codes: Collection[str]) -> None:
+        self.text = text
+        self.shown = shown
+        self.folder = folder
+        self.codes = codes
+
+    def read(self, table: object) -> Config:
+        if not isinstance(table, dict):
+            raise self.error("tool.pvasm must be a table", "pvasm")
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            read = _KEYS.get(key)
+            if read is None:
+                raise self.error(f"unknown key {key!r}{suggestion(key, _KEYS)}; the keys are {', '.join(_KEYS)}", key)
+            values[key.replace("-", "_")] = read(self, key, value)
+        return Config(self.folder, self.shown, **values)
+
+    def error(self, message: str, *words: object) -> PvasmError:
+        """The error, with the line of the last of `words` that can be found: keys, and texts in them."""
+        line = None
+        start = 0
+        if os.path.basename(self.shown) == SHARED_FILE:
+            found = _TABLE.search(self.text)
+            start = found.start() if found else 0
+        for word in words:
+            at = re.compile(rf"(?<![\w-]){re.escape(str(word))}(?![\w-])").search(self.text, start)
+            if at is not None:
+                start = at.start()
+                line = self.text.count("\n", 0, start) + 1
+        return PvasmError(message, self.shown, line)
+
+    # Each takes a key and its value, and returns what Config has for it.
+
+    def words(self, key: str, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+            raise self.error(f"{key} must be a list of strings", *key.split("."))
+        for word in value:
+            if not word or "\0" in word:
+                raise self.error(f"{key}: an empty string, or one with a NUL, means nothing", *key.split("."))
+        return tuple(value)
+
+    def paths(self, key: str, value: object) -> tuple[str, ...]:
+        return tuple(self.joined(word) for word in self.words(key, value))
+
+    def joined(self, path: str) -> str:
+        """The path as one would name it from the current folder."""
+        absolute = os.path.join(self.folder, path)
+        relative = os.path.relpath(absolute)
+        return absolute if relative.startswith("..") and os.path.isabs(path) else relative
+
+    def instances(self, key: str, value: object) -> tuple[str, ...]:
+        return tuple(self.joined(w) if "/" in w or w.endswith((".yaml", ".yml")) else w for w in self.words(key, value))
+
+    def chosen(self, key: str, value: object) -> tuple[str, ...]:
+        return tuple(self.code(key, word) for word in self.words(key, value))
+
+    def code(self, key: str, word: str) -> str:
+        code = word.strip().upper()
+        if not code or not any(known.startswith(code) for known in self.codes):
+            raise self.error(f"{key}: unknown code {word!r}{suggestion(code, self.codes)}", *key.split("."), word)
+        return code
+
+    def table(self, key: str, value: object) -> Mapping[str, object]:
+        if not isinstance(value, dict):
+            raise self.error(f"{key} must be a table", key)
+        return value
+
+    def per_file(self, key: str, value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        table = self.table(key, value)
+        return tuple((glob, tuple(self._ignored(key, glob, codes))) for glob, codes in table.items())
+
+    def _ignored(self, key: str, glob: str, codes: object) -> tuple[str, ...]:
+        if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
+            raise self.error(f"{key}: {glob!r} must be given a list of codes", key, glob)
+        return tuple(self.code(key, code) for code in codes)
+
+    def severities(self, key: str, value: object) -> tuple[tuple[str, str], ...]:
+        found = []
+        for code, level in self.table(key, value).items():
+            if level not in SEVERITIES:
+                close = suggestion(str(level), SEVERITIES)
+                message = f"{key}: {code} must be one of {', '.join(SEVERITIES)}, not {level!r}{close}"
+                raise self.error(message, key, code)
+            found.append((self.code(key, code), str(level)))
+        return tuple(found)
+
+    def truth(self, key: str, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise self.error(f"{key} must be true or false", key)
+        return value
+
+    def number(self, key: str, value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_JOBS:
+            raise self.error(f"{key} must be a number from 1 to {MAX_JOBS}", key)
+        return value
+
+    def path(self, key: str, value: object) -> str:
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise self.error(f"{key} must be the name of a file", key)
+        return self.joined(value)
+
+
+MAX_JOBS = 256
+
+_KEYS: dict[str, Callable[[_Reader, str, Any], object]] = {
+    "paths": _Reader.paths,
+    "exclude": _Reader.words,
+    "select": _Reader.chosen,
+    "extend-select": _Reader.chosen,
+    "ignore": _Reader.chosen,
+    "per-file-ignores": _Reader.per_file,
+    "severity": _Reader.severities,
+    "instances": _Reader.instances,
+    "cpp": _Reader.truth,
+    "include-dirs": _Reader.paths,
+    "defines": _Reader.words,
+    "includes": _Reader.paths,
+    "jobs": _Reader.number,
+    "baseline": _Reader.path,
+}
+
+
+def suggestion(word: str, known: Collection[str]) -> str:
+    """` (did you mean ...?)` if something known is close to what somebody wrote, or nothing."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word[:80], known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+class Globs:
+    """Glob patterns, relative to a folder.
+
+    A pattern means a file, or a folder with all that is in it. `*` stands for anything, `/` as well; a pattern without
+    `/` is a name at any depth.
+    """
+
+    def __init__(self, patterns: Collection[str], folder: str) -> None:
+        from fnmatch import translate
+
+        self._folder = os.path.realpath(folder)
+        stripped = [pattern.removeprefix("./").rstrip("/") for pattern in patterns]
+        self._names = [re.compile(translate(pattern)).match for pattern in stripped if "/" not in pattern]
+        self._paths = [re.compile(translate(pattern)).match for pattern in stripped if "/" in pattern]
+
+    def match(self, path: str) -> bool:
+        """Whether one of the patterns means this file."""
+        relative = os.path.relpath(os.path.realpath(path), self._folder)
+        parts = relative.split("/")
+        if any(match(part) for match in self._names for part in parts):
+            return True
+        heads = ["/".join(parts[: count + 1]) for count in range(len(parts))] if self._paths else []
+        return any(match(head) for match in self._paths for head in heads)

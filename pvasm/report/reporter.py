@@ -1,0 +1,110 @@
+"""What a run of the checker prints, in each of the formats."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.run import FileResult
+from pvasm.errors import PvasmError
+
+WITH_STATISTICS = ("text", "json")
+
+
+class Style(NamedTuple):
+    """How to report. `statistics` puts a count per code in the place of the findings; `quiet` tells errors alone."""
+
+    format: str = "text"
+    color: bool = False
+    statistics: bool = False
+    quiet: bool = False
+
+
+class Reporter:
+    """Turns results into text: `add` what can be told at once, and `end` the rest."""
+
+    def __init__(self, style: Style) -> None:
+        self._style = style
+        self._render = None if style.statistics else _renderer(style)
+        self.found: list[Diagnostic] = []
+        self.errors: list[PvasmError] = []
+        self.files = 0
+
+    @property
+    def found_errors(self) -> bool:
+        """Whether something at error level was found."""
+        return any(diagnostic.severity == "error" for diagnostic in self.found)
+
+    def add(self, result: FileResult) -> str:
+        """Takes note of a result; returns what there is to print of it."""
+        self.files += result.counts
+        self.errors += result.errors
+        shown = self._shown(result.diagnostics)
+        self.found += shown if self._style.quiet else result.diagnostics
+        return "".join(f"{self._render(each)}\n" for each in shown) if self._render is not None else ""
+
+    def _shown(self, diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+        return [each for each in diagnostics if each.severity == "error"] if self._style.quiet else diagnostics
+
+    def end(self, hidden: int = 0, stale: int = 0, mended: int = 0) -> str:
+        """What there is to print at the end.
+
+        `hidden` and `stale` count findings of a baseline: met, and gone; `mended` those that --fix has dealt with.
+        """
+        if self._style.format == "sarif":
+            from pvasm.report.sarif import render
+
+            return render(self.found, self.errors) + "\n"
+        counts = self._statistics() if self._style.statistics else ""
+        if self._style.format != "text" or self._style.quiet:
+            return counts
+        from pvasm.report.text import counted, summary
+
+        said = summary(self.found, self.files, len(self.errors))
+        if mended:
+            said = f"{mended} mended, {said}"
+        if hidden:
+            said += f"; {hidden} more in the baseline"
+        if stale:
+            said += f"; {counted(stale, 'finding')} of the baseline no longer there: write it again"
+        return f"{counts}{said}\n"
+
+    def _statistics(self) -> str:
+        """A line for each code that something was found of, the most frequent first."""
+        import json
+
+        from pvasm.check.rule import every_rule
+
+        counts = Counter((diagnostic.code, diagnostic.severity) for diagnostic in self.found)
+        rules = every_rule()
+        lines = []
+        for (code, severity), count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+            title = rules[code].title
+            if self._style.format == "json":
+                lines.append(json.dumps({"code": code, "severity": severity, "count": count, "title": title}))
+            else:
+                lines.append(f"{count:>6}  {code}  {severity:<7}  {title}")
+        return "".join(f"{line}\n" for line in lines)
+
+
+def _renderer(style: Style) -> Callable[[Diagnostic], str] | None:
+    """What makes text of one diagnostic; None for a format that tells all at once."""
+    if style.format == "text":
+        from pvasm.report import text
+
+        return lambda diagnostic: text.render(diagnostic, color=style.color)
+    if style.format == "json":
+        from pvasm.report import json
+
+        return json.render
+    if style.format == "github":
+        from pvasm.report import github
+
+        return github.render
+    if style.format == "gcc":
+        from pvasm.report import gcc
+
+        return gcc.render
+    return None

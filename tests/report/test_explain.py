@@ -1,0 +1,41 @@
+"""What is said of a rule is all that its class says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pvasm.check.rule import InstanceRule, Rule, every_rule
+from pvasm.report import explain
+
+RULES = list(every_rule().values())
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_all_is_said(rule: Rule | InstanceRule) -> None:
+    shown = explain.render(rule)
+    first, *_ = shown.splitlines()
+    assert first.startswith(f"{rule.code}: {rule.title} ({rule.severity}")
+    assert ("off" in first.rsplit("(", 1)[1]) is not rule.on_by_default
+    assert squeezed(rule.__doc__ or "") in squeezed(shown)
+    flagged, good = shown.split("\n  Not flagged:\n")
+    for part, examples in ((flagged, rule.invalid), (good, rule.valid)):
+        for example in examples:
+            assert squeezed(example) in squeezed(part)
+
+
+def test_the_list_has_a_line_a_rule() -> None:
+    lines = explain.render_list(RULES).splitlines()
+    assert [line.split()[0] for line in lines] == [rule.code for rule in RULES]
+    assert all(line.endswith(rule.title) for line, rule in zip(lines, RULES, strict=True))
+
+
+def test_json() -> None:
+    rows = [json.loads(line) for line in explain.render_json(RULES).splitlines()]
+    assert [row["code"] for row in rows] == [rule.code for rule in RULES]
+    assert rows[0]["invalid"] == list(RULES[0].invalid)
