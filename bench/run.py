@@ -33,6 +33,12 @@ from tests.corpus.build import Corpus, CorpusError, corpus
 
 SYNTHETIC = (20_000, 110_000, 200_000)  # lines of the synthetic files: two steps of one length
 
+# What is checked: what the kernel's way looks for as well; and all that is on by default, for two instances.
+CHECKS = {
+    "instructions alone": ("--select", "PV001,PV002,PV003,PV901"),
+    "all rules, two instances": ("--instance", "native", "--instance", "xen"),
+}
+
 GENERAL = r"[a-z][a-z0-9_]*"
 CONTROL = ("ifa", "itir", "isr", "iha", "iim", "iip", "ipsr", "ivr")
 SENSITIVE = (  # thirty extended regular expressions
@@ -74,22 +80,26 @@ class Bench:
     scratch: Path
     runs: int
 
-    def three_ways(self) -> tuple[float, float, float]:
-        """Median seconds for all files: the kernel's way; `pvasm check` with an empty cache; with a filled one.
+    def kernel_and_checks(self) -> tuple[float, dict[str, tuple[float, float]]]:
+        """Median seconds for all files: the kernel's way; and the checks of CHECKS, with an empty and a filled cache.
 
-        The three take turns, so that whatever else the machine does slows all of them.
+        All take turns, so that whatever else the machine does slows all of them.
         """
-        script, cache = self._kernel_way(), self._fresh_cache()
+        script = self._kernel_way()
+        caches = {name: self._fresh_cache() for name in CHECKS}
         turns = [
-            (
+            [
                 seconds_of_shell(script),
-                check(self._raw_files(), self._fresh_cache()).seconds,
-                check(self._raw_files(), cache).seconds,
-            )
+                *(
+                    check(self._raw_files(), cache, options).seconds
+                    for name, options in CHECKS.items()
+                    for cache in (self._fresh_cache(), caches[name])
+                ),
+            ]
             for _ in range(1 + self.runs)
         ]
-        kernel, cold, warm = (statistics.median(column) for column in zip(*turns[1:], strict=True))
-        return kernel, cold, warm
+        kernel, *checks = (statistics.median(column) for column in zip(*turns[1:], strict=True))
+        return kernel, {name: (checks[2 * at], checks[2 * at + 1]) for at, name in enumerate(CHECKS)}
 
     def _kernel_way(self) -> str:
         """A shell script that runs one program after the other, as make would."""
@@ -145,9 +155,9 @@ def seconds_of_shell(script: str) -> float:
     return seconds
 
 
-def check(paths: Iterable[Path], cache: Path) -> Run:
+def check(paths: Iterable[Path], cache: Path, options: Iterable[str] = ()) -> Run:
     """`pvasm check` of some files. It must end with something found (status 1) or nothing (0), and no complaint."""
-    command = [str(Path(sys.executable).parent / "pvasm"), "check", *map(str, paths)]
+    command = [str(Path(sys.executable).parent / "pvasm"), "check", *options, *map(str, paths)]
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PVASM_CACHE_DIR": str(cache)}
     with tempfile.TemporaryFile() as complaints:
         start = time.perf_counter()
@@ -177,7 +187,7 @@ def concatenate(paths: Iterable[Path], at_least: int, target: Path) -> int:
 
 def report(bench: Bench) -> str:
     """The tables, in Markdown."""
-    kernel, cold, warm = bench.three_ways()
+    kernel, checks = bench.kernel_and_checks()
     files = bench.check_synthetic()
     first, second = (
         (longer.cpu_seconds - shorter.cpu_seconds) / (more - fewer)
@@ -188,10 +198,13 @@ def report(bench: Bench) -> str:
         f"| {len(bench.corpus.files)} files, {total:,} lines | seconds | ratio |",
         "| --- | ---: | ---: |",
         f"| preprocessor, sed, assembler | {kernel:.2f} | 1.00 |",
-        f"| `pvasm check`, cold | {cold:.2f} | {cold / kernel:.2f} |",
-        f"| `pvasm check`, warm | {warm:.2f} | {warm / kernel:.2f} |",
+        *(
+            f"| `pvasm check`, {name}, {state} | {seconds:.2f} | {seconds / kernel:.2f} |"
+            for name, both in checks.items()
+            for state, seconds in zip(("cold", "warm"), both, strict=True)
+        ),
         "",
-        "| one file, no cache | seconds | processor seconds | lines a second | peak memory |",
+        "| one file, all rules, no cache | seconds | processor seconds | lines a second | peak memory |",
         "| ---: | ---: | ---: | ---: | ---: |",
         *(
             f"| {lines:,} lines | {run.seconds:.2f} | {run.cpu_seconds:.2f} | {lines / run.seconds:,.0f} "

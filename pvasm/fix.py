@@ -1,22 +1,29 @@
 """Mending files: the edits that rules propose, made as long as there are any, and never to anything else.
 
-What would break an instance's expansion of the file is left as it was.
+What would break an instance's expansion of the file is left as it was, and so is what a suppression hides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
+from pvasm.check.checker import Checker, is_instance_file
+from pvasm.check.engine import findings
 from pvasm.check.rule import Rule
+from pvasm.check.run import chosen_sources, is_ignored
+from pvasm.check.settings import Settings
 from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError
 from pvasm.expand import ExpandErrors, expand
+from pvasm.expand.headers import included
+from pvasm.files import write_atomically
 from pvasm.syntax.document import Document
-from pvasm.text import Edit, apply_edits
+from pvasm.text import Edit, apply_edits, encode, read_text, shown_name
 
 _MAX_PASSES = 10
+_NEIGHBOURS = 16
 
 MakeSubject = Callable[[str], Subject]
 """From a text to the subject that rules look at."""
@@ -45,17 +52,18 @@ def fix(text: str, make_subject: MakeSubject, rules: Sequence[Rule]) -> Fixed:
     return Fixed(text, number, subject)
 
 
-def _proposed(subject: Subject, rules: Iterable[Rule]) -> list[tuple[Edit, ...]]:
+def _proposed(subject: Subject, rules: Sequence[Rule]) -> list[tuple[Edit, ...]]:
     """The edits of all findings that have some; of those that touch the same text, the first."""
-    found: list[tuple[Edit, ...]] = []
+    proposed = sorted(finding.edits for _, finding in findings(subject, rules, find_unused=False) if finding.edits)
     taken: list[tuple[int, int]] = []
-    for rule in rules:
-        for finding in rule.check(subject):
-            spans = [(edit.start, edit.end) for edit in finding.edits]
-            if spans and not any(start < end_ and start_ < end for start, end in spans for start_, end_ in taken):
-                found.append(finding.edits)
-                taken += spans
-    return found
+    kept = []
+    for edits in proposed:
+        spans = [(edit.start, edit.end) for edit in edits]
+        # In the order of the text: what overlaps does so with the last ones taken.
+        if not any(start < end_ and start_ < end for start, end in spans for start_, end_ in taken[-_NEIGHBOURS:]):
+            kept.append(edits)
+            taken += spans
+    return kept
 
 
 def _accepted(
@@ -63,10 +71,12 @@ def _accepted(
 ) -> list[tuple[Edit, ...]]:
     """The edits after which every instance can expand the text as well as it could before."""
     while edits:
+        if _errors(before):
+            return edits  # it cannot be expanded as it is
         subject = make_subject(apply_edits(text, [edit for several in edits for edit in several]))
         places = _places(edits)
         bad = set()
-        for line, column in _errors(subject) if not _errors(before) else ():
+        for line, column in _errors(subject):
             bad |= {
                 number
                 for number, (start, end) in enumerate(places)
@@ -106,3 +116,87 @@ def _errors(subject: Subject) -> list[tuple[int, int]]:
         except PvasmError:
             continue
     return found
+
+
+# ------------------------------------------------------------------------------------------------ files
+
+
+def fixable_sources(paths: Sequence[str], settings: Settings, errors: list[PvasmError]) -> list[str]:
+    """The files that `paths` mean and that can be mended; what cannot be found goes to `errors`."""
+    sources = chosen_sources(paths, settings._replace(cpp=None), errors)
+    return [source.path for source in sources if not is_instance_file(source.path)]
+
+
+class Outcome(Struct, frozen=True):
+    """What became of a file: its text before and after, how many findings were mended, and why others were not.
+
+    `reasons` are details to show with a finding, by its line, column and code in the text after.
+    """
+
+    path: str
+    before: str
+    after: str
+    number: int
+    reasons: Mapping[tuple[int, int, str], tuple[str, ...]]
+
+    def diff(self) -> str:
+        """The changes as a unified diff; empty if there are none."""
+        from difflib import unified_diff
+
+        if self.before == self.after:
+            return ""
+        before, after = (text.splitlines(keepends=True) for text in (self.before, self.after))
+        # A path that leads out of the folder has no place in a patch; what a person then gets is the file's name.
+        name = self.path.lstrip("/")
+        lines = unified_diff(before, after, f"a/{name}", f"b/{name}")
+        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+class Fixer:
+    """Mends files, one at a time, by the rules that the settings select.
+
+    Files are read as they stand, whether the settings ask for the C preprocessor or not; but its folders of headers
+    are where macros are looked for.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.checker = Checker(settings._replace(cpp=None))
+        self.directories = settings.cpp.include_directories if settings.cpp is not None else ()
+        self._headers: dict[str, Document | None] = {}
+
+    def outcome(self, path: str) -> Outcome:
+        """What mending makes of a file, which stays as it is. Raises PvasmError if it cannot be read."""
+        before = read_text(path)
+        shown = shown_name(path)
+        rules = [rule for rule in self.checker.rules if not is_ignored(self.settings, rule.code, shown)]
+        headers: list[Document] | None = None
+
+        def make_subject(text: str) -> Subject:
+            nonlocal headers
+            subject = self.checker.subject(text, shown)
+            if headers is None:
+                headers = included(subject.document, self.directories, self.checker.parser, self._headers)
+            subject.headers = tuple(headers)
+            subject.fixing = True
+            return subject
+
+        first = make_subject(before)
+        if not first.named and not first.holds_assembly():
+            return Outcome(shown, before, before, 0, {})
+        if first.holds_c:
+            rules = [rule for rule in rules if rule.in_mixed_headers]
+        fixed = fix(before, make_subject, rules)
+        document = fixed.subject.document
+        reasons = {}
+        for rule, finding in findings(fixed.subject, rules, find_unused=False):
+            if finding.details:
+                place = document.place(finding.start)
+                reasons[place.line, place.column, rule.code] = finding.details
+        return Outcome(shown, before, fixed.text, fixed.number, reasons)
+
+
+def write_outcome(outcome: Outcome) -> None:
+    """Puts a mended text in the place of the file. Raises PvasmError, with the file as it was, if that cannot be."""
+    if outcome.after != outcome.before:
+        write_atomically(outcome.path, encode(outcome.after))

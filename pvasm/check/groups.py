@@ -14,8 +14,10 @@ from pvasm.check.flow import Literals, Worlds
 from pvasm.check.rule import Finding
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Graph, Node
-from pvasm.ia64 import Register, Resource
+from pvasm.ia64 import Register
 from pvasm.ia64.dependencies import Dependencies, Relation, Violation
+from pvasm.ia64.hazards import ends_group
+from pvasm.ia64.positions import Misplaced, Positions
 from pvasm.paravirt.environments import known_macros
 
 _MAX_STATES = 4  # ways on which a group is followed at a time
@@ -23,13 +25,13 @@ _KINDS: dict[str, Relation] = {"mutex": "mutex", "clear": "clear", "imply": "imp
 
 
 class GroupFinding(Struct, frozen=True):
-    """A violation between two steps of a variant.
+    """What is wrong between two steps of a variant.
 
-    `start` and `end` are the span to report; `instances` those in whose variants it is. `what` are the two
-    instructions, `lines` the expansion that they stand in or beside.
+    `start` and `end` are the span to report; `instances` those in whose variants it is. `lines` are the expansion that
+    the two stand in or beside. `violation` is of a dependency, or the position of the first or the second step.
     """
 
-    violation: Violation
+    violation: Violation | Misplaced
     start: int
     end: int
     first: Node
@@ -38,9 +40,19 @@ class GroupFinding(Struct, frozen=True):
     lines: tuple[str, ...]
 
     @property
-    def is_register_in_group(self) -> bool:
-        """Whether it is a register that one instruction of a group writes, and another reads or writes."""
-        return self.violation.same_group and isinstance(self.violation.resource, Register)
+    def kind(self) -> str:
+        """`RAW`, `WAW` or `WAR` between registers of a group, `position`, or `serialization`."""
+        found = self.violation
+        if isinstance(found, Misplaced):
+            return "position"
+        if found.kind == "WAR" or (found.same_group and isinstance(found.resource, Register)):
+            return found.kind
+        return "serialization" if found.needs != "stop" else "other"
+
+    @property
+    def needs(self) -> str:
+        """What must stand between the two: `stop`, `srlz.d` or `srlz.i`."""
+        return "stop" if isinstance(self.violation, Misplaced) else self.violation.needs
 
     @property
     def earlier(self) -> str:
@@ -54,9 +66,11 @@ class GroupFinding(Struct, frozen=True):
 
     @property
     def resource(self) -> str:
-        """The name of the register or resource."""
-        resource = self.violation.resource
-        return resource.text if isinstance(resource, Register) else resource
+        """The name of the register or resource; `first` or `last` for a position."""
+        found = self.violation
+        if isinstance(found, Misplaced):
+            return found.must_be
+        return found.resource.text if isinstance(found.resource, Register) else found.resource
 
     def finding(self, message: str) -> Finding:
         """The finding with this message."""
@@ -69,61 +83,74 @@ class GroupFinding(Struct, frozen=True):
         )
 
 
-_Key = tuple[str, Resource, int, int, str, str]
-
-
 def find_violations(subject: Subject) -> list[GroupFinding]:
-    """The violations in the variants of a document, in the order of its text."""
+    """What is wrong in the groups of a document's variants, in the order of its text."""
     instances = subject.instances
     program = subject.program
     text = subject.document.text
     alike = not program.ops_used and not any(instance.defines in text for instance in instances)
-    found: dict[_Key, tuple[Violation, Graph, list[str]]] = {}
+    found: dict[tuple[object, ...], tuple[Violation | Misplaced, Graph, list[str]]] = {}
     for instance in instances[:1] if alike else instances:
         graph = program.graph(known_macros([instance]), instance)
         for violation in _violations(graph):
-            first, second = graph.nodes[violation.first], graph.nodes[violation.second]
-            key = (
-                violation.kind,
-                violation.resource,
-                *_identity(first, second),
-                first.text,
-                second.text,
-            )
+            key = (*_what(violation), *(_identity(graph.nodes[index]) for index in _pair(violation)))
             found.setdefault(key, (violation, graph, []))[2].append(instance.name)
-    names = tuple(instance.name for instance in instances)
     in_bodies = {
-        (violation.kind, violation.resource, graph.nodes[violation.first].text, graph.nodes[violation.second].text)
+        (*_what(violation), *(graph.nodes[index].text for index in _pair(violation)))
         for violation, graph, _ in found.values()
-        if graph.nodes[violation.second].macro is not None
+        if graph.nodes[_pair(violation)[1]].macro is not None
     }
+    names = [instance.name for instance in instances]
     findings = []
     for violation, graph, where in found.values():
-        first, second = graph.nodes[violation.first], graph.nodes[violation.second]
-        told = (violation.kind, violation.resource, first.text, second.text) in in_bodies
-        if told and second.inlined and second.macro is None:
-            continue
-        is_late = second.op is not None or first.op is None or not violation.same_group
-        place = second if is_late else first
-        concerned = names if alike else tuple(dict.fromkeys(where))
-        is_plain = place.op is None and not place.inlined and concerned == names
-        lines = () if is_plain else tuple(_lines(graph, violation, subject))
-        parting = [name for name in names if name not in concerned]
-        if parting and violation.kind == "RAW" and _has_op_between(graph, violation):
-            # What the group's instructions read was the old value; a stop makes it the new one.
-            parted = f"in {', '.join(parting)} a stop of an expansion parts the two: there it reads the new value"
-            lines = (*lines, parted)
-        findings.append(GroupFinding(violation, place.start, place.end, first, second, concerned, lines))
+        first, second = (graph.nodes[index] for index in _pair(violation))
+        told = (*_what(violation), first.text, second.text) in in_bodies
+        if not (told and second.inlined and second.macro is None):
+            findings.append(_finding(subject, violation, graph, names, names if alike else where))
     return sorted(findings, key=lambda each: (each.start, each.end))
 
 
-def _has_op_between(graph: Graph, violation: Violation) -> bool:
-    return any(node.op is not None for node in graph.nodes[violation.first + 1 : violation.second])
+def _finding(
+    subject: Subject, violation: Violation | Misplaced, graph: Graph, names: Sequence[str], where: Sequence[str]
+) -> GroupFinding:
+    pair = _pair(violation)
+    first, second = (graph.nodes[index] for index in pair)
+    same_group = isinstance(violation, Misplaced) or violation.same_group
+    place = second if second.op is not None or first.op is None or not same_group else first
+    if isinstance(violation, Misplaced):
+        place = graph.nodes[violation.name]
+    concerned = tuple(dict.fromkeys(where))
+    lines: tuple[str, ...] = ()
+    if place.op is not None or place.inlined or len(concerned) < len(names):
+        lines = tuple(_lines(graph, *pair, subject))
+    parting = [name for name in names if name not in concerned]
+    if parting and _what(violation)[0] == "RAW" and _has_op_between(graph, *pair):
+        # What the group's instructions read was the old value; a stop makes it the new one.
+        parted = f"in {', '.join(parting)} a stop of an expansion parts the two: there it reads the new value"
+        lines = (*lines, parted)
+    return GroupFinding(violation, place.start, place.end, first, second, concerned, lines)
 
 
-def _identity(first: Node, second: Node) -> tuple[int, int]:
-    """What tells a pair of steps from others, in every instance alike: where they stand."""
-    return first.start, second.start
+def _what(violation: Violation | Misplaced) -> tuple[object, object]:
+    if isinstance(violation, Misplaced):
+        return "position", violation.must_be
+    return violation.kind, violation.resource
+
+
+def _pair(violation: Violation | Misplaced) -> tuple[int, int]:
+    """The indexes of the two steps, in the order of the text."""
+    if isinstance(violation, Misplaced):
+        return min(violation.name, violation.other), max(violation.name, violation.other)
+    return violation.first, violation.second
+
+
+def _has_op_between(graph: Graph, first: int, second: int) -> bool:
+    return any(node.op is not None for node in graph.nodes[first + 1 : second])
+
+
+def _identity(node: Node) -> tuple[int, str]:
+    """What tells a step from others, in every instance alike: where it stands, and what it says."""
+    return node.start, node.text
 
 
 class _State(Struct):
@@ -133,27 +160,33 @@ class _State(Struct):
     """
 
     dependencies: Dependencies
+    positions: Positions
     world: Literals = frozenset()
     blind: bool = False
 
     def copy(self) -> _State:
-        return _State(self.dependencies.copy(), self.world, self.blind)
+        return _State(self.dependencies.copy(), self.positions.copy(), self.world, self.blind)
 
 
-def _violations(graph: Graph) -> Iterator[Violation]:
+def _violations(graph: Graph) -> Iterator[Violation | Misplaced]:
     """The violations on any way through a graph, each once."""
     nodes = graph.nodes
     worlds = Worlds(nodes)
     arriving: dict[int, list[_State]] = {}
-    seen: set[tuple[str, Resource, int, int]] = set()
+    seen: set[tuple[object, ...]] = set()
     for index, node in enumerate(nodes):
-        states = arriving.pop(index, None) or [_State(Dependencies())]
+        states = arriving.pop(index, None) or [_State(Dependencies(), Positions())]
         if node.conditions or len(states) > 1:
             states = list(_entered(states, worlds, node))[:_MAX_STATES]
         for state in states:
             for violation in _feed(state, node, index):
-                key = (violation.kind, violation.resource, violation.first, violation.second)
-                if key not in seen and _is_known(state, nodes[violation.first], node):
+                if isinstance(violation, Misplaced):
+                    key: tuple[object, ...] = violation
+                elif _is_known(state, nodes[violation.first], node):
+                    key = (violation.kind, violation.resource, violation.first, violation.second)
+                else:
+                    continue
+                if key not in seen:
                     seen.add(key)
                     yield violation
         if node.kind == "stop" and not node.conditions:
@@ -189,29 +222,37 @@ def _predicate_text(node: Node) -> str:
     return node.text.partition(")")[0].strip(" (\t")
 
 
-def _feed(state: _State, node: Node, index: int) -> Sequence[Violation]:
+def _feed(state: _State, node: Node, index: int) -> Sequence[Violation | Misplaced]:
     """Has the state take note of a step; what is wrong with it."""
     kind = node.kind
-    dependencies = state.dependencies
     if kind == "instruction":
         assert node.resolved is not None
-        return dependencies.instruction(node.resolved, index)
+        misplaced = state.positions.instruction(node.resolved, index)
+        violations = state.dependencies.instruction(node.resolved, index)
+        return [*violations, *misplaced] if misplaced else violations
     if kind == "stop":
-        dependencies.stop()
+        state.dependencies.stop()
+        state.positions.stop()
     elif kind == "label":
-        dependencies.label()
+        state.dependencies.label()
     elif kind == "directive":
         _direct(state, node)
     elif kind in ("opaque", "op", "end"):
-        dependencies.barrier()
+        state.dependencies.barrier()
+        if node.op is None:  # an rfi that is an op's still has to be the last of its group
+            state.positions.barrier()
         state.blind = True
     return ()
 
 
 def _direct(state: _State, node: Node) -> None:
     """What a directive tells the assembler of predicates, spills and functions."""
-    if node.name == ".proc":
-        state.blind = False
+    if ends_group(node.name):
+        state.dependencies.stop()
+        state.positions.stop()
+        state.blind = state.blind and node.name != ".proc"
+    elif node.name == ".regstk" and len(node.arguments) == 4 and node.arguments[3].strip().isdecimal():
+        state.dependencies.rotating = int(node.arguments[3])
     elif node.name == ".mem.offset" and node.arguments and node.arguments[0].strip().isdecimal():
         state.dependencies.spill_offset(int(node.arguments[0]))
     elif node.name == ".pred.safe_across_calls":
@@ -247,10 +288,9 @@ def _shown(node: Node) -> str:
     return f"`{' '.join(node.text.split())}'"
 
 
-def _lines(graph: Graph, violation: Violation, subject: Subject) -> Iterator[str]:
-    """The lines from the first step to the second as the variant has them, the two marked."""
+def _lines(graph: Graph, first: int, second: int, subject: Subject) -> Iterator[str]:
+    """The lines from one step to another as the variant has them, the two marked, with the whole expansions around."""
     nodes = graph.nodes
-    first, second = violation.first, violation.second
     start, end = first, second
     while start > 0 and nodes[start].invocation >= 0 and nodes[start - 1].invocation == nodes[start].invocation:
         start -= 1
@@ -258,8 +298,6 @@ def _lines(graph: Graph, violation: Violation, subject: Subject) -> Iterator[str
         end += 1
     for index in range(start, end + 1):
         node = nodes[index]
-        if not node.text:
-            continue
-        mark = ">" if index in (first, second) else " "
-        line = subject.document.place(node.start).line
-        yield f"{mark} {line:5}  {' '.join(node.text.split())}"
+        if node.text:
+            mark = ">" if index in (first, second) else " "
+            yield f"{mark} {subject.document.place(node.start).line:5}  {' '.join(node.text.split())}"

@@ -58,9 +58,9 @@ def by_us(text: str) -> Found:
     document = read_document(PARSER, re.sub(r"^#.*$", "", text, flags=re.MULTILINE), "t.s", preprocessed=True)
     subject = Subject(document, CATALOG, known_macros(), ("native",))
     return {
-        (document.place(found.start).line, found.violation.kind, found.resource)
+        (document.place(found.start).line, found.kind, found.resource)
         for found in subject.violations
-        if found.is_register_in_group and found.violation.kind != "WAR"
+        if found.kind in ("RAW", "WAW")
     }
 
 

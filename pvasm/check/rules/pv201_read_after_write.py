@@ -39,7 +39,7 @@ class ReadAfterWrite(Rule):
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every register that is read in the group in which it is written before."""
         for found in subject.violations:
-            if found.violation.kind == "RAW" and found.is_register_in_group:
+            if found.kind == "RAW":
                 yield found.finding(
                     f"{found.later} reads {found.resource}, which {found.earlier} writes in the same group"
                 )

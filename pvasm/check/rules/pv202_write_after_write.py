@@ -36,5 +36,5 @@ class WriteAfterWrite(Rule):
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every register that is written twice in a group."""
         for found in subject.violations:
-            if found.violation.kind == "WAW" and found.is_register_in_group:
+            if found.kind == "WAW":
                 yield found.finding(f"{found.later} writes {found.resource}, as {found.earlier} does in the same group")

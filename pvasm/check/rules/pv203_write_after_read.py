@@ -28,7 +28,7 @@ class WriteAfterRead(Rule):
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every register that is written after a read that forbids it."""
         for found in subject.violations:
-            if found.violation.kind == "WAR":
+            if found.kind == "WAR":
                 yield found.finding(
                     f"{found.later} writes {found.resource}, which {found.earlier} reads in the same group"
                 )

@@ -35,6 +35,6 @@ class MissingSerialization(Rule):
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every instruction that stands before the serialization which it needs."""
         for found in subject.violations:
-            if found.violation.needs != "stop" and not found.is_register_in_group:
-                due = f"{found.violation.needs} is due between"
+            if found.kind == "serialization":
+                due = f"{found.needs} is due between"
                 yield found.finding(f"{found.later} may not see {found.resource} as {found.earlier} leaves it: {due}")

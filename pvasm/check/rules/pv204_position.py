@@ -1,0 +1,46 @@
+"""PV204: an instruction in the wrong place of its instruction group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+
+class Position(Rule):
+    """Some instructions must be the first or the last of their group.
+
+    `alloc` must be the first; `cover`, `rfi`, `bsw`, `itc` and others the last: elsewhere, what the processor does is
+    undefined. GNU as puts the stop there by itself, and hand-written code relies on that; so this is off unless
+    selected, for code that other assemblers read. Every instance's variant is looked at. Put a stop between. (SDM vol.
+    3, the pages of these instructions.)
+    """
+
+    code = "PV204"
+    title = "instruction in the wrong place of its group"
+    severity = "note"
+    on_by_default = False
+    in_mixed_headers = False
+    invalid = (
+        "\tmov r8 = r9\n\talloc r10 = ar.pfs, 0, 0, 0, 0 ;; // <--",
+        "\tcover // <--\n\tmov r8 = r9 ;;",
+        "\tCOVER // <--\n\tmov r8 = r9 ;;",
+        "\tRFI // <--\n\tmov r8 = r9 ;;",
+    )
+    valid = (
+        "mov r8 = r9 ;;\n\talloc r10 = ar.pfs, 0, 0, 0, 0 ;;",
+        "cover ;;\n\tmov r8 = r9 ;;",
+        "COVER\n\t;;\n\tmov r8 = r9 ;;",
+        ";;\n\talloc r10 = ar.pfs, 0, 0, 0, 0\n\tmov r8 = r9 ;;",
+        "rfi\n\t;;",
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every instruction that stands elsewhere than it must."""
+        for found in subject.violations:
+            if found.kind == "position":
+                is_first = found.resource == "first"
+                what, other = (found.later, found.earlier) if is_first else (found.earlier, found.later)
+                side = "before" if is_first else "after"
+                yield found.finding(f"{what} must be the {found.resource} of its group; {other} stands {side} it")
