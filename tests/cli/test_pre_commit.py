@@ -12,10 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
-from tests.cli.command import pvasm
 from tests.oracle import require_tool
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -99,8 +97,6 @@ def test_a_bad_file_is_not_committed(tmp_path: Path) -> None:
 
 
 def test_a_bad_file_is_mended(tmp_path: Path) -> None:
-    if "--fix" not in pvasm("check", "--help").output:
-        pytest.skip("pvasm check --fix is not there yet")
     repository = Repository(tmp_path, "pvasm-fix")
     assert "files were modified by this hook" in repository.commit(bad_S=BAD, ok=False)
     assert (repository.folder / "bad.S").read_text() == GOOD
