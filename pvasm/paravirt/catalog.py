@@ -54,13 +54,17 @@ class Op(Struct, frozen=True):
 
 
 class Catalog(Struct, frozen=True):
-    """All ops by name, and what else their patterns speak of."""
+    """All ops by name, and what else their patterns speak of.
+
+    `tables` are the C tables that an instance fills: for each its members, and whether one may be null.
+    """
 
     path: str
     ops: Mapping[str, Op]
     constants: Mapping[str, str]
     operand_macros: Mapping[str, str]
     kernel_registers: Mapping[str, int]
+    tables: Mapping[str, Mapping[str, bool]] = {}
 
     def replaced(self, op: Op, arguments: Mapping[str, str], constants: Mapping[str, str] | None = None) -> str:
         """The instructions that `op` stands for, with these arguments, on one line.

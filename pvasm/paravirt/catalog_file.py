@@ -29,6 +29,13 @@ class _OpEntry(Struct, forbid_unknown_fields=True):
     extension: bool = False
 
 
+class _TableEntry(Struct, forbid_unknown_fields=True):
+    """One C table as the file has it."""
+
+    must_be_set: list[str] = []
+    may_be_null: list[str] = []
+
+
 class _CatalogFile(Struct, forbid_unknown_fields=True):
     """The file as a whole."""
 
@@ -37,6 +44,7 @@ class _CatalogFile(Struct, forbid_unknown_fields=True):
     operand_macros: dict[str, str] = {}
     kernel_registers: dict[str, int] = {}
     extension: bool = False
+    tables: dict[str, _TableEntry] = {}
 
 
 def read_catalog(path: Path) -> Catalog:
@@ -68,7 +76,11 @@ def read_catalog(path: Path) -> Catalog:
             place[0],
         )
     registers = {word: int(number) for word, number in file.kernel_registers.items()}
-    return Catalog(name, ops, file.constants, file.operand_macros, registers)
+    tables = {
+        table: {**dict.fromkeys(entry.must_be_set, False), **dict.fromkeys(entry.may_be_null, True)}
+        for table, entry in file.tables.items()
+    }
+    return Catalog(name, ops, file.constants, file.operand_macros, registers, tables)
 
 
 def _parameters(node: Node, name: str, path: str) -> tuple[Parameter, ...]:

@@ -1,12 +1,17 @@
-"""What a template yielded, looked at as assembly: whether it can take an op's place wherever that stands."""
+"""What a template yielded, looked at as assembly: whether it can take an op's place wherever that stands, and what its
+instructions read and write.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
+from typing import Final, NamedTuple
 
-from pvasm.ia64 import is_mnemonic
+from pvasm.ia64 import MemoryOperand, OperandError, Register, Resolved, Resource, Scope, is_mnemonic, resolve
+from pvasm.ia64.operands import IndexedRegister
+from pvasm.ia64.resources import whole
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
@@ -15,6 +20,11 @@ from pvasm.syntax.parser import Parser
 _STEERING = re.compile(r"\.(?:if\w*|else\w*|endif|macro|endm|rept|irpc?|endr|exitm|purgem|include|end|(?:no)?altmacro)")
 _STRING = re.compile(r'"(?:\\[^\n]|[^"\\\n])*"')
 _WORD = re.compile(r"(?<![\w.$\\])[A-Za-z_][\w.$]*")
+
+# Registers that the register stack engine keeps: instructions read and write them beside what they are about.
+_ENGINE: Final = frozenset(Register("ar", number) for number in (16, 17, 18, 19))
+_FILES: Final = ("r", "p", "b", "f", "ar")
+_INDEXED: Final = frozenset({"RR", "PKR", "DBR", "IBR", "PMC", "PMD", "MSR"})
 
 
 @cache
@@ -55,3 +65,95 @@ def _refused(syntax: tree.Syntax) -> str | None:
         case tree.Directive(name=name) if _STEERING.fullmatch(name):
             return f"{name} would steer the assembler beyond the op"
     return None
+
+
+# ------------------------------------------------------------------------------------ statements
+
+
+class Line(NamedTuple):
+    """One statement of an expansion: its line in the template, its text, what it is, and the instruction, resolved."""
+
+    number: int
+    text: str
+    syntax: tree.Syntax
+    resolved: Resolved | None
+
+
+_STATEMENTS: dict[str, tuple[tuple[tree.Syntax, str, Resolved | OperandError | None], ...]] = {}
+_MOST_KEPT: Final = 20_000
+
+
+def read_lines(lines: Sequence[tuple[int, str]]) -> list[Line]:
+    """The statements of an expansion's lines, which are given with their lines in the template.
+
+    Raises OperandError for what is no instruction that there is.
+    """
+    found = []
+    for number, text in lines:
+        for syntax, source, resolved in _statements(text):
+            if isinstance(resolved, OperandError):
+                raise OperandError(f"`{source[:60]}': {resolved.message}", number, number)
+            found.append(Line(number, source, syntax, resolved))
+    return found
+
+
+def _statements(text: str) -> tuple[tuple[tree.Syntax, str, Resolved | OperandError | None], ...]:
+    known = _STATEMENTS.get(text)
+    if known is None:
+        document = read_document(_parser(), text, preprocessed=True)
+        known = tuple(
+            (statement.syntax, document.source(statement), _resolved(statement.syntax))
+            for statement in document.statements
+        )
+        if len(_STATEMENTS) > _MOST_KEPT:
+            _STATEMENTS.clear()
+        _STATEMENTS[text] = known
+    return known
+
+
+def _resolved(syntax: tree.Syntax) -> Resolved | OperandError | None:
+    if not isinstance(syntax, tree.Instruction):
+        return None
+    try:
+        return resolve(syntax, Scope())
+    except OperandError as error:
+        return error
+
+
+def register_effects(resolved: Resolved) -> tuple[frozenset[Resource], frozenset[Resource]]:
+    """The registers that an instruction reads and writes, the ones that it names and the others that matter.
+
+    Fields of the psr count as registers where they are written, and whole indexed files do.
+    """
+    named = frozenset(cell for register in _registers(resolved) for cell in whole(register))
+    reads = frozenset(cell for cell in resolved.reads if cell in named or _matters(cell))
+    return reads, frozenset(cell for cell in resolved.writes if is_cell(cell))
+
+
+def _registers(resolved: Resolved) -> Iterator[Register]:
+    """The registers among the operands, and those in brackets."""
+    for value in resolved.operands:
+        register = register_of(value)
+        if register is not None:
+            yield register
+
+
+def register_of(value: object) -> Register | None:
+    """The register that an operand is, or has in brackets; None for any other operand."""
+    if isinstance(value, MemoryOperand):
+        value = value.base
+    elif isinstance(value, IndexedRegister):
+        value = value.index
+    return value if isinstance(value, Register) else None
+
+
+def is_cell(resource: Resource) -> bool:
+    """Whether a resource is something that holds a value: no cache, no memory, nothing of the stack engine's."""
+    if isinstance(resource, Register):
+        return True
+    return resource == "CFM" or resource in _INDEXED or resource.startswith(("psr.", "fpsr."))
+
+
+def _matters(resource: Resource) -> bool:
+    """Whether an instruction that reads a resource without naming it depends on what code has put there."""
+    return isinstance(resource, Register) and resource.file in _FILES and resource not in _ENGINE

@@ -10,9 +10,9 @@ are counted, the fewer the longer the template.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import RegisterNotKnownError, TemplateArgument
@@ -28,6 +28,9 @@ MAX_STEPS = 10_000  # of all loops together
 MAX_WORK = 1_000_000  # steps, times the characters of the template
 _MAX_INTEGER = 1 << 128
 
+# What Python raises for source that is nested too deep, or too large.
+_TOO_MUCH = (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError)
+
 _CONSTRUCTS = frozenset(
     (
         *("Template", "Output", "TemplateData", "Name", "Const", "If", "For", "Assign", "Compare"),
@@ -37,6 +40,20 @@ _CONSTRUCTS = frozenset(
 )
 _ATTRIBUTES = frozenset({"number"})
 _TESTS = frozenset({"even", "odd"})
+
+
+# In a template that is compiled to tell places, a line's number stands between these; no text can hold them itself.
+_PLACE_START, _PLACE_END = "\x01", "\x02"
+
+
+class Placed(NamedTuple):
+    """What a template yielded: each line with that of the template it comes from (from 1), and what that took.
+
+    `work` counts the lines and the steps of loops.
+    """
+
+    lines: tuple[tuple[int, str], ...]
+    work: int
 
 
 class _RefusedError(Exception):
@@ -123,13 +140,49 @@ class Template:
         self._path = path
         self._names = frozenset(names)
         self._compiled: JinjaTemplate | None = None
+        self._placing: JinjaTemplate | None = None
+
+    @property
+    def source(self) -> str:
+        """The template's text."""
+        return str(self._node.value)
+
+    def place(self, line: int | None = None) -> tuple[int, int]:
+        """The line and column in the file of a line of the template (from 1), or of its first."""
+        node = self._node
+        return (node.line + (line or 1), 1) if node.is_block else (node.line, node.column)
 
     def error(self, message: str, line: int | None = None) -> PvasmError:
         """The error about a line of the template (from 1), or about all of it."""
-        node = self._node
-        if not node.is_block:
-            return fault(message, self._file, (node.line, node.column), self._path)
-        return fault(message, self._file, (node.line + (line or 1), 1), self._path)
+        return fault(message, self._file, self.place(line), self._path)
+
+    def undeclared(self) -> Iterator[tuple[int, str]]:
+        """The names that nothing declares: each with its line in the template, and what is wrong with it.
+
+        Nothing for a template that `compile` refuses for another reason.
+        """
+        from jinja2 import TemplateError, nodes
+
+        source = self._node.value
+        if len(source) > MAX_SOURCE:
+            return
+        try:
+            syntax = _environment().parse(source)
+        except (TemplateError, *_TOO_MUCH):
+            return
+        known = self._known(syntax)
+        for name in syntax.find_all(nodes.Name):
+            problem = _problem(name, known)
+            if problem:
+                yield name.lineno, problem
+
+    def _known(self, syntax: Any) -> set[str]:
+        """The names that the template may use: those given, and those that it sets."""
+        from jinja2 import nodes
+
+        known = set(self._names) | {"range"}
+        known.update(name.name for name in syntax.find_all(nodes.Name) if name.ctx == "store")
+        return known
 
     def compile(self) -> JinjaTemplate:
         """The compiled template.
@@ -153,15 +206,14 @@ class Template:
             return environment.from_string(source)
         except TemplateSyntaxError as error:
             raise self.error(error.message or "syntax error", error.lineno) from None
-        except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
+        except _TOO_MUCH as error:
             raise self.error(f"nested too deep, or too large ({type(error).__name__})") from None
 
     def _check(self, syntax: Any) -> None:
         """Whether the tree is made of the constructs that are allowed, and speaks of names that exist."""
         from jinja2 import nodes
 
-        known = set(self._names) | {"range"}
-        known.update(name.name for name in syntax.find_all(nodes.Name) if name.ctx == "store")
+        known = self._known(syntax)
         line = 1
         lists = {id(operand.expr) for operand in syntax.find_all(nodes.Operand) if operand.op in ("in", "notin")}
         loops = {id(loop.iter) for loop in syntax.find_all(nodes.For)}
@@ -184,25 +236,77 @@ class Template:
         Raises RegisterNotKnownError where the result depends on which register an argument is and its text does not
         tell; PvasmError with the place where the template fails or yields what is not assembly lines, or too much.
         """
-        compiled = self.compile()
+        text = self._generate(self.compile(), values, _Steps(len(self._node.value)), MAX_OUTPUT)
+        stripped = (line.strip(" \t") for line in text.split("\n"))
+        lines = tuple(line for line in stripped if line)
+        for line in lines:
+            self._refuse_comment(line)
+        return lines
+
+    def render_placed(self, values: Mapping[str, Any]) -> Placed:
+        """The lines that `render` returns, each with the line of the template that it comes from.
+
+        Raises what `render` does.
+        """
+        if self._placing is None:
+            self.compile()
+            self._placing = self._compile_placing()
+        steps = _Steps(len(self._node.value))
+        # The marks take room, too.
+        text = self._generate(self._placing, values, steps, 4 * MAX_OUTPUT)
+        lines: list[tuple[int, str]] = []
+        number = 1
+        for marked in text.split("\n"):
+            first, *rest = marked.split(_PLACE_START)
+            pieces = [first.strip(" \t")]
+            for index, piece in enumerate(rest):
+                place, _, piece = piece.partition(_PLACE_END)
+                if not index or not any(pieces):
+                    number = int(place)
+                pieces.append(piece)
+            if line := "".join(pieces).strip(" \t"):
+                self._refuse_comment(line)
+                lines.append((number, line))
+        return Placed(tuple(lines), len(lines) + steps.limit - steps.left)
+
+    def _compile_placing(self) -> JinjaTemplate:
+        """The template with the number of each line of its text before it."""
+        from jinja2 import nodes
+
+        environment = _environment()
+        syntax = environment.parse(self._node.value)
+        for text in syntax.find_all(nodes.TemplateData):
+            first, *rest = text.data.split("\n")
+            marked = [f"{_PLACE_START}{text.lineno}{_PLACE_END}{first}"]
+            marked += [
+                f"{_PLACE_START}{number}{_PLACE_END}{line}" for number, line in enumerate(rest, start=text.lineno + 1)
+            ]
+            text.data = "\n".join(marked)
+        try:
+            code = environment.compile(syntax)
+        except _TOO_MUCH as error:
+            raise self.error(f"nested too deep, or too large ({type(error).__name__})") from None
+        return environment.template_class.from_code(environment, code, environment.make_globals(None))
+
+    def _generate(self, compiled: JinjaTemplate, values: Mapping[str, Any], steps: _Steps, most: int) -> str:
+        """The text that the compiled template yields, of at most so many characters."""
         pieces: list[str] = []
         size = 0
         try:
-            for piece in compiled.generate({**values, "range": _Steps(len(self._node.value))}):
+            for piece in compiled.generate({**values, "range": steps}):
                 pieces.append(piece)
                 size += len(piece)
-                if size > MAX_OUTPUT:
+                if size > most:
                     raise _RefusedError(f"more than {MAX_OUTPUT} characters")
         except RegisterNotKnownError:
             raise
         except Exception as error:
             raise self.error(str(error) or type(error).__name__, _line(error)) from None
-        stripped = (line.strip(" \t") for line in "".join(pieces).split("\n"))
-        lines = tuple(line for line in stripped if line)
-        for line in lines:
-            if "//" in line or "/*" in line or line.startswith("#"):
-                raise self.error(f"`{line[:40]}': a comment in the output; write {{# ... #}}")
-        return lines
+        return "".join(pieces)
+
+    def _refuse_comment(self, line: str) -> None:
+        if "//" in line or "/*" in line or line.startswith("#"):
+            raise self.error(f"`{line[:40]}': a comment in the output; write {{# ... #}}")
 
 
 def _problem(node: Any, known: set[str]) -> str | None:

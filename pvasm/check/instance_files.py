@@ -1,0 +1,98 @@
+"""Checking instance files: what a rule about them looks at, and what the rules find in one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from msgspec import Struct, field
+
+from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.rule import InstanceFinding, InstanceRule
+from pvasm.errors import PvasmError
+from pvasm.paravirt.catalog import load_catalog
+from pvasm.paravirt.catalog_file import read_catalog
+from pvasm.paravirt.contract import breaches
+from pvasm.paravirt.instance import Draft, read_draft
+from pvasm.paravirt.trial import Breach, Kind
+
+
+class InstanceSubject(Struct, dict=True):
+    """An instance file under the eyes of the rules. `errors` collects what keeps them from looking at all of it."""
+
+    draft: Draft
+    errors: list[PvasmError] = field(default_factory=list)
+
+    @cached_property
+    def breaches(self) -> list[Breach]:
+        """How the templates that stand in the file break their ops' contracts."""
+        instance = self.draft.instance
+        found: list[Breach] = []
+        for name in self.draft.own:
+            try:
+                found += breaches(instance, instance.catalog.ops[name])
+            except PvasmError as error:
+                self.errors.append(error)
+        return found
+
+    def of_kinds(self, kinds: Collection[Kind]) -> list[InstanceFinding]:
+        """The breaches of some kinds, as findings: each at its line in the template, or at the op."""
+        return [self._finding(breach) for breach in self.breaches if breach.kind in kinds]
+
+    def _finding(self, breach: Breach) -> InstanceFinding:
+        draft = self.draft
+        place = draft.root.value["ops"].keys[breach.op.name]
+        template = draft.instance.definitions[breach.op.name].template
+        if breach.line is not None and template is not None:
+            place = template.place(breach.line)
+        choice = f" (with {breach.choice})" if breach.choice else ""
+        return InstanceFinding(place, f"{breach.op.name}: {breach.message}{choice}", breach.lines)
+
+
+def check_instance_file(path: str, rules: Sequence[InstanceRule]) -> tuple[list[Diagnostic], list[PvasmError]]:
+    """What the rules find in an instance file, in its order, and what is so wrong that they cannot look at it."""
+    catalog = load_catalog()
+    try:
+        if os.path.exists(path) and os.path.samefile(path, catalog.path):
+            read_catalog(Path(path))  # no instance, but one of the files beside them
+            return [], []
+        subject = InstanceSubject(read_draft(Path(path), catalog))
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except PvasmError as error:
+        return [], [error]
+    except OSError as error:
+        return [], [PvasmError(error.strerror or str(error), path)]
+    except UnicodeDecodeError:
+        return [], [PvasmError("changed while it was read", path)]
+    lines = text.splitlines()
+    found = [_diagnostic(path, subject, rule, finding, lines) for rule in rules for finding in rule.check(subject)]
+    errors = [*subject.draft.errors, *subject.errors]
+    return sorted(found, key=lambda diagnostic: diagnostic.order), errors
+
+
+def _diagnostic(
+    path: str, subject: InstanceSubject, rule: InstanceRule, finding: InstanceFinding, lines: Sequence[str]
+) -> Diagnostic:
+    """The diagnostic about a line of the file, from the column on, blanks there left out."""
+    number, column = finding.place
+    line = lines[number - 1] if number <= len(lines) else ""
+    start = column - 1
+    start += len(line[start:]) - len(line[start:].lstrip())
+    content = line[start:].rstrip()
+    return Diagnostic(
+        path,
+        number,
+        start + 1,
+        number,
+        start + 1 + len(content),
+        rule.code,
+        rule.severity,
+        finding.message,
+        content,
+        line,
+        start + 1,
+        subject.draft.instance.name,
+        finding.details,
+    )

@@ -1,0 +1,49 @@
+"""PV506: a C table with a member that must be set and is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pvasm.check.rule import InstanceFinding, InstanceRule
+
+if TYPE_CHECKING:
+    from pvasm.check.instance_files import InstanceSubject
+
+
+class TableMemberNotSet(InstanceRule):
+    """The kernel calls most members of its tables without looking: a null one is a jump to address 0, early in boot.
+
+    An instance that fills a table under `tables` fills it whole, with what it takes over from the instance that it
+    extends. The catalog says which members may be null, which means that there is nothing to do.
+    """
+
+    code = "PV506"
+    title = "member of a C table that must be set"
+    severity = "error"
+    invalid = (
+        "extends: xen\ntables:\n  pv_irq_ops:\n    resend_irq: null # <--\n",
+        "environment: trap\n"
+        "defines: MINE\n"
+        "otherwise: replaces\n"
+        "tables:\n"
+        "  pv_fsys_data: # <--\n"
+        "    fsyscall_table: my_fsyscall_table\n",
+    )
+    valid = (
+        "extends: xen\ntables:\n  pv_irq_ops:\n    resend_irq: my_resend_irq\n",
+        "extends: native\ntables:\n  pv_init_ops: {banner: null}\n",
+    )
+
+    def check(self, subject: InstanceSubject) -> Iterator[InstanceFinding]:
+        """The members that are null, and for each table in the file those that are missing."""
+        instance, root = subject.draft.instance, subject.draft.root
+        tables = root.value.get("tables")
+        for table, node in {} if tables is None else tables.value.items():
+            may_be_null = instance.catalog.tables[table]
+            unset = [name for name in may_be_null if instance.tables[table].get(name) is None and not may_be_null[name]]
+            for member in (name for name in unset if name in node.value):
+                yield InstanceFinding(node.keys[member], f"{table}.{member} must not be null")
+            missing = [name for name in unset if name not in node.value]
+            if missing:
+                yield InstanceFinding(tables.keys[table], f"{table} does not set {', '.join(missing)}")

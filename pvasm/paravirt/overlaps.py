@@ -1,0 +1,80 @@
+"""Where arguments that are special, or equal, make an expansion do otherwise than with arguments that are neither."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pvasm.ia64 import Register
+from pvasm.ia64.registers import REGISTERS
+from pvasm.paravirt.effects import Made, Outcome, Runs, Value
+from pvasm.paravirt.trial import Breach, Expansion
+
+
+def overlaps(plain: Expansion, plain_runs: Runs, other: Expansion, other_runs: Runs) -> Breach | None:
+    """The first value that an expansion uses and that is not the one which the plain expansion uses there.
+
+    A value counts as the same if it comes from the same parameter. Where the template says something else for these
+    arguments, what calls take is compared, and nothing else.
+    """
+    same_shape = plain.shape == other.shape
+    renamed = {
+        REGISTERS[left]: REGISTERS[right]
+        for left, right in zip(plain.arguments, other.arguments, strict=True)
+        if left in REGISTERS and right in REGISTERS
+    }
+    predicates = sorted(set(plain.registers("in", "predicate")))
+    by_truths = {tuple(truths.items()): outcomes for truths, outcomes in plain_runs}
+    for truths, outcomes in other_runs:
+        wanted = tuple((register, truths.get(renamed[register], True)) for register in predicates)
+        for left, right in zip(by_truths.get(wanted, ()), outcomes, strict=False):
+            problem = _first_difference(left, right, renamed, other, same_shape)
+            if problem is not None:
+                return other.breach("overlap", *problem)
+    return None
+
+
+def _first_difference(
+    plain: Outcome,
+    other: Outcome,
+    renamed: Mapping[Register, Register],
+    expansion: Expansion,
+    same_shape: bool,
+) -> tuple[int, str] | None:
+    """The line of the first value that is another than it should be, and what is said of it."""
+    left = [each for each in plain.observed if same_shape or each.what.startswith("break")]
+    right = [each for each in other.observed if same_shape or each.what.startswith("break")]
+    if [each.what for each in left] != [each.what for each in right]:
+        return None
+    for one, two in zip(left, right, strict=True):
+        for wanted, got in zip(one.values, two.values, strict=False):
+            due = _renamed(wanted, renamed)
+            if not _alike(due, got):
+                text = next((line.text for line in expansion.lines if line.number == two.line), "")
+                what = f"`{text}' uses {_described(got, expansion)} instead of {_described(due, expansion)}"
+                return two.line, what
+    return None
+
+
+def _renamed(value: Value, renamed: Mapping[Register, Register]) -> Value:
+    base = value.base
+    if isinstance(base, Register) and base in renamed:
+        new = renamed[base]
+        return Value(None, value.offset) if new.number == 0 else value._replace(base=new)
+    return value
+
+
+def _alike(wanted: Value, got: Value) -> bool:
+    """Whether two values may be the same: of what was made on the way, no more is known."""
+    if isinstance(wanted.base, Made) and isinstance(got.base, Made):
+        return True
+    return wanted == got
+
+
+def _described(value: Value, expansion: Expansion) -> str:
+    if isinstance(value.base, Made):
+        made = value.base.line
+        text = next((line.text for line in expansion.lines if line.number == made and line.resolved), "another line")
+        return f"what `{text}' made"
+    if value.base is None:
+        return f"{value.offset:#x}"
+    return f"the value of {expansion.name(value.base)}"

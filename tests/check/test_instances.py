@@ -1,0 +1,265 @@
+"""The rules about instance files: what they find in wrong ones, and nothing in those that are shipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pvasm import data
+from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.instance_files import check_instance_file
+from pvasm.check.rule import InstanceRule, all_instance_rules
+from pvasm.errors import PvasmError
+
+RULES = list(all_instance_rules().values())
+HEAD = "name: mine\ndescription: A test\n"
+INVALID = [(rule, text) for rule in RULES for text in rule.invalid]
+VALID = [(rule, text) for rule in RULES for text in rule.valid]
+
+
+def checked(text: str, folder: Path) -> tuple[list[Diagnostic], list[PvasmError]]:
+    path = folder / "mine.yaml"
+    path.write_text(HEAD + text)
+    return check_instance_file(str(path), RULES)
+
+
+def names(cases: list[tuple[InstanceRule, str]]) -> list[str]:
+    return [f"{rule.code}-{number}" for number, (rule, _) in enumerate(cases)]
+
+
+@pytest.mark.parametrize(("rule", "text"), INVALID, ids=names(INVALID))
+def test_invalid(rule: InstanceRule, text: str, tmp_path: Path) -> None:
+    found, errors = checked(text.replace(" # <--", ""), tmp_path)
+    assert not errors
+    flagged = {number for number, line in enumerate((HEAD + text).split("\n"), 1) if line.endswith("# <--")}
+    assert flagged
+    assert {d.line for d in found if d.code == rule.code} == flagged
+    for each in found:
+        assert each.path.endswith("mine.yaml")
+        assert each.severity == next(r.severity for r in RULES if r.code == each.code)
+        line = (HEAD + text).split("\n")[each.line - 1]
+        assert line[each.column - 1 :].startswith(each.instruction)
+        assert each.instruction
+
+
+@pytest.mark.parametrize(("rule", "text"), VALID, ids=names(VALID))
+def test_valid(rule: InstanceRule, text: str, tmp_path: Path) -> None:
+    found, errors = checked(text, tmp_path)
+    assert not errors
+    assert not found
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_a_rule_is_documented(rule: InstanceRule) -> None:
+    assert rule.__doc__
+    assert len(rule.__doc__) > 100
+    assert rule.title
+    assert rule.invalid
+    assert rule.valid
+
+
+@pytest.mark.parametrize("name", ["native", "xen", "ops"])
+def test_what_is_shipped_is_clean(name: str) -> None:
+    assert check_instance_file(data.instance_file(name), RULES) == ([], [])
+
+
+# ------------------------------------------------------------------------------- seeded defects
+
+SAVED = """
+;;
+{% if "r8" not in (reg, clob) %}
+mov {{ clob }} = r8
+{% endif %}
+break {{ HYPER_GET_IVR }} ;;
+{% if reg != "r8" %}
+mov {{ reg }} = r8
+{% if clob != "r8" %}
+mov r8 = {{ clob }}
+{% endif %}
+;;
+{% endif %}
+"""
+PREDICATED = """
+;;
+({{ pred }}) mov {{ clob }} = {{ XSI_INTERRUPT_MASK_ADDRESS }} ;;
+({{ pred }}) ld8 {{ clob }} = [{{ clob }}] ;;
+({{ pred }}) st1 [{{ clob }}] = r0, -1 ;;
+({{ pred }}) ld1 {{ clob }} = [{{ clob }}] ;;
+({{ pred }}) cmp.ne.unc {{ pred_clob }}, p0 = r0, {{ clob }} ;;
+({{ pred_clob }}) break {{ HYPER_SSM_I }}
+"""
+FILL = """
+;;
+mov {{ clob0 }} = {{ XSI_BANK1_NATS }}
+mov {{ clob1 }} = ar.unat
+mov r31 = {{ XSI_BANK1 + 8 }} ;;
+ld8 r28 = [{{ clob0 }}], {{ XSI_BANK1 - XSI_BANK1_NATS }} ;;
+mov ar.unat = r28 ;;
+{% for r in range(16, 30, 2) %}
+ld8.fill r{{ r }} = [{{ clob0 }}], 16
+ld8.fill r{{ r + 1 }} = [r31], 16 ;;
+{% endfor %}
+ld8.fill r30 = [{{ clob0 }}]
+ld8.fill r31 = [r31]
+mov ar.unat = {{ clob1 }} ;;
+"""
+SPILL = """
+;;
+mov {{ clob0 }} = {{ XSI_BANK1 }}
+mov {{ clob2 }} = ar.unat ;;
+{% for r in range(16, 32) %}
+st8.spill [{{ clob0 }}] = r{{ r }}, 8 ;;
+{% endfor %}
+mov {{ clob1 }} = ar.unat ;;
+st8 [{{ clob0 }}] = {{ clob1 }}
+mov ar.unat = {{ clob2 }} ;;
+"""
+KR = """
+;;
+mov {{ clob0 }} = r8
+mov {{ clob1 }} = r9
+mov r9 = {{ reg }}
+mov r8 = {{ kr.number }}
+break {{ HYPER_SET_KR }} ;;
+mov r8 = {{ clob0 }}
+mov r9 = {{ clob1 }} ;;
+"""
+NO_KR = "apart: [[reg, clob0, clob1]]\nnot_among: {reg: [r8, r9], clob0: [r8, r9], clob1: [r8, r9]}"
+NO_BANK = "apart: [[clob0, clob1]]\nnot_among: {clob0: [r16-r31], clob1: [r16-r31]}"
+NO_BANK_3 = "apart: [[clob0, clob1, clob2]]\nnot_among: {clob0: [r16-r31], clob1: [r16-r31], clob2: [r16-r31]}"
+APART = "apart: [[reg, clob]]"
+
+# What is right: an op, its template, and its other keys.
+RIGHT: dict[str, tuple[str, str]] = {
+    "MOV_FROM_IVR": (SAVED, APART),
+    "SSM_PSR_I": (PREDICATED, ""),
+    "BSW_1": (FILL, NO_BANK),
+    "BSW_0": (SPILL, NO_BANK_3),
+    "MOV_TO_KR": (KR, NO_KR),
+    "MOV_TO_IHA": (
+        ";;\n({{ pred }}) mov {{ clob }} = {{ XSI_IHA }} ;;\n({{ pred }}) st8 [{{ clob }}] = {{ reg }}",
+        APART,
+    ),
+    "MOV_FROM_IPSR": (
+        "({{ pred }}) mov {{ reg }} = {{ XSI_IPSR }} ;;\n({{ pred }}) ld8 {{ reg }} = [{{ reg }}]",
+        "",
+    ),
+    "RSM_PSR_I": (
+        ";;\n({{ pred }}) mov {{ clob0 }} = {{ XSI_INTERRUPT_MASK_ADDRESS }} ;;\n"
+        "({{ pred }}) ld8 {{ clob0 }} = [{{ clob0 }}]\n({{ pred }}) mov {{ clob1 }} = 1 ;;\n"
+        "({{ pred }}) st1 [{{ clob0 }}] = {{ clob1 }}",
+        "apart: [[clob0, clob1]]",
+    ),
+    "RSM_PSR_BE_I": (
+        ";;\nmov {{ clob0 }} = {{ XSI_INTERRUPT_MASK_ADDRESS }} ;;\nld8 {{ clob0 }} = [{{ clob0 }}]\n"
+        "mov {{ clob1 }} = 1 ;;\nst1 [{{ clob0 }}] = {{ clob1 }}\nbreak {{ HYPER_RSM_BE }}",
+        "apart: [[clob0, clob1]]",
+    ),
+    "SSM_PSR_DT_AND_SRLZ_I": ("break {{ HYPER_SSM_DT }} ;;", ""),
+    "COVER": ("break {{ HYPER_COVER }} ;;", ""),
+    "MOV_FROM_ITC": (
+        ";;\n({{ pred }}) mov {{ clob }} = {{ XSI_ITC_OFFSET }} ;;\n({{ pred }}) ld8 {{ clob }} = [{{ clob }}]\n"
+        "({{ pred }}) mov {{ reg }} = ar.itc ;;\n({{ pred }}) add {{ reg }} = {{ reg }}, {{ clob }}",
+        APART,
+    ),
+}
+
+# A defect: the op, what is replaced by what in its template, and the codes that tell of it.
+Change = tuple[str, str]
+SEEDED: list[tuple[str, Change, set[str]]] = [
+    # parameters
+    ("MOV_TO_IHA", ("= {{ reg }}", "= {{ rge }}"), {"PV502"}),
+    ("MOV_TO_IHA", ("= {{ reg }}", "= r0"), {"PV502"}),
+    ("MOV_TO_IHA", ("XSI_IHA", "XSI_IIHA"), {"PV502"}),
+    ("MOV_TO_IHA", ("({{ pred }}) ", ""), {"PV502", "PV504"}),
+    ("MOV_TO_KR", ("{{ kr.number }}", "6"), {"PV502"}),
+    ("MOV_TO_KR", ("mov r9 = {{ reg }}\n", "mov r9 = {{ clob0 }}\n"), {"PV502", "PV503"}),
+    ("MOV_FROM_IVR", ("mov {{ reg }} = r8", "nop 0"), {"PV502", "PV504"}),
+    # registers that were not given
+    ("MOV_FROM_IVR", ("mov {{ clob }} = r8", "nop 0"), {"PV503"}),
+    ("MOV_FROM_IVR", ("mov r8 = {{ clob }}", "nop 0"), {"PV503"}),
+    ("MOV_FROM_IVR", ('{% if clob != "r8" %}', "{% if false %}"), {"PV503"}),
+    ("MOV_FROM_IVR", ("mov {{ clob }} = r8", "mov r9 = r8"), {"PV503"}),
+    ("MOV_FROM_IVR", ("HYPER_GET_IVR", "HYPER_THASH"), {"PV503"}),
+    ("MOV_FROM_IVR", ("{{ HYPER_GET_IVR }}", "0x99"), {"PV503", "PV504"}),
+    ("MOV_FROM_IPSR", ("= [{{ reg }}]", "= [r14]"), {"PV503"}),
+    ("MOV_FROM_IPSR", ("mov {{ reg }} = {{ XSI_IPSR }}", "mov r14 = {{ XSI_IPSR }}"), {"PV503"}),
+    ("MOV_TO_IHA", ("st8 [{{ clob }}] = {{ reg }}", "st8 [{{ reg }}] = {{ clob }}, 8"), {"PV503"}),
+    ("SSM_PSR_I", ("{{ pred_clob }}, p0", "{{ pred_clob }}, p15"), {"PV503"}),
+    ("SSM_PSR_I", ("{{ pred_clob }}, p0", "p0, {{ pred }}"), {"PV503", "PV504"}),
+    ("BSW_1", ("mov ar.unat = {{ clob1 }} ;;", ";;"), {"PV503"}),
+    ("BSW_1", ("mov {{ clob1 }} = ar.unat\n", ""), {"PV503"}),
+    ("BSW_1", ("mov ar.unat = r28 ;;\n", ""), {"PV503"}),
+    ("BSW_0", ("mov ar.unat = {{ clob2 }} ;;", ";;"), {"PV503"}),
+    ("MOV_TO_KR", ("mov r9 = {{ clob1 }} ;;", ";;"), {"PV503"}),
+    ("MOV_TO_KR", ("mov r9 = {{ clob1 }}", "mov r9 = {{ clob0 }}"), {"PV503"}),
+    ("MOV_FROM_ITC", ("= ar.itc", "= ar.k0"), {"PV503"}),
+    ("RSM_PSR_BE_I", ("break {{ HYPER_RSM_BE }}", "rum psr.be | psr.up"), {"PV503"}),
+    # outputs, and where the predicate is false
+    ("MOV_FROM_IVR", ('{% if "r8" not in (reg, clob) %}', '{% if "r8" != clob %}'), set()),
+    ("MOV_FROM_IVR", ('{% if reg != "r8" %}', "{% if true %}"), {"PV503"}),
+    ("MOV_FROM_IPSR", ("({{ pred }}) ld8", "ld8"), {"PV503", "PV504"}),
+    ("MOV_FROM_IPSR", ("({{ pred }}) mov", "mov"), {"PV504"}),
+    ("MOV_FROM_ITC", ("({{ pred }}) add", "add"), {"PV503", "PV504"}),
+    ("RSM_PSR_I", ("({{ pred }}) st1", "st1"), {"PV503", "PV504"}),
+    ("SSM_PSR_I", ("({{ pred_clob }}) break", "break"), {"PV504"}),
+    ("SSM_PSR_I", ("cmp.ne.unc", "cmp.ne"), {"PV503", "PV504"}),
+    ("BSW_1", ("range(16, 30, 2)", "range(16, 28, 2)"), {"PV504"}),
+    ("BSW_1", ("ld8.fill r30", "ld8 r30"), {"PV504"}),
+    ("BSW_0", ("range(16, 32)", "range(16, 31)"), {"PV504"}),
+    ("BSW_0", ("st8.spill [{{ clob0 }}] = r{{ r }}, 8", "st8 [{{ clob0 }}] = r{{ r }}, 8"), {"PV503", "PV504"}),
+    # stops
+    ("MOV_TO_IHA", (";;\n({{ pred }}) mov", "({{ pred }}) mov"), {"PV505"}),
+    ("SSM_PSR_DT_AND_SRLZ_I", (" ;;", ""), {"PV505"}),
+    ("COVER", (" ;;", ""), {"PV505"}),
+    ("MOV_FROM_IVR", ("{% endif %}\n;;\n", "{% endif %}\n"), {"PV505"}),
+    ("MOV_TO_KR", ("mov r9 = {{ clob1 }} ;;", "mov r9 = {{ clob1 }}"), {"PV505"}),
+    ("MOV_FROM_IPSR", (RIGHT["MOV_FROM_IPSR"][0], ""), {"PV505"}),
+    # arguments that are the same
+    ("MOV_TO_IHA", ("apart: [[reg, clob]]", ""), {"PV507"}),
+    ("RSM_PSR_I", ("apart: [[clob0, clob1]]", ""), {"PV507"}),
+    ("RSM_PSR_BE_I", ("apart: [[clob0, clob1]]", ""), {"PV507"}),
+    ("MOV_TO_KR", ("reg: [r8, r9], ", ""), set()),
+    (
+        "MOV_TO_KR",
+        ("mov r9 = {{ reg }}\nmov r8 = {{ kr.number }}", "mov r8 = {{ kr.number }}\nmov r9 = {{ reg }}"),
+        set(),
+    ),
+    ("MOV_TO_KR", ("clob0: [r8, r9]", "clob0: [r9]"), set()),
+    ("MOV_TO_KR", ("clob0: [r8, r9]", "clob0: [r8]"), {"PV503"}),
+    ("MOV_FROM_ITC", ("apart: [[reg, clob]]", ""), {"PV507"}),
+    # no instruction
+    ("COVER", ("break {{ HYPER_COVER }}", "breka {{ HYPER_COVER }}"), {"PV502"}),
+    ("MOV_TO_IHA", ("st8", "st9"), {"PV502"}),
+    ("COVER", ("break {{ HYPER_COVER }}", "break {{ HYPER_COVER }}, r8"), {"error"}),
+    ("MOV_TO_IHA", ("= {{ reg }}", "= {{ pred }}"), {"error"}),
+    ("MOV_TO_IHA", ("{{ reg }}", "{{ reg"), {"error"}),
+    ("MOV_TO_IHA", ("apart: [[reg, clob]]", "apart: [[reg, club]]"), {"error"}),
+]
+
+
+def written(op: str, template: str, keys: str) -> str:
+    def indented(text: str, by: int) -> str:
+        return "".join(f"{' ' * by}{line}\n" for line in text.strip("\n").split("\n")) if text.strip() else ""
+
+    head = "template: |\n" if template.strip() else "template: ''\n"
+    return f"extends: xen\nops:\n  {op}:\n{indented(keys, 4)}    {head}{indented(template, 6)}"
+
+
+def test_what_is_right_is_not_flagged(tmp_path: Path) -> None:
+    for op, (template, keys) in RIGHT.items():
+        found, errors = checked(written(op, template, keys), tmp_path)
+        assert not errors
+        assert not found, op
+
+
+@pytest.mark.parametrize(("op", "change", "codes"), SEEDED, ids=[f"{op}-{n}" for n, (op, _, _) in enumerate(SEEDED)])
+def test_a_seeded_defect_is_found(op: str, change: Change, codes: set[str], tmp_path: Path) -> None:
+    template, keys = RIGHT[op]
+    assert change[0] in template + keys
+    found, errors = checked(written(op, template.replace(*change), keys.replace(*change)), tmp_path)
+    assert {d.code for d in found} | ({"error"} if errors else set()) == codes
+    for each in found:
+        assert op in each.message or each.code == "PV506"
+        assert each.instance == "mine"
