@@ -149,8 +149,8 @@ def _has_op_between(graph: Graph, first: int, second: int) -> bool:
 
 
 def _identity(node: Node) -> tuple[int, str]:
-    """What tells a step from others, in every instance alike: where it stands, and what it says."""
-    return node.start, node.text
+    """What tells a step from others, in every instance alike: where it stands, and what it says if it is no op's."""
+    return node.start, node.text if node.op is None else ""
 
 
 class _State(Struct):

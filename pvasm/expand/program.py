@@ -333,9 +333,12 @@ class Program:
         return Graph(builder.nodes, instance)
 
     def expansion(self, node: Node, instance: Instance) -> Iterator[Node]:
-        """The nodes that an op is in an instance; an opaque one where its expansion cannot be known."""
+        """The nodes that an op is in an instance; an opaque one where it has none, or it cannot be known."""
         assert node.op is not None
         try:
+            if any(True for _ in instance.conflicts(node.op, node.arguments)):
+                yield _like(node, "opaque")  # not what the expander would make
+                return
             lines = instance.lines(node.op, node.arguments)
         except (RegisterNotKnownError, PvasmError):
             yield _like(node, "opaque")

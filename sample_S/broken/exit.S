@@ -213,7 +213,7 @@ FUNCTION(__paravirt_leave_kernel)
 	mov ar.rnat = r21
 .Lsame_stack:
 	;;
-	RETURN_TO(r29, r28, r30, r19)
+	RETURN_TO(r29, r28, r30, r19)		/* broken: PV301 PV301 r19 is read below */
 	mov ar.rsc = r27
 	mov ar.pfs = r26
 	mov ar.unat = r25
