@@ -17,8 +17,8 @@ from pvasm.check.settings import Settings
 from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError
 from pvasm.expand import ExpandErrors, expand
-from pvasm.expand.headers import included
 from pvasm.files import write_atomically
+from pvasm.headers import included
 from pvasm.syntax.document import Document
 from pvasm.text import Edit, apply_edits, encode, read_text, shown_name
 
@@ -163,21 +163,16 @@ class Fixer:
         self.settings = settings
         self.checker = Checker(settings._replace(cpp=None))
         self.directories = settings.cpp.include_directories if settings.cpp is not None else ()
-        self._headers: dict[str, Document | None] = {}
 
     def outcome(self, path: str) -> Outcome:
         """What mending makes of a file, which stays as it is. Raises PvasmError if it cannot be read."""
         before = read_text(path)
         shown = shown_name(path)
         rules = [rule for rule in self.checker.rules if not is_ignored(self.settings, rule.code, shown)]
-        headers: list[Document] | None = None
+        headers = included(shown, before, self.directories)
 
         def make_subject(text: str) -> Subject:
-            nonlocal headers
-            subject = self.checker.subject(text, shown)
-            if headers is None:
-                headers = included(subject.document, self.directories, self.checker.parser, self._headers)
-            subject.headers = tuple(headers)
+            subject = self.checker.subject(text, shown, headers)
             subject.fixing = True
             return subject
 

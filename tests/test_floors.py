@@ -11,7 +11,17 @@ import pytest
 import pvasm
 
 ROOT = Path(pvasm.__file__).parent
-FLOORS = {"cli": 8, "__main__": 8, "report": 7, "check": 6, "fix": 6, "expand": 5, "paravirt": 4, "ia64": 3, "syntax": 2}
+FLOORS = {
+    "cli": 8,
+    "__main__": 8,
+    "report": 7,
+    "check": 6,
+    "fix": 6,
+    "expand": 5,
+    "paravirt": 4,
+    "ia64": 3,
+    "syntax": 2,
+}
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 

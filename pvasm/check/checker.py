@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pvasm.check.engine import Selection
     from pvasm.check.rule import Rule
     from pvasm.check.subject import Subject
+    from pvasm.headers import Header
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
     from pvasm.syntax.parser import Parser
@@ -119,14 +120,18 @@ class Checker:
         """What reads texts for this checker."""
         return self._prepared()[2]
 
-    def subject(self, text: str, path: str) -> Subject:
-        """What rules look at for a text, which is the C preprocessor's if the settings ask for that."""
+    def subject(self, text: str, path: str, headers: Sequence[Header] = ()) -> Subject:
+        """What rules look at for a text, which is the C preprocessor's if the settings ask for that.
+
+        `headers` are the paths and texts of those that it includes.
+        """
         from pvasm.check.subject import Subject
         from pvasm.syntax.document import read_document
 
         catalog, known, parser = self._prepared()
         document = read_document(parser, text, path, preprocessed=True if self.settings.cpp else None)
-        return Subject(document, catalog, known, self._names, named=not is_header(path))
+        named = not is_header(path)
+        return Subject(document, catalog, known, self._names, named=named, included=tuple(headers))
 
     def _instances(self, catalog: Catalog) -> list[Instance]:
         if not self.settings.instances:
@@ -153,7 +158,8 @@ class Checker:
             text = read_text(path)
         except PvasmError as error:
             return FileResult(shown, errors=[error], counts=0), 0
-        kept = cache.load(self._name(shown, text, {})) if self.settings.use_cache else None
+        headers = dict(self._headers(shown, text))
+        kept = cache.load(self._name(shown, text, headers)) if self.settings.use_cache else None
         return FileResult.load(shown, kept) if kept is not None else None, len(text)
 
     def check(self, path: str) -> FileResult:
@@ -177,12 +183,13 @@ class Checker:
             text, sources = self._read(shown, path)
         except PvasmError as error:
             return FileResult(shown, errors=[error], counts=0)
-        name = self._name(shown, text, sources or {}) if self.settings.use_cache else ""
+        headers = self._headers(shown, text)
+        name = self._name(shown, text, {**dict(headers), **(sources or {})}) if self.settings.use_cache else ""
         kept = cache.load(name) if name else None
         if kept is not None:
             return FileResult.load(shown, kept)
         result = FileResult(shown)
-        self._check_text(text, sources, result)
+        self._check_text(text, headers, sources, result)
         if name:
             cache.store(name, result.dump())
         return result
@@ -209,11 +216,21 @@ class Checker:
         said = json.dumps(sorted(sources.items())) if sources else ""
         return cache.key(f"{self.key} {shown} {said}", encode(text))
 
-    def _check_text(self, text: str, sources: dict[str, str] | None, result: FileResult) -> None:
+    def _headers(self, path: str, text: str) -> list[Header]:
+        """The headers beside a file that it includes: how its macros go on shows what the registers mean."""
+        if self.settings.cpp is not None or "include" not in text or path in ("<stdin>",) or path.endswith(".s"):
+            return []
+        from pvasm.headers import included
+
+        return included(path, text)
+
+    def _check_text(
+        self, text: str, headers: Sequence[Header], sources: dict[str, str] | None, result: FileResult
+    ) -> None:
         from pvasm.check.engine import run
 
         rules = self.rules
-        subject = self.subject(text, result.path)
+        subject = self.subject(text, result.path, headers)
         document = subject.document
         if not subject.named and not subject.holds_assembly():
             result.counts = 0

@@ -29,8 +29,8 @@ class Subject(Struct, dict=True):
     """A document under the eyes of the rules.
 
     `known` says which macros are known to be defined or not: code that cannot be compiled so is nobody's concern.
-    `instance_names` are the instances in question, by name or file. `headers` are those that the document includes, if
-    their macros are to be looked into. With `fixing`, rules say how to mend what they find even where that takes long.
+    `instance_names` are the instances in question, by name or file. `included` are the paths and texts of headers that
+    the document includes, for their macros. With `fixing`, rules say how to mend what they find, if that takes long too.
     `named` tells a file that somebody said is assembly from a header found in a folder, which may hold C as well.
     """
 
@@ -39,7 +39,7 @@ class Subject(Struct, dict=True):
     known: Known
     instance_names: tuple[str, ...] = ()
     named: bool = True
-    headers: tuple[Document, ...] = ()
+    included: tuple[tuple[str, str], ...] = ()
     fixing: bool = False
 
     def concerns(self, conditions: tuple[tree.Condition, ...]) -> bool:
@@ -111,6 +111,15 @@ class Subject(Struct, dict=True):
         from pvasm.check.misuses import find_misuses
 
         return find_misuses(self) if self.invocations.known else []
+
+    @cached_property
+    def headers(self) -> list[Document]:
+        """The headers that the document includes."""
+        if not self.included:
+            return []
+        from pvasm.expand.headers import read_header
+
+        return [read_header(header) for header in self.included]
 
     @cached_property
     def program(self) -> Program:

@@ -25,16 +25,17 @@ from pvasm.paravirt.trial import BANK_SWITCH, BANKED, Breach, Expansion, Kind, N
 from pvasm.syntax import tree
 
 _MOST_CHOICES: Final = 400
-_MOST_STEPS: Final = 40_000  # of all expansions of a template
+_MOST_STEPS: Final = 40_000  # of all expansions of a template, if nothing else is said
 _MOST_WORK: Final = 40_000  # of rendering it
 
 
 # ----------------------------------------------------------------------------------------- templates
 
 
-def breaches(instance: Instance, op: Op) -> Iterator[Breach]:
+def breaches(instance: Instance, op: Op, budget: Budget | None = None) -> Iterator[Breach]:
     """How the template of an op breaks the contract; each way once, with the plainest arguments that show it.
 
+    Arguments are tried as long as `budget` lasts.
     Raises PvasmError, with the place, for a template that fails, or yields what is no instruction.
     """
     template = instance.definitions[op.name].template
@@ -45,7 +46,7 @@ def breaches(instance: Instance, op: Op) -> Iterator[Breach]:
         yield from undeclared
         return
     found: dict[tuple[Kind, int | None, str], Breach] = {}
-    for breach in _Template(instance, op, template).breaches():
+    for breach in _Template(instance, op, template).breaches(budget or Budget(_MOST_STEPS)):
         found.setdefault((breach.kind, breach.line, breach.subject), breach)
     # Of what is wrong anyway, it need not be said that it is wrong in this way, too.
     unused = {breach.subject for breach in found.values() if breach.kind == "unused"}
@@ -67,11 +68,10 @@ class _Template:
         self.kernel_registers = list(instance.catalog.kernel_registers)
         self.work = 0
 
-    def breaches(self) -> Iterator[Breach]:
+    def breaches(self, budget: Budget) -> Iterator[Breach]:
         first, special = self._plain()
         if problem := flaw(first.text, self.instance.catalog.ops):
             raise self.template.error(problem)
-        budget = Budget(_MOST_STEPS)
         expansions = []
         references: dict[str, _Trial] = {}  # the plainest, for each kernel register
         for arguments in choices(

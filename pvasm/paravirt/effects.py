@@ -148,15 +148,13 @@ def run(
     outcomes: list[Outcome] = []
     while pending and len(outcomes) < _MAX_PATHS and budget.left > 0:
         state = pending.pop()
-        while budget.left > 0:
+        while 0 <= state.at < len(lines) and budget.left > 0:
             budget.left -= 1
             other = machine.step(state)
             if other is not None and len(pending) < _MAX_PATHS:
                 budget.left -= len(other.visits)  # a copy takes time, too
                 pending.append(other)
-            if not 0 <= state.at < len(lines):
-                break
-        else:
+        if state.at < len(lines):
             state.outcome.complete = False
         for register, line in state.pending.values():
             state.outcome.uses.setdefault(register, line)
@@ -174,8 +172,6 @@ class _Machine:
 
     def step(self, state: _State) -> _State | None:
         """Runs one statement; returns the other way where a predicate is not known."""
-        if not self.lines:
-            return None
         at = state.at
         line = self.lines[at]
         state.at += 1

@@ -100,18 +100,18 @@ class Expansion(Struct, dict=True):
             if parameter.use == use and parameter.kind != "kernel-register" and kind in (None, parameter.kind)
         ]
 
-    @property
+    @cached_property
     def kernel_register(self) -> str:
         """The name of the kernel register that is given; empty if none is."""
         kinds = {parameter.name: parameter.kind for parameter in self.op.parameters}
         return next((text for name, text in self.given.items() if kinds[name] == "kernel-register"), "")
 
-    @property
+    @cached_property
     def choice(self) -> str:
         """The arguments in words."""
         return ", ".join(f"{name} = {text}" for name, text in self.given.items())
 
-    @property
+    @cached_property
     def text(self) -> tuple[str, ...]:
         """The lines that the template yields."""
         return tuple(text for _, text in self.placed)

@@ -35,7 +35,8 @@ def _level(rule: AnyRule) -> str:
 
 def _example(text: str) -> str:
     first, *others = text.split("\n")
-    if others and "\t" not in first and not first.startswith("#"):
+    is_assembly = any("\t" in line for line in others)
+    if is_assembly and "\t" not in first and not first.startswith("#"):
         first = f"\t{first}"  # it goes without its indentation
     return textwrap.indent(textwrap.dedent("\n".join((first, *others)).expandtabs()), "        ")
 

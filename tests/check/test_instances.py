@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pvasm import data
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.instance_files import check_instance_file
 from pvasm.check.rule import InstanceRule, all_instance_rules
 from pvasm.errors import PvasmError
+from pvasm.paravirt.catalog import load_catalog
 
 RULES = list(all_instance_rules().values())
 HEAD = "name: mine\ndescription: A test\n"
@@ -263,3 +269,174 @@ def test_a_seeded_defect_is_found(op: str, change: Change, codes: set[str], tmp_
     for each in found:
         assert op in each.message or each.code == "PV506"
         assert each.instance == "mine"
+
+
+# --------------------------------------------------------------------------- what a finding tells
+
+
+def test_a_finding_shows_what_the_op_becomes(tmp_path: Path) -> None:
+    lines = ";;", "mov {{ clob }} = 1 ;;", "st4 [r9] = {{ clob }}"
+    text = "extends: xen\nops:\n  RSM_PSR_IC:\n    template: |\n" + "".join(f"      {line}\n" for line in lines)
+    (found,) = checked(text, tmp_path)[0]
+    assert (found.code, found.severity, found.line, found.column) == ("PV503", "error", 9, 7)
+    assert (found.end_line, found.end_column) == (9, 28)
+    assert found.message == "RSM_PSR_IC: reads r9, which it was not given (with clob = r20)"
+    assert found.instruction == found.source_line[found.source_column - 1 :] == "st4 [r9] = {{ clob }}"
+    assert found.details == (";;", "mov r20 = 1 ;;", "st4 [r9] = r20")
+
+
+@pytest.mark.parametrize(
+    "style", ["template: 'mov r8 = r9'", "template: >\n      mov r8 = r9\n", 'template: "mov r8 = r9"']
+)
+def test_templates_of_other_styles(style: str, tmp_path: Path) -> None:
+    found, errors = checked(f"extends: xen\nops:\n  MOV_FROM_IFA:\n    {style}\n", tmp_path)
+    assert not errors
+    assert {d.code for d in found} == {"PV502", "PV503", "PV504"}
+    assert {d.line for d in found} <= {5, 6, 7}
+
+
+def test_the_other_ops_are_checked_all_the_same(tmp_path: Path) -> None:
+    text = (
+        "environment: xen\ndefines: MINE\nops:\n  RFI: {template: rfi, apart: [[x]]}\n  COVRE: {template: cover}\n"
+        "  BSW_0: {template: 'bsw.{{'}\n  MOV_FROM_IFA: {template: 'mov {{ reg }} = cr.iip'}\n"
+    )
+    found, errors = checked(text, tmp_path)
+    assert [(d.code, d.line) for d in found] == [("PV501", 5), ("PV503", 9)]
+    missing = found[0].message.removeprefix("no definition of ").split(", ")
+    assert set(load_catalog().ops) - set(missing) == {"RFI", "BSW_0", "MOV_FROM_IFA"}
+    assert [(error.line, "RFI has no parameter x" in error.message) for error in errors] == [
+        (6, True),
+        (7, False),
+        (8, False),
+    ]
+
+
+def test_a_file_is_checked_without_what_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(
+        "name: base\ndescription: A test\nextends: xen\nops:\n  MOV_FROM_IFA: {template: 'mov {{ reg }} = cr.iip'}\n"
+    )
+    assert checked("extends: base\nops:\n  RSM_PSR_DT: {template: ''}\n", tmp_path) == ([], [])
+
+
+def test_calls_are_those_of_the_environment_and_the_own(tmp_path: Path) -> None:
+    keys = "constants: {GET: 0x8}\notherwise: replaces\ndefines: MINE\n"
+    op = "ops:\n  MOV_FROM_IVR:\n    template: |\n      ;;\n      break {{ GET }} ;;\n"
+    saved = "      mov {{ reg }} = r8 ;;\n"
+    found, _ = checked(f"environment: xen\n{keys}{op}{saved}", tmp_path)
+    assert {(d.code, d.instruction) for d in found} == {("PV503", "break {{ GET }} ;;")}
+    found, _ = checked(f"environment: trap\n{keys}{op}{saved}", tmp_path)
+    assert {(d.code, d.instruction) for d in found if d.code == "PV503"} == {("PV503", "mov {{ reg }} = r8 ;;")}
+    found, _ = checked(f"environment: trap\n{keys}calls: {{GET: {{gives: [r9]}}}}\n{op}{saved}", tmp_path)
+    assert "writes r9, which it was not given" in found[0].message
+
+
+def test_tables_are_filled_with_those_of_the_instance_extended(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(
+        "name: base\ndescription: A test\nextends: xen\ntables: {pv_fsys_data: {fsyscall_table: null}}\n"
+    )
+    assert checked("extends: base\ntables: {pv_fsys_data: {fsyscall_table: mine}}\n", tmp_path) == ([], [])
+    found, _ = checked("extends: base\ntables: {pv_fsys_data: {fsys_bubble_down: mine}}\n", tmp_path)
+    assert [d.message for d in found] == ["pv_fsys_data does not set fsyscall_table"]
+
+
+def test_the_tables_of_the_catalog() -> None:
+    """Against what is known of them: how many members each has, and which may be null."""
+    tables = load_catalog().tables
+    assert {name: len(members) for name, members in tables.items()} == {
+        "pv_info": 3,
+        "pv_init_ops": 9,
+        "pv_cpu_ops": 14,
+        "pv_iosapic_ops": 4,
+        "pv_irq_ops": 5,
+        "pv_time_ops": 4,
+        "pv_fsys_data": 2,
+        "pv_patchdata": 9,
+        "pv_cpu_asm_switch": 4,
+    }
+    assert all(tables["pv_init_ops"].values())
+    assert not any(tables["pv_cpu_ops"].values())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("calls: {FOO: {}}", r":4:9: calls\.FOO: no constant that is a number"),
+        ("calls: {HYPER_RFII: {}}", r":4:9: .* \(did you mean HYPER_RFI\?\)"),
+        ("calls: {HYPER_RFI: {takes: [p6]}}", r":4:21: calls\.HYPER_RFI\.takes: p6 is no general register"),
+        ("calls: {HYPER_RFI: {take: [r8]}}", r":4:21: .*unknown key take \(did you mean takes\?\).*"),
+        ("calls: {HYPER_RFI: null}", r":4:20: .*expected a mapping, got nothing"),
+        ("tables: {pv_cpu_opps: {}}", r":4:10: .*no such table in the catalog \(did you mean pv_cpu_ops\?\)"),
+        ("tables: {pv_cpu_ops: {fcc: x}}", r":4:23: .*pv_cpu_ops has no such member \(did you mean fc\?\)"),
+        ("tables: {pv_cpu_ops: null}", r":4:1: tables: expected a mapping, got nothing"),
+    ],
+)
+def test_what_is_said_of_calls_and_tables(text: str, message: str, tmp_path: Path) -> None:
+    found, errors = checked(f"extends: xen\n{text}\n", tmp_path)
+    assert not found
+    assert len(errors) == 1
+    assert re.fullmatch(r".*/mine\.yaml" + message, str(errors[0])), errors[0]
+
+
+def test_what_cannot_be_read(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none.yaml"):
+        found, (error,) = check_instance_file(str(path), RULES)
+        assert not found
+        assert error.path == str(path)
+
+
+# ------------------------------------------------------------------------------------ robustness
+
+
+def every_op(template: str) -> str:
+    lines = "".join(f"      {line}\n" for line in template.split("\n"))
+    return "extends: xen\nops:\n" + "".join(f"  {name}:\n    template: |\n{lines}" for name in load_catalog().ops)
+
+
+HOSTILE = {
+    "lines": "{% for x in range(3000) %}\nmov r8 = {{ x }}\n{% endfor %}",
+    "compares": "{% for x in range(900) %}\ncmp.eq p{{ x - x // 60 * 60 + 2 }}, p1 = r8, r9\n"
+    "(p{{ x - x // 60 * 60 + 2 }}) mov r8 = {{ x }}\n{% endfor %}",
+    "loops": "1: cmp.eq p6, p7 = r8, r9\n" * 30 + "(p6) br.cond.sptk 1b\n" * 30,
+    "steps": "{% for x in range(9000) %}{% endfor %}\nnop 0",
+    "registers": "\n".join(f"mov r{number} = r{number + 1}" for number in range(1, 126)),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_hostile_takes_bounded_time(name: str, tmp_path: Path) -> None:
+    start = time.perf_counter()
+    found, errors = checked(every_op(HOSTILE[name]), tmp_path)
+    assert found or errors
+    assert time.perf_counter() - start < 20  # on a slow machine; 3 s on a fast one
+
+
+WORDS = st.sampled_from(
+    [
+        *("mov {{ reg }} = r8", "mov r8 = {{ clob }}", "({{ pred }}) st8 [{{ clob }}] = {{ reg }}", ";;", "{", "}"),
+        *("cmp.eq p6, p7 = r8, {{ reg }}", "(p6) br.cond.sptk 1f", "1:", "break 0x6", "break {{ HYPER_ITC_I }}"),
+        *("mov pr = {{ clob }}, -1", "mov {{ clob }} = pr", "br.call.sptk b0 = x", "alloc r9 = ar.pfs, 1, 1, 0, 0"),
+        *("rfi", "br.ret.sptk b0", ".skip 16", "x = 1", "FOO(r1)", "foo r1", "ld8.fill r9 = [{{ reg }}], {{ clob }}"),
+        *("{% if reg == 'r8' %}", "{% endif %}", "mov psr.l = {{ reg }}", "[t:]", "st8.spill [r0] = r1", "mov f2 = f3"),
+        *("(p0) mov r0 = r0", "br.cloop.sptk 1b", "movl r9 = x", "mov r9 = in0", "chk.s r9, 1f", "{{ reg }}", "(p6)"),
+    ]
+)
+
+
+@given(st.lists(WORDS, max_size=12))
+def test_any_template_is_checked(words: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        template = "".join(f"      {word}\n" for word in words) or "      ;;\n"
+        found, errors = checked(f"extends: xen\nops:\n  ITC_I:\n    template: |\n{template}", Path(folder))
+    assert len(errors) <= 1
+    lines = range(4, 8 + len(words))
+    assert all(each.line in lines for each in found)
+
+
+def test_the_instructions_themselves_are_right(tmp_path: Path) -> None:
+    ops = []
+    for op in load_catalog().ops.values():
+        names = "|".join(parameter.name for parameter in op.parameters) or "$."
+        text = re.sub(rf"(?<![\w.])(?:{names}|PSR_DEFAULT_BITS)(?![\w.])", r"{{ \g<0> }}", op.replaces)
+        text = re.sub(r"IA64_KR\(\{\{ (\w+) \}\}\)", r"ar.k{{ \1.number }}", text)
+        ops.append(f"  {op.name}:\n    template: |\n" + "".join(f"      {line}\n" for line in text.split(" ; ")))
+    assert checked("environment: trap\ndefines: MINE\nops:\n" + "".join(ops), tmp_path) == ([], [])

@@ -13,7 +13,7 @@ from pvasm.check.engine import Selection
 from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError
 from pvasm.expand import expand
-from pvasm.expand.headers import included
+from pvasm.headers import Header, included
 from pvasm.paravirt.environments import instance_names, known_macros
 from pvasm.paravirt.instance import load_instance
 from pvasm.syntax.document import Document, read_document
@@ -22,7 +22,7 @@ from tests.check.checking import PARSER, check
 from tests.corpus.build import Corpus
 from tests.oracle import require_tool
 from tests.paravirt.cases import CATALOG, OPS, plain
-from tests.samples.pipeline import CLEAN, INCLUDE, SAMPLES, SYMBOLS
+from tests.samples.pipeline import CLEAN, INCLUDE, SYMBOLS
 
 NATIVE = "__IA64_ASM_PARAVIRTUALIZED_NATIVE"
 PAIR = ("native", "xen")
@@ -33,11 +33,11 @@ def cpp(text: str, *flags: str) -> str:
     return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
 
 
-def codes_found(document: Document, headers: tuple[Document, ...] = ()) -> list[tuple[str, str]]:
+def codes_found(document: Document, headers: tuple[Header, ...] = ()) -> list[tuple[str, str]]:
     """The codes, PV1xx and PV4xx, with the texts that they are about."""
     known = known_macros([load_instance(name, CATALOG) for name in PAIR])
     named = not document.path.endswith(".h")
-    subject = Subject(document, CATALOG, known, tuple(instance_names()), named=named, headers=headers)
+    subject = Subject(document, CATALOG, known, tuple(instance_names()), named=named, included=headers)
     rules = [
         rule
         for rule in Selection(("PV1", "PV4")).rules()
@@ -63,16 +63,16 @@ def test_real_code_is_sound_with_its_headers(corpus: Corpus) -> None:
     directories = [flag.removeprefix("-I") for flag in corpus.include_flags if flag.startswith("-I")]
     for file in corpus.files:
         document = read_document(PARSER, read_text(file.raw), str(file.raw))
-        headers = tuple(included(document, directories, PARSER))
+        headers = tuple(included(document.path, document.text, directories))
         assert headers
         assert codes_found(document, headers) == [], file.raw
 
 
 def test_the_samples_are_sound() -> None:
-    for path in sorted(SAMPLES.rglob("*.[Sh]")):
+    for path in (*CLEAN, *INCLUDE.glob("*.h")):
         document = read_document(PARSER, read_text(path), str(path))
         assert codes_found(document) == []
-        assert codes_found(document, tuple(included(document, [str(INCLUDE)], PARSER))) == []
+        assert codes_found(document, tuple(included(document.path, document.text, [str(INCLUDE)]))) == []
     assert check(read_text(CLEAN[0]), "PV403", instances=PAIR) == []
 
 
@@ -244,6 +244,6 @@ def test_other_names_are_their_own(name: str) -> None:
 
 
 def test_what_a_header_defines_is_no_misspelling() -> None:
-    header = read_document(PARSER, "#define COVERR cover\n.macro RFII\n\trfi\n.endm\n", "a.h")
+    header = ("a.h", "#define COVERR cover\n.macro RFII\n\trfi\n.endm\n")
     document = read_document(PARSER, "\tCOVERR\n\tRFII\n\tCOVRE\n", "a.S")
     assert codes_found(document, (header,)) == [("PV404", "COVRE")]

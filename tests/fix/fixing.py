@@ -7,23 +7,22 @@ from functools import cache
 
 from pvasm.check.engine import Selection
 from pvasm.check.subject import Subject
-from pvasm.expand.headers import included
 from pvasm.fix import Fixed, fix
+from pvasm.headers import Header, included
 from pvasm.ia64 import is_mnemonic
 from pvasm.paravirt.catalog import load_catalog
 from pvasm.paravirt.environments import instance_names, known_macros
-from pvasm.syntax.document import Document, read_document
+from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
+from pvasm.text import read_text
 
 PARSER = Parser(is_mnemonic)
 CODES = ("PV001", "PV002")
 
 
 @cache
-def headers_of(path: str, directories: tuple[str, ...]) -> tuple[Document, ...]:
-    with open(path, "rb") as file:
-        text = file.read().decode("utf-8", "surrogateescape")
-    return tuple(included(read_document(PARSER, text, path), directories, PARSER))
+def headers_of(path: str, directories: tuple[str, ...]) -> tuple[Header, ...]:
+    return tuple(included(path, read_text(path), directories))
 
 
 def subject(
@@ -32,7 +31,7 @@ def subject(
     """What rules that mend see of a text. With `directories`, the headers that the file includes count."""
     headers = () if directories is None else headers_of(path, tuple(directories))
     document = read_document(PARSER, text, path, preprocessed=preprocessed)
-    return Subject(document, load_catalog(), known_macros(), tuple(instance_names()), headers=headers, fixing=True)
+    return Subject(document, load_catalog(), known_macros(), tuple(instance_names()), included=headers, fixing=True)
 
 
 def mended(

@@ -1,0 +1,67 @@
+"""The headers that a source file includes, as far as they can be found."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Sequence
+from functools import lru_cache
+
+from pvasm.errors import PvasmError
+from pvasm.text import read_text
+
+_MAX_HEADERS = 400
+_MAX_CHARACTERS = 8 << 20  # of all headers together
+_INCLUDE = re.compile(
+    r'^[ \t]*\#[ \t]*include[ \t]*(?:"(?P<quoted>[^"\n]{1,4096})"|<(?P<angled>[^>\n]{1,4096})>)', re.MULTILINE
+)
+
+Header = tuple[str, str]
+"""A header's path and text."""
+
+
+def included(path: str, text: str, directories: Sequence[str] = ()) -> list[Header]:
+    """The headers that a file includes, and those that they include, each once, in order.
+
+    A name in quotes is looked for beside the file that includes it, then, like one in angle brackets, in `directories`;
+    an absolute one is left alone. What is not found, cannot be read, or would be too much, is left out.
+    """
+    found: list[Header] = []
+    seen = {os.path.realpath(path)}
+    waiting = deque([(path, text)])
+    characters = 0
+    while waiting:
+        including, source = waiting.popleft()
+        for include in _INCLUDE.finditer(source) if "include" in source else ():
+            header = _found(include, os.path.dirname(including), directories)
+            if header is None or (real := os.path.realpath(header)) in seen:
+                continue
+            if len(found) >= _MAX_HEADERS or characters > _MAX_CHARACTERS:
+                return found
+            seen.add(real)
+            content = _read(header)
+            if content is not None:
+                characters += len(content)
+                found.append((header, content))
+                waiting.append((header, content))
+    return found
+
+
+def _found(include: re.Match[str], folder: str, directories: Sequence[str]) -> str | None:
+    name = include["quoted"] or include["angled"]
+    if os.path.isabs(name) or "\0" in name:
+        return None
+    for directory in (folder, *directories) if include["quoted"] else directories:
+        path = os.path.join(directory, name)
+        if os.path.isfile(path):
+            return path
+    return None
+
+
+@lru_cache(maxsize=2 * _MAX_HEADERS)
+def _read(path: str) -> str | None:
+    try:
+        return read_text(path)
+    except PvasmError:
+        return None
