@@ -29,9 +29,9 @@ class Subject(Struct, dict=True):
     """A document under the eyes of the rules.
 
     `known` says which macros are known to be defined or not: code that cannot be compiled so is nobody's concern.
-    `instance_names` are the instances in question, by name or file. `included` are the paths and texts of headers that
-    the document includes, for their macros. With `fixing`, rules say how to mend what they find, if that takes long too.
-    `named` tells a file that somebody said is assembly from a header found in a folder, which may hold C as well.
+    `instance_names` are the instances in question, by name or file. `named` tells a file that somebody said is assembly
+    from a header found in a folder, which may hold C as well. `included` are the paths and texts of headers that the
+    document includes, for their macros. With `fixing`, rules say how to mend what they find, even if that takes long.
     """
 
     document: Document

@@ -38,7 +38,7 @@ def _example(text: str) -> str:
     is_assembly = any("\t" in line for line in others)
     if is_assembly and "\t" not in first and not first.startswith("#"):
         first = f"\t{first}"  # it goes without its indentation
-    return textwrap.indent(textwrap.dedent("\n".join((first, *others)).expandtabs()), "        ")
+    return textwrap.indent(textwrap.dedent("\n".join((first, *others)).expandtabs()).rstrip("\n"), "        ")
 
 
 def render_json(rules: Iterable[AnyRule]) -> str:
