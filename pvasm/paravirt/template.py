@@ -203,7 +203,8 @@ class Template:
         try:
             syntax = environment.parse(source)
             self._check(syntax)
-            return environment.from_string(source)
+            # The tree that was checked is the one that runs.
+            return environment.template_class.from_code(environment, environment.compile(syntax), {})
         except TemplateSyntaxError as error:
             raise self.error(error.message or "syntax error", error.lineno) from None
         except _TOO_MUCH as error:
