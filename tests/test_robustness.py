@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +19,7 @@ from pvasm.report import json, statements, text
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 from pvasm.text import decode, encode
+from tests.corpus.build import CorpusError, available, corpus
 
 CATALOG = load_catalog()
 INSTANCES = [load_instance("native"), load_instance("xen")]
@@ -32,10 +35,20 @@ PIECES = [
 ]
 
 
+@cache
+def real_code() -> list[str]:
+    """The samples and, where it can be had, the corpus: Linux's files as they are."""
+    try:
+        files = () if available() else corpus().files
+    except CorpusError:
+        files = ()
+    return [*SAMPLES, *(decode(file.raw.read_bytes()) for file in files)]
+
+
 @st.composite
 def mutated(draw: st.DrawFn) -> str:
-    """A piece of a sample with pieces cut out, put in, doubled and swapped."""
-    sample = draw(st.sampled_from(SAMPLES))
+    """A piece of real code with pieces cut out, put in, doubled and swapped."""
+    sample = real_code()[draw(st.integers(0, 1 << 20)) % len(real_code())]
     start = draw(st.integers(0, len(sample)))
     source = sample[start : start + draw(st.integers(0, 1500))]
     for _ in range(draw(st.integers(0, 8))):
@@ -53,7 +66,7 @@ TEXTS = mutated() | st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_
 def test_parse_and_check(source: str, preprocessed: bool) -> None:
     document = read_document(Parser(is_mnemonic), source, "a.S", preprocessed=preprocessed)
     assert document.text == source
-    found = run(Subject(document, CATALOG, KNOWN), RULES)
+    found = run(Subject(document, CATALOG, KNOWN, ("native", "xen")), RULES)
     for diagnostic in found:
         encode(text.render(diagnostic))
         json.render(diagnostic).encode()
@@ -62,7 +75,7 @@ def test_parse_and_check(source: str, preprocessed: bool) -> None:
     for render in (statements.render_tree, statements.render_json):
         assert len(list(render(document))) == len(document.statements)
     again = read_document(Parser(is_mnemonic), source, "a.S", preprocessed=preprocessed)
-    assert run(Subject(again, CATALOG, KNOWN), RULES) == found
+    assert run(Subject(again, CATALOG, KNOWN, ("native", "xen")), RULES) == found
 
 
 @given(TEXTS, st.booleans(), st.sampled_from(INSTANCES), st.booleans())
