@@ -19,7 +19,7 @@ from pvasm.ia64 import IndexedRegister, MemoryOperand, Register, Unknown
 from pvasm.syntax import tree
 
 _MAX_VISITED = 4_000  # nodes, in the search for one register
-_STEPS_A_NODE = 40  # in all searches of a graph together
+_STEPS_A_NODE = 12  # in all searches of a graph together; real code takes four
 _MIN_STEPS = 400_000
 _MAX_TARGETS = 4  # labels of one name
 
