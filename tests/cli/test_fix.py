@@ -1,0 +1,134 @@
+"""`pvasm check --fix` and `--diff`, as a person uses them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import pvasm
+from tests.oracle import require_tool
+
+BARE = "f:\tmov r16 = cr.ifa ;;\t// the address\n\tthash r17 = r16 ;;\n\trfi ;;\n"
+MENDED = "f:\tMOV_FROM_IFA(r16) ;;\t// the address\n\tTHASH(p0, r17, r16, r18) ;;\n\tRFI ;;\n"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "a.S"
+    path.write_text(BARE)
+    return path
+
+
+def test_a_file_is_mended_in_its_place(source: Path) -> None:
+    mode = source.stat().st_mode
+    done = pvasm("check", "--fix", source)
+    assert (done.status, done.output) == (0, "3 mended, nothing found in 1 file\n")
+    assert source.read_text() == MENDED
+    assert source.stat().st_mode == mode
+
+
+def test_a_second_time_nothing_is_written(source: Path) -> None:
+    pvasm("check", "--fix", source)
+    before = source.stat()
+    done = pvasm("check", "--fix", source)
+    assert (done.status, done.output) == (0, "nothing found in 1 file\n")
+    assert (source.stat().st_mtime_ns, source.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_a_diff_is_a_patch_and_changes_nothing(source: Path) -> None:
+    done = pvasm("check", "--diff", "a.S", cwd=source.parent)
+    assert done.status == 1
+    assert source.read_text() == BARE
+    subprocess.run([require_tool("git"), "apply", "-"], input=done.output, text=True, cwd=source.parent, check=True)
+    assert source.read_text() == MENDED
+    assert pvasm("check", "--diff", "a.S", cwd=source.parent).output == ""
+
+
+@pytest.mark.parametrize("line_end", ["\r\n", "\n"])
+@pytest.mark.parametrize("last", ["", "\r\n"])
+def test_the_bytes_around_stay(tmp_path: Path, line_end: str, last: str) -> None:
+    path = tmp_path / "a.S"
+    text = f"\tmov r16 = cr.ifa \t/* \xe9 */{line_end}  ;;{line_end}\trfi{last}"
+    path.write_bytes(text.encode("latin-1"))
+    pvasm("check", "--fix", path)
+    expected = text.replace("mov r16 = cr.ifa", "MOV_FROM_IFA(r16)").replace("rfi", "RFI")
+    assert path.read_bytes() == expected.encode("latin-1")
+
+
+def test_what_is_suppressed_or_ignored_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.S"
+    text = "\tmov r16 = cr.ifa ;;\t// pvasm: ignore[PV002] on purpose\n\trfi ;;\n"
+    path.write_text(text)
+    assert pvasm("check", "--fix", path, "--ignore", "PV002").status == 0
+    assert path.read_text() == text
+    (tmp_path / "pvasm.toml").write_text('[per-file-ignores]\n"a.S" = ["PV002"]\n')
+    pvasm("check", "--fix", path)
+    assert path.read_text() == text
+    (tmp_path / "pvasm.toml").unlink()
+    assert pvasm("check", "--fix", path).status == 0
+    assert path.read_text() == text.replace("\trfi", "\tRFI")
+
+
+def test_what_is_left_is_told_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "a.S"
+    path.write_text("\titc.d r18 ;;\n\tbr.cond.sptk elsewhere\n(p6)\trfi ;;\n")
+    done = pvasm("check", "--fix", path)
+    assert done.status == 1
+    assert "not fixed: no general register is known to be free for ITC_D" in done.output
+    assert "not fixed: RFI takes no predicate: branch around it" in done.output
+
+
+def test_pairs_become_one_op(tmp_path: Path) -> None:
+    path = tmp_path / "a.S"
+    path.write_text(
+        "f:\tssm psr.ic\n\t;;\n\tsrlz.d\t// collect again\n\tmov r14 = 0\n\tmov r15 = 0 ;;\n"
+        "\titc.i r18 ;;\n\titc.d r18 ;;\n\tssm psr.ic ;;\n\tmov r14 = 0\n\tbr.ret.sptk rp\n"
+    )
+    done = pvasm("check", "--fix", path)
+    text = path.read_text()
+    assert "SSM_PSR_IC_AND_SRLZ_D(r14, r15)\n\t// collect again\n" in text.replace("\t\t//", "\t//")
+    assert "\titc.i" not in text  # two groups: two ops
+    assert "ITC_I(p0, r18, r14) ;;\n\tITC_D(p0, r18, r14) ;;" in text
+    assert "\tssm psr.ic ;;" in text  # no srlz.d after it
+    assert "SSM_PSR_IC_AND_SRLZ_D stands for" in done.output
+
+
+def test_the_macros_of_headers_are_known(tmp_path: Path) -> None:
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include" / "m.h").write_text("#define CLEAR mov r14 = 0\n")
+    path = tmp_path / "a.S"
+    path.write_text("#include <m.h>\n\titc.d r18 ;;\n\tCLEAR ;;\n\tbr.cond.sptk elsewhere\n")
+    assert pvasm("check", "--diff", path).output == ""
+    assert "+\tITC_D(p0, r18, r14) ;;" in pvasm("check", "--diff", "-I", tmp_path / "include", path).output
+
+
+def test_standard_input_has_no_place() -> None:
+    assert pvasm("check", "--fix", "-", stdin=BARE.encode()).status == 2
+    done = pvasm("check", "--diff", "-", stdin=BARE.encode())
+    assert (done.status, done.output.count("\n+\t")) == (1, 2)
+
+
+def test_what_cannot_be_written_stays_whole(source: Path) -> None:
+    if os.geteuid() == 0:
+        source.unlink()
+        (source.parent / "real").mkdir()
+        source.symlink_to(source.parent / "real")
+        assert pvasm("check", "--fix", source).status in (0, 2)
+        return
+    source.chmod(0o444)
+    done = pvasm("check", "--fix", source)
+    assert done.status == 2
+    assert "cannot be written" in done.errors
+    assert source.read_text() == BARE
+
+
+def test_a_folder_is_mended_whole(tmp_path: Path) -> None:
+    for name in ("a.S", "b.S"):
+        (tmp_path / name).write_text(BARE)
+    (tmp_path / "linux.h").write_text("struct s { int rfi; };\n")
+    assert "6 mended" in pvasm("check", "--fix", tmp_path).output
+    assert (tmp_path / "b.S").read_text() == MENDED
+    assert (tmp_path / "linux.h").read_text() == "struct s { int rfi; };\n"
