@@ -7,7 +7,7 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pvasm import __version__
@@ -276,10 +276,18 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from pvasm.check.run import check_files
+    from pvasm.check.run import check_files, selected_codes
     from pvasm.report.progress import Progress
     from pvasm.report.reporter import WITH_STATISTICS, Reporter, Style
 
+    if options.diff:
+        for name in ("statistics", "baseline", "write_baseline"):
+            if getattr(options, name):
+                raise PvasmError(f"--diff does not go with --{name.replace('_', '-')}")
+        if options.output_format != "text":
+            raise PvasmError("--diff has a format of its own: --output-format does not go with it")
+    if options.write_baseline is not None and options.write_baseline in ("", "-"):
+        raise PvasmError("--write-baseline takes the name of a file")
     if options.statistics and options.output_format not in WITH_STATISTICS:
         raise PvasmError(f"--statistics goes with the formats {' and '.join(WITH_STATISTICS)}")
     config = _config(options)
@@ -307,7 +315,10 @@ def _check(options: argparse.Namespace) -> int:
                     _complain(error)
     finally:
         progress.clear()
-    _write(known.end() or reporter.end(known.hidden, known.stale(), mended.number if mended is not None else 0))
+    is_whole = not reporter.errors
+    stale = known.stale(selected_codes(settings))
+    said = known.end(is_whole=is_whole)
+    _write(said or reporter.end(known.hidden, stale, mended.number if mended is not None else 0))
     if reporter.errors:
         return CANNOT_RUN
     return FOUND if reporter.found_errors and not options.exit_zero else 0
@@ -399,13 +410,13 @@ class _Known:
             self._paths.append(result.path)
         return left
 
-    def stale(self) -> int:
+    def stale(self, codes: Collection[str]) -> int:
         """How many findings of the baseline are gone from the files that were checked."""
-        return self._baseline.stale(self._paths) if self._baseline is not None else 0
+        return self._baseline.stale(self._paths, codes) if self._baseline is not None else 0
 
-    def end(self) -> str:
-        """Writes the baseline, if there is one to write; returns what to say of it."""
-        if self._target is None:
+    def end(self, *, is_whole: bool) -> str:
+        """Writes the baseline, if there is one to write and all was checked; returns what to say of it."""
+        if self._target is None or not is_whole:
             return ""
         from pvasm.check.baseline import write_baseline
         from pvasm.report.text import counted

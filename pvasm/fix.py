@@ -5,6 +5,7 @@ What would break an instance's expansion of the file is left as it was, and so i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
@@ -30,26 +31,31 @@ MakeSubject = Callable[[str], Subject]
 
 
 class Fixed(Struct, frozen=True):
-    """A text after mending, how many findings were mended, and the subject of the last text."""
+    """A text after mending, how many findings were mended, and the subject of the last text.
+
+    `refused` says of edits that were not made, by their first place in the text, what an instance minds.
+    """
 
     text: str
     number: int
     subject: Subject
+    refused: Mapping[int, str]
 
 
 def fix(text: str, make_subject: MakeSubject, rules: Sequence[Rule]) -> Fixed:
     """The text after all the edits that the rules propose for it, and for what becomes of it."""
     number = 0
+    refused: dict[int, str] = {}
     subject = make_subject(text)
     for _ in range(_MAX_PASSES):
-        edits = _proposed(subject, rules)
-        edits = _accepted(text, edits, make_subject, subject)
+        refused = {}
+        edits = _accepted(text, _proposed(subject, rules), make_subject, subject, refused)
         if not edits:
             break
         text = apply_edits(text, [edit for several in edits for edit in several])
         number += len(edits)
         subject = make_subject(text)
-    return Fixed(text, number, subject)
+    return Fixed(text, number, subject, refused)
 
 
 def _proposed(subject: Subject, rules: Sequence[Rule]) -> list[tuple[Edit, ...]]:
@@ -67,21 +73,28 @@ def _proposed(subject: Subject, rules: Sequence[Rule]) -> list[tuple[Edit, ...]]
 
 
 def _accepted(
-    text: str, edits: list[tuple[Edit, ...]], make_subject: MakeSubject, before: Subject
+    text: str,
+    edits: list[tuple[Edit, ...]],
+    make_subject: MakeSubject,
+    before: Subject,
+    refused: dict[int, str],
 ) -> list[tuple[Edit, ...]]:
-    """The edits after which every instance can expand the text as well as it could before."""
+    """The edits after which every instance can expand the text as well as it could before.
+
+    What is minded of the others goes to `refused`, by the places of their edits.
+    """
     while edits:
         if _errors(before):
             return edits  # it cannot be expanded as it is
         subject = make_subject(apply_edits(text, [edit for several in edits for edit in several]))
         places = _places(edits)
         bad = set()
-        for line, column in _errors(subject):
-            bad |= {
-                number
-                for number, (start, end) in enumerate(places)
-                if _contains(subject.document, start, end, line, column)
-            }
+        for error in _errors(subject):
+            place = (error.line or 0, error.column or 0)
+            for number, (start, end) in enumerate(places):
+                if _contains(subject.document, start, end, *place):
+                    bad.add(number)
+                    refused.update((edit.start, error.message) for edit in edits[number])
         if not bad:
             return edits
         edits = [several for number, several in enumerate(edits) if number not in bad]
@@ -105,14 +118,14 @@ def _contains(document: Document, start: int, end: int, line: int, column: int) 
     return (first.line, first.column) <= (line, column) <= (last.line, last.column)
 
 
-def _errors(subject: Subject) -> list[tuple[int, int]]:
-    """The lines and columns of what no instance in question can expand."""
-    found: list[tuple[int, int]] = []
+def _errors(subject: Subject) -> list[PvasmError]:
+    """What instances in question cannot expand."""
+    found: list[PvasmError] = []
     for instance in subject.instances:
         try:
             expand(subject.document, subject.catalog, instance)
         except ExpandErrors as errors:
-            found += [(error.line or 0, error.column or 0) for error in errors.errors]
+            found += errors.errors
         except PvasmError:
             continue
     return found
@@ -146,9 +159,11 @@ class Outcome(Struct, frozen=True):
         if self.before == self.after:
             return ""
         before, after = (text.splitlines(keepends=True) for text in (self.before, self.after))
-        # A path that leads out of the folder has no place in a patch; what a person then gets is the file's name.
-        name = self.path.lstrip("/")
-        lines = unified_diff(before, after, f"a/{name}", f"b/{name}")
+        # As in a repository, unless the path leads out of the folder.
+        is_inside = not os.path.isabs(self.path) and ".." not in self.path.split("/")
+        name = os.path.normpath(self.path)
+        names = (f"a/{name}", f"b/{name}") if is_inside else (self.path, self.path)
+        lines = unified_diff(before, after, *names)
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
@@ -185,9 +200,13 @@ class Fixer:
         document = fixed.subject.document
         reasons = {}
         for rule, finding in findings(fixed.subject, rules, find_unused=False):
-            if finding.details:
+            told = finding.details
+            if finding.edits:
+                minded = next((fixed.refused[edit.start] for edit in finding.edits if edit.start in fixed.refused), "")
+                told = (*told, f"not fixed: {minded or 'an instance could not expand it here'}")
+            if told:
                 place = document.place(finding.start)
-                reasons[place.line, place.column, rule.code] = finding.details
+                reasons[place.line, place.column, rule.code] = told
         return Outcome(shown, before, fixed.text, fixed.number, reasons)
 
 

@@ -40,7 +40,9 @@ def find_sources(paths: Iterable[str], errors: list[PvasmError]) -> list[Source]
             for below in _walk(path, errors):
                 found.setdefault(os.path.realpath(below), Source(below, path))
         elif path and os.path.exists(path):
-            found[os.path.realpath(path)] = Source(path, None)
+            real = os.path.realpath(path)
+            if real not in found or found[real].folder is not None:  # the name given first, before one that was found
+                found[real] = Source(path, None)
         else:
             errors.append(PvasmError("no such file or folder", path) if path else PvasmError("an empty file name"))
     return list(found.values())

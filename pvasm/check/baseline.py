@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
@@ -73,10 +74,10 @@ class Baseline:
                 matched.add(number)
         return matched
 
-    def stale(self, paths: Collection[str]) -> int:
-        """How many findings of the baseline, in these files, have not been found again."""
+    def stale(self, paths: Collection[str], codes: Collection[str]) -> int:
+        """How many findings of the baseline, in these files and of these codes, have not been found again."""
         checked = {self._keys.relative(path) for path in paths}
-        return sum(known.total() for key, known in self._known.items() if key.path in checked)
+        return sum(known.total() for key, known in self._known.items() if key.path in checked and key.code in codes)
 
 
 def _take(known: Counter[str], context: str) -> None:
@@ -101,12 +102,20 @@ def load_baseline(path: str) -> Baseline:
             key = _Key(entry["path"], entry["code"], entry["instance"], entry["instruction"])
             known.setdefault(key, Counter()).update(map(str, entry["contexts"]))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise PvasmError(f"not a baseline that pvasm wrote ({type(error).__name__}: {error})", path) from error
+        raise PvasmError("not a baseline that pvasm wrote", path) from error
     return Baseline(path, known)
 
 
 def write_baseline(path: str, diagnostics: Iterable[Diagnostic]) -> None:
-    """Makes a file the baseline with these findings, whole or not at all. Raises PvasmError if it cannot be written."""
+    """Makes a file the baseline with these findings, whole or not at all.
+
+    Raises PvasmError if it cannot be written, and for a file that is there and is no baseline.
+    """
+    if os.path.exists(path):
+        try:
+            load_baseline(path)
+        except PvasmError as error:
+            raise PvasmError("is there and is no baseline: not overwritten", path) from error
     keys = _Keys(path)
     contexts: dict[_Key, list[str]] = {}
     for diagnostic in diagnostics:
@@ -136,7 +145,8 @@ class _Keys:
         return found
 
     def of(self, diagnostic: Diagnostic) -> _Key:
-        instruction = " ".join(diagnostic.instruction.split())
+        # An argument tells little: what it is one of counts.
+        instruction = " ".join(_COMMENT.sub(" ", diagnostic.statement or diagnostic.instruction).split())
         return _Key(self.relative(diagnostic.path), diagnostic.code, diagnostic.instance, instruction)
 
     def context(self, diagnostic: Diagnostic) -> str:
@@ -157,4 +167,5 @@ class _Keys:
         return hashlib.sha256("\n".join(near).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
+_COMMENT = re.compile(r"/\*(?s:.*?)\*/|//[^\n]*")
 _FAR = 20  # lines, beyond which no neighbour is looked for

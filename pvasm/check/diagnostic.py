@@ -12,7 +12,7 @@ class Diagnostic(NamedTuple):
 
     `instruction` is the source text that it is about, `source_line` the line it stands in (a piece of it, if it is very
     long), `source_column` where in that. `instance` names the instance in which it is so, if not in all; `details` are
-    lines that tell more; `fixable` says that `--fix` can mend it.
+    lines that tell more. `statement` is the text of the statement that it stands in, if it is about a part of one.
     """
 
     path: str
@@ -28,7 +28,7 @@ class Diagnostic(NamedTuple):
     source_column: int
     instance: str | None = None
     details: tuple[str, ...] = ()
-    fixable: bool = False
+    statement: str = ""
 
     @property
     def order(self) -> tuple[object, ...]:

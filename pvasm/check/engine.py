@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
@@ -139,5 +140,14 @@ def _diagnostic(document: Document, rule: Rule, finding: Finding) -> Diagnostic:
         *document.line_text(start),
         finding.instance,
         finding.details,
-        bool(finding.edits),
+        _statement(document, start, end),
     )
+
+
+def _statement(document: Document, start: int, end: int) -> str:
+    """The text of the statement that a part of one belongs to; empty for what is one."""
+    statements = document.statements
+    at = bisect_right(statements, start, key=lambda statement: statement.start) - 1
+    if at < 0 or (start, end) == (statements[at].start, statements[at].end) or end > statements[at].end:
+        return ""
+    return document.source(statements[at])

@@ -185,7 +185,7 @@ class _Search:
             elif isinstance(syntax, tree.Directive):
                 yield from self._directive(position, statement, syntax)
             elif isinstance(syntax, tree.MacroCall | tree.Unparsed | tree.Assignment):
-                if not self.subject.concerns(statement.conditions):
+                if not self.subject.concerns_guests(statement.conditions):
                     continue
                 if isinstance(syntax, tree.MacroCall):
                     if not self._may_be_c(statement):
@@ -206,11 +206,11 @@ class _Search:
             found = sensitivity(syntax, self.scope)
         except OperandError:
             # Not an instruction that there is: still, its mnemonic may be one that matters.
-            if self.subject.concerns(statement.conditions) and not self._may_be_c(statement):
+            if self.subject.concerns_guests(statement.conditions) and not self._may_be_c(statement):
                 start = statement.origin + syntax.mnemonic_start
                 yield from self._words(self.document.text[start : statement.end], start, True)
             return
-        if found is None or not self.subject.concerns(statement.conditions):
+        if found is None or not self.subject.concerns_guests(statement.conditions):
             return
         if self._may_be_c(statement) and not (syntax.has_equals or syntax.inputs):
             return
@@ -260,11 +260,11 @@ class _Search:
             if macro is not None:
                 self.macros[macro.name] = macro
         elif directive.name in (".irp", ".irpc"):
-            if self.subject.concerns(statement.conditions):
+            if self.subject.concerns_guests(statement.conditions):
                 pieces = self._pieces(statements[position + 1 : self.body_ends[position]])
                 for bound in iterations(directive):
                     yield from self._made(pieces, bound, (statement.start, statement.end), 0)
-        elif not statement.in_define and self.subject.concerns(statement.conditions):
+        elif not statement.in_define and self.subject.concerns_guests(statement.conditions):
             self.scope.directive(directive)
 
     def _call(self, call: tree.MacroCall, code: _Code, origin: int, end: int) -> Iterator[Exposure]:

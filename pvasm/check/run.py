@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
 from pvasm.check.checker import Checker, FileResult, is_instance_file
-from pvasm.check.codes import covered, require_known
+from pvasm.check.codes import covered, known_codes, require_known
 from pvasm.check.diagnostic import Diagnostic, Severity
 from pvasm.check.settings import CppSettings, Settings
 from pvasm.errors import PvasmError
@@ -36,7 +36,7 @@ def check_files(
     require_known(code for code, _ in settings.severity)
     checker = Checker(settings)
     errors: list[PvasmError] = []
-    sources = chosen_sources(paths, settings, errors)
+    sources = _with_instances(chosen_sources(paths, settings, errors), settings)
     if not sources:
         checker.prepare()
     if errors:
@@ -55,9 +55,30 @@ def check_files(
         yield FileResult("", errors=errors, counts=0)
 
 
+def _with_instances(sources: list[Source], settings: Settings) -> list[Source]:
+    """The sources, and the instance files of somebody's own that they are checked for: they had better be right."""
+    if not settings.instances:
+        return sources
+    from pvasm.paravirt.environments import is_path
+
+    there = {os.path.realpath(source.path) for source in sources}
+    own = [name for name in settings.instances if is_path(name) and os.path.realpath(name) not in there]
+    return [*sources, *(Source(name, None) for name in dict.fromkeys(own))]
+
+
 def chosen_sources(paths: Sequence[str], settings: Settings, errors: list[PvasmError]) -> list[Source]:
     """The files that `paths` mean, less what the settings exclude; what cannot be found goes to `errors`."""
     return _chosen(find_sources(paths, errors), settings)
+
+
+def selected_codes(settings: Settings) -> set[str]:
+    """The codes that a run with these settings looks for."""
+    chosen = known_codes() if settings.select is None else settings.select
+    return {
+        code
+        for code in known_codes()
+        if covered(code, (*chosen, *settings.extend_select)) and not covered(code, settings.ignore)
+    }
 
 
 def is_ignored(settings: Settings, code: str, path: str) -> bool:

@@ -53,6 +53,19 @@ class Subject(Struct, dict=True):
     def _concerns(self) -> dict[tuple[tree.Condition, ...], bool]:
         return {(): True}
 
+    def concerns_guests(self, conditions: tuple[tree.Condition, ...]) -> bool:
+        """Whether code under these conditions is compiled for an instance in question, and not for bare hardware alone.
+
+        Code for bare hardware alone may use what it likes, whether bare hardware is in question or not.
+        """
+        return self.concerns(conditions) and (not conditions or reachable(conditions, self._guests_know))
+
+    @cached_property
+    def _guests_know(self) -> Known:
+        from pvasm.paravirt.environments import known_macros
+
+        return known_macros()
+
     def holds_assembly(self) -> bool:
         """Whether a header is about assembly at all: an op, or a whole instruction, stands in it."""
         from pvasm.check.exposure import is_whole_instruction

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pvasm.errors import PvasmError
 from pvasm.expand.arguments import AFTER_CPP, ArgumentCheck
@@ -80,6 +80,25 @@ def expand(document: Document, catalog: Catalog, instance: Instance, *, line_mar
     if errors:
         raise ExpandErrors(errors)
     return apply_edits(document.text, [*edits, *expander.markers()])
+
+
+def misfits(
+    document: Document, catalog: Catalog, instance: Instance, invocations: Iterable[Invocation]
+) -> Iterator[tuple[Invocation, str]]:
+    """Those of some sound invocations whose expansions do not fit in the bundles around them, and why."""
+    expander: _Expander | None = None
+    for found in invocations:
+        if found.bundle is None:
+            continue
+        expander = expander or _Expander(document, catalog, instance, False)
+        if not expander.definitions.is_compiled(document.statements[found.statement]):
+            continue
+        try:
+            expander.edit(found)
+        except _UnsuitableError as error:
+            yield found, f"{found.name}{error.message}"
+        except (RegisterNotKnownError, PvasmError):
+            continue
 
 
 class _UnsuitableError(Exception):

@@ -9,7 +9,7 @@ from pvasm.check.diagnostic import Diagnostic
 
 FIELDS = (
     *("path", "line", "column", "end_line", "end_column", "code", "severity", "message", "instruction"),
-    *("instance", "details", "fixable"),
+    *("instance", "details"),
 )
 
 

@@ -53,7 +53,7 @@ def _result(diagnostic: Diagnostic, rule_index: int) -> Json:
         "snippet": {"text": whole_text(diagnostic.instruction)},
     }
     text = "\n".join((diagnostic.message + instance, *diagnostic.details))
-    properties: Json = {"fixable": diagnostic.fixable}
+    properties: Json = {}
     if diagnostic.instance is not None:
         properties["instance"] = whole_text(diagnostic.instance)
     return {

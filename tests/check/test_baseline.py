@@ -36,7 +36,7 @@ class Project:
     def stale(self, text: str) -> int:
         baseline = load_baseline(str(self.baseline))
         baseline.hide(self.found(text))
-        return baseline.stale([str(self.source)])
+        return baseline.stale([str(self.source)], {"PV001"})
 
 
 @pytest.fixture
@@ -92,7 +92,25 @@ def test_one_too_many_where_nothing_tells_them_apart(project: Project) -> None:
 def test_stale(project: Project) -> None:
     project.accept(TEXT)
     assert project.stale("\tnop 0\n\tfc r3\n") == 2
-    assert load_baseline(str(project.baseline)).stale(["elsewhere.S"]) == 0
+    assert load_baseline(str(project.baseline)).stale(["elsewhere.S"], {"PV001"}) == 0
+    assert load_baseline(str(project.baseline)).stale([str(project.source)], {"PV002"}) == 0  # not looked for
+
+
+def test_findings_about_arguments_are_told_apart_by_their_ops(tmp_path: Path) -> None:
+    source, baseline = tmp_path / "a.S", tmp_path / "b.json"
+    source.write_text("\tITC_D(p0, r20, r18) ;;\n\tmov r8 = r18\n")
+    write_baseline(str(baseline), check(source.read_text(), "PV3", path=str(source)))
+    assert load_baseline(str(baseline)).hide(check(source.read_text(), "PV3", path=str(source))) == []
+    source.write_text("\tMOV_TO_IFA(r20, r18) ;;\n\tmov r8 = r18\n")
+    assert len(load_baseline(str(baseline)).hide(check(source.read_text(), "PV3", path=str(source)))) == 1
+
+
+def test_nothing_else_is_overwritten(tmp_path: Path) -> None:
+    source = tmp_path / "a.S"
+    source.write_text(TEXT)
+    with pytest.raises(PvasmError, match="no baseline: not overwritten"):
+        write_baseline(str(source), [])
+    assert source.read_text() == TEXT
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

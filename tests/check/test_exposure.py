@@ -210,8 +210,8 @@ def test_an_instance_looks_at_its_own_code() -> None:
 
     assert flagged() == ["fc r2", "fc r3", "fc r4"]
     assert flagged("xen") == ["fc r2", "fc r4"]
-    assert flagged("native") == ["fc r1", "fc r4"]
-    assert flagged("native", "xen") == ["fc r1", "fc r2", "fc r3", "fc r4"]
+    assert flagged("native") == ["fc r4"]  # what bare hardware alone compiles may use what it likes
+    assert flagged("native", "xen") == ["fc r2", "fc r3", "fc r4"]
 
 
 def test_an_ops_own_definition_is_the_instances_business() -> None:

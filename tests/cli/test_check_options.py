@@ -196,12 +196,12 @@ def test_a_given_configuration(project: Path) -> None:
 
 
 def test_instances_from_the_configuration(tmp_path: Path) -> None:
-    (tmp_path / "a.S").write_text("#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n\tfc r3 ;;\n#endif\n")
+    (tmp_path / "a.S").write_text("#ifdef __IA64_ASM_PARAVIRTUALIZED_XEN\n\tfc r3 ;;\n#endif\n")
     (tmp_path / "mine.yaml").write_text("name: mine\ndescription: d\nextends: native\n")
     (tmp_path / "pvasm.toml").write_text("instances = ['./mine.yaml']\n")
     (tmp_path / "deep").mkdir()
-    assert pvasm("check", "../a.S", cwd=tmp_path / "deep").status == 1
-    assert pvasm("check", "../a.S", "--instance", "xen", cwd=tmp_path / "deep").status == 0
+    assert pvasm("check", "../a.S", cwd=tmp_path / "deep").status == 0
+    assert pvasm("check", "../a.S", "--instance", "xen", cwd=tmp_path / "deep").status == 1
     (tmp_path / "pvasm.toml").write_text("instances = ['nobody']\n")
     assert "unknown instance nobody" in pvasm("check", cwd=tmp_path).errors
 

@@ -47,7 +47,6 @@ def test_check_json(source: Path) -> None:
         "instruction",
         "instance",
         "details",
-        "fixable",
     ]
     assert (first["path"], first["line"], first["column"], first["end_line"], first["end_column"]) == (
         str(source),

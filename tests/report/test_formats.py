@@ -33,7 +33,6 @@ FOUND = Diagnostic(
     source_column=2,
     instance="xen",
     details=("it becomes", "\tld8 r16 = [r16]"),
-    fixable=True,
 )
 NOTE = FOUND._replace(code="PV003", severity="note", instance=None, details=(), line=13, end_line=13)
 

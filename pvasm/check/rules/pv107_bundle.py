@@ -1,0 +1,44 @@
+"""PV107: an op in an explicit bundle that an instance's expansion does not fit in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+
+class OpInBundle(Rule):
+    """Between braces there is room for three instructions, and for a stop at certain places only.
+
+    On bare hardware an op is one instruction and fits; what another instance makes of it is several, or ends with a
+    stop. The expander refuses that. Take the braces away: the assembler finds the bundles itself. (SDM vol. 3, 3.3.)
+    """
+
+    code = "PV107"
+    title = "op in an explicit bundle that its expansion does not fit in"
+    severity = "error"
+    in_mixed_headers = False
+    invalid = (
+        "{ .mmi\n\tMOV_FROM_ITIR(r19) // <--\n\tnop.m 0\n\tnop.i 0\n}",
+        "{ .mib\n\tnop.m 0\n\tnop.i 0\n\tBSW_0(r2, r3, r14) // <--\n}",
+    )
+    valid = (
+        "{ .mib\n\tnop.m 0\n\tnop.i 0\n\tRFI\n}",
+        "{ .mmi\n\tnop.m 0\n\tnop.m 0\n\tnop.i 0\n}\n\tMOV_FROM_ITIR(r19)",
+        "#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n{ .mmi\n\tMOV_FROM_ITIR(r19)\n\tnop.m 0\n\tnop.i 0\n}\n#endif",
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every op in a bundle that it does not fit in."""
+        bundled = [found for found in subject.invocations.known if found.bundle is not None]
+        if not bundled:
+            return
+        from pvasm.expand.expander import misfits
+
+        told: dict[tuple[int, int, str], list[str]] = {}
+        for instance in subject.instances:
+            for found, message in misfits(subject.document, subject.catalog, instance, bundled):
+                told.setdefault((found.start, found.end, message), []).append(instance.name)
+        for (start, end, message), names in sorted(told.items()):
+            yield Finding(start, end, message, instance=", ".join(names))
