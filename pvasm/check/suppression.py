@@ -21,6 +21,7 @@ from pvasm.syntax.lines import LEXEMES
 _DIRECTIVE = re.compile(
     rf"{MARK}[ \t]*(?P<verb>[A-Za-z-]+)(?P<open>[ \t]*\[)?(?(open)(?P<codes>[^\[\]\n]*)(?P<close>\])?)"
 )
+_BARE_CODE = re.compile(r"[ \t:=]{1,8}PV\d", re.IGNORECASE)
 _FORMS = "`pvasm: ignore[CODES] reason' or `pvasm: ignore-file[CODES] reason'"
 
 
@@ -147,6 +148,8 @@ def _directives(text: str, start: int, end: int, before_code: bool) -> Iterator[
         problem = None
         if found["open"] and (not found["close"] or not codes):
             problem = f"no suppression: codes and a closing bracket are missing in {_FORMS}"
+        elif not found["open"] and _BARE_CODE.match(text, found.end(), end):
+            problem = f"no suppression: codes stand in brackets, {_FORMS}"
         elif verb == "ignore-file" and not before_code:
             problem = "ignore-file must stand in a comment before the first statement"
         yield Suppression(found.start(), found.end(), codes, verb == "ignore-file", problem)
