@@ -204,6 +204,9 @@ def _add_check(commands: _Commands) -> None:
     running.add_argument(
         "-j", "--jobs", type=_count(MAX_JOBS), metavar="N", help="check files in up to N processes [as many as cores]"
     )
+    running.add_argument(
+        "--force-exclude", action="store_true", help="what the configuration excludes, even if it is named"
+    )
     running.add_argument("--no-cache", action="store_true", help="neither use nor keep earlier results")
     command.set_defaults(run=_check)
 
@@ -261,6 +264,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         find_unused=not options.instance,  # what one instance has no use for, another may
         root=config.folder,
         exclude=config.exclude,
+        force_exclude=options.force_exclude,
         per_file_ignores=config.per_file_ignores,
         severity=config.severity,
         jobs=options.jobs or config.jobs,

@@ -96,7 +96,8 @@ def _chosen(sources: list[Source], settings: Settings) -> list[Source]:
         from pvasm.config import Globs
 
         excluded = Globs(settings.exclude, settings.root).match
-        sources = [source for source in sources if source.folder is None or not excluded(source.path)]
+        forced = settings.force_exclude
+        sources = [s for s in sources if (s.folder is None and not forced) or s.path == "-" or not excluded(s.path)]
     if settings.cpp is not None:
         sources = [source for source in sources if source.folder is None or not is_header(source.path)]
     return sources

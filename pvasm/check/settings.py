@@ -19,7 +19,7 @@ class Settings(NamedTuple):
     `select` None means the codes that are on by default; `extend_select` adds to them, `ignore` takes away.
     `instances` empty means all; `cpp` None means that files are read as they are. With `find_unused` False,
     suppressions that hide nothing are nobody's concern. Globs are relative to `root`: those of `exclude` keep files out
-    of a search of folders, those of `per_file_ignores` have codes that are not reported there. `severity` has codes,
+    of a search of folders (with `force_exclude`, named files too), those of `per_file_ignores` have codes that are not reported there. `severity` has codes,
     which may be cut short, and the level that they are reported at (`off`: not at all). `jobs` None means as many
     processes as there are cores.
     """
@@ -33,6 +33,7 @@ class Settings(NamedTuple):
     find_unused: bool = True
     root: str = "."
     exclude: tuple[str, ...] = ()
+    force_exclude: bool = False
     per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
     severity: tuple[tuple[str, str], ...] = ()
     jobs: int | None = 1
