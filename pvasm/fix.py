@@ -6,7 +6,8 @@ What would break an instance's expansion of the file is left as it was, and so i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -83,13 +84,16 @@ def _accepted(
 
     What is minded of the others goes to `refused`, by the places of their edits.
     """
+    known = Counter(error.message for error in _errors(before)) if edits else Counter()
     while edits:
-        if _errors(before):
-            return edits  # it cannot be expanded as it is
         subject = make_subject(apply_edits(text, [edit for several in edits for edit in several]))
         places = _places(edits)
         bad = set()
+        left = known.copy()
         for error in _errors(subject):
+            if left[error.message]:  # as it was before
+                left[error.message] -= 1
+                continue
             place = (error.line or 0, error.column or 0)
             for number, (start, end) in enumerate(places):
                 if _contains(subject.document, start, end, *place):
@@ -154,17 +158,59 @@ class Outcome(Struct, frozen=True):
 
     def diff(self) -> str:
         """The changes as a unified diff; empty if there are none."""
-        from difflib import unified_diff
-
         if self.before == self.after:
             return ""
-        before, after = (text.splitlines(keepends=True) for text in (self.before, self.after))
         # As in a repository, unless the path leads out of the folder.
         is_inside = not os.path.isabs(self.path) and ".." not in self.path.split("/")
         name = os.path.normpath(self.path)
         names = (f"a/{name}", f"b/{name}") if is_inside else (self.path, self.path)
-        lines = unified_diff(before, after, *names)
-        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+        lines = _unified(self.before.splitlines(keepends=True), self.after.splitlines(keepends=True))
+        marked = (line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+        return f"--- {names[0]}\n+++ {names[1]}\n{''.join(marked)}"
+
+
+def _unified(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    """The hunks of a unified diff. Lines that differ are looked at a few at a time: mending changes few in a row."""
+    from difflib import SequenceMatcher
+
+    opcodes: list[tuple[str, int, int, int, int]] = []
+    first = second = 0
+    while first < len(before) or second < len(after):
+        start = first
+        while first < len(before) and second < len(after) and before[first] == after[second]:
+            first, second = first + 1, second + 1
+        if first > start:
+            opcodes.append(("equal", start, first, second - (first - start), second))
+        near = before[first : first + _FAR], after[second : second + _FAR]
+        blocks = SequenceMatcher(None, *near, autojunk=False).get_matching_blocks()
+        block = next((each for each in blocks if each.size >= _SURE), blocks[-1])
+        parts = near[0][: block.a], near[1][: block.b]
+        for name, one, one_end, two, two_end in SequenceMatcher(None, *parts, autojunk=False).get_opcodes():
+            opcodes.append((name, first + one, first + one_end, second + two, second + two_end))
+        first, second = first + block.a, second + block.b
+    matcher = SequenceMatcher(None, "", "")
+    matcher.opcodes = opcodes  # type: ignore[attr-defined]
+    for group in matcher.get_grouped_opcodes(3):
+        spans = (group[0][1], group[-1][2]), (group[0][3], group[-1][4])
+        yield "@@ -{} +{} @@\n".format(*(_span(*span) for span in spans))
+        for tag, one, one_end, two, two_end in group:
+            if tag == "equal":
+                yield from (f" {line}" for line in before[one:one_end])
+            else:
+                yield from (f"-{line}" for line in before[one:one_end])
+                yield from (f"+{line}" for line in after[two:two_end])
+
+
+_FAR = 200  # lines
+_SURE = 3
+
+
+def _span(start: int, end: int) -> str:
+    """The lines of a hunk, as in a diff's head."""
+    length = end - start
+    if length == 1:
+        return str(start + 1)
+    return f"{start + 1 if length else start},{length}"
 
 
 class Fixer:

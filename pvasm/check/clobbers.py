@@ -33,6 +33,7 @@ def find_live_clobbers(subject: Subject) -> Iterator[LiveClobber]:
     """The clobbers of a document whose old values are read."""
     flow = subject.flow
     in_bodies: set[tuple[str, tuple[str, ...]]] = set()  # what has been told of the body of a macro
+    flow.share(sum(node.kind == "op" for node in flow.nodes))
     order = sorted(range(len(flow.nodes)), key=lambda index: flow.nodes[index].inlined)
     for index in order:
         node = flow.nodes[index]

@@ -8,24 +8,28 @@ is answered only by what is there, the second is answered no.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from pvasm.expand.program import Graph, Node
 from pvasm.ia64 import IndexedRegister, MemoryOperand, Register, Unknown
+from pvasm.ia64.effects import plan_of
 from pvasm.syntax import tree
 
 _MAX_VISITED = 4_000  # nodes, in the search for one register
 _STEPS_A_NODE = 12  # in all searches of a graph together; real code takes four
 _MIN_STEPS = 400_000
-_MAX_TARGETS = 4  # labels of one name
+_MAX_TARGETS = 8  # labels of one name
+_MIN_VISITED = 100
 
 # How control leaves a path: to code that is not in the graph, or whose registers are others.
 Exit = Literal["return", "rfi", "call", "elsewhere"]
 
+_LABEL = re.compile(r"(?<![\w.$@])(?:\d+[fb]\b|[A-Za-z_.$][\w.$]*)")
 _FIRST_STACKED = 32
 _FIRST_BANKED, _LAST_BANKED = 16, 31
 _RESULTS = range(8, 12)
@@ -34,21 +38,24 @@ _RESULTS = range(8, 12)
 class Uses(NamedTuple):
     """What a step does to registers.
 
-    `sure` are those that it writes whenever it is reached. `predicate` is the name of the one that it stands under
+    `done` are those that it writes whenever it is executed (a parallel compare may leave its predicates alone), `sure`
+    those that it writes whenever it is reached. `predicate` is the name of the one that it stands under
     (`p6`, or a name that the file does not explain), empty for none. `reads_unknown` names the register files of which
     it may read others as well, `writes_unknown` says that it may write others.
     """
 
     reads: frozenset[Register]
     writes: frozenset[Register]
+    done: frozenset[Register]
     sure: frozenset[Register]
     predicate: str
     reads_unknown: str
     writes_unknown: bool
 
 
-_NOTHING = Uses(frozenset(), frozenset(), frozenset(), "", "", False)
-_ANYTHING = Uses(frozenset(), frozenset(), frozenset(), "", "rfpb", True)
+_NONE: frozenset[Register] = frozenset()
+_NOTHING = Uses(_NONE, _NONE, _NONE, _NONE, "", "", False)
+_ANYTHING = Uses(_NONE, _NONE, _NONE, _NONE, "", "rfpb", True)
 _CONSTANTS = frozenset({Register("r", 0), Register("p", 0)})
 
 
@@ -56,8 +63,10 @@ class Flow:
     """The control flow of a graph in which ops stand as such."""
 
     def __init__(self, graph: Graph) -> None:
+        self.graph = graph
         self.nodes = graph.nodes
         self.steps_left = max(_MIN_STEPS, _STEPS_A_NODE * len(graph.nodes))
+        self.limit = _MAX_VISITED
         self._uses: dict[int, Uses] = {}
         self._after: dict[int, tuple[list[int], Exit | None]] = {}
 
@@ -72,18 +81,42 @@ class Flow:
         return labels
 
     def targets(self, index: int) -> list[int]:
-        """The labels that a branch may go to, if they are in the graph."""
-        name = self.nodes[index].target
-        if name[:-1].isdecimal() and name[-1] in "fb":
-            places = self._labels.get(name[:-1], [])
-            next_one = bisect_left(places, index)
-            return places[next_one : next_one + 1] if name[-1] == "f" else places[max(0, next_one - 1) : next_one]
-        places = self._labels.get(name, [])
-        if len(places) <= _MAX_TARGETS:
-            return places
-        # Several stand in the arms of conditionals; so many are not of one file. Those around are meant.
-        around = bisect_left(places, index)
-        return places[max(0, around - _MAX_TARGETS // 2) : around + _MAX_TARGETS // 2]
+        """The labels that a branch may go to; none if they are not in the graph, or it is not known which are meant."""
+        return self._meant(self.nodes[index].target, index)
+
+    def _meant(self, name: str, index: int) -> list[int]:
+        """The labels that a name may mean at a node."""
+        node = self.nodes[index]
+        if not (name[:-1].isdecimal() and name[-1] in "fb"):
+            places = self._labels.get(name, [])
+            return places if len(places) <= _MAX_TARGETS else []
+        places = self._labels.get(name[:-1], [])
+        at = bisect_left(places, index)
+        found: list[int] = []
+        for place in places[at:] if name[-1] == "f" else reversed(places[:at]):
+            label = self.nodes[place]
+            if label.macro != node.macro:
+                continue
+            if self._begin(place) != self._begin(index):
+                if found:
+                    return found  # one in each arm of a conditional, as a rule
+                if node.macro is not None:
+                    break  # in another body: what stands around the macro's invocation is not known
+            found.append(place)
+            if label.conditions == node.conditions[: len(label.conditions)]:
+                return found  # there whenever the branch is
+            if len(found) > _MAX_TARGETS:
+                break
+        return []
+
+    def labels_named(self, index: int) -> list[int]:
+        """The labels that a node names, but as the target of a branch: in the table of exceptions, for a register."""
+        node = self.nodes[index]
+        if node.kind == "directive":
+            text = node.arguments[-1] if any("ex_table" in each for each in node.arguments[:1]) else ""
+        else:
+            text = node.text if node.kind == "instruction" and not node.target else ""
+        return [label for word in _LABEL.findall(text) for label in self._meant(word, index)] if text else []
 
     def after(self, index: int) -> tuple[list[int], Exit | None]:
         """The nodes that control may go to after a node, and how it may leave the graph there."""
@@ -134,6 +167,10 @@ class Flow:
 
     # ------------------------------------------------------------------------------------ the searches
 
+    def share(self, searches: int) -> None:
+        """Says how many searches for a read there will be: each may then go as far as leaves time for all."""
+        self.limit = min(_MAX_VISITED, max(_MIN_VISITED, self.steps_left // max(searches, 1)))
+
     def path_to_read(self, start: int, register: Register) -> list[int] | None:
         """The shortest way from a node (which overwrites the register) to one that reads the old value.
 
@@ -145,49 +182,72 @@ class Flow:
         first: list[_State] = [(node, frozenset(), world) for node in self.after(start)[0]]
         before: dict[_State, _State | None] = dict.fromkeys(first)
         waiting = deque(first)
-        while waiting and len(before) < _MAX_VISITED and self.steps_left > 0:
+        while waiting and len(before) < self.limit:
             state = waiting.popleft()
             index, under, met = state
-            self.steps_left -= 1
             node = self.nodes[index]
             now = worlds.entered(met, node.conditions)
             if now is None:
                 continue
             uses = self.uses(index)
-            if register in uses.reads and not (uses.predicate and uses.predicate in under):
-                return _way(before, state)
-            if register in uses.sure or uses.writes_unknown or _hides(node, register):
-                continue
-            rewritten = self._written_under(under, uses, register, index)
-            if rewritten is None:
-                continue
-            under = rewritten
             following, leaving = self.after(index)
-            if leaving == "call" and not _survives_calls(register):
+            if f"!{uses.predicate}" in under and not uses.sure:
+                following, leaving = node.next, None  # it is not executed
+            elif register in uses.reads and not (uses.predicate and uses.predicate in under):
+                return _way(before, state)
+            elif register in uses.sure or uses.writes_unknown or _hides(node, register):
                 continue
-            if uses.predicate in under:
-                following = [after for after in following if after in node.next]  # who jumps has written it
+            else:
+                rewritten = self._written_under(under, uses, register, index)
+                if rewritten is None:
+                    continue
+                under = rewritten
+            if leaving == "call" and not uses.predicate and not _survives_calls(register):
+                continue
             for after in following:
-                state_after = (after, under, now)
+                passed = self._passed(under, uses.predicate, after not in node.next) if len(following) > 1 else under
+                if passed is None:
+                    continue
+                state_after = (after, passed, now)
                 if state_after not in before:
                     before[state_after] = state
                     waiting.append(state_after)
         return None
 
+    def _passed(self, under: frozenset[str], predicate: str, taken: bool) -> frozenset[str] | None:
+        """What is known behind a branch under a predicate, taken or not; None if the register has been written then.
+
+        `!p6` says that p6 is false.
+        """
+        if not predicate:
+            return under
+        other = self._partners.get(predicate)
+        if (predicate if taken else other) in under:
+            return None
+        if other is None:
+            return under
+        return under | {f"!{other}" if taken else f"!{predicate}"}
+
+    @cached_property
+    def _partners(self) -> dict[str, str]:
+        """Of each predicate of a pair of which one holds, the other."""
+        return {one: other for first, second in self._complements for one, other in ((first, second), (second, first))}
+
     @cached_property
     def _worlds(self) -> Worlds:
-        return Worlds(self.nodes)
+        return Worlds(self.graph)
 
     def _written_under(
         self, under: frozenset[str], uses: Uses, register: Register, index: int
     ) -> frozenset[str] | None:
         """The predicates under which the register has been written again; None if one of them must hold."""
-        if register in uses.writes and uses.predicate:
+        if register in uses.done and uses.predicate:
             under |= {uses.predicate}
             if any({first, second} <= under for first, second in self._complements):
                 return None
         if under:
             overwritten = {each.text for each in uses.writes if each.file == "p"}
+            under -= {f"!{name}" for name in overwritten}
             # `(p6) cmp.unc p6, p7 = ...`: both are true only if p6 was.
             resolved = self.nodes[index].resolved
             implied = uses.predicate in under and resolved is not None and resolved.clears_when_false
@@ -226,10 +286,11 @@ class Flow:
         """
         worlds = self._worlds
         world = worlds.entered(frozenset(), self.nodes[start].conditions) or frozenset()
-        waiting = deque(self.after(start)[0])
-        leaving = self.after(start)[1]
+        following, leaving = self.after(start)
         if leaving is not None and not self._is_dead_at(leaving, start, register):
             return _LEAVING[leaving]
+        # Labels whose addresses are taken may be gone to from anywhere in the function: by a fault, or an rfi.
+        waiting = deque([*following, *self._function(start).entries])
         seen = set(waiting)
         while waiting:
             if len(seen) > _MAX_VISITED or self.steps_left <= 0:
@@ -252,6 +313,8 @@ class Flow:
             following, leaving = self.after(index)
             if leaving is not None and not self._is_dead_at(leaving, start, register):
                 return _LEAVING[leaving]
+            if leaving == "call" and node.target:
+                following = [*following, *self.targets(index)]
             for after in following:
                 if after not in seen:
                     seen.add(after)
@@ -261,18 +324,56 @@ class Flow:
     def _is_dead_at(self, leaving: Exit, start: int, register: Register) -> bool:
         """Whether a register's value is nobody's where control leaves."""
         number = register.number
-        if register.file == "p":
-            return leaving in ("return", "call") and 6 <= number <= 15
-        if register.file != "r":
-            return False
-        is_scratch = number in (2, 3) or 14 <= number <= 31
-        if leaving == "return":
-            return is_scratch
-        if leaving == "call":
-            return is_scratch and not self._function(start).writes(register)
         if leaving == "rfi":
-            return _is_banked(register) and (self._function(start).is_in_bank_0 or self._is_after_bsw_0(start))
-        return False
+            if not _is_banked(register) or any(not self._before[label] for label in self._function(start).entries):
+                return False  # it may come back here: to where nothing else leads
+            return self._function(start).is_in_bank_0 or self._is_after_bsw_0(start)
+        if register.file == "p":
+            is_scratch = 6 <= number <= 15
+        else:
+            is_scratch = register.file == "r" and (number in (2, 3) or 14 <= number <= 31)
+        # What the code before has put there may be an argument or a result, by a convention of its own.
+        return leaving in ("return", "call") and is_scratch and register not in self._put_there(start)
+
+    def _put_there(self, start: int) -> Container[Register]:
+        """The registers that the code which leads to a node has written; all of them, if that is not known."""
+        known = self._arriving.get(start)
+        if known is None:
+            known = self._arriving[start] = self._find_put_there(start)
+        return known
+
+    def _find_put_there(self, start: int) -> Container[Register]:
+        written: set[Register] = set()
+        waiting = [start]
+        seen = {start}
+        while waiting:
+            index = waiting.pop()
+            self.steps_left -= 1
+            if len(seen) > _MAX_VISITED or self.steps_left <= 0:
+                return _EVERY_REGISTER
+            if index != start:
+                uses = self.uses(index)
+                written |= uses.writes
+                if uses.writes_unknown:
+                    return _EVERY_REGISTER
+            before = self._before[index]
+            fresh = [each for each in before if each not in seen]
+            seen.update(fresh)
+            waiting += fresh
+        return written
+
+    @cached_property
+    def _arriving(self) -> dict[int, Container[Register]]:
+        return {}
+
+    @cached_property
+    def _before(self) -> list[list[int]]:
+        """For each node, those from which control may come."""
+        before: list[list[int]] = [[] for _ in self.nodes]
+        for index in range(len(self.nodes)):
+            for after in self.after(index)[0]:
+                before[after].append(index)
+        return before
 
     def _is_after_bsw_0(self, index: int) -> bool:
         """Whether the last switch of the register bank before a node, in its function, is to bank 0."""
@@ -280,11 +381,17 @@ class Flow:
         place = bisect_left(switches, index)
         return place > 0 and "bsw.0" in _native(self.nodes[switches[place - 1]])
 
+    def _begin(self, index: int) -> int:
+        """Where the function, or the macro's body, begins that a node stands in."""
+        begins = self._landmarks[self.nodes[index].macro].begins
+        place = bisect_right(begins, index)
+        return begins[place - 1] if place else 0
+
     def _function(self, index: int) -> _Function:
         """What is known of the function that a node stands in."""
         begins = self._landmarks[self.nodes[index].macro].begins
         place = bisect_right(begins, index)
-        first = begins[place - 1] if place else 0
+        first = self._begin(index)
         known = self._functions.get(first)
         if known is None:
             end = begins[place] if place < len(begins) else len(self.nodes)
@@ -309,6 +416,16 @@ class Flow:
         return {}
 
 
+class _EveryRegister:
+    """What holds all registers."""
+
+    def __contains__(self, register: object) -> bool:
+        return True
+
+
+_EVERY_REGISTER = _EveryRegister()
+
+
 class _Landmarks(NamedTuple):
     """Where functions begin, and where the register bank is, or may be, switched (functions begin with either)."""
 
@@ -317,31 +434,28 @@ class _Landmarks(NamedTuple):
 
 
 class _Function:
-    """The code between the beginning of a function and the next one's."""
+    """The code between the beginning of a function and the next one's.
+
+    `entries` are the labels whose addresses it takes, other than by a branch.
+    """
 
     def __init__(self, flow: Flow, first: int, end: int, macro: str | None) -> None:
-        self.is_known = flow.nodes[first].kind != "instruction"
-        self.written: set[Register] = set()
         banked = False
         switches = False
+        self.entries: list[int] = []
         for index in range(first, end):
             node = flow.nodes[index]
             if node.macro != macro or node.kind == "end":
                 continue
-            uses = flow.uses(index)
-            self.written |= uses.writes
+            self.entries += flow.labels_named(index)
             native = _native(node)
-            if any(_is_banked(register) for register in uses.writes):
+            if any(_is_banked(register) for register in flow.uses(index).writes):
                 banked = True
                 switches = switches or native.startswith("ld8.fill")
-            if node.kind == "opaque" or native.startswith(("bsw", "br.call", "brl.call")):
+            if node.kind == "opaque" or native.startswith(("bsw", "br.call", "brl.call", "br.ret")):
                 switches = True
         # Whoever overwrites r16-r31 and returns from the interruption without having saved them is in bank 0.
         self.is_in_bank_0 = banked and not switches
-
-    def writes(self, register: Register) -> bool:
-        """Whether the register may hold something that the function put there, such as an argument."""
-        return register in self.written or not self.is_known
 
 
 def _native(node: Node) -> str:
@@ -364,19 +478,27 @@ _State = tuple[int, frozenset[str], Literals]
 """Where a search is: at a node, with the predicates under which the register has been written, in a world."""
 
 
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
 class Worlds:
     """What is assumed of cpp conditions on a path: code that contradicts what the path has met is not on it.
 
     Only of those that several conditionals ask of.
     """
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
+    def __init__(self, graph: Graph) -> None:
+        nodes = graph.nodes
         askers: dict[str, set[int]] = {}
         for conditions in {node.conditions for node in nodes}:
             for condition in conditions:
                 for expression, _ in _literals(condition):
                     askers.setdefault(expression, set()).add(condition.line)
-        self.repeated = {expression for expression, lines in askers.items() if len(lines) > 1}
+        self.repeated = {
+            expression
+            for expression, lines in askers.items()
+            if len(lines) > 1 and graph.changing.isdisjoint(_NAME.findall(expression))
+        }
         self.known: dict[tuple[Literals, tuple[tree.Condition, ...]], Literals | None] = {}
 
     def entered(self, world: Literals, conditions: tuple[tree.Condition, ...]) -> Literals | None:
@@ -441,8 +563,20 @@ def _uses(node: Node) -> Uses:
             reads_unknown += "r"
     writes = frozenset(each for each in resolved.writes if isinstance(each, Register))
     reads = frozenset(each for each in resolved.reads if isinstance(each, Register))
+    plan = plan_of(resolved.spelling)
+    done = writes
+    if plan.parallel:
+        done = frozenset(each for each in writes if each.file != "p")
+    # A check load that hits leaves its target as the advanced load left it.
+    checked = [resolved.operands[place] for place, way in plan.writes if way == "check"]
+    if checked:
+        targets = frozenset(each for each in checked if isinstance(each, Register))
+        done, reads = done - targets, reads | targets
+    if resolved.mnemonic.startswith("break") and resolved.operands[-1] != 0:
+        reads_unknown += "rp"  # a hypervisor or a monitor takes arguments in registers
     is_sure = resolved.predicate == 0 or resolved.clears_when_false
-    return Uses(reads, writes, writes if is_sure else frozenset(), _predicate(node), reads_unknown, writes_unknown)
+    sure = done if is_sure else _NONE
+    return Uses(reads, writes, done, sure, _predicate(node), reads_unknown, writes_unknown)
 
 
 def _predicate(node: Node) -> str:
@@ -458,6 +592,7 @@ def _op_uses(node: Node) -> Uses:
     assert node.op is not None
     reads: set[Register] = set()
     writes: set[Register] = set()
+    outputs: set[Register] = set()
     sure: set[Register] = set()
     reads_unknown = ""
     writes_unknown = False
@@ -477,8 +612,10 @@ def _op_uses(node: Node) -> Uses:
             reads.add(value)
         else:
             writes.add(value)
-            if parameter.use == "out" and always:
-                sure.add(value)
+            if parameter.use == "out":
+                outputs.add(value)
+                if always:
+                    sure.add(value)
     names = [
         value.text if isinstance(value, Register) else text
         for parameter, value, text in zip(node.op.parameters, node.values, node.arguments, strict=True)
@@ -488,6 +625,7 @@ def _op_uses(node: Node) -> Uses:
     return Uses(
         frozenset(reads - _CONSTANTS),
         frozenset(writes - _CONSTANTS),
+        frozenset(outputs - _CONSTANTS),
         frozenset(sure - _CONSTANTS),
         predicate,
         reads_unknown,

@@ -171,7 +171,7 @@ class _State(Struct):
 def _violations(graph: Graph) -> Iterator[Violation | Misplaced]:
     """The violations on any way through a graph, each once."""
     nodes = graph.nodes
-    worlds = Worlds(nodes)
+    worlds = Worlds(graph)
     arriving: dict[int, list[_State]] = {}
     seen: set[tuple[object, ...]] = set()
     for index, node in enumerate(nodes):

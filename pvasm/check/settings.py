@@ -19,9 +19,9 @@ class Settings(NamedTuple):
     `select` None means the codes that are on by default; `extend_select` adds to them, `ignore` takes away.
     `instances` empty means all; `cpp` None means that files are read as they are. With `find_unused` False,
     suppressions that hide nothing are nobody's concern. Globs are relative to `root`: those of `exclude` keep files out
-    of a search of folders (with `force_exclude`, named files too), those of `per_file_ignores` have codes that are not reported there. `severity` has codes,
-    which may be cut short, and the level that they are reported at (`off`: not at all). `jobs` None means as many
-    processes as there are cores.
+    of a search of folders (with `force_exclude`, named files too), those of `per_file_ignores` have codes that are not
+    reported there. `severity` has codes, which may be cut short, and the level that they are reported at (`off`: not at
+    all). `jobs` None means as many processes as there are cores.
     """
 
     select: tuple[str, ...] | None = None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct, field
@@ -70,10 +71,14 @@ class Node(Struct):
 
 
 class Graph(Struct):
-    """The nodes of a program for one instance, or for any; edges lead to higher numbers alone."""
+    """The nodes of a program for one instance, or for any; edges lead to higher numbers alone.
+
+    `changing` are the names that the file defines or undefines: conditions that ask of them need not agree.
+    """
 
     nodes: list[Node]
     instance: Instance | None = None
+    changing: frozenset[str] = frozenset()
 
 
 _BRANCHING = ("br", "chk", "fchkf")  # how the mnemonics begin that have a label among their operands
@@ -330,7 +335,18 @@ class Program:
         builder = _Builder(self, known, instance)
         for step in self._steps:
             builder.step(step)
-        return Graph(builder.nodes, instance)
+        return Graph(builder.nodes, instance, self._changing)
+
+    @cached_property
+    def _changing(self) -> frozenset[str]:
+        undefined = (
+            statement.syntax.text.split(maxsplit=1)[0]
+            for statement in self.document.statements
+            if isinstance(statement.syntax, tree.CppDirective)
+            and statement.syntax.name == "undef"
+            and statement.syntax.text
+        )
+        return frozenset([*(define.name for define in self.document.defines), *undefined])
 
     def expansion(self, node: Node, instance: Instance) -> Iterator[Node]:
         """The nodes that an op is in an instance; an opaque one where it has none, or it cannot be known."""
@@ -430,8 +446,9 @@ class _Builder:
         self.open: list[_Open] = []
         self.outside: list[list[int]] = []  # what waits for the end of the macro's body being read
         self.macro: str | None = None
-        self.sections: dict[tuple[str, ...], list[int]] = {}
-        self.section: tuple[str, ...] = ()
+        self.sections: dict[tuple[str, str], list[int]] = {}
+        self.section = self.previous = (".text", "0")
+        self.pushed: list[tuple[tuple[str, str], tuple[str, str]]] = []
         self.reachable: dict[tuple[tree.Condition, ...], bool] = {(): True}
 
     def step(self, step: Node | _Fork) -> None:
@@ -475,11 +492,23 @@ class _Builder:
     def change_section(self, step: Node) -> None:
         """What stands in one section does not fall into another."""
         self.sections[self.section] = self.frontier
-        if step.name in (".previous", ".popsection"):
-            self.section = ()
+        current = self.section
+        words = [word.strip(' "') for word in step.arguments]
+        if step.name == ".previous":
+            self.section, self.previous = self.previous, current
+        elif step.name == ".popsection":
+            if self.pushed:
+                self.section, self.previous = self.pushed.pop()
         else:
-            name = step.arguments[:1] if step.name in (".section", ".pushsection") else (step.name,)
-            self.section = () if name == (".text",) else tuple(name)
+            if step.name == ".pushsection":
+                self.pushed.append((current, self.previous))
+            self.previous = current
+            if step.name == ".subsection":
+                self.section = (current[0], words[0] if words else "0")
+            elif step.name in (".section", ".pushsection"):
+                self.section = (words[0] if words else "", "0")
+            else:
+                self.section = (step.name, words[0] if words else "0")
         self.frontier = self.sections.get(self.section, [])
 
     def fork(self, fork: _Fork) -> None:
