@@ -181,9 +181,12 @@ def _unified(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
             first, second = first + 1, second + 1
         if first > start:
             opcodes.append(("equal", start, first, second - (first - start), second))
-        near = before[first : first + _FAR], after[second : second + _FAR]
-        blocks = SequenceMatcher(None, *near, autojunk=False).get_matching_blocks()
-        block = next((each for each in blocks if each.size >= _SURE), blocks[-1])
+        for far in _FAR:
+            near = before[first : first + far], after[second : second + far]
+            blocks = SequenceMatcher(None, *near, autojunk=False).get_matching_blocks()
+            block = next((each for each in blocks if each.size >= _SURE), blocks[-1])
+            if block.size >= _SURE:
+                break
         parts = near[0][: block.a], near[1][: block.b]
         for name, one, one_end, two, two_end in SequenceMatcher(None, *parts, autojunk=False).get_opcodes():
             opcodes.append((name, first + one, first + one_end, second + two, second + two_end))
@@ -201,7 +204,7 @@ def _unified(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
                 yield from (f"+{line}" for line in after[two:two_end])
 
 
-_FAR = 200  # lines
+_FAR = (16, 200)  # lines
 _SURE = 3
 
 

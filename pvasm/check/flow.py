@@ -25,6 +25,8 @@ _STEPS_A_NODE = 12  # in all searches of a graph together; real code takes four
 _MIN_STEPS = 400_000
 _MAX_TARGETS = 8  # labels of one name
 _MIN_VISITED = 100
+_MAX_WORLDS = 20_000  # that are remembered
+_MAX_ASSUMED = 16  # conditions, on one path
 
 # How control leaves a path: to code that is not in the graph, or whose registers are others.
 Exit = Literal["return", "rfi", "call", "elsewhere"]
@@ -507,6 +509,8 @@ class Worlds:
             return world
         key = (world, conditions)
         if key not in self.known:
+            if len(self.known) > _MAX_WORLDS:
+                self.known.clear()
             self.known[key] = self._enter(world, conditions)
         return self.known[key]
 
@@ -516,7 +520,7 @@ class Worlds:
         }
         if any((expression, not holds) in world for expression, holds in literals):
             return None
-        return world | literals
+        return world | literals if len(world) < _MAX_ASSUMED else world
 
 
 def _literals(condition: tree.Condition) -> Iterator[tuple[str, bool]]:

@@ -117,3 +117,74 @@ def test_conditionals_that_ask_the_same_agree() -> None:
     )
     assert not check(text, "PV3")
     assert check(text.replace("#ifdef A\n\tmov", "#ifdef B\n\tmov"), "PV3")
+
+
+@pytest.mark.parametrize(
+    ("text", "register"),
+    [
+        # A parallel compare may leave its predicates alone.
+        (f"{HERE}\tcmp.eq.or p6, p7 = r34, r35 ;;\n(p6)\tadd r8 = r9, r10\n\tbr.ret.sptk rp\n", "p6"),
+        # rfi comes back into the function, to a label that nothing else leads to.
+        (f"\t.proc h\nh:\tmovl r17 = 1f ;;\n{HERE}\trfi ;;\n1:\tmov r8 = r19 ;;\n\tbr.ret.sptk rp\n", "r19"),
+        # Results by a convention of its own.
+        (f"\t.proc g\ng:\tmov r14 = ar.bsp ;;\n{HERE}\tbr.ret.sptk rp\n", "r14"),
+        # A check load that hits leaves its target alone.
+        (f"\tld8.a r15 = [r32] ;;\n{HERE}\tld8.c.nc r15 = [r32] ;;\n\tbr.ret.sptk rp\n", "r15"),
+        # A hypercall takes its arguments in registers.
+        (f"{HERE}\tbreak 0x1000 ;;\n\tmov r14 = 0\n\tbr.ret.sptk rp\n", "r14"),
+        # The arguments of a call, from the function before, which falls into this one.
+        (
+            f"\t.proc a\na:\tmov r14 = r32 ;;\n\t.endp a\n\t.proc b\nb:\n{HERE}"
+            "\tbr.call.sptk rp = c ;;\n\tbr.ret.sptk rp\n",
+            "r14",
+        ),
+        # Numeric labels in the arms of a conditional.
+        (
+            f"{HERE}(p6)\tbr.cond.sptk 1f ;;\n\tmov r15 = 0\n\tbr.ret.sptk rp\n"
+            "#ifdef A\n1:\tmov r15 = 0\n\tbr.ret.sptk rp\n#else\n1:\tadd r8 = r15, r10\n\tbr.ret.sptk rp\n#endif\n",
+            "r15",
+        ),
+        # Sections that are left and come back to.
+        (
+            f"\t.text\n{HERE}\t.section .hot\n\tnop 0\n\t.pushsection .foo\n\t.popsection\n"
+            "\tmov r15 = 0\n\tbr.ret.sptk rp\n\t.text\n\tadd r8 = r15, r10\n\tbr.ret.sptk rp\n",
+            "r15",
+        ),
+        # A name that does not keep its meaning.
+        (
+            f"#define A\n#ifdef A\n{HERE}#endif\n#undef A\n#ifndef A\n\tadd r8 = r15, r10\n#endif\n"
+            "\tmov r15 = 0\n\tbr.ret.sptk rp\n",
+            "r15",
+        ),
+        # The way on after a fault.
+        (
+            f'{HERE}\t.xdata4 "__ex_table", 1b-., .Lfail-.\n\tmov r15 = 0\n\tbr.ret.sptk rp\n'
+            ".Lfail:\n\tmov r8 = r15\n\tbr.ret.sptk rp\n",
+            "r15",
+        ),
+    ],
+)
+def test_what_looks_free_and_is_not(text: str, register: str) -> None:
+    assert not is_free(text, register)
+
+
+def test_ways_that_branches_tell_of() -> None:
+    after_call = "\tITC_D(p0, r18, r19) ;;\n(p6)\tbr.call.sptk.many rp = g ;;\n\tadd r8 = r19, r10\n"
+    assert check(after_call, "PV3")
+    assert not check(after_call.replace("(p6)", ""), "PV3")
+    known = (
+        "\tcmp.eq p6, p7 = r32, r33 ;;\n\tITC_D(p0, r18, r19) ;;\n(p6)\tmov r19 = r0\n(p7)\tbr.cond.sptk 2f ;;\n"
+        "\tadd r8 = r19, r10\n2:\n"
+    )
+    assert not check(known, "PV3")
+    assert check(known.replace("(p7)", "(p8)"), "PV3")
+
+
+def test_no_search_takes_the_time_of_the_others() -> None:
+    many = "\tITC_D(p0, r18, r19) ;;\n" * 3000 + "\tadd r8 = r19, r10\n"
+    assert check(many, "PV3")
+
+
+def test_a_file_that_cannot_be_expanded_is_mended_with_the_same_care() -> None:
+    text = "{ .mii\n\tmov cr.ifa = r18\n\tnop.i 0\n\tnop.i 0\n}\n\tMOV_TO_IFA(r18)\n\tmov r14 = 0\n\tbr.ret.sptk rp\n"
+    assert mended(text).text == text
