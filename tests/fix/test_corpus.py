@@ -9,12 +9,15 @@ import pytest
 
 from pvasm.check.engine import Selection, run
 from pvasm.expand import expand
+from pvasm.paravirt.environments import instance_names
 from pvasm.paravirt.instance import load_instance
 from pvasm.syntax.document import read_document
 from pvasm.text import read_text
+from tests.check.test_groups import by_as, by_us
 from tests.corpus.build import Corpus, CorpusFile
 from tests.expand.test_corpus import CATALOG, WITH_OPS, corpus, preprocessed, sections
 from tests.fix.fixing import CODES, PARSER, mended, subject
+from tests.ia64.dependency_oracle import differences, without_markers
 from tests.paravirt.assembler import assemble
 
 __all__ = ["corpus"]
@@ -81,7 +84,18 @@ def test_a_second_time_changes_nothing(name: str, corpus: Corpus) -> None:
 @pytest.mark.parametrize("name", WITH_OPS)
 def test_what_it_gives_away_is_not_needed(name: str, corpus: Corpus) -> None:
     file, _, text, _ = converted(corpus, name)
-    assert run(subject(text, str(file.raw), directories(corpus)), Selection(("PV3",)).rules()) == []
+    found = run(subject(text, str(file.raw), directories(corpus)), Selection(("PV1", "PV2", "PV3", "PV4")).rules())
+    assert [d for d in found if d.severity == "error"] == []
+
+
+@pytest.mark.parametrize("instance", instance_names())
+@pytest.mark.parametrize("name", WITH_OPS)
+def test_the_variants_have_no_register_violation(name: str, instance: str, corpus: Corpus, tmp_path: Path) -> None:
+    file, _, text, _ = converted(corpus, name)
+    variant = expand(read_document(PARSER, text, str(file.raw)), CATALOG, load_instance(instance, CATALOG))
+    plain = without_markers(preprocessed(corpus, file.raw, variant))
+    assert differences(plain, tmp_path) == []
+    assert by_us(plain) == by_as(plain, tmp_path) == set()
 
 
 @pytest.mark.parametrize("name", WITH_OPS)

@@ -1,0 +1,66 @@
+"""PV405: an op used in a file that includes no header which defines it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pvasm.check.rule import Finding, Rule
+from pvasm.check.subject import Subject
+
+_INCLUDED = re.compile(r'["<]([^">]+)[">]')
+
+
+class NoHeader(Rule):
+    """Where ops are macros of a header, a file that uses one must include it, or the assembler sees the op's name.
+
+    GNU as takes mnemonics in any case, so `COVER` and `RFI` are assembled as the bare instructions, and no message
+    tells. Off unless selected: a file that goes through `pvasm expand` needs no header. Told for the first op of each
+    name, and only where all the headers that the file includes are beside it and define none: what others hold is not
+    known. Include the header, or expand the file.
+    """
+
+    code = "PV405"
+    title = "op used without a header that defines it"
+    severity = "warning"
+    on_by_default = False
+    in_mixed_headers = False
+    invalid = (
+        "#undef R\n\tMOV_FROM_IFA(r16) // <--\n\tMOV_FROM_IFA(r17)",
+        "#define OTHER(x) x\n\tMOV_FROM_IFA(r16) // <--",
+    )
+    valid = (
+        "#define MOV_FROM_IFA(reg) mov reg = cr.ifa\n\tMOV_FROM_IFA(r16)",
+        '#include "elsewhere.h"\n\tMOV_FROM_IFA(r16)',
+        ".macro COVER\n\tcover\n\t.endm\n\tCOVER",
+        "mov r16 = r17",
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """The first invocation of each op that nothing defines."""
+        document = subject.document
+        if document.preprocessed or not subject.names_an_op:
+            return
+        known = [document, *subject.headers]
+        named = [name for each in known for name in _INCLUDED.findall(_includes(each.text))]
+        found = {path.rpartition("/")[2] for path, _ in subject.included}
+        if not {name.rpartition("/")[2] for name in named} <= found:
+            return
+        defined = {define.name for each in known for define in each.defines}
+        defined |= {word for each in known for word in _GAS_MACRO.findall(each.text)}
+        for invocation in subject.invocations.known:
+            if invocation.name not in defined and subject.concerns(
+                document.statements[invocation.statement].conditions
+            ):
+                defined.add(invocation.name)
+                message = f"no header that this file includes defines {invocation.name}"
+                yield Finding(invocation.start, invocation.end, message)
+
+
+_GAS_MACRO = re.compile(r"^[ \t]*\.macro[ \t]+([\w.$]+)", re.MULTILINE)
+_INCLUDE_LINE = re.compile(r"^[ \t]*#[ \t]*include[^\n]*", re.MULTILINE)
+
+
+def _includes(text: str) -> str:
+    """The `#include` lines of a text."""
+    return "\n".join(_INCLUDE_LINE.findall(text))
