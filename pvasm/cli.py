@@ -297,9 +297,10 @@ def _check(options: argparse.Namespace) -> int:
     config = _config(options)
     settings = _settings(options, config)
     paths = options.paths or config.paths or (".",)
+    directories = (*options.include_directories, *config.include_dirs)
     if options.diff:
-        return _diff(paths, settings, exit_zero=options.exit_zero)
-    mended = _Mended(paths, settings) if options.fix else None
+        return _diff(paths, settings, directories, exit_zero=options.exit_zero)
+    mended = _Mended(paths, settings, directories) if options.fix else None
     if mended is not None:
         settings = settings._replace(cpp=None)
     known = _Known(options, config)
@@ -331,14 +332,14 @@ def _check(options: argparse.Namespace) -> int:
 class _Mended:
     """The files that --fix has mended, and why it has left what it has left."""
 
-    def __init__(self, paths: Sequence[str], settings: Settings) -> None:
+    def __init__(self, paths: Sequence[str], settings: Settings, directories: Sequence[str]) -> None:
         from pvasm.fix import Fixer, fixable_sources, write_outcome
 
         if "-" in paths:
             raise PvasmError("standard input cannot be mended in its place; --diff shows what to change")
         self.number = 0
         self._reasons: dict[tuple[str, int, int, str], tuple[str, ...]] = {}
-        fixer = Fixer(settings)
+        fixer = Fixer(settings, directories)
         for path in fixable_sources(paths, settings, []):  # the check that follows tells of errors
             try:
                 outcome = fixer.outcome(path)
@@ -358,12 +359,12 @@ class _Mended:
         ]
 
 
-def _diff(paths: Sequence[str], settings: Settings, *, exit_zero: bool) -> int:
+def _diff(paths: Sequence[str], settings: Settings, directories: Sequence[str], *, exit_zero: bool) -> int:
     """Shows what mending would change."""
     from pvasm.fix import Fixer, fixable_sources
 
     errors: list[PvasmError] = []
-    fixer = Fixer(settings)
+    fixer = Fixer(settings, directories)
     is_clean = True
     for path in fixable_sources(paths, settings, errors):
         try:

@@ -219,14 +219,14 @@ def _span(start: int, end: int) -> str:
 class Fixer:
     """Mends files, one at a time, by the rules that the settings select.
 
-    Files are read as they stand, whether the settings ask for the C preprocessor or not; but its folders of headers
-    are where macros are looked for.
+    Files are read as they stand, whether the settings ask for the C preprocessor or not. In `directories`, headers
+    are looked for.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, directories: Sequence[str] = ()) -> None:
         self.settings = settings
         self.checker = Checker(settings._replace(cpp=None))
-        self.directories = settings.cpp.include_directories if settings.cpp is not None else ()
+        self.directories = directories
 
     def outcome(self, path: str) -> Outcome:
         """What mending makes of a file, which stays as it is. Raises PvasmError if it cannot be read."""

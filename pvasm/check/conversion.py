@@ -83,7 +83,7 @@ class Converter:
             inside = _COMMENT.findall(self.document.text[first.start : first.end])
             if any(comment.startswith("//") for comment in inside):
                 raise _CannotError("a comment stands inside it: write it on one line")
-            yield Edit(first.start, first.end, " ".join([call, *inside]))
+            yield Edit(first.start, first.end, self._indented(first, " ".join([call, *inside])))
             for index in covered:
                 yield self._removal(statements[index])
             return
@@ -121,6 +121,16 @@ class Converter:
                 covered.append(index)
         return covered
 
+    def _indented(self, first: tree.Statement, call: str) -> str:
+        """The op where the instruction stood, if its predicate stood at the start of the line and a tab behind that."""
+        text = self.document.text
+        syntax = first.syntax
+        assert isinstance(syntax, tree.Instruction)
+        if syntax.predicate is None or text[first.start - 1 : first.start] not in ("", "\n"):
+            return call
+        blanks = text[first.start : first.origin + syntax.mnemonic_start].rpartition(")")[2]
+        return f"{blanks}{call}" if blanks.startswith("\t") and not blanks.strip() else call
+
     def _removal(self, statement: tree.Statement) -> Edit:
         """Takes a statement away; the whole line, if nothing else stands on it."""
         text = self.document.text
@@ -129,7 +139,7 @@ class Converter:
         newline = text.find("\n", end)
         if newline >= 0 and not text[line:start].strip(" \t") and not text[end:newline].strip(" \t\r"):
             return Edit(line, newline + 1, "")
-        while end < len(text) and text[end] in " \t":
+        while start > line and end < len(text) and text[end] in " \t":  # at a line's start, they indent what follows
             end += 1
         if text[end : end + 1] == ";" and text[end : end + 2] != ";;":
             end += 1

@@ -96,6 +96,17 @@ def test_pairs_become_one_op(tmp_path: Path) -> None:
     assert "SSM_PSR_IC_AND_SRLZ_D stands for" in done.output
 
 
+def test_the_layout_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.S"
+    path.write_text(
+        "f:\titc.i r18\n(p7)\titc.d r18 ;;\n(p6)\tmov cr.itir = r20 ;;\n(p6) mov r16 = cr.ipsr ;;\n\tbr.ret.sptk rp\n"
+    )
+    pvasm("check", "--fix", path)
+    lines = path.read_text().splitlines()
+    assert lines[0] == "f:\tITC_I_AND_D(p0, p7, r18, r14)"
+    assert lines[1:4] == [" ;;", "\tMOV_TO_ITIR(p6, r20, r14) ;;", "MOV_FROM_IPSR(p6, r16) ;;"]
+
+
 def test_the_macros_of_headers_are_known(tmp_path: Path) -> None:
     (tmp_path / "include").mkdir()
     (tmp_path / "include" / "m.h").write_text("#define CLEAR mov r14 = 0\n")
@@ -103,6 +114,14 @@ def test_the_macros_of_headers_are_known(tmp_path: Path) -> None:
     path.write_text("#include <m.h>\n\titc.d r18 ;;\n\tCLEAR ;;\n\tbr.cond.sptk elsewhere\n")
     assert pvasm("check", "--diff", path).output == ""
     assert "+\tITC_D(p0, r18, r14) ;;" in pvasm("check", "--diff", "-I", tmp_path / "include", path).output
+
+
+def test_the_configuration_says_where_headers_are(tmp_path: Path) -> None:
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include" / "m.h").write_text("#define CLEAR mov r14 = 0\n")
+    (tmp_path / "pvasm.toml").write_text("include-dirs = ['include']\n")
+    (tmp_path / "a.S").write_text("#include <m.h>\n\titc.d r18 ;;\n\tCLEAR ;;\n\tbr.cond.sptk elsewhere\n")
+    assert "+\tITC_D(p0, r18, r14) ;;" in pvasm("check", "--diff", "a.S", cwd=tmp_path).output
 
 
 def test_standard_input_has_no_place() -> None:
