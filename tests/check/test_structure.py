@@ -41,7 +41,7 @@ def codes_found(document: Document, headers: tuple[Header, ...] = ()) -> list[tu
     rules = [
         rule
         for rule in Selection(("PV1", "PV4")).rules()
-        if rule.code != "PV403" and (rule.in_mixed_headers or not subject.holds_c)
+        if rule.on_by_default and rule.code != "PV403" and (rule.in_mixed_headers or not subject.holds_c)
     ]
     return [(rule.code, document.text[found.start : found.end]) for rule in rules for found in rule.check(subject)]
 
