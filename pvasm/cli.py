@@ -122,15 +122,13 @@ def _add_parse(commands: _Commands) -> None:
 
 
 def _parse(options: argparse.Namespace) -> int:
-    from pvasm.ia64 import is_mnemonic
+    from pvasm.ia64.reading import assembly_parser
     from pvasm.report import statements
     from pvasm.syntax.document import read_document
-    from pvasm.syntax.parser import Parser
     from pvasm.text import read_text, shown_name
 
     text = read_text(options.file)
-    parser = Parser(is_mnemonic)
-    document = read_document(parser, text, shown_name(options.file), preprocessed=options.preprocessed)
+    document = read_document(assembly_parser(), text, shown_name(options.file), preprocessed=options.preprocessed)
     render = statements.render_json if options.format == "json" else statements.render_tree
     for line in render(document):
         _write(line + "\n")

@@ -14,7 +14,7 @@ from msgspec import Struct
 from pvasm.check.checker import Checker, is_instance_file
 from pvasm.check.engine import findings
 from pvasm.check.rule import Rule
-from pvasm.check.run import chosen_sources, is_ignored
+from pvasm.check.run import Adjustment, chosen_sources
 from pvasm.check.settings import Settings
 from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError
@@ -224,7 +224,7 @@ class Fixer:
     """
 
     def __init__(self, settings: Settings, directories: Sequence[str] = ()) -> None:
-        self.settings = settings
+        self.adjustment = Adjustment(settings)
         self.checker = Checker(settings._replace(cpp=None))
         self.directories = directories
 
@@ -232,7 +232,7 @@ class Fixer:
         """What mending makes of a file, which stays as it is. Raises PvasmError if it cannot be read."""
         before = read_text(path)
         shown = shown_name(path)
-        rules = [rule for rule in self.checker.rules if not is_ignored(self.settings, rule.code, shown)]
+        rules = [rule for rule in self.checker.rules if not self.adjustment.is_off(rule.code, shown)]
         headers = included(shown, before, self.directories)
 
         def make_subject(text: str) -> Subject:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pvasm.headers import Header
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
-    from pvasm.syntax.parser import Parser
 
 
 class FileResult:
@@ -71,7 +70,7 @@ class Checker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._parts: tuple[Catalog, dict[str, bool], Parser] | None = None
+        self._parts: tuple[Catalog, dict[str, bool]] | None = None
         self.key = json.dumps([*_what_answers_depend_on(settings), self._own_instances()])
 
     def _own_instances(self) -> list[tuple[str, str]]:
@@ -104,21 +103,14 @@ class Checker:
         _ = self.rules
         self._prepared()
 
-    def _prepared(self) -> tuple[Catalog, dict[str, bool], Parser]:
+    def _prepared(self) -> tuple[Catalog, dict[str, bool]]:
         if self._parts is None:
-            from pvasm.ia64 import is_mnemonic
             from pvasm.paravirt.catalog import load_catalog
             from pvasm.paravirt.environments import known_macros
-            from pvasm.syntax.parser import Parser
 
             catalog = load_catalog()
-            self._parts = catalog, known_macros(self._instances(catalog)), Parser(is_mnemonic)
+            self._parts = catalog, known_macros(self._instances(catalog))
         return self._parts
-
-    @property
-    def parser(self) -> Parser:
-        """What reads texts for this checker."""
-        return self._prepared()[2]
 
     def subject(self, text: str, path: str, headers: Sequence[Header] = ()) -> Subject:
         """What rules look at for a text, which is the C preprocessor's if the settings ask for that.
@@ -126,10 +118,11 @@ class Checker:
         `headers` are the paths and texts of those that it includes.
         """
         from pvasm.check.subject import Subject
+        from pvasm.ia64.reading import assembly_parser
         from pvasm.syntax.document import read_document
 
-        catalog, known, parser = self._prepared()
-        document = read_document(parser, text, path, preprocessed=True if self.settings.cpp else None)
+        catalog, known = self._prepared()
+        document = read_document(assembly_parser(), text, path, preprocessed=True if self.settings.cpp else None)
         named = not is_header(path)
         return Subject(document, catalog, known, self._names, named=named, included=tuple(headers))
 

@@ -102,11 +102,12 @@ class Converter:
         covered = []
         # The pattern's words: instructions, and the stops between and after them.
         index = at
-        for place, piece in enumerate(_pieces(use.op)):
+        pieces = _pieces(use.op)
+        for place, piece in enumerate(pieces):
             if place == 0:
                 continue
             index += 1
-            is_last = place == len(_pieces(use.op)) - 1
+            is_last = place == len(pieces) - 1
             statement = statements[index] if index < len(statements) else None
             fits = (
                 statement is not None

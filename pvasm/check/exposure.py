@@ -16,11 +16,12 @@ from msgspec.structs import replace
 
 from pvasm.check.rule import Finding
 from pvasm.ia64 import is_mnemonic, resolve
+from pvasm.ia64.reading import assembly_parser, scope_of
 from pvasm.ia64.registers import INDEXED, REGISTERS
 from pvasm.ia64.scope import OperandError, Scope
 from pvasm.ia64.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivity
 from pvasm.ia64.table import MARKED_STEMS
-from pvasm.paravirt.patterns import Patterns, Use
+from pvasm.paravirt.patterns import Use
 from pvasm.syntax import lines, tree
 from pvasm.syntax.document import Define, read_document
 from pvasm.syntax.macros import (
@@ -33,7 +34,6 @@ from pvasm.syntax.macros import (
     read_macro,
     substitute,
 )
-from pvasm.syntax.parser import Parser, parse_expression
 
 if TYPE_CHECKING:
     from pvasm.check.subject import Subject
@@ -144,30 +144,19 @@ class _Search:
         self.subject = subject
         self.document = subject.document
         self.ops = subject.catalog.ops
-        self.patterns = Patterns(subject.catalog)
-        self.parser = Parser(is_mnemonic)
+        self.patterns = subject.patterns
+        self.parser = assembly_parser()
         self.macros: dict[str, Macro] = {}
         self.defines: dict[str, list[Define]] = {}
         distinct = {(define.name, define.parameters, define.body): define for define in self.document.defines}
         for define in distinct.values():
             self.defines.setdefault(define.name, []).append(define)
-        self.scope = self._initial_scope()
+        self.scope = scope_of([self.document], self.patterns.operand_macros)
         self.substitutions_left = _MAX_SUBSTITUTIONS
         # Whether a piece of a macro's body exposes without arguments; _UNTOLD where they tell whether there is an op.
         self.exposed_as_is: dict[str, bool | str] = {}
         self.covered_until = 0  # the statements before this one are part of `covering`
         self.covering: str | None = None
-
-    def _initial_scope(self) -> Scope:
-        """What names mean: as the catalog says, and as the file's own `#define`s say where they agree."""
-        macros = {}
-        for name, defines in self.defines.items():
-            bodies = {define.body for define in defines if define.parameters is None}
-            if len(bodies) == 1:
-                expression = parse_expression(bodies.pop())
-                if expression is not None:
-                    macros[name] = expression
-        return Scope(lenient=True, operand_macros={**macros, **self.patterns.operand_macros})
 
     @cached_property
     def body_ends(self) -> dict[int, int]:

@@ -34,7 +34,6 @@ Exit = Literal["return", "rfi", "call", "elsewhere"]
 _LABEL = re.compile(r"(?<![\w.$@])(?:\d+[fb]\b|[A-Za-z_.$][\w.$]*)")
 _FIRST_STACKED = 32
 _FIRST_BANKED, _LAST_BANKED = 16, 31
-_RESULTS = range(8, 12)
 
 
 class Uses(NamedTuple):
@@ -580,15 +579,7 @@ def _uses(node: Node) -> Uses:
         reads_unknown += "rp"  # a hypervisor or a monitor takes arguments in registers
     is_sure = resolved.predicate == 0 or resolved.clears_when_false
     sure = done if is_sure else _NONE
-    return Uses(reads, writes, done, sure, _predicate(node), reads_unknown, writes_unknown)
-
-
-def _predicate(node: Node) -> str:
-    """The name of the predicate that an instruction stands under."""
-    assert node.resolved is not None
-    if node.resolved.predicate is not None:
-        return f"p{node.resolved.predicate}" if node.resolved.predicate else ""
-    return node.text[1:].partition(")")[0].strip()
+    return Uses(reads, writes, done, sure, node.predicate, reads_unknown, writes_unknown)
 
 
 def _op_uses(node: Node) -> Uses:
@@ -601,11 +592,11 @@ def _op_uses(node: Node) -> Uses:
     reads_unknown = ""
     writes_unknown = False
     predicates = [
-        value
-        for parameter, value in zip(node.op.parameters, node.values, strict=True)
+        value.text if isinstance(value, Register) else text
+        for parameter, value, text in zip(node.op.parameters, node.values, node.arguments, strict=True)
         if parameter.kind == "predicate" and parameter.use == "in"
     ]
-    always = all(value == Register("p", 0) for value in predicates)
+    always = all(name == "p0" for name in predicates)
     for parameter, value in zip(node.op.parameters, node.values, strict=True):
         if parameter.kind == "kernel-register":
             continue
@@ -620,12 +611,7 @@ def _op_uses(node: Node) -> Uses:
                 outputs.add(value)
                 if always:
                     sure.add(value)
-    names = [
-        value.text if isinstance(value, Register) else text
-        for parameter, value, text in zip(node.op.parameters, node.values, node.arguments, strict=True)
-        if parameter.kind == "predicate" and parameter.use == "in"
-    ]
-    predicate = names[0] if len(names) == 1 and names[0] != "p0" else ""
+    predicate = predicates[0] if len(predicates) == 1 and not always else ""
     return Uses(
         frozenset(reads - _CONSTANTS),
         frozenset(writes - _CONSTANTS),
@@ -639,17 +625,9 @@ def _op_uses(node: Node) -> Uses:
 
 def _is_complementary(node: Node) -> bool:
     """Whether an instruction that writes two predicates makes one of them true: an unconditional compare or test."""
-    resolved = node.resolved
-    assert resolved is not None
-    if resolved.predicate != 0:
-        return False
-    stem, _, completers = resolved.mnemonic.partition(".")
-    types = completers.split(".")
-    return (
-        stem in ("cmp", "cmp4", "tbit", "tnat", "fcmp", "fclass", "tf")
-        and not {"and", "or"} & {each.removesuffix(".andcm").removesuffix(".orcm") for each in types}
-        and not any("and" in each or each.startswith("or") for each in types)
-    )
+    assert node.resolved is not None
+    plan = plan_of(node.resolved.spelling)
+    return node.resolved.predicate == 0 and len(plan.predicates) == 2 and not plan.parallel
 
 
 def _is_banked(register: Register) -> bool:

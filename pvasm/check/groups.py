@@ -214,12 +214,8 @@ def _is_known(state: _State, first: Node, second: Node) -> bool:
     if 0 in predicates:
         return True
     if None in predicates:
-        return _predicate_text(first) == _predicate_text(second)
+        return first.predicate == second.predicate
     return predicates[0] == predicates[1] or not state.blind
-
-
-def _predicate_text(node: Node) -> str:
-    return node.text.partition(")")[0].strip(" (\t")
 
 
 def _feed(state: _State, node: Node, index: int) -> Sequence[Violation | Misplaced]:

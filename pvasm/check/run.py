@@ -43,7 +43,7 @@ def check_files(
         yield FileResult("", errors=errors, counts=0)
     barren = {path for path in paths if os.path.isdir(path)} - {error.path for error in errors}
     once = _Once()
-    adjust = _Adjustment(settings)
+    adjust = Adjustment(settings)
     with closing(_results(checker, [source.path for source in sources], progress)) as results:
         for source, result in zip(sources, results, strict=True):
             if result.counts or result.errors:
@@ -79,11 +79,6 @@ def selected_codes(settings: Settings) -> set[str]:
         for code in known_codes()
         if covered(code, (*chosen, *settings.extend_select)) and not covered(code, settings.ignore)
     }
-
-
-def is_ignored(settings: Settings, code: str, path: str) -> bool:
-    """Whether the settings have it that a code does not count in a file, or nowhere."""
-    return _Adjustment(settings).is_off(code, path)
 
 
 def _is_below(path: str, folder: str) -> bool:
@@ -204,7 +199,7 @@ class _Once:
         return names
 
 
-class _Adjustment:
+class Adjustment:
     """What the settings have to say of findings: codes that do not count in some files, and levels of severity."""
 
     def __init__(self, settings: Settings) -> None:

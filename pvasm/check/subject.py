@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pvasm.expand.program import Program
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
+    from pvasm.paravirt.patterns import Patterns
 
 
 class Subject(Struct, dict=True):
@@ -58,7 +59,15 @@ class Subject(Struct, dict=True):
 
         Code for bare hardware alone may use what it likes, whether bare hardware is in question or not.
         """
-        return self.concerns(conditions) and (not conditions or reachable(conditions, self._guests_know))
+        answer = self._concerns_guests.get(conditions)
+        if answer is None:
+            answer = self.concerns(conditions) and reachable(conditions, self._guests_know)
+            self._concerns_guests[conditions] = answer
+        return answer
+
+    @cached_property
+    def _concerns_guests(self) -> dict[tuple[tree.Condition, ...], bool]:
+        return {(): True}
 
     @cached_property
     def _guests_know(self) -> Known:
@@ -134,14 +143,24 @@ class Subject(Struct, dict=True):
 
         return [read_header(header) for header in self.included]
 
+    @property
+    def patterns(self) -> Patterns:
+        """The catalog's patterns; read once, however many files are checked."""
+        from pvasm.paravirt.patterns import Patterns
+
+        found = _PATTERNS.get(id(self.catalog))
+        if found is None:
+            found = _PATTERNS[id(self.catalog)] = Patterns(self.catalog)
+        return found
+
     @cached_property
     def program(self) -> Program:
         """The document's steps, whichever instance it is compiled for."""
-        from pvasm.expand.program import Program, program_scope
-        from pvasm.paravirt.patterns import Patterns
+        from pvasm.expand.program import Program
+        from pvasm.ia64.reading import scope_of
 
-        scope = program_scope([self.document, *self.headers], Patterns(self.catalog).operand_macros)
-        return Program(self.document, self.catalog, scope, headers=self.headers)
+        scope = scope_of([self.document, *self.headers], self.patterns.operand_macros)
+        return Program(self.document, self.catalog, scope, self.headers)
 
     @cached_property
     def flow(self) -> Flow:
@@ -181,7 +200,9 @@ class Subject(Struct, dict=True):
 
 _BROKEN_WORD = re.compile(r"\w\\[ \t\r]*\n\w")
 
+# By the catalogs that they are made of, which they hold.
 _LOADED: dict[tuple[str, int], Instance] = {}
+_PATTERNS: dict[int, Patterns] = {}
 
 
 def _instance(name: str, catalog: Catalog) -> Instance:

@@ -10,17 +10,16 @@ itself, with what its parameters stand for unknown.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct, field
 
 from pvasm.errors import PvasmError
-from pvasm.ia64 import OperandError, Resolved, Scope, Value, is_mnemonic, resolve
+from pvasm.ia64 import OperandError, Resolved, Scope, Value, resolve
+from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.registers import REGISTERS
-from pvasm.ia64.scope import OperandMacro
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.instance import Instance
@@ -28,7 +27,7 @@ from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
 from pvasm.syntax.document import Define, Document, read_document
 from pvasm.syntax.macros import Macro, bind, bind_define, body_ends, parameters_replaced, read_macro, substitute
-from pvasm.syntax.parser import Parser, parse_expression
+from pvasm.syntax.parser import parse_expression
 
 Kind = Literal["instruction", "op", "stop", "label", "directive", "opaque", "arm", "end", "section"]
 
@@ -69,15 +68,22 @@ class Node(Struct):
     frame: tuple[int, int, int] | None = None
     next: list[int] = field(default_factory=list)
 
+    @property
+    def predicate(self) -> str:
+        """The name of the predicate that an instruction stands under, as far as known `p6`; empty for none."""
+        number = None if self.resolved is None else self.resolved.predicate
+        if number is None:
+            return self.text.partition(")")[0].strip(" (\t")
+        return f"p{number}" if number else ""
+
 
 class Graph(Struct):
-    """The nodes of a program for one instance, or for any; edges lead to higher numbers alone.
+    """The nodes of a program, for an instance or for any; edges lead to higher numbers alone.
 
     `changing` are the names that the file defines or undefines: conditions that ask of them need not agree.
     """
 
     nodes: list[Node]
-    instance: Instance | None = None
     changing: frozenset[str] = frozenset()
 
 
@@ -111,13 +117,12 @@ class Program:
         document: Document,
         catalog: Catalog,
         scope: Scope,
-        parser: Parser | None = None,
         headers: Sequence[Document] = (),
     ) -> None:
         self.document = document
         self.catalog = catalog
         self.scope = scope
-        self.parser = parser or Parser(is_mnemonic)
+        self.headers = headers
         self.ops_used: set[str] = set()
         self._budget = _MAX_INLINED
         self._calls = 0
@@ -159,11 +164,25 @@ class Program:
             if isinstance(syntax, tree.CppDirective):
                 if index in document.arms or syntax.name == "endif":
                     self._steps.append(_Fork(syntax.name, document.arms.get(index), statement.conditions))
+                elif syntax.name.startswith("include") and self._may_be_code(syntax.text):
+                    base = Node("opaque", index, statement.start, statement.end, conditions=statement.conditions)
+                    self._add(base, "opaque", name=f"#{syntax.name}")
                 continue
             if macro is not None and macro in self.catalog.ops:
                 continue  # an instance's definition of the op
             base = Node("opaque", index, statement.start, statement.end, conditions=statement.conditions, macro=macro)
             self._statement(syntax, base, text[statement.origin : statement.end], 0)
+
+    def _may_be_code(self, name: str) -> bool:
+        """Whether an included file may bring instructions in, rather than definitions; of one not found, it may."""
+        word = name.strip('"<> \t')
+        found = next(
+            (header for header in self.headers if header.path.endswith(f"/{word}") or header.path == word), None
+        )
+        return found is None or any(
+            isinstance(statement.syntax, tree.Instruction | tree.MacroCall) and statement.macro is None
+            for statement in found.statements
+        )
 
     def _statement(self, syntax: tree.Syntax, base: Node, text: str, depth: int) -> None:
         """Adds the steps of a statement. `base` says where it stands, `text` is what its offsets count in."""
@@ -314,7 +333,7 @@ class Program:
 
     def _inline(self, text: str, base: Node, depth: int) -> bool:
         """Adds the steps of a piece of code that a macro makes; False if that is more than is looked at."""
-        statements = read_document(self.parser, text, preprocessed=True).statements
+        statements = read_document(assembly_parser(), text, preprocessed=True).statements
         self._budget -= len(statements) + 1
         if self._budget < 0:
             return False
@@ -335,7 +354,7 @@ class Program:
         builder = _Builder(self, known, instance)
         for step in self._steps:
             builder.step(step)
-        return Graph(builder.nodes, instance, self._changing)
+        return Graph(builder.nodes, self._changing)
 
     @cached_property
     def _changing(self) -> frozenset[str]:
@@ -391,7 +410,7 @@ class Program:
         """What a line of an expansion says."""
         found = _LINES.get(line)
         if found is None:
-            statements = read_document(self.parser, line, preprocessed=True).statements
+            statements = read_document(assembly_parser(), line, preprocessed=True).statements
             if len(_LINES) > _MAX_LINES:
                 _LINES.clear()
             found = _LINES[line] = tuple(statement.syntax for statement in statements)
@@ -445,7 +464,6 @@ class _Builder:
         self.frontier: list[int] = []  # the nodes that the next one follows
         self.open: list[_Open] = []
         self.outside: list[list[int]] = []  # what waits for the end of the macro's body being read
-        self.macro: str | None = None
         self.sections: dict[tuple[str, str], list[int]] = {}
         self.section = self.previous = (".text", "0")
         self.pushed: list[tuple[tuple[str, str], tuple[str, str]]] = []
@@ -547,41 +565,3 @@ def _unlinked(node: Node) -> Node:
     copy.values, copy.name, copy.frame = node.values, node.name, node.frame
     copy.target = node.target
     return copy
-
-
-def program_scope(documents: Sequence[Document], operand_macros: Mapping[str, OperandMacro]) -> Scope:
-    """What names mean at the start of a program: by the catalog, and by the documents' `#define`s where they agree.
-
-    The documents are a source file and the headers that it includes.
-    """
-    bodies: dict[str, set[str]] = {}
-    functions: dict[str, list[Define]] = {}
-    for define in (define for document in documents for define in document.defines):
-        if define.parameters is None:
-            bodies.setdefault(define.name, set()).add(define.body)
-        else:
-            functions.setdefault(define.name, []).append(define)
-    agreed = {name: next(iter(meanings)) for name, meanings in bodies.items() if len(meanings) == 1}
-    macros: dict[str, OperandMacro] = {}
-    for name, body in agreed.items():
-        if "(" in body and body[0].isalpha():
-            body = _called(body, agreed, functions)
-        expression = parse_expression(body)
-        if expression is not None:
-            macros[name] = expression
-    return Scope(lenient=True, operand_macros={**macros, **operand_macros})
-
-
-def _called(body: str, names: Mapping[str, str], functions: Mapping[str, Sequence[Define]]) -> str:
-    """A macro's body that invokes another, such as `PASTE(p, NUMBER)`, with what that stands for in its place."""
-    for _ in range(_MAX_DEPTH):
-        found = _INVOCATION.fullmatch(body)
-        defines = functions.get(found["name"], ()) if found else ()
-        if found is None or len(defines) != 1 or defines[0].parameters is None:
-            break
-        given = [names.get(word.strip(), word.strip()) for word in found["arguments"].split(",")]
-        body = parameters_replaced(defines[0].body, bind_define(defines[0].parameters, given)).strip()
-    return body
-
-
-_INVOCATION = re.compile(r"(?P<name>\w+)\((?P<arguments>[^()]*)\)")

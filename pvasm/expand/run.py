@@ -9,12 +9,11 @@ from typing import NamedTuple
 from pvasm.errors import PvasmError
 from pvasm.expand.expander import ExpandErrors, expand
 from pvasm.files import write_atomically
-from pvasm.ia64 import is_mnemonic
+from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Catalog, load_catalog
 from pvasm.paravirt.environments import ALL, instance_names
 from pvasm.paravirt.instance import Instance, load_instance
 from pvasm.syntax.document import Document, read_document
-from pvasm.syntax.parser import Parser
 from pvasm.text import encode, read_text, shown_name
 
 
@@ -90,11 +89,10 @@ def _check_output(settings: ExpandSettings, instances: list[Instance]) -> None:
 
 
 def _variants(settings: ExpandSettings, catalog: Catalog, instances: list[Instance]) -> Iterator[_Variant]:
-    parser = Parser(is_mnemonic)
     errors: list[PvasmError] = []
     for file in {os.path.realpath(file): file for file in settings.files}.values():
         try:
-            document = _document(parser, file)
+            document = _document(file)
         except ExpandErrors as several:
             errors += several.errors
             continue
@@ -115,8 +113,8 @@ def _variants(settings: ExpandSettings, catalog: Catalog, instances: list[Instan
         raise ExpandErrors(errors)
 
 
-def _document(parser: Parser, file: str) -> Document:
-    document = read_document(parser, read_text(file), shown_name(file))
+def _document(file: str) -> Document:
+    document = read_document(assembly_parser(), read_text(file), shown_name(file))
     if document.problems:
         raise ExpandErrors(list(map(document.error, document.problems)))
     return document

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from functools import cache
 from typing import Final, NamedTuple
 
-from pvasm.ia64 import MemoryOperand, OperandError, Register, Resolved, Resource, Scope, is_mnemonic, resolve
+from pvasm.ia64 import MemoryOperand, OperandError, Register, Resolved, Resource, Scope, resolve
 from pvasm.ia64.operands import IndexedRegister
+from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.resources import whole
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
-from pvasm.syntax.parser import Parser
 
 # Directives that make the assembler read other lines than those that follow, or the same lines again.
 _STEERING = re.compile(r"\.(?:if\w*|else\w*|endif|macro|endm|rept|irpc?|endr|exitm|purgem|include|end|(?:no)?altmacro)")
@@ -27,11 +26,6 @@ _FILES: Final = ("r", "p", "b", "f", "ar")
 _INDEXED: Final = frozenset({"RR", "PKR", "DBR", "IBR", "PMC", "PMD", "MSR"})
 
 
-@cache
-def _parser() -> Parser:
-    return Parser(is_mnemonic)
-
-
 def flaw(lines: Sequence[str], ops: Collection[str]) -> str | None:
     """Why some lines cannot be an expansion, or None: what is no statement, steers the assembler, or is an op."""
     for line in lines:
@@ -40,7 +34,7 @@ def flaw(lines: Sequence[str], ops: Collection[str]) -> str | None:
         names = [word for word in _WORD.findall(_STRING.sub("", line)) if word in ops]
         if names:
             return f"`{line[:40]}' names the op {names[0]}, which would be left as it is"
-    document = read_document(_parser(), "\n".join(lines), preprocessed=True)
+    document = read_document(assembly_parser(), "\n".join(lines), preprocessed=True)
     if document.problems:
         problem = document.problems[0]
         return f"`{document.line_text(problem.offset)[0][:40]}': {problem.message}"
@@ -100,7 +94,7 @@ def read_lines(lines: Sequence[tuple[int, str]]) -> list[Line]:
 def _statements(text: str) -> tuple[tuple[tree.Syntax, str, Resolved | OperandError | None], ...]:
     known = _STATEMENTS.get(text)
     if known is None:
-        document = read_document(_parser(), text, preprocessed=True)
+        document = read_document(assembly_parser(), text, preprocessed=True)
         known = tuple(
             (statement.syntax, document.source(statement), _resolved(statement.syntax))
             for statement in document.statements

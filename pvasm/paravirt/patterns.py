@@ -7,14 +7,14 @@ from functools import cached_property
 
 from msgspec import Struct, field
 
-from pvasm.ia64 import is_mnemonic
 from pvasm.ia64.operands import MemoryOperand, Symbolic, Unknown, Value
+from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.registers import Register
 from pvasm.ia64.scope import OperandError, OperandMacro, Scope
 from pvasm.paravirt.catalog import Catalog, Op, Parameter
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
-from pvasm.syntax.parser import Parser, parse_expression
+from pvasm.syntax.parser import parse_expression
 
 _FILES = {"general": "r", "predicate": "p"}
 _DUE = {
@@ -108,10 +108,9 @@ class Patterns(Struct, dict=True):
 
     @cached_property
     def _by_mnemonic(self) -> dict[str, list[_Pattern]]:
-        parser = Parser(is_mnemonic)
         found: dict[str, list[_Pattern]] = {}
         for op in self.catalog.ops.values():
-            document = read_document(parser, op.replaces, preprocessed=True)
+            document = read_document(assembly_parser(), op.replaces, preprocessed=True)
             instructions = [s.syntax for s in document.statements if isinstance(s.syntax, tree.Instruction)]
             pattern = _Pattern(op, instructions, op.replaces, {p.name: p for p in op.parameters})
             found.setdefault(_stem(instructions[0].mnemonic), []).append(pattern)

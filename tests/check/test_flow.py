@@ -156,6 +156,8 @@ def test_conditionals_that_ask_the_same_agree() -> None:
             "\tmov r15 = 0\n\tbr.ret.sptk rp\n",
             "r15",
         ),
+        # Code that another file brings in.
+        (f'{HERE}#include "part.S"\n\tmov r15 = 0\n\tbr.ret.sptk rp\n', "r15"),
         # The way on after a fault.
         (
             f'{HERE}\t.xdata4 "__ex_table", 1b-., .Lfail-.\n\tmov r15 = 0\n\tbr.ret.sptk rp\n'
