@@ -13,6 +13,7 @@ import pvasm
 ROOT = Path(pvasm.__file__).parent
 FLOORS = {
     "cli": 8,
+    "commands": 8,
     "__main__": 8,
     "report": 7,
     "check": 6,

@@ -1,0 +1,290 @@
+"""`pvasm check`: finds what breaks paravirtualization, and mends it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pvasm.commands.shared import CANNOT_RUN, FOUND, codes, complain, count, fail, joined, write
+from pvasm.errors import PvasmError
+
+if TYPE_CHECKING:
+    from pvasm.check.baseline import Baseline
+    from pvasm.check.diagnostic import Diagnostic
+    from pvasm.check.run import FileResult
+    from pvasm.check.settings import Settings
+    from pvasm.commands.shared import Commands
+    from pvasm.config import Config
+
+
+def add(commands: Commands) -> None:
+    """Adds the command and its options."""
+    from pvasm.config import MAX_JOBS
+
+    command = commands.add_parser(
+        "check",
+        allow_abbrev=False,
+        help="find what breaks paravirtualization",
+        description="Find instructions that are left unparavirtualized, and ops that are used wrongly.",
+        epilog="Exit status: 0 nothing at error level, 1 findings at error level, 2 it could not run.",
+    )
+    command.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="files, folders (searched for .S, .s, .sx and headers that hold assembly), instance files (.yaml), or - "
+        "[the configured paths, or the current folder]",
+    )
+    several: dict[str, Any] = {"action": "append", "default": []}
+    rules = command.add_argument_group("what to look for", "CODES are PV001,PV2,...: a code may be cut short.")
+    rules.add_argument("--select", action="append", type=codes, metavar="CODES", help="report these codes alone")
+    rules.add_argument("--extend-select", type=codes, metavar="CODES", help="report these as well", **several)
+    rules.add_argument("--ignore", type=codes, metavar="CODES", help="do not report these", **several)
+    rules.add_argument(
+        "--instance",
+        metavar="NAME",
+        help="look at what this instance compiles (a name, a file, `all'; may be repeated) [any but bare hardware's]",
+        **several,
+    )
+    output = command.add_argument_group("output")
+    output.add_argument("--output-format", choices=_FORMATS, default="text", help="[text]")
+    output.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="[auto: on a terminal]")
+    output.add_argument("--statistics", action="store_true", help="count the findings of each code, and show no more")
+    output.add_argument("-q", "--quiet", action="store_true", help="show findings at error level, and nothing else")
+    output.add_argument("--exit-zero", action="store_true", help="exit with status 0 whatever is found")
+    fixing = command.add_argument_group("mending")
+    how = fixing.add_mutually_exclusive_group()
+    how.add_argument(
+        "--fix",
+        action="store_true",
+        help="mend what can be mended safely (an instruction becomes its op), then report what is left, and why; files "
+        "are read as they stand, and with -I, the macros of headers are known",
+    )
+    how.add_argument("--diff", action="store_true", help="show what --fix would change, and change nothing")
+    baseline = command.add_argument_group("findings that are known")
+    baseline.add_argument("--baseline", metavar="FILE", help="do not report the findings in FILE")
+    baseline.add_argument("--write-baseline", metavar="FILE", help="write all findings to FILE, and report none")
+    cpp = command.add_argument_group("C preprocessor")
+    cpp.add_argument(
+        "--cpp",
+        action=argparse.BooleanOptionalAction,
+        help="run it first, on .S files; implied by the options below",
+    )
+    cpp.add_argument("-I", dest="include_directories", metavar="DIR", help="look for headers in DIR", **several)
+    cpp.add_argument("-D", dest="defines", metavar="X[=V]", help="define a macro", **several)
+    cpp.add_argument("-include", "--include", dest="includes", metavar="FILE", help="include FILE first", **several)
+    running = command.add_argument_group("running")
+    config = running.add_mutually_exclusive_group()
+    config.add_argument("--config", metavar="FILE", help="take the configuration from FILE [the nearest upward]")
+    config.add_argument("--no-config", action="store_true", help="read no configuration")
+    running.add_argument(
+        "-j", "--jobs", type=count(MAX_JOBS), metavar="N", help="check files in up to N processes [as many as cores]"
+    )
+    running.add_argument(
+        "--force-exclude", action="store_true", help="what the configuration excludes, even if it is named"
+    )
+    running.add_argument("--no-cache", action="store_true", help="neither use nor keep earlier results")
+    command.set_defaults(run=_run)
+
+
+_FORMATS = ("text", "json", "sarif", "github", "gcc")
+
+
+def _config(options: argparse.Namespace) -> Config:
+    """The configuration that the options ask for, or that is in force where the paths are."""
+    from pvasm.check.codes import known_codes
+    from pvasm.config import Config, find_config, read_config
+
+    path = None if options.no_config else options.config or find_config(options.paths)
+    return Config() if path is None else read_config(path, known_codes())
+
+
+def _settings(options: argparse.Namespace, config: Config) -> Settings:
+    """How to check: what the command line says, or else the configuration."""
+    from pvasm.check.settings import CppSettings, Settings
+
+    on_command_line = options.include_directories or options.defines or options.includes
+    use_cpp = options.cpp if options.cpp is not None else bool(on_command_line) or config.cpp
+    cpp = CppSettings(
+        include_directories=(*options.include_directories, *config.include_dirs),  # the first that has a header wins
+        defines=(*config.defines, *options.defines),  # the last that defines a macro wins
+        includes=(*config.includes, *options.includes),
+    )
+    settings = Settings(
+        select=config.select,
+        extend_select=(*config.extend_select, *joined(options.extend_select)),
+        ignore=(*config.ignore, *joined(options.ignore)),
+        instances=tuple(options.instance) or config.instances,
+        cpp=cpp if use_cpp else None,
+        use_cache=not options.no_cache,
+        find_unused=not options.instance,  # what one instance has no use for, another may
+        root=config.folder,
+        exclude=config.exclude,
+        force_exclude=options.force_exclude,
+        per_file_ignores=config.per_file_ignores,
+        severity=config.severity,
+        jobs=options.jobs or config.jobs,
+    )
+    if options.select is None:
+        return settings
+    return settings._replace(  # what to look for is a matter of the command line alone
+        select=joined(options.select),
+        extend_select=joined(options.extend_select),
+        ignore=joined(options.ignore),
+        severity=tuple(entry for entry in config.severity if entry[1] != "off"),
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pvasm.check.run import check_files, selected_codes
+    from pvasm.report.progress import Progress
+    from pvasm.report.reporter import WITH_STATISTICS, Reporter, Style
+
+    if options.diff:
+        for name in ("statistics", "baseline", "write_baseline"):
+            if getattr(options, name):
+                raise PvasmError(f"--diff does not go with --{name.replace('_', '-')}")
+        if options.output_format != "text":
+            raise PvasmError("--diff has a format of its own: --output-format does not go with it")
+    if options.write_baseline is not None and options.write_baseline in ("", "-"):
+        raise PvasmError("--write-baseline takes the name of a file")
+    if options.statistics and options.output_format not in WITH_STATISTICS:
+        raise PvasmError(f"--statistics goes with the formats {' and '.join(WITH_STATISTICS)}")
+    config = _config(options)
+    settings = _settings(options, config)
+    paths = options.paths or config.paths or (".",)
+    directories = (*options.include_directories, *config.include_dirs)
+    if options.diff:
+        return _diff(paths, settings, directories, exit_zero=options.exit_zero)
+    mended = _Mended(paths, settings, directories) if options.fix else None
+    if mended is not None:
+        settings = settings._replace(cpp=None)
+    known = _Known(options, config)
+    reporter = Reporter(Style(options.output_format, _use_color(options.color), options.statistics, options.quiet))
+    progress = Progress(wanted=not options.quiet)
+    try:
+        with contextlib.closing(check_files(paths, settings, progress)) as results:
+            for result in results:
+                result.diagnostics = known.met(result)
+                if mended is not None:
+                    result.diagnostics = mended.explained(result.diagnostics)
+                said = reporter.add(result)
+                if said or result.errors:
+                    progress.clear()
+                write(said)
+                for error in result.errors:
+                    complain(error)
+    finally:
+        progress.clear()
+    is_whole = not reporter.errors
+    stale = known.stale(selected_codes(settings))
+    said = known.end(is_whole=is_whole)
+    write(said or reporter.end(known.hidden, stale, mended.number if mended is not None else 0))
+    if reporter.errors:
+        return CANNOT_RUN
+    return FOUND if reporter.found_errors and not options.exit_zero else 0
+
+
+class _Mended:
+    """The files that --fix has mended, and why it has left what it has left."""
+
+    def __init__(self, paths: Sequence[str], settings: Settings, directories: Sequence[str]) -> None:
+        from pvasm.fix import Fixer, fixable_sources, write_outcome
+
+        if "-" in paths:
+            raise PvasmError("standard input cannot be mended in its place; --diff shows what to change")
+        self.number = 0
+        self._reasons: dict[tuple[str, int, int, str], tuple[str, ...]] = {}
+        fixer = Fixer(settings, directories)
+        for path in fixable_sources(paths, settings, []):  # the check that follows tells of errors
+            try:
+                outcome = fixer.outcome(path)
+            except PvasmError:
+                continue
+            write_outcome(outcome)
+            self.number += outcome.number
+            self._reasons.update(((path, *place), said) for place, said in outcome.reasons.items())
+
+    def explained(self, diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+        """The findings that are left, with the reasons."""
+        return [
+            diagnostic._replace(details=said)
+            if (said := self._reasons.get((diagnostic.path, diagnostic.line, diagnostic.column, diagnostic.code)))
+            else diagnostic
+            for diagnostic in diagnostics
+        ]
+
+
+def _diff(paths: Sequence[str], settings: Settings, directories: Sequence[str], *, exit_zero: bool) -> int:
+    """Shows what mending would change."""
+    from pvasm.fix import Fixer, fixable_sources
+
+    errors: list[PvasmError] = []
+    fixer = Fixer(settings, directories)
+    is_clean = True
+    for path in fixable_sources(paths, settings, errors):
+        try:
+            diff = fixer.outcome(path).diff()
+        except PvasmError as error:
+            errors.append(error)
+            continue
+        is_clean = is_clean and not diff
+        write(diff)
+    if errors:
+        return fail(errors)
+    return 0 if is_clean or exit_zero else FOUND
+
+
+def _use_color(choice: str) -> bool:
+    """Whether to use colour, by the option and what the environment says of the terminal (https://no-color.org)."""
+    if choice != "auto":
+        return choice == "always"
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+class _Known:
+    """The findings that are known: those of the baseline to read, or all, for the baseline to write."""
+
+    def __init__(self, options: argparse.Namespace, config: Config) -> None:
+        self._target: str | None = options.write_baseline
+        self._is_quiet: bool = options.quiet
+        self._baseline: Baseline | None = None
+        self._written: list[Diagnostic] = []
+        self._paths: list[str] = []
+        self.hidden = 0
+        path = options.baseline or config.baseline
+        if self._target is None and path is not None:
+            from pvasm.check.baseline import load_baseline
+
+            self._baseline = load_baseline(path)
+
+    def met(self, result: FileResult) -> list[Diagnostic]:
+        """What there is to report of a result."""
+        if self._target is not None:
+            self._written += result.diagnostics
+            return []
+        if self._baseline is None:
+            return result.diagnostics
+        left = self._baseline.hide(result.diagnostics)
+        self.hidden += len(result.diagnostics) - len(left)
+        if result.counts:
+            self._paths.append(result.path)
+        return left
+
+    def stale(self, codes: Collection[str]) -> int:
+        """How many findings of the baseline are gone from the files that were checked."""
+        return self._baseline.stale(self._paths, codes) if self._baseline is not None else 0
+
+    def end(self, *, is_whole: bool) -> str:
+        """Writes the baseline, if there is one to write and all was checked; returns what to say of it."""
+        if self._target is None or not is_whole:
+            return ""
+        from pvasm.check.baseline import write_baseline
+        from pvasm.report.text import counted
+
+        write_baseline(self._target, self._written)
+        return "" if self._is_quiet else f"{counted(len(self._written), 'finding')} written to {self._target}\n"

@@ -1,0 +1,41 @@
+"""`pvasm explain`: says what a code is about."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from pvasm.commands.shared import codes, joined, write
+
+if TYPE_CHECKING:
+    from pvasm.commands.shared import Commands
+
+
+def add(commands: Commands) -> None:
+    """Adds the command and its options."""
+    command = commands.add_parser(
+        "explain",
+        allow_abbrev=False,
+        help="say what a code is about",
+        description="Say what a code is about: why it matters, and examples. Without a code, list all.",
+    )
+    command.add_argument("codes", nargs="*", type=codes, metavar="CODE", help="PV001, or PV2 for all that start so")
+    command.add_argument("--format", choices=("text", "json"), default="text", help="text, or JSON [text]")
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pvasm.check.codes import covered, require_known
+    from pvasm.check.rule import every_rule
+    from pvasm.report import explain
+
+    codes = joined(options.codes)
+    require_known(codes)
+    rules = [rule for code, rule in every_rule().items() if not codes or covered(code, codes)]
+    if options.format == "json":
+        write(explain.render_json(rules))
+    elif codes:
+        write("\n".join(map(explain.render, rules)))
+    else:
+        write(explain.render_list(rules))
+    return 0

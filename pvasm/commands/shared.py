@@ -1,0 +1,62 @@
+"""What the commands share: exit statuses, reading arguments, saying things."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from pvasm.errors import PvasmError
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+closed: set[str] = set()  # the output streams that were closed when we started
+
+FOUND, CANNOT_RUN, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
+
+
+def fail(errors: Iterable[PvasmError]) -> int:
+    """Tells of errors; returns the exit status."""
+    for error in errors:
+        complain(error)
+    return CANNOT_RUN
+
+
+def complain(error: PvasmError) -> None:
+    """Tells of an error on standard error."""
+    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # the exit status tells as well
+        sys.stderr.flush()
+        sys.stderr.buffer.write(f"pvasm: error: {error}\n".encode("utf-8", "surrogateescape"))
+        sys.stderr.buffer.flush()
+
+
+def write(text: str) -> None:
+    """Text on standard output, with the bytes that the source had."""
+    if "stdout" in closed:
+        raise PvasmError("standard output is closed")
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+
+
+def codes(text: str) -> list[str]:
+    """Codes as people write them, with commas between."""
+    return [code.strip().upper() for code in text.split(",") if code.strip()]
+
+
+def count(limit: int) -> Callable[[str], int]:
+    """What reads a number from 1 to a limit."""
+
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= limit):
+            raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {limit}")
+        return int(text)
+
+    return number
+
+
+def joined(lists: Iterable[list[str]]) -> tuple[str, ...]:
+    """Codes that were given in several lists."""
+    return tuple(code for codes in lists for code in codes)
