@@ -17,7 +17,7 @@ from pvasm.paravirt.catalog import load_catalog
 from pvasm.paravirt.catalog_file import read_catalog
 from pvasm.paravirt.contract import breaches
 from pvasm.paravirt.effects import Budget
-from pvasm.paravirt.instance import Draft, read_draft
+from pvasm.paravirt.instance_file import Draft, read_draft
 from pvasm.paravirt.trial import Breach, Kind
 
 # How many lines of expansions are run for a whole file (Xen's take 2,400), and for an op where these are used up.

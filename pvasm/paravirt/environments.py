@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvasm import data
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 ALL = "all"  # in place of a name: every instance that travels with pvasm
 CATALOG = "ops"  # the file beside them that is no instance
+
+
+INSTANCE_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
 class Summary(NamedTuple):
@@ -36,6 +41,19 @@ def instance_names() -> list[str]:
     return sorted(stem for stem in stems if stem != CATALOG)
 
 
+def is_instance_name(name: str) -> bool:
+    """Whether an instance can have this name."""
+    return INSTANCE_NAME.fullmatch(name) is not None and name != CATALOG
+
+
+def shipped_instance(name: str) -> Path | None:
+    """The file of the instance of that name that travels with pvasm, if there is one."""
+    if not is_instance_name(name):
+        return None
+    path = Path(data.instance_file(name))
+    return path if path.is_file() else None
+
+
 def is_path(instance: str) -> bool:
     """Whether an instance is given by its file, and not by the name of one that travels with pvasm."""
     return "/" in instance or instance.endswith((".yaml", ".yml"))
@@ -49,7 +67,7 @@ def instance_summaries() -> list[Summary]:
 @cache
 def _summary(name: str) -> Summary:
     path = data.instance_file(name)
-    made_by = ("paravirt/environments.py", "paravirt/instance.py", "paravirt/yaml_nodes.py")
+    made_by = ("paravirt/environments.py", "paravirt/instance_file.py", "paravirt/yaml_nodes.py")
     defines, environment, extends = compiled(path, lambda text: _own_keys(path), made_by=made_by)
     base = _summary(extends) if extends and (defines is None or environment is None) else None
     return Summary(name, defines or (base.defines if base else ""), environment or (base.environment if base else ""))
@@ -57,7 +75,7 @@ def _summary(name: str) -> Summary:
 
 def _own_keys(path: str) -> list[str | None]:
     """What an instance's file itself says of `defines`, `environment` and `extends`."""
-    from pvasm.paravirt.instance import read_model
+    from pvasm.paravirt.instance_file import read_model
 
     model = read_model(path)
     return [model.defines, model.environment, model.extends]

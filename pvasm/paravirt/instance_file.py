@@ -1,0 +1,297 @@
+"""Reading instance files: what must be in one, what it takes over from others, and what is wrong where."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from msgspec import Struct
+
+from pvasm.errors import PvasmError
+from pvasm.paravirt import yaml_nodes
+from pvasm.paravirt.arguments import operand
+from pvasm.paravirt.catalog import Catalog
+from pvasm.paravirt.environments import ALL, INSTANCE_NAME, instance_names, is_instance_name, shipped_instance
+from pvasm.paravirt.instance import Definition, Environment, Instance
+from pvasm.paravirt.interface import Call, Tables, read_calls, read_tables
+from pvasm.paravirt.template import Template
+from pvasm.paravirt.yaml_nodes import Node, fault, near
+
+_FILE = re.compile(r"(?:\./)?(?P<name>[^/]+\.ya?ml)")
+_SYMBOL = re.compile(r"[A-Za-z_]\w*")
+_RENAMED = re.compile(r"[A-Za-z_][\w.$]*")
+_CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*")
+_RANGE = re.compile(r"r(\d{1,3})-r(\d{1,3})")
+_MAX_EXTENDS = 8
+
+
+class _OpDefinition(Struct, forbid_unknown_fields=True):
+    """What the file says of one op."""
+
+    template: str
+    apart: list[list[str]] = []
+    not_among: dict[str, list[str]] = {}
+
+
+class _InstanceFile(Struct, forbid_unknown_fields=True):
+    """The file as a whole."""
+
+    name: str
+    description: str
+    environment: str | None = None
+    defines: str | None = None
+    extends: str | None = None
+    otherwise: Literal["replaces"] | None = None
+    constants: dict[str, int | str] = {}
+    renames: dict[str, str] = {}
+    calls: dict[str, Any] = {}
+    tables: dict[str, dict[str, int | str | None]] = {}
+    ops: dict[str, Any] = {}
+
+
+def read_model(path: str) -> _InstanceFile:
+    """What an instance's file itself says, without what it extends. Raises PvasmError as `load_instance` does."""
+    model: _InstanceFile = _read(Path(path)).model
+    return model
+
+
+def _check_name(file: _File) -> None:
+    """Raises PvasmError for the name of an instance that travels with pvasm, unless the file is that instance's."""
+    path = shipped_instance(file.model.name)
+    if file.model.name in (ALL, *instance_names()) and not (path is not None and path.samefile(file.path)):
+        node = file.root.value["name"]
+        raise fault(f"the name {file.model.name} is taken", str(file.path), (node.line, node.column), "name")
+
+
+def _beside(path: Path, name_or_file: str) -> Path | None:
+    """The file of an instance, by its name or file name, that stands in the same folder as another, if there is one."""
+    file = _FILE.fullmatch(name_or_file)
+    if file is None and not is_instance_name(name_or_file):
+        return None
+    beside = path.with_name(file["name"] if file else f"{name_or_file}.yaml")
+    return beside if beside.is_file() else None
+
+
+class _File(Struct):
+    """An instance file as read, before what it extends is put under it."""
+
+    path: Path
+    root: Node
+    model: Any
+
+
+class Draft(Struct):
+    """An instance file as far as it can be made sense of.
+
+    `root` is the file's own. `errors` tell what is wrong with it, and `missing` are the ops that nothing defines;
+    `own` are those that the file itself defines.
+    """
+
+    instance: Instance
+    root: Node
+    errors: Sequence[PvasmError]
+    missing: Sequence[str]
+    own: Sequence[str]
+
+    @property
+    def place_of_ops(self) -> tuple[int, int]:
+        """The line and column of the file's ops; its first, if there are none."""
+        return self.root.keys.get("ops", (self.root.line, self.root.column))
+
+
+def read_instance(path: Path, catalog: Catalog) -> Instance:
+    """The instance in a file. Raises PvasmError, with the place, for the first thing that is wrong with it."""
+    draft = read_draft(path, catalog)
+    for error in draft.errors:
+        raise error
+    if draft.missing:
+        raise fault(f"no definition of {', '.join(draft.missing)}", str(path), draft.place_of_ops, "ops")
+    return draft.instance
+
+
+def read_draft(path: Path, catalog: Catalog) -> Draft:
+    """What an instance file says, even if it says not all, or something wrong of single ops.
+
+    An op that is missing, or that something is wrong with, is what it replaces. Raises PvasmError for a file that makes
+    no sense as a whole, and for one that it extends and that is wrong.
+    """
+    chain = _chain(path)
+    own = chain[0]
+    errors: list[PvasmError] = []
+    constants: dict[str, Any] = {}
+    for file in reversed(chain):
+        # As read, not as converted: an integer that knows how it was written prints so.
+        constants.update({} if "constants" not in file.root.value else file.root.value["constants"].plain())
+    definitions: dict[str, Definition] = {}
+    for file in reversed(chain):
+        if file.model.otherwise == "replaces":
+            definitions = {name: Definition(None) for name in catalog.ops} | definitions
+        for name, definition in _definitions(file, catalog, constants, errors if file is own else None):
+            definitions[name] = definition
+    own_ops = [name for name in ("ops" in own.root.value and own.root.value["ops"].value) or () if name in catalog.ops]
+    missing = [name for name in catalog.ops if name not in definitions and name not in own_ops]
+    environment, defines = "", ""
+    if not errors and not missing:
+        environment, defines = _inherited(chain, "environment"), _inherited(chain, "defines")
+    else:
+        environment = next(filter(None, (file.model.environment for file in chain)), "hardware")
+    instance = Instance(
+        name=own.model.name,
+        description=own.model.description,
+        path=str(path),
+        environment=cast(Environment, environment),
+        defines=defines,
+        extends=own.model.extends,
+        constants=constants,
+        definitions={name: definitions.get(name) or Definition(None) for name in catalog.ops},
+        catalog=catalog,
+        files=tuple(str(file.path) for file in chain),
+        renames={name: new for file in reversed(chain) for name, new in file.model.renames.items()},
+        calls=_calls(chain, environment),
+        tables=_tables(chain, catalog),
+    )
+    return Draft(instance, own.root, errors, missing, own_ops)
+
+
+def _chain(path: Path) -> list[_File]:
+    """The file, and those that it extends, each before the one that it extends."""
+    chain = [_read(path)]
+    _check_name(chain[0])
+    while (extends := chain[-1].model.extends) is not None:
+        file = chain[-1]
+        node = file.root.value["extends"]
+        place = (node.line, node.column)
+        base = _beside(file.path, extends) or shipped_instance(extends)
+        if base is None:
+            known = instance_names()
+            message = f"unknown instance {extends}{near(extends, known)}; known are {', '.join(known)}, "
+            message += "and files beside this one (name.yaml)"
+            raise fault(message, str(file.path), place, "extends")
+        if len(chain) > _MAX_EXTENDS or any(base.samefile(other.path) for other in chain):
+            raise fault("goes in a circle, or too far", str(file.path), place, "extends")
+        chain.append(_read(base))
+    return chain
+
+
+def _calls(chain: Sequence[_File], environment: str) -> dict[int, Call]:
+    """The calls of an instance: its own, and those of the shipped one that is called as its environment."""
+    files = list(reversed(chain))
+    shipped = shipped_instance(environment)
+    if shipped is not None and not any(shipped.samefile(file.path) for file in files):
+        files.insert(0, _read(shipped))
+    calls: dict[int, Call] = {}
+    constants: dict[str, Any] = {}
+    for file in files:
+        constants.update({} if "constants" not in file.root.value else file.root.value["constants"].plain())
+        calls.update(read_calls(file.root, constants, str(file.path)))
+    return calls
+
+
+def _tables(chain: Sequence[_File], catalog: Catalog) -> Tables:
+    """The tables of an instance: what a file says of a member holds instead of what the one that it extends says."""
+    tables: dict[str, dict[str, int | str | None]] = {}
+    for file in reversed(chain):
+        for table, members in read_tables(file.root, catalog.tables, str(file.path)).items():
+            tables.setdefault(table, {}).update(members)
+    return tables
+
+
+def _inherited(chain: Sequence[_File], key: str) -> str:
+    for file in chain:
+        value = getattr(file.model, key)
+        if value is not None:
+            return cast(str, value)
+    own = chain[0]
+    raise fault(f"the key {key} is missing", str(own.path), (own.root.line, own.root.column), "")
+
+
+def _read(path: Path) -> _File:
+    name = str(path)
+    root = yaml_nodes.read_yaml(path)
+    model = yaml_nodes.convert(root, _InstanceFile, name, "")
+
+    def check(key: str, pattern: re.Pattern[str], due: str) -> None:
+        value = getattr(model, key)
+        if value is not None and not pattern.fullmatch(value):
+            node = root.value[key]
+            raise fault(f"{value!r} is not {due}", name, (node.line, node.column), key)
+
+    check("name", INSTANCE_NAME, "a name of small letters, digits and -")
+    check("defines", _SYMBOL, "a C preprocessor symbol")
+    environments = get_args(Environment)
+    check("environment", re.compile("|".join(environments)), f"an environment: {', '.join(environments)}")
+    for constant in model.constants:
+        if not _CONSTANT.fullmatch(constant):
+            message = "a constant's name is of capital letters, digits and _"
+            raise fault(message, name, root.value["constants"].keys[constant], f"constants.{constant}")
+    _check_renames(model.renames, root, name)
+    return _File(path, root, model)
+
+
+def _check_renames(renames: Mapping[str, str], root: Node, name: str) -> None:
+    """Raises PvasmError for what is no symbol. Two may become one: a branch's target, say, has a name of its own."""
+    for old, new in renames.items():
+        for word in (old, new):
+            if not _RENAMED.fullmatch(word):
+                raise fault(f"{word!r} is not a symbol", name, root.value["renames"].keys[old], f"renames.{old}")
+
+
+def _definitions(
+    file: _File, catalog: Catalog, constants: Mapping[str, Any], errors: list[PvasmError] | None
+) -> Iterator[tuple[str, Definition]]:
+    """The definitions that stand in one file. What is wrong with one goes to `errors`, or is raised if that is None."""
+    ops = file.root.value.get("ops")
+    for op_name, node in {} if ops is None else ops.value.items():
+        try:
+            yield op_name, _definition(file, op_name, node, catalog, constants)
+        except PvasmError as error:
+            if errors is None:
+                raise
+            errors.append(error)
+
+
+def _definition(file: _File, op_name: str, node: Node, catalog: Catalog, constants: Mapping[str, Any]) -> Definition:
+    """What a file says of one op."""
+    name = str(file.path)
+    path = f"ops.{op_name}"
+    op = catalog.ops.get(op_name)
+    if op is None:
+        place = file.root.value["ops"].keys[op_name]
+        raise fault(f"no such op in the catalog{near(op_name, catalog.ops)}", name, place, path)
+    entry = yaml_nodes.convert(node, _OpDefinition, name, path)
+    parameters = [parameter.name for parameter in op.parameters]
+    for key, words in (
+        ("apart", [word for group in entry.apart for word in group]),
+        ("not_among", entry.not_among),
+    ):
+        for word in words:
+            if word not in parameters:
+                message = f"{op_name} has no parameter {word}{near(word, parameters)}"
+                raise fault(message, name, node.keys[key], f"{path}.{key}")
+    not_among = {}
+    for word, registers in entry.not_among.items():
+        try:
+            not_among[word] = _registers(registers)
+        except ValueError as error:
+            raise fault(str(error), name, node.keys["not_among"], f"{path}.not_among.{word}") from None
+    template = Template(node.value["template"], name, f"{path}.template", [*parameters, *constants, *catalog.constants])
+    return Definition(template, tuple(tuple(group) for group in entry.apart), not_among)
+
+
+def _registers(words: Sequence[str]) -> frozenset[str]:
+    """The registers that `[r8, r16-r31]` lists. Raises ValueError for a word that is none."""
+    registers: set[str] = set()
+    for word in words:
+        found = _RANGE.fullmatch(word)
+        if found:
+            first, last = int(found[1]), int(found[2])
+            if not first <= last < 128:
+                raise ValueError(f"{word} is an empty range, or goes beyond r127")
+            registers.update(f"r{number}" for number in range(first, last + 1))
+        elif (register := operand(word).register) is not None:
+            registers.add(register)
+        else:
+            raise ValueError(f"{word} is no register, and no range such as r16-r31")
+    return frozenset(registers)
