@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OPERAND_MACRO = re.compile(r"\b([A-Z][A-Z0-9_]*)\(\s*(\w+)\s*\)")
+_OUTSIDE_BRACES = re.compile(r"\{\{.*?\}\}|(?<![\w.])[A-Za-z_]\w*(?![\w.])")
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w.])")
 
 
@@ -53,10 +54,20 @@ class Op(Struct, frozen=True):
         return f"{self.name}({', '.join(parameter.name for parameter in self.parameters)})"
 
 
+class Block(Struct, frozen=True):
+    """A macro of the source, of several instructions, that an instance may replace whole; its parameters are text."""
+
+    name: str
+    parameters: tuple[str, ...]
+    doc: str
+
+
 class Catalog(Struct, frozen=True):
     """All ops by name, and what else their patterns speak of.
 
-    `tables` are the C tables that an instance fills: for each its members, and whether one may be null.
+    `tables` are the C tables that an instance fills: for each its members, and whether one may be null. With
+    `asks_for_extension`, an instruction that an op of the extension stands for should be that op; without, such an op
+    is known where it is used, and nothing more.
     """
 
     path: str
@@ -65,6 +76,12 @@ class Catalog(Struct, frozen=True):
     operand_macros: Mapping[str, str]
     kernel_registers: Mapping[str, int]
     tables: Mapping[str, Mapping[str, bool]] = {}
+    blocks: Mapping[str, Block] = {}
+    asks_for_extension: bool = False
+
+    def asks_for(self, op: Op) -> bool:
+        """Whether an instruction that `op` stands for should be the op."""
+        return self.asks_for_extension or not op.extension
 
     def replaced(self, op: Op, arguments: Mapping[str, str], constants: Mapping[str, str] | None = None) -> str:
         """The instructions that `op` stands for, with these arguments, on one line.
@@ -75,6 +92,16 @@ class Catalog(Struct, frozen=True):
         values = {**(self.constants if constants is None else constants), **arguments}
         text = _OPERAND_MACRO.sub(lambda found: self.operand(found[1], arguments.get(found[2], found[2])), op.replaces)
         return _WORD.sub(lambda found: values.get(found[0], found[0]), text)
+
+    def template(self, op: Op) -> str:
+        """The instructions that `op` stands for, as an instance's template: a line for each instruction and stop."""
+        names = {parameter.name for parameter in op.parameters} | set(self.constants)
+        text = _OPERAND_MACRO.sub(
+            lambda found: self.operand_macros[found[1]].replace("{number}", f"{{{{ {found[2]}.number }}}}"), op.replaces
+        )
+        text = _OUTSIDE_BRACES.sub(lambda found: f"{{{{ {found[0]} }}}}" if found[0] in names else found[0], text)
+        lines = text.replace(";;", " ;;\n").replace("; ", "\n").split("\n")
+        return "\n".join(" ".join(line.split()) for line in lines if line.strip())
 
     def operand(self, macro: str, argument: str) -> str:
         """What a macro in operand position stands for: `IA64_KR(CURRENT)` is `ar.k6`.

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import DUE, Kind, Use
-from pvasm.paravirt.catalog import Catalog, Op, Parameter
+from pvasm.paravirt.catalog import Block, Catalog, Op, Parameter
 from pvasm.paravirt.yaml_nodes import Node, fault, near
 
 _OP_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -36,6 +36,13 @@ class _TableEntry(Struct, forbid_unknown_fields=True):
     may_be_null: list[str] = []
 
 
+class _BlockEntry(Struct, forbid_unknown_fields=True):
+    """One block as the file has it."""
+
+    parameters: list[str]
+    doc: str
+
+
 class _CatalogFile(Struct, forbid_unknown_fields=True):
     """The file as a whole."""
 
@@ -45,6 +52,7 @@ class _CatalogFile(Struct, forbid_unknown_fields=True):
     kernel_registers: dict[str, int] = {}
     extension: bool = False
     tables: dict[str, _TableEntry] = {}
+    blocks: dict[str, _BlockEntry] = {}
 
 
 def read_catalog(path: Path) -> Catalog:
@@ -75,12 +83,18 @@ def read_catalog(path: Path) -> Catalog:
             entry.extension or file.extension,
             place[0],
         )
+    for block, block_entry in file.blocks.items():
+        for word in (block, *block_entry.parameters):
+            if not (_OP_NAME if word == block else _PARAMETER_NAME).fullmatch(word) or word in ops:
+                place = root.value["blocks"].keys[block]
+                raise fault(f"{word!r} is no name for a block or its parameter", name, place, f"blocks.{block}")
     registers = {word: int(number) for word, number in file.kernel_registers.items()}
     tables = {
         table: {**dict.fromkeys(entry.must_be_set, False), **dict.fromkeys(entry.may_be_null, True)}
         for table, entry in file.tables.items()
     }
-    return Catalog(name, ops, file.constants, file.operand_macros, registers, tables)
+    blocks = {block: Block(block, tuple(entry.parameters), entry.doc) for block, entry in file.blocks.items()}
+    return Catalog(name, ops, file.constants, file.operand_macros, registers, tables, blocks)
 
 
 def _parameters(node: Node, name: str, path: str) -> tuple[Parameter, ...]:

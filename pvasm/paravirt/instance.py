@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import Operand, RegisterNotKnownError, TemplateArgument, named, operand, same_register
-from pvasm.paravirt.catalog import Catalog, Op, load_catalog
+from pvasm.paravirt.catalog import Block, Catalog, Op, load_catalog
 from pvasm.paravirt.environments import instance_names, is_path, shipped_instance
 from pvasm.paravirt.expansion import flaw
 from pvasm.paravirt.interface import Call, Tables
@@ -57,9 +57,10 @@ _NO_NAMES: Mapping[str, str] = {}
 class Instance(Struct):
     """A set of definitions of all ops of a catalog.
 
-    `defines` is the C preprocessor symbol that is defined when compiling for it, `environment` what it runs on.
-    `renames` are symbols of the source that have another name in its variants. `files` are those that it was read from:
-    its own first, then those that it extends.
+    `defines` is the C preprocessor symbol that is defined when compiling for it, `environment` what it runs on;
+    `machine_vector` names the platform code above it (None: whatever the platform has).
+    `renames` are symbols of the source that have another name in its variants, `blocks` the macros of the source that
+    it replaces whole. `files` are those that it was read from: its own first, then those that it extends.
     """
 
     name: str
@@ -75,6 +76,8 @@ class Instance(Struct):
     renames: Mapping[str, str] = field(default_factory=dict)
     calls: Mapping[int, Call] = field(default_factory=dict)
     tables: Tables = field(default_factory=dict)
+    blocks: Mapping[str, Template] = field(default_factory=dict)
+    machine_vector: str | None = None
     _lines: dict[_Expanding, tuple[str, ...]] = field(default_factory=dict)
 
     def lines(
@@ -108,6 +111,18 @@ class Instance(Struct):
             return (self.catalog.replaced(op, given, constants),)
         lines = template.render(self._values(given, constants, names))
         if problem := flaw(lines, self.catalog.ops):
+            raise template.error(problem)
+        return lines
+
+    def block_lines(self, block: Block, arguments: Sequence[str], constants: Mapping[str, str]) -> tuple[str, ...]:
+        """The lines that a block with these arguments is in this instance, in which ops may stand.
+
+        `constants` hold instead of the catalog's. Raises PvasmError for a template that fails.
+        """
+        template = self.blocks[block.name]
+        values: dict[str, Any] = {**self.catalog.constants, **constants, **self.constants}
+        lines = template.render({**values, **dict(zip(block.parameters, arguments, strict=True))})
+        if problem := flaw(lines, ()):
             raise template.error(problem)
         return lines
 
@@ -165,6 +180,8 @@ class Instance(Struct):
         for definition in self.definitions.values():
             if definition.template is not None:
                 definition.template.compile()
+        for template in self.blocks.values():
+            template.compile()
 
 
 def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance:

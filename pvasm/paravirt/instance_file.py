@@ -12,7 +12,7 @@ from msgspec import Struct
 from pvasm.errors import PvasmError
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import operand
-from pvasm.paravirt.catalog import Catalog
+from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.environments import ALL, INSTANCE_NAME, instance_names, is_instance_name, shipped_instance
 from pvasm.paravirt.instance import Definition, Environment, Instance
 from pvasm.paravirt.interface import Call, Tables, read_calls, read_tables
@@ -35,6 +35,19 @@ class _OpDefinition(Struct, forbid_unknown_fields=True):
     not_among: dict[str, list[str]] = {}
 
 
+class _Poison(Struct, forbid_unknown_fields=True):
+    """What every op leaves in its clobbers; None for what comes."""
+
+    general: int | None = None
+    predicate: bool | None = None
+
+
+class _BlockDefinition(Struct, forbid_unknown_fields=True):
+    """What the file says of one block."""
+
+    template: str
+
+
 class _InstanceFile(Struct, forbid_unknown_fields=True):
     """The file as a whole."""
 
@@ -44,11 +57,14 @@ class _InstanceFile(Struct, forbid_unknown_fields=True):
     defines: str | None = None
     extends: str | None = None
     otherwise: Literal["replaces"] | None = None
+    machine_vector: str | None = None
+    poison: _Poison | None = None
     constants: dict[str, int | str] = {}
     renames: dict[str, str] = {}
     calls: dict[str, Any] = {}
     tables: dict[str, dict[str, int | str | None]] = {}
     ops: dict[str, Any] = {}
+    blocks: dict[str, Any] = {}
 
 
 def read_model(path: str) -> _InstanceFile:
@@ -132,6 +148,11 @@ def read_draft(path: Path, catalog: Catalog) -> Draft:
             definitions[name] = definition
     own_ops = [name for name in ("ops" in own.root.value and own.root.value["ops"].value) or () if name in catalog.ops]
     missing = [name for name in catalog.ops if name not in definitions and name not in own_ops]
+    poisoning = next((file for file in chain if file.model.poison is not None), None)
+    if poisoning is not None:
+        definitions = {
+            name: _poisoned(catalog.ops[name], given, poisoning, catalog) for name, given in definitions.items()
+        }
     environment, defines = "", ""
     if not errors and not missing:
         environment, defines = _inherited(chain, "environment"), _inherited(chain, "defines")
@@ -151,6 +172,8 @@ def read_draft(path: Path, catalog: Catalog) -> Draft:
         renames={name: new for file in reversed(chain) for name, new in file.model.renames.items()},
         calls=_calls(chain, environment),
         tables=_tables(chain, catalog),
+        blocks={name: template for file in reversed(chain) for name, template in _blocks(file, catalog, constants)},
+        machine_vector=next(filter(None, (file.model.machine_vector for file in chain)), None),
     )
     return Draft(instance, own.root, errors, missing, own_ops)
 
@@ -221,6 +244,7 @@ def _read(path: Path) -> _File:
     check("name", INSTANCE_NAME, "a name of small letters, digits and -")
     check("defines", _SYMBOL, "a C preprocessor symbol")
     environments = get_args(Environment)
+    check("machine_vector", _SYMBOL, "a machine vector's name")
     check("environment", re.compile("|".join(environments)), f"an environment: {', '.join(environments)}")
     for constant in model.constants:
         if not _CONSTANT.fullmatch(constant):
@@ -278,6 +302,52 @@ def _definition(file: _File, op_name: str, node: Node, catalog: Catalog, constan
             raise fault(str(error), name, node.keys["not_among"], f"{path}.not_among.{word}") from None
     template = Template(node.value["template"], name, f"{path}.template", [*parameters, *constants, *catalog.constants])
     return Definition(template, tuple(tuple(group) for group in entry.apart), not_among)
+
+
+def _poisoned(op: Op, definition: Definition, file: _File, catalog: Catalog) -> Definition:
+    """The definition with what `file` says that an op leaves in its clobbers; outputs must not be among these."""
+    poison = file.model.poison
+    node = file.root.value["poison"]
+    lines = []
+    clobbers = [parameter for parameter in op.parameters if parameter.use == "clobber"]
+    for clobber in clobbers:
+        if clobber.kind == "general" and poison.general is not None:
+            written = getattr(node.value["general"].value, "text", str(poison.general))
+            lines.append(f"movl {{{{ {clobber.name} }}}} = {written} ;;")
+        elif clobber.kind == "predicate" and poison.predicate is not None:
+            relation = "eq" if poison.predicate else "ne"
+            lines.append(f"cmp.{relation} {{{{ {clobber.name} }}}}, p0 = r0, r0 ;;")
+    if not lines:
+        return definition
+    template = definition.template
+    if template is None:
+        parameters = [parameter.name for parameter in op.parameters]
+        place = Node(catalog.template(op), node.line, node.column, {})
+        template = Template(place, str(file.path), "poison", [*parameters, *catalog.constants])
+    apart = [
+        (output.name, clobber.name)
+        for output in op.parameters
+        for clobber in clobbers
+        if output.use == "out" and output.kind == clobber.kind and (output.name, clobber.name) not in definition.apart
+    ]
+    # Two clobbers may be one register, so each has a group of its own.
+    return Definition(
+        template.followed_by("\n".join([";;", *lines])), (*definition.apart, *apart), definition.not_among
+    )
+
+
+def _blocks(file: _File, catalog: Catalog, constants: Mapping[str, Any]) -> Iterator[tuple[str, Template]]:
+    """The blocks that a file replaces. Raises PvasmError for one that is not in the catalog."""
+    node = file.root.value.get("blocks")
+    for word, entry in {} if node is None else node.value.items():
+        path = f"blocks.{word}"
+        block = catalog.blocks.get(word)
+        if block is None:
+            message = f"no such block in the catalog{near(word, catalog.blocks)}"
+            raise fault(message, str(file.path), node.keys[word], path)
+        yaml_nodes.convert(entry, _BlockDefinition, str(file.path), path)
+        names = [*block.parameters, *constants, *catalog.constants]
+        yield word, Template(entry.value["template"], str(file.path), f"{path}.template", names)
 
 
 def _registers(words: Sequence[str]) -> frozenset[str]:

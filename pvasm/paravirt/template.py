@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import RegisterNotKnownError, TemplateArgument
 from pvasm.paravirt.yaml_nodes import Node, Written, control_character, fault, near
@@ -146,6 +148,12 @@ class Template:
     def source(self) -> str:
         """The template's text."""
         return str(self._node.value)
+
+    def followed_by(self, text: str) -> Template:
+        """The template with more lines at its end."""
+        source = self.source.rstrip("\n")
+        node = msgspec.structs.replace(self._node, value=f"{source}\n{text}" if source else text)
+        return Template(node, self._file, self._path, self._names)
 
     def place(self, line: int | None = None) -> tuple[int, int]:
         """The line and column in the file of a line of the template (from 1), or of its first."""
