@@ -58,7 +58,7 @@ class Definitions:
         found = []
         for statement in self._compiled():
             if isinstance(statement.syntax, tree.CppDirective) and statement.syntax.name == "define":
-                define = self._define_before(statement.end)
+                define = self.define_before(statement.end)
                 if define is not None and define.body_start >= statement.start:
                     found.append(define)
         return found
@@ -82,14 +82,15 @@ class Definitions:
 
     # -------------------------------------------------------------------------------- parameters
 
-    def _define_before(self, offset: int) -> Define | None:
+    def define_before(self, offset: int) -> Define | None:
+        """The last `#define` whose body starts before an offset."""
         at = bisect_right(self._body_starts, offset) - 1
         return self.document.defines[at] if at >= 0 else None
 
     def parameters(self, statement: tree.Statement) -> Sequence[str]:
         """The names of the parameters of the macro in whose body a statement stands, as they are written there."""
         if statement.in_define:
-            define = self._define_before(statement.start)
+            define = self.define_before(statement.start)
             return [] if define is None else define.parameters or []
         macros = self.gas_macros.get(statement.macro or "", [])
         return [f"\\{parameter.name}" for parameter in macros[0].parameters] if len(macros) == 1 else []

@@ -8,13 +8,15 @@ between.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pvasm.errors import PvasmError
 from pvasm.expand.arguments import AFTER_CPP, ArgumentCheck
+from pvasm.expand.blocks import BlockUse, block_lines, find_blocks
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import BLANKS, Hidden, Invocation, find_invocations
+from pvasm.expand.renames import rename_edits
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.environments import known_macros
@@ -45,8 +47,17 @@ class ExpandErrors(Exception):  # noqa: N818  (it is several)
         self.errors = tuple(errors)
 
 
-def expand(document: Document, catalog: Catalog, instance: Instance, *, line_markers: bool = False) -> str:
+def expand(
+    document: Document,
+    catalog: Catalog,
+    instance: Instance,
+    *,
+    line_markers: bool = False,
+    constants: Mapping[str, str] | None = None,
+) -> str:
     """The variant of a document for an instance.
+
+    `constants` are values of constants of the catalog that hold instead of the catalog's own.
 
     What is wrong in code that is never compiled for the instance (`#if 0`, `#ifdef` of another) is left as it is.
     With `line_markers`, line markers (`# 12 "file"`; in raw source `#line 12 "file"`) go to the start and around the
@@ -58,7 +69,7 @@ def expand(document: Document, catalog: Catalog, instance: Instance, *, line_mar
     """
     errors: list[PvasmError] = []
     edits: list[Edit] = []
-    expander = _Expander(document, catalog, instance, line_markers)
+    expander = _Expander(document, catalog, instance, line_markers, constants or {})
     invocations, hidden = find_invocations(document, catalog.ops, expander.definitions)
     check = ArgumentCheck(document, catalog, instance, expander.definitions)
     wrong: list[tuple[Invocation | Hidden, list[tuple[int, str]]]] = [
@@ -77,9 +88,31 @@ def expand(document: Document, catalog: Catalog, instance: Instance, *, line_mar
     for found_wrong, problems in sorted(wrong, key=lambda item: item[0].start):
         if problems and expander.definitions.is_compiled(document.statements[found_wrong.statement]):
             errors += (PvasmError(message, *document.place(offset)) for offset, message in problems)
+    edits = _with_renames(edits, rename_edits(document, expander.definitions, instance.renames))
+    for use in find_blocks(document, instance):
+        if expander.definitions.is_compiled(document.statements[use.statement]):
+            try:
+                edits = expander.with_block(use, edits)
+            except ExpandErrors as several:
+                place = document.place(use.start)
+                errors += (PvasmError(f"{use.block.name}: {error.message}", *place) for error in several.errors)
+            except PvasmError as error:
+                errors.append(error)
     if errors:
         raise ExpandErrors(errors)
     return apply_edits(document.text, [*edits, *expander.markers()])
+
+
+def _with_renames(edits: list[Edit], renaming: Iterable[Edit]) -> list[Edit]:
+    """Edits with more of them, but for those in spans that are edited already."""
+    covered = sorted(edits)
+    starts = [edit.start for edit in covered]
+
+    def is_free(new: Edit) -> bool:
+        at = bisect_right(starts, new.start) - 1
+        return at < 0 or covered[at].end <= new.start
+
+    return [*edits, *(edit for edit in renaming if is_free(edit))]
 
 
 def misfits(
@@ -90,7 +123,7 @@ def misfits(
     for found in invocations:
         if found.bundle is None:
             continue
-        expander = expander or _Expander(document, catalog, instance, False)
+        expander = expander or _Expander(document, catalog, instance, False, {})
         if not expander.definitions.is_compiled(document.statements[found.statement]):
             continue
         try:
@@ -112,14 +145,22 @@ class _UnsuitableError(Exception):
 class _Expander:
     """Turns the invocations of one document into edits."""
 
-    def __init__(self, document: Document, catalog: Catalog, instance: Instance, line_markers: bool) -> None:
+    def __init__(
+        self,
+        document: Document,
+        catalog: Catalog,
+        instance: Instance,
+        line_markers: bool,
+        constants: Mapping[str, str],
+    ) -> None:
         self.document = document
         self.catalog = catalog
         self.instance = instance
         self.line_markers = line_markers
         self.definitions = Definitions(document, known_macros([instance]))
         # What the file defines itself is what the C preprocessor will put there.
-        self.constants = {name: name for name in sorted(catalog.constants) if name in self.definitions.cpp_macros}
+        own = {name: name for name in sorted(catalog.constants) if name in self.definitions.cpp_macros}
+        self.constants = {**own, **constants}
         self.grown: list[int] = []  # where expansions have more lines than the invocations had
 
     # ------------------------------------------------------------------------------------ expanding
@@ -152,7 +193,7 @@ class _Expander:
         elif one_line or len(lines) <= 1:
             result = _joined(lines) + lost
         else:
-            result = self.on_lines(found, lines, newline, lost_lines)
+            result = self.on_lines(found.start, lines, newline, lost_lines)
         # Invocations one after another on a line need a separator between what they become.
         if found.after_call and _last_character(text, found.start) not in (";", ""):
             result = f"; {result}"
@@ -170,6 +211,26 @@ class _Expander:
         statement = self.document.statements[found.statement]
         texts = [argument.text for argument in found.given]
         return self.instance.lines(op, texts, self.constants, self.definitions.registers(statement))
+
+    def with_block(self, use: BlockUse, edits: list[Edit]) -> list[Edit]:
+        """The edits with one that replaces a block, in the place of those in its span.
+
+        Raises ExpandErrors or PvasmError if it cannot be replaced.
+        """
+        inside = [edit for edit in edits if use.start <= edit.start and edit.end <= use.end]
+        lines = block_lines(self.document, use, self.instance, self.constants, inside, self.variant)
+        statement = self.document.statements[use.statement]
+        newline = self.newline(use.start)
+        lost_lines = self.document.text.count("\n", use.start, use.end)
+        if statement.in_define or (self.line_markers and statement.macro is not None) or len(lines) <= 1:
+            result = _joined(lines) + (f" \\{newline}" if statement.in_define else newline) * lost_lines
+        else:
+            result = self.on_lines(use.start, lines, newline, lost_lines)
+        return [*(edit for edit in edits if edit not in inside), Edit(use.start, use.end, result)]
+
+    def variant(self, document: Document) -> str:
+        """The variant of what a block brings."""
+        return expand(document, self.catalog, self.instance, constants=self.constants)
 
     def check_bundle(self, found: Invocation, lines: Sequence[str]) -> None:
         """Raises _UnsuitableError if the lines cannot stand where the invocation does in an explicit bundle."""
@@ -237,17 +298,17 @@ class _Expander:
             raise _UnsuitableError(f": as an argument of {found.in_argument}, it must stand on one line")
         return "".join(f" \\{line}" for line in lost.splitlines(keepends=True))
 
-    def on_lines(self, found: Invocation, lines: Sequence[str], newline: str, lost_lines: int) -> str:
+    def on_lines(self, offset: int, lines: Sequence[str], newline: str, lost_lines: int) -> str:
         """An expansion on lines of its own, each after the first indented as the invocation's."""
         text = self.document.text
-        start = text.rfind("\n", 0, found.start) + 1
+        start = text.rfind("\n", 0, offset) + 1
         indent = _INDENT.match(text, start)
         assert indent is not None
         blanks = indent[0] or "\t"
         if not self.line_markers:
             return f"{newline}{blanks}".join(lines) + newline * (lost_lines - len(lines) + 1)
-        self.grown.append(found.start)
-        marker = self.marker(found.start) + newline
+        self.grown.append(offset)
+        marker = self.marker(offset) + newline
         return f"{newline}{marker}{blanks}".join(lines) + newline * lost_lines
 
     def marker(self, offset: int) -> str:

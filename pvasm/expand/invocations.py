@@ -127,12 +127,16 @@ def find_invocations(
 ) -> tuple[list[Invocation], list[Hidden]]:
     """The invocations of `ops` in a document, and their names where no invocation can stand; both in order.
 
-    An invocation in which a name is hidden is none.
+    An invocation in which a name is hidden is none. Where the document has a macro of its own with the name of an op of
+    the extension, that is meant.
     """
+    own = {name for name in definitions.cpp_macros | definitions.gas_macros.keys() if name in ops}
+    if any(ops[name].extension for name in own):
+        ops = {name: op for name, op in ops.items() if not (op.extension and name in own)}
     names = re.compile(rf"(?<![\w.$])(?P<name>{'|'.join(map(re.escape, ops))})(?![\w.$])(?P<call>[ \t\r\n]*\()?")
     by_statement: dict[int, list[re.Match[str]]] = {}
     for name in names.finditer(document.text) if ops else ():
-        at = _statement_at(document, name.start())
+        at = statement_at(document, name.start())
         if at is not None:
             by_statement.setdefault(at, []).append(name)
     found: list[Invocation] = []
@@ -172,7 +176,7 @@ def _hidden(
                 yield Hidden(found["name"], found.start(), found.end("name"), index, message)
 
 
-def _statement_at(document: Document, offset: int) -> int | None:
+def statement_at(document: Document, offset: int) -> int | None:
     """The index of the statement that an offset stands in; None in a comment."""
     at = bisect_right(document.statements, offset, key=lambda statement: statement.start) - 1
     return at if at >= 0 and offset < document.statements[at].end else None
@@ -208,7 +212,7 @@ def _broken(document: Document, ops: Mapping[str, Op]) -> Iterator[Hidden]:
     """The names of ops over several lines, which the C preprocessor joins."""
     for found in _BROKEN_NAME.finditer(document.text) if _JOINED.search(document.text) else ():
         name = _JOINED.sub("", found[0])
-        at = _statement_at(document, found.start())
+        at = statement_at(document, found.start())
         if name in ops and at is not None:
             yield Hidden(name, *found.span(), at, _BROKEN)
 
