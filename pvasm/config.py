@@ -38,6 +38,7 @@ class Config(NamedTuple):
     per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
     severity: tuple[tuple[str, str], ...] = ()
     instances: tuple[str, ...] = ()
+    extension: bool = False
     cpp: bool = False
     include_dirs: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
@@ -251,6 +252,7 @@ _KEYS: dict[str, Callable[[_Reader, str, Any], object]] = {
     "per-file-ignores": _Reader.per_file,
     "severity": _Reader.severities,
     "instances": _Reader.instances,
+    "extension": _Reader.truth,
     "cpp": _Reader.truth,
     "include-dirs": _Reader.paths,
     "defines": _Reader.words,

@@ -105,10 +105,14 @@ class Checker:
 
     def _prepared(self) -> tuple[Catalog, dict[str, bool]]:
         if self._parts is None:
+            from msgspec.structs import replace
+
             from pvasm.paravirt.catalog import load_catalog
             from pvasm.paravirt.environments import known_macros
 
             catalog = load_catalog()
+            if self.settings.extension:
+                catalog = replace(catalog, asks_for_extension=True)
             self._parts = catalog, known_macros(self._instances(catalog))
         return self._parts
 

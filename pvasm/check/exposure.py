@@ -47,8 +47,8 @@ class Exposure(Struct, frozen=True):
     """One such instruction: its class, its span in the document's text, and the ops that stand for it, the best first.
 
     `text` is the instruction: that of the span, or what an invocation there makes. `part_of` names an op that stands
-    for it together with the instruction before. `certain` is false for a word in text that is no statement, `is_made`
-    true for what a macro makes.
+    for it together with the instruction before, `extension` one that would stand for it if the extension were asked
+    for. `certain` is false for a word in text that is no statement, `is_made` true for what a macro makes.
     """
 
     sensitivity: Sensitivity
@@ -59,6 +59,7 @@ class Exposure(Struct, frozen=True):
     certain: bool = True
     part_of: str | None = None
     is_made: bool = False
+    extension: str = ""
 
     @property
     def has_op(self) -> bool:
@@ -103,6 +104,8 @@ def _advice(exposure: Exposure) -> str:
         return " (in text that is no statement)"
     if not exposure.uses:
         traps = ", and it traps" if exposure.sensitivity == "privileged" else ""
+        if exposure.extension:
+            return f"; Linux has no op for it{traps}, the extension has {exposure.extension} (--extension)"
         return f"; the catalog has no op for it{traps}"
     use = exposure.uses[0]
     said = f": use {use.call}" if use.is_complete else f": the nearest op is {use.call}"
@@ -211,7 +214,8 @@ class _Search:
         uses = tuple(self.patterns.uses(run, sources, self.scope))
         if uses and uses[0].is_complete and uses[0].length > 1:
             self.covered_until, self.covering = positions[uses[0].covers - 1] + 1, uses[0].op.name
-        yield Exposure(found, statement.start, statement.end, text, uses)
+        extension = "" if uses else self.patterns.in_extension(syntax, sources[0], self.scope)
+        yield Exposure(found, statement.start, statement.end, text, uses, extension=extension)
 
     def _run(self, position: int) -> tuple[list[tree.Instruction], list[str], list[int]]:
         """The instruction at a position and those that follow it in line.
@@ -238,7 +242,9 @@ class _Search:
         text = code.text[origin : origin + syntax.end]
         uses = tuple(self.patterns.uses([syntax], [text], self.scope))
         place = code.place(origin + syntax.start, origin + syntax.end)
-        return Exposure(found, *place, text[syntax.start :], uses, is_made=code.span is not None)
+        extension = "" if uses else self.patterns.in_extension(syntax, text, self.scope)
+        made = code.span is not None
+        return Exposure(found, *place, text[syntax.start :], uses, is_made=made, extension=extension)
 
     # --------------------------------------------------------------------------------------- macros
 

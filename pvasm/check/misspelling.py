@@ -57,12 +57,17 @@ def find_misspellings(subject: Subject) -> Iterator[Misspelling]:
         if (name, number) not in nearest:
             if len(nearest) >= _MOST_NAMES:
                 continue
-            candidates = [op for op in ops.values() if len(op.parameters) == number]
+            candidates = [op for op in ops.values() if len(op.parameters) == number and not _is_short(op)]
             nearest[name, number] = None if is_mnemonic(name.lower()) else _nearest(name, candidates)
         op = nearest[name, number]
         if op is not None and (syntax.parenthesised or not op.parameters):
             start = statement.origin + syntax.name_start
             yield Misspelling(start, start + len(name), name, op)
+
+
+def _is_short(op: Op) -> bool:
+    """Whether an op's name is such that many a macro's is near it, and means something else."""
+    return op.extension and len(op.name) < _LONG
 
 
 def _nearest(name: str, candidates: list[Op]) -> Op | None:

@@ -21,7 +21,8 @@ class Settings(NamedTuple):
     suppressions that hide nothing are nobody's concern. Globs are relative to `root`: those of `exclude` keep files out
     of a search of folders (with `force_exclude`, named files too), those of `per_file_ignores` have codes that are not
     reported there. `severity` has codes, which may be cut short, and the level that they are reported at (`off`: not at
-    all). `jobs` None means as many processes as there are cores.
+    all). `jobs` None means as many processes as there are cores. `extension` asks for the ops that Linux does not have,
+    too.
     """
 
     select: tuple[str, ...] | None = None
@@ -37,3 +38,4 @@ class Settings(NamedTuple):
     per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
     severity: tuple[tuple[str, str], ...] = ()
     jobs: int | None = 1
+    extension: bool = False

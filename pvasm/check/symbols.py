@@ -121,7 +121,8 @@ def find_shared_symbols(subject: Subject) -> Iterator[SharedSymbol]:
 def _tells_instances_apart(document: Document, instances: Sequence[Instance]) -> bool:
     """Whether a document is clearly compiled for several: it has a condition on one, or a name that several change."""
     text = document.text
-    times = Counter(name for instance in instances for name in instance.renames)
+    builds = {instance.defines: instance for instance in instances}
+    times = Counter(name for instance in builds.values() for name in instance.renames)
     return any(instance.defines in text for instance in instances) or any(
         number > 1 and name in text for name, number in times.items()
     )

@@ -50,6 +50,11 @@ def add(commands: Commands) -> None:
         help="look at what this instance compiles (a name, a file, `all'; may be repeated) [any but bare hardware's]",
         **several,
     )
+    rules.add_argument(
+        "--extension",
+        action=argparse.BooleanOptionalAction,
+        help="ask for the ops of the extension, too: those that Linux does not have (fc, ttag, ptc.ga, ...)",
+    )
     output = command.add_argument_group("output")
     output.add_argument("--output-format", choices=_FORMATS, default="text", help="[text]")
     output.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="[auto: on a terminal]")
@@ -128,6 +133,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         per_file_ignores=config.per_file_ignores,
         severity=config.severity,
         jobs=options.jobs or config.jobs,
+        extension=config.extension if options.extension is None else options.extension,
     )
     if options.select is None:
         return settings

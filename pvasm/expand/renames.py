@@ -54,7 +54,8 @@ def _code_start(statement: tree.Statement, document: Document, definitions: Defi
 
 def _is_pasted(text: str, start: int, end: int) -> bool:
     """Whether `##` makes another word of the one between two offsets."""
-    return text[max(0, start - 80) : start].rstrip(" \t").endswith("##") or text[end : end + 80].lstrip(" \t").startswith("##")
+    before, after = text[max(0, start - 80) : start], text[end : end + 80]
+    return before.rstrip(" \t").endswith("##") or after.lstrip(" \t").startswith("##")
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from msgspec import Struct, field
@@ -122,8 +122,22 @@ class Patterns(Struct, dict=True):
 
     def of_mnemonic(self, mnemonic: str) -> tuple[Use, ...]:
         """The ops whose first instruction has this mnemonic, whatever its operands."""
-        patterns = self._by_mnemonic.get(_stem(mnemonic), ())
+        patterns = self._asked_for(mnemonic)
         return tuple(Use(pattern.op, {}, 1, len(pattern.instructions), False) for pattern in patterns)
+
+    def _asked_for(self, mnemonic: str) -> Iterator[_Pattern]:
+        """The patterns that begin with a mnemonic, of the ops that are asked for."""
+        patterns = self._by_mnemonic.get(_stem(mnemonic), ())
+        return (pattern for pattern in patterns if self.catalog.asks_for(pattern.op))
+
+    def in_extension(self, instruction: tree.Instruction, source: str, scope: Scope) -> str:
+        """The name of the op of the extension that stands for an instruction, if it is not asked for; else nothing."""
+        for pattern in self._by_mnemonic.get(_stem(instruction.mnemonic), ()):
+            if not self.catalog.asks_for(pattern.op) and len(pattern.instructions) == 1:
+                matcher = _Matcher(self, pattern, scope, source, {})
+                if matcher.instruction(pattern.instructions[0], instruction):
+                    return pattern.op.name
+        return ""
 
     def uses(self, run: Sequence[tree.Instruction], sources: Sequence[str], scope: Scope) -> list[Use]:
         """The ops that stand for the first instruction of `run`, the best first.
@@ -132,7 +146,7 @@ class Patterns(Struct, dict=True):
         what covers the most of the source, then what needs the least that is not there.
         """
         found: list[tuple[tuple[int, int, int], Use]] = []
-        for order, pattern in enumerate(self._by_mnemonic.get(_stem(run[0].mnemonic), ())):
+        for order, pattern in enumerate(self._asked_for(run[0].mnemonic)):
             arguments: dict[str, str] = {}
             covers = 0
             lost = False
@@ -204,6 +218,9 @@ class _Matcher:
         if isinstance(wanted, tree.Name) and wanted.text in self.pattern.parameters:
             file = _FILES[self.pattern.parameters[wanted.text].kind]
             return _may_be(value, file) and self.bind(wanted, text)
+        if isinstance(wanted, tree.Index):
+            is_same_file = isinstance(actual, tree.Index) and actual.file == wanted.file
+            return isinstance(actual, tree.Index) and is_same_file and self.operand(wanted.index, actual.index)
         if isinstance(wanted, tree.Call) and wanted.function in self.patterns.catalog.operand_macros:
             return self._kernel_register(wanted, actual, value)
         due = self.patterns._scope.evaluate(wanted)
