@@ -62,14 +62,15 @@ def expand(
     What is wrong in code that is never compiled for the instance (`#if 0`, `#ifdef` of another) is left as it is.
     With `line_markers`, line markers (`# 12 "file"`; in raw source `#line 12 "file"`) go to the start and around the
     lines that an expansion adds, so that what the assembler or the C preprocessor says of the variant names the line of
-    the source.
+    the source. Text that has them already keeps them right.
     Raises ExpandErrors with every invocation that has a wrong number or kind of arguments, a predicate before it, or
     arguments that the instance does not take, and with every op's name that would stay as it is; PvasmError for a
     template that fails.
     """
     errors: list[PvasmError] = []
     edits: list[Edit] = []
-    expander = _Expander(document, catalog, instance, line_markers, constants or {})
+    has_markers = document.preprocessed and _MARKER.match(document.text) is not None
+    expander = _Expander(document, catalog, instance, line_markers or has_markers, constants or {})
     invocations, hidden = find_invocations(document, catalog.ops, expander.definitions)
     check = ArgumentCheck(document, catalog, instance, expander.definitions)
     wrong: list[tuple[Invocation | Hidden, list[tuple[int, str]]]] = [
