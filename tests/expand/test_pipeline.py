@@ -21,7 +21,7 @@ start:	MOV_FROM_IVR(WHERE, r9)
 	BSW_1(r2, r3)
 #endif
 	BSW_1(r2,
-	      r3)
+		r3)
 	WRONG_2
 	GET(WHERE)
 	WRONG_3
