@@ -55,10 +55,14 @@ class Op(Struct, frozen=True):
 
 
 class Block(Struct, frozen=True):
-    """A macro of the source, of several instructions, that an instance may replace whole; its parameters are text."""
+    """A macro of the source, of several instructions, that an instance may replace whole; its parameters are text.
+
+    `otherwise` is the macro of the source that it is if the instance does not replace it.
+    """
 
     name: str
     parameters: tuple[str, ...]
+    otherwise: str
     doc: str
 
 

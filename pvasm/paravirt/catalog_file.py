@@ -40,6 +40,7 @@ class _BlockEntry(Struct, forbid_unknown_fields=True):
     """One block as the file has it."""
 
     parameters: list[str]
+    otherwise: str
     doc: str
 
 
@@ -93,7 +94,9 @@ def read_catalog(path: Path) -> Catalog:
         table: {**dict.fromkeys(entry.must_be_set, False), **dict.fromkeys(entry.may_be_null, True)}
         for table, entry in file.tables.items()
     }
-    blocks = {block: Block(block, tuple(entry.parameters), entry.doc) for block, entry in file.blocks.items()}
+    blocks = {
+        block: Block(block, tuple(entry.parameters), entry.otherwise, entry.doc) for block, entry in file.blocks.items()
+    }
     return Catalog(name, ops, file.constants, file.operand_macros, registers, tables, blocks)
 
 
