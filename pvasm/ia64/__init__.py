@@ -1,14 +1,19 @@
 """The meaning of IA-64 instructions: registers, the instruction table, what an instruction reads and writes.
 
-The table is text, in `instructions/`; everything else asks it.
+The table is text, in `instructions/`; everything else asks it. The names here are imported when they are first asked
+for: who needs registers alone need not read the table.
 """
 
-from pvasm.ia64.operands import IndexedRegister, MemoryOperand, Symbolic, Unknown, Value
-from pvasm.ia64.registers import Register
-from pvasm.ia64.resolve import Resolved, resolve
-from pvasm.ia64.resources import Resource
-from pvasm.ia64.scope import OperandError, Scope
-from pvasm.ia64.table import Form, is_mnemonic
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pvasm.ia64.operands import IndexedRegister, MemoryOperand, Symbolic, Unknown, Value
+    from pvasm.ia64.registers import Register
+    from pvasm.ia64.resolve import Resolved, resolve
+    from pvasm.ia64.resources import Resource
+    from pvasm.ia64.scope import OperandError, Scope
+    from pvasm.ia64.table import Form, is_mnemonic
 
 __all__ = [
     "Form",
@@ -25,3 +30,19 @@ __all__ = [
     "is_mnemonic",
     "resolve",
 ]
+
+_MODULES = {
+    **dict.fromkeys(("IndexedRegister", "MemoryOperand", "Symbolic", "Unknown", "Value"), "operands"),
+    **dict.fromkeys(("Resolved", "resolve"), "resolve"),
+    **dict.fromkeys(("OperandError", "Scope"), "scope"),
+    **dict.fromkeys(("Form", "is_mnemonic"), "table"),
+    "Register": "registers",
+    "Resource": "resources",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(name)
+    return getattr(import_module(f"pvasm.ia64.{module}"), name)

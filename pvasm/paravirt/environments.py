@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pvasm import data
@@ -46,12 +45,12 @@ def is_instance_name(name: str) -> bool:
     return INSTANCE_NAME.fullmatch(name) is not None and name != CATALOG
 
 
-def shipped_instance(name: str) -> Path | None:
+def shipped_instance(name: str) -> str | None:
     """The file of the instance of that name that travels with pvasm, if there is one."""
     if not is_instance_name(name):
         return None
-    path = Path(data.instance_file(name))
-    return path if path.is_file() else None
+    path = data.instance_file(name)
+    return path if os.path.isfile(path) else None
 
 
 def is_path(instance: str) -> bool:

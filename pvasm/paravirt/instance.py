@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, field
@@ -13,14 +12,15 @@ from msgspec import Struct, field
 from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import Operand, RegisterNotKnownError, TemplateArgument, named, operand, same_register
 from pvasm.paravirt.catalog import Block, Catalog, Op, load_catalog
+from pvasm.paravirt.decisions import Choice, Decision
 from pvasm.paravirt.environments import instance_names, is_path, shipped_instance
-from pvasm.paravirt.expansion import flaw
 from pvasm.paravirt.interface import Call, Tables
 from pvasm.paravirt.template import Placed, Template
 from pvasm.paravirt.yaml_nodes import near
 
 Environment = Literal["hardware", "xen", "trap"]
 
+_HARMLESS = re.compile(r"[\w\\]+")  # an argument that can make nothing of a line but an operand
 _ALWAYS = re.compile(r"\(p0\)[ \t]*")  # p0 is always true: an instruction need not say so
 
 
@@ -60,7 +60,8 @@ class Instance(Struct):
     `defines` is the C preprocessor symbol that is defined when compiling for it, `environment` what it runs on;
     `machine_vector` names the platform code above it (None: whatever the platform has).
     `renames` are symbols of the source that have another name in its variants, `blocks` the macros of the source that
-    it replaces whole. `files` are those that it was read from: its own first, then those that it extends.
+    it replaces whole. `files` are those that it was read from: its own first, then those that it extends. `decisions`
+    are those of the templates that have been worked out beforehand, by op.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Instance(Struct):
     tables: Tables = field(default_factory=dict)
     blocks: Mapping[str, Template] = field(default_factory=dict)
     machine_vector: str | None = None
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
     _lines: dict[_Expanding, tuple[str, ...]] = field(default_factory=dict)
 
     def lines(
@@ -109,10 +111,39 @@ class Instance(Struct):
         template = self.definitions[op.name].template
         if template is None:
             return (self.catalog.replaced(op, given, constants),)
-        lines = template.render(self._values(given, constants, names))
-        if problem := flaw(lines, self.catalog.ops):
-            raise template.error(problem)
+        decision = self.decisions.get(op.name)
+        if decision is None:
+            lines = template.render(self._values(given, constants, names))
+        else:
+            lines = self._decided(decision, given, constants, names)
+            if all(map(_HARMLESS.fullmatch, arguments)) and self.catalog.ops.keys().isdisjoint(arguments):
+                return lines  # these were looked at when the decisions were made
+        self._refuse_flaws(template, lines, self.catalog.ops)
         return lines
+
+    def _decided(
+        self, decision: Decision, given: Mapping[str, str], constants: Mapping[str, str], names: Mapping[str, str]
+    ) -> tuple[str, ...]:
+        """The lines at the end of a tree of decisions."""
+        registers = self.catalog.kernel_registers
+        values = {name: TemplateArgument(named(text, names), registers) for name, text in given.items()}
+        while isinstance(decision, Choice):
+            parameter, other = decision.question
+            is_same = values[parameter] == values.get(other, other.removeprefix("%"))
+            decision = decision.yes if is_same else decision.no
+
+        def fill(hole: str) -> str:
+            name, _, number = hole.partition(".")
+            return str(values[name].number) if number else given.get(name) or constants[name]
+
+        return decision.filled(fill)
+
+    def _refuse_flaws(self, template: Template, lines: Sequence[str], ops: Collection[str]) -> None:
+        """Raises PvasmError if lines that a template yielded cannot be an expansion."""
+        from pvasm.paravirt.expansion import flaw
+
+        if problem := flaw(lines, ops):
+            raise template.error(problem)
 
     def block_lines(self, block: Block, arguments: Sequence[str], constants: Mapping[str, str]) -> tuple[str, ...]:
         """The lines that a block with these arguments is in this instance, in which ops may stand.
@@ -122,8 +153,7 @@ class Instance(Struct):
         template = self.blocks[block.name]
         values: dict[str, Any] = {**self.catalog.constants, **constants, **self.constants}
         lines = template.render({**values, **dict(zip(block.parameters, arguments, strict=True))})
-        if problem := flaw(lines, ()):
-            raise template.error(problem)
+        self._refuse_flaws(template, lines, ())
         return lines
 
     def placed(self, op: Op, arguments: Sequence[str]) -> Placed:
@@ -190,16 +220,20 @@ def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance
     Raises PvasmError for an unknown name (listing the known ones); and, with the place and the YAML path, for a file
     that is not a complete instance of the catalog, or that has the name of an instance that travels with pvasm.
     """
+    catalog = catalog or load_catalog()
+    path = name_or_path if is_path(name_or_path) else shipped_instance(name_or_path)
+    if path is None:
+        known = instance_names()
+        message = f"unknown instance {name_or_path}{near(name_or_path, known)}; known are {', '.join(known)}"
+        raise PvasmError(message)
+    if path is not name_or_path and catalog.ops is load_catalog().ops:
+        from pvasm.paravirt.kept import load_kept
+
+        return load_kept(name_or_path, catalog)
+    from pathlib import Path
+
     from pvasm.paravirt.instance_file import read_instance
 
-    catalog = catalog or load_catalog()
-    if not is_path(name_or_path):
-        path = shipped_instance(name_or_path)
-        if path is None:
-            known = instance_names()
-            message = f"unknown instance {name_or_path}{near(name_or_path, known)}; known are {', '.join(known)}"
-            raise PvasmError(message)
-        return read_instance(path, catalog)
-    instance = read_instance(Path(name_or_path), catalog)
+    instance = read_instance(Path(path), catalog)
     instance.compile_templates()
     return instance

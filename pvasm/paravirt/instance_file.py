@@ -75,10 +75,16 @@ def read_model(path: str) -> _InstanceFile:
 
 def _check_name(file: _File) -> None:
     """Raises PvasmError for the name of an instance that travels with pvasm, unless the file is that instance's."""
-    path = shipped_instance(file.model.name)
+    path = _shipped(file.model.name)
     if file.model.name in (ALL, *instance_names()) and not (path is not None and path.samefile(file.path)):
         node = file.root.value["name"]
         raise fault(f"the name {file.model.name} is taken", str(file.path), (node.line, node.column), "name")
+
+
+def _shipped(name: str) -> Path | None:
+    """The file of the instance of that name that travels with pvasm, if there is one."""
+    path = shipped_instance(name)
+    return None if path is None else Path(path)
 
 
 def _beside(path: Path, name_or_file: str) -> Path | None:
@@ -186,7 +192,7 @@ def _chain(path: Path) -> list[_File]:
         file = chain[-1]
         node = file.root.value["extends"]
         place = (node.line, node.column)
-        base = _beside(file.path, extends) or shipped_instance(extends)
+        base = _beside(file.path, extends) or _shipped(extends)
         if base is None:
             known = instance_names()
             message = f"unknown instance {extends}{near(extends, known)}; known are {', '.join(known)}, "
@@ -201,7 +207,7 @@ def _chain(path: Path) -> list[_File]:
 def _calls(chain: Sequence[_File], environment: str) -> dict[int, Call]:
     """The calls of an instance: its own, and those of the shipped one that is called as its environment."""
     files = list(reversed(chain))
-    shipped = shipped_instance(environment)
+    shipped = _shipped(environment)
     if shipped is not None and not any(shipped.samefile(file.path) for file in files):
         files.insert(0, _read(shipped))
     calls: dict[int, Call] = {}

@@ -10,7 +10,8 @@ are counted, the fewer the longer the template.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -143,6 +144,17 @@ class Template:
         self._names = frozenset(names)
         self._compiled: JinjaTemplate | None = None
         self._placing: JinjaTemplate | None = None
+
+    def kept(self) -> list[Any]:
+        """What `of_kept` makes the template of, as JSON can hold it."""
+        node = self._node
+        return [node.value, node.line, node.column, node.is_block, os.path.basename(self._file), self._path]
+
+    @classmethod
+    def of_kept(cls, kept: Sequence[Any], folder: str, names: Iterable[str]) -> Template:
+        """The template of what `kept` returned, of a file in `folder`."""
+        value, line, column, is_block, file, path = kept
+        return cls(Node(value, line, column, {}, is_block), os.path.join(folder, file), path, names)
 
     @property
     def source(self) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
@@ -17,6 +16,8 @@ from msgspec import Struct
 from pvasm.errors import PvasmError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import yaml
 
 MAX_BYTES = 1 << 20
@@ -32,7 +33,7 @@ _WORDS: dict[str, bool | None] = {
 }
 # As GNU as reads it, too: there, a 0 at the start makes a number octal.
 _READ_ALIKE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+")
-_CONTROL = re.compile(r"[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]")
+_CONTROL = r"[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]"  # compiled at its first use: that takes a while
 _TYPES = {
     "object": "a mapping",
     "array": "a list",
@@ -242,7 +243,7 @@ def _scalar(text: str) -> Any:
 
 def control_character(text: str) -> str | None:
     """The first character of a text that cannot stand in assembly, as YAML writes it (`#x0007`); None without one."""
-    found = _CONTROL.search(text)
+    found = re.search(_CONTROL, text)
     return f"#x{ord(found[0]):04x}" if found else None
 
 

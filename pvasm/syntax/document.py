@@ -43,7 +43,8 @@ _CPP_DIRECTIVES = frozenset(
         "unassert",
     ]
 )
-_DEFINE = re.compile(rf"{_GAP}(?P<name>[\w$\u0080-\U0010ffff]+)(?P<parameters>\([^()]*\))?")
+# A name is of letters, digits, `_`, `$` and all beyond ASCII; it is written as what it is not of, which compiles faster.
+_DEFINE = re.compile(rf"{_GAP}(?P<name>[^\x00-#%-/:-@\[-^`{{-\x7f]+)(?P<parameters>\([^()]*\))?")
 # `# 5 apples` is a comment: a line marker without `line` names its file.
 _MARKER = re.compile(
     r"#[ \t]*(?:line[ \t]+(?P<alone>\d{1,9})[ \t\r]*$"
