@@ -43,7 +43,7 @@ _CPP_DIRECTIVES = frozenset(
         "unassert",
     ]
 )
-# A name is of letters, digits, `_`, `$` and all beyond ASCII; it is written as what it is not of, which compiles faster.
+# A name is of letters, digits, `_`, `$` and all beyond ASCII. Written as what it is not of, it compiles faster.
 _DEFINE = re.compile(rf"{_GAP}(?P<name>[^\x00-#%-/:-@\[-^`{{-\x7f]+)(?P<parameters>\([^()]*\))?")
 # `# 5 apples` is a comment: a line marker without `line` names its file.
 _MARKER = re.compile(
