@@ -6,10 +6,10 @@ It is made again whenever the file, or what made it, has changed; and at every r
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from importlib.util import source_hash
 from typing import Any
 
 from pvasm import __version__
@@ -18,19 +18,22 @@ from pvasm.files import replace_file
 _PACKAGE = os.path.dirname(os.path.realpath(__file__))
 
 
-def compiled(path: str, make: Callable[[str], Any], *, made_by: Sequence[str]) -> Any:
+def compiled(path: str, make: Callable[[str], Any], *, made_by: Sequence[str], kind: str = "") -> Any:
     """What `make` makes of the text of the file at `path`: a value that JSON can hold.
 
-    `made_by` are the files of the modules that make it, relative to the package.
+    `made_by` are the files of the modules that make it, relative to the package, and whatever else has a say in it;
+    `kind` tells apart what is made of the same file.
     """
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    hashed = hashlib.sha256(f"{__version__}\n{text}".encode())
+    contents = [f"{__version__}\n{text}".encode()]
     for module in made_by:
         with contextlib.suppress(OSError), open(os.path.join(_PACKAGE, module), "rb") as code:
-            hashed.update(hashlib.sha256(code.read()).digest())
-    digest = hashed.hexdigest()[:20]
+            contents.append(code.read())
+    # The hash that Python has for its own bytecode.
+    digest = source_hash(b"".join(source_hash(content) for content in contents)).hex()
     folder, name = os.path.split(path)
+    name += f".{kind}" if kind else ""
     shelf = os.path.join(folder, "__pycache__")
     kept = os.path.join(shelf, f"{name}.{digest}.json")
     try:
@@ -50,6 +53,7 @@ def _keep(shelf: str, kept: str, content: str, prefix: str) -> None:
     replace_file(kept, content.encode())
     for entry in os.listdir(shelf):
         old = os.path.join(shelf, entry)
-        if entry.startswith(prefix) and entry.endswith(".json") and old != kept:
+        digest = entry.removeprefix(prefix).removesuffix(".json")
+        if entry == f"{prefix}{digest}.json" and "." not in digest and old != kept:
             with contextlib.suppress(OSError):
                 os.unlink(old)

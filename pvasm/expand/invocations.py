@@ -35,6 +35,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+# What can be an op's name, and whether a parenthesis follows.
+_OP_NAME = re.compile(r"(?<![\w.$])(?P<name>[A-Z][A-Z0-9_]*+)(?![\w.$])(?P<call>[ \t\r\n]*\()?")
 _COMMENT = re.compile(r"/\*(?s:.*?)\*/|//[^\n]*")
 _JOINED = re.compile(r"\\[ \t\r]*\n")
 # No op's name has more pieces, or longer ones; without bounds, a long run of pieces would be read from each of them.
@@ -133,10 +135,9 @@ def find_invocations(
     own = {name for name in definitions.cpp_macros | definitions.gas_macros.keys() if name in ops}
     if any(ops[name].extension for name in own):
         ops = {name: op for name, op in ops.items() if not (op.extension and name in own)}
-    names = re.compile(rf"(?<![\w.$])(?P<name>{'|'.join(map(re.escape, ops))})(?![\w.$])(?P<call>[ \t\r\n]*\()?")
     by_statement: dict[int, list[re.Match[str]]] = {}
-    for name in names.finditer(document.text) if ops else ():
-        at = statement_at(document, name.start())
+    for name in _OP_NAME.finditer(document.text):
+        at = statement_at(document, name.start()) if name["name"] in ops else None
         if at is not None:
             by_statement.setdefault(at, []).append(name)
     found: list[Invocation] = []

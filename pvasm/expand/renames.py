@@ -21,12 +21,12 @@ def rename_edits(document: Document, definitions: Definitions, renames: Mapping[
     Strings, comments and preprocessor lines stay, but for what a `#define` stands for; so does a name that the document
     itself defines as a macro.
     """
-    wanted = {name: new for name, new in renames.items() if name not in definitions.cpp_macros}
+    wanted = {
+        name: new for name, new in renames.items() if name in document.text and name not in definitions.cpp_macros
+    }
     if not wanted:
         return
     names, any_name = _patterns(tuple(wanted))
-    if not any_name.search(document.text):
-        return
     done = 0
     for found in any_name.finditer(document.text):
         at = statement_at(document, found.start()) if found.start() >= done else None

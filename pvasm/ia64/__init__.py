@@ -8,12 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pvasm.ia64.mnemonics import is_mnemonic
     from pvasm.ia64.operands import IndexedRegister, MemoryOperand, Symbolic, Unknown, Value
     from pvasm.ia64.registers import Register
     from pvasm.ia64.resolve import Resolved, resolve
     from pvasm.ia64.resources import Resource
     from pvasm.ia64.scope import OperandError, Scope
-    from pvasm.ia64.table import Form, is_mnemonic
+    from pvasm.ia64.table import Form
 
 __all__ = [
     "Form",
@@ -35,7 +36,8 @@ _MODULES = {
     **dict.fromkeys(("IndexedRegister", "MemoryOperand", "Symbolic", "Unknown", "Value"), "operands"),
     **dict.fromkeys(("Resolved", "resolve"), "resolve"),
     **dict.fromkeys(("OperandError", "Scope"), "scope"),
-    **dict.fromkeys(("Form", "is_mnemonic"), "table"),
+    "Form": "table",
+    "is_mnemonic": "mnemonics",
     "Register": "registers",
     "Resource": "resources",
 }

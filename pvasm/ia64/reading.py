@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pvasm.ia64.scope import OperandMacro, Scope
-from pvasm.ia64.table import is_mnemonic
+from pvasm.ia64.mnemonics import is_mnemonic
 from pvasm.syntax.document import Define, Document
 from pvasm.syntax.macros import bind_define, parameters_replaced
 from pvasm.syntax.parser import Parser, parse_expression
+
+if TYPE_CHECKING:
+    from pvasm.ia64.scope import OperandMacro, Scope
 
 _DEEPEST_MACRO: Final = 6  # of macros in macros
 
@@ -42,6 +44,8 @@ def scope_of(documents: Sequence[Document], operand_macros: Mapping[str, Operand
         expression = parse_expression(body)
         if expression is not None:
             macros[name] = expression
+    from pvasm.ia64.scope import Scope
+
     return Scope(lenient=True, operand_macros={**macros, **operand_macros})
 
 

@@ -238,11 +238,6 @@ STEMS: Final = frozenset(_ROWS) | frozenset(_PSEUDO)
 """Every mnemonic up to its first dot."""
 
 
-def is_mnemonic(name: str) -> bool:
-    """Whether the name, up to its first dot and in any case, is that of an instruction or pseudo-op."""
-    return name.partition(".")[0].lower() in STEMS
-
-
 # ----------------------------------------------------------------------------------- lazy tables
 
 

@@ -34,7 +34,7 @@ def load_kept(name: str, catalog: Catalog) -> Instance:
     """
     path = data.instance_file(name)
     files = [data.instance_file(other) for other in (*instance_names(), CATALOG)]  # any may have a say in this one
-    kept = compiled(path, lambda _: _kept(path, catalog), made_by=(*_MADE_BY, *files))
+    kept = compiled(path, lambda _: _kept(path, catalog), made_by=(*_MADE_BY, *files), kind="whole")
     return _made(kept, os.path.dirname(path), catalog)
 
 
