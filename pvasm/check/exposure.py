@@ -15,9 +15,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pvasm.check.rule import Finding
-from pvasm.ia64 import is_mnemonic, resolve
+from pvasm.ia64 import is_mnemonic
 from pvasm.ia64.reading import assembly_parser, scope_of
 from pvasm.ia64.registers import INDEXED, REGISTERS
+from pvasm.ia64.resolve import resolve
 from pvasm.ia64.scope import OperandError, Scope
 from pvasm.ia64.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivity
 from pvasm.ia64.table import MARKED_STEMS

@@ -17,9 +17,10 @@ from typing import Literal
 from msgspec import Struct, field
 
 from pvasm.errors import PvasmError
-from pvasm.ia64 import OperandError, Resolved, Scope, Value, resolve
+from pvasm.ia64 import OperandError, Resolved, Scope, Value
 from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.registers import REGISTERS
+from pvasm.ia64.resolve import resolve
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.instance import Instance

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pvasm.ia64.mnemonics import is_mnemonic
     from pvasm.ia64.operands import IndexedRegister, MemoryOperand, Symbolic, Unknown, Value
     from pvasm.ia64.registers import Register
-    from pvasm.ia64.resolve import Resolved, resolve
+    from pvasm.ia64.resolve import Resolved
     from pvasm.ia64.resources import Resource
     from pvasm.ia64.scope import OperandError, Scope
     from pvasm.ia64.table import Form
@@ -29,16 +29,15 @@ __all__ = [
     "Unknown",
     "Value",
     "is_mnemonic",
-    "resolve",
 ]
 
 _MODULES = {
     **dict.fromkeys(("IndexedRegister", "MemoryOperand", "Symbolic", "Unknown", "Value"), "operands"),
-    **dict.fromkeys(("Resolved", "resolve"), "resolve"),
     **dict.fromkeys(("OperandError", "Scope"), "scope"),
     "Form": "table",
     "is_mnemonic": "mnemonics",
     "Register": "registers",
+    "Resolved": "resolve",
     "Resource": "resources",
 }
 

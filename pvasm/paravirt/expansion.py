@@ -8,9 +8,10 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from pvasm.ia64 import MemoryOperand, OperandError, Register, Resolved, Resource, Scope, resolve
+from pvasm.ia64 import MemoryOperand, OperandError, Register, Resolved, Resource, Scope
 from pvasm.ia64.operands import IndexedRegister
 from pvasm.ia64.reading import assembly_parser
+from pvasm.ia64.resolve import resolve
 from pvasm.ia64.resources import whole
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document

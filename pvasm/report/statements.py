@@ -8,7 +8,8 @@ from functools import cache
 
 from msgspec import Struct
 
-from pvasm.ia64 import OperandError, Resolved, Scope, resolve
+from pvasm.ia64 import OperandError, Resolved, Scope
+from pvasm.ia64.resolve import resolve
 from pvasm.ia64.sensitivity import sensitivity
 from pvasm.report.json import whole
 from pvasm.syntax import tree

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pvasm.ia64 import OperandError, Resolved, Scope, Symbolic, is_mnemonic, resolve
+from pvasm.ia64 import OperandError, Resolved, Scope, Symbolic, is_mnemonic
 from pvasm.ia64.encoding import encode
+from pvasm.ia64.resolve import resolve
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import Parser

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pvasm.ia64 import OperandError, Register, Resource, Scope, is_mnemonic, resolve
+from pvasm.ia64 import OperandError, Register, Resource, Scope, is_mnemonic
 from pvasm.ia64.dependencies import Dependencies, Relation, Violation
 from pvasm.ia64.hazards import ends_group
 from pvasm.ia64.registers import REGISTERS
+from pvasm.ia64.resolve import resolve
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import Parser

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.ia64 import OperandError, Scope, resolve
+from pvasm.ia64 import OperandError, Scope
 from pvasm.ia64.encoding import EncodingError, decode, encode
+from pvasm.ia64.resolve import resolve
 from tests.ia64.assembly import SLOT, disassemble, instruction
 from tests.oracle import require_tool
 

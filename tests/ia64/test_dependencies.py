@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.ia64 import OperandError, Resolved, Scope, resolve
+from pvasm.ia64 import OperandError, Resolved, Scope
 from pvasm.ia64.registers import REGISTERS
+from pvasm.ia64.resolve import resolve
 from pvasm.ia64.resources import Resource
 from tests.ia64.assembly import instances, instruction
 from tests.oracle import require_tool

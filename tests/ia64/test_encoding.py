@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from pvasm.ia64 import Form, OperandError, Scope, resolve
+from pvasm.ia64 import Form, OperandError, Scope
 from pvasm.ia64.encoding import decode, encode
+from pvasm.ia64.resolve import resolve
 from pvasm.ia64.table import all_forms
 from pvasm.syntax.tree import Expression, Name
 from tests.ia64.assembly import assemble, instances, instruction

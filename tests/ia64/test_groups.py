@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pvasm.ia64 import OperandError, Scope, resolve
+from pvasm.ia64 import OperandError, Scope
 from pvasm.ia64.dependencies import Dependencies, Violation
+from pvasm.ia64.resolve import resolve
 from pvasm.text import read_text
 from tests.corpus.build import Corpus
 from tests.ia64.assembly import instances, instruction

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.ia64 import Form, OperandError, Scope, resolve
+from pvasm.ia64 import Form, OperandError, Scope
 from pvasm.ia64.positions import Misplaced, Positions
+from pvasm.ia64.resolve import resolve
 from tests.ia64.assembly import instances, instruction
 from tests.oracle import require_tool
 

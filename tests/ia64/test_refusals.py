@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.ia64 import OperandError, Scope, resolve
+from pvasm.ia64 import OperandError, Scope
+from pvasm.ia64.resolve import resolve
 from tests.ia64.assembly import instruction, legal_texts, readings, written
 from tests.oracle import require_tool
 

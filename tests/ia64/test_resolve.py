@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pvasm.ia64 import (
-    OperandError,
-    Register,
-    Resolved,
-    Scope,
-    Symbolic,
-    Unknown,
-    is_mnemonic,
-    resolve,
-)
+from pvasm.ia64 import OperandError, Register, Resolved, Scope, Symbolic, Unknown, is_mnemonic
+from pvasm.ia64.resolve import resolve
 from pvasm.ia64.sensitivity import mnemonic_sensitivity, sensitivity
 from pvasm.syntax.tree import Assignment, Directive, Name, Number
 from tests.ia64.assembly import instruction
