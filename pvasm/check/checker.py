@@ -140,9 +140,9 @@ class Checker:
     @property
     def _names(self) -> tuple[str, ...]:
         """The instances in question, by name or file."""
-        from pvasm.paravirt.environments import ALL, instance_names
+        from pvasm.paravirt.environments import ALL, build_names, instance_names
 
-        chosen = self.settings.instances or (ALL,)
+        chosen = self.settings.instances or build_names()
         return tuple(dict.fromkeys(each for name in chosen for each in (instance_names() if name == ALL else [name])))
 
     def kept(self, path: str) -> tuple[FileResult | None, int]:

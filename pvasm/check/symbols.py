@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pvasm.check.subject import Subject
 from pvasm.expand.definitions import Definitions
-from pvasm.paravirt.environments import instance_names, known_macros
+from pvasm.paravirt.environments import build_names, known_macros
 from pvasm.paravirt.instance import Instance
 from pvasm.syntax import tree
 from pvasm.syntax.document import Define, Document
@@ -83,7 +83,7 @@ def find_shared_symbols(subject: Subject) -> Iterator[SharedSymbol]:
     instances = subject.instances
     if subject.document.preprocessed or len({instance.defines for instance in instances}) < 2:
         return
-    is_told = list(subject.instance_names) != instance_names() or subject.known != known_macros()
+    is_told = list(subject.instance_names) != build_names() or subject.known != known_macros()
     if not is_told and not _tells_instances_apart(subject.document, instances):
         return  # nobody has said that it is compiled for these instances
     views = [_View(subject, instance) for instance in instances]
@@ -113,7 +113,9 @@ def find_shared_symbols(subject: Subject) -> Iterator[SharedSymbol]:
                 users.setdefault(final, []).append(view)
                 first[final] = min(first.get(final, places[0]), places[0])
         for final, sharing in users.items():
-            if len({view.instance.defines for view in sharing}) > 1:
+            builds = {view.instance.defines for view in sharing}
+            # Which of the guests a tree is compiled for, nobody may have said; bare hardware it is.
+            if len(builds) > 1 and (is_told or any(view.instance.environment == "hardware" for view in sharing)):
                 found.append(SharedSymbol(*first[final], final, tuple(view.instance.name for view in sharing)))
     yield from sorted(found)
 

@@ -23,11 +23,15 @@ INSTANCE_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
 class Summary(NamedTuple):
-    """An instance's name, the C preprocessor symbol that is defined when compiling for it, and what it runs on."""
+    """An instance's name, the C preprocessor symbol that is defined when compiling for it, and what it runs on.
+
+    `is_build` is false for one that shares its symbol with the one that it extends: the same code, made otherwise.
+    """
 
     name: str
     defines: str
     environment: str
+    is_build: bool
 
 
 def instance_names() -> list[str]:
@@ -63,13 +67,22 @@ def instance_summaries() -> list[Summary]:
     return [_summary(name) for name in instance_names()]
 
 
+def build_names() -> list[str]:
+    """The names of the instances that travel with pvasm, one for each build of the sources.
+
+    Those that are checked if nobody says which; variants of these, for debugging say, share their symbols.
+    """
+    return [summary.name for summary in instance_summaries() if summary.is_build]
+
+
 @cache
 def _summary(name: str) -> Summary:
     path = data.instance_file(name)
     made_by = ("paravirt/environments.py", "paravirt/instance_file.py", "paravirt/yaml_nodes.py")
-    defines, environment, extends = compiled(path, lambda text: _own_keys(path), made_by=made_by)
-    base = _summary(extends) if extends and (defines is None or environment is None) else None
-    return Summary(name, defines or (base.defines if base else ""), environment or (base.environment if base else ""))
+    defines, environment, extends = compiled(path, lambda text: _own_keys(path), made_by=made_by, kind="summary")
+    base = _summary(extends) if extends else Summary("", "", "", False)
+    symbol = defines or base.defines
+    return Summary(name, symbol, environment or base.environment, symbol != base.defines)
 
 
 def _own_keys(path: str) -> list[str | None]:

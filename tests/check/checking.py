@@ -7,7 +7,7 @@ from pvasm.check.engine import Selection, run
 from pvasm.check.subject import Subject
 from pvasm.ia64 import is_mnemonic
 from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.environments import instance_names, known_macros
+from pvasm.paravirt.environments import build_names, known_macros
 from pvasm.paravirt.instance import load_instance
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
@@ -26,9 +26,7 @@ def check(
     catalog = load_catalog()
     document = read_document(PARSER, text, path, preprocessed=preprocessed)
     known = known_macros([load_instance(name, catalog) for name in instances])
-    return run(
-        Subject(document, catalog, known, instances or tuple(instance_names())), Selection(codes or None).rules()
-    )
+    return run(Subject(document, catalog, known, instances or tuple(build_names())), Selection(codes or None).rules())
 
 
 def found(text: str, *codes: str, preprocessed: bool = False, instances: tuple[str, ...] = ()) -> list[tuple[str, str]]:

@@ -324,7 +324,7 @@ def test_calls_are_those_of_the_environment_and_the_own(tmp_path: Path) -> None:
     saved = "      mov {{ reg }} = r8 ;;\n"
     found, _ = checked(f"environment: xen\n{keys}{op}{saved}", tmp_path)
     assert {(d.code, d.instruction) for d in found} == {("PV503", "break {{ GET }} ;;")}
-    found, _ = checked(f"environment: trap\n{keys}{op}{saved}", tmp_path)
+    found, _ = checked(f"environment: hardware\n{keys}{op}{saved}", tmp_path)
     assert {(d.code, d.instruction) for d in found if d.code == "PV503"} == {("PV503", "mov {{ reg }} = r8 ;;")}
     found, _ = checked(f"environment: trap\n{keys}calls: {{GET: {{gives: [r9]}}}}\n{op}{saved}", tmp_path)
     assert "writes r9, which it was not given" in found[0].message

