@@ -16,12 +16,14 @@ from pvasm.expand.arguments import AFTER_CPP, ArgumentCheck
 from pvasm.expand.blocks import BlockUse, block_lines, find_blocks
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import BLANKS, Hidden, Invocation, find_invocations
+from pvasm.expand.preprocessed import defined_constants
 from pvasm.expand.renames import rename_edits
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.environments import known_macros
 from pvasm.paravirt.instance import Instance
 from pvasm.syntax import tree
+from pvasm.syntax.cpp import reachable
 from pvasm.syntax.document import Document
 from pvasm.text import Edit, apply_edits
 
@@ -47,6 +49,34 @@ class ExpandErrors(Exception):  # noqa: N818  (it is several)
         self.errors = tuple(errors)
 
 
+class Reading:
+    """What a document says of macros, and the ops that it invokes: read once for instances that see the same code."""
+
+    def __init__(self, document: Document, catalog: Catalog) -> None:
+        self.document = document
+        self.catalog = catalog
+        # Statements that stand side by side share their conditions.
+        self._conditions = list({id(each.conditions): each.conditions for each in document.statements}.values())
+        self._definitions: dict[tuple[bool, ...], Definitions] = {}
+        self._invocations: dict[int, tuple[list[Invocation], list[Hidden]]] = {}
+
+    def definitions(self, instance: Instance) -> Definitions:
+        """The definitions that count for an instance."""
+        known = known_macros([instance])
+        # What is known tells which code is compiled, and no more.
+        key = tuple(reachable(conditions, known) for conditions in self._conditions)
+        if key not in self._definitions:
+            self._definitions[key] = Definitions(self.document, known)
+        return self._definitions[key]
+
+    def invocations(self, definitions: Definitions) -> tuple[list[Invocation], list[Hidden]]:
+        """The invocations of ops where these definitions count, and the names where no invocation can stand."""
+        found = self._invocations.get(id(definitions))
+        if found is None:
+            found = self._invocations[id(definitions)] = find_invocations(self.document, self.catalog.ops, definitions)
+        return found
+
+
 def expand(
     document: Document,
     catalog: Catalog,
@@ -54,10 +84,12 @@ def expand(
     *,
     line_markers: bool = False,
     constants: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
 ) -> str:
     """The variant of a document for an instance.
 
-    `constants` are values of constants of the catalog that hold instead of the catalog's own.
+    `constants` are values of constants of the catalog that hold instead of the catalog's own. Who expands a document
+    for several instances may keep its `reading`.
 
     What is wrong in code that is never compiled for the instance (`#if 0`, `#ifdef` of another) is left as it is.
     With `line_markers`, line markers (`# 12 "file"`; in raw source `#line 12 "file"`) go to the start and around the
@@ -70,8 +102,9 @@ def expand(
     errors: list[PvasmError] = []
     edits: list[Edit] = []
     has_markers = document.preprocessed and _MARKER.match(document.text) is not None
-    expander = _Expander(document, catalog, instance, line_markers or has_markers, constants or {})
-    invocations, hidden = find_invocations(document, catalog.ops, expander.definitions)
+    reading = reading or Reading(document, catalog)
+    expander = _Expander(reading, instance, line_markers or has_markers, constants or {})
+    invocations, hidden = reading.invocations(expander.definitions)
     check = ArgumentCheck(document, catalog, instance, expander.definitions)
     wrong: list[tuple[Invocation | Hidden, list[tuple[int, str]]]] = [
         (name, [(name.start, f"{name.name} {name.message}")]) for name in hidden
@@ -124,7 +157,7 @@ def misfits(
     for found in invocations:
         if found.bundle is None:
             continue
-        expander = expander or _Expander(document, catalog, instance, False, {})
+        expander = expander or _Expander(Reading(document, catalog), instance, False, {})
         if not expander.definitions.is_compiled(document.statements[found.statement]):
             continue
         try:
@@ -146,21 +179,16 @@ class _UnsuitableError(Exception):
 class _Expander:
     """Turns the invocations of one document into edits."""
 
-    def __init__(
-        self,
-        document: Document,
-        catalog: Catalog,
-        instance: Instance,
-        line_markers: bool,
-        constants: Mapping[str, str],
-    ) -> None:
-        self.document = document
-        self.catalog = catalog
+    def __init__(self, reading: Reading, instance: Instance, line_markers: bool, constants: Mapping[str, str]) -> None:
+        self.document = document = reading.document
+        self.catalog = catalog = reading.catalog
         self.instance = instance
         self.line_markers = line_markers
-        self.definitions = Definitions(document, known_macros([instance]))
+        self.definitions = reading.definitions(instance)
         # What the file defines itself is what the C preprocessor will put there.
         own = {name: name for name in sorted(catalog.constants) if name in self.definitions.cpp_macros}
+        if document.preprocessed and _MARKER.match(document.text):  # the lines that `gcc -E -dD` leaves in
+            own = defined_constants(document.text, sorted(catalog.constants), document.path)
         self.constants = {**own, **constants}
         self.grown: list[int] = []  # where expansions have more lines than the invocations had
 

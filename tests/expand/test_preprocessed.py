@@ -1,0 +1,78 @@
+"""The values of constants, out of what `gcc -E -dD` and `-dM` print: the C preprocessor itself says what they are."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pvasm.errors import PvasmError
+from pvasm.expand.preprocessed import defined_constants
+from tests.oracle import require_tool
+
+DEFINITIONS = [
+    "#define C 1",
+    "#define C",
+    "#define C psr.ac | psr.up\n#define ac 3",
+    "#define C 1\n#undef C\n#define C 2",
+    "#define C D\n#define D E + E\n#define E 0x10UL\n#define UL 5\n#define x10UL 6",
+    "#define C C + D\n#define D (C + D)",
+    "#define UL(x) (x)\n#define BIT 3\n#define C (UL(1) << BIT) | UL | UL ( (1, 2) )",
+    "#define _AC(x, y) x\n#define C _AC(0x8, UL) + _AC(_AC(1, 2), _AC(3, 4))",
+    "#define PASTE(a, b) a##b\n#define X1 9\n#define C PASTE(X, 1)",
+    "#define TEXT(x) #x\n#define a 1\n#define C TEXT( a + 1 )",
+    "#define ALL(...) __VA_ARGS__\n#define C ALL(1, 2, (3, 4))",
+    '#define a 1\n#define C "a" a \'a\' "\\"a"',
+    "#define F(x) x x\n#define a F(F(b))\n#define b 2\n#define C F(a)",
+    "# define\tC /* one */ 1 \\\n + 2 // three",
+    "#define NONE() 7\n#define C NONE() NONE ( )",
+]
+
+
+@pytest.mark.parametrize("option", ["-dD", "-dM"])
+@pytest.mark.parametrize("definitions", DEFINITIONS)
+def test_a_constant_is_what_the_preprocessor_makes_of_it(definitions: str, option: str) -> None:
+    command = [require_tool("gcc"), "-E", "-P", "-x", "assembler-with-cpp", "-"]
+    source = f"{definitions}\nVALUE: C\n"
+    value = subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
+    text = subprocess.run([*command, option], input=source, capture_output=True, text=True, check=True).stdout
+    assert words(defined_constants(text, ["C", "NOT"], "a.S")["C"]) == words(value.partition("VALUE:")[2])
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"\"(?:\\.|[^\"\\])*\"|'[^']*'|\w+|[^\s\w]", text)
+
+
+def test_what_is_not_defined_at_the_end_has_no_value() -> None:
+    assert defined_constants("#define A 1\n#undef A\n//#define B 1\n x #define B\n", ["A", "B"], "a.S") == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#define C(x) x",
+        "".join(f"#define C{n or ''} C{n + 1} C{n + 1}\n" for n in range(60)),
+        "".join(f"#define C{n or ''} E(C{n + 1})E(C{n + 1})\n" for n in range(60)) + "#define E(x)\n#define C60\n",
+        "".join(f"#define C{n or ''} C{n + 1}\n" for n in range(5000)),
+        f"#define C {'(' * 20_000}",
+        f"#define C F({'y' * 10_000})\n#define F(x) {'x ' * 10_000}",
+    ],
+)
+def test_a_value_that_is_none_or_too_much_is_an_error(text: str) -> None:
+    with pytest.raises(PvasmError, match=r"^a\.S: C is defined"):
+        defined_constants(text, ["C"], "a.S")
+
+
+@pytest.mark.parametrize(("option", "bits"), [("-dD", "(1 << 3)"), ("-dI", "psr.ac")])
+def test_expanding_what_the_preprocessor_wrote_minds_its_definitions(option: str, bits: str, tmp_path: Path) -> None:
+    source = "#define PSR_DEFAULT_BITS BITS\n#define BITS (1 << 3)\n\tSSM_PSR_IC_AND_DEFAULT_BITS_AND_SRLZ_I(r2, r3)\n"
+    (tmp_path / "a.S").write_text(source)
+    gcc = [require_tool("gcc"), "-E", option, "a.S"]
+    text = subprocess.run(gcc, cwd=tmp_path, capture_output=True, check=True).stdout
+    pvasm = [sys.executable, "-m", "pvasm", "expand", "-i", "native", "-"]
+    variant = subprocess.run(pvasm, input=text, capture_output=True, check=True).stdout
+    assert f"ssm psr.ic | {bits} ;;" in variant.decode()
+    assert set(re.findall(rb"^#define.*\n", text, re.MULTILINE)) <= set(variant.splitlines(keepends=True))
