@@ -149,7 +149,8 @@ class Steps:
             if kept(option)
             for part in option.given
         ]
-        symbol = [f"-D{self.instance.defines}"] if self.instance.defines else []
+        symbols = [self.instance.defines, *(self.catalog.blocks[name].kept for name in self.instance.blocks)]
+        symbol = [f"-D{each}" for each in symbols if each]
         return [*self.command.compiler, *symbol, *asked, *options, "-x", word.language or WITH_CPP, *word.given]
 
     def preprocessed(self, number: int, word: Word) -> Done:

@@ -65,6 +65,11 @@ class Block(Struct, frozen=True):
     otherwise: str
     doc: str
 
+    @property
+    def kept(self) -> str:
+        """The C preprocessor symbol whose definition leaves the name alone, for an instance that replaces the block."""
+        return f"PVASM_BLOCK_{self.name}"
+
 
 class Catalog(Struct, frozen=True):
     """All ops by name, and what else their patterns speak of.
