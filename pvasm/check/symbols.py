@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -121,13 +120,11 @@ def find_shared_symbols(subject: Subject) -> Iterator[SharedSymbol]:
 
 
 def _tells_instances_apart(document: Document, instances: Sequence[Instance]) -> bool:
-    """Whether a document is clearly compiled for several: it has a condition on one, or a name that several change."""
+    """Whether a document is clearly compiled for several: it has a condition on one, or a name that all change."""
     text = document.text
-    builds = {instance.defines: instance for instance in instances}
-    times = Counter(name for instance in builds.values() for name in instance.renames)
-    return any(instance.defines in text for instance in instances) or any(
-        number > 1 and name in text for name, number in times.items()
-    )
+    plain = {name for instance in instances if instance.environment == "hardware" for name in instance.renames}
+    guests = {name for instance in instances if instance.environment != "hardware" for name in instance.renames}
+    return any(instance.defines in text for instance in instances) or any(name in text for name in plain & guests)
 
 
 class _View:

@@ -133,3 +133,9 @@ def test_headers(corpus: Corpus) -> None:
         written = Counter(n for n, line in enumerate(code.split("\n"), 1) for _ in WRITTEN.finditer(line))
         assert Counter(d.line for d in diagnostics(str(path))) == written
         assert sum(written.values()) > 3
+
+
+def test_nobody_has_said_that_a_plain_kernel_is_compiled_for_guests(corpus: Corpus) -> None:
+    files = [str(file.raw) for file in corpus.files]
+    results = check_files(files, Settings(select=("PV403",), use_cache=False))
+    assert [diagnostic for result in results for diagnostic in result.diagnostics] == []
