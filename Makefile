@@ -1,7 +1,7 @@
 # make demo    installs pvasm in .venv, checks the samples and expands them for every instance
 # make test    the same set-up, with the tools of developers, and the whole test suite
 # make lint    ruff and mypy
-# make bench   how fast the checker is, against the preprocessor, sed and the assembler
+# make bench   how fast pvasm is, against the preprocessor, sed and the assembler
 # make clean   removes all that the others made
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)

@@ -1,4 +1,4 @@
-"""How fast `pvasm check` is: `make bench` prints the tables.
+"""How fast `pvasm check` and `pvasm expand` are: `make bench` prints the tables.
 
 The yardstick is what a kernel build does for one instance, file by file: the C preprocessor, a sed script that turns
 thirty sensitive and privileged instructions into errors, the assembler. It knows nothing of conditions, comments or
@@ -6,6 +6,9 @@ strings, and sees one configuration at a time; pvasm reads the raw files. Both g
 
 The synthetic files are the same files over and over, so they show how time and memory grow, and not how fast a file of
 so many different lines would be.
+
+The yardstick for `pvasm expand` is the C preprocessor alone, once for each file and instance, as a build runs it; what
+is expanded are the files of the corpus with ops in the place of the instructions that have one (`pvasm check --fix`).
 
 Times are wall times: the median of several runs, after one that is not counted (so all files are in the page cache).
 Growth is measured in processor time, which is less at the mercy of what else the machine does.
@@ -23,13 +26,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from pvasm.paravirt.environments import instance_names
+from pvasm.text import encode, read_text
 from tests.corpus.build import Corpus, CorpusError, corpus
+from tests.fix.fixing import mended
 
 SYNTHETIC = (20_000, 110_000, 200_000)  # lines of the synthetic files: two steps of one length
 
@@ -38,6 +44,8 @@ CHECKS = {
     "instructions alone": ("--select", "PV001,PV002,PV003,PV901"),
     "all rules, two instances": ("--instance", "native", "--instance", "xen"),
 }
+
+EXPANDED = ("ivt", "entry", "fsys")  # files of the corpus
 
 GENERAL = r"[a-z][a-z0-9_]*"
 CONTROL = ("ifa", "itir", "isr", "iha", "iim", "iip", "ipsr", "ivr")
@@ -123,6 +131,43 @@ class Bench:
         turns = [[check([path], self._fresh_cache()) for path in paths] for _ in range(1 + self.runs)]
         return [(lines, median_run(runs)) for lines, runs in zip(counts, zip(*turns[1:], strict=True), strict=True)]
 
+    def expand_and_preprocess(self) -> tuple[int, dict[str, float]]:
+        """How many lines some files have; and median seconds for their variants for all instances, by how it is done.
+
+        The first is the C preprocessor, which only has to read them. All take turns.
+        """
+        files = [self._with_ops(name) for name in EXPANDED]
+        folder = self.scratch / "variants"
+        # As it is where pvasm is installed: with the bytecode that Python keeps.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment["PYTHONPYCACHEPREFIX"] = str(self.scratch / "bytecode")
+        beside = [f"-iquote{file.raw.parent}" for file in self.corpus.files if file.name == EXPANDED[0]]
+        names = instance_names()
+        text = str(self.scratch / "text.s")
+        preprocess = [["gcc", "-E", *self.corpus.cpp_flags, *beside, str(file), "-o", text] for file in files]
+        expand = [pvasm(), "expand", "--output-dir", str(folder)]
+        ways = {
+            f"`gcc -E`, {len(files) * len(names)} runs": preprocess * len(names),
+            "`pvasm expand --instance all`, one run": [[*expand, "--instance", "all", *map(str, files)]],
+            f"`pvasm expand`, {len(files) * len(names)} runs": [
+                [*expand, "--instance", name, str(file)] for name in names for file in files
+            ],
+        }
+        turns = []
+        for _ in range(1 + self.runs):
+            shutil.rmtree(folder, ignore_errors=True)
+            turns.append([seconds_of_all(commands, environment) for commands in ways.values()])
+        medians = (statistics.median(column) for column in zip(*turns[1:], strict=True))
+        return sum(file.read_bytes().count(b"\n") for file in files), dict(zip(ways, medians, strict=True))
+
+    def _with_ops(self, name: str) -> Path:
+        """A file of the corpus, in which every instruction that has an op, and can be it, is the op."""
+        (file,) = (file for file in self.corpus.files if file.name == name)
+        directories = [flag.removeprefix("-I") for flag in self.corpus.include_flags if flag.startswith("-I")]
+        path = self.scratch / f"{name}.S"
+        path.write_bytes(encode(mended(read_text(file.raw), str(file.raw), directories).text))
+        return path
+
     def _raw_files(self) -> list[Path]:
         return [file.raw for file in self.corpus.files]
 
@@ -155,9 +200,24 @@ def seconds_of_shell(script: str) -> float:
     return seconds
 
 
+def pvasm() -> str:
+    """The command beside the Python that runs this."""
+    return str(Path(sys.executable).parent / "pvasm")
+
+
+def seconds_of_all(commands: Iterable[list[str]], environment: Mapping[str, str]) -> float:
+    """Wall time of some commands, one after the other; all must go well."""
+    start = time.perf_counter()
+    for command in commands:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"bench: {command[0]} ended with status {done.returncode}\n{done.stderr}")
+    return time.perf_counter() - start
+
+
 def check(paths: Iterable[Path], cache: Path, options: Iterable[str] = ()) -> Run:
     """`pvasm check` of some files. It must end with something found (status 1) or nothing (0), and no complaint."""
-    command = [str(Path(sys.executable).parent / "pvasm"), "check", *options, *map(str, paths)]
+    command = [pvasm(), "check", *options, *map(str, paths)]
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PVASM_CACHE_DIR": str(cache)}
     with tempfile.TemporaryFile() as complaints:
         start = time.perf_counter()
@@ -189,6 +249,8 @@ def report(bench: Bench) -> str:
     """The tables, in Markdown."""
     kernel, checks = bench.kernel_and_checks()
     files = bench.check_synthetic()
+    lines_expanded, ways = bench.expand_and_preprocess()
+    yardstick = next(iter(ways.values()))
     first, second = (
         (longer.cpu_seconds - shorter.cpu_seconds) / (more - fewer)
         for (fewer, shorter), (more, longer) in itertools.pairwise(files)
@@ -212,7 +274,11 @@ def report(bench: Bench) -> str:
             for lines, run in files
         ),
         "",
-        f"Processor time for one more line, second step of length to first: {second / first:.2f} (1 is linear).",
+        f"| {len(EXPANDED)} files, {lines_expanded:,} lines, {len(instance_names())} instances | seconds | ratio |",
+        "| --- | ---: | ---: |",
+        *(f"| {name} | {seconds:.2f} | {seconds / yardstick:.2f} |" for name, seconds in ways.items()),
+        "",
+        f"Processor time for a line more to check, second step of length to first: {second / first:.2f} (1 is linear).",
         f"Each figure is the median of {bench.runs} runs.",
     ]
     return "\n".join(rows)

@@ -8,11 +8,12 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pvasm import __version__
-from pvasm.commands import check, expand, explain, parse
-from pvasm.commands.shared import CANNOT_RUN, INTERRUPTED, PIPE_CLOSED, closed, fail
+from pvasm.commands import cc, check, expand, explain, header, importing, instance, parse
+from pvasm.commands.shared import CANNOT_RUN, INTERRUPTED, PIPE_CLOSED, closed, fail, write
+from pvasm.data import integration_directory
 from pvasm.errors import PvasmError
 
 
@@ -41,8 +42,8 @@ def _open_streams() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status is what it returns. No error that a person can cause is a traceback."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser(words[0] if words else "").parse_args(words)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         status = run(options)
@@ -65,12 +66,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+_COMMANDS = {
+    "parse": parse,
+    "check": check,
+    "explain": explain,
+    "expand": expand,
+    "cc": cc,
+    "header": header,
+    "import": importing,
+    "instance": instance,
+}
+
+
+def _parser(first: str) -> argparse.ArgumentParser:
+    """What reads the command line: all commands, or the one that is the first argument (argparse is not quick)."""
     parser = argparse.ArgumentParser(
         "pvasm", allow_abbrev=False, description="Paravirtualization of hand-written IA-64 assembly."
     )
     parser.add_argument("--version", action="version", version=f"pvasm {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (parse, check, explain, expand):
+    parser.add_argument(
+        "--integration-dir",
+        action=_IntegrationDirectory,
+        help="show the folder of pvasm.mk, pvasm.ninja and pvasm.cmake, for builds to include, and exit",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="pvasm")
+    for command in [_COMMANDS[first]] if first in _COMMANDS else _COMMANDS.values():
         command.add(commands)
     return parser
+
+
+class _IntegrationDirectory(argparse.Action):
+    """Prints a path as it is, which argparse's own `version` would break into lines."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        write(f"{integration_directory()}\n")
+        parser.exit()

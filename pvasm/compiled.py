@@ -24,14 +24,7 @@ def compiled(path: str, make: Callable[[str], Any], *, made_by: Sequence[str], k
     `made_by` are the files of the modules that make it, relative to the package, and whatever else has a say in it;
     `kind` tells apart what is made of the same file.
     """
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    contents = [f"{__version__}\n{text}".encode()]
-    for module in made_by:
-        with contextlib.suppress(OSError), open(os.path.join(_PACKAGE, module), "rb") as code:
-            contents.append(code.read())
-    # The hash that Python has for its own bytecode.
-    digest = source_hash(b"".join(source_hash(content) for content in contents)).hex()
+    text, digest = _text_and_digest(path, made_by)
     folder, name = os.path.split(path)
     name += f".{kind}" if kind else ""
     shelf = os.path.join(folder, "__pycache__")
@@ -43,8 +36,21 @@ def compiled(path: str, make: Callable[[str], Any], *, made_by: Sequence[str], k
         pass
     made = make(text)
     with contextlib.suppress(OSError):
-        _keep(shelf, kept, json.dumps(made, separators=(",", ":")), f"{name}.")
+        if _text_and_digest(path, made_by)[1] == digest:  # nothing has changed while it was made
+            _keep(shelf, kept, json.dumps(made, separators=(",", ":")), f"{name}.")
     return made
+
+
+def _text_and_digest(path: str, made_by: Sequence[str]) -> tuple[str, str]:
+    """The text of the file at `path`, and a hash of it and of what has a say in what is made of it."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    contents = [f"{__version__}\n{text}".encode()]
+    for module in made_by:
+        with contextlib.suppress(OSError), open(os.path.join(_PACKAGE, module), "rb") as code:
+            contents.append(code.read())
+    # The hash that Python has for its own bytecode.
+    return text, source_hash(b"".join(source_hash(content) for content in contents)).hex()
 
 
 def _keep(shelf: str, kept: str, content: str, prefix: str) -> None:

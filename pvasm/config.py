@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from pvasm.errors import PvasmError
+from pvasm.workers import MAX_JOBS
 
 OWN_FILE, SHARED_FILE = "pvasm.toml", "pyproject.toml"
 SEVERITIES = ("error", "warning", "note", "off")
@@ -240,8 +241,6 @@ class _Reader:
             raise self.error(f"{key} must be the name of a file", key)
         return self.joined(value)
 
-
-MAX_JOBS = 256
 
 _KEYS: dict[str, Callable[[_Reader, str, Any], object]] = {
     "paths": _Reader.paths,

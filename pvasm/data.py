@@ -1,4 +1,4 @@
-"""Where the files that travel with pvasm are: grammars, instances and samples.
+"""Where the files that travel with pvasm are: grammars, instances, samples, and what builds include.
 
 In a wheel they stand inside the package; in a checkout (an editable install) at its top level. Nothing else knows.
 """
@@ -34,6 +34,11 @@ def grammar_file(name: str) -> str:
 def instance_file(name: str) -> str:
     """The path of the YAML file of an instance that travels with pvasm, or of the catalog, `ops`."""
     return f"{_root()}/instances/{name}.yaml"
+
+
+def integration_directory() -> str:
+    """The folder of the files that a build with make, ninja or CMake includes."""
+    return f"{_root()}/integration"
 
 
 def samples_directory() -> Path:

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import stat
+import time
+from collections.abc import Iterable
 
 from pvasm.errors import PvasmError
 
 _FOR_PEOPLE = {
-    FileNotFoundError: "cannot be written: the folder does not exist",
-    NotADirectoryError: "cannot be written: a part of the path is no folder",
-    IsADirectoryError: "cannot be written: a folder of that name exists",
-    PermissionError: "cannot be written: permission denied",
+    errno.ENOENT: "the folder does not exist",
+    errno.ENOTDIR: "a part of the path is no folder",
+    errno.EISDIR: "a folder of that name exists",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOSPC: "no space left on the device: make room there",
+    errno.EDQUOT: "the disk quota is used up: make room there",
+    errno.EFBIG: "larger than files may be here (ulimit -f)",
 }
+
+# A temporary file: the name of the file that it is for, its beginning at least, and twelve random digits.
+_NAME_LENGTH = 100
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.tmp", re.DOTALL)
+_LEFT_AFTER = 3600  # seconds; no file takes so long to write
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> bool:
@@ -28,8 +42,37 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> bool:
     try:
         return _write(name, data)
     except OSError as error:
-        reason = _FOR_PEOPLE.get(type(error)) or f"cannot be written: {error.strerror or error}"
-        raise PvasmError(reason, name) from error
+        raise _for_people(error, name) from error
+
+
+def touch(path: str | os.PathLike[str]) -> None:
+    """Gives a file the present time; where there is none, makes an empty one. Raises PvasmError if it cannot."""
+    name = os.fspath(path)
+    try:
+        with open(name, "ab"):
+            os.utime(name)
+    except OSError as error:
+        raise _for_people(error, name) from error
+
+
+def remove_leftovers(paths: Iterable[str]) -> None:
+    """Removes the temporary files, an hour old, that runs which were killed have left of writing these files."""
+    names: dict[str, set[str]] = {}
+    for folder, base in (os.path.split(os.path.realpath(path)) for path in paths):
+        names.setdefault(folder, set()).add(base[:_NAME_LENGTH])
+    before = time.time() - _LEFT_AFTER
+    for folder, wanted in names.items():
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                found = _TEMPORARY.fullmatch(entry.name)
+                if found and found["name"] in wanted and entry.stat(follow_symlinks=False).st_mtime < before:
+                    with contextlib.suppress(OSError):
+                        os.unlink(entry.path)
+
+
+def _for_people(error: OSError, name: str) -> PvasmError:
+    reason = _FOR_PEOPLE.get(error.errno or 0) or error.strerror or str(error)
+    return PvasmError(f"cannot be written: {reason}", name)
 
 
 def _write(name: str, data: bytes) -> bool:
@@ -40,13 +83,13 @@ def _write(name: str, data: bytes) -> bool:
         mode = None
     else:
         if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError
+            raise IsADirectoryError(errno.EISDIR, None)
         if not stat.S_ISREG(status.st_mode):
             with open(target, "wb") as file:
                 file.write(data)
             return True
         if not os.access(target, os.W_OK):
-            raise PermissionError
+            raise PermissionError(errno.EACCES, None)
         if _holds(target, data, status.st_size):
             return False
         mode = stat.S_IMODE(status.st_mode)
@@ -60,7 +103,7 @@ def replace_file(path: str, data: bytes, mode: int | None = None) -> None:
     Raises OSError, with no temporary file left, if it cannot.
     """
     folder, base = os.path.split(path)
-    temporary = os.path.join(folder, f".{base[:100]}.{os.urandom(6).hex()}.tmp")
+    temporary = os.path.join(folder, f".{base[:_NAME_LENGTH]}.{os.urandom(6).hex()}.tmp")
     try:
         # Mode 0o666 as the umask allows it: what open() gives a new file.
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)

@@ -18,6 +18,8 @@ FLOORS = {
     "report": 7,
     "check": 6,
     "fix": 6,
+    "header": 6,
+    "cc": 6,
     "expand": 5,
     "paravirt": 4,
     "ia64": 3,

@@ -103,7 +103,7 @@ def _chosen(sources: list[Source], settings: Settings) -> list[Source]:
 
 def _results(checker: Checker, paths: Sequence[str], progress: Progress) -> Generator[FileResult, None, None]:
     """The result of each path, in order, by as many processes as that is worth."""
-    from pvasm.check import workers
+    from pvasm import workers
 
     limit = checker.settings.jobs or workers.usable_cores()
     limit = min(limit, len(paths) // _MIN_FILES)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Adds the command and its options."""
-    from pvasm.config import MAX_JOBS
+    from pvasm.workers import MAX_JOBS
 
     command = commands.add_parser(
         "check",

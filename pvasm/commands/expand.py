@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import fail, write
+from pvasm.commands.shared import count, fail, write
 
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Adds the command and its options."""
+    from pvasm.workers import MAX_JOBS
+
     command = commands.add_parser(
         "expand",
         allow_abbrev=False,
@@ -32,6 +34,30 @@ def add(commands: Commands) -> None:
     output.add_argument("-o", dest="output", metavar="FILE", help="write to FILE, or - for standard output")
     output.add_argument("--output-dir", metavar="DIR", help="write DIR/NAME/FILE, NAME being the instance's")
     command.add_argument("--line-markers", action="store_true", help="say which source line each line is from")
+    command.add_argument(
+        "--define", action="store_true", help="start the variant with the #define of the instance's symbol"
+    )
+    builds = command.add_argument_group("in builds")
+    builds.add_argument(
+        "--depfile", "-MF", metavar="FILE", help="write to FILE, as make reads it, what the variants depend on"
+    )
+    builds.add_argument(
+        "--depfile-phony",
+        "-MP",
+        action="store_true",
+        help="... and that make may go on when one of these files is gone",
+    )
+    builds.add_argument(
+        "--stamp", metavar="FILE", help="write FILE at the end, always: a variant that is right already keeps its time"
+    )
+    builds.add_argument(
+        "-j",
+        "--jobs",
+        type=count(MAX_JOBS),
+        default=0,
+        metavar="N",
+        help="expand files in up to N processes [as many as cores]",
+    )
     command.set_defaults(run=_run)
 
 
@@ -45,6 +71,11 @@ def _run(options: argparse.Namespace) -> int:
         output=options.output,
         output_directory=options.output_dir,
         line_markers=options.line_markers,
+        define=options.define,
+        depfile=options.depfile,
+        phony=options.depfile_phony,
+        stamp=options.stamp,
+        jobs=options.jobs,
     )
     try:
         result = expand_files(settings)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from pvasm.errors import PvasmError
-from pvasm.expand.expander import ExpandErrors, expand
-from pvasm.files import write_atomically
-from pvasm.ia64.reading import assembly_parser
+from pvasm.expand.outputs import Outputs, no_rule_for_stdout, planned, write_outputs
+from pvasm.expand.variants import Making, make_variants
 from pvasm.paravirt.catalog import Catalog, load_catalog
 from pvasm.paravirt.environments import ALL, instance_names
 from pvasm.paravirt.instance import Instance, load_instance
-from pvasm.syntax.document import Document, read_document
-from pvasm.text import encode, read_text, shown_name
+from pvasm.text import decode
 
 
 class ExpandSettings(NamedTuple):
@@ -22,6 +19,10 @@ class ExpandSettings(NamedTuple):
 
     With `output_directory` the variant of FILE for an instance is DIR/INSTANCE/FILE; with `output` (one file and one
     instance) it is that file; without either, or with `-`, it goes to standard output.
+    With `define`, a variant starts with the `#define` of its instance's symbol. `depfile` is where to say, in the
+    syntax of make, what the variants depend on; with `phony` so that make goes on when one of these is gone. `stamp` is
+    a file that is written at the end of every run that went well; it is the target in `depfile` then.
+    `jobs` is the largest number of processes; 0 is that of the cores.
     """
 
     files: tuple[str, ...]
@@ -29,54 +30,61 @@ class ExpandSettings(NamedTuple):
     output: str | None
     output_directory: str | None
     line_markers: bool
+    define: bool = False
+    depfile: str | None = None
+    phony: bool = False
+    stamp: str | None = None
+    jobs: int = 0
 
 
 class Expanded(NamedTuple):
-    """What a run made: the text for standard output, and the paths of the files written."""
+    """What a run made: the text for standard output, and the paths of the variants, written or right already."""
 
     text: str
     written: tuple[str, ...]
-
-
-class _Variant(NamedTuple):
-    source: str
-    instance: str
-    text: str
 
 
 def expand_files(settings: ExpandSettings) -> Expanded:
     """Makes the variants of all files for all instances, and writes them.
 
     Nothing is written if anything is wrong. Raises ExpandErrors with all that is wrong in the files, or PvasmError
-    for settings that make no sense, an instance that is none, or an output that cannot be written.
+    for settings that make no sense, an instance that is none, or an output that cannot be written: then each file is
+    as it was, or written whole.
     """
     catalog = load_catalog()
-    names = [each for name in settings.instances for each in (instance_names() if name == ALL else [name])]
-    instances = list(
-        {instance.name: instance for instance in (load_instance(name, catalog) for name in names)}.values()
-    )
+    instances = _instances(settings.instances, catalog)
     _check_output(settings, instances)
-    variants = list(_variants(settings, catalog, instances))
-    if settings.output_directory is not None:
-        targets = [_target(settings.output_directory, variant) for variant in variants]
-        _check_targets(targets, variants)
-    elif settings.output not in (None, "-"):
-        targets = [settings.output or ""]
-    else:
-        return Expanded(variants[0].text, ())
-    for target, variant in zip(targets, variants, strict=True):
-        if os.path.exists(target) and variant.source != "-" and os.path.samefile(target, variant.source):
-            raise PvasmError("the output would overwrite the source", target)
-    if settings.output_directory is not None:
-        for folder in dict.fromkeys(os.path.dirname(target) for target in targets):
-            _make_folder(folder)
-    for target, variant in zip(targets, variants, strict=True):
-        write_atomically(target, encode(variant.text))
-    return Expanded("", tuple(targets))
+    files = tuple({os.path.realpath(file): file for file in settings.files}.values())
+    making = Making(files, tuple(instances), catalog, settings.line_markers, settings.define)
+    if settings.output_directory is None and settings.output in (None, "-"):
+        no_rule_for_stdout(settings.depfile, settings.stamp)
+        return Expanded(decode(make_variants(making, settings.jobs)[0]), ())
+    outputs = Outputs(
+        planned(files, instances, settings.output, settings.output_directory),
+        makes_folders=settings.output_directory is not None,
+        depfile=settings.depfile,
+        phony=settings.phony,
+        stamp=settings.stamp,
+    )
+    outputs.check()
+    write_outputs(outputs, make_variants(making, settings.jobs))
+    return Expanded("", tuple(variant.target for variant in outputs.variants))
+
+
+def _instances(names: tuple[str, ...], catalog: Catalog) -> list[Instance]:
+    """The instances, each once. Raises PvasmError where two have one name: their variants would have one place."""
+    every = [each for name in names for each in (instance_names() if name == ALL else [name])]
+    found: dict[str, Instance] = {}
+    for name in dict.fromkeys(every):
+        instance = load_instance(name, catalog)
+        first = found.setdefault(instance.name, instance)
+        if not os.path.samefile(first.path, instance.path):
+            raise PvasmError(f"two instances are called {instance.name}; the other is {first.path}", instance.path)
+    return list(found.values())
 
 
 def _check_output(settings: ExpandSettings, instances: list[Instance]) -> None:
-    if settings.output == "" or settings.output_directory == "":
+    if "" in (settings.output, settings.output_directory, settings.depfile, settings.stamp):
         raise PvasmError("the output has an empty name")
     if settings.output_directory is not None:
         if "-" in settings.files:
@@ -86,54 +94,3 @@ def _check_output(settings: ExpandSettings, instances: list[Instance]) -> None:
         raise PvasmError(f"{len(settings.files)} files, but one output: use --output-dir")
     if len(instances) > 1:
         raise PvasmError(f"{len(instances)} instances, but one output: use --output-dir")
-
-
-def _variants(settings: ExpandSettings, catalog: Catalog, instances: list[Instance]) -> Iterator[_Variant]:
-    errors: list[PvasmError] = []
-    for file in {os.path.realpath(file): file for file in settings.files}.values():
-        try:
-            document = _document(file)
-        except ExpandErrors as several:
-            errors += several.errors
-            continue
-        except PvasmError as error:
-            errors.append(error)
-            continue
-        seen: set[str] = set()
-        for instance in instances:
-            try:
-                text = expand(document, catalog, instance, line_markers=settings.line_markers)
-            except ExpandErrors as several:
-                # What is wrong with an argument is wrong for every instance.
-                errors += [error for error in several.errors if str(error) not in seen]
-                seen.update(map(str, several.errors))
-            else:
-                yield _Variant(file, instance.name, text)
-    if errors:
-        raise ExpandErrors(errors)
-
-
-def _document(file: str) -> Document:
-    document = read_document(assembly_parser(), read_text(file), shown_name(file))
-    if document.problems:
-        raise ExpandErrors(list(map(document.error, document.problems)))
-    return document
-
-
-def _target(directory: str, variant: _Variant) -> str:
-    return os.path.join(directory, variant.instance, os.path.basename(variant.source))
-
-
-def _check_targets(targets: list[str], variants: list[_Variant]) -> None:
-    by_target: dict[str, str] = {}
-    for target, variant in zip(targets, variants, strict=True):
-        first = by_target.setdefault(target, variant.source)
-        if first != variant.source:
-            raise PvasmError(f"two sources would be written there: {first} and {variant.source}", target)
-
-
-def _make_folder(folder: str) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise PvasmError(f"the output folder cannot be made: {error.strerror}", folder) from error

@@ -18,7 +18,7 @@ _PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w.])")
 
 
-class _OpEntry(Struct, forbid_unknown_fields=True):
+class OpEntry(Struct, forbid_unknown_fields=True):
     """One op as the file has it."""
 
     parameters: dict[str, str]
@@ -44,7 +44,7 @@ class _BlockEntry(Struct, forbid_unknown_fields=True):
     doc: str
 
 
-class _CatalogFile(Struct, forbid_unknown_fields=True):
+class CatalogFile(Struct, forbid_unknown_fields=True):
     """The file as a whole."""
 
     ops: dict[str, Any]
@@ -60,7 +60,7 @@ def read_catalog(path: Path) -> Catalog:
     """The catalog in a file. Raises PvasmError with the place and the YAML path of what is wrong."""
     name = str(path)
     root = yaml_nodes.read_yaml(path)
-    file = yaml_nodes.convert(root, _CatalogFile, name, "")
+    file = yaml_nodes.convert(root, CatalogFile, name, "")
     for word, number in file.kernel_registers.items():
         if not 0 <= number <= 7:
             message = f"{number} is no kernel register's number (0 to 7)"
@@ -71,7 +71,7 @@ def read_catalog(path: Path) -> Catalog:
         where = f"ops.{op_name}"
         if not _OP_NAME.fullmatch(op_name):
             raise fault("an op's name is of capital letters, digits and _", name, place, where)
-        entry = yaml_nodes.convert(node, _OpEntry, name, where)
+        entry = yaml_nodes.convert(node, OpEntry, name, where)
         parameters = _parameters(node.value["parameters"], name, f"{where}.parameters")
         _check_pattern(parameters, node.value["replaces"], name, f"{where}.replaces")
         ops[op_name] = Op(

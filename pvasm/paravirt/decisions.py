@@ -17,6 +17,7 @@ from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.template import Template
 
 MOST_ENDS: Final = 256
+_MOST_QUESTIONS: Final = 20_000  # that a template asks, all renderings together
 
 _OPEN, _CLOSE = "\x01", "\x02"  # no text can hold them itself
 _HOLE = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
@@ -65,14 +66,15 @@ def ends(decision: Decision, answers: tuple[tuple[Question, bool], ...] = ()) ->
 def decide(template: Template, op: Op, catalog: Catalog, constants: Mapping[str, Any]) -> Decision | None:
     """The decisions of an op's template, where the instance's constants are these.
 
-    None for a template that does more with its values than print and compare them, or that has more than MOST_ENDS
-    ends. Raises PvasmError for a template that cannot be compiled.
+    None for a template that does more with its values than print and compare them, that has more than MOST_ENDS ends,
+    or asks more than it takes to tell a few registers apart. Raises PvasmError for a template that cannot be compiled.
     """
     template.compile()
     answered: list[tuple[Question, bool]] = []
+    left = _MOST_QUESTIONS
     found: list[tuple[list[tuple[Question, bool]], Lines]] = []
     while True:
-        asked = _Asked(answered)
+        asked = _Asked(answered, left)
         values: dict[str, Any] = {name: _Hole(name) for name in catalog.constants}
         values.update(constants)
         values.update((parameter.name, _Argument(parameter.name, asked)) for parameter in op.parameters)
@@ -80,6 +82,7 @@ def decide(template: Template, op: Op, catalog: Catalog, constants: Mapping[str,
             lines = template.render(values)
         except (PvasmError, _UnsuitableError):
             return None
+        left = asked.left
         found.append((list(asked.answers), Lines(lines)))
         answered = asked.answers
         while answered and not answered[-1][1]:
@@ -126,13 +129,17 @@ class _Hole(str):
 
 
 class _Asked:
-    """Answers questions: as it is told, then as follows from that, then `yes`."""
+    """Answers questions, of which there may be `left`: as it is told, then as follows from that, then `yes`."""
 
-    def __init__(self, told: Sequence[tuple[Question, bool]]) -> None:
+    def __init__(self, told: Sequence[tuple[Question, bool]], left: int) -> None:
         self.told = dict(told)
+        self.left = left
         self.answers: list[tuple[Question, bool]] = []
 
     def answer(self, question: Question) -> bool:
+        self.left -= 1
+        if self.left < 0:
+            raise _UnsuitableError
         implied = self._implied(question)
         if implied is not None:
             return implied

@@ -27,7 +27,7 @@ _RANGE = re.compile(r"r(\d{1,3})-r(\d{1,3})")
 _MAX_EXTENDS = 8
 
 
-class _OpDefinition(Struct, forbid_unknown_fields=True):
+class OpDefinition(Struct, forbid_unknown_fields=True):
     """What the file says of one op."""
 
     template: str
@@ -42,13 +42,13 @@ class _Poison(Struct, forbid_unknown_fields=True):
     predicate: bool | None = None
 
 
-class _BlockDefinition(Struct, forbid_unknown_fields=True):
+class BlockDefinition(Struct, forbid_unknown_fields=True):
     """What the file says of one block."""
 
     template: str
 
 
-class _InstanceFile(Struct, forbid_unknown_fields=True):
+class InstanceFile(Struct, forbid_unknown_fields=True):
     """The file as a whole."""
 
     name: str
@@ -67,9 +67,9 @@ class _InstanceFile(Struct, forbid_unknown_fields=True):
     blocks: dict[str, Any] = {}
 
 
-def read_model(path: str) -> _InstanceFile:
+def read_model(path: str) -> InstanceFile:
     """What an instance's file itself says, without what it extends. Raises PvasmError as `load_instance` does."""
-    model: _InstanceFile = _read(Path(path)).model
+    model: InstanceFile = _read(Path(path)).model
     return model
 
 
@@ -239,7 +239,7 @@ def _inherited(chain: Sequence[_File], key: str) -> str:
 def _read(path: Path) -> _File:
     name = str(path)
     root = yaml_nodes.read_yaml(path)
-    model = yaml_nodes.convert(root, _InstanceFile, name, "")
+    model = yaml_nodes.convert(root, InstanceFile, name, "")
 
     def check(key: str, pattern: re.Pattern[str], due: str) -> None:
         value = getattr(model, key)
@@ -290,7 +290,7 @@ def _definition(file: _File, op_name: str, node: Node, catalog: Catalog, constan
     if op is None:
         place = file.root.value["ops"].keys[op_name]
         raise fault(f"no such op in the catalog{near(op_name, catalog.ops)}", name, place, path)
-    entry = yaml_nodes.convert(node, _OpDefinition, name, path)
+    entry = yaml_nodes.convert(node, OpDefinition, name, path)
     parameters = [parameter.name for parameter in op.parameters]
     for key, words in (
         ("apart", [word for group in entry.apart for word in group]),
@@ -351,7 +351,7 @@ def _blocks(file: _File, catalog: Catalog, constants: Mapping[str, Any]) -> Iter
         if block is None:
             message = f"no such block in the catalog{near(word, catalog.blocks)}"
             raise fault(message, str(file.path), node.keys[word], path)
-        yaml_nodes.convert(entry, _BlockDefinition, str(file.path), path)
+        yaml_nodes.convert(entry, BlockDefinition, str(file.path), path)
         names = [*block.parameters, *constants, *catalog.constants]
         yield word, Template(entry.value["template"], str(file.path), f"{path}.template", names)
 

@@ -22,7 +22,7 @@ class Call(Struct, frozen=True):
     gives: tuple[Register, ...] = ()
 
 
-class _CallEntry(Struct, forbid_unknown_fields=True):
+class CallEntry(Struct, forbid_unknown_fields=True):
     """One call as the file has it."""
 
     takes: list[str] = []
@@ -43,7 +43,7 @@ def read_calls(root: Node, constants: Mapping[str, Any], name: str) -> dict[int,
         if not isinstance(number, int):
             numbers = [known for known, value in constants.items() if isinstance(value, int)]
             raise fault(f"no constant that is a number{near(word, numbers)}", name, node.keys[word], path)
-        entry = yaml_nodes.convert(entry_node, _CallEntry, name, path)
+        entry = yaml_nodes.convert(entry_node, CallEntry, name, path)
         takes, gives = (
             _registers(words, entry_node, key, name, path)
             for key, words in (("takes", entry.takes), ("gives", entry.gives))

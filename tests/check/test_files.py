@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pvasm.check.run import CppSettings, FileResult, Settings, check_files
-from pvasm.check.workers import run_in_workers
 from pvasm.errors import PvasmError
+from pvasm.workers import run_in_workers
 from tests.corpus.build import Corpus
 from tests.oracle import require_tool
 
@@ -97,7 +97,7 @@ def test_processes_end_when_the_caller_has_had_enough() -> None:
 def test_no_process_outlives_a_run_that_is_stopped(tmp_path: Path, number: signal.Signals) -> None:
     code = (
         "import os, time\n"
-        "from pvasm.check.workers import run_in_workers\n"
+        "from pvasm.workers import run_in_workers\n"
         "def work(task):\n"
         "    os.write(1, b'%d\\n' % task)\n"  # at once, whatever else is written
         "    time.sleep(0.5 if task < 2 else 5)\n"

@@ -64,6 +64,14 @@ def test_the_command_says_its_version(environment: Path) -> None:
     assert "pvasm" in done.stdout
 
 
+def test_it_brings_what_builds_include(environment: Path) -> None:
+    done = run(environment / "pvasm", "--integration-dir", cwd=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    folder = Path(done.stdout.removesuffix("\n"))
+    assert CHECKOUT not in folder.parents
+    assert {path.name for path in folder.iterdir()} == {path.name for path in (CHECKOUT / "integration").iterdir()}
+
+
 def test_it_checks_a_sample(environment: Path) -> None:
     whole = run(environment / "pvasm", "check", sample(environment, "switch_to.S"), cwd=environment)
     assert (whole.returncode, whole.stderr) == (0, "")

@@ -1,0 +1,126 @@
+"""Making the variants of files for instances, in as many processes as that is worth."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from typing import NamedTuple
+
+import msgspec
+
+from pvasm.errors import PvasmError
+from pvasm.expand.expander import ExpandErrors, Reading, expand
+from pvasm.ia64.reading import assembly_parser
+from pvasm.paravirt.catalog import Catalog
+from pvasm.paravirt.instance import Instance
+from pvasm.syntax.document import Document, read_document
+from pvasm.text import encode, read_text, shown_name
+
+# Less work than this for a process (bytes of the files, times the instances) is done before the process is ready.
+_MIN_WORK = 300_000
+
+
+class Making(NamedTuple):
+    """What variants to make: of these files for these instances.
+
+    With `define`, a variant starts with the `#define` of its instance's symbol.
+    """
+
+    files: tuple[str, ...]
+    instances: tuple[Instance, ...]
+    catalog: Catalog
+    line_markers: bool
+    define: bool
+
+
+class _Made(msgspec.Struct):
+    """The variants of one file, an instance each, or what is wrong: the parts of the errors."""
+
+    variants: list[bytes]
+    errors: list[tuple[str, str | None, int | None, int | None]]
+
+
+def make_variants(making: Making, jobs: int) -> list[bytes]:
+    """The variants: file by file, and for each file instance by instance; by at most `jobs` processes (0: all cores).
+
+    Raises ExpandErrors with all that is wrong in any of the files, in their order.
+    """
+    made = _in_processes(making, jobs)
+    errors = [PvasmError(*parts) for each in made for parts in each.errors]
+    if errors:
+        raise ExpandErrors(errors)
+    return [variant for each in made for variant in each.variants]
+
+
+def _in_processes(making: Making, jobs: int) -> list[_Made]:
+    from pvasm import workers
+
+    files = making.files
+    number = min(jobs or workers.usable_cores(), len(files))
+    sizes = [_size(file) * len(making.instances) for file in files] if number > 1 else []
+    number = min(number, sum(sizes) // _MIN_WORK)
+    if number < 2 or "-" in files or not workers.can_fork:
+        return [_make(making, file) for file in files]
+
+    def work(task: int) -> bytes:
+        return msgspec.msgpack.encode(_make(making, files[task]))
+
+    largest_first = sorted(range(len(files)), key=lambda task: -sizes[task])
+    found: dict[int, _Made] = {}
+    with closing(workers.run_in_workers(work, largest_first, number, lambda: None)) as answers:
+        for task, answer in answers:
+            found[task] = _answer(making, files[task], answer)
+    return [found[task] for task in range(len(files))]
+
+
+def _size(file: str) -> int:
+    """The bytes of a file; 0 for one that cannot be read, which whoever reads it will tell of."""
+    try:
+        return os.stat(file).st_size
+    except OSError:
+        return 0
+
+
+def _answer(making: Making, file: str, answer: bytes | int) -> _Made:
+    """What a process made, or what to say of one that could not."""
+    if isinstance(answer, bytes):
+        return msgspec.msgpack.decode(answer, type=_Made)
+    if answer < 0:
+        return _Made([], [(f"the process that expanded this file was killed by signal {-answer}", file, None, None)])
+    return _make(making, file)  # a fault of our own: let it show here
+
+
+def _make(making: Making, file: str) -> _Made:
+    """The variants of one file."""
+    made = _Made([], [])
+    try:
+        document = _document(file)
+    except ExpandErrors as several:
+        made.errors += map(_parts, several.errors)
+        return made
+    except PvasmError as error:
+        made.errors.append(_parts(error))
+        return made
+    reading = Reading(document, making.catalog)
+    for instance in making.instances:
+        try:
+            text = expand(document, making.catalog, instance, line_markers=making.line_markers, reading=reading)
+        except ExpandErrors as several:
+            # What is wrong with an argument is wrong for every instance.
+            made.errors += [parts for parts in map(_parts, several.errors) if parts not in made.errors]
+        except PvasmError as error:
+            made.errors.append(_parts(error))
+        else:
+            made.variants.append(encode(f"#define {instance.defines} 1\n{text}" if making.define else text))
+    return made
+
+
+def _document(file: str) -> Document:
+    document = read_document(assembly_parser(), read_text(file), shown_name(file))
+    if document.problems:
+        raise ExpandErrors(list(map(document.error, document.problems)))
+    return document
+
+
+def _parts(error: PvasmError) -> tuple[str, str | None, int | None, int | None]:
+    return error.message, error.path, error.line, error.column
