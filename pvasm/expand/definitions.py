@@ -40,6 +40,7 @@ class Definitions:
         self._body_starts = [define.body_start for define in document.defines]
         self._is_compiled: dict[tuple[tree.Condition, ...], bool] = {(): True}
         self._bindings_left = _MOST_BINDINGS
+        self._bound: dict[tuple[int, tuple[str, ...]], list[Binding]] = {}
 
     def is_compiled(self, statement: tree.Statement) -> bool:
         """Whether a statement stands in code that is compiled, or may be."""
@@ -105,6 +106,12 @@ class Definitions:
         parameters = self.parameters(statement)
         if not set(words) & set(parameters):
             return [Binding({}, statement.start)]
+        key = statement.start, tuple(words)
+        if key not in self._bound:  # asked again for each instance
+            self._bound[key] = self._bindings(statement, words, parameters)
+        return self._bound[key]
+
+    def _bindings(self, statement: tree.Statement, words: Collection[str], parameters: Sequence[str]) -> list[Binding]:
         found: dict[tuple[str, ...], Binding] = {}  # one for each way to invoke it that matters
         for call, syntax in self._calls.get(statement.macro or "", ()):
             self._bindings_left -= 1

@@ -102,15 +102,19 @@ def _make(making: Making, file: str) -> _Made:
         made.errors.append(_parts(error))
         return made
     reading = Reading(document, making.catalog)
+    by_code: dict[str, str] = {}
     for instance in making.instances:
         try:
-            text = expand(document, making.catalog, instance, line_markers=making.line_markers, reading=reading)
+            text = by_code.get(instance.code or "") or expand(
+                document, making.catalog, instance, line_markers=making.line_markers, reading=reading
+            )
         except ExpandErrors as several:
             # What is wrong with an argument is wrong for every instance.
             made.errors += [parts for parts in map(_parts, several.errors) if parts not in made.errors]
         except PvasmError as error:
             made.errors.append(_parts(error))
         else:
+            by_code[instance.code or ""] = text if instance.code else ""
             made.variants.append(encode(f"#define {instance.defines} 1\n{text}" if making.define else text))
     return made
 

@@ -61,7 +61,8 @@ class Instance(Struct):
     `machine_vector` names the platform code above it (None: whatever the platform has).
     `renames` are symbols of the source that have another name in its variants, `blocks` the macros of the source that
     it replaces whole. `files` are those that it was read from: its own first, then those that it extends. `decisions`
-    are those of the templates that have been worked out beforehand, by op.
+    are those of the templates that have been worked out beforehand, by op. Instances of the same `code`, if it is not
+    None, have the same variants.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Instance(Struct):
     blocks: Mapping[str, Template] = field(default_factory=dict)
     machine_vector: str | None = None
     decisions: Mapping[str, Decision] = field(default_factory=dict)
+    code: str | None = None
     _lines: dict[_Expanding, tuple[str, ...]] = field(default_factory=dict)
 
     def lines(
@@ -206,9 +208,9 @@ class Instance(Struct):
             raise RegisterNotKnownError(unknown[0].text)
 
     def compile_templates(self) -> None:
-        """Compiles every template. Raises PvasmError for the first that is wrong, with its place."""
-        for definition in self.definitions.values():
-            if definition.template is not None:
+        """Compiles every template without decisions. Raises PvasmError for the first that is wrong, with its place."""
+        for name, definition in self.definitions.items():
+            if definition.template is not None and name not in self.decisions:
                 definition.template.compile()
         for template in self.blocks.values():
             template.compile()
@@ -235,5 +237,9 @@ def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance
     from pvasm.paravirt.instance_file import read_instance
 
     instance = read_instance(Path(path), catalog)
+    if catalog.ops is load_catalog().ops:
+        from pvasm.paravirt.kept import take_over
+
+        take_over(instance)
     instance.compile_templates()
     return instance

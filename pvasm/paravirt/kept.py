@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
+from importlib.util import source_hash
 from typing import Any
 
 from pvasm import data
@@ -38,6 +40,23 @@ def load_kept(name: str, catalog: Catalog) -> Instance:
     return _made(kept, os.path.dirname(path), catalog)
 
 
+def take_over(instance: Instance) -> None:
+    """Gives an instance that extends one that travels with pvasm what was worked out of the templates taken over."""
+    shipped = (name for name in instance_names() if data.instance_file(name) in instance.files)
+    for base in [load_kept(name, instance.catalog) for name in shipped]:
+        constants = _kept_constants(instance)
+        if not all(constants.get(name) == kept for name, kept in _kept_constants(base).items()):
+            continue  # a constant of its own may stand in any of them
+        own = {
+            name: base.decisions[name]
+            for name, definition in instance.definitions.items()
+            if definition.template is not None
+            and name in base.decisions
+            and definition.template.is_same(base.definitions[name].template)
+        }
+        instance.decisions = {**own, **instance.decisions}
+
+
 # ------------------------------------------------------------------------------------------ keeping
 
 
@@ -48,7 +67,7 @@ def _kept(path: str, catalog: Catalog) -> dict[str, Any]:
     from pvasm.paravirt.instance_file import read_instance
 
     instance = read_instance(Path(path), catalog)
-    return {
+    kept = {
         "plain": [
             instance.name,
             instance.description,
@@ -58,7 +77,7 @@ def _kept(path: str, catalog: Catalog) -> dict[str, Any]:
             instance.machine_vector,
         ],
         "files": list(map(os.path.basename, instance.files)),
-        "constants": {name: [value, getattr(value, "text", None)] for name, value in instance.constants.items()},
+        "constants": _kept_constants(instance),
         "definitions": {
             name: [
                 None if definition.template is None else definition.template.kept(),
@@ -76,6 +95,14 @@ def _kept(path: str, catalog: Catalog) -> dict[str, Any]:
         ],
         "tables": {table: dict(members) for table, members in instance.tables.items()},
     }
+    code = [instance.defines, *(kept[key] for key in ("constants", "definitions", "blocks", "renames"))]
+    kept["code"] = source_hash(json.dumps(code, sort_keys=True).encode()).hex()
+    return kept
+
+
+def _kept_constants(instance: Instance) -> dict[str, Any]:
+    """The constants with how they are written."""
+    return {name: [value, getattr(value, "text", None)] for name, value in instance.constants.items()}
 
 
 def _kept_decision(instance: Instance, op: Op, definition: Definition) -> Any:
@@ -146,6 +173,7 @@ def _made(kept: Mapping[str, Any], folder: str, catalog: Catalog) -> Instance:
         },
         machine_vector=machine_vector,
         decisions=decisions,
+        code=kept["code"],
     )
 
 

@@ -156,6 +156,10 @@ class Template:
         value, line, column, is_block, file, path = kept
         return cls(Node(value, line, column, {}, is_block), os.path.join(folder, file), path, names)
 
+    def is_same(self, other: Template | None) -> bool:
+        """Whether another template is this one: of the same text, at the same place of the same file."""
+        return other is not None and self.kept() == other.kept()
+
     @property
     def source(self) -> str:
         """The template's text."""

@@ -380,7 +380,7 @@ def test_all_errors_come_at_once_in_order() -> None:
 def test_a_constant_that_the_source_defines_is_left_to_the_c_preprocessor() -> None:
     source = "#define PSR_DEFAULT_BITS 0\n\tSSM_PSR_IC_AND_DEFAULT_BITS_AND_SRLZ_I(r2, r3)\n"
     assert "ssm psr.ic | PSR_DEFAULT_BITS ;;" in expanded(source, NATIVE)
-    assert "sum PSR_DEFAULT_BITS ;;" in expanded(source, XEN)
+    assert "\tsum PSR_DEFAULT_BITS\n" in expanded(source, XEN)
     assert "ssm psr.ic | psr.ac ;;" in expanded(source.partition("\n")[2], NATIVE)
     assert "ssm psr.ic | psr.ac ;;" in expanded("#if 0\n" + source.replace("0\n", "0\n#endif\n"), NATIVE)
 
