@@ -106,7 +106,7 @@ def _advice(exposure: Exposure) -> str:
     if not exposure.uses:
         traps = ", and it traps" if exposure.sensitivity == "privileged" else ""
         if exposure.extension:
-            return f"; Linux has no op for it{traps}, the extension has {exposure.extension} (--extension)"
+            return f"; Linux has no op for it{traps} (the extension has {exposure.extension}: --extension)"
         return f"; the catalog has no op for it{traps}"
     use = exposure.uses[0]
     said = f": use {use.call}" if use.is_complete else f": the nearest op is {use.call}"
