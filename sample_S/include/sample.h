@@ -3,9 +3,12 @@
 #define SAMPLE_H
 
 /* One source, one symbol an instance: the build chooses the instance with a -D. */
-#ifdef __IA64_ASM_PARAVIRTUALIZED_XEN
+#if defined(__IA64_ASM_PARAVIRTUALIZED_XEN)
 # define INSTANCE_SYMBOL(name)	xen_##name
 # define ia64_ivt		xen_ivt
+#elif defined(__IA64_ASM_PARAVIRTUALIZED_TRAP)
+# define INSTANCE_SYMBOL(name)	trap_##name
+# define ia64_ivt		trap_ivt
 #else
 # define INSTANCE_SYMBOL(name)	ia64_native_##name
 #endif
@@ -17,14 +20,15 @@
 #define paravirt_fsyscall_table		INSTANCE_SYMBOL(fsyscall_table)
 
 /*
- * The frame marker of the interrupted code, once the frame is covered. Bare hardware has it in cr.ifs; a guest reads
- * what its hypervisor wrote to the shared page. No op stands for this one, so each says it in its own words.
+ * The frame marker of the interrupted code, once the frame is covered. Bare hardware has it in cr.ifs; a Xen guest reads
+ * what its hypervisor wrote to the shared page, for others that read traps. Linux has no op for this one, so each says it
+ * in its own words.
  */
-#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE
-# define READ_IFS(reg)	mov reg = cr.ifs
-#else
+#ifdef __IA64_ASM_PARAVIRTUALIZED_XEN
 # define SHARED_IFS	0xfffffffffff048b8
 # define READ_IFS(reg)	movl reg = SHARED_IFS;; ld8 reg = [reg]
+#else
+# define READ_IFS(reg)	mov reg = cr.ifs	/* pvasm: ignore[PV003] it may trap */
 #endif
 
 /* The kernel registers, by what they hold. */

@@ -102,7 +102,7 @@ INSTANCES = [
     ("name: mine\ndescription: d\nextends: native\nopps: {}\n", "opps", ":4:1: "),
     ("name: mine\ndescription: 5\nextends: native\n", "description", ":2:"),
     ("name: mine\ndescription: d\nextends: nobody\n", "nobody", ":3:"),
-    ("name: mine\ndescription: d\nextends: native\nops: {MOV_FROM_IFB: {template: x}}\n", "MOV_FROM_IFA", ":4:"),
+    ("name: mine\ndescription: d\nextends: native\nops: {MOV_FROM_IFFA: {template: x}}\n", "MOV_FROM_IFA", ":4:"),
     ("name: mine\ndescription: d\nextends: native\nops:\n  RFI:\n    template: '{{ oops'\n", "RFI", ":6:"),
     ("name: mine\ndescription: d\nextends: native\nops:\n  RFI:\n    template: '{{ oops }}'\n", "oops", ":6:"),
     ("name: mine\ndescription: d\nenvironment: xen\ndefines: X\n", "no definition", ":"),

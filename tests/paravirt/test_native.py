@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.instance import load_instance
-from tests.paravirt.assembler import assemble, in_cases, text_bytes
+from tests.paravirt.assembler import SERIALIZED, assemble, case_bytes, in_cases
 from tests.paravirt.cases import CATALOG, LINUX, OPS, all_cases
 
 NATIVE = load_instance("native")
+HVM = load_instance("hvm")
 
 # What each op stands for, written a second time, over the numbers of its arguments.
 INSTRUCTIONS = {
@@ -50,6 +52,31 @@ INSTRUCTIONS = {
     "COVER": "cover",
     "RFI": "rfi",
 }
+EXTENSION = {
+    "TTAG": "({0}) ttag {1} = {2}",
+    "FC": "({0}) fc {1}",
+    "FC_I": "({0}) fc.i {1}",
+    "MOV_FROM_CPUID": "({0}) mov {1} = cpuid[{2}]",
+    "MOV_FROM_PMD": "({0}) mov {1} = pmd[{2}]",
+    "MOV_FROM_EFLAG": "({0}) mov {1} = ar24",
+    "MOV_TO_EFLAG": "({0}) mov ar24 = {1}",
+    "PTC_GA": "({0}) ptc.ga {1}, {2}",
+    "ITR_D": "({0}) itr.d dtr[{1}] = {2}",
+    "MOV_FROM_RR": "({0}) mov {1} = rr[{2}]",
+    "MOV_TO_RR": "({0}) mov rr[{1}] = {2}",
+    "MOV_FROM_TPR": "({0}) mov {1} = cr66",
+    "MOV_TO_TPR": "({0}) mov cr66 = {1}",
+    "MOV_TO_EOI": "({0}) mov cr67 = {1}",
+    "MOV_FROM_ITM": "({0}) mov {1} = cr1",
+    "MOV_TO_ITM": "({0}) mov cr1 = {1}",
+    "MOV_FROM_RUC": "({0}) mov {1} = ar45",
+    "MOV_FROM_IFS": "({0}) mov {1} = cr23",
+    "MOV_FROM_IIPA": "({0}) mov {1} = cr22",
+    "MOV_FROM_DCR": "({0}) mov {1} = cr0",
+    "MOV_FROM_IVA": "({0}) mov {1} = cr2",
+    "MOV_FROM_PTA": "({0}) mov {1} = cr8",
+    "RSM_PSR_BE": "({0}) rsm 2",
+}
 KERNEL_REGISTERS = {
     "IO_BASE": 0,
     "TSSD": 1,
@@ -63,17 +90,29 @@ KERNEL_REGISTERS = {
 
 def test_the_catalog_has_every_op() -> None:
     assert {op.name for op in LINUX} == set(INSTRUCTIONS)
+    assert {op.name for op in OPS} == {*INSTRUCTIONS, *EXTENSION}
     assert CATALOG.kernel_registers == KERNEL_REGISTERS
 
 
-@pytest.mark.parametrize("op", LINUX, ids=lambda op: op.name)
-def test_assembles_to_the_bytes_of_the_instruction(op: Op, tmp_path: Path) -> None:
-    cases = list(all_cases(op, NATIVE))
-    expanded, _ = assemble(in_cases([NATIVE.lines(op, case) for case in cases]), tmp_path)
-    got = text_bytes(expanded)
-    words = [[str(KERNEL_REGISTERS.get(word, word)) for word in case] for case in cases]
-    written, _ = assemble(in_cases([[INSTRUCTIONS[op.name].format(*case)] for case in words]), tmp_path)
-    assert got == text_bytes(written)
+def plain_instruction(op: Op, case: Sequence[str]) -> list[str]:
+    """The instruction that an op with these arguments stands for."""
+    words = [str(KERNEL_REGISTERS.get(word, word)) for word in case]
+    return [{**INSTRUCTIONS, **EXTENSION}[op.name].format(*words)]
+
+
+def test_assembles_to_the_bytes_of_the_instruction(tmp_path: Path) -> None:
+    cases = [(op, case) for op in OPS for case in all_cases(op, NATIVE)]
+    expanded, _ = assemble(in_cases((NATIVE.lines(op, case) for op, case in cases), SERIALIZED), tmp_path)
+    got = case_bytes(expanded)
+    written, _ = assemble(in_cases((plain_instruction(op, case) for op, case in cases), SERIALIZED), tmp_path)
+    wrong = [case for case, ours, theirs in zip(cases, got, case_bytes(written), strict=True) if ours != theirs]
+    assert not wrong
+
+
+def test_full_virtualization_has_the_same_ops() -> None:
+    for op in OPS:
+        assert list(all_cases(op, HVM)) == list(all_cases(op, NATIVE))
+        assert all(HVM.lines(op, case) == NATIVE.lines(op, case) for case in all_cases(op, HVM))
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)

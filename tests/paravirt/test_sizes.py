@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pvasm.paravirt.instance import load_instance
-from tests.paravirt.assembler import SERIALIZED, Size, assemble, in_cases, sizes
+from tests.paravirt.assembler import Size, assemble, in_cases, sizes
 from tests.paravirt.cases import CATALOG, LINUX, OPS, plain
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "instances.md"
@@ -57,10 +57,10 @@ IN_PLACE = {
 DOES_MORE = {"SSM_PSR_IC_AND_DEFAULT_BITS_AND_SRLZ_I": Size(5, 2, 2)}
 EXTENSION = [op for op in OPS if op.extension]
 EXTENSION_IN_PLACE = {
-    **dict.fromkeys(("FC", "FC_I", "MOV_TO_EFLAG", "MOV_TO_TPR", "MOV_TO_EOI"), ["p6", "r8", "r20"]),
-    **dict.fromkeys(("MOV_FROM_CPUID", "MOV_FROM_PMD"), ["p6", "r8", "r8", "r20"]),
+    **{name: ["p6", "r8", "r20"] for name in ("FC", "FC_I", "MOV_TO_EFLAG", "MOV_TO_TPR", "MOV_TO_EOI")},
+    **{name: ["p6", "r8", "r8", "r20"] for name in ("MOV_FROM_CPUID", "MOV_FROM_PMD")},
     "MOV_FROM_EFLAG": ["p6", "r8", "r20"],
-    **dict.fromkeys(("PTC_GA", "ITR_D", "MOV_TO_RR"), ["p6", "r8", "r9", "r20", "r21"]),
+    **{name: ["p6", "r8", "r9", "r20", "r21"] for name in ("PTC_GA", "ITR_D", "MOV_TO_RR")},
 }
 
 
@@ -71,7 +71,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], Siz
     cases |= {(name, True): arguments for name, (arguments, _) in IN_PLACE.items()}
     cases |= {(name, True): arguments for name, arguments in EXTENSION_IN_PLACE.items()}
     lines = [XEN.lines(CATALOG.ops[name], arguments) for (name, _), arguments in cases.items()]
-    output, messages = assemble(in_cases(lines, SERIALIZED), tmp_path_factory.mktemp("sizes"))
+    output, messages = assemble(in_cases(lines), tmp_path_factory.mktemp("sizes"))
     assert messages == ""
     return dict(zip(cases, sizes(output), strict=True))
 
@@ -96,8 +96,9 @@ def test_the_tables_are_those_of_the_document(ours: dict[tuple[str, bool], Size]
 
     theirs = {(name, False): size for name, size in THEIRS.items()}
     theirs |= {(name, True): size for name, (_, size) in IN_PLACE.items()}
-    due = [f"| {op.name} | {cell(op.name, theirs)} | {cell(op.name, ours)} |" for op in LINUX]
-    due += [f"| {op.name} | {cell(op.name, ours)} |" for op in EXTENSION]
-    rows = [line.rstrip() for line in DOCUMENT.read_text().splitlines() if ROW.match(line)]
-    written = [row if row.count("|") == len("||||") else "|".join(row.split("|")[:3]) + "|" for row in rows]
-    assert written == due, "the tables are:\n" + "\n".join(due)
+    due = [f"| {op.name} | {cell(op.name, ours)} |" for op in EXTENSION]
+    due += [f"| {op.name} | {cell(op.name, theirs)} | {cell(op.name, ours)} |" for op in LINUX]
+    rows = [line for line in DOCUMENT.read_text().splitlines() if ROW.match(line)]
+    assert len(rows) == len(due)
+    # The rows of the extension have more cells: what it is made of, which is for people.
+    assert [row[: len(text)] for row, text in zip(rows, due, strict=True)] == due, "\n".join(due)

@@ -1,8 +1,8 @@
-"""A Xen guest in miniature: runs the instructions that the xen instance uses, one after the other.
+"""A guest in miniature: runs the instructions that the xen and trap instances use, one after the other.
 
 Just enough of the machine to see what an expansion does: general registers with NaT bits, predicates, ar.unat, the
-shared page, and what a hyperprivop does to r8. Each run checks that no group reads or writes a register that it has
-written before.
+shared page, what a hypervisor's call does to r8, and what it answers where an instruction faults. Each run checks that
+no group reads or writes a register that it has written before.
 """
 
 from __future__ import annotations
@@ -20,13 +20,18 @@ _LINE = re.compile(r"(?:\((?P<qp>p\d+)\)\s*)?(?P<mnemonic>[a-z][\w.]*)\s*(?P<ope
 
 @dataclass
 class Guest:
-    """The guest's state. `results` are what hyperprivops leave in r8, `calls` their numbers, with r8 and r9 then."""
+    """The guest's state.
+
+    `results` are what calls leave in r8, `calls` their numbers, with r8 and r9 then; `special` are the registers other
+    than general ones that a plain `mov` reads.
+    """
 
     registers: dict[str, int] = field(default_factory=dict)
     nats: set[str] = field(default_factory=set)
     predicates: dict[str, bool] = field(default_factory=dict)
     unat: int = 0
     itc: int = 1000
+    special: dict[str, int] = field(default_factory=dict)
     memory: dict[int, int] = field(default_factory=dict)  # a byte an address
     results: dict[int, int] = field(default_factory=dict)
     calls: list[tuple[int, int, int]] = field(default_factory=list)
@@ -39,6 +44,10 @@ class Guest:
     def store(self, address: int, value: int, size: int) -> None:
         for i, byte in enumerate((value & MASK).to_bytes(8, "little")[:size]):
             self.memory[address + i] = byte
+
+    def read(self, name: str) -> int:
+        """The value of a general register."""
+        return 0 if name == "r0" else self.registers[name]
 
     def run(self, lines: Iterable[str]) -> Guest:
         for line in lines:
@@ -83,10 +92,9 @@ class Guest:
 
     def _compare(self, mnemonic: str, out: list[str], given: list[str], holds: bool) -> None:
         left, right = (self._read(word) for word in given)
-        truth = {"geu": left >= right, "ne": left != right}[mnemonic.split(".")[1]]
-        assert mnemonic.endswith(".unc")
+        truth = {"geu": left >= right, "eq": left == right, "ne": left != right}[mnemonic.split(".")[1]]
         for name, value in zip(out, (truth, not truth), strict=True):
-            if name != "p0":
+            if name != "p0" and (holds or mnemonic.endswith(".unc")):
                 self.predicates[name] = holds and value
                 self.written.add(name)
 
@@ -101,10 +109,13 @@ class Guest:
                 self._write(out[0], self.unat)
             case ["mov"] if given == ["ar.itc"]:
                 self._write(out[0], self.itc)
-            case ["mov"]:
+            case ["mov"] if given[0] in self.special:
+                self._write(out[0], self.special[given[0]])
+            case ["mov" | "movl"]:
                 self._write(out[0], self._read(given[0]), nat=given[0] in self.nats)
-            case ["add" | "adds"]:
-                self._write(out[0], self._read(given[0]) + self._read(given[1]))
+            case ["add" | "adds" | "sub" | "shl" | "shr" | "shladd" | "shrp" | "extr" | "dep", *_]:
+                result = _computed(".".join(mnemonic), [self._read(word) for word in given])
+                self._write(out[0], result, nat=any(word in self.nats for word in given))
             case ["break"]:
                 # Interruptions are precise: what the group did so far has happened.
                 number = int(given[0], 0)
@@ -116,7 +127,7 @@ class Guest:
             case ["srlz", _]:
                 pass
             case [load, *rest] if load.startswith("ld"):
-                address = self._read(given[0].strip("[]"))
+                address = self._consume(given[0].strip("[]"))
                 nat = False
                 if rest == ["fill"]:
                     assert "ar.unat" not in self.written
@@ -124,7 +135,7 @@ class Guest:
                 self._write(out[0], self.load(address, BYTES[load[2]]), nat=nat)
                 self._increment(given[0], given[1:])
             case [store, *rest] if store.startswith("st"):
-                address, source = self._read(out[0].strip("[]")), given[0]
+                address, source = self._consume(out[0].strip("[]")), given[0]
                 if rest == ["spill"]:
                     bit = 1 << (address >> 3 & 63)
                     self.unat = self.unat | bit if source in self.nats else self.unat & ~bit
@@ -136,6 +147,10 @@ class Guest:
             case _:
                 raise AssertionError(mnemonic)
 
+    def _consume(self, name: str) -> int:
+        assert name not in self.nats, "a NaT is consumed"
+        return self._read(name)
+
     def _result(self, number: int) -> None:
         self.registers["r8"] = self.results[number]
 
@@ -143,3 +158,26 @@ class Guest:
         if increment:
             name = address.strip("[]")
             self._write(name, self._read(name) + int(increment[0], 0))
+
+
+def _computed(mnemonic: str, given: list[int]) -> int:
+    """What an instruction makes of its inputs (SDM vol. 3), before it is cut to 64 bits."""
+    match mnemonic, given:
+        case "add" | "adds", [left, right]:
+            return left + right
+        case "sub", [left, right]:
+            return left - right
+        case "shl", [value, count]:
+            return value << count if count < 64 else 0
+        case "shr.u", [value, count]:
+            return value >> count
+        case "shladd", [value, count, more]:
+            return (value << count) + more
+        case "shrp", [high, low, count]:
+            return (high << 64 | low) >> count
+        case "extr.u", [value, position, length]:
+            return value >> position & (1 << length) - 1
+        case "dep", [part, value, position, length]:
+            mask = (1 << length) - 1
+            return value & ~(mask << position) | (part & mask) << position
+    raise AssertionError(mnemonic)
