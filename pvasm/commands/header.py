@@ -1,0 +1,50 @@
+"""`pvasm header`: writes an instance as a header, for builds with the C preprocessor and the assembler alone."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from pvasm.commands.shared import write
+
+if TYPE_CHECKING:
+    from pvasm.commands.shared import Commands
+
+
+def add(commands: Commands) -> None:
+    """Adds the command and its options."""
+    command = commands.add_parser(
+        "header",
+        allow_abbrev=False,
+        help="write a header with the macros of an instance",
+        description="Write a header with an instance's ops as macros of the C preprocessor and GNU as. Without an "
+        "instance, a header for sources that are expanded after the C preprocessor: the names of ops pass through it.",
+    )
+    command.add_argument("-i", "--instance", metavar="NAME", help="an instance's name, or an instance file")
+    command.add_argument("-o", dest="output", metavar="FILE", help="write to FILE [standard output]")
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pvasm.files import write_atomically
+    from pvasm.text import encode
+
+    text = _text(options.instance)
+    if options.output in (None, "-"):
+        write(text)
+    else:
+        write_atomically(options.output, encode(text))
+    return 0
+
+
+def _text(name: str | None) -> str:
+    from pvasm.header.write import instance_header, undefining_header
+    from pvasm.paravirt.catalog import load_catalog
+    from pvasm.paravirt.environments import instance_names
+    from pvasm.paravirt.instance import load_instance
+
+    if name is not None:
+        return instance_header(load_instance(name))
+    return undefining_header(
+        load_catalog(), (old for instance in map(load_instance, instance_names()) for old in instance.renames)
+    )

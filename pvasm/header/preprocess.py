@@ -1,0 +1,243 @@
+"""The C preprocessor's macros, expanded in pieces of text: what `#define`s of a header make of an op.
+
+There are no conditionals here: whoever reads the header knows which `#define`s count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from pvasm.errors import PvasmError
+from pvasm.syntax import tree
+from pvasm.syntax.document import Place
+from pvasm.syntax.parser import parse_expression
+
+_TOKEN = re.compile(
+    r"""(?P<blank>\s+) | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*') | (?P<number>\.?\d[\w.]*)
+      | (?P<name>[A-Za-z_$][\w$]*) | (?P<hashes>\#\#?) | (?P<other>(?s:.))""",
+    re.VERBOSE,
+)
+_SUFFIX = re.compile(r"(?<=[0-9a-fA-F])[uUlL]+\b")
+_ONES: Final = (1 << 64) - 1
+_MOST_STEPS: Final = 5_000
+_MOST_CHARACTERS: Final = 256 << 10
+
+
+class CppMacro(NamedTuple):
+    """A macro: its parameters (None for one without parentheses), its body, and the places that define it.
+
+    `is_ambiguous` where there are several definitions that differ, any of which may count.
+    """
+
+    name: str
+    parameters: tuple[str, ...] | None
+    body: str
+    place: Place
+    is_ambiguous: bool = False
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    is_done: bool = False  # the name of a macro whose expansion it comes from: it stays
+
+
+def _tokens(text: str) -> list[_Token]:
+    return [_Token(found.lastgroup or "", found[0]) for found in _TOKEN.finditer(text)]
+
+
+def _text(tokens: Sequence[_Token]) -> str:
+    return "".join(token.text for token in tokens)
+
+
+class Preprocessor:
+    """Expands macros. `stands_for` tells what stands for a name that is to be left in the text: None for any other."""
+
+    def __init__(self, macros: Mapping[str, CppMacro], stands_for: Callable[[str], str | None]) -> None:
+        self.macros = macros
+        self._stands_for = stands_for
+        self._steps = 0
+        self._numbers: dict[str, int | None] = {}
+
+    def expand(self, text: str, place: Place) -> str:
+        """The text with its macros expanded.
+
+        Raises PvasmError, with the place of the text or of the macro, for an invocation that does not close, has the
+        wrong number of arguments, or does not come to an end.
+        """
+        self._steps = 0
+        return _text(self._expanded(_tokens(text), place, keeps_constants=True))
+
+    def number(self, name: str) -> int | None:
+        """The number that a macro without parameters stands for; None for any other name."""
+        if name not in self._numbers:
+            self._numbers[name] = None  # for one that is defined by itself
+            macro = self.macros.get(name)
+            if macro is not None and macro.parameters is None and not macro.is_ambiguous:
+                text = _text(self._expanded(_tokens(macro.body), macro.place, keeps_constants=False))
+                self._numbers[name] = value_of(text)
+        return self._numbers[name]
+
+    def _expanded(self, tokens: Sequence[_Token], place: Place, *, keeps_constants: bool) -> list[_Token]:
+        pending = list(reversed(tokens))
+        done: list[_Token] = []
+        size = 0
+        while pending:
+            token = pending.pop()
+            size += len(token.text)
+            if size > _MOST_CHARACTERS or len(pending) > _MOST_CHARACTERS:
+                raise PvasmError("the macros expand to too much", *place)
+            if token.kind != "name" or token.is_done:
+                done.append(token)
+                continue
+            kept = self._stands_for(token.text) if keeps_constants else None
+            macro = self.macros.get(token.text)
+            if kept is not None:
+                done.append(_Token("name", kept, True))
+            elif macro is None:
+                done.append(token)
+            elif macro.parameters is None:
+                pending += reversed(self._body(macro, {}, {}, place))
+            elif (given := self._arguments(pending, macro, place)) is None:
+                done.append(token)
+            else:
+                bound = _bound(macro, given, place)
+                full = {
+                    name: self._expanded(value, place, keeps_constants=keeps_constants) for name, value in bound.items()
+                }
+                pending += reversed(self._body(macro, bound, full, place))
+        return done
+
+    def _arguments(self, pending: list[_Token], macro: CppMacro, place: Place) -> list[list[_Token]] | None:
+        """The arguments that follow a macro's name, taken away from `pending`; None if none do."""
+        at = len(pending) - 1
+        while at >= 0 and pending[at].kind == "blank":
+            at -= 1
+        if at < 0 or pending[at].text != "(":
+            return None
+        depth = 0
+        given: list[list[_Token]] = [[]]
+        while at >= 0:
+            token = pending[at]
+            at -= 1
+            depth += (token.text == "(") - (token.text == ")")
+            if depth == 0:
+                del pending[at + 1 :]
+                return given
+            if token.text == "," and depth == 1:
+                given.append([])
+            elif not (token.text == "(" and depth == 1 and given == [[]]):
+                given[-1].append(token)
+        raise PvasmError(f"the arguments of {macro.name} are not closed: `)' is due", *place)
+
+    def _body(
+        self,
+        macro: CppMacro,
+        raw: Mapping[str, Sequence[_Token]],
+        full: Mapping[str, Sequence[_Token]],
+        place: Place,
+    ) -> list[_Token]:
+        """A macro's body with its arguments: as they are beside `##` and after `#`, expanded elsewhere."""
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise PvasmError("the macros do not come to an end", *place)
+        if macro.is_ambiguous:
+            message = f"{macro.name} is defined in several ways; say which holds, with -D for the condition around it"
+            raise PvasmError(message, *macro.place)
+        body = [token for token in _tokens(macro.body) if token.kind != "blank" or token.text]
+        made: list[_Token] = []
+        at = 0
+        while at < len(body):
+            token = body[at]
+            following = next((index for index in range(at + 1, len(body)) if body[index].kind != "blank"), len(body))
+            after = body[following].text if following < len(body) else ""
+            if token.text == "##" and made and following < len(body):
+                while made and made[-1].kind == "blank":
+                    made.pop()
+                right = list(raw.get(after, [body[following]])) if body[following].kind == "name" else [body[following]]
+                joined = (made.pop().text if made else "") + (right[0].text if right else "")
+                made += [*_tokens(joined), *right[1:]]
+                at = following + 1
+            elif token.text == "#" and macro.parameters is not None and after in raw:
+                text = _text(raw[after]).strip()
+                made.append(_Token("string", '"' + re.sub(r'(?<!\\)"', r"\"", " ".join(text.split())) + '"'))
+                at = following + 1
+            else:
+                is_pasted = after == "##"
+                given = (raw if is_pasted else full).get(token.text) if token.kind == "name" else None
+                if given is not None:
+                    made += given
+                else:
+                    made.append(token._replace(is_done=token.text == macro.name))
+                at += 1
+        return [_Token("blank", " "), *made, _Token("blank", " ")] if macro.parameters is not None else made
+
+
+def _bound(macro: CppMacro, given: list[list[_Token]], place: Place) -> dict[str, list[_Token]]:
+    """What an invocation gives the parameters of a macro."""
+    parameters = macro.parameters or ()
+    values = [_stripped(value) for value in given]
+    if not parameters and values == [[]]:
+        return {}
+    if parameters and parameters[-1].endswith("..."):
+        fixed = len(parameters) - 1
+        rest: list[_Token] = []
+        for index, value in enumerate(values[fixed:]):
+            rest += [*([_Token("other", ","), _Token("blank", " ")] if index else []), *value]
+        name = parameters[-1].removesuffix("...").strip() or "__VA_ARGS__"
+        if len(values) >= fixed:
+            return {**dict(zip(parameters[:fixed], values, strict=False)), name: rest}
+    elif len(values) == len(parameters):
+        return dict(zip(parameters, values, strict=True))
+    number = f"{len(parameters)} argument{'s' * (len(parameters) != 1)}"
+    raise PvasmError(f"{macro.name} takes {number}, and is given {len(values)}", *place)
+
+
+def _stripped(tokens: list[_Token]) -> list[_Token]:
+    """Tokens without blanks around them."""
+    start, end = 0, len(tokens)
+    while start < end and tokens[start].kind == "blank":
+        start += 1
+    while end > start and tokens[end - 1].kind == "blank":
+        end -= 1
+    return tokens[start:end]
+
+
+def value_of(text: str) -> int | None:
+    """The number that an expression of numbers is, as GNU as has it in 64 bits; None for anything else."""
+    expression = parse_expression(_SUFFIX.sub("", text.strip()))
+    value = None if expression is None else _value(expression)
+    if value is None:
+        return None
+    return value - (1 << 64) if value - (1 << 64) >= -(1 << 31) else value
+
+
+def _value(node: tree.Expression) -> int | None:
+    match node:
+        case tree.Number(value=value):
+            return None if value is None else value & _ONES
+        case tree.Unary(operator=operator, operand=operand):
+            value = _value(operand)
+            signs: dict[str, Callable[[int], int]] = {"-": lambda a: -a, "+": lambda a: a, "~": lambda a: ~a}
+            return None if value is None or operator not in signs else signs[operator](value) & _ONES
+        case tree.Binary(operator=operator, left=left, right=right):
+            a, b = _value(left), _value(right)
+            work = _ARITHMETIC.get(operator)
+            if a is None or b is None or work is None or (operator in ("<<", ">>") and b > 63):
+                return None
+            return work(a, b) & _ONES
+    return None
+
+
+_ARITHMETIC: Final[Mapping[str, Callable[[int, int], int]]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "<<": lambda a, b: a << b,
+    ">>": lambda a, b: a >> b,
+    "|": lambda a, b: a | b,
+    "&": lambda a, b: a & b,
+    "^": lambda a, b: a ^ b,
+}
