@@ -10,14 +10,15 @@ from typing import Final, NamedTuple
 from pvasm.errors import PvasmError
 from pvasm.header.interpret import Interpreter
 from pvasm.header.read import HeaderMacros, read_macros
-from pvasm.header.ways import Question, Way, equal_to
 from pvasm.header.write import DEFINES, ENVIRONMENT, INSTANCE
 from pvasm.ia64.mnemonics import is_mnemonic
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.environments import ALL, instance_names, is_instance_name
 from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.ways import Question, Way, equal_to
 
+_Way = Way[tuple[str, ...] | None]  # what it refuses has no lines
 _SYMBOL = re.compile(r"[A-Za-z_]\w*")
 _BLANKS = re.compile(r"\s+")
 _PLAIN_SCALAR = re.compile(r"[A-Za-z(;][^:#'\"\n]*[^:#'\"\n\s]|[A-Za-z]")
@@ -188,13 +189,13 @@ def _blocks(
 # ------------------------------------------------------------------------------------------------ ops
 
 
-def _entry(op: Op, ways: Sequence[Way], macros: HeaderMacros) -> _Entry:
+def _entry(op: Op, ways: Sequence[_Way], macros: HeaderMacros) -> _Entry:
     """What is to be said of an op. Raises PvasmError where it refuses arguments in a way that cannot be said."""
     apart: list[tuple[str, str]] = []
     not_among: dict[str, list[str]] = {}
     order = [parameter.name for parameter in op.parameters]
     for way in ways:
-        if way.lines is not None:
+        if way.result is not None:
             continue
         pair, register = _reason(way, order)
         if pair is not None:
@@ -204,10 +205,10 @@ def _entry(op: Op, ways: Sequence[Way], macros: HeaderMacros) -> _Entry:
         else:
             message = f"{op.name} refuses arguments (.error): because two of them are the same, or one is a certain"
             raise PvasmError(f"{message} register, is understood", *macros.cpp[op.name].place)
-    return _Entry(apart, not_among, _pieces([way for way in ways if way.lines is not None], 0))
+    return _Entry(apart, not_among, _pieces([way for way in ways if way.result is not None], 0))
 
 
-def _reason(way: Way, order: Sequence[str]) -> tuple[tuple[str, str] | None, tuple[str, str] | None]:
+def _reason(way: _Way, order: Sequence[str]) -> tuple[tuple[str, str] | None, tuple[str, str] | None]:
     """Two parameters that are the same where a macro refuses its arguments; or one, and the register that it is."""
     asked = dict.fromkeys(word for question, answer in way.answers if answer for word in question)
     for name in reversed(asked):
@@ -220,13 +221,13 @@ def _reason(way: Way, order: Sequence[str]) -> tuple[tuple[str, str] | None, tup
     return None, None
 
 
-def _pieces(ways: Sequence[Way], depth: int) -> tuple[_Piece, ...]:
+def _pieces(ways: Sequence[_Way], depth: int) -> tuple[_Piece, ...]:
     """The template of ways that have their first answers, `depth` of them, in common."""
     if not ways:
         return ()
     deeper = [way for way in ways if len(way.answers) > depth]
     if not deeper:
-        return tuple(ways[0].lines or ())
+        return tuple(ways[0].result or ())
     question = deeper[0].answers[depth][0]
     yes = _pieces([way for way in ways if way.answers[depth][1]], depth + 1)
     no = _pieces([way for way in ways if not way.answers[depth][1]], depth + 1)

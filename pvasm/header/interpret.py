@@ -13,17 +13,18 @@ from typing import Final, NamedTuple
 from pvasm.errors import PvasmError
 from pvasm.header.preprocess import Preprocessor
 from pvasm.header.read import GasMacro, HeaderMacros
-from pvasm.header.ways import MOST_WAYS, Answers, TooManyWaysError, Way, every_way
 from pvasm.header.write import CHECKS
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.arguments import Kind, operand
 from pvasm.paravirt.catalog import Catalog, Op
+from pvasm.paravirt.ways import MOST_WAYS, Answers, TooManyWaysError, Way, every_way
 from pvasm.syntax import tree
 from pvasm.syntax.document import Place, read_document
 from pvasm.syntax.macros import bind, substitute
 from pvasm.syntax.parser import parse_condition
 
 _ARGUMENT, _NUMBER, _CONSTANT = "__pvasm_argument_", "__pvasm_number_", "__pvasm_constant_"
+_Way = Way[tuple[str, ...] | None]  # what it refuses has no lines
 _END = "__"
 _HOLE = re.compile(rf"({_ARGUMENT}|{_NUMBER}|{_CONSTANT})(\w+?){_END}(?!\w)")
 _PASTED = re.compile(rf"(?<!\w)(?P<prefix>[A-Za-z_]\w*?){_ARGUMENT}(?P<name>\w+?){_END}(?!\w)")
@@ -95,7 +96,7 @@ class Interpreter:
 
     # ------------------------------------------------------------------------------------------- ops
 
-    def ways(self, op: Op) -> list[Way]:
+    def ways(self, op: Op) -> list[_Way]:
         """What the header makes of an op, every way.
 
         Raises PvasmError, with the place in the header, for what cannot be understood.

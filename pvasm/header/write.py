@@ -19,10 +19,11 @@ from typing import Final, NamedTuple
 from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import Kind, RegisterNotKnownError
 from pvasm.paravirt.catalog import Block, Catalog, Op
-from pvasm.paravirt.decisions import MOST_ENDS, Choice, Decision, Lines, Question, decide, ends
+from pvasm.paravirt.decisions import MOST_ENDS, Choice, Decision, Lines, decide, ends
 from pvasm.paravirt.expansion import flaw
 from pvasm.paravirt.instance import Definition, Instance
 from pvasm.paravirt.template import Template
+from pvasm.paravirt.ways import Question
 from pvasm.paravirt.yaml_nodes import Node
 
 # The `.macro`s of a header that are not about one op: what calls another, and what checks the kinds of arguments.

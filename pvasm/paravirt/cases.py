@@ -11,10 +11,11 @@ from msgspec import Struct
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.choices import plain_choice
-from pvasm.paravirt.decisions import Lines, Question, decide, ends
+from pvasm.paravirt.decisions import Lines, decide, ends
 from pvasm.paravirt.instance import Definition, Instance
 from pvasm.paravirt.measure import Size, measure
 from pvasm.paravirt.template import Template
+from pvasm.paravirt.ways import Question
 from pvasm.paravirt.yaml_nodes import Node
 
 Condition = tuple[Question, ...]

@@ -15,19 +15,12 @@ from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import TemplateArgument, operand
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.template import Template
+from pvasm.paravirt.ways import Answers, Question, TooManyWaysError, Way, every_way
 
 MOST_ENDS: Final = 256
-_MOST_QUESTIONS: Final = 20_000  # that a template asks, all renderings together
 
 _OPEN, _CLOSE = "\x01", "\x02"  # no text can hold them itself
 _HOLE = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
-
-
-class Question(NamedTuple):
-    """Whether a parameter is the same register as `other`: another parameter, or a register by its name."""
-
-    parameter: str
-    other: str
 
 
 class Lines(NamedTuple):
@@ -70,39 +63,27 @@ def decide(template: Template, op: Op, catalog: Catalog, constants: Mapping[str,
     or asks more than it takes to tell a few registers apart. Raises PvasmError for a template that cannot be compiled.
     """
     template.compile()
-    answered: list[tuple[Question, bool]] = []
-    left = _MOST_QUESTIONS
-    found: list[tuple[list[tuple[Question, bool]], Lines]] = []
-    while True:
-        asked = _Asked(answered, left)
+
+    def render(answers: Answers) -> tuple[str, ...]:
         values: dict[str, Any] = {name: _Hole(name) for name in catalog.constants}
         values.update(constants)
-        values.update((parameter.name, _Argument(parameter.name, asked)) for parameter in op.parameters)
-        try:
-            lines = template.render(values)
-        except (PvasmError, _UnsuitableError):
-            return None
-        left = asked.left
-        found.append((list(asked.answers), Lines(lines)))
-        answered = asked.answers
-        while answered and not answered[-1][1]:
-            answered.pop()
-        if not answered:
-            return _tree(found, 0)
-        if len(found) >= MOST_ENDS:
-            return None
-        answered[-1] = (answered[-1][0], False)
+        values.update((parameter.name, _Argument(parameter.name, answers)) for parameter in op.parameters)
+        return template.render(values)
+
+    try:
+        return _tree(every_way(render, MOST_ENDS), 0)
+    except (PvasmError, _UnsuitableError, TooManyWaysError):
+        return None
 
 
-def _tree(found: Sequence[tuple[list[tuple[Question, bool]], Lines]], depth: int) -> Decision:
+def _tree(ways: Sequence[Way[tuple[str, ...]]], depth: int) -> Decision:
     """The tree of ways that have their first answers, `depth` of them, in common."""
-    answers, lines = found[0]
+    answers, lines = ways[0]
     if len(answers) == depth:
-        return lines
-    question = answers[depth][0]
-    yes = [way for way in found if way[0][depth][1]]
-    no = [way for way in found if not way[0][depth][1]]
-    return Choice(question, _tree(yes, depth + 1), _tree(no, depth + 1))
+        return Lines(lines)
+    yes = [way for way in ways if way.answers[depth][1]]
+    no = [way for way in ways if not way.answers[depth][1]]
+    return Choice(answers[depth][0], _tree(yes, depth + 1), _tree(no, depth + 1))
 
 
 class _UnsuitableError(Exception):
@@ -128,65 +109,16 @@ class _Hole(str):
         raise _UnsuitableError
 
 
-class _Asked:
-    """Answers questions, of which there may be `left`: as it is told, then as follows from that, then `yes`."""
-
-    def __init__(self, told: Sequence[tuple[Question, bool]], left: int) -> None:
-        self.told = dict(told)
-        self.left = left
-        self.answers: list[tuple[Question, bool]] = []
-
-    def answer(self, question: Question) -> bool:
-        self.left -= 1
-        if self.left < 0:
-            raise _UnsuitableError
-        implied = self._implied(question)
-        if implied is not None:
-            return implied
-        said = self.told.get(question, True)
-        self.answers.append((question, said))
-        return said
-
-    def _implied(self, question: Question) -> bool | None:
-        """What earlier answers say of a question, if they do."""
-        same = self._same_as(question.parameter)
-        other = self._same_as(question.other)
-        if question.other in same:
-            return True
-        if any(_is_register(left) and _is_register(right) for left in same for right in other):
-            return False  # two registers of different names
-        for (parameter, asked), said in self.answers:
-            if not said and ((parameter in same and asked in other) or (parameter in other and asked in same)):
-                return False
-        return None
-
-    def _same_as(self, name: str) -> set[str]:
-        """What is known to be the same register as a parameter or register."""
-        same = {name}
-        grew = True
-        while grew:
-            grew = False
-            for (parameter, other), said in self.answers:
-                if said and (parameter in same) is not (other in same):
-                    same |= {parameter, other}
-                    grew = True
-        return same
-
-
-def _is_register(name: str) -> bool:
-    return name.startswith("%")
-
-
 class _Argument(TemplateArgument):
     """An argument that is not known: it prints as a hole, and its comparisons are questions."""
 
-    __slots__ = ("_asked", "_name")
+    __slots__ = ("_answers", "_name")
     __hash__ = None
 
-    def __init__(self, name: str, asked: _Asked) -> None:
+    def __init__(self, name: str, answers: Answers) -> None:
         super().__init__(operand(name), {})
         self._name = name
-        self._asked = asked
+        self._answers = answers
 
     def __str__(self) -> str:
         return f"{_OPEN}{self._name}{_CLOSE}"
@@ -195,13 +127,13 @@ class _Argument(TemplateArgument):
         if isinstance(other, _Argument):
             if other._name == self._name:
                 return True
-            return self._asked.answer(Question(*sorted((self._name, other._name))))
+            return self._answers.same(*sorted((self._name, other._name)))
         if not isinstance(other, str):
             return False
         register = operand(other).register
         if register is None:
             raise _UnsuitableError
-        return self._asked.answer(Question(self._name, f"%{register}"))
+        return self._answers.same(self._name, f"%{register}")
 
     @property
     def number(self) -> Any:
