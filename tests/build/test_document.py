@@ -13,7 +13,7 @@ from tests.oracle import require_tool
 SECTIONS = document()
 EXAMPLES = "The examples"
 # Kbuild's makefile is run by test_kbuild.py.
-RUN_HERE = ("One run", "GNU make", "Ninja", "CMake")
+RUN_HERE = ("One run", "GNU make", "Ninja", "CMake", "As a header")
 
 
 @pytest.mark.parametrize("title", RUN_HERE)
