@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,9 +138,6 @@ class Bench:
         """
         files = [self._with_ops(name) for name in EXPANDED]
         folder = self.scratch / "variants"
-        # As it is where pvasm is installed: with the bytecode that Python keeps.
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        environment["PYTHONPYCACHEPREFIX"] = str(self.scratch / "bytecode")
         beside = [f"-iquote{file.raw.parent}" for file in self.corpus.files if file.name == EXPANDED[0]]
         names = instance_names()
         text = str(self.scratch / "text.s")
@@ -156,7 +153,7 @@ class Bench:
         turns = []
         for _ in range(1 + self.runs):
             shutil.rmtree(folder, ignore_errors=True)
-            turns.append([seconds_of_all(commands, environment) for commands in ways.values()])
+            turns.append([seconds_of_all(commands) for commands in ways.values()])
         medians = (statistics.median(column) for column in zip(*turns[1:], strict=True))
         return sum(file.read_bytes().count(b"\n") for file in files), dict(zip(ways, medians, strict=True))
 
@@ -205,11 +202,11 @@ def pvasm() -> str:
     return str(Path(sys.executable).parent / "pvasm")
 
 
-def seconds_of_all(commands: Iterable[list[str]], environment: Mapping[str, str]) -> float:
+def seconds_of_all(commands: Iterable[list[str]]) -> float:
     """Wall time of some commands, one after the other; all must go well."""
     start = time.perf_counter()
     for command in commands:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             sys.exit(f"bench: {command[0]} ended with status {done.returncode}\n{done.stderr}")
     return time.perf_counter() - start
@@ -295,6 +292,9 @@ def main() -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     scratch = Path(tempfile.mkdtemp(prefix="pvasm-bench-"))
+    # As it is where pvasm is installed: with the bytecode that Python keeps.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(scratch / "bytecode")
     try:
         print(report(Bench(ready, scratch, runs)))
     finally:

@@ -115,8 +115,8 @@ class Subject(Struct, dict=True):
     @cached_property
     def names_an_op(self) -> bool:
         """Whether the name of an op stands anywhere in the text."""
-        text = self.document.text
-        return any(name in text for name in self.catalog.ops)
+        ops = self.catalog.ops
+        return any(word[0] in ops for word in _OP_NAME.finditer(self.document.text))
 
     @cached_property
     def invocations(self) -> Invocations:
@@ -198,6 +198,7 @@ class Subject(Struct, dict=True):
         return find_exposures(self)
 
 
+_OP_NAME = re.compile(r"\b[A-Z][A-Z0-9_]++\b")
 _BROKEN_WORD = re.compile(r"\w\\[ \t\r]*\n\w")
 
 # By the catalogs that they are made of, which they hold.
