@@ -29,6 +29,11 @@ pvasm-src := $(patsubst ./%,%,$(addsuffix /,$(src)))
 
 pvasm-name = $(basename $(notdir $(1)))
 
+pvasm-names := $(foreach instance,$(PVASM_INSTANCES),$(call pvasm-name,$(instance)))
+ifneq ($(words $(pvasm-names)),$(words $(sort $(pvasm-names))))
+$(error pvasm.mk: two of PVASM_INSTANCES have the same name, and would make the same files: $(PVASM_INSTANCES))
+endif
+
 # The stamp is what make goes by: it is written at the end of each run, while the variant keeps its time if it is right
 # already. Of the dependency file, the stamp is the target.
 define pvasm-rules

@@ -17,17 +17,6 @@ from pvasm.files import replace_file
 _MAX_ENTRIES = 8192
 
 
-def _folder() -> str | None:
-    named = os.environ.get("PVASM_CACHE_DIR")
-    if named:
-        return named
-    base = os.environ.get("XDG_CACHE_HOME")
-    if base and os.path.isabs(base):
-        return os.path.join(base, "pvasm")
-    home = os.environ.get("HOME")
-    return os.path.join(home, ".cache", "pvasm") if home else None
-
-
 @cache
 def _tool() -> bytes:
     """What tells this tool from any other state of it: its version, and the files that it is made of."""
@@ -60,7 +49,7 @@ def key(settings: str, content: bytes) -> str:
 
 def load(name: str) -> bytes | None:
     """What `store` kept under a name, or None."""
-    folder = _folder()
+    folder = data.cache_folder()
     if folder is None:
         return None
     try:
@@ -74,7 +63,7 @@ def load(name: str) -> bytes | None:
 
 def store(name: str, result: bytes) -> None:
     """Keeps a result under a name, whole or not at all."""
-    folder = _folder()
+    folder = data.cache_folder()
     if folder is None:
         return
     shelf = os.path.join(folder, name[:2])

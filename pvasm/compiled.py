@@ -1,6 +1,7 @@
 """What is made from a file that travels with pvasm, kept beside it: as Python keeps bytecode, in `__pycache__`.
 
-It is made again whenever the file, or what made it, has changed; and at every run where it cannot be kept.
+Where that folder cannot be written, it is kept with what runs have found (`pvasm.data.cache_folder`). It is made again
+whenever the file, or what made it, has changed; and at every run where it cannot be kept.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import source_hash
 from typing import Any
 
-from pvasm import __version__
+from pvasm import __version__, data
 from pvasm.files import replace_file
 
 _PACKAGE = os.path.dirname(os.path.realpath(__file__))
@@ -27,18 +28,23 @@ def compiled(path: str, make: Callable[[str], Any], *, made_by: Sequence[str], k
     text, digest = _text_and_digest(path, made_by)
     folder, name = os.path.split(path)
     name += f".{kind}" if kind else ""
-    shelf = os.path.join(folder, "__pycache__")
-    kept = os.path.join(shelf, f"{name}.{digest}.json")
-    try:
-        with open(kept, encoding="utf-8") as file:
+    base = data.cache_folder()
+    shelves = [os.path.join(folder, "__pycache__"), *([] if base is None else [os.path.join(base, "compiled")])]
+    for shelf in shelves:
+        with contextlib.suppress(OSError, ValueError), open(_place(shelf, name, digest), encoding="utf-8") as file:
             return json.load(file)
-    except (OSError, ValueError):
-        pass
     made = make(text)
-    with contextlib.suppress(OSError):
-        if _text_and_digest(path, made_by)[1] == digest:  # nothing has changed while it was made
-            _keep(shelf, kept, json.dumps(made, separators=(",", ":")), f"{name}.")
+    if _text_and_digest(path, made_by)[1] != digest:
+        return made  # something has changed while it was made
+    for shelf in shelves:
+        with contextlib.suppress(OSError):
+            _keep(shelf, _place(shelf, name, digest), json.dumps(made, separators=(",", ":")), f"{name}.")
+            break
     return made
+
+
+def _place(shelf: str, name: str, digest: str) -> str:
+    return os.path.join(shelf, f"{name}.{digest}.json")
 
 
 def _text_and_digest(path: str, made_by: Sequence[str]) -> tuple[str, str]:

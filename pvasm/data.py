@@ -46,3 +46,18 @@ def samples_directory() -> Path:
     from pathlib import Path
 
     return Path(_root(), "sample_S")
+
+
+def cache_folder() -> str | None:
+    """The folder of what may be kept for later runs.
+
+    `$PVASM_CACHE_DIR`, or `pvasm` in `$XDG_CACHE_HOME` or `~/.cache`; None where none of these is said.
+    """
+    named = os.environ.get("PVASM_CACHE_DIR")
+    if named:
+        return named
+    base = os.environ.get("XDG_CACHE_HOME")
+    if base and os.path.isabs(base):
+        return os.path.join(base, "pvasm")
+    home = os.environ.get("HOME")
+    return os.path.join(home, ".cache", "pvasm") if home else None

@@ -30,6 +30,14 @@ _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.tmp", re.DOTALL)
 _LEFT_AFTER = 3600  # seconds; no file takes so long to write
 
 
+def refuse_overwriting(target: str, what: str, read: Iterable[str]) -> None:
+    """Raises PvasmError if `target`, which is to become `what`, is one of the files that are read for that."""
+    for name in read:
+        with contextlib.suppress(OSError):
+            if os.path.samefile(target, name):
+                raise PvasmError(f"the {what} would overwrite what it is made of", target)
+
+
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> bool:
     """Makes `data` the content of a file; whoever reads it sees the old content or the new, nothing between.
 

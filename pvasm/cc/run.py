@@ -36,9 +36,20 @@ def compile_with(instance: str, command: Sequence[str], say: Callable[[PvasmErro
 
 
 def _is_refused(command: CommandLine) -> bool:
-    """Whether the compiler will not do this: several inputs for one output, or no name for it."""
+    """Whether the compiler will not do this: several inputs for one output, no name for it, or that of an input."""
     several = len(command.inputs) > 1 and command.mode != "link" and command.mode != "dependencies"
-    return command.last("-o") == "" or (several and command.last("-o") is not None)
+    output = command.last("-o")
+    if output and any(_is_same(output, word.value) for word in command.inputs):
+        return True
+    return output == "" or (several and output is not None)
+
+
+def _is_same(output: str, source: str) -> bool:
+    """Whether two names are those of one file that there is."""
+    try:
+        return os.path.isfile(source) and os.path.samefile(output, source)
+    except OSError:
+        return False
 
 
 def _check_exists(instance: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -13,12 +13,15 @@ from msgspec import Struct, field
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.rule import InstanceFinding, InstanceRule
 from pvasm.errors import PvasmError
+from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import load_catalog
 from pvasm.paravirt.catalog_file import read_catalog
 from pvasm.paravirt.contract import breaches
 from pvasm.paravirt.effects import Budget
 from pvasm.paravirt.instance_file import Draft, read_draft
 from pvasm.paravirt.trial import Breach, Kind
+from pvasm.syntax import tree
+from pvasm.syntax.document import read_document
 
 # How many lines of expansions are run for a whole file (Xen's take 2,400), and for an op where these are used up.
 _MOST_STEPS: Final = 200_000
@@ -76,10 +79,35 @@ def check_instance_file(path: str, rules: Sequence[InstanceRule]) -> tuple[list[
         return [], [PvasmError(error.strerror or str(error), path)]
     except UnicodeDecodeError:
         return [], [PvasmError("changed while it was read", path)]
+    subject.errors += _wrong_blocks(subject.draft)
     lines = text.splitlines()
     found = [_diagnostic(path, subject, rule, finding, lines) for rule in rules for finding in rule.check(subject)]
     errors = [*subject.draft.errors, *subject.errors]
     return sorted(found, key=lambda diagnostic: diagnostic.order), errors
+
+
+def _wrong_blocks(draft: Draft) -> Iterator[PvasmError]:
+    """What is wrong with the blocks that stand in the file, tried with arguments that are instructions."""
+    from pvasm.expand import ExpandErrors, expand
+
+    instance = draft.instance
+    own = draft.root.value.get("blocks")
+    for name in () if own is None else own.value:
+        block, template = instance.catalog.blocks[name], instance.blocks[name]
+        text = f"{name}({', '.join(['nop 0'] * len(block.parameters))})\n"
+        document = read_document(assembly_parser(), text)
+        try:
+            variant = expand(document, instance.catalog, instance)
+        except ExpandErrors as several:
+            yield from (template.error(error.message) for error in several.errors)
+            continue
+        except PvasmError as error:
+            yield error
+            continue
+        expanded = read_document(assembly_parser(), variant)
+        for statement in expanded.statements:
+            if isinstance(statement.syntax, tree.MacroCall) and statement.syntax.name.islower():
+                yield template.error(f"there is no instruction `{statement.syntax.name}'")
 
 
 def _diagnostic(

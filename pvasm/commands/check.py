@@ -45,6 +45,7 @@ def add(commands: Commands) -> None:
     rules.add_argument("--extend-select", type=codes, metavar="CODES", help="report these as well", **several)
     rules.add_argument("--ignore", type=codes, metavar="CODES", help="do not report these", **several)
     rules.add_argument(
+        "-i",
         "--instance",
         metavar="NAME",
         help="look at what this instance compiles (a name, a file, `all'; may be repeated) [any but bare hardware's]",

@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
     command.add_argument("-o", dest="output", metavar="FILE", help="write to FILE [standard output]")
     command.add_argument("--name", metavar="NAME", help="how the instance is called [as the header is]")
     command.add_argument("--extends", metavar="INSTANCE", help="the instance that has what the header does not define")
-    command.add_argument("--environment", metavar="NAME", help="what the instance runs on: hardware, xen or trap")
+    command.add_argument("--environment", choices=("hardware", "xen", "trap"), help="what the instance runs on")
     command.add_argument("--defines", metavar="SYMBOL", help="what is defined when compiling for the instance")
     command.add_argument(
         "-I", dest="include", action="append", default=[], metavar="DIR", help="where headers that it includes are"
@@ -51,7 +51,7 @@ def add(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from pvasm.files import write_atomically
+    from pvasm.files import refuse_overwriting, write_atomically
     from pvasm.header.convert import ImportSettings, import_header
     from pvasm.paravirt.catalog import load_catalog
     from pvasm.text import encode, shown_name
@@ -70,6 +70,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.output in (None, "-"):
         write(imported.text)
     else:
+        refuse_overwriting(options.output, "instance file", (options.header, *options.before))
         write_atomically(options.output, encode(imported.text))
     if imported.missing:
         sys.stdout.flush()

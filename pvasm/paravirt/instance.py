@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -155,7 +156,7 @@ class Instance(Struct):
         template = self.blocks[block.name]
         values: dict[str, Any] = {**self.catalog.constants, **constants, **self.constants}
         lines = template.render({**values, **dict(zip(block.parameters, arguments, strict=True))})
-        self._refuse_flaws(template, lines, ())
+        self._refuse_flaws(template, lines, self.blocks)
         return lines
 
     def placed(self, op: Op, arguments: Sequence[str]) -> Placed:
@@ -226,6 +227,8 @@ def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance
     path = name_or_path if is_path(name_or_path) else shipped_instance(name_or_path)
     if path is None:
         known = instance_names()
+        if os.path.isfile(f"{name_or_path}.yaml"):
+            raise PvasmError(f"unknown instance {name_or_path}; for the file that is here write {name_or_path}.yaml")
         message = f"unknown instance {name_or_path}{near(name_or_path, known)}; known are {', '.join(known)}"
         raise PvasmError(message)
     if path is not name_or_path and catalog.ops is load_catalog().ops:

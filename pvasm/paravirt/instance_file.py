@@ -10,6 +10,7 @@ from typing import Any, Literal, cast, get_args
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
+from pvasm.ia64.mnemonics import is_mnemonic
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import operand
 from pvasm.paravirt.catalog import Catalog, Op
@@ -264,7 +265,7 @@ def _check_renames(renames: Mapping[str, str], root: Node, name: str) -> None:
     """Raises PvasmError for what is no symbol. Two may become one: a branch's target, say, has a name of its own."""
     for old, new in renames.items():
         for word in (old, new):
-            if not _RENAMED.fullmatch(word):
+            if not _RENAMED.fullmatch(word) or operand(word).kind != "unknown" or is_mnemonic(word):
                 raise fault(f"{word!r} is not a symbol", name, root.value["renames"].keys[old], f"renames.{old}")
 
 
