@@ -15,6 +15,7 @@ from pvasm.expand.invocations import Invocation
 from pvasm.paravirt.arguments import Operand, RegisterNotKnownError, mismatch, named, operand
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.instance import Instance
+from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 
 AFTER_CPP = "expand after the C preprocessor has run"
@@ -77,11 +78,25 @@ class ArgumentCheck:
             return
         statement = self.document.statements[found.statement]
         texts = [argument.text for argument in found.given]
+        if statement.in_define:
+            for index in self._misleading(statement, texts):
+                message = (
+                    f"{op.name}: {texts[index]} is a parameter here, and called as a register: give it another name"
+                )
+                yield Problem("kind", found.given[index].offset, index, message)
+                return
         registers = self.definitions.registers(statement)
         wrong = list(self._mismatches(op, found, texts, registers, in_macro=statement.macro is not None))
         yield from wrong
         if not wrong:
             yield from self._together(op, found, texts, registers)
+
+    def _misleading(self, statement: tree.Statement, texts: Sequence[str]) -> Iterator[int]:
+        """The arguments, by number, that are parameters of the macro around them, and are called as registers are."""
+        parameters = self.definitions.parameters(statement)
+        for index, text in enumerate(texts):
+            if text in parameters and (operand(text).kind != "unknown" or text in self.catalog.kernel_registers):
+                yield index
 
     def _mismatches(
         self,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pvasm.errors import PvasmError
+from pvasm.expand.renames import STRING_OR_COMMENT
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Block
 from pvasm.paravirt.instance import Instance
@@ -34,6 +36,27 @@ def find_blocks(document: Document, instance: Instance) -> Iterator[BlockUse]:
             origin = statement.origin
             block = instance.catalog.blocks[call.name]
             yield BlockUse(block, index, origin + call.start, origin + call.call_end, call)
+
+
+def hidden_blocks(document: Document, instance: Instance) -> Iterator[tuple[int, PvasmError]]:
+    """The names of blocks that the instance replaces where they would stay: each its statement, and what to say of it.
+
+    What defines the block, and what takes it for a parameter or a label, is no use of it.
+    """
+    if not any(name in document.text for name in instance.blocks):
+        return
+    names = re.compile(
+        rf"{STRING_OR_COMMENT}|(?<![\w.$])(?P<name>{'|'.join(map(re.escape, instance.blocks))})(?![\w.$])"
+    )
+    for index, statement in enumerate(document.statements):
+        syntax = statement.syntax
+        if isinstance(syntax, tree.CppDirective | tree.Label) or statement.macro in instance.blocks:
+            continue
+        own = statement.origin + syntax.name_start if isinstance(syntax, tree.MacroCall) else -1
+        for found in names.finditer(document.text, statement.start, statement.end):
+            if found["name"] and found.start() != own:
+                message = f"{found['name']} would stay as it is here; a block is a statement of its own"
+                yield index, PvasmError(message, *document.place(found.start()))
 
 
 def block_lines(
@@ -72,4 +95,4 @@ def _argument(document: Document, start: int, end: int, edits: Sequence[Edit]) -
         if start <= edit.start and edit.end <= end
     ]
     text = apply_edits(document.text[start:end], inside)
-    return " ".join(text.replace("\\\n", " ").split())
+    return text.replace("\\\n", " ").replace("\n", " ").strip()

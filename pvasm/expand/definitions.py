@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.arguments import operand
 from pvasm.syntax import tree
-from pvasm.syntax.cpp import Known, reachable
+from pvasm.syntax.cpp import Known, arm_taken, reachable
 from pvasm.syntax.document import Define, Document
 from pvasm.syntax.macros import Macro, bind, bind_define, read_macro
 
@@ -40,6 +40,7 @@ class Definitions:
         self._body_starts = [define.body_start for define in document.defines]
         self._is_compiled: dict[tuple[tree.Condition, ...], bool] = {(): True}
         self._bindings_left = _MOST_BINDINGS
+        self._by_conditions: dict[tuple[tree.Condition, ...], dict[str, str]] = {}
         self._bound: dict[tuple[int, tuple[str, ...]], list[Binding]] = {}
 
     def is_compiled(self, statement: tree.Statement) -> bool:
@@ -141,24 +142,51 @@ class Definitions:
     # --------------------------------------------------------------------------------- registers
 
     @cached_property
-    def _registers(self) -> dict[str, str]:
-        """The registers that names stand for, where one definition says so."""
+    def _meanings(self) -> list[tuple[str, str | None, tuple[tree.Condition, ...]]]:
+        """What each definition says that a name stands for (None: no register), and the conditions around it."""
         of_headers = [define for header in self.headers for define in Definitions(header, self.known).defines]
-        meanings = [
-            (define.name, None if define.parameters else define.body) for define in (*of_headers, *self.defines)
+        meanings: list[tuple[str, str | None, tuple[tree.Condition, ...]]] = [
+            (define.name, None if define.parameters is not None else define.body, ()) for define in of_headers
         ]
+        depth = 0  # of the assembler's own conditionals
         for statement in self._compiled():
+            conditions = statement.conditions
             match statement.syntax:
-                case tree.Assignment(name=name, value=tree.Name(text=text)):
-                    meanings.append((name, text))
-                case tree.Assignment(name=name):
-                    meanings.append((name, None))
-                case tree.Directive(name=directive, arguments=(name, text)) if directive in _SETTING:
-                    meanings.append((name, text))
+                case tree.CppDirective(name="define"):
+                    define = self.define_before(statement.end)
+                    if define is not None and define.body_start >= statement.start:
+                        body = None if define.parameters is not None else define.body
+                        meanings.append((define.name, body, conditions))
                 case tree.CppDirective(name="undef", text=text):
-                    meanings.append((text.split(maxsplit=1)[0] if text else "", None))
-        times = Counter(name for name, _ in meanings)
-        once = {name: text for name, text in meanings if text is not None and times[name] == 1}
+                    meanings.append((text.split(maxsplit=1)[0] if text else "", None, conditions))
+                case tree.Assignment(name=name, value=tree.Name(text=text)):
+                    meanings.append((name, None if depth or statement.macro else text, conditions))
+                case tree.Assignment(name=name):
+                    meanings.append((name, None, conditions))
+                case tree.Directive(name=directive, arguments=(name, text)) if directive in _SETTING:
+                    meanings.append((name, None if depth or statement.macro else text, conditions))
+                case tree.Directive(name=name) if name.startswith(".if"):
+                    depth += 1
+                case tree.Directive(name=".endif"):
+                    depth = max(depth - 1, 0)
+        return meanings
+
+    def _registers(self, around: tuple[tree.Condition, ...]) -> dict[str, str]:
+        """The registers that names stand for under some conditions, where one definition says so, and surely holds."""
+        known = self._by_conditions.get(around)
+        if known is None:
+            known = self._by_conditions[around] = self._registers_under(around)
+        return known
+
+    def _registers_under(self, around: tuple[tree.Condition, ...]) -> dict[str, str]:
+        times = Counter(name for name, _, _ in self._meanings)
+        once = {
+            name: text
+            for name, text, conditions in self._meanings
+            if text is not None
+            and times[name] == 1
+            and (around[: len(conditions)] == conditions or all(arm_taken(each, self.known) for each in conditions))
+        }
         found = {}
         for name in once:
             text = name
@@ -171,6 +199,7 @@ class Definitions:
     def registers(self, statement: tree.Statement) -> Mapping[str, str]:
         """The registers that names stand for in a statement."""
         hidden = self.parameters(statement) if statement.in_define else ()
-        if not any(name in self._registers for name in hidden):
-            return self._registers
-        return {name: register for name, register in self._registers.items() if name not in hidden}
+        registers = self._registers(statement.conditions)
+        if not any(name in registers for name in hidden):
+            return registers
+        return {name: register for name, register in registers.items() if name not in hidden}

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pvasm.errors import PvasmError
 from pvasm.expand.arguments import AFTER_CPP, ArgumentCheck
-from pvasm.expand.blocks import BlockUse, block_lines, find_blocks
+from pvasm.expand.blocks import BlockUse, block_lines, find_blocks, hidden_blocks
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import BLANKS, Hidden, Invocation, find_invocations
 from pvasm.expand.preprocessed import defined_constants
@@ -123,6 +123,7 @@ def expand(
         if problems and expander.definitions.is_compiled(document.statements[found_wrong.statement]):
             errors += (PvasmError(message, *document.place(offset)) for offset, message in problems)
     edits = _with_renames(edits, rename_edits(document, expander.definitions, instance.renames))
+    errors += (error for index, error in hidden_blocks(document, instance) if expander.is_compiled(index))
     for use in find_blocks(document, instance):
         if expander.definitions.is_compiled(document.statements[use.statement]):
             try:
@@ -240,6 +241,10 @@ class _Expander:
         statement = self.document.statements[found.statement]
         texts = [argument.text for argument in found.given]
         return self.instance.lines(op, texts, self.constants, self.definitions.registers(statement))
+
+    def is_compiled(self, index: int) -> bool:
+        """Whether a statement stands in code that is compiled, or may be."""
+        return self.definitions.is_compiled(self.document.statements[index])
 
     def with_block(self, use: BlockUse, edits: list[Edit]) -> list[Edit]:
         """The edits with one that replaces a block, in the place of those in its span.

@@ -12,7 +12,7 @@ from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 from pvasm.text import Edit
 
-_STRING_OR_COMMENT = r'"(?:\\[^\n]|[^"\\\n])*"|/\*(?s:.*?)\*/|//[^\n]*'
+STRING_OR_COMMENT = r'"(?:\\[^\n]|[^"\\\n])*"|/\*(?s:.*?)\*/|//[^\n]*'
 
 
 def rename_edits(document: Document, definitions: Definitions, renames: Mapping[str, str]) -> Iterator[Edit]:
@@ -62,4 +62,4 @@ def _is_pasted(text: str, start: int, end: int) -> bool:
 def _patterns(names: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What finds names outside of strings and comments, and what finds them anywhere."""
     name = rf"(?<![\w.$\\#])(?P<name>{'|'.join(map(re.escape, names))})(?![\w.$])"
-    return re.compile(f"{_STRING_OR_COMMENT}|{name}"), re.compile(name)
+    return re.compile(f"{STRING_OR_COMMENT}|{name}"), re.compile(name)

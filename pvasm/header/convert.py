@@ -198,6 +198,9 @@ def _entry(op: Op, ways: Sequence[_Way], macros: HeaderMacros) -> _Entry:
         if way.result is not None:
             continue
         pair, register = _reason(way, order)
+        one, other = pair or ((register[0], f"%{register[1]}") if register else ("", ""))
+        if any(taken.result is not None and other in equal_to(one, taken.answers) for taken in ways):
+            pair = register = None  # it takes more than that to be refused
         if pair is not None:
             apart += [pair] if pair not in apart else []
         elif register is not None:

@@ -71,13 +71,14 @@ class Preprocessor:
         return _text(self._expanded(_tokens(text), place, keeps_constants=True))
 
     def number(self, name: str) -> int | None:
-        """The number that a macro without parameters stands for; None for any other name."""
+        """The number that a macro without parameters stands for wherever it is used; None for any other name."""
         if name not in self._numbers:
             self._numbers[name] = None  # for one that is defined by itself
             macro = self.macros.get(name)
             if macro is not None and macro.parameters is None and not macro.is_ambiguous:
                 text = _text(self._expanded(_tokens(macro.body), macro.place, keeps_constants=False))
-                self._numbers[name] = value_of(text)
+                # `1 + 2` is a number alone, but not in `8 - X`: then it stays the text that it is.
+                self._numbers[name] = value_of(text) if _is_closed(text.strip()) else None
         return self._numbers[name]
 
     def _expanded(self, tokens: Sequence[_Token], place: Place, *, keeps_constants: bool) -> list[_Token]:
@@ -241,3 +242,15 @@ _ARITHMETIC: Final[Mapping[str, Callable[[int, int], int]]] = {
     "&": lambda a, b: a & b,
     "^": lambda a, b: a ^ b,
 }
+
+
+def _is_closed(text: str) -> bool:
+    """Whether an expression means the same in any other: it is one word, or stands in parentheses."""
+    if not text.startswith("("):
+        return text.isalnum()
+    depth = 0
+    for at, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return at == len(text) - 1
+    return False

@@ -65,6 +65,7 @@ def read_macros(
         for problem in document.problems:
             raise document.error(problem)
     known = _known(documents, given)
+    _refuse_unfollowed(documents[0], Definitions(documents[0], known))
     cpp: dict[str, CppMacro] = {}
     gas: dict[str, GasMacro] = {}
     for document in documents:
@@ -80,6 +81,30 @@ def read_macros(
     cpp.update((word, CppMacro(word, None, value, _COMMAND_LINE)) for word, value in given.items())
     own = Definitions(documents[0], known).cpp_macros
     return HeaderMacros(shown_name(path), cpp, gas, own)
+
+
+def _refuse_unfollowed(document: Document, definitions: Definitions) -> None:
+    """Raises PvasmError, with its place, for what changes what names stand for in a way that is not followed."""
+    defined = {define.name: define.body_start for define in reversed(document.defines)}
+    for statement in document.statements:
+        if not definitions.is_compiled(statement):
+            continue
+        message = None
+        match statement.syntax:
+            case tree.Assignment(name=name) if statement.macro is None:
+                message = f"the assignment to {name} is not followed: write a #define"
+            case tree.Directive(name=".set" | ".equ" | ".equiv" | ".eqv" as name, arguments=(word, *_)) if (
+                statement.macro is None and not word.startswith(".L")
+            ):
+                message = f"{name} is not followed: write a #define"
+            case tree.CppDirective(name="undef", text=text):
+                name = text.split(maxsplit=1)[0] if text else ""
+                if defined.get(name, statement.start) < statement.start:
+                    message = f"#undef {name} after its #define is not followed"
+        if message is None and statement.macro and "\\@" in document.source(statement):
+            message = "`\\@' is not followed: write a numeric label (1:, 1b)"
+        if message:
+            raise PvasmError(message, *document.place(statement.start))
 
 
 def _definition(text: str) -> tuple[str, str]:

@@ -181,8 +181,8 @@ def _plain(op: Op, lines: Sequence[str]) -> Sequence[str] | None:
         if not holes <= names or words & names or "," in line or _PASTED.search(line):
             return None
     body = [_HOLE.sub(r"\1", line) for line in lines]
-    if sum(not line.startswith(";") for line in body) > 1 and not body[0].startswith(";"):
-        # A predicate before the op would be that of the first instruction alone: so it is an error.
+    if body and not body[0].startswith(";"):
+        # A predicate before the op would be that of the first instruction alone, or be lost: so it is an error.
         body[0] = f"; {body[0]}"
     return _define(op.signature, body)
 

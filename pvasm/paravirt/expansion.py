@@ -57,6 +57,8 @@ def _refused(syntax: tree.Syntax) -> str | None:
             return reason
         case tree.CppDirective():
             return "a line marker"
+        case tree.Label(name=name) if not name.isdigit():
+            return "a label with a name would be defined again wherever the op is used; a number will do (1:, 1b)"
         case tree.Directive(name=name) if _STEERING.fullmatch(name):
             return f"{name} would steer the assembler beyond the op"
     return None

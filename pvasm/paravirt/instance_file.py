@@ -147,6 +147,10 @@ def read_draft(path: Path, catalog: Catalog) -> Draft:
     for file in reversed(chain):
         # As read, not as converted: an integer that knows how it was written prints so.
         constants.update({} if "constants" not in file.root.value else file.root.value["constants"].plain())
+    for word in own.model.constants:
+        if word in catalog.constants:
+            message = f"{word} is a constant of the catalog: what it stands for, the sources say"
+            raise fault(message, str(path), own.root.value["constants"].keys[word], f"constants.{word}")
     definitions: dict[str, Definition] = {}
     for file in reversed(chain):
         if file.model.otherwise == "replaces":
@@ -265,8 +269,11 @@ def _check_renames(renames: Mapping[str, str], root: Node, name: str) -> None:
     """Raises PvasmError for what is no symbol. Two may become one: a branch's target, say, has a name of its own."""
     for old, new in renames.items():
         for word in (old, new):
-            if not _RENAMED.fullmatch(word) or operand(word).kind != "unknown" or is_mnemonic(word):
-                raise fault(f"{word!r} is not a symbol", name, root.value["renames"].keys[old], f"renames.{old}")
+            place = root.value["renames"].keys[old]
+            if not _RENAMED.fullmatch(word):
+                raise fault(f"{word!r} is not a symbol", name, place, f"renames.{old}")
+            if operand(word).kind != "unknown" or is_mnemonic(word):
+                raise fault(f"{word!r} is a register or an instruction, and no symbol", name, place, f"renames.{old}")
 
 
 def _definitions(

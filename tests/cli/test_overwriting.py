@@ -60,7 +60,7 @@ def test_a_block_that_is_wrong_is_not_complete(line: str, message: str, tmp_path
 def test_registers_and_instructions_are_not_renamed(old: str, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(f"{MINE}renames:\n  {old}: other\n")
     done = pvasm("instance", "validate", "mine.yaml", cwd=tmp_path)
-    assert (done.status, f"'{old}' is not a symbol" in done.errors) == (2, True)
+    assert (done.status, f"'{old}' is a register or an instruction" in done.errors) == (2, True)
 
 
 def test_a_file_that_is_here_is_pointed_at(tmp_path: Path) -> None:

@@ -89,7 +89,15 @@ ops:
 """
 VALUES: tuple[Any, ...] = (None, True, 7, "x y", "RFI", "r8", "trap", [], ["r8"], [["reg"]], [[1]], {}, {"x": "y"})
 # What no schema of a single file can say.
-BEYOND = ("is taken", "no constant that is a number", "is an empty range", "must be different", "no instance")
+BEYOND = (
+    "is taken",
+    "is a register or an instruction",
+    "is a constant of the catalog",
+    "no constant that is a number",
+    "is an empty range",
+    "must be different",
+    "no instance",
+)
 
 
 def changed(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
