@@ -56,6 +56,8 @@ function(pvasm_add_variants target)
       list(APPEND stamps ${variant}.stamp)
       set_source_files_properties(${variant} PROPERTIES GENERATED TRUE COMPILE_OPTIONS "-iquote;${beside}")
       target_sources(${target} PRIVATE ${variant})
+      # CMake's own look for headers, with the generator for make, minds no -iquote.
+      target_include_directories(${target} PRIVATE ${beside})
     endforeach()
   endforeach()
   # A target of its own, so that all variants are up to date before the first object is looked at.

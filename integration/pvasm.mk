@@ -52,11 +52,12 @@ $(foreach instance,$(PVASM_INSTANCES),$(eval $(call pvasm-rules,$(instance))))
 
 -include $(wildcard $(pvasm-obj).*.S.pvasm.d)
 
-# Where somebody has removed a variant, its stamp tells nothing.
+# Where somebody has removed a variant, or what is known of its dependencies, its stamp tells nothing.
 .PHONY: pvasm-again
 pvasm-again:
-$(foreach stamp,$(wildcard $(pvasm-obj).*.S.pvasm),$(if \
-	$(wildcard $(patsubst $(pvasm-obj).%.pvasm,$(pvasm-obj)%,$(stamp))),,$(eval $(stamp): pvasm-again)))
+$(foreach stamp,$(wildcard $(pvasm-obj).*.S.pvasm),$(if $(and \
+	$(wildcard $(patsubst $(pvasm-obj).%.pvasm,$(pvasm-obj)%,$(stamp))),$(wildcard $(stamp).d)),,$(eval \
+	$(stamp): pvasm-again)))
 
 # $(call pvasm-variants,SOURCES): the objects of the variants, relative to $(obj). Files that a makefile mentions are made
 # again when they are gone; others only when what is made of them is out of date.

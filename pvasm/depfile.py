@@ -31,16 +31,16 @@ def quoted(name: str) -> str:
     return _BLANK.sub(r"\1\1\\\2", dollars)
 
 
-def rule(targets: Sequence[str], prerequisites: Sequence[str], phony: bool) -> str:
+def rule(targets: Sequence[str], prerequisites: Sequence[str], phony: bool, *, sources: int = 1) -> str:
     """The rule that says that `targets` depend on `prerequisites`, each named once; the text of a dependency file.
 
-    With `phony`, each prerequisite but the first (the source) is a target of its own without prerequisites, so that
-    make goes on when the file is gone. Raises PvasmError for a name that make cannot read.
+    With `phony`, each prerequisite but the first `sources` is a target of its own without prerequisites, so that make
+    goes on when the file is gone. Raises PvasmError for a name that make cannot read.
     """
     names = [quoted(name) for name in dict.fromkeys(prerequisites)]
     heads = " ".join(quoted(name) for name in dict.fromkeys(targets))
     return f"{heads}:{''.join(f' {name}' if not at else _NEXT + name for at, name in enumerate(names))}\n" + (
-        _phony(names[1:]) if phony else ""
+        _phony(names[sources:]) if phony else ""
     )
 
 

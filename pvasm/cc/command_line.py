@@ -55,9 +55,7 @@ _LONG = {
     "--dump": "-d",
 }
 # With these the compiler tells something, or checks something, and makes nothing.
-_TELLING = re.compile(
-    r"--version|-dump(?:version|machine|specs|fullversion)|--?print-.*|--help(?:=.*)?|--target-help|-###|-fsyntax-only"
-)
+_TELLING = re.compile(r"--version|-dump(?:version|machine|specs|fullversion)|--?print-.*|--help|--target-help|-###")
 _DUMPING = re.compile(r"-d[A-Z]+")
 
 _MOST_RESPONSE_FILES = 2000
@@ -250,3 +248,11 @@ def _split(text: str) -> list[str]:
     if word is not None:
         words.append("".join(word))
     return words
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two names are those of one file that there is."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from pvasm import data
-from pvasm.cc.command_line import CommandLine, is_ours, read_command
-from pvasm.cc.processes import become, stoppable, temporary_folder
-
-if TYPE_CHECKING:
-    from pvasm.errors import PvasmError
+from pvasm.cc.command_line import CommandLine, is_ours, is_same, read_command
+from pvasm.cc.processes import become, run_program, stoppable, temporary_folder
+from pvasm.errors import PvasmError
 
 
 def compile_with(instance: str, command: Sequence[str], say: Callable[[PvasmError], None]) -> int:
@@ -22,9 +19,11 @@ def compile_with(instance: str, command: Sequence[str], say: Callable[[PvasmErro
     ended it, or is to end this process.
     """
     read = read_command(command)
-    if read.only_tells or not any(is_ours(read, word) for word in read.inputs) or _is_refused(read):
+    if read.only_tells or not any(is_ours(read, word) for word in read.inputs):
         _check_exists(instance)
         become(command)
+    if _is_refused(read):
+        return _refused(command, read.last("-o"))
     from pvasm.cc.steps import Steps
     from pvasm.paravirt.catalog import load_catalog
     from pvasm.paravirt.instance import load_instance
@@ -35,21 +34,29 @@ def compile_with(instance: str, command: Sequence[str], say: Callable[[PvasmErro
         return Steps(read, catalog, loaded, folder, say).status()
 
 
+def _refused(command: Sequence[str], output: str | None) -> int:
+    """Has the compiler refuse a command; returns the exit status.
+
+    Raises PvasmError if it does not: then another program stands before it (`env`, `nice`), of which we know nothing,
+    and what it has made, of sources that were not expanded, is removed.
+    """
+    with stoppable():
+        status = run_program(command).status
+    if status == 0:
+        if output and os.path.isfile(output):
+            os.unlink(output)
+        message = "is no compiler that pvasm knows: give the compiler's own command (before it may stand ccache, "
+        raise PvasmError(f"{message}distcc, icecc or sccache), and put the rest before pvasm", command[0])
+    return status
+
+
 def _is_refused(command: CommandLine) -> bool:
     """Whether the compiler will not do this: several inputs for one output, no name for it, or that of an input."""
     several = len(command.inputs) > 1 and command.mode != "link" and command.mode != "dependencies"
     output = command.last("-o")
-    if output and any(_is_same(output, word.value) for word in command.inputs):
+    if output and any(is_same(output, word.value) for word in command.inputs):
         return True
     return output == "" or (several and output is not None)
-
-
-def _is_same(output: str, source: str) -> bool:
-    """Whether two names are those of one file that there is."""
-    try:
-        return os.path.isfile(source) and os.path.samefile(output, source)
-    except OSError:
-        return False
 
 
 def _check_exists(instance: str) -> None:

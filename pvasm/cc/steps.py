@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from pvasm.cc import dependencies
-from pvasm.cc.command_line import PLAIN, WITH_CPP, CommandLine, Word, dumps_macros, is_ours, stem
+from pvasm.cc.command_line import PLAIN, WITH_CPP, CommandLine, Word, dumps_macros, is_ours, is_same, stem
 from pvasm.cc.processes import Done, run_program
 from pvasm.errors import PvasmError
 from pvasm.expand import ExpandErrors, expand
@@ -217,10 +217,11 @@ class Steps:
 
     def assembled(self, number: int, word: Word, text: bytes, output: str) -> int:
         """Assembles text; the exit status."""
-        if self.command.has("-save-temps"):
-            source = dependencies.side_file(self.command, word, ".s")
-        else:
-            source = os.path.join(self.folder, f"{number}-{stem(word.value)}.s")
+        source = os.path.join(self.folder, f"{number}-{stem(word.value)}.s")
+        if self.command.has("-save-temps") and word.language != PLAIN:
+            beside = dependencies.side_file(self.command, word, ".s")
+            if not any(is_same(beside, other.value) for other in self.command.inputs):
+                source = beside
         write_atomically(source, text)
         return self.assembler(source, output, None)
 

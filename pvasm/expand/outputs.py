@@ -133,7 +133,9 @@ def _rules(outputs: Outputs) -> str:
         )
     sources = [variant.source for variant in outputs.variants]
     others = [name for variant in outputs.variants for name in variant.prerequisites[1:]]
-    return depfile.rule([outputs.stamp], _files([*sources, *others]), outputs.phony)
+    # Of several sources, one may leave the build; a single one that is missing is an error.
+    kept = 1 if len(set(sources)) == 1 else 0
+    return depfile.rule([outputs.stamp], _files([*sources, *others]), outputs.phony, sources=kept)
 
 
 def _files(names: Sequence[str]) -> list[str]:

@@ -95,3 +95,18 @@ def test_what_is_worked_out_is_kept_where_it_can_be(tmp_path: Path, monkeypatch:
     assert made == ["text", "other"]
     assert len(list((tmp_path / "cache" / "compiled").iterdir())) == 1
     assert load_instance("xen").code == load_instance("xen").code
+
+
+def test_a_program_that_is_no_compiler_makes_nothing_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a.S").write_text("\tnop\n")
+    gcc = require_tool("gcc")
+    done = pvasm("cc", "-i", "xen", "--", "env", gcc, "-c", "a.S", "-o", "a.o", cwd=tmp_path)
+    assert (done.status, "is no compiler that pvasm knows" in done.errors) == (2, True)
+    assert not (tmp_path / "a.o").exists()
+
+
+def test_temporary_files_that_are_kept_are_not_the_source(tmp_path: Path) -> None:
+    (tmp_path / "a.s").write_text("// mine\n\tnop\n")
+    gcc = require_tool("gcc")
+    assert pvasm("cc", "-i", "native", "--", gcc, "-save-temps", "-c", "a.s", cwd=tmp_path).status == 0
+    assert (tmp_path / "a.s").read_text() == "// mine\n\tnop\n"
