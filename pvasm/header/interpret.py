@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from pvasm.errors import PvasmError
-from pvasm.header.preprocess import Preprocessor
 from pvasm.header.read import GasMacro, HeaderMacros
 from pvasm.header.write import CHECKS
 from pvasm.ia64.reading import assembly_parser
@@ -22,6 +21,7 @@ from pvasm.syntax import tree
 from pvasm.syntax.document import Place, read_document
 from pvasm.syntax.macros import bind, substitute
 from pvasm.syntax.parser import parse_condition
+from pvasm.syntax.preprocess import Preprocessor
 
 _ARGUMENT, _NUMBER, _CONSTANT = "__pvasm_argument_", "__pvasm_number_", "__pvasm_constant_"
 _Way = Way[tuple[str, ...] | None]  # what it refuses has no lines

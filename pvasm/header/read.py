@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 from pvasm.errors import PvasmError
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.headers import read_header
-from pvasm.header.preprocess import CppMacro
 from pvasm.headers import Header, included
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import PREDEFINED, plain
 from pvasm.syntax.document import Document, Place
 from pvasm.syntax.macros import Macro, body_ends, read_macro
+from pvasm.syntax.preprocess import CppMacro
 from pvasm.text import read_text, shown_name
 
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")

@@ -11,12 +11,12 @@ import pytest
 
 from pvasm.errors import PvasmError
 from pvasm.header.convert import ImportSettings, import_header
-from pvasm.header.preprocess import Preprocessor
 from pvasm.header.read import read_macros
 from pvasm.header.write import instance_header
 from pvasm.paravirt.environments import instance_names
 from pvasm.paravirt.instance import Instance, load_instance
 from pvasm.syntax.document import Place
+from pvasm.syntax.preprocess import Preprocessor
 from tests.cli.command import pvasm
 from tests.header.building import assembled, in_cases, preprocess
 from tests.oracle import require_tool

@@ -1,6 +1,6 @@
-"""The C preprocessor's macros, expanded in pieces of text: what `#define`s of a header make of an op.
+"""The C preprocessor's macros, expanded in pieces of text.
 
-There are no conditionals here: whoever reads the header knows which `#define`s count.
+There are no conditionals here: whoever reads a file knows which of its `#define`s count.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _TOKEN = re.compile(
 _SUFFIX = re.compile(r"(?<=[0-9a-fA-F])[uUlL]+\b")
 _ONES: Final = (1 << 64) - 1
 _MOST_STEPS: Final = 5_000
+_DEEPEST: Final = 200  # macros in macros
 _MOST_CHARACTERS: Final = 256 << 10
 
 
@@ -41,7 +42,7 @@ class CppMacro(NamedTuple):
 class _Token(NamedTuple):
     kind: str
     text: str
-    is_done: bool = False  # the name of a macro whose expansion it comes from: it stays
+    hidden: frozenset[str] = frozenset()  # the macros whose expansions it comes from: their names stay in it
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -55,7 +56,9 @@ def _text(tokens: Sequence[_Token]) -> str:
 class Preprocessor:
     """Expands macros. `stands_for` tells what stands for a name that is to be left in the text: None for any other."""
 
-    def __init__(self, macros: Mapping[str, CppMacro], stands_for: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, macros: Mapping[str, CppMacro], stands_for: Callable[[str], str | None] = lambda name: None
+    ) -> None:
         self.macros = macros
         self._stands_for = stands_for
         self._steps = 0
@@ -90,17 +93,17 @@ class Preprocessor:
             size += len(token.text)
             if size > _MOST_CHARACTERS or len(pending) > _MOST_CHARACTERS:
                 raise PvasmError("the macros expand to too much", *place)
-            if token.kind != "name" or token.is_done:
+            if token.kind != "name" or token.text in token.hidden:
                 done.append(token)
                 continue
             kept = self._stands_for(token.text) if keeps_constants else None
             macro = self.macros.get(token.text)
             if kept is not None:
-                done.append(_Token("name", kept, True))
+                done.append(_Token("name", kept, frozenset([kept])))
             elif macro is None:
                 done.append(token)
             elif macro.parameters is None:
-                pending += reversed(self._body(macro, {}, {}, place))
+                pending += reversed(self._body(macro, {}, {}, place, token.hidden))
             elif (given := self._arguments(pending, macro, place)) is None:
                 done.append(token)
             else:
@@ -108,7 +111,7 @@ class Preprocessor:
                 full = {
                     name: self._expanded(value, place, keeps_constants=keeps_constants) for name, value in bound.items()
                 }
-                pending += reversed(self._body(macro, bound, full, place))
+                pending += reversed(self._body(macro, bound, full, place, token.hidden))
         return done
 
     def _arguments(self, pending: list[_Token], macro: CppMacro, place: Place) -> list[list[_Token]] | None:
@@ -139,10 +142,14 @@ class Preprocessor:
         raw: Mapping[str, Sequence[_Token]],
         full: Mapping[str, Sequence[_Token]],
         place: Place,
+        hidden: frozenset[str],
     ) -> list[_Token]:
-        """A macro's body with its arguments: as they are beside `##` and after `#`, expanded elsewhere."""
+        """A macro's body with its arguments: as they are beside `##` and after `#`, expanded elsewhere.
+
+        The macro is invoked in the expansions of those that are `hidden`.
+        """
         self._steps += 1
-        if self._steps > _MOST_STEPS:
+        if self._steps > _MOST_STEPS or len(hidden) > _DEEPEST:
             raise PvasmError("the macros do not come to an end", *place)
         if macro.is_ambiguous:
             message = f"{macro.name} is defined in several ways; say which holds, with -D for the condition around it"
@@ -171,8 +178,10 @@ class Preprocessor:
                 if given is not None:
                     made += given
                 else:
-                    made.append(token._replace(is_done=token.text == macro.name))
+                    made.append(token)
                 at += 1
+        inside = hidden | {macro.name}
+        made = [each._replace(hidden=each.hidden | inside) if each.kind == "name" else each for each in made]
         return [_Token("blank", " "), *made, _Token("blank", " ")] if macro.parameters is not None else made
 
 
