@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 from pvasm.errors import PvasmError
 from pvasm.header.interpret import Interpreter
@@ -15,8 +15,9 @@ from pvasm.ia64.mnemonics import is_mnemonic
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.environments import ALL, instance_names, is_instance_name
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.instance import Environment, Instance, load_instance
 from pvasm.paravirt.ways import Question, Way, equal_to
+from pvasm.paravirt.yaml_nodes import near
 
 _Way = Way[tuple[str, ...] | None]  # what it refuses has no lines
 _SYMBOL = re.compile(r"[A-Za-z_]\w*")
@@ -105,6 +106,9 @@ def import_header(settings: ImportSettings, catalog: Catalog) -> Imported:
 def _head(settings: ImportSettings, macros: HeaderMacros, base: Instance | None) -> Iterator[str]:
     """What the file says of the instance as a whole."""
     environment = settings.environment or _said(macros, ENVIRONMENT)
+    known = get_args(Environment)
+    if environment is not None and environment not in known:
+        raise PvasmError(f"{environment} is no environment{near(environment, known)}: {', '.join(known)}", macros.path)
     defines = settings.defines or _said(macros, DEFINES)
     if base is None and (environment is None or defines is None):
         message = "the header does not say what the instance runs on: give --extends INSTANCE,"

@@ -19,12 +19,10 @@ from typing import Final, NamedTuple
 from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import Kind, RegisterNotKnownError
 from pvasm.paravirt.catalog import Block, Catalog, Op
-from pvasm.paravirt.decisions import MOST_ENDS, Choice, Decision, Lines, decide, ends
+from pvasm.paravirt.decisions import MOST_ENDS, Choice, Decision, Lines, ends
 from pvasm.paravirt.expansion import flaw
 from pvasm.paravirt.instance import Definition, Instance
-from pvasm.paravirt.template import Template
 from pvasm.paravirt.ways import Question
-from pvasm.paravirt.yaml_nodes import Node
 
 # The `.macro`s of a header that are not about one op: what calls another, and what checks the kinds of arguments.
 CALL: Final = "pvasm"
@@ -130,12 +128,7 @@ def _decision(instance: Instance, op: Op) -> Decision:
     Raises PvasmError, with the place, for a template that is wrong, or does what a header cannot do.
     """
     catalog = instance.catalog
-    template = instance.definitions[op.name].template
-    if template is None:
-        names = [*(parameter.name for parameter in op.parameters), *catalog.constants]
-        node = Node(catalog.template(op), op.line, 1, {})
-        template = Template(node, catalog.path, f"ops.{op.name}.replaces", names)
-    decision = instance.decisions.get(op.name) or decide(template, op, catalog, instance.constants)
+    template, decision = instance.template(op), instance.decision(op)
     trial = {parameter.name: _TRIAL[parameter.kind] for parameter in op.parameters}
     trial.update((f"{name}{_NUMBER}", "0") for name in list(trial))
     if decision is None:

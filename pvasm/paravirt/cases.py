@@ -9,14 +9,12 @@ from typing import Any
 from msgspec import Struct
 
 from pvasm.paravirt.arguments import RegisterNotKnownError
-from pvasm.paravirt.catalog import Catalog, Op
+from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.choices import plain_choice
-from pvasm.paravirt.decisions import Lines, decide, ends
+from pvasm.paravirt.decisions import Lines, ends
 from pvasm.paravirt.instance import Definition, Instance
 from pvasm.paravirt.measure import Size, measure
-from pvasm.paravirt.template import Template
 from pvasm.paravirt.ways import Question
-from pvasm.paravirt.yaml_nodes import Node
 
 Condition = tuple[Question, ...]
 """Questions that are all answered with yes; a register's name starts with `%`."""
@@ -63,8 +61,7 @@ class Expansion(Struct, frozen=True):
 def expansion(instance: Instance, op: Op) -> Expansion:
     """What an instance makes of an op. Raises PvasmError, with the place, for a template that is wrong."""
     definition = instance.definitions[op.name]
-    template = definition.template or _replaced(instance.catalog, op)
-    decision = instance.decisions.get(op.name) or decide(template, op, instance.catalog, instance.constants)
+    template, decision = instance.template(op), instance.decision(op)
     if decision is None:
         try:
             plain = _plain_size(instance, op)
@@ -74,13 +71,6 @@ def expansion(instance: Instance, op: Op) -> Expansion:
     possible = [(yes, lines) for yes, lines in _ways(ends(decision)) if _is_possible(op, definition, yes)]
     cases = tuple(_cases(op, possible))
     return Expansion(op, definition, cases, template.source, cases[-1].size)
-
-
-def _replaced(catalog: Catalog, op: Op) -> Template:
-    """The template of an op that is what it replaces."""
-    names = [parameter.name for parameter in op.parameters]
-    place = Node(catalog.template(op), op.line, 1, {})
-    return Template(place, catalog.path, f"ops.{op.name}.replaces", [*names, *catalog.constants])
 
 
 def _ways(found: Iterable[tuple[Any, Lines]]) -> Iterator[tuple[Condition, Lines]]:

@@ -16,6 +16,7 @@ from pvasm.paravirt.arguments import TemplateArgument, operand
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.ways import Answers, Question, TooManyWaysError, Way, every_way
+from pvasm.paravirt.yaml_nodes import Node
 
 MOST_ENDS: Final = 256
 
@@ -54,6 +55,13 @@ def ends(decision: Decision, answers: tuple[tuple[Question, bool], ...] = ()) ->
     else:
         yield from ends(decision.yes, (*answers, (decision.question, True)))
         yield from ends(decision.no, (*answers, (decision.question, False)))
+
+
+def replaced_template(catalog: Catalog, op: Op) -> Template:
+    """The template of an op that is what it replaces."""
+    names = [*(parameter.name for parameter in op.parameters), *catalog.constants]
+    node = Node(catalog.template(op), op.line, 1, {})
+    return Template(node, catalog.path, f"ops.{op.name}.replaces", names)
 
 
 def decide(template: Template, op: Op, catalog: Catalog, constants: Mapping[str, Any]) -> Decision | None:

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import Operand, RegisterNotKnownError, TemplateArgument, named, operand, same_register
 from pvasm.paravirt.catalog import Block, Catalog, Op, load_catalog
-from pvasm.paravirt.decisions import Choice, Decision
+from pvasm.paravirt.decisions import Choice, Decision, decide, replaced_template
 from pvasm.paravirt.environments import instance_names, is_path, shipped_instance
 from pvasm.paravirt.interface import Call, Tables
 from pvasm.paravirt.template import Placed, Template
@@ -140,6 +140,17 @@ class Instance(Struct):
             return str(values[name].number) if number else given.get(name) or constants[name]
 
         return decision.filled(fill)
+
+    def template(self, op: Op) -> Template:
+        """The template of an op; without one of its own, that of what it replaces."""
+        return self.definitions[op.name].template or replaced_template(self.catalog, op)
+
+    def decision(self, op: Op) -> Decision | None:
+        """The decisions of an op's template; None where it can only be rendered.
+
+        Raises PvasmError for a template that cannot be compiled.
+        """
+        return self.decisions.get(op.name) or decide(self.template(op), op, self.catalog, self.constants)
 
     def _refuse_flaws(self, template: Template, lines: Sequence[str], ops: Collection[str]) -> None:
         """Raises PvasmError if lines that a template yielded cannot be an expansion."""

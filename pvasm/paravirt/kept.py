@@ -24,14 +24,8 @@ from pvasm.paravirt.yaml_nodes import Written
 # An instance that is kept is what these make of its files.
 _MADE_BY = (
     *("paravirt/kept.py", "paravirt/instance.py", "paravirt/instance_file.py", "paravirt/catalog.py"),
-    *(
-        "paravirt/decisions.py",
-        "paravirt/ways.py",
-        "paravirt/template.py",
-        "paravirt/arguments.py",
-        "paravirt/expansion.py",
-    ),
-    *("paravirt/interface.py", "paravirt/yaml_nodes.py"),
+    *("paravirt/decisions.py", "paravirt/ways.py", "paravirt/template.py", "paravirt/arguments.py"),
+    *("paravirt/expansion.py", "paravirt/interface.py", "paravirt/yaml_nodes.py"),
 )
 _PLAIN: Mapping[Kind, str] = {"general": "r20", "predicate": "p6", "kernel-register": "CURRENT"}
 

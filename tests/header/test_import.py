@@ -230,3 +230,10 @@ def test_macros_expand_as_the_preprocessor_expands_them(text: str, tmp_path: Pat
     else:
         assert done.returncode == 0
         assert re.sub(r"\s", "", ours) == re.sub(r"\s", "", done.stdout)
+
+
+def test_an_environment_that_there_is(tmp_path: Path) -> None:
+    (tmp_path / "x.h").write_text("#define COVER cover ;;\n")
+    done = pvasm("import", "x.h", "--environment", "zen", "--defines", "X", "--name", "x", cwd=tmp_path)
+    assert (done.status, done.output) == (2, "")
+    assert "zen is no environment (did you mean xen?): hardware, xen, trap" in done.errors
