@@ -192,13 +192,14 @@ class Steps:
         return expand(document, self.catalog, self.instance, line_markers=markers, constants=constants)
 
     def constants(self, word: Word, text: str) -> dict[str, str]:
-        """What the source makes of the catalog's constants, if it has ops at all."""
+        """What the source makes of the catalog's constants, if it has ops in which they stand."""
         names = sorted(self.catalog.constants)
-        if not any(op in text for op in (*self.catalog.ops, *self.instance.blocks)):
+        users = self.instance.users_of_constants()
+        if not any(name in text for name in users):
             return {}
-        options = (*dependencies.passed_on(self.command), "-E", "-dM")
+        options = (*dependencies.passed_on(self.command), "-E", "-dD")
         command = self.preprocessor(word, options, lambda option: not dumps_macros(option))
-        return defined_constants(decode(self.run(command, word, quiet=True).output), names, word.value)
+        return defined_constants(decode(self.run(command, word, quiet=True).output), names, word.value, users)
 
     # ---------------------------------------------------------------------------------- assembling
 

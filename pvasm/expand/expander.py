@@ -189,7 +189,9 @@ class _Expander:
         # What the file defines itself is what the C preprocessor will put there.
         own = {name: name for name in sorted(catalog.constants) if name in self.definitions.cpp_macros}
         if document.preprocessed and _MARKER.match(document.text):  # the lines that `gcc -E -dD` leaves in
-            own = defined_constants(document.text, sorted(catalog.constants), document.path)
+            own = defined_constants(
+                document.text, sorted(catalog.constants), document.path, instance.users_of_constants()
+            )
         self.constants = {**own, **constants}
         self.grown: list[int] = []  # where expansions have more lines than the invocations had
 

@@ -1,4 +1,4 @@
-"""What the C preprocessor tells of its macros (`gcc -E -dD`, `-dM`): the values of constants that ops are made of.
+"""What the C preprocessor tells of its macros (`gcc -E -dD`): the values of constants that ops are made of.
 
 After the preprocessor has run, a constant of the catalog that the source defines (PSR_DEFAULT_BITS) is gone from the
 text, but in the expansions of ops it must still be what the source says.
@@ -7,42 +7,51 @@ text, but in the expansions of ops it must still be what the source says.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Container
 
 from pvasm.errors import PvasmError
 from pvasm.syntax.document import Place
 from pvasm.syntax.preprocess import CppMacro, Preprocessor
 
+# A definition, the end of one, any other line for the preprocessor, or what may be the name of an op.
 _LINE = re.compile(
     r"^[ \t]*#[ \t]*(?:define[ \t]+(?P<name>\w+)(?P<parameters>\([^()\n]*\))?[ \t]*(?P<body>[^\n]*)"
-    r"|undef[ \t]+(?P<gone>\w+))",
+    r"|undef[ \t]+(?P<gone>\w+)|[^\n]*)|(?<![\w.$])(?P<word>[A-Z][A-Z0-9_]*+)(?![\w.$])",
     re.MULTILINE,
 )
+_MOST_CHANGES = 1_000  # of definitions between ops
 _LONGEST = 1 << 14  # characters of a value
 
 
-def defined_constants(text: str, names: Iterable[str], path: str) -> dict[str, str]:
-    """The values that a text's `#define` lines leave some names with, other macros expanded; only those that have one.
+def defined_constants(text: str, names: Collection[str], path: str, ops: Container[str]) -> dict[str, str]:
+    """The values that some names have by a text's `#define` lines where `ops` stand in it, other macros expanded.
 
-    The last definition counts. Raises PvasmError, with `path`, for a value that cannot be worked out.
+    Only those are there that have one. Raises PvasmError, with `path`, for a value that cannot be worked out, and for
+    one that is not the same for all of these.
     """
-    macros = _macros(text, path) if "define" in text else {}
-    preprocessor = Preprocessor(macros)
-    return {name: _value(macros[name], preprocessor) for name in names if name in macros}
-
-
-def _macros(text: str, path: str) -> dict[str, CppMacro]:
-    """The macros that are defined at the end of a text."""
-    found: dict[str, CppMacro] = {}
-    for line in _LINE.finditer(text):
-        name = line["name"]
-        if name is None:
-            found.pop(line["gone"], None)
-            continue
-        words = line["parameters"]
-        parameters = None if words is None else tuple(filter(None, map(str.strip, words[1:-1].split(","))))
-        found[name] = CppMacro(name, parameters, line["body"].strip(), Place(path, 1, 1))
-    return found
+    macros: dict[str, CppMacro] = {}
+    values: dict[str, str] | None = None
+    changes = 0
+    has_changed = True
+    for found in _LINE.finditer(text) if any(name in text for name in names) else ():
+        if found["gone"] is not None:
+            macros.pop(found["gone"], None)
+            has_changed = True
+        elif (name := found["name"]) is not None:
+            words = found["parameters"]
+            parameters = None if words is None else tuple(filter(None, map(str.strip, words[1:-1].split(","))))
+            macros[name] = CppMacro(name, parameters, found["body"].strip(), Place(path, 1, 1))
+            has_changed = True
+        elif has_changed and found["word"] in ops:
+            has_changed = False
+            changes += 1
+            preprocessor = Preprocessor(macros)
+            here = {name: _value(macros[name], preprocessor) for name in names if name in macros}
+            if changes > _MOST_CHANGES or here != (here if values is None else values):
+                message = f"{' or '.join(names)} changes between ops, which cannot be seen after the C preprocessor"
+                raise PvasmError(f"{message}: define it once, or expand the source itself", path)
+            values = here
+    return values or {}
 
 
 def _value(macro: CppMacro, preprocessor: Preprocessor) -> str:

@@ -152,6 +152,15 @@ class Instance(Struct):
         """
         return self.decisions.get(op.name) or decide(self.template(op), op, self.catalog, self.constants)
 
+    def users_of_constants(self) -> frozenset[str]:
+        """The ops in whose lines a constant of the catalog may stand, and the blocks: any op may stand in one."""
+        names = self.catalog.constants
+        sources = {
+            name: self.catalog.ops[name].replaces if definition.template is None else definition.template.source
+            for name, definition in self.definitions.items()
+        }
+        return frozenset(op for op, text in sources.items() if any(name in text for name in names)).union(self.blocks)
+
     def _refuse_flaws(self, template: Template, lines: Sequence[str], ops: Collection[str]) -> None:
         """Raises PvasmError if lines that a template yielded cannot be an expansion."""
         from pvasm.paravirt.expansion import flaw

@@ -163,3 +163,13 @@ def test_a_launcher_runs_the_compiler(compiler: str, tmp_path: Path) -> None:
     (tmp_path / "a.S").write_text("\tRFI\n")
     made = run_through("native", [str(tmp_path / "ccache"), compiler, "-c", "a.S"], tmp_path)
     assert (made.status, made.errors, list(made.files)) == (0, "", ["a.o"])
+
+
+def test_a_constant_that_changes_between_ops_is_an_error(compiler: str, tmp_path: Path) -> None:
+    op = "\tSSM_PSR_IC_AND_DEFAULT_BITS_AND_SRLZ_I(r2, r3)\n"
+    first = f"\tCOVER\n#define PSR_DEFAULT_BITS psr.ac\n{op}"
+    (tmp_path / "a.S").write_text(first)
+    assert run_through("native", [compiler, "-c", "a.S"], tmp_path).status == 0
+    (tmp_path / "a.S").write_text(f"{first}#undef PSR_DEFAULT_BITS\n#define PSR_DEFAULT_BITS psr.dfh\n{op}")
+    done = run_through("native", [compiler, "-c", "a.S"], tmp_path)
+    assert (done.status, "PSR_DEFAULT_BITS changes between ops" in done.errors) == (1, True)

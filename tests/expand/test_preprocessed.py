@@ -13,6 +13,7 @@ from pvasm.errors import PvasmError
 from pvasm.expand.preprocessed import defined_constants
 from tests.oracle import require_tool
 
+OPS = frozenset(("COVER", "RFI"))
 DEFINITIONS = [
     "#define C 1",
     "#define C",
@@ -32,14 +33,15 @@ DEFINITIONS = [
 ]
 
 
-@pytest.mark.parametrize("option", ["-dD", "-dM"])
 @pytest.mark.parametrize("definitions", DEFINITIONS)
-def test_a_constant_is_what_the_preprocessor_makes_of_it(definitions: str, option: str) -> None:
+def test_a_constant_is_what_the_preprocessor_makes_of_it(definitions: str) -> None:
     command = [require_tool("gcc"), "-E", "-P", "-x", "assembler-with-cpp", "-"]
-    source = f"{definitions}\nVALUE: C\n"
+    source = f"{definitions}\nVALUE: C\n\tCOVER\n"
     value = subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
-    text = subprocess.run([*command, option], input=source, capture_output=True, text=True, check=True).stdout
-    assert words(defined_constants(text, ["C", "NOT"], "a.S")["C"]) == words(value.partition("VALUE:")[2])
+    text = subprocess.run([*command, "-dD"], input=source, capture_output=True, text=True, check=True).stdout
+    assert words(defined_constants(text, ["C", "NOT"], "a.S", OPS)["C"]) == words(
+        value.partition("VALUE:")[2].replace("COVER", "")
+    )
 
 
 def words(text: str) -> list[str]:
@@ -47,7 +49,17 @@ def words(text: str) -> list[str]:
 
 
 def test_what_is_not_defined_at_the_end_has_no_value() -> None:
-    assert defined_constants("#define A 1\n#undef A\n//#define B 1\n x #define B\n", ["A", "B"], "a.S") == {}
+    assert defined_constants("#define A 1\n#undef A\n//#define B 1\n x #define B\nCOVER", ["A", "B"], "a.S", OPS) == {}
+
+
+def test_each_op_has_the_value_that_holds_where_it_stands() -> None:
+    once = "#define A 1\n\tCOVER\n#undef A\n#define A 2\n#define B COVER\n"
+    assert defined_constants(once, ["A"], "a.S", OPS) == {"A": "1"}
+    assert defined_constants(f"#define A 0\n#undef A\n{once}", ["A"], "a.S", OPS) == {"A": "1"}
+    assert defined_constants("#define A X\n#define X 1\nCOVER\n#define A 1\nRFI", ["A"], "a.S", OPS) == {"A": "1"}
+    for text in (f"{once}\tRFI\n", "\tCOVER\n#define A 1\n\tCOVER\n", "#define A 1\n\tCOVER\n#undef A\n\tRFI\n"):
+        with pytest.raises(PvasmError, match="A changes between ops"):
+            defined_constants(text, ["A"], "a.S", OPS)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +75,7 @@ def test_what_is_not_defined_at_the_end_has_no_value() -> None:
 )
 def test_a_value_that_is_none_or_too_much_is_an_error(text: str) -> None:
     with pytest.raises(PvasmError, match=r"^a\.S: C is defined"):
-        defined_constants(text, ["C"], "a.S")
+        defined_constants(f"{text}\n\tCOVER\n", ["C"], "a.S", OPS)
 
 
 @pytest.mark.parametrize(("option", "bits"), [("-dD", "(1 << 3)"), ("-dI", "psr.ac")])
