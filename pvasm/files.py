@@ -38,6 +38,12 @@ def refuse_overwriting(target: str, what: str, read: Iterable[str]) -> None:
                 raise PvasmError(f"the {what} would overwrite what it is made of", target)
 
 
+def is_below(path: str, folder: str) -> bool:
+    """Whether a file, or what there may be one day of that name, is a folder or in it: links are followed."""
+    real, real_folder = os.path.realpath(path), os.path.realpath(folder)
+    return real == real_folder or real.startswith(os.path.join(real_folder, ""))
+
+
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> bool:
     """Makes `data` the content of a file; whoever reads it sees the old content or the new, nothing between.
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pvasm.check.checker import Checker, is_instance_file
 from pvasm.check.engine import findings
@@ -140,7 +141,7 @@ def _errors(subject: Subject) -> list[PvasmError]:
 
 def fixable_sources(paths: Sequence[str], settings: Settings, errors: list[PvasmError]) -> list[str]:
     """The files that `paths` mean and that can be mended; what cannot be found goes to `errors`."""
-    sources = chosen_sources(paths, settings._replace(cpp=None), errors)
+    sources = chosen_sources(paths, replace(settings, cpp=None), errors)
     return [source.path for source in sources if not is_instance_file(source.path)]
 
 
@@ -225,7 +226,7 @@ class Fixer:
 
     def __init__(self, settings: Settings, directories: Sequence[str] = ()) -> None:
         self.adjustment = Adjustment(settings)
-        self.checker = Checker(settings._replace(cpp=None))
+        self.checker = Checker(replace(settings, cpp=None))
         self.directories = directories
 
     def outcome(self, path: str) -> Outcome:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pvasm import cache
 from pvasm.check.codes import MARK
 from pvasm.check.diagnostic import Diagnostic
-from pvasm.check.settings import Settings
+from pvasm.check.settings import AnswerSettings, Settings
 from pvasm.errors import PvasmError
 from pvasm.sources import is_header
 from pvasm.text import encode, read_text, shown_name
@@ -69,9 +69,10 @@ class Checker:
     """Checks one file at a time; what is the same for all is made once, and only if the cache has no answer."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self.settings: AnswerSettings = settings.answer()
+        self._uses_cache = settings.use_cache
         self._parts: tuple[Catalog, dict[str, bool]] | None = None
-        self.key = json.dumps([*_what_answers_depend_on(settings), self._own_instances()])
+        self.key = json.dumps([self.settings.key(), self._own_instances()])
 
     def _own_instances(self) -> list[tuple[str, str]]:
         """The texts of instance files of somebody's own, which may change, and of those that they extend."""
@@ -156,7 +157,7 @@ class Checker:
         except PvasmError as error:
             return FileResult(shown, errors=[error], counts=0), 0
         headers = dict(self._headers(shown, text))
-        kept = cache.load(self._name(shown, text, headers)) if self.settings.use_cache else None
+        kept = cache.load(self._name(shown, text, headers)) if self._uses_cache else None
         return FileResult.load(shown, kept) if kept is not None else None, len(text)
 
     def check(self, path: str) -> FileResult:
@@ -181,7 +182,7 @@ class Checker:
         except PvasmError as error:
             return FileResult(shown, errors=[error], counts=0)
         headers = self._headers(shown, text)
-        name = self._name(shown, text, {**dict(headers), **(sources or {})}) if self.settings.use_cache else ""
+        name = self._name(shown, text, {**dict(headers), **(sources or {})}) if self._uses_cache else ""
         kept = cache.load(name) if name else None
         if kept is not None:
             return FileResult.load(shown, kept)
@@ -197,7 +198,7 @@ class Checker:
         cpp = self.settings.cpp
         if cpp is None or shown.endswith(".s"):
             return text, None
-        from pvasm.syntax.cpp import preprocess
+        from pvasm.syntax.run_cpp import preprocess
 
         preprocessed = preprocess(
             shown,
@@ -205,6 +206,7 @@ class Checker:
             defines=cpp.defines,
             includes=cpp.includes,
             text=text if path == "-" else None,
+            within=cpp.within,
         )
         return preprocessed, _commented({shown: text}, preprocessed)
 
@@ -242,18 +244,6 @@ class Checker:
         result.errors += [
             document.error(problem) for problem in document.problems if subject.concerns(problem.conditions)
         ]
-
-
-def _what_answers_depend_on(settings: Settings) -> list[object]:
-    """The settings that what is found in a file depends on; the others choose files, or among what is found."""
-    return [
-        settings.select,
-        settings.extend_select,
-        settings.ignore,
-        settings.instances,
-        settings.cpp,
-        settings.find_unused,
-    ]
 
 
 _MARKED = re.compile(r'^#[ \t]+\d+[ \t]+"((?:\\.|[^"\\\n])*)"', re.MULTILINE)

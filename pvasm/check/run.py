@@ -44,7 +44,7 @@ def check_files(
     barren = {path for path in paths if os.path.isdir(path)} - {error.path for error in errors}
     once = _Once()
     adjust = Adjustment(settings)
-    with closing(_results(checker, [source.path for source in sources], progress)) as results:
+    with closing(_results(checker, [source.path for source in sources], settings.jobs, progress)) as results:
         for source, result in zip(sources, results, strict=True):
             if result.counts or result.errors:
                 barren = {name for name in barren if not _is_below(source.path, name)}
@@ -101,12 +101,13 @@ def _chosen(sources: list[Source], settings: Settings) -> list[Source]:
 # ------------------------------------------------------------------------------------------- processes
 
 
-def _results(checker: Checker, paths: Sequence[str], progress: Progress) -> Generator[FileResult, None, None]:
-    """The result of each path, in order, by as many processes as that is worth."""
+def _results(
+    checker: Checker, paths: Sequence[str], jobs: int | None, progress: Progress
+) -> Generator[FileResult, None, None]:
+    """The result of each path, in order, by at most so many processes, and as many as that is worth."""
     from pvasm import workers
 
-    limit = checker.settings.jobs or workers.usable_cores()
-    limit = min(limit, len(paths) // _MIN_FILES)
+    limit = min(jobs or workers.usable_cores(), len(paths) // _MIN_FILES)
     if limit < 2 or not workers.can_fork:
         for done, path in enumerate(paths, start=1):
             yield checker.check(path)

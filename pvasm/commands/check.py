@@ -109,8 +109,16 @@ def _config(options: argparse.Namespace) -> Config:
     return Config() if path is None else read_config(path, known_codes())
 
 
+def _folders(paths: Sequence[str], config: Config) -> tuple[str, ...]:
+    """The folders that a run is about: those named, those of the files named, and the configuration's."""
+    named = [path if os.path.isdir(path) else os.path.dirname(path) or "." for path in paths or (".",)]
+    return tuple(dict.fromkeys([*named, *([] if config.path is None else [config.folder])]))
+
+
 def _settings(options: argparse.Namespace, config: Config) -> Settings:
     """How to check: what the command line says, or else the configuration."""
+    from msgspec.structs import replace
+
     from pvasm.check.settings import CppSettings, Settings
 
     on_command_line = options.include_directories or options.defines or options.includes
@@ -119,6 +127,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         include_directories=(*options.include_directories, *config.include_dirs),  # the first that has a header wins
         defines=(*config.defines, *options.defines),  # the last that defines a macro wins
         includes=(*config.includes, *options.includes),
+        within=_folders(options.paths, config),
     )
     settings = Settings(
         select=config.select,
@@ -138,7 +147,8 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
     )
     if options.select is None:
         return settings
-    return settings._replace(  # what to look for is a matter of the command line alone
+    return replace(
+        settings,  # what to look for is a matter of the command line alone
         select=joined(options.select),
         extend_select=joined(options.extend_select),
         ignore=joined(options.ignore),
@@ -147,6 +157,8 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from msgspec.structs import replace
+
     from pvasm.check.run import check_files, selected_codes
     from pvasm.report.progress import Progress
     from pvasm.report.reporter import WITH_STATISTICS, Reporter, Style
@@ -169,7 +181,7 @@ def _run(options: argparse.Namespace) -> int:
         return _diff(paths, settings, directories, exit_zero=options.exit_zero)
     mended = _Mended(paths, settings, directories) if options.fix else None
     if mended is not None:
-        settings = settings._replace(cpp=None)
+        settings = replace(settings, cpp=None)
     known = _Known(options, config)
     reporter = Reporter(Style(options.output_format, _use_color(options.color), options.statistics, options.quiet))
     progress = Progress(wanted=not options.quiet)

@@ -1,4 +1,4 @@
-"""The C preprocessor: what its conditionals say of the code inside them, and running it.
+"""The C preprocessor's conditionals: what they say of the code inside them (pvasm/syntax/run_cpp.py runs it).
 
 In raw source every arm of every `#if` is read. Whether an arm can be compiled at all, given what is known of some
 macros (an instance's symbol is defined, another's is not), is a question with three answers: yes, no, and it
@@ -7,13 +7,10 @@ depends.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-from pvasm import text as source_text
-from pvasm.errors import PvasmError
 from pvasm.syntax import tree
 from pvasm.syntax.parser import parse_condition
 
@@ -135,70 +132,3 @@ def _evaluate(node: tree.Expression, known: Known) -> int | None:
             chosen = _evaluate(condition, known)
             return None if chosen is None else _evaluate(yes if chosen else no, known)
     return None
-
-
-# ------------------------------------------------------------------------------------- running it
-
-_MESSAGE = re.compile(
-    r"^(?P<path>[^:\n]+):(?P<line>\d+):(?:(?P<column>\d+):)? (?:fatal )?error: (?P<message>.*)$", re.M
-)
-_TIME_LIMIT = 60  # seconds
-
-
-def preprocess(
-    path: str,
-    *,
-    include_directories: Sequence[str] = (),
-    defines: Sequence[str] = (),
-    includes: Sequence[str] = (),
-    flags: Sequence[str] = (),
-    text: str | None = None,
-) -> str:
-    """The file's text after the C preprocessor (`$PVASM_CPP`, or `gcc -E`), with line markers.
-
-    `text` is what to preprocess in place of the file's own (it then counts as standing in the file's folder).
-    Predefined macros of the host are left out; `__ia64__`, `__ASSEMBLY__` and `__ASSEMBLER__` are defined. Raises
-    PvasmError with the place of the preprocessor's first error, or if it cannot be run.
-    """
-    import subprocess
-    import tempfile
-
-    command = [
-        *(os.environ.get("PVASM_CPP", "").split() or ["gcc", "-E"]),
-        *("-undef", "-nostdinc", *(f"-D{name}" for name in PREDEFINED)),
-        *(f"-I{directory}" for directory in include_directories),
-        *(f"-D{define}" for define in defines),
-        *(argument for name in includes for argument in ("-include", name)),
-        *flags,
-        *("-x", "assembler-with-cpp"),
-    ]
-    data = None if text is None else source_text.encode(text)
-    if data is None:
-        command.append(f"./{path}" if path.startswith("-") else path)
-    else:
-        command += ["-iquote", os.path.dirname(path) or ".", "-"]
-    try:
-        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-            status = subprocess.run(
-                command, input=data, stdout=output, stderr=errors, timeout=_TIME_LIMIT, check=False
-            ).returncode
-            output.seek(0)
-            errors.seek(0)
-            if status == 0:
-                result = source_text.decode(output.read(source_text.MAX_FILE_BYTES))
-            messages = source_text.decode(errors.read(1 << 16))
-    except FileNotFoundError as error:
-        raise PvasmError(f"the C preprocessor `{command[0]}' is not installed (needed for --cpp)", path) from error
-    except subprocess.TimeoutExpired as error:
-        raise PvasmError(f"the C preprocessor took more than {_TIME_LIMIT} seconds", path) from error
-    except OSError as error:
-        raise PvasmError(f"the C preprocessor cannot be run: {error.strerror}", path) from error
-    if status != 0:
-        found = _MESSAGE.search(messages)
-        if found is None:
-            lines = messages.strip().splitlines() or [f"exit status {status}"]
-            raise PvasmError(f"the C preprocessor failed: {lines[0]}", path)
-        place = path if found["path"] == "<stdin>" else found["path"]
-        column = int(found["column"]) if found["column"] else None
-        raise PvasmError(found["message"], place, int(found["line"]), column)
-    return source_text.check_text(result, path)

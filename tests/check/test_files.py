@@ -28,7 +28,7 @@ def results(paths: list[str], settings: Settings) -> list[tuple[object, ...]]:
 
 def places(*paths: str, **settings: object) -> list[str]:
     """Where something is found, with its code."""
-    chosen = Settings(use_cache=False)._replace(**settings)  # type: ignore[arg-type]
+    chosen = Settings(**{"use_cache": False, **settings})  # type: ignore[arg-type]
     return [f"{d.path}:{d.line} {d.code}" for result in check_files(paths, chosen) for d in result.diagnostics]
 
 

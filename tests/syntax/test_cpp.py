@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pvasm.errors import PvasmError
 from pvasm.ia64 import is_mnemonic
 from pvasm.syntax import tree
-from pvasm.syntax.cpp import preprocess, reachable
+from pvasm.syntax.cpp import reachable
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
+from pvasm.syntax.run_cpp import preprocess
 from tests.oracle import require_tool
 
 PARSER = Parser(is_mnemonic)

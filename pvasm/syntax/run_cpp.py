@@ -1,0 +1,204 @@
+"""Running the C preprocessor: nothing that a source tree holds decides what is run, or with which options.
+
+gcc's driver, and the programs that it starts, read any argument that begins with `@` as a file of more arguments, the
+base name of an input included (`-dumpbase`). So no input is named on the command line: standard input includes it. What
+else a tree has a say in (the `includes`, `defines` and `include-dirs` of a configuration) is checked, and cannot be
+taken for an option or such a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pvasm import text as source_text
+from pvasm.errors import PvasmError
+from pvasm.files import is_below
+from pvasm.syntax.cpp import PREDEFINED
+
+if TYPE_CHECKING:
+    import subprocess
+
+_MESSAGE = re.compile(
+    r"^(?P<path>[^:\n]+):(?P<line>\d+):(?:(?P<column>\d+):)? (?:fatal )?error: (?P<message>.*)$", re.M
+)
+_TIME_LIMIT = 60  # seconds
+_MOST_MEMORY = 4 << 30  # bytes: `#include "/dev/zero"' would take all
+_MOST_OUTPUT = source_text.MAX_FILE_BYTES
+
+# The start of a header, as gcc and clang mark it: flag 1.
+_ENTERED = re.compile(r'^#[ \t]\d+[ \t]"(?P<name>(?:\\.|[^"\\\n])*)"[ \t]1\b', re.M)
+_ESCAPE = re.compile(r"\\([0-7]{1,3}|.)")
+
+_DEFINE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\([\w., ]*\))?(?:=[^\n\r\0]*)?")
+# Options of `$PVASM_CPP` that name folders of headers.
+_FOLDERS = ("-isystem", "-iquote", "-idirafter", "-I")
+
+
+def flaw_of_define(define: str) -> str | None:
+    """What is wrong with what is to stand after `-D`; None if nothing is.
+
+    A name, or the name and parameters of a macro, then perhaps `=` and a value in one line.
+    """
+    return None if _DEFINE.fullmatch(define) else f"{define!r} is no macro: NAME or NAME=VALUE is due"
+
+
+def preprocess(
+    path: str,
+    *,
+    include_directories: Sequence[str] = (),
+    defines: Sequence[str] = (),
+    includes: Sequence[str] = (),
+    text: str | None = None,
+    within: Sequence[str] | None = None,
+) -> str:
+    """The file's text after the C preprocessor (`$PVASM_CPP`, or `gcc -E`), with line markers.
+
+    `text` is what to preprocess in place of a file: it counts as standing in the current folder. With `within`, only
+    headers in these folders, in `include_directories`, and in the folders of `includes` may be included; without,
+    any. Predefined macros of the host are left out; `__ia64__`, `__ASSEMBLY__` and `__ASSEMBLER__` are defined.
+
+    Raises PvasmError with the place of the preprocessor's first error, if it cannot be run, takes more than a minute,
+    4 GiB or writes more than MAX_FILE_BYTES, or if a header is included that may not be.
+    """
+    for define in defines:
+        if (flaw := flaw_of_define(define)) is not None:
+            raise PvasmError(flaw)
+    given = os.environ.get("PVASM_CPP", "").split() or ["gcc", "-E"]
+    command = [
+        *given,
+        *("-undef", "-nostdinc", *(f"-D{name}" for name in PREDEFINED)),
+        *(f"-I{_as_argument(directory)}" for directory in include_directories),
+        *(f"-D{define}" for define in defines),
+        *(argument for name in includes for argument in ("-include", _as_argument(name))),
+        *("-x", "assembler-with-cpp", "-"),
+    ]
+    result = _output(command, _input(path) if text is None else source_text.encode(text), path)
+    if within is not None:
+        allowed = [*within, *include_directories, *_folders(given), *(os.path.dirname(name) or "." for name in includes)]
+        _refuse_outside(result, allowed, path)
+    return source_text.check_text(result, path)
+
+
+def _input(path: str) -> bytes:
+    """What includes a file. Raises PvasmError for a name that no `#include` can hold."""
+    if '"' in path or "\n" in path or "\r" in path:
+        raise PvasmError("a file name with a quote or a line break in it cannot be preprocessed: rename it", path)
+    return source_text.encode(f'#include "{path}"\n')
+
+
+def _as_argument(name: str) -> str:
+    """A file or folder's name that nothing takes for an option or a file of options."""
+    return f"./{name}" if name.startswith(("@", "-")) else name
+
+
+def _output(command: Sequence[str], data: bytes, path: str) -> str:
+    """What a command that reads `data` writes. Raises PvasmError, as `preprocess` does, if it fails."""
+    import tempfile
+
+    try:
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            given.write(data)
+            given.seek(0)
+            status = _run(command, (given.fileno(), output.fileno(), errors.fileno()), path)
+            output.seek(0)
+            errors.seek(0)
+            result = source_text.decode(output.read(_MOST_OUTPUT + 1))
+            messages = source_text.decode(errors.read(1 << 16))
+    except FileNotFoundError as error:
+        raise PvasmError(f"the C preprocessor `{command[0]}' is not installed (needed for --cpp)", path) from error
+    except OSError as error:
+        raise PvasmError(f"the C preprocessor cannot be run: {error.strerror}", path) from error
+    if len(result) >= _MOST_OUTPUT:
+        raise PvasmError(f"the C preprocessor makes more than {_MOST_OUTPUT >> 20} MiB of it: not read", path)
+    if status != 0:
+        raise _error(messages, status, path)
+    return result
+
+
+def _run(command: Sequence[str], streams: tuple[int, int, int], path: str) -> int:
+    """Runs a command in a group of its own, so that nothing of it outlives us; the exit status."""
+    import subprocess
+
+    stdin, stdout, stderr = streams
+    process = subprocess.Popen(
+        command, stdin=stdin, stdout=stdout, stderr=stderr, preexec_fn=_limited(), start_new_session=True
+    )
+    try:
+        return process.wait(_TIME_LIMIT)
+    except subprocess.TimeoutExpired as error:
+        raise PvasmError(f"the C preprocessor took more than {_TIME_LIMIT} seconds", path) from error
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process and those that it has started, if they run."""
+    if process.returncode is None:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _limited() -> Callable[[], None]:
+    """What bounds the memory and the output of the process that calls it."""
+    import resource
+
+    def limit(what: int, most: int) -> None:
+        _, hard = resource.getrlimit(what)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(what, (most, hard))
+
+    def both() -> None:
+        limit(resource.RLIMIT_AS, _MOST_MEMORY)
+        limit(resource.RLIMIT_FSIZE, _MOST_OUTPUT)
+
+    return both
+
+
+def _error(messages: str, status: int, path: str) -> PvasmError:
+    """The error that the preprocessor's messages tell of."""
+    found = _MESSAGE.search(messages)
+    if found is None:
+        lines = messages.strip().splitlines() or [f"exit status {status}"]
+        return PvasmError(f"the C preprocessor failed: {lines[0]}", path)
+    if found["path"] == "<stdin>":  # of `text`, or of the line that includes the file
+        return PvasmError(found["message"], path, *((int(found["line"]),) if path in ("-", "<stdin>") else ()))
+    column = int(found["column"]) if found["column"] else None
+    return PvasmError(found["message"], found["path"], int(found["line"]), column)
+
+
+# ---------------------------------------------------------------------------------- what was included
+
+
+def _folders(command: Sequence[str]) -> Iterator[str]:
+    """The folders of headers that a command names."""
+    for number, word in enumerate(command):
+        option = next((each for each in _FOLDERS if word.startswith(each)), None)
+        if option is not None:
+            yield word[len(option) :] or "".join(command[number + 1 : number + 2])
+
+
+def _refuse_outside(text: str, allowed: Sequence[str], path: str) -> None:
+    """Raises PvasmError if preprocessed text has a header in it that is in none of the folders."""
+    for name in dict.fromkeys(_ENTERED.findall(text)):
+        header = _unescaped(name)
+        if header != path and os.path.exists(header) and not any(is_below(header, folder) for folder in allowed):
+            message = f"includes {header}, which is outside of the folder that was named"
+            raise PvasmError(f"{message}: name the header's folder with -I on the command line", path)
+
+
+def _unescaped(name: str) -> str:
+    """A file's name, from how a line marker has it."""
+    if "\\" not in name:
+        return name
+    data = b"".join(
+        bytes([int(piece, 8) & 0xFF]) if number % 2 and piece[0] in "01234567" else source_text.encode(piece)
+        for number, piece in enumerate(_ESCAPE.split(name))
+    )
+    return source_text.decode(data)
