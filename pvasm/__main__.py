@@ -1,5 +1,5 @@
 """`python -m pvasm`."""
 
-from pvasm.cli import run
+from pvasm.start import run
 
 run()

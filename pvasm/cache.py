@@ -11,8 +11,7 @@ import hashlib
 import os
 from functools import cache
 
-from pvasm import __version__, data
-from pvasm.files import replace_file
+from pvasm import __version__, data, shelves
 
 _MAX_ENTRIES = 8192
 
@@ -52,13 +51,7 @@ def load(name: str) -> bytes | None:
     folder = data.cache_folder()
     if folder is None:
         return None
-    try:
-        with open(os.path.join(folder, name[:2], name[2:]), "rb") as file:
-            kept = file.read()
-    except OSError:
-        return None
-    # The first 32 bytes are the digest of the rest: a file that something cut short is no result.
-    return kept[32:] if hashlib.sha256(kept[32:]).digest() == kept[:32] else None
+    return shelves.take(os.path.join(folder, name[:2]), name[2:])
 
 
 def store(name: str, result: bytes) -> None:
@@ -68,9 +61,8 @@ def store(name: str, result: bytes) -> None:
         return
     shelf = os.path.join(folder, name[:2])
     with contextlib.suppress(OSError):
-        os.makedirs(shelf, exist_ok=True, mode=0o700)
-        replace_file(os.path.join(shelf, name[2:]), hashlib.sha256(result).digest() + result)
-        _prune(shelf)
+        if shelves.put(shelf, name[2:], result):
+            _prune(shelf)
 
 
 def _prune(shelf: str) -> None:

@@ -6,24 +6,30 @@ import argparse
 import contextlib
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pvasm import __version__
 from pvasm.commands import cc, check, expand, explain, header, importing, instance, parse
-from pvasm.commands.shared import CANNOT_RUN, INTERRUPTED, PIPE_CLOSED, closed, fail, write
+from pvasm.commands.shared import CANNOT_RUN, PIPE_CLOSED, closed, fail, write
 from pvasm.data import integration_directory
 from pvasm.errors import PvasmError
+from pvasm.start import INTERRUPTED
 
 
 def run() -> NoReturn:
-    """The console script: `main`, in a process that lives no longer than it."""
+    """What pvasm/start.py runs: `main`, in a process that lives no longer than it."""
     # Trees without cycles, thrown away with the process: neither looking for garbage nor clearing up pays.
     gc.disable()
     _open_streams()
     try:
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is what can clear up
         status = main()
+    except KeyboardInterrupt:
+        status = INTERRUPTED
     except SystemExit as stop:  # argparse: bad usage, or --help
         status = stop.code if isinstance(stop.code, int) else CANNOT_RUN
     with contextlib.suppress(OSError):  # main has told of it

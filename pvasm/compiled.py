@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import source_hash
 from typing import Any
 
-from pvasm import __version__, data
-from pvasm.files import replace_file
+from pvasm import __version__, data, shelves
 
 _PACKAGE = os.path.dirname(os.path.realpath(__file__))
 
@@ -29,22 +28,21 @@ def compiled(path: str, make: Callable[[str], Any], *, made_by: Sequence[str], k
     folder, name = os.path.split(path)
     name += f".{kind}" if kind else ""
     base = data.cache_folder()
-    shelves = [os.path.join(folder, "__pycache__"), *([] if base is None else [os.path.join(base, "compiled")])]
-    for shelf in shelves:
-        with contextlib.suppress(OSError, ValueError), open(_place(shelf, name, digest), encoding="utf-8") as file:
-            return json.load(file)
+    places = [os.path.join(folder, "__pycache__"), *([] if base is None else [os.path.join(base, "compiled")])]
+    kept_name = f"{name}.{digest}.json"
+    for shelf in places:
+        kept = shelves.take(shelf, kept_name)
+        if kept is not None:
+            return json.loads(kept)
     made = make(text)
     if _text_and_digest(path, made_by)[1] != digest:
         return made  # something has changed while it was made
-    for shelf in shelves:
+    for shelf in places:
         with contextlib.suppress(OSError):
-            _keep(shelf, _place(shelf, name, digest), json.dumps(made, separators=(",", ":")), f"{name}.")
-            break
+            if shelves.put(shelf, kept_name, json.dumps(made, separators=(",", ":")).encode(), mode=0o755):
+                _drop_others(shelf, kept_name, f"{name}.")
+                break
     return made
-
-
-def _place(shelf: str, name: str, digest: str) -> str:
-    return os.path.join(shelf, f"{name}.{digest}.json")
 
 
 def _text_and_digest(path: str, made_by: Sequence[str]) -> tuple[str, str]:
@@ -59,13 +57,10 @@ def _text_and_digest(path: str, made_by: Sequence[str]) -> tuple[str, str]:
     return text, source_hash(b"".join(source_hash(content) for content in contents)).hex()
 
 
-def _keep(shelf: str, kept: str, content: str, prefix: str) -> None:
-    """Writes a file, and drops those that it takes the place of."""
-    os.makedirs(shelf, exist_ok=True)
-    replace_file(kept, content.encode())
+def _drop_others(shelf: str, kept_name: str, prefix: str) -> None:
+    """Drops the files that one takes the place of."""
     for entry in os.listdir(shelf):
-        old = os.path.join(shelf, entry)
         digest = entry.removeprefix(prefix).removesuffix(".json")
-        if entry == f"{prefix}{digest}.json" and "." not in digest and old != kept:
+        if entry == f"{prefix}{digest}.json" and "." not in digest and entry != kept_name:
             with contextlib.suppress(OSError):
-                os.unlink(old)
+                os.unlink(os.path.join(shelf, entry))

@@ -1,7 +1,8 @@
 """What a project has settled for its runs of `pvasm check`: `pvasm.toml`, or `[tool.pvasm]` in `pyproject.toml`.
 
 docs/configuration.md tells people of it. The file comes with a project that nobody may have vetted: it names files to
-read and codes, and can make pvasm run nothing but the C preprocessor.
+read and codes, and can make pvasm run nothing but the C preprocessor. What it names is below its own folder, whichever
+way it was found: nothing that it says leads out of there, links included.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from pvasm.errors import PvasmError
+from pvasm.files import is_below, open_regular
 from pvasm.workers import MAX_JOBS
 
 OWN_FILE, SHARED_FILE = "pvasm.toml", "pyproject.toml"
@@ -58,14 +60,22 @@ def find_config(paths: Collection[str]) -> str | None:
     while True:
         own = os.path.join(folder, OWN_FILE)
         if os.path.isfile(own):
-            return own
+            return _own(own)
         shared = os.path.join(folder, SHARED_FILE)
-        if os.path.isfile(shared) and _has_own_table(shared):
+        if os.path.isfile(shared) and is_below(shared, folder) and _has_own_table(shared):
             return shared
         above = os.path.dirname(folder)
         if above == folder:
             return None
         folder = above
+
+
+def _own(path: str) -> str:
+    """The path. Raises PvasmError for a link that leads out of its folder: what is there need not be a configuration."""
+    if not is_below(path, os.path.dirname(path)):
+        message = f"is a link that leads out of its folder, to {os.path.realpath(path)}: not read"
+        raise PvasmError(f"{message} (--config names it, --no-config does without)", path)
+    return path
 
 
 def _common_folder(paths: Collection[str]) -> str:
@@ -89,7 +99,7 @@ def _has_own_table(path: str) -> bool:
 
 def _read(path: str) -> str:
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise PvasmError(error.strerror or str(error), path) from error
@@ -182,7 +192,14 @@ class _Reader:
         return tuple(value)
 
     def paths(self, key: str, value: object) -> tuple[str, ...]:
-        return tuple(self.joined(word) for word in self.words(key, value))
+        return tuple(self.below(key, word) for word in self.words(key, value))
+
+    def below(self, key: str, path: str) -> str:
+        """The path as one would name it from the current folder. Raises PvasmError if it is not below our folder."""
+        if not is_below(os.path.join(self.folder, path), self.folder):
+            message = f"{key}: {path!r} is outside of the folder of this file"
+            raise self.error(f"{message}: what is outside, the command line names ({_ON_COMMAND_LINE[key]})", key, path)
+        return self.joined(path)
 
     def joined(self, path: str) -> str:
         """The path as one would name it from the current folder."""
@@ -191,7 +208,17 @@ class _Reader:
         return absolute if relative.startswith("..") and os.path.isabs(path) else relative
 
     def instances(self, key: str, value: object) -> tuple[str, ...]:
-        return tuple(self.joined(w) if "/" in w or w.endswith((".yaml", ".yml")) else w for w in self.words(key, value))
+        words = self.words(key, value)
+        return tuple(self.below(key, w) if "/" in w or w.endswith((".yaml", ".yml")) else w for w in words)
+
+    def defines(self, key: str, value: object) -> tuple[str, ...]:
+        from pvasm.syntax.run_cpp import flaw_of_define
+
+        words = self.words(key, value)
+        for word in words:
+            if (flaw := flaw_of_define(word)) is not None:
+                raise self.error(f"{key}: {flaw}", key, word)
+        return words
 
     def chosen(self, key: str, value: object) -> tuple[str, ...]:
         return tuple(self.code(key, word) for word in self.words(key, value))
@@ -239,8 +266,17 @@ class _Reader:
     def path(self, key: str, value: object) -> str:
         if not isinstance(value, str) or not value or "\0" in value:
             raise self.error(f"{key} must be the name of a file", key)
-        return self.joined(value)
+        return self.below(key, value)
 
+
+# How the command line says what a key says.
+_ON_COMMAND_LINE = {
+    "paths": "PATH",
+    "instances": "--instance",
+    "include-dirs": "-I",
+    "includes": "-include",
+    "baseline": "--baseline",
+}
 
 _KEYS: dict[str, Callable[[_Reader, str, Any], object]] = {
     "paths": _Reader.paths,
@@ -254,7 +290,7 @@ _KEYS: dict[str, Callable[[_Reader, str, Any], object]] = {
     "extension": _Reader.truth,
     "cpp": _Reader.truth,
     "include-dirs": _Reader.paths,
-    "defines": _Reader.words,
+    "defines": _Reader.defines,
     "includes": _Reader.paths,
     "jobs": _Reader.number,
     "baseline": _Reader.path,

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Reading files that are files, and writing a file whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 import stat
 import time
 from collections.abc import Iterable
+from typing import BinaryIO
 
 from pvasm.errors import PvasmError
 
@@ -38,21 +39,60 @@ def refuse_overwriting(target: str, what: str, read: Iterable[str]) -> None:
                 raise PvasmError(f"the {what} would overwrite what it is made of", target)
 
 
+_NO_FILE = (
+    (stat.S_ISFIFO, "is a pipe, not a file (- reads standard input)"),
+    (stat.S_ISSOCK, "is a socket, not a file"),
+)
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """A file, opened for reading. Raises OSError if it cannot be, and for a folder, a pipe, a device, a socket."""
+    # Without O_NONBLOCK, opening a pipe would wait for somebody who writes to it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not stat.S_ISREG(mode):
+            said = next((said for is_one, said in _NO_FILE if is_one(mode)), "is a device, not a file")
+            raise OSError(errno.EINVAL, said, os.fspath(path))
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
 def is_below(path: str, folder: str) -> bool:
     """Whether a file, or what there may be one day of that name, is a folder or in it: links are followed."""
     real, real_folder = os.path.realpath(path), os.path.realpath(folder)
     return real == real_folder or real.startswith(os.path.join(real_folder, ""))
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> bool:
+def refuse_leaving(path: str, folder: str | None = None) -> None:
+    """Raises PvasmError if a file that is to be written is, by way of a link, outside of the folder that was named.
+
+    That is `folder`, or the one that the path names. A tree that somebody else has made may have a link anywhere in it.
+    Links in the path of the folder itself are whoever's who named it, and /dev/stdout leads where it leads.
+    """
+    named = (os.path.dirname(path) or ".") if folder is None else folder
+    if is_below(path, named) or os.path.abspath(path).startswith(("/dev/", "/proc/")):
+        return
+    where = "its folder" if folder is None else folder
+    target = os.path.realpath(path)
+    raise PvasmError(f"leads out of {where} by a link: not written (name {target} itself, or remove the link)", path)
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes, within: str | None = None) -> bool:
     """Makes `data` the content of a file; whoever reads it sees the old content or the new, nothing between.
 
     The content goes to a temporary file beside the target, which then takes its place; the target keeps its mode, and a
     symbolic link stays one. What is no regular file (a pipe, `/dev/stdout`) is written to directly. Returns whether
     anything was written: a file that has this content already is left alone.
-    Raises PvasmError, with the old file as it was and no temporary file left, if the file cannot be written.
+    Raises PvasmError, with the old file as it was and no temporary file left, if the file cannot be written, and as
+    `refuse_leaving` does for one outside of the folder `within`.
     """
     name = os.fspath(path)
+    refuse_leaving(name, within)
     try:
         return _write(name, data)
     except OSError as error:
@@ -60,8 +100,12 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> bool:
 
 
 def touch(path: str | os.PathLike[str]) -> None:
-    """Gives a file the present time; where there is none, makes an empty one. Raises PvasmError if it cannot."""
+    """Gives a file the present time; where there is none, makes an empty one.
+
+    Raises PvasmError if it cannot, and as `refuse_leaving` does.
+    """
     name = os.fspath(path)
+    refuse_leaving(name)
     try:
         with open(name, "ab"):
             os.utime(name)

@@ -22,6 +22,7 @@ from pvasm.errors import PvasmError
 from pvasm.expand import ExpandErrors, expand
 from pvasm.files import write_atomically
 from pvasm.headers import included
+from pvasm.sources import Source
 from pvasm.syntax.document import Document
 from pvasm.text import Edit, apply_edits, encode, read_text, shown_name
 
@@ -139,10 +140,10 @@ def _errors(subject: Subject) -> list[PvasmError]:
 # ------------------------------------------------------------------------------------------------ files
 
 
-def fixable_sources(paths: Sequence[str], settings: Settings, errors: list[PvasmError]) -> list[str]:
+def fixable_sources(paths: Sequence[str], settings: Settings, errors: list[PvasmError]) -> list[Source]:
     """The files that `paths` mean and that can be mended; what cannot be found goes to `errors`."""
-    sources = chosen_sources(paths, replace(settings, cpp=None), errors)
-    return [source.path for source in sources if not is_instance_file(source.path)]
+    sources = chosen_sources(paths, replace(settings, cpp=None), errors, [])  # a check tells of links
+    return [source for source in sources if not is_instance_file(source.path)]
 
 
 class Outcome(Struct, frozen=True):
@@ -260,7 +261,10 @@ class Fixer:
         return Outcome(shown, before, fixed.text, fixed.number, reasons)
 
 
-def write_outcome(outcome: Outcome) -> None:
-    """Puts a mended text in the place of the file. Raises PvasmError, with the file as it was, if that cannot be."""
+def write_outcome(outcome: Outcome, folder: str | None) -> None:
+    """Puts a mended text in the place of the file, which was found in a folder, or named.
+
+    Raises PvasmError, with the file as it was, if that cannot be.
+    """
     if outcome.after != outcome.before:
-        write_atomically(outcome.path, encode(outcome.after))
+        write_atomically(outcome.path, encode(outcome.after), folder)

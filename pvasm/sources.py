@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pvasm.errors import PvasmError
+from pvasm.files import is_below
 
 # A linker script goes through the C preprocessor too, but is no assembly.
 _LINKER_SCRIPT = ".lds.S"
@@ -26,11 +27,12 @@ class Source(NamedTuple):
     folder: str | None
 
 
-def find_sources(paths: Iterable[str], errors: list[PvasmError]) -> list[Source]:
+def find_sources(paths: Iterable[str], errors: list[PvasmError], skipped: list[Source]) -> list[Source]:
     """The files to read, in order, each once (by whatever name); `-` stays as it is.
 
     A named file is taken whatever its name. A folder is searched for assembly files and headers; files and folders
-    whose names start with a dot are left out, and so is what is no regular file. What is missing is added to `errors`.
+    whose names start with a dot are left out, and so is what is no regular file. What is missing is added to `errors`,
+    what is no part of the folder that it was found in, but a link that leads out of it, to `skipped`.
     """
     found: dict[str, Source] = {}
     for path in paths:
@@ -38,7 +40,10 @@ def find_sources(paths: Iterable[str], errors: list[PvasmError]) -> list[Source]
             found[path] = Source(path, None)
         elif os.path.isdir(path):
             for below in _walk(path, errors):
-                found.setdefault(os.path.realpath(below), Source(below, path))
+                if os.path.islink(below) and not is_below(below, path):
+                    skipped.append(Source(below, path))
+                else:
+                    found.setdefault(os.path.realpath(below), Source(below, path))
         elif path and os.path.exists(path):
             real = os.path.realpath(path)
             if real not in found or found[real].folder is not None:  # the name given first, before one that was found

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pvasm.errors import PvasmError
+from pvasm.files import open_regular
 
-MAX_FILE_BYTES = 256 << 20
+MAX_FILE_BYTES = 16 << 20  # what a check takes is some hundred times as much memory
 MAX_LINE_CHARACTERS = 1 << 20
 
 
@@ -36,8 +37,8 @@ def shown_name(path: str | os.PathLike[str]) -> str:
 def read_text(path: str | os.PathLike[str]) -> str:
     """The text of a source file; `-` is standard input.
 
-    Raises PvasmError for a file that cannot be read, that is binary (holds a NUL), or that has a line longer than
-    MAX_LINE_CHARACTERS.
+    Raises PvasmError for a file that cannot be read, that is larger than MAX_FILE_BYTES, is binary (holds a NUL),
+    or has a line longer than MAX_LINE_CHARACTERS.
     """
     name = shown_name(path)
     try:
@@ -46,13 +47,20 @@ def read_text(path: str | os.PathLike[str]) -> str:
                 raise PvasmError("standard input is closed")
             data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
         else:
-            with open(name, "rb") as file:
+            with open_regular(name) as file:
+                # A large file is told of at once: it is not read for that.
+                if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
+                    raise _too_large(name)
                 data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise PvasmError(error.strerror or str(error), name) from error
     if len(data) > MAX_FILE_BYTES:
-        raise PvasmError(f"larger than {MAX_FILE_BYTES >> 20} MiB: not read", name)
+        raise _too_large(name)
     return check_text(decode(data), name)
+
+
+def _too_large(name: str) -> PvasmError:
+    return PvasmError(f"larger than {MAX_FILE_BYTES >> 20} MiB: not read", name)
 
 
 def check_text(text: str, name: str) -> str:

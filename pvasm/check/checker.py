@@ -30,18 +30,25 @@ if TYPE_CHECKING:
 class FileResult:
     """What was found in one file.
 
-    `counts` is 1, or 0 if nothing was checked: an unreadable file, a header without assembly.
+    `counts` is 1, or 0 if nothing was checked: an unreadable file, a header without assembly. `notes` are to be said of
+    the run, and are no errors.
     """
 
-    __slots__ = ("counts", "diagnostics", "errors", "path")
+    __slots__ = ("counts", "diagnostics", "errors", "notes", "path")
 
     def __init__(
-        self, path: str, diagnostics: Iterable[Diagnostic] = (), errors: Iterable[PvasmError] = (), counts: int = 1
+        self,
+        path: str,
+        diagnostics: Iterable[Diagnostic] = (),
+        errors: Iterable[PvasmError] = (),
+        counts: int = 1,
+        notes: Iterable[PvasmError] = (),
     ) -> None:
         self.path = path
         self.diagnostics = list(diagnostics)
         self.errors = list(errors)
         self.counts = counts
+        self.notes = list(notes)
 
     def dump(self) -> bytes:
         """The result, but for its path, as bytes for the cache or another process."""

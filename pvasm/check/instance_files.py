@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.rule import InstanceFinding, InstanceRule
 from pvasm.errors import PvasmError
+from pvasm.files import open_regular
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import load_catalog
 from pvasm.paravirt.catalog_file import read_catalog
@@ -72,7 +73,8 @@ def check_instance_file(path: str, rules: Sequence[InstanceRule]) -> tuple[list[
             read_catalog(Path(path))  # no instance, but one of the files beside them
             return [], []
         subject = InstanceSubject(read_draft(Path(path), catalog))
-        text = Path(path).read_text(encoding="utf-8-sig")
+        with open_regular(path) as file:
+            text = file.read().decode("utf-8-sig")
     except PvasmError as error:
         return [], [error]
     except OSError as error:

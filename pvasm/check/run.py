@@ -36,11 +36,14 @@ def check_files(
     require_known(code for code, _ in settings.severity)
     checker = Checker(settings)
     errors: list[PvasmError] = []
-    sources = _with_instances(chosen_sources(paths, settings, errors), settings)
+    skipped: list[Source] = []
+    sources = _with_instances(chosen_sources(paths, settings, errors, skipped), settings)
     if not sources:
         checker.prepare()
     if errors:
         yield FileResult("", errors=errors, counts=0)
+    if skipped:
+        yield FileResult("", counts=0, notes=[_of_skipped(skipped)])
     barren = {path for path in paths if os.path.isdir(path)} - {error.path for error in errors}
     once = _Once()
     adjust = Adjustment(settings)
@@ -66,9 +69,23 @@ def _with_instances(sources: list[Source], settings: Settings) -> list[Source]:
     return [*sources, *(Source(name, None) for name in dict.fromkeys(own))]
 
 
-def chosen_sources(paths: Sequence[str], settings: Settings, errors: list[PvasmError]) -> list[Source]:
-    """The files that `paths` mean, less what the settings exclude; what cannot be found goes to `errors`."""
-    return _chosen(find_sources(paths, errors), settings)
+def chosen_sources(
+    paths: Sequence[str], settings: Settings, errors: list[PvasmError], skipped: list[Source]
+) -> list[Source]:
+    """The files that `paths` mean, less what the settings exclude.
+
+    What cannot be found goes to `errors`, links that lead out of the folder they were found in to `skipped`.
+    """
+    found = _chosen(find_sources(paths, errors, skipped), settings)
+    skipped[:] = _chosen(skipped, settings)
+    return found
+
+
+def _of_skipped(skipped: Sequence[Source]) -> PvasmError:
+    """What to say of links that were not followed."""
+    first, *others = skipped
+    more = f"; {len(others)} more like it" if others else ""
+    return PvasmError(f"leads out of {first.folder} by a link: not read (name it, to have it read){more}", first.path)
 
 
 def selected_codes(settings: Settings) -> set[str]:

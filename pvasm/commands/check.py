@@ -192,11 +192,13 @@ def _run(options: argparse.Namespace) -> int:
                 if mended is not None:
                     result.diagnostics = mended.explained(result.diagnostics)
                 said = reporter.add(result)
-                if said or result.errors:
+                if said or result.errors or result.notes:
                     progress.clear()
                 write(said)
                 for error in result.errors:
                     complain(error)
+                for note in result.notes:
+                    complain(note, "note")
     finally:
         progress.clear()
     is_whole = not reporter.errors
@@ -212,6 +214,7 @@ class _Mended:
     """The files that --fix has mended, and why it has left what it has left."""
 
     def __init__(self, paths: Sequence[str], settings: Settings, directories: Sequence[str]) -> None:
+        from pvasm.files import refuse_leaving
         from pvasm.fix import Fixer, fixable_sources, write_outcome
 
         if "-" in paths:
@@ -219,12 +222,15 @@ class _Mended:
         self.number = 0
         self._reasons: dict[tuple[str, int, int, str], tuple[str, ...]] = {}
         fixer = Fixer(settings, directories)
-        for path in fixable_sources(paths, settings, []):  # the check that follows tells of errors
+        sources = fixable_sources(paths, settings, [])  # the check that follows tells of errors
+        for path, folder in sources:  # before the first is written
+            refuse_leaving(path, folder)
+        for path, folder in sources:
             try:
                 outcome = fixer.outcome(path)
             except PvasmError:
                 continue
-            write_outcome(outcome)
+            write_outcome(outcome, folder)
             self.number += outcome.number
             self._reasons.update(((path, *place), said) for place, said in outcome.reasons.items())
 
@@ -245,7 +251,7 @@ def _diff(paths: Sequence[str], settings: Settings, directories: Sequence[str], 
     errors: list[PvasmError] = []
     fixer = Fixer(settings, directories)
     is_clean = True
-    for path in fixable_sources(paths, settings, errors):
+    for path, _ in fixable_sources(paths, settings, errors):
         try:
             diff = fixer.outcome(path).diff()
         except PvasmError as error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 closed: set[str] = set()  # the output streams that were closed when we started
 
-FOUND, CANNOT_RUN, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
+FOUND, CANNOT_RUN, PIPE_CLOSED = 1, 2, 141
 
 
 def fail(errors: Iterable[PvasmError]) -> int:
@@ -25,12 +25,12 @@ def fail(errors: Iterable[PvasmError]) -> int:
     return CANNOT_RUN
 
 
-def complain(error: PvasmError) -> None:
-    """Tells of an error on standard error."""
+def complain(error: PvasmError, kind: str = "error") -> None:
+    """Tells of an error, or of what is none but to be known, on standard error."""
     sys.stdout.flush()
     with contextlib.suppress(OSError):  # the exit status tells as well
         sys.stderr.flush()
-        sys.stderr.buffer.write(f"pvasm: error: {error}\n".encode("utf-8", "surrogateescape"))
+        sys.stderr.buffer.write(f"pvasm: {kind}: {error}\n".encode("utf-8", "surrogateescape"))
         sys.stderr.buffer.flush()
 
 

@@ -12,8 +12,11 @@ from typing import NamedTuple
 
 from pvasm import depfile
 from pvasm.errors import PvasmError
-from pvasm.files import remove_leftovers, touch, write_atomically
+from pvasm.files import refuse_leaving, remove_leftovers, touch, write_atomically
 from pvasm.paravirt.instance import Instance
+
+
+_VARIANT = "output"  # what messages call a variant's file
 
 
 class Variant(NamedTuple):
@@ -32,17 +35,20 @@ class Variant(NamedTuple):
 class Outputs(NamedTuple):
     """All that a run writes: variants, and a dependency file and a stamp if they are wanted.
 
-    With `makes_folders`, it makes the folders of the variants where there are none.
+    With `folder`, all variants are in there; the folders in it are made where there are none.
     """
 
     variants: list[Variant]
-    makes_folders: bool
+    folder: str | None
     depfile: str | None
     phony: bool
     stamp: str | None
 
     def check(self) -> None:
-        """Raises PvasmError where one file would be written over another: a source, or an output, by an output."""
+        """Raises PvasmError where one file would be written over another: a source, or an output, by an output.
+
+        And, as `refuse_leaving` does, for what would be written outside of the folder that was named.
+        """
         by_target: dict[str, str] = {}
         for source, _, target in self.variants:
             first = by_target.setdefault(target, source)
@@ -60,6 +66,8 @@ class Outputs(NamedTuple):
             first, what = written.setdefault(os.path.realpath(target), (target, kind))
             if (first, what) != (target, kind):
                 raise PvasmError(f"the {kind} would overwrite the {what} {first}", target)
+        for target, kind in self._written():
+            refuse_leaving(target, self.folder if kind == _VARIANT else None)
 
     def _read(self) -> list[str]:
         """The files that the run reads."""
@@ -68,7 +76,7 @@ class Outputs(NamedTuple):
 
     def _written(self) -> Iterator[tuple[str, str]]:
         """The files that the run writes, each with what it is."""
-        yield from ((variant.target, "output") for variant in self.variants)
+        yield from ((variant.target, _VARIANT) for variant in self.variants)
         if self.depfile is not None:
             yield self.depfile, "dependency file"
         if self.stamp is not None:
@@ -104,13 +112,13 @@ def write_outputs(outputs: Outputs, texts: Sequence[bytes]) -> None:
     """
     rules = None if outputs.depfile is None else _rules(outputs)  # a name that make cannot read shows before we write
     targets = [variant.target for variant in outputs.variants]
-    if outputs.makes_folders:
+    if outputs.folder is not None:
         for folder in dict.fromkeys(map(os.path.dirname, targets)):
             _make_folder(folder)
     remove_leftovers(targets)
     for done, (target, text) in enumerate(zip(targets, texts, strict=True)):
         try:
-            write_atomically(target, text)
+            write_atomically(target, text, outputs.folder)
         except PvasmError as error:
             rest = f"; {_rest(done, len(texts))}" if len(texts) > 1 else ""
             raise PvasmError(f"{error.message}{rest}", error.path) from error

@@ -61,7 +61,7 @@ def expand_files(settings: ExpandSettings) -> Expanded:
         return Expanded(decode(make_variants(making, settings.jobs)[0]), ())
     outputs = Outputs(
         planned(files, instances, settings.output, settings.output_directory),
-        makes_folders=settings.output_directory is not None,
+        folder=settings.output_directory,
         depfile=settings.depfile,
         phony=settings.phony,
         stamp=settings.stamp,

@@ -1,0 +1,21 @@
+"""The console script: what an interrupt means while the rest is still being imported."""
+
+import os
+import signal
+from types import FrameType
+from typing import NoReturn
+
+INTERRUPTED = 130  # the exit status, as shells have it for SIGINT
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    os._exit(INTERRUPTED)
+
+
+def run() -> NoReturn:
+    """Runs the command line in this process, which ends with it; before it can clear up, an interrupt just ends it."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored, and stays so
+        signal.signal(signal.SIGINT, _end)
+    from pvasm import cli
+
+    cli.run()
