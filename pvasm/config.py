@@ -71,7 +71,7 @@ def find_config(paths: Collection[str]) -> str | None:
 
 
 def _own(path: str) -> str:
-    """The path. Raises PvasmError for a link that leads out of its folder: what is there need not be a configuration."""
+    """The path. Raises PvasmError for a link that leads out of its folder: its target need be no configuration."""
     if not is_below(path, os.path.dirname(path)):
         message = f"is a link that leads out of its folder, to {os.path.realpath(path)}: not read"
         raise PvasmError(f"{message} (--config names it, --no-config does without)", path)

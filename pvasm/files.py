@@ -136,14 +136,14 @@ def _for_people(error: OSError, name: str) -> PvasmError:
 def _write(name: str, data: bytes) -> bool:
     target = os.path.realpath(name)
     try:
-        status = os.stat(target)
+        status = os.stat(name)  # where /dev/stdout leads to has no name if it is a pipe
     except FileNotFoundError:
         mode = None
     else:
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, None)
         if not stat.S_ISREG(status.st_mode):
-            with open(target, "wb") as file:
+            with open(name, "wb") as file:
                 file.write(data)
             return True
         if not os.access(target, os.W_OK):

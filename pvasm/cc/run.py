@@ -22,6 +22,7 @@ def compile_with(instance: str, command: Sequence[str], say: Callable[[PvasmErro
     if read.only_tells or not any(is_ours(read, word) for word in read.inputs):
         _check_exists(instance)
         become(command)
+    _refuse_response_files(read)
     if _is_refused(read):
         return _refused(command, read.last("-o"))
     from pvasm.cc.steps import Steps
@@ -32,6 +33,16 @@ def compile_with(instance: str, command: Sequence[str], say: Callable[[PvasmErro
     loaded = load_instance(instance, catalog)
     with stoppable(), temporary_folder() as folder:
         return Steps(read, catalog, loaded, folder, say).status()
+
+
+def _refuse_response_files(command: CommandLine) -> None:
+    """Raises PvasmError for assembly in a file whose name gcc passes on as that of a file of options (`-dumpbase`).
+
+    Response files that the command names have been read; of what is left, each `@` begins the name of a source.
+    """
+    for word in command.inputs:
+        if is_ours(command, word) and os.path.basename(word.value).startswith("@"):
+            raise PvasmError("gcc takes a name that begins with @ for a file of options: rename it", word.value)
 
 
 def _refused(command: Sequence[str], output: str | None) -> int:

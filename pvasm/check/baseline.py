@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.errors import PvasmError
-from pvasm.files import write_atomically
+from pvasm.files import refuse_leaving, write_atomically
 from pvasm.text import read_text
 
 _VERSION = 1
@@ -111,6 +111,7 @@ def write_baseline(path: str, diagnostics: Iterable[Diagnostic]) -> None:
 
     Raises PvasmError if it cannot be written, and for a file that is there and is no baseline.
     """
+    refuse_leaving(path)
     if os.path.exists(path):
         try:
             load_baseline(path)

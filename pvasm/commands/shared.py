@@ -27,10 +27,13 @@ def fail(errors: Iterable[PvasmError]) -> int:
 
 def complain(error: PvasmError, kind: str = "error") -> None:
     """Tells of an error, or of what is none but to be known, on standard error."""
+    from pvasm.report.text import printable
+
     sys.stdout.flush()
     with contextlib.suppress(OSError):  # the exit status tells as well
         sys.stderr.flush()
-        sys.stderr.buffer.write(f"pvasm: {kind}: {error}\n".encode("utf-8", "surrogateescape"))
+        said = printable(f"pvasm: {kind}: {error}")
+        sys.stderr.buffer.write(f"{said}\n".encode("utf-8", "surrogateescape"))
         sys.stderr.buffer.flush()
 
 

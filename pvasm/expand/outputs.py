@@ -15,7 +15,6 @@ from pvasm.errors import PvasmError
 from pvasm.files import refuse_leaving, remove_leftovers, touch, write_atomically
 from pvasm.paravirt.instance import Instance
 
-
 _VARIANT = "output"  # what messages call a variant's file
 
 

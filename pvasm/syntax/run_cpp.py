@@ -79,7 +79,12 @@ def preprocess(
     ]
     result = _output(command, _input(path) if text is None else source_text.encode(text), path)
     if within is not None:
-        allowed = [*within, *include_directories, *_folders(given), *(os.path.dirname(name) or "." for name in includes)]
+        allowed = [
+            *within,
+            *include_directories,
+            *_folders(given),
+            *(os.path.dirname(name) or "." for name in includes),
+        ]
         _refuse_outside(result, allowed, path)
     return source_text.check_text(result, path)
 
