@@ -181,8 +181,13 @@ class TemplateArgument:
 
     @property
     def number(self) -> int:
-        """The number of the kernel register that this is the name of."""
+        """The number of the kernel register that this is the name of.
+
+        Raises ValueError for what is no kernel register, RegisterNotKnownError where that is not known.
+        """
         number = self._kernel_registers.get(self._operand.text)
         if number is None:
+            if self._operand.kind != "unknown":
+                raise ValueError(f"{self._operand.text} is no kernel register: it has no number")
             raise RegisterNotKnownError(self._operand.text)
         return number

@@ -13,6 +13,7 @@ from typing import Final
 
 from pvasm.ia64 import OperandError, Resolved, Resource
 from pvasm.ia64.registers import REGISTERS
+from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.choices import choices, named_registers, plain_choice
 from pvasm.paravirt.effects import Budget, Made, Outcome, Value, run
@@ -116,7 +117,10 @@ class _Template:
 
     def _expand(self, arguments: tuple[str, ...]) -> Expansion:
         op = self.op
-        placed = self.instance.placed(op, arguments)
+        try:
+            placed = self.instance.placed(op, arguments)
+        except RegisterNotKnownError as error:  # by a word of the template: the arguments are registers
+            raise self.template.error(f"{error.text} is no register, and cannot be told from one") from None
         self.work += placed.work + 1
         try:
             lines = read_lines(placed.lines)

@@ -21,6 +21,7 @@ class Clone:
         self.folder.mkdir()
         (self.outside / "secret.h").write_text("SECRET r1, r2\n#define HIDDEN SECRET\n")
         (self.outside / "x.S").write_text(BAD)
+        (self.outside / "mine.yaml").write_text("name: mine\ndescription: Mine.\nextends: xen\n")
         self._before = self._state()
 
     def write(self, name: str, text: str = "") -> Path:

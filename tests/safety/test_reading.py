@@ -161,7 +161,6 @@ def test_a_file_that_is_too_large_is_told_at_once(clone: Clone, command: str) ->
 
 def test_what_stands_in_instance_files_leads_nowhere(clone: Clone) -> None:
     """Paths, tags, templates and names that would lead out: errors with a place, no traceback."""
-    (clone.outside / "mine.yaml").write_text(INSTANCE)
     files = {
         "extends: ../outside/mine.yaml": "unknown instance",
         "extends: /etc/passwd": "unknown instance",
