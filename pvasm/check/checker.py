@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pvasm import cache
 from pvasm.check.codes import MARK
 from pvasm.check.diagnostic import Diagnostic
-from pvasm.check.settings import AnswerSettings, Settings
+from pvasm.check.settings import AnswerSettings, CppSettings, Settings
 from pvasm.errors import PvasmError
+from pvasm.files import is_below
 from pvasm.sources import is_header
 from pvasm.text import encode, read_text, shown_name
 
@@ -215,7 +216,7 @@ class Checker:
             text=text if path == "-" else None,
             within=cpp.within,
         )
-        return preprocessed, _commented({shown: text}, preprocessed)
+        return preprocessed, _commented({shown: text}, preprocessed, cpp)
 
     def _name(self, shown: str, text: str, sources: dict[str, str]) -> str:
         """The name of a text's result in the cache."""
@@ -257,14 +258,19 @@ _MARKED = re.compile(r'^#[ \t]+\d+[ \t]+"((?:\\.|[^"\\\n])*)"', re.MULTILINE)
 _MAX_SOURCES_BYTES = 1 << 25  # of all that a file includes
 
 
-def _commented(sources: dict[str, str], text: str) -> dict[str, str]:
+def _commented(sources: dict[str, str], text: str, cpp: CppSettings) -> dict[str, str]:
     """Of the sources that the C preprocessor has read, by the line markers in its text, those with suppressions.
 
-    A line marker may as well be somebody's invention, and name anything.
+    A line marker may as well be somebody's invention, and name anything: what may not be included is not read.
     """
+    allowed = None if cpp.within is None else (*cpp.within, *cpp.include_directories)
     left = _MAX_SOURCES_BYTES
     for path in dict.fromkeys(_MARKED.findall(text)):
-        if path not in sources and os.path.isfile(path):
+        if (
+            path not in sources
+            and os.path.isfile(path)
+            and (allowed is None or any(is_below(path, folder) for folder in allowed))
+        ):
             left -= os.path.getsize(path)
             if left < 0:
                 break
