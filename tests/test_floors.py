@@ -15,6 +15,7 @@ FLOORS = {
     "cli": 8,
     "commands": 8,
     "__main__": 8,
+    "start": 8,
     "report": 7,
     "check": 6,
     "fix": 6,
