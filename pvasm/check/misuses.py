@@ -10,6 +10,7 @@ from msgspec import Struct
 from pvasm.check.rule import Finding
 from pvasm.check.subject import Subject
 from pvasm.expand.arguments import OF_INSTANCE, ArgumentCheck, Fault, Problem, takes_predicate
+from pvasm.expand.contexts import Contexts
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import Invocation
 from pvasm.paravirt.arguments import mismatch
@@ -47,7 +48,7 @@ class _Search:
         self.checks = []
         for instance in subject.instances:
             definitions = Definitions(self.document, known_macros([instance]), subject.headers)
-            self.checks.append(ArgumentCheck(self.document, subject.catalog, instance, definitions))
+            self.checks.append(ArgumentCheck(Contexts(definitions, subject.catalog, instance)))
 
     def misuses(self) -> Iterator[Misuse]:
         statements = self.document.statements

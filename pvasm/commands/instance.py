@@ -101,11 +101,11 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _shown(instance: Instance, ops: Iterable[Op]) -> Shown:
-    from pvasm.paravirt.cases import expansion
+    from pvasm.paravirt.cases import outline
     from pvasm.paravirt.origins import origins
     from pvasm.report.instances import Shown
 
-    return Shown(instance, [expansion(instance, op) for op in ops], origins(instance))
+    return Shown(instance, [outline(instance, op) for op in ops], origins(instance))
 
 
 def _asked(catalog: Catalog, names: Iterable[str]) -> list[Op]:

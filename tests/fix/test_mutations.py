@@ -85,7 +85,7 @@ def test_an_instruction_in_the_place_of_its_op(
             if count % 4 != part:
                 continue
             op = CATALOG.ops[found.name]
-            lines = NATIVE.lines(op, [argument.text for argument in found.arguments] if op.parameters else [])
+            lines = NATIVE.expand(op, [argument.text for argument in found.arguments] if op.parameters else []).lines
             mutant = text[: found.start] + " ; ".join(lines).replace(";; ;", ";;") + text[found.end :]
             line = text.count("\n", 0, found.start) + 1
             after = findings(document_of(source, mutant), "PV001", "PV002")
