@@ -25,7 +25,7 @@ from pvasm.ia64.registers import REGISTERS
 from pvasm.ia64.resolve import resolve
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog, Op
-from pvasm.paravirt.expansion import Statement
+from pvasm.paravirt.expansion import Context, Statement
 from pvasm.paravirt.instance import Instance
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
@@ -378,13 +378,12 @@ class Program:
     def expansion(self, node: Node, contexts: Contexts) -> Iterator[Node]:
         """The nodes that an op is in an instance; an opaque one where it has none, or it cannot be known."""
         assert node.op is not None
-        instance = contexts.instance
         try:
             context = contexts.at(self.document.statements[node.statement])
-            if any(True for _ in instance.conflicts(node.op, node.arguments, context)):
+            if not _is_taken(node, contexts.instance, context):
                 yield _like(node, "opaque")  # not what the expander would make
                 return
-            expansion = instance.expand(node.op, node.arguments, context)
+            expansion = contexts.instance.expand(node.op, node.arguments, context)
         except (RegisterNotKnownError, PvasmError):
             yield _like(node, "opaque")
             return
@@ -397,6 +396,21 @@ class Program:
         )
         for statement in expansion.statements:
             yield from _made(node, statement, scope)
+
+
+def _is_taken(node: Node, instance: Instance, context: Context) -> bool:
+    """Whether an instance takes an op's arguments together.
+
+    In the body of a macro it may depend on the invocations, which the expander judges one by one. Raises
+    RegisterNotKnownError where it depends on which register an argument is.
+    """
+    assert node.op is not None
+    try:
+        return not any(True for _ in instance.conflicts(node.op, node.arguments, context))
+    except RegisterNotKnownError:
+        if node.macro is None or node.inlined:
+            raise
+        return True
 
 
 def _made(node: Node, statement: Statement, scope: Scope) -> Iterator[Node]:
