@@ -15,11 +15,11 @@ from pvasm.check.rule import InstanceFinding, InstanceRule
 from pvasm.errors import PvasmError
 from pvasm.files import open_regular
 from pvasm.ia64.reading import assembly_parser
-from pvasm.paravirt.catalog import load_catalog
 from pvasm.paravirt.catalog_file import read_catalog
 from pvasm.paravirt.contract import breaches
 from pvasm.paravirt.effects import Budget
 from pvasm.paravirt.instance_file import Draft, read_draft
+from pvasm.paravirt.loading import load_catalog
 from pvasm.paravirt.trial import Breach, Kind
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document

@@ -62,7 +62,7 @@ def _with_instances(sources: list[Source], settings: Settings) -> list[Source]:
     """The sources, and the instance files of somebody's own that they are checked for: they had better be right."""
     if not settings.instances:
         return sources
-    from pvasm.paravirt.environments import is_path
+    from pvasm.paravirt.shipped import is_path
 
     there = {os.path.realpath(source.path) for source in sources}
     own = [name for name in settings.instances if is_path(name) and os.path.realpath(name) not in there]

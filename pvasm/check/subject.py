@@ -208,7 +208,7 @@ _PATTERNS: dict[int, Patterns] = {}
 
 def _instance(name: str, catalog: Catalog) -> Instance:
     """The instance of that name for a catalog; read once, however many files are checked."""
-    from pvasm.paravirt.instance import load_instance
+    from pvasm.paravirt.loading import load_instance
 
     found = _LOADED.get((name, id(catalog)))
     if found is None:

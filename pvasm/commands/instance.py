@@ -75,8 +75,8 @@ def _add_op(command: argparse.ArgumentParser, told: str) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from pvasm.paravirt.environments import instance_names
-    from pvasm.paravirt.instance import load_instance
+    from pvasm.paravirt.loading import load_instance
+    from pvasm.paravirt.shipped import instance_names
     from pvasm.report import instances
 
     found = [load_instance(name) for name in instance_names()]
@@ -85,7 +85,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from pvasm.paravirt.instance import load_instance
+    from pvasm.paravirt.loading import load_instance
     from pvasm.report import instances
 
     instance = load_instance(options.instance)
@@ -132,9 +132,9 @@ def _validated(name_or_path: str) -> int:
 
     from pvasm.check.engine import Selection
     from pvasm.check.instance_files import check_instance_file
-    from pvasm.paravirt.catalog import load_catalog
-    from pvasm.paravirt.environments import is_path, shipped_instance
     from pvasm.paravirt.instance_file import read_instance
+    from pvasm.paravirt.loading import load_catalog
+    from pvasm.paravirt.shipped import is_path, shipped_instance
     from pvasm.report import text
 
     path = (None if is_path(name_or_path) else shipped_instance(name_or_path)) or name_or_path
@@ -163,7 +163,7 @@ def _validated(name_or_path: str) -> int:
 
 def _new(options: argparse.Namespace) -> int:
     from pvasm.files import write_atomically
-    from pvasm.paravirt.instance import load_instance
+    from pvasm.paravirt.loading import load_instance
     from pvasm.paravirt.skeleton import skeleton
     from pvasm.report.text import printable
 
@@ -183,7 +183,7 @@ def _new(options: argparse.Namespace) -> int:
 
 def _require_free_name(name: str) -> None:
     """Raises PvasmError for what cannot be the name of a new instance."""
-    from pvasm.paravirt.environments import ALL, instance_names, is_instance_name
+    from pvasm.paravirt.shipped import ALL, instance_names, is_instance_name
 
     if not is_instance_name(name):
         raise PvasmError(f"{name!r} is no name for an instance: small letters, digits and - are due")
@@ -193,7 +193,7 @@ def _require_free_name(name: str) -> None:
 
 def _name_of_base(base: str, output: str) -> str:
     """How a file calls the instance that it extends. Raises PvasmError for one that it cannot name."""
-    from pvasm.paravirt.environments import is_path
+    from pvasm.paravirt.shipped import is_path
 
     if not is_path(base):
         return base
@@ -208,7 +208,7 @@ def _name_of_base(base: str, output: str) -> str:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from pvasm.paravirt.instance import load_instance
+    from pvasm.paravirt.loading import load_instance
     from pvasm.report import instance_diff
 
     left, right = load_instance(options.left), load_instance(options.right)
@@ -222,7 +222,7 @@ def _diff(options: argparse.Namespace) -> int:
 def _schema(options: argparse.Namespace) -> int:
     import json
 
-    from pvasm.paravirt.catalog import load_catalog
+    from pvasm.paravirt.loading import load_catalog
     from pvasm.paravirt.schema import catalog_schema, instance_schema
 
     schema = catalog_schema() if options.catalog else instance_schema(load_catalog())

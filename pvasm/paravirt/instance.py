@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -11,15 +10,12 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import Operand, RegisterNotKnownError, TemplateArgument, named, operand, same_register
-from pvasm.paravirt.catalog import Block, Catalog, Op, load_catalog
+from pvasm.paravirt.catalog import Block, Catalog, Op
 from pvasm.paravirt.decisions import Choice, Decision, decide, replaced_template
-from pvasm.paravirt.environments import instance_names, is_path, shipped_instance
 from pvasm.paravirt.expansion import PLAIN, Context, Expansion, expansion_of
 from pvasm.paravirt.interface import Call, Tables
 from pvasm.paravirt.template import Template
-from pvasm.paravirt.yaml_nodes import near
 
 Environment = Literal["hardware", "xen", "trap"]
 
@@ -219,34 +215,3 @@ class Instance(Struct):
                 definition.template.compile()
         for template in self.blocks.values():
             template.compile()
-
-
-def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance:
-    """The instance of a name, or in a YAML file (a path has a `/` in it or ends with `.yaml` or `.yml`).
-
-    Raises PvasmError for an unknown name (listing the known ones); and, with the place and the YAML path, for a file
-    that is not a complete instance of the catalog, or that has the name of an instance that travels with pvasm.
-    """
-    catalog = catalog or load_catalog()
-    path = name_or_path if is_path(name_or_path) else shipped_instance(name_or_path)
-    if path is None:
-        known = instance_names()
-        if os.path.isfile(f"{name_or_path}.yaml"):
-            raise PvasmError(f"unknown instance {name_or_path}; for the file that is here write {name_or_path}.yaml")
-        message = f"unknown instance {name_or_path}{near(name_or_path, known)}; known are {', '.join(known)}"
-        raise PvasmError(message)
-    if path is not name_or_path and catalog.ops is load_catalog().ops:
-        from pvasm.paravirt.kept import load_kept
-
-        return load_kept(name_or_path, catalog)
-    from pathlib import Path
-
-    from pvasm.paravirt.instance_file import read_instance
-
-    instance = read_instance(Path(path), catalog)
-    if catalog.ops is load_catalog().ops:
-        from pvasm.paravirt.kept import take_over
-
-        take_over(instance)
-    instance.compile_templates()
-    return instance

@@ -19,8 +19,9 @@ from pvasm.check.subject import Subject
 from pvasm.expand import ExpandErrors, expand
 from pvasm.expand.invocations import Given, Invocation
 from pvasm.paravirt.catalog import Op, Parameter
-from pvasm.paravirt.environments import build_names, instance_names, known_macros
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.environments import build_names, known_macros
+from pvasm.paravirt.loading import load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document
 from pvasm.text import Edit, apply_edits, read_text
 from tests.check.checking import PARSER, check

@@ -11,8 +11,9 @@ import pytest
 
 from pvasm.check.subject import Subject
 from pvasm.expand import expand
-from pvasm.paravirt.environments import instance_names, known_macros
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.environments import known_macros
+from pvasm.paravirt.loading import load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document
 from pvasm.text import read_text
 from tests.check.checking import PARSER, check

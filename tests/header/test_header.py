@@ -14,9 +14,10 @@ from pvasm.header.write import instance_header, undefining_header
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op
-from pvasm.paravirt.environments import instance_names
 from pvasm.paravirt.expansion import Context
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document
 from tests.header.building import FRAME, NAMES, assembled, disassembled, in_cases, preprocess, refused_lines
 from tests.oracle import require_tool

@@ -13,9 +13,10 @@ from pvasm.errors import PvasmError
 from pvasm.header.convert import ImportSettings, import_header
 from pvasm.header.read import read_macros
 from pvasm.header.write import instance_header
-from pvasm.paravirt.environments import instance_names
 from pvasm.paravirt.expansion import Context
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import Place
 from pvasm.syntax.preprocess import Preprocessor
 from tests.cli.command import pvasm

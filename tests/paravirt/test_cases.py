@@ -10,12 +10,13 @@ import pytest
 
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.cases import Case, Condition, outline
-from pvasm.paravirt.catalog import Op, load_catalog
-from pvasm.paravirt.environments import instance_names, shipped_instance
+from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.expansion import expansion_of
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.instance_file import read_instance
+from pvasm.paravirt.loading import load_catalog
 from pvasm.paravirt.measure import measure
+from pvasm.paravirt.shipped import instance_names, shipped_instance
 from tests.paravirt.assembler import assemble, in_cases, sizes
 from tests.paravirt.cases import all_cases, plain
 

@@ -14,9 +14,10 @@ from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.decisions import Lines, decide, ends
-from pvasm.paravirt.environments import instance_names
 from pvasm.paravirt.expansion import Context
-from pvasm.paravirt.instance import Definition, Instance, load_instance
+from pvasm.paravirt.instance import Definition, Instance
+from pvasm.paravirt.loading import load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.yaml_nodes import Node
 from tests.paravirt.cases import CATALOG, OPS, all_cases

@@ -15,9 +15,10 @@ from pvasm.check.rule import all_instance_rules
 from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.scope import Scope
 from pvasm.paravirt.catalog import Op
-from pvasm.paravirt.environments import instance_names
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.patterns import Patterns
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
 from tests.oracle import require_tool

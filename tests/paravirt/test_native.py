@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pvasm.paravirt.catalog import Op
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_instance
 from tests.paravirt.assembler import SERIALIZED, assemble, case_bytes, in_cases
 from tests.paravirt.cases import CATALOG, LINUX, OPS, all_cases
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_instance
 from tests.paravirt.assembler import Size, assemble, in_cases, sizes
 from tests.paravirt.cases import CATALOG, LINUX, OPS, plain
 

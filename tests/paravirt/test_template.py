@@ -20,7 +20,8 @@ from pvasm.paravirt.arguments import (
     same_register,
 )
 from pvasm.paravirt.expansion import Context
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.yaml_nodes import Node
 

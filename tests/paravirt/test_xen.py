@@ -8,7 +8,7 @@ import pytest
 
 from pvasm.ia64 import is_mnemonic
 from pvasm.paravirt.catalog import Op
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_instance
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from pvasm.errors import PvasmError
 from pvasm.paravirt import yaml_nodes
-from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.environments import instance_names
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_catalog, load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.paravirt.yaml_nodes import parse_yaml
 
 HEAD = "name: mine\ndescription: A test\nextends: native\n"
