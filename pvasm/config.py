@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pvasm.errors import PvasmError
 from pvasm.files import is_below, open_regular
-from pvasm.workers import MAX_JOBS
+from pvasm.limits import MAX_JOBS
 
 OWN_FILE, SHARED_FILE = "pvasm.toml", "pyproject.toml"
 SEVERITIES = ("error", "warning", "note", "off")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pvasm.commands.shared import CANNOT_RUN, FOUND, codes, complain, count, fail, joined, write
 from pvasm.errors import PvasmError
+from pvasm.limits import MAX_JOBS
 
 if TYPE_CHECKING:
     from pvasm.check.baseline import Baseline
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Adds the command and its options."""
-    from pvasm.workers import MAX_JOBS
-
     command = commands.add_parser(
         "check",
         allow_abbrev=False,

@@ -29,8 +29,6 @@ class BlockUse(NamedTuple):
 
 def find_blocks(document: Document, instance: Instance) -> Iterator[BlockUse]:
     """The invocations of the blocks that the instance replaces, in order."""
-    if not instance.blocks or not any(name in document.text for name in instance.blocks):
-        return
     for index, statement in enumerate(document.statements):
         call = statement.syntax
         if isinstance(call, tree.MacroCall) and call.name in instance.blocks:
@@ -44,8 +42,6 @@ def hidden_blocks(document: Document, instance: Instance) -> Iterator[tuple[int,
 
     What defines the block, and what takes it for a parameter or a label, is no use of it.
     """
-    if not any(name in document.text for name in instance.blocks):
-        return
     names = re.compile(
         rf"{STRING_OR_COMMENT}|(?<![\w.$])(?P<name>{'|'.join(map(re.escape, instance.blocks))})(?![\w.$])"
     )

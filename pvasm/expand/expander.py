@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pvasm.errors import PvasmError
 from pvasm.expand.arguments import AFTER_CPP, ArgumentCheck
-from pvasm.expand.blocks import BlockUse, block_lines, find_blocks, hidden_blocks
 from pvasm.expand.contexts import MARKER, Contexts
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import BLANKS, Hidden, Invocation, find_invocations
@@ -27,6 +27,9 @@ from pvasm.syntax import tree
 from pvasm.syntax.cpp import reachable
 from pvasm.syntax.document import Document
 from pvasm.text import Edit, apply_edits
+
+if TYPE_CHECKING:
+    from pvasm.expand.blocks import BlockUse
 
 _INDENT = re.compile(r"[ \t]*")
 _SEPARATOR = re.compile(r"[ \t]*;")
@@ -199,6 +202,10 @@ class _Expander:
 
     def with_blocks(self, edits: list[Edit]) -> list[Edit]:
         """The edits with those that replace blocks, in the place of those in their spans."""
+        if not any(name in self.document.text for name in self.instance.blocks):
+            return edits
+        from pvasm.expand.blocks import find_blocks, hidden_blocks
+
         hidden = hidden_blocks(self.document, self.instance)
         self.errors += (error for index, error in hidden if self.is_compiled(index))
         for use in find_blocks(self.document, self.instance):
@@ -284,6 +291,8 @@ class _Expander:
 
         Raises ExpandErrors or PvasmError if it cannot be replaced.
         """
+        from pvasm.expand.blocks import block_lines
+
         inside = [edit for edit in edits if use.start <= edit.start and edit.end <= use.end]
         context = Context(constants=self.contexts.constants)
         lines = block_lines(self.document, use, self.instance, context, inside, self.variant_of)
