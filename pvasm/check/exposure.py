@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pvasm.check.rule import Finding
+from pvasm.check.finding import Finding
 from pvasm.ia64 import is_mnemonic
 from pvasm.ia64.reading import assembly_parser, scope_of
 from pvasm.ia64.registers import INDEXED, REGISTERS

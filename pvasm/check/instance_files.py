@@ -11,7 +11,8 @@ from typing import Final
 from msgspec import Struct, field
 
 from pvasm.check.diagnostic import Diagnostic
-from pvasm.check.rule import InstanceFinding, InstanceRule
+from pvasm.check.finding import InstanceFinding
+from pvasm.check.rule import InstanceRule
 from pvasm.errors import PvasmError
 from pvasm.files import open_regular
 from pvasm.ia64.reading import assembly_parser

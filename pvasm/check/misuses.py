@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from pvasm.check.rule import Finding
+from pvasm.check.finding import Finding
 from pvasm.check.subject import Subject
 from pvasm.expand.arguments import OF_INSTANCE, ArgumentCheck, Fault, Problem, takes_predicate
 from pvasm.expand.contexts import Contexts

@@ -8,7 +8,8 @@ from contextlib import closing
 
 from pvasm.check.checker import Checker, FileResult, is_instance_file
 from pvasm.check.codes import covered, known_codes, require_known
-from pvasm.check.diagnostic import Diagnostic, Severity
+from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.finding import Severity
 from pvasm.check.settings import CppSettings, Settings
 from pvasm.errors import PvasmError
 from pvasm.sources import Source, find_sources, is_header

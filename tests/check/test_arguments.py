@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvasm.check.engine import Selection
-from pvasm.check.rule import Finding
+from pvasm.check.finding import Finding
 from pvasm.check.subject import Subject
 from pvasm.expand import ExpandErrors, expand
 from pvasm.expand.invocations import Given, Invocation

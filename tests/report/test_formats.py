@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvasm.check.checker import FileResult
-from pvasm.check.diagnostic import Diagnostic, Severity
+from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.finding import Severity
 from pvasm.check.rule import every_rule
 from pvasm.errors import PvasmError
 from pvasm.report import gcc, github, sarif, text
