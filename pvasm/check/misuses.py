@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from pvasm.check.finding import Finding
+from pvasm.check.invocations import invocations_of
 from pvasm.check.subject import Subject
 from pvasm.expand.arguments import OF_INSTANCE, ArgumentCheck, Fault, Problem, takes_predicate
 from pvasm.expand.contexts import Contexts
@@ -35,7 +36,7 @@ def find_misuses(subject: Subject) -> list[Misuse]:
     What all instances in question mind in the same way is one misuse that names none of them. What an instance does not
     compile is not judged for it.
     """
-    return list(_Search(subject).misuses())
+    return list(_Search(subject).misuses()) if subject.of(invocations_of).known else []
 
 
 class _Search:
@@ -52,7 +53,7 @@ class _Search:
 
     def misuses(self) -> Iterator[Misuse]:
         statements = self.document.statements
-        for found in self.subject.invocations.known:
+        for found in self.subject.of(invocations_of).known:
             statement = statements[found.statement]
             if not self.subject.concerns(statement.conditions):
                 continue

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pvasm.check.finding import Finding, InstanceFinding, Severity
 
 if TYPE_CHECKING:
-    from pvasm.check.instance_files import InstanceSubject
+    from pvasm.check.instance_subject import InstanceSubject
     from pvasm.check.subject import Subject
     from pvasm.check.suppression import Suppression
 

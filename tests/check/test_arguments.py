@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pvasm.check.engine import Selection
 from pvasm.check.finding import Finding
+from pvasm.check.invocations import invocations_of
 from pvasm.check.subject import Subject
 from pvasm.expand import ExpandErrors, expand
 from pvasm.expand.invocations import Given, Invocation
@@ -215,7 +216,7 @@ def test_every_mutation_of_an_argument_is_found(corpus: Corpus, tmp_path_factory
         statements = subject.document.statements
         targets = [
             (each, CATALOG.ops[each.name])
-            for each in subject.invocations.known
+            for each in subject.of(invocations_of).known
             if subject.concerns(statements[each.statement].conditions)
         ]
         for code, changes in mutants(targets):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pvasm.check.groups import find_violations
 from pvasm.check.subject import Subject
 from pvasm.expand import expand
 from pvasm.paravirt.environments import known_macros
@@ -51,7 +52,7 @@ def by_us(text: str) -> Found:
     subject = Subject(document, CATALOG, known_macros(), ("native",))
     return {
         (document.place(found.start).line, found.kind, found.resource)
-        for found in subject.violations
+        for found in subject.of(find_violations)
         if found.kind in ("RAW", "WAW")
     }
 

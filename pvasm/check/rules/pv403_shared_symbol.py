@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pvasm.check.finding import Finding
+from pvasm.check.invocations import invocations_of
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
@@ -48,7 +49,7 @@ class SharedGlobalSymbol(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every definition of a symbol that has the same name in two instances."""
-        if len(subject.instance_names) < 2 or not subject.named or not subject.invocations.known:
+        if len(subject.instance_names) < 2 or not subject.named or not subject.of(invocations_of).known:
             return
         from pvasm.check.symbols import find_shared_symbols
 

@@ -9,7 +9,7 @@ from pvasm.check.finding import InstanceFinding
 from pvasm.check.rule import InstanceRule
 
 if TYPE_CHECKING:
-    from pvasm.check.instance_files import InstanceSubject
+    from pvasm.check.instance_subject import InstanceSubject
 
 
 class OutputNotWritten(InstanceRule):
