@@ -14,10 +14,10 @@ from functools import cache
 from typing import Any, NoReturn
 
 from pvasm import __version__
-from pvasm.commands.shared import CANNOT_RUN, PIPE_CLOSED, closed, fail, write
+from pvasm.commands.shared import closed, fail, write
 from pvasm.data import integration_directory
 from pvasm.errors import PvasmError
-from pvasm.start import INTERRUPTED
+from pvasm.exit_status import CANNOT_RUN, INTERRUPTED, PIPE_CLOSED
 
 
 def run() -> NoReturn:

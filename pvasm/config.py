@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
+from pvasm.cpp_options import flaw_of_define
 from pvasm.errors import PvasmError
 from pvasm.files import is_below, open_regular
 from pvasm.limits import MAX_JOBS
@@ -212,8 +213,6 @@ class _Reader:
         return tuple(self.below(key, w) if "/" in w or w.endswith((".yaml", ".yml")) else w for w in words)
 
     def defines(self, key: str, value: object) -> tuple[str, ...]:
-        from pvasm.syntax.run_cpp import flaw_of_define
-
         words = self.words(key, value)
         for word in words:
             if (flaw := flaw_of_define(word)) is not None:

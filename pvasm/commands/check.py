@@ -9,8 +9,9 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pvasm.commands.shared import CANNOT_RUN, FOUND, codes, complain, count, fail, joined, write
+from pvasm.commands.shared import codes, complain, count, fail, joined, write
 from pvasm.errors import PvasmError
+from pvasm.exit_status import CANNOT_RUN, FOUND
 from pvasm.limits import MAX_JOBS
 
 if TYPE_CHECKING:

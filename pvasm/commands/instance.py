@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import CANNOT_RUN, FOUND, complain, write
+from pvasm.commands.shared import complain, write
 from pvasm.errors import PvasmError
+from pvasm.exit_status import CANNOT_RUN, FOUND
 
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands

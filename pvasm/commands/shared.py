@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pvasm.errors import PvasmError
+from pvasm.exit_status import CANNOT_RUN
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 closed: set[str] = set()  # the output streams that were closed when we started
-
-FOUND, CANNOT_RUN, PIPE_CLOSED = 1, 2, 141
 
 
 def fail(errors: Iterable[PvasmError]) -> int:

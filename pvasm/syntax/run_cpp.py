@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pvasm import text as source_text
+from pvasm.cpp_options import flaw_of_define
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
 from pvasm.syntax.cpp import PREDEFINED
@@ -34,17 +35,8 @@ _MOST_OUTPUT = source_text.MAX_FILE_BYTES
 _ENTERED = re.compile(r'^#[ \t]\d+[ \t]"(?P<name>(?:\\.|[^"\\\n])*)"[ \t]1\b', re.M)
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|.)")
 
-_DEFINE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\([\w., ]*\))?(?:=[^\n\r\0]*)?")
 # Options of `$PVASM_CPP` that name folders of headers.
 _FOLDERS = ("-isystem", "-iquote", "-idirafter", "-I")
-
-
-def flaw_of_define(define: str) -> str | None:
-    """What is wrong with what is to stand after `-D`; None if nothing is.
-
-    A name, or the name and parameters of a macro, then perhaps `=` and a value in one line.
-    """
-    return None if _DEFINE.fullmatch(define) else f"{define!r} is no macro: NAME or NAME=VALUE is due"
 
 
 def preprocess(

@@ -153,7 +153,7 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     chance = random.Random(4)
     native = load_instance("native")
     targets = [tmp_path / f"v{number}.S" for number in range(60)]
-    outputs = Outputs([Variant("a.S", native, str(target)) for target in targets], False, None, False, None)
+    outputs = Outputs([Variant("a.S", native, str(target)) for target in targets], None, None, False, None)
     contents = [bytes([ord("a") + version]) * 50_000 for version in range(12)]
     for target in targets:
         target.write_bytes(contents[0])
