@@ -94,7 +94,7 @@ _COMMANDS = {
     "cc": "cc",
     "header": "header",
     "import": "importing",
-    "instance": "instance",
+    "instance": "instance_commands",
 }
 
 

@@ -99,7 +99,9 @@ HEAVY = ("lark", "jinja2", "yaml", "difflib", "subprocess")
 
 
 def test_a_start_imports_nothing_heavy() -> None:
-    probe = f"import sys, pvasm.cli, pvasm.check.run; sys.exit(' '.join(m for m in {HEAVY} if m in sys.modules))"
+    probe = (
+        f"import sys, pvasm.cli, pvasm.check.check_files; sys.exit(' '.join(m for m in {HEAVY} if m in sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
 

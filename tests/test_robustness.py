@@ -16,7 +16,8 @@ from pvasm.paravirt.environments import known_macros
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.paravirt.shipped import instance_names
-from pvasm.report import json, statements, text
+from pvasm.report import json, statements
+from pvasm.report import plain_text as text
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 from pvasm.text import decode, encode

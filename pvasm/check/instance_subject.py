@@ -11,9 +11,9 @@ from msgspec import Struct, field
 from pvasm.check.finding import InstanceFinding
 from pvasm.errors import PvasmError
 from pvasm.paravirt.contract import breaches
-from pvasm.paravirt.effects import Budget
 from pvasm.paravirt.instance_file import Draft
 from pvasm.paravirt.trial import Breach, Kind
+from pvasm.paravirt.trial_run import Budget
 
 # How many lines of expansions are run for a whole file (Xen's take 2,400), and for an op where these are used up.
 _MOST_STEPS: Final = 200_000

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from pvasm.check.finding import Finding
-from pvasm.check.invocations import invocations_of
+from pvasm.check.op_uses import invocations_of
 from pvasm.check.subject import Subject
-from pvasm.expand.arguments import OF_INSTANCE, ArgumentCheck, Fault, Problem, takes_predicate
+from pvasm.expand.argument_check import OF_INSTANCE, ArgumentCheck, Fault, Problem, takes_predicate
 from pvasm.expand.contexts import Contexts
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import Invocation

@@ -137,7 +137,7 @@ class Subject(Struct, dict=True):
         """The headers that the document includes."""
         if not self.included:
             return []
-        from pvasm.expand.headers import read_header
+        from pvasm.expand.header_documents import read_header
 
         return [read_header(header) for header in self.included]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pvasm.check.invocations import invocations_of
+from pvasm.check.op_uses import invocations_of
 from pvasm.check.subject import Subject
 from pvasm.expand.definitions import Definitions
 from pvasm.paravirt.environments import build_names, known_macros

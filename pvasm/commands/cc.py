@@ -37,8 +37,8 @@ def add(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from pvasm.cc.compile_with import compile_with
     from pvasm.cc.processes import CannotRunError, StoppedError, die_of
-    from pvasm.cc.run import compile_with
 
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:

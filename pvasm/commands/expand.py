@@ -62,7 +62,7 @@ def add(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from pvasm.expand import ExpandErrors
-    from pvasm.expand.run import ExpandSettings, expand_files
+    from pvasm.expand.expand_files import ExpandSettings, expand_files
 
     settings = ExpandSettings(
         files=tuple(options.files),

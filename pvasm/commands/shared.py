@@ -26,7 +26,7 @@ def fail(errors: Iterable[PvasmError]) -> int:
 
 def complain(error: PvasmError, kind: str = "error") -> None:
     """Tells of an error, or of what is none but to be known, on standard error."""
-    from pvasm.report.text import printable
+    from pvasm.report.plain_text import printable
 
     sys.stdout.flush()
     with contextlib.suppress(OSError):  # the exit status tells as well

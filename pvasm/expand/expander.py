@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pvasm.errors import PvasmError
-from pvasm.expand.arguments import AFTER_CPP, ArgumentCheck
+from pvasm.expand.argument_check import AFTER_CPP, ArgumentCheck
 from pvasm.expand.contexts import MARKER, Contexts
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import BLANKS, Hidden, Invocation, find_invocations

@@ -15,13 +15,13 @@ from pvasm.ia64 import OperandError, Resolved, Resource
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.choices import choices, named_registers, plain_choice
-from pvasm.paravirt.effects import Budget, Made, Outcome, Value, run
 from pvasm.paravirt.expansion import expansion_of
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.overlaps import overlaps
 from pvasm.paravirt.stops import missing_stops
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.trial import BANK_SWITCH, BANKED, Breach, Kind, Native, Trial, call_number, effects_of
+from pvasm.paravirt.trial_run import Budget, Made, Outcome, Value, run
 from pvasm.syntax import tree
 
 _MOST_CHOICES: Final = 400

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from pvasm.ia64 import Register
 from pvasm.ia64.registers import REGISTERS
-from pvasm.paravirt.effects import Made, Outcome, Runs, Value
 from pvasm.paravirt.trial import Breach, Trial
+from pvasm.paravirt.trial_run import Made, Outcome, Runs, Value
 
 
 def overlaps(plain: Trial, plain_runs: Runs, other: Trial, other_runs: Runs) -> Breach | None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from pvasm.paravirt.cases import Outline
 from pvasm.paravirt.instance import Instance
 from pvasm.report.instances import demands, expansion_lines, expansion_object, sizes
-from pvasm.report.text import counted
+from pvasm.report.plain_text import counted
 
 _MOST_CONTEXT: Final = 1_000  # lines: all of an expansion, as these are short
 

@@ -15,7 +15,7 @@ from pvasm.paravirt.cases import Case, Condition, Outline
 from pvasm.paravirt.instance import Definition, Instance
 from pvasm.paravirt.measure import Size
 from pvasm.paravirt.origins import Origin, named_calls, own_ops
-from pvasm.report.text import counted, printable
+from pvasm.report.plain_text import counted, printable
 
 _WIDTH: Final = 100
 _WIDEST_NAME: Final = 44  # beside which its value stands

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pvasm.check.engine import Selection
 from pvasm.check.finding import Finding
-from pvasm.check.invocations import invocations_of
+from pvasm.check.op_uses import invocations_of
 from pvasm.check.subject import Subject
 from pvasm.expand import ExpandErrors, expand
 from pvasm.expand.invocations import Given, Invocation

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.cc.run import compile_with
+from pvasm.cc.compile_with import compile_with
 from pvasm.errors import PvasmError
 from pvasm.expand import expand
 from pvasm.header.write import instance_header, undefining_header

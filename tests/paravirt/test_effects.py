@@ -25,12 +25,12 @@ from pvasm.ia64 import Register
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.choices import choices, is_allowed, plain_choice
 from pvasm.paravirt.contract import breaches
-from pvasm.paravirt.effects import Budget, Outcome, Value, run
 from pvasm.paravirt.expansion import expansion_of
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.interface import Call
 from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.trial import Breach
+from pvasm.paravirt.trial_run import Budget, Outcome, Value, run
 from tests.paravirt.cases import CATALOG, OPS
 from tests.paravirt.test_xen import guest
 

@@ -16,7 +16,8 @@ from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.finding import Severity
 from pvasm.check.rule import every_rule
 from pvasm.errors import PvasmError
-from pvasm.report import gcc, github, sarif, text
+from pvasm.report import gcc, github, sarif
+from pvasm.report import plain_text as text
 from pvasm.report.reporter import Reporter, Style
 from tests.report.schema import sarif_schema
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pvasm.check.finding import Finding
-from pvasm.check.invocations import invocations_of
+from pvasm.check.op_uses import invocations_of
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 

@@ -136,11 +136,11 @@ def _validated(name_or_path: str) -> int:
     from pvasm.paravirt.instance_file import read_instance
     from pvasm.paravirt.loading import load_catalog
     from pvasm.paravirt.shipped import is_path, shipped_instance
-    from pvasm.report import text
+    from pvasm.report import plain_text
 
     path = (None if is_path(name_or_path) else shipped_instance(name_or_path)) or name_or_path
     found, errors = check_instance_file(path, Selection().instance_rules())
-    write("".join(f"{text.render(each)}\n" for each in found))
+    write("".join(f"{plain_text.render(each)}\n" for each in found))
     for error in errors:
         complain(error)
     if errors:
@@ -155,7 +155,7 @@ def _validated(name_or_path: str) -> int:
         return CANNOT_RUN
     extension = sum(op.extension for op in instance.catalog.ops.values())
     ops = f"{len(instance.catalog.ops) - extension} ops of Linux, {extension} of the extension"
-    write(f"{text.printable(path)}: instance {instance.name}, complete: {ops}\n")
+    write(f"{plain_text.printable(path)}: instance {instance.name}, complete: {ops}\n")
     return 0
 
 
@@ -166,7 +166,7 @@ def _new(options: argparse.Namespace) -> int:
     from pvasm.files import write_atomically
     from pvasm.paravirt.loading import load_instance
     from pvasm.paravirt.skeleton import skeleton
-    from pvasm.report.text import printable
+    from pvasm.report.plain_text import printable
 
     _require_free_name(options.name)
     base = load_instance(options.base)
