@@ -32,7 +32,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pvasm.paravirt.environments import instance_names
+from pvasm.paravirt.shipped import instance_names
 from pvasm.text import encode, read_text
 from tests.corpus.build import Corpus, CorpusError, corpus
 from tests.fix.fixing import mended

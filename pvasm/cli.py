@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import importlib
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NoReturn
 
 from pvasm import __version__
-from pvasm.commands import cc, check, expand, explain, header, importing, instance, parse
-from pvasm.commands.shared import CANNOT_RUN, PIPE_CLOSED, closed, fail, write
+from pvasm.commands.shared import closed, fail, write
 from pvasm.data import integration_directory
 from pvasm.errors import PvasmError
-from pvasm.start import INTERRUPTED
+from pvasm.exit_status import CANNOT_RUN, INTERRUPTED, PIPE_CLOSED
 
 
 def run() -> NoReturn:
@@ -24,6 +25,7 @@ def run() -> NoReturn:
     # Trees without cycles, thrown away with the process: neither looking for garbage nor clearing up pays.
     gc.disable()
     _open_streams()
+    _import_msgspec()
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is what can clear up
@@ -36,6 +38,17 @@ def run() -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(status)
+
+
+def _import_msgspec() -> None:
+    """Imports msgspec without typing_extensions, of which it needs nothing, and which takes as long as all of pvasm."""
+    if not {"msgspec", "typing_extensions"}.isdisjoint(sys.modules):
+        return
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # for `import`, it is missing
+    try:
+        import msgspec  # noqa: F401
+    finally:
+        del sys.modules["typing_extensions"]
 
 
 def _open_streams() -> None:
@@ -72,23 +85,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+# The modules of the commands, in pvasm/commands/.
 _COMMANDS = {
-    "parse": parse,
-    "check": check,
-    "explain": explain,
-    "expand": expand,
-    "cc": cc,
-    "header": header,
-    "import": importing,
-    "instance": instance,
+    "parse": "parse",
+    "check": "check",
+    "explain": "explain",
+    "expand": "expand",
+    "cc": "cc",
+    "header": "header",
+    "import": "importing",
+    "instance": "instance_commands",
 }
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Help as wide as the terminal.
+
+    argparse makes one for each argument that is added, and asks `shutil` for the width, with all the archive formats
+    that this imports.
+    """
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        options.setdefault("width", _columns() - 2)
+        super().__init__(prog, **options)
+
+
+@cache
+def _columns() -> int:
+    """The width of the terminal, as `shutil.get_terminal_size` has it."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told):
+        return int(told)
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    return 80
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose help, and whose commands' help, is formatted so."""
+
+    def __init__(self, *names: Any, **options: Any) -> None:
+        super().__init__(*names, **{"formatter_class": _Formatter, "allow_abbrev": False, **options})
 
 
 def _parser(first: str) -> argparse.ArgumentParser:
     """What reads the command line: all commands, or the one that is the first argument (argparse is not quick)."""
-    parser = argparse.ArgumentParser(
-        "pvasm", allow_abbrev=False, description="Paravirtualization of hand-written IA-64 assembly."
-    )
+    parser = _Parser("pvasm", description="Paravirtualization of hand-written IA-64 assembly.")
     parser.add_argument("--version", action="version", version=f"pvasm {__version__}")
     parser.add_argument(
         "--integration-dir",
@@ -96,8 +138,8 @@ def _parser(first: str) -> argparse.ArgumentParser:
         help="show the folder of pvasm.mk, pvasm.ninja and pvasm.cmake, for builds to include, and exit",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="pvasm")
-    for command in [_COMMANDS[first]] if first in _COMMANDS else _COMMANDS.values():
-        command.add(commands)
+    for name in [first] if first in _COMMANDS else _COMMANDS:
+        importlib.import_module(f"pvasm.commands.{_COMMANDS[name]}").add(commands)
     return parser
 
 

@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from pvasm.defines import flaw_of_define
+from pvasm.cpp_options import flaw_of_define
 from pvasm.errors import PvasmError
 from pvasm.files import is_below, open_regular
-from pvasm.workers import MAX_JOBS
+from pvasm.limits import MAX_JOBS
 
 OWN_FILE, SHARED_FILE = "pvasm.toml", "pyproject.toml"
 SEVERITIES = ("error", "warning", "note", "off")

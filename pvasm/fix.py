@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pvasm.check.check_files import Adjustment, chosen_sources
 from pvasm.check.checker import Checker, is_instance_file
 from pvasm.check.engine import findings
 from pvasm.check.rule import Rule
-from pvasm.check.run import Adjustment, chosen_sources
 from pvasm.check.settings import Settings
 from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError

@@ -5,7 +5,7 @@ import signal
 from types import FrameType
 from typing import NoReturn
 
-INTERRUPTED = 130  # the exit status, as shells have it for SIGINT
+from pvasm.exit_status import INTERRUPTED
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from types import FrameType
 from typing import NoReturn
 
-MAX_JOBS = 256  # processes that anybody may ask for
-
 can_fork = hasattr(os, "fork")
 
 _TASK = 4  # bytes of a task's number

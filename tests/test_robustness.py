@@ -12,10 +12,12 @@ from pvasm.check.subject import Subject
 from pvasm.data import samples_directory
 from pvasm.expand import ExpandErrors, expand
 from pvasm.ia64 import is_mnemonic
-from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.environments import instance_names, known_macros
-from pvasm.paravirt.instance import Instance, load_instance
-from pvasm.report import json, statements, text
+from pvasm.paravirt.environments import known_macros
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_catalog, load_instance
+from pvasm.paravirt.shipped import instance_names
+from pvasm.report import json, statements
+from pvasm.report import plain_text as text
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 from pvasm.text import decode, encode

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
-from pvasm.cc import dependencies
+from pvasm.cc import dependency_files
 from pvasm.cc.command_line import PLAIN, WITH_CPP, CommandLine, Word, dumps_macros, is_ours, is_same, stem
 from pvasm.cc.processes import Done, run_program
 from pvasm.errors import PvasmError
@@ -145,7 +145,7 @@ class Steps:
         asked = [
             part
             for option in self.command.options
-            if option.name not in (*_MODES, *dependencies.OPTIONS, *dependencies.PASSED_ON, "-o", "-save-temps")
+            if option.name not in (*_MODES, *dependency_files.OPTIONS, *dependency_files.PASSED_ON, "-o", "-save-temps")
             if kept(option)
             for part in option.given
         ]
@@ -156,21 +156,21 @@ class Steps:
     def preprocessed(self, number: int, word: Word) -> Done:
         """What the C preprocessor makes of an input. The dependency file is written, whether it fails or not."""
         rule = os.path.join(self.folder, f"{number}.d")
-        asked = dependencies.asked_for(self.command, word, rule)
+        asked = dependency_files.asked_for(self.command, word, rule)
         explains = self.command.mode == "preprocess"
         command = self.preprocessor(word, (*asked.options, "-E"), lambda option: explains or not dumps_macros(option))
         done = self.run(command, word)
-        text = dependencies.read_rule(rule)
+        text = dependency_files.read_rule(rule)
         if text is not None:
-            self.told(encode(dependencies.write_extended(asked, text, self.prerequisites)), None)
+            self.told(encode(dependency_files.write_extended(asked, text, self.prerequisites)), None)
         return done
 
     def rules(self, word: Word) -> int:
         """Tells what an input depends on, and nothing else."""
-        asked = dependencies.asked_for(self.command, word, os.devnull)
+        asked = dependency_files.asked_for(self.command, word, os.devnull)
         done = self.run(self.preprocessor(word, asked.options, lambda option: True), word)
         if done.status == 0:
-            text = dependencies.write_extended(asked, decode(done.output), self.prerequisites)
+            text = dependency_files.write_extended(asked, decode(done.output), self.prerequisites)
             self.told(encode(text), None)
         return done.status
 
@@ -197,7 +197,7 @@ class Steps:
         users = self.instance.users_of_constants()
         if not any(name in text for name in users):
             return {}
-        options = (*dependencies.passed_on(self.command), "-E", "-dD")
+        options = (*dependency_files.passed_on(self.command), "-E", "-dD")
         command = self.preprocessor(word, options, lambda option: not dumps_macros(option))
         return defined_constants(decode(self.run(command, word, quiet=True).output), names, word.value, users)
 
@@ -208,9 +208,9 @@ class Steps:
         given = self.standard_input if word.value == "-" else None
         source = _read(word.value) if given is None else given
         if source is not None:
-            asked = dependencies.of_plain(self.command, word)
+            asked = dependency_files.of_plain(self.command, word)
             if asked.file is not None:
-                self.told(encode(dependencies.write_own(asked, self.command, word, self.prerequisites)), None)
+                self.told(encode(dependency_files.write_own(asked, self.command, word, self.prerequisites)), None)
             text = encode(self.expanded(word, decode(source)))
             if text != source:
                 return self.assembled(number, word, text, output)
@@ -220,7 +220,7 @@ class Steps:
         """Assembles text; the exit status."""
         source = os.path.join(self.folder, f"{number}-{stem(word.value)}.s")
         if self.command.has("-save-temps") and word.language != PLAIN:
-            beside = dependencies.side_file(self.command, word, ".s")
+            beside = dependency_files.side_file(self.command, word, ".s")
             if not any(is_same(beside, other.value) for other in self.command.inputs):
                 source = beside
         write_atomically(source, text)
@@ -228,7 +228,14 @@ class Steps:
 
     def assembler(self, source: str, output: str, given: bytes | None) -> int:
         """Has the compiler assemble a file; the exit status."""
-        left_out = {*_MODES, *_FOR_PREPROCESSOR, *dependencies.OPTIONS, *dependencies.PASSED_ON, "-o", "-save-temps"}
+        left_out = {
+            *_MODES,
+            *_FOR_PREPROCESSOR,
+            *dependency_files.OPTIONS,
+            *dependency_files.PASSED_ON,
+            "-o",
+            "-save-temps",
+        }
         flags = [
             part
             for option in self.command.options

@@ -86,7 +86,7 @@ class Checker:
         """The texts of instance files of somebody's own, which may change, and of those that they extend."""
         if not self.settings.instances:
             return []
-        from pvasm.paravirt.environments import is_path
+        from pvasm.paravirt.shipped import is_path
 
         if not any(map(is_path, self.settings.instances)):
             return []
@@ -116,8 +116,8 @@ class Checker:
         if self._parts is None:
             from msgspec.structs import replace
 
-            from pvasm.paravirt.catalog import load_catalog
             from pvasm.paravirt.environments import known_macros
+            from pvasm.paravirt.loading import load_catalog
 
             catalog = load_catalog()
             if self.settings.extension:
@@ -142,14 +142,15 @@ class Checker:
     def _instances(self, catalog: Catalog) -> list[Instance]:
         if not self.settings.instances:
             return []
-        from pvasm.paravirt.instance import load_instance
+        from pvasm.paravirt.loading import load_instance
 
         return [load_instance(name, catalog) for name in self._names]
 
     @property
     def _names(self) -> tuple[str, ...]:
         """The instances in question, by name or file."""
-        from pvasm.paravirt.environments import ALL, build_names, instance_names
+        from pvasm.paravirt.environments import build_names
+        from pvasm.paravirt.shipped import ALL, instance_names
 
         chosen = self.settings.instances or build_names()
         return tuple(dict.fromkeys(each for name in chosen for each in (instance_names() if name == ALL else [name])))

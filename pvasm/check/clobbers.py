@@ -29,8 +29,12 @@ class LiveClobber(Struct, frozen=True):
     way: tuple[str, ...]
 
 
-def find_live_clobbers(subject: Subject) -> Iterator[LiveClobber]:
-    """The clobbers of a document whose old values are read."""
+def find_live_clobbers(subject: Subject) -> list[LiveClobber]:
+    """The clobbers of a document that are live: whose old values are read."""
+    return list(_live_clobbers(subject)) if subject.names_an_op else []
+
+
+def _live_clobbers(subject: Subject) -> Iterator[LiveClobber]:
     flow = subject.flow
     in_bodies: set[tuple[str, tuple[str, ...]]] = set()  # what has been told of the body of a macro
     flow.share(sum(node.kind == "op" for node in flow.nodes))

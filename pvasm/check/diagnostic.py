@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Severity = Literal["error", "warning", "note"]
+from pvasm.check.finding import Severity
 
 
 class Diagnostic(NamedTuple):

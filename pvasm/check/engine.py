@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from pvasm.check.codes import covered, require_known
 from pvasm.check.diagnostic import Diagnostic
-from pvasm.check.rule import Finding, InstanceRule, Rule, all_instance_rules, all_rules, every_rule
+from pvasm.check.finding import Finding
+from pvasm.check.rule import InstanceRule, Rule, all_instance_rules, all_rules, every_rule
 from pvasm.check.subject import Subject
 from pvasm.check.suppression import Suppressions
 from pvasm.errors import PvasmError

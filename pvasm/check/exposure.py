@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pvasm.check.rule import Finding
 from pvasm.ia64 import is_mnemonic
 from pvasm.ia64.reading import assembly_parser, scope_of
 from pvasm.ia64.registers import INDEXED, REGISTERS
 from pvasm.ia64.resolve import resolve
-from pvasm.ia64.scope import OperandError, Scope
+from pvasm.ia64.scope import OperandError
 from pvasm.ia64.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivity
 from pvasm.ia64.table import MARKED_STEMS
 from pvasm.paravirt.patterns import Use
@@ -71,25 +70,6 @@ class Exposure(Struct, frozen=True):
 def find_exposures(subject: Subject) -> list[Exposure]:
     """The exposed instructions of a document that are compiled for an instance in question, in order."""
     return list(_Search(subject).exposures())
-
-
-def is_whole_instruction(syntax: tree.Instruction) -> bool:
-    """Whether an instruction is one that there is, whatever names in it may stand for."""
-    try:
-        resolve(syntax, Scope(lenient=True))
-    except OperandError:
-        return False
-    return True
-
-
-def reported(subject: Subject, exposure: Exposure, noun: str) -> Finding:
-    """The finding about an exposed instruction that should be an op, with what mends it if that is asked for."""
-    message = described(exposure, noun)
-    if not subject.fixing:
-        return Finding(exposure.start, exposure.end, message)
-    conversion = subject.converter.convert(exposure)
-    details = (f"not fixed: {conversion.reason}",) if conversion.reason else ()
-    return Finding(exposure.start, exposure.end, message, details=details, edits=conversion.edits)
 
 
 def described(exposure: Exposure, noun: str) -> str:

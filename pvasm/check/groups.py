@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from pvasm.check.finding import Finding
 from pvasm.check.flow import Literals, Worlds
-from pvasm.check.rule import Finding
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Graph, Node
 from pvasm.ia64 import Register

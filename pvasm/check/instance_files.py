@@ -3,66 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
-
-from msgspec import Struct, field
 
 from pvasm.check.diagnostic import Diagnostic
-from pvasm.check.rule import InstanceFinding, InstanceRule
+from pvasm.check.finding import InstanceFinding
+from pvasm.check.instance_subject import InstanceSubject
+from pvasm.check.rule import InstanceRule
 from pvasm.errors import PvasmError
 from pvasm.files import open_regular
 from pvasm.ia64.reading import assembly_parser
-from pvasm.paravirt.catalog import load_catalog
 from pvasm.paravirt.catalog_file import read_catalog
-from pvasm.paravirt.contract import breaches
-from pvasm.paravirt.effects import Budget
 from pvasm.paravirt.instance_file import Draft, read_draft
-from pvasm.paravirt.trial import Breach, Kind
+from pvasm.paravirt.loading import load_catalog
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
-
-# How many lines of expansions are run for a whole file (Xen's take 2,400), and for an op where these are used up.
-_MOST_STEPS: Final = 200_000
-_FEWEST_STEPS: Final = 2_000
-
-
-class InstanceSubject(Struct, dict=True):
-    """An instance file under the eyes of the rules. `errors` collects what keeps them from looking at all of it."""
-
-    draft: Draft
-    errors: list[PvasmError] = field(default_factory=list)
-
-    @cached_property
-    def breaches(self) -> list[Breach]:
-        """How the templates that stand in the file break their ops' contracts."""
-        instance = self.draft.instance
-        found: list[Breach] = []
-        left = _MOST_STEPS
-        for name in self.draft.own:
-            steps = max(_FEWEST_STEPS, min(left, _MOST_STEPS // 5))
-            budget = Budget(steps)
-            try:
-                found += breaches(instance, instance.catalog.ops[name], budget)
-            except PvasmError as error:
-                self.errors.append(error)
-            left -= steps - budget.left
-        return found
-
-    def of_kinds(self, kinds: Collection[Kind]) -> list[InstanceFinding]:
-        """The breaches of some kinds, as findings: each at its line in the template, or at the op."""
-        return [self._finding(breach) for breach in self.breaches if breach.kind in kinds]
-
-    def _finding(self, breach: Breach) -> InstanceFinding:
-        draft = self.draft
-        place = draft.root.value["ops"].keys[breach.op.name]
-        template = draft.instance.definitions[breach.op.name].template
-        if breach.line is not None and template is not None:
-            place = template.place(breach.line)
-        choice = f" (with {breach.choice})" if breach.choice else ""
-        return InstanceFinding(place, f"{breach.op.name}: {breach.message}{choice}", breach.lines)
 
 
 def check_instance_file(path: str, rules: Sequence[InstanceRule]) -> tuple[list[Diagnostic], list[PvasmError]]:

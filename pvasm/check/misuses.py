@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from pvasm.check.rule import Finding
+from pvasm.check.finding import Finding
+from pvasm.check.op_uses import invocations_of
 from pvasm.check.subject import Subject
-from pvasm.expand.arguments import OF_INSTANCE, ArgumentCheck, Fault, Problem, takes_predicate
+from pvasm.expand.argument_check import OF_INSTANCE, ArgumentCheck, Fault, Problem, takes_predicate
+from pvasm.expand.contexts import Contexts
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import Invocation
 from pvasm.paravirt.arguments import mismatch
@@ -34,7 +36,7 @@ def find_misuses(subject: Subject) -> list[Misuse]:
     What all instances in question mind in the same way is one misuse that names none of them. What an instance does not
     compile is not judged for it.
     """
-    return list(_Search(subject).misuses())
+    return list(_Search(subject).misuses()) if subject.of(invocations_of).known else []
 
 
 class _Search:
@@ -47,11 +49,11 @@ class _Search:
         self.checks = []
         for instance in subject.instances:
             definitions = Definitions(self.document, known_macros([instance]), subject.headers)
-            self.checks.append(ArgumentCheck(self.document, subject.catalog, instance, definitions))
+            self.checks.append(ArgumentCheck(Contexts(definitions, subject.catalog, instance)))
 
     def misuses(self) -> Iterator[Misuse]:
         statements = self.document.statements
-        for found in self.subject.invocations.known:
+        for found in self.subject.of(invocations_of).known:
             statement = statements[found.statement]
             if not self.subject.concerns(statement.conditions):
                 continue

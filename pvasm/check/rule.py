@@ -7,30 +7,14 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
+
+from pvasm.check.finding import Finding, InstanceFinding, Severity
 
 if TYPE_CHECKING:
-    from pvasm.check.diagnostic import Severity
-    from pvasm.check.instance_files import InstanceSubject
+    from pvasm.check.instance_subject import InstanceSubject
     from pvasm.check.subject import Subject
     from pvasm.check.suppression import Suppression
-    from pvasm.text import Edit
-
-
-class Finding(NamedTuple):
-    """What a rule yields: the span in the document's text, and the message.
-
-    `instance` names the instance in which it is so, if it is not so in all. `details` are lines to show below the
-    source line: what an op becomes there, the path that leads to a read. `edits` of the document's text mend it;
-    they are made all or none.
-    """
-
-    start: int
-    end: int
-    message: str
-    instance: str | None = None
-    details: tuple[str, ...] = ()
-    edits: tuple[Edit, ...] = ()
 
 
 class Rule(ABC):
@@ -58,17 +42,6 @@ class Rule(ABC):
         Each suppression knows by then what it has hidden. Most rules have nothing to say.
         """
         return iter(())
-
-
-class InstanceFinding(NamedTuple):
-    """What a rule about instances yields: the place in the file (line and column, from 1), and the message.
-
-    `details` are lines to show below: what an op becomes.
-    """
-
-    place: tuple[int, int]
-    message: str
-    details: tuple[str, ...] = ()
 
 
 class InstanceRule(ABC):

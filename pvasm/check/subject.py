@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
@@ -13,17 +14,14 @@ from pvasm.syntax.cpp import Known, reachable
 from pvasm.syntax.document import Document
 
 if TYPE_CHECKING:
-    from pvasm.check.clobbers import LiveClobber
-    from pvasm.check.conversion import Converter
-    from pvasm.check.exposure import Exposure
     from pvasm.check.flow import Flow
-    from pvasm.check.groups import GroupFinding
-    from pvasm.check.invocations import Invocations
-    from pvasm.check.misuses import Misuse
     from pvasm.expand.program import Program
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
     from pvasm.paravirt.patterns import Patterns
+
+
+Analysis = TypeVar("Analysis")
 
 
 class Subject(Struct, dict=True):
@@ -77,8 +75,6 @@ class Subject(Struct, dict=True):
 
     def holds_assembly(self) -> bool:
         """Whether a header is about assembly at all: an op, or a whole instruction, stands in it."""
-        from pvasm.check.exposure import is_whole_instruction
-
         ops = self.catalog.ops
         for statement in self.document.statements:
             syntax = statement.syntax
@@ -87,7 +83,7 @@ class Subject(Struct, dict=True):
                     return True
             elif (
                 isinstance(syntax, tree.Instruction)
-                and is_whole_instruction(syntax)
+                and _is_whole_instruction(syntax)
                 and not _may_be_c(self.document.source(statement))
                 and self.concerns(statement.conditions)
             ):
@@ -107,10 +103,28 @@ class Subject(Struct, dict=True):
             for statement in self.document.statements
         )
 
+    def of(self, analysis: Callable[[Subject], Analysis]) -> Analysis:
+        """What an analysis makes of the document; made once."""
+        if analysis not in self._made:
+            self._made[analysis] = analysis(self)
+        made: Analysis = self._made[analysis]
+        return made
+
+    @cached_property
+    def _made(self) -> dict[Callable[[Subject], Any], Any]:
+        return {}
+
     @cached_property
     def instances(self) -> list[Instance]:
         """The instances in question."""
         return [_instance(name, self.catalog) for name in self.instance_names]
+
+    @cached_property
+    def may_name_an_op(self) -> bool:
+        """Whether the name of an op stands in the text, or may: one broken by the end of a line, which cpp joins."""
+        return self.names_an_op or (
+            not self.document.preprocessed and _BROKEN_WORD.search(self.document.text) is not None
+        )
 
     @cached_property
     def names_an_op(self) -> bool:
@@ -119,27 +133,11 @@ class Subject(Struct, dict=True):
         return any(word[0] in ops for word in _OP_NAME.finditer(self.document.text))
 
     @cached_property
-    def invocations(self) -> Invocations:
-        """The ops that the document invokes, and the names of ops that would be left."""
-        from pvasm.check.invocations import Invocations, invocations_of
-
-        # A name may be broken by the end of a line, which the C preprocessor joins with the next.
-        is_asked = self.names_an_op or (not self.document.preprocessed and _BROKEN_WORD.search(self.document.text))
-        return invocations_of(self) if is_asked else Invocations()
-
-    @cached_property
-    def misuses(self) -> list[Misuse]:
-        """What is wrong with the invocations of ops."""
-        from pvasm.check.misuses import find_misuses
-
-        return find_misuses(self) if self.invocations.known else []
-
-    @cached_property
     def headers(self) -> list[Document]:
         """The headers that the document includes."""
         if not self.included:
             return []
-        from pvasm.expand.headers import read_header
+        from pvasm.expand.header_documents import read_header
 
         return [read_header(header) for header in self.included]
 
@@ -169,34 +167,6 @@ class Subject(Struct, dict=True):
 
         return Flow(self.program.graph(self.known))
 
-    @cached_property
-    def violations(self) -> list[GroupFinding]:
-        """The dependency violations in the variants of the document for the instances in question."""
-        from pvasm.check.groups import find_violations
-
-        return find_violations(self)
-
-    @cached_property
-    def live_clobbers(self) -> list[LiveClobber]:
-        """The registers that ops give away though they are still needed."""
-        from pvasm.check.clobbers import find_live_clobbers
-
-        return list(find_live_clobbers(self)) if self.names_an_op else []
-
-    @cached_property
-    def converter(self) -> Converter:
-        """What puts ops in the place of instructions."""
-        from pvasm.check.conversion import Converter
-
-        return Converter(self)
-
-    @cached_property
-    def exposures(self) -> list[Exposure]:
-        """The sensitive, privileged and level-dependent instructions of the document, in order."""
-        from pvasm.check.exposure import find_exposures
-
-        return find_exposures(self)
-
 
 _OP_NAME = re.compile(r"\b[A-Z][A-Z0-9_]++\b")
 _BROKEN_WORD = re.compile(r"\w\\[ \t\r]*\n\w")
@@ -208,7 +178,7 @@ _PATTERNS: dict[int, Patterns] = {}
 
 def _instance(name: str, catalog: Catalog) -> Instance:
     """The instance of that name for a catalog; read once, however many files are checked."""
-    from pvasm.paravirt.instance import load_instance
+    from pvasm.paravirt.loading import load_instance
 
     found = _LOADED.get((name, id(catalog)))
     if found is None:
@@ -228,3 +198,15 @@ _C_WORDS = frozenset(
 def _may_be_c(text: str) -> bool:
     """Whether an instruction could as well be a call in C: `fc (x)`."""
     return text.endswith(")") and "=" not in text
+
+
+def _is_whole_instruction(syntax: tree.Instruction) -> bool:
+    """Whether an instruction is one that there is, whatever names in it may stand for."""
+    from pvasm.ia64.resolve import resolve
+    from pvasm.ia64.scope import OperandError, Scope
+
+    try:
+        resolve(syntax, Scope(lenient=True))
+    except OperandError:
+        return False
+    return True

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from pvasm.check.op_uses import invocations_of
 from pvasm.check.subject import Subject
 from pvasm.expand.definitions import Definitions
 from pvasm.paravirt.environments import build_names, known_macros
@@ -90,7 +91,7 @@ def find_shared_symbols(subject: Subject) -> Iterator[SharedSymbol]:
     using = [
         view
         for view in views
-        if any(view.definitions.is_compiled(statements[each.statement]) for each in subject.invocations.known)
+        if any(view.definitions.is_compiled(statements[each.statement]) for each in subject.of(invocations_of).known)
     ]
     if len({view.instance.defines for view in using}) < 2:
         return

@@ -37,7 +37,7 @@ def add(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from pvasm.cc import compile_with
+    from pvasm.cc.compile_with import compile_with
     from pvasm.cc.processes import CannotRunError, StoppedError, die_of
 
     command = options.command[1:] if options.command[:1] == ["--"] else options.command

@@ -9,13 +9,15 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pvasm.commands.shared import CANNOT_RUN, FOUND, codes, complain, count, fail, joined, write
+from pvasm.commands.shared import codes, complain, count, fail, joined, write
 from pvasm.errors import PvasmError
+from pvasm.exit_status import CANNOT_RUN, FOUND
+from pvasm.limits import MAX_JOBS
 
 if TYPE_CHECKING:
     from pvasm.check.baseline import Baseline
+    from pvasm.check.check_files import FileResult
     from pvasm.check.diagnostic import Diagnostic
-    from pvasm.check.run import FileResult
     from pvasm.check.settings import Settings
     from pvasm.commands.shared import Commands
     from pvasm.config import Config
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Adds the command and its options."""
-    from pvasm.workers import MAX_JOBS
-
     command = commands.add_parser(
         "check",
         allow_abbrev=False,
@@ -159,7 +159,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
 def _run(options: argparse.Namespace) -> int:
     from msgspec.structs import replace
 
-    from pvasm.check.run import check_files, selected_codes
+    from pvasm.check.check_files import check_files, selected_codes
     from pvasm.report.progress import Progress
     from pvasm.report.reporter import WITH_STATISTICS, Reporter, Style
 
@@ -309,7 +309,7 @@ class _Known:
         if self._target is None or not is_whole:
             return ""
         from pvasm.check.baseline import write_baseline
-        from pvasm.report.text import counted
+        from pvasm.report.plain_text import counted
 
         write_baseline(self._target, self._written)
         return "" if self._is_quiet else f"{counted(len(self._written), 'finding')} written to {self._target}\n"

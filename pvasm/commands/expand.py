@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from pvasm.commands.shared import count, fail, write
+from pvasm.limits import MAX_JOBS
 
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Adds the command and its options."""
-    from pvasm.workers import MAX_JOBS
-
     command = commands.add_parser(
         "expand",
         allow_abbrev=False,
@@ -63,7 +62,7 @@ def add(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from pvasm.expand import ExpandErrors
-    from pvasm.expand.run import ExpandSettings, expand_files
+    from pvasm.expand.expand_files import ExpandSettings, expand_files
 
     settings = ExpandSettings(
         files=tuple(options.files),

@@ -27,15 +27,15 @@ def add(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from pvasm.check.codes import covered, require_known
     from pvasm.check.rule import every_rule
-    from pvasm.report import explain
+    from pvasm.report import explanation
 
     codes = joined(options.codes)
     require_known(codes)
     rules = [rule for code, rule in every_rule().items() if not codes or covered(code, codes)]
     if options.format == "json":
-        write(explain.render_json(rules))
+        write(explanation.render_json(rules))
     elif codes:
-        write("\n".join(map(explain.render, rules)))
+        write("\n".join(map(explanation.render, rules)))
     else:
-        write(explain.render_list(rules))
+        write(explanation.render_list(rules))
     return 0

@@ -46,9 +46,8 @@ def _run(options: argparse.Namespace) -> int:
 def _text(name: str | None = None) -> tuple[str, tuple[str, ...]]:
     """The header, and the files that it is made of."""
     from pvasm.header.write import instance_header, undefining_header
-    from pvasm.paravirt.catalog import load_catalog
-    from pvasm.paravirt.environments import instance_names
-    from pvasm.paravirt.instance import load_instance
+    from pvasm.paravirt.loading import load_catalog, load_instance
+    from pvasm.paravirt.shipped import instance_names
 
     catalog = load_catalog()
     if name is not None:

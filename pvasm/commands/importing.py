@@ -53,7 +53,7 @@ def add(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from pvasm.files import refuse_overwriting, write_atomically
     from pvasm.header.convert import ImportSettings, import_header
-    from pvasm.paravirt.catalog import load_catalog
+    from pvasm.paravirt.loading import load_catalog
     from pvasm.text import encode, shown_name
 
     settings = ImportSettings(

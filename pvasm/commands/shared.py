@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pvasm.errors import PvasmError
+from pvasm.exit_status import CANNOT_RUN
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 closed: set[str] = set()  # the output streams that were closed when we started
-
-FOUND, CANNOT_RUN, PIPE_CLOSED = 1, 2, 141
 
 
 def fail(errors: Iterable[PvasmError]) -> int:
@@ -27,7 +26,7 @@ def fail(errors: Iterable[PvasmError]) -> int:
 
 def complain(error: PvasmError, kind: str = "error") -> None:
     """Tells of an error, or of what is none but to be known, on standard error."""
-    from pvasm.report.text import printable
+    from pvasm.report.plain_text import printable
 
     sys.stdout.flush()
     with contextlib.suppress(OSError):  # the exit status tells as well

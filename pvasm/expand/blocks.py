@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from pvasm.errors import PvasmError
 from pvasm.expand.renames import STRING_OR_COMMENT
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Block
+from pvasm.paravirt.expansion import Context
 from pvasm.paravirt.instance import Instance
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
@@ -28,8 +29,6 @@ class BlockUse(NamedTuple):
 
 def find_blocks(document: Document, instance: Instance) -> Iterator[BlockUse]:
     """The invocations of the blocks that the instance replaces, in order."""
-    if not instance.blocks or not any(name in document.text for name in instance.blocks):
-        return
     for index, statement in enumerate(document.statements):
         call = statement.syntax
         if isinstance(call, tree.MacroCall) and call.name in instance.blocks:
@@ -43,8 +42,6 @@ def hidden_blocks(document: Document, instance: Instance) -> Iterator[tuple[int,
 
     What defines the block, and what takes it for a parameter or a label, is no use of it.
     """
-    if not any(name in document.text for name in instance.blocks):
-        return
     names = re.compile(
         rf"{STRING_OR_COMMENT}|(?<![\w.$])(?P<name>{'|'.join(map(re.escape, instance.blocks))})(?![\w.$])"
     )
@@ -63,7 +60,7 @@ def block_lines(
     document: Document,
     use: BlockUse,
     instance: Instance,
-    constants: Mapping[str, str],
+    context: Context,
     edits: Sequence[Edit],
     expand: Callable[[Document], str],
 ) -> list[str]:
@@ -81,8 +78,7 @@ def block_lines(
         raise PvasmError(message, *document.place(use.start))
     origin = document.statements[use.statement].origin
     texts = [_argument(document, origin + each.start, origin + each.end, edits) for each in call.arguments]
-    lines = instance.block_lines(block, texts, constants)
-    text = "".join(f"{line}\n" for line in lines)
+    text = "".join(f"{line}\n" for line in instance.expand_block(block, texts, context).lines)
     variant = expand(read_document(assembly_parser(), text, document.path, preprocessed=document.preprocessed))
     return [line.strip(" \t") for line in variant.split("\n") if line.strip(" \t")]
 

@@ -10,25 +10,28 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pvasm.errors import PvasmError
-from pvasm.expand.arguments import AFTER_CPP, ArgumentCheck
-from pvasm.expand.blocks import BlockUse, block_lines, find_blocks, hidden_blocks
+from pvasm.expand.argument_check import AFTER_CPP, ArgumentCheck
+from pvasm.expand.contexts import MARKER, Contexts
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import BLANKS, Hidden, Invocation, find_invocations
-from pvasm.expand.preprocessed import defined_constants
 from pvasm.expand.renames import rename_edits
 from pvasm.paravirt.arguments import RegisterNotKnownError
-from pvasm.paravirt.catalog import Catalog, Op
+from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.environments import known_macros
+from pvasm.paravirt.expansion import Context, Expansion
 from pvasm.paravirt.instance import Instance
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import reachable
 from pvasm.syntax.document import Document
 from pvasm.text import Edit, apply_edits
 
+if TYPE_CHECKING:
+    from pvasm.expand.blocks import BlockUse
+
 _INDENT = re.compile(r"[ \t]*")
-_MARKER = re.compile(r"#(?:line)?[ \t]+\d+[ \t]+\"")
 _SEPARATOR = re.compile(r"[ \t]*;")
 _NEXT_WORD = re.compile(r"(?:[ \t\r\n]|\\[ \t\r]*\n|/\*(?s:.*?)\*/)*(\w+)")
 
@@ -99,43 +102,9 @@ def expand(
     arguments that the instance does not take, and with every op's name that would stay as it is; PvasmError for a
     template that fails.
     """
-    errors: list[PvasmError] = []
-    edits: list[Edit] = []
-    has_markers = document.preprocessed and _MARKER.match(document.text) is not None
-    reading = reading or Reading(document, catalog)
-    expander = _Expander(reading, instance, line_markers or has_markers, constants or {})
-    invocations, hidden = reading.invocations(expander.definitions)
-    check = ArgumentCheck(document, catalog, instance, expander.definitions)
-    wrong: list[tuple[Invocation | Hidden, list[tuple[int, str]]]] = [
-        (name, [(name.start, f"{name.name} {name.message}")]) for name in hidden
-    ]
-    for found in invocations:
-        problems = [(problem.offset, problem.said(instance.name)) for problem in check.problems(found)]
-        if not problems:
-            try:
-                edits.append(expander.edit(found))
-            except _UnsuitableError as error:
-                problems = [(found.start, f"{found.name}{error.message}")]
-            except RegisterNotKnownError as error:
-                problems = [(found.start, check.not_known(found, error).said(instance.name))]
-        wrong.append((found, problems))
-    for found_wrong, problems in sorted(wrong, key=lambda item: item[0].start):
-        if problems and expander.definitions.is_compiled(document.statements[found_wrong.statement]):
-            errors += (PvasmError(message, *document.place(offset)) for offset, message in problems)
-    edits = _with_renames(edits, rename_edits(document, expander.definitions, instance.renames))
-    errors += (error for index, error in hidden_blocks(document, instance) if expander.is_compiled(index))
-    for use in find_blocks(document, instance):
-        if expander.definitions.is_compiled(document.statements[use.statement]):
-            try:
-                edits = expander.with_block(use, edits)
-            except ExpandErrors as several:
-                place = document.place(use.start)
-                errors += (PvasmError(f"{use.block.name}: {error.message}", *place) for error in several.errors)
-            except PvasmError as error:
-                errors.append(error)
-    if errors:
-        raise ExpandErrors(errors)
-    return apply_edits(document.text, [*edits, *expander.markers()])
+    has_markers = document.preprocessed and MARKER.match(document.text) is not None
+    expander = _Expander(reading or Reading(document, catalog), instance, line_markers or has_markers, constants or {})
+    return expander.variant()
 
 
 def _with_renames(edits: list[Edit], renaming: Iterable[Edit]) -> list[Edit]:
@@ -154,12 +123,11 @@ def misfits(
     document: Document, catalog: Catalog, instance: Instance, invocations: Iterable[Invocation]
 ) -> Iterator[tuple[Invocation, str]]:
     """Those of some sound invocations whose expansions do not fit in the bundles around them, and why."""
-    expander: _Expander | None = None
-    for found in invocations:
-        if found.bundle is None:
-            continue
-        expander = expander or _Expander(Reading(document, catalog), instance, False, {})
-        if not expander.definitions.is_compiled(document.statements[found.statement]):
+    in_bundles = [found for found in invocations if found.bundle is not None]
+    expander = _Expander(Reading(document, catalog), instance, False, {}) if in_bundles else None
+    for found in in_bundles:
+        assert expander is not None
+        if not expander.is_compiled(found.statement):
             continue
         try:
             expander.edit(found)
@@ -178,22 +146,79 @@ class _UnsuitableError(Exception):
 
 
 class _Expander:
-    """Turns the invocations of one document into edits."""
+    """Turns the invocations of one document into edits.
+
+    `errors` are what is wrong in code that is compiled.
+    """
 
     def __init__(self, reading: Reading, instance: Instance, line_markers: bool, constants: Mapping[str, str]) -> None:
-        self.document = document = reading.document
-        self.catalog = catalog = reading.catalog
+        self.reading = reading
+        self.document = reading.document
+        self.catalog = reading.catalog
         self.instance = instance
         self.line_markers = line_markers
         self.definitions = reading.definitions(instance)
-        # What the file defines itself is what the C preprocessor will put there.
-        own = {name: name for name in sorted(catalog.constants) if name in self.definitions.cpp_macros}
-        if document.preprocessed and _MARKER.match(document.text):  # the lines that `gcc -E -dD` leaves in
-            own = defined_constants(
-                document.text, sorted(catalog.constants), document.path, instance.users_of_constants()
-            )
-        self.constants = {**own, **constants}
+        self.contexts = Contexts(self.definitions, reading.catalog, instance, constants)
+        self.check = ArgumentCheck(self.contexts)
+        self.errors: list[PvasmError] = []
         self.grown: list[int] = []  # where expansions have more lines than the invocations had
+
+    def variant(self) -> str:
+        """The variant. Raises ExpandErrors with all that is wrong, or PvasmError for a template that fails."""
+        edits = _with_renames(self.of_ops(), rename_edits(self.document, self.definitions, self.instance.renames))
+        edits = self.with_blocks(edits)
+        if self.errors:
+            raise ExpandErrors(self.errors)
+        return apply_edits(self.document.text, [*edits, *self.markers()])
+
+    def of_ops(self) -> list[Edit]:
+        """The edits that expand ops."""
+        edits: list[Edit] = []
+        invocations, hidden = self.reading.invocations(self.definitions)
+        wrong = [(name.start, name.statement, [(name.start, f"{name.name} {name.message}")]) for name in hidden]
+        for found in invocations:
+            edit, problems = self.judged(found)
+            if edit is not None:
+                edits.append(edit)
+            elif problems:
+                wrong.append((found.start, found.statement, problems))
+        for _, statement, problems in sorted(wrong):
+            if self.is_compiled(statement):
+                self.errors += (PvasmError(message, *self.document.place(offset)) for offset, message in problems)
+        return edits
+
+    def judged(self, found: Invocation) -> tuple[Edit | None, list[tuple[int, str]]]:
+        """The edit that expands an invocation, or what is wrong with it: where, and in what words."""
+        name = self.instance.name
+        problems = [(problem.offset, problem.said(name)) for problem in self.check.problems(found)]
+        if problems:
+            return None, problems
+        try:
+            return self.edit(found), []
+        except _UnsuitableError as error:
+            return None, [(found.start, f"{found.name}{error.message}")]
+        except RegisterNotKnownError as error:
+            return None, [(found.start, self.check.not_known(found, error).said(name))]
+
+    def with_blocks(self, edits: list[Edit]) -> list[Edit]:
+        """The edits with those that replace blocks, in the place of those in their spans."""
+        if not any(name in self.document.text for name in self.instance.blocks):
+            return edits
+        from pvasm.expand.blocks import find_blocks, hidden_blocks
+
+        hidden = hidden_blocks(self.document, self.instance)
+        self.errors += (error for index, error in hidden if self.is_compiled(index))
+        for use in find_blocks(self.document, self.instance):
+            if not self.is_compiled(use.statement):
+                continue
+            try:
+                edits = self.with_block(use, edits)
+            except ExpandErrors as several:
+                place = self.document.place(use.start)
+                self.errors += (PvasmError(f"{use.block.name}: {error.message}", *place) for error in several.errors)
+            except PvasmError as error:
+                self.errors.append(error)
+        return edits
 
     # ------------------------------------------------------------------------------------ expanding
 
@@ -203,46 +228,59 @@ class _Expander:
         Raises _UnsuitableError if it cannot be expanded where it stands, RegisterNotKnownError if it depends on which
         register an argument is.
         """
-        text = self.document.text
         statement = self.document.statements[found.statement]
-        lines: Sequence[str] = self.lines(self.catalog.ops[found.name], found)
-        if found.after_call or found.in_argument is not None:
-            followed_by_stop = preceded_by_stop = False
-        else:
-            preceded_by_stop = self.is_stop(found.statement - 1, statement)
-            followed_by_stop = not found.followed and self.is_stop(found.statement + 1, statement)
-        lines = _without_doubled_stops(lines, preceded_by_stop, followed_by_stop)
-        self.check_bundle(found, lines)
+        expansion = self.between_stops(found, self.expansion(found))
+        self.check_bundle(found, expansion)
         newline = self.newline(found.start)
-        lost_lines = text.count("\n", found.start, found.end)
+        lost_lines = self.document.text.count("\n", found.start, found.end)
         lost = (f" \\{newline}" if statement.in_define else newline) * lost_lines
         if found.word is not None:
-            return Edit(found.start, found.end, self.as_word(found, lines, statement) + self.lost_in_word(found, lost))
-        # A line marker in the body of a .macro would be obeyed wherever the macro is invoked.
-        one_line = statement.in_define or (self.line_markers and statement.macro is not None)
+            made = self.as_word(found, expansion.lines, statement) + self.lost_in_word(found, lost)
+            return Edit(found.start, found.end, made)
         if found.in_argument is not None:
-            result = self.as_argument(found, lines) + lost
-        elif one_line or len(lines) <= 1:
-            result = _joined(lines) + lost
+            made = self.as_argument(found, expansion.lines) + lost
         else:
-            result = self.on_lines(found.start, lines, newline, lost_lines)
+            made = self.as_statements(found.start, expansion.lines, statement, newline, lost_lines)
+        return Edit(found.start, found.end, self.separated(found, made))
+
+    def expansion(self, found: Invocation) -> Expansion:
+        """What an invocation becomes. Raises RegisterNotKnownError if it depends on which register an argument is."""
+        context = self.contexts.at(self.document.statements[found.statement])
+        return self.instance.expand(self.catalog.ops[found.name], [each.text for each in found.given], context)
+
+    def between_stops(self, found: Invocation, expansion: Expansion) -> Expansion:
+        """The expansion without a stop that the source has there already."""
+        if found.after_call or found.in_argument is not None:
+            return expansion
+        statement = self.document.statements[found.statement]
+        before = self.is_stop(found.statement - 1, statement)
+        after = not found.followed and self.is_stop(found.statement + 1, statement)
+        return expansion.between_stops(before, after)
+
+    def separated(self, found: Invocation, made: str) -> str:
+        """What an invocation becomes, apart from what stands before and after it in its statement."""
+        text = self.document.text
         # Invocations one after another on a line need a separator between what they become.
         if found.after_call and _last_character(text, found.start) not in (";", ""):
-            result = f"; {result}"
+            made = f"; {made}"
         if found.followed and not _SEPARATOR.match(text, found.end) and not self.next_is_op(found):
-            result = f"{result} ;"
-        return Edit(found.start, found.end, result)
+            made = f"{made} ;"
+        return made
+
+    def as_statements(
+        self, start: int, lines: Sequence[str], statement: tree.Statement, newline: str, lost_lines: int
+    ) -> str:
+        """An expansion in the place of a statement from `start` on, which stood on as many lines and `lost_lines`."""
+        # A line marker in the body of a .macro would be obeyed wherever the macro is invoked.
+        one_line = statement.in_define or (self.line_markers and statement.macro is not None)
+        if one_line or len(lines) <= 1:
+            return _joined(lines) + (f" \\{newline}" if statement.in_define else newline) * lost_lines
+        return self.on_lines(start, lines, newline, lost_lines)
 
     def next_is_op(self, found: Invocation) -> bool:
         """Whether what follows an invocation in its statement is an op, which brings its own separator."""
         following = _NEXT_WORD.match(self.document.text, found.end)
         return following is not None and following[1] in self.catalog.ops
-
-    def lines(self, op: Op, found: Invocation) -> tuple[str, ...]:
-        """What an invocation becomes. Raises RegisterNotKnownError if it depends on which register an argument is."""
-        statement = self.document.statements[found.statement]
-        texts = [argument.text for argument in found.given]
-        return self.instance.lines(op, texts, self.constants, self.definitions.registers(statement))
 
     def is_compiled(self, index: int) -> bool:
         """Whether a statement stands in code that is compiled, or may be."""
@@ -253,36 +291,37 @@ class _Expander:
 
         Raises ExpandErrors or PvasmError if it cannot be replaced.
         """
+        from pvasm.expand.blocks import block_lines
+
         inside = [edit for edit in edits if use.start <= edit.start and edit.end <= use.end]
-        lines = block_lines(self.document, use, self.instance, self.constants, inside, self.variant)
+        context = Context(constants=self.contexts.constants)
+        lines = block_lines(self.document, use, self.instance, context, inside, self.variant_of)
         statement = self.document.statements[use.statement]
-        newline = self.newline(use.start)
         lost_lines = self.document.text.count("\n", use.start, use.end)
-        if statement.in_define or (self.line_markers and statement.macro is not None) or len(lines) <= 1:
-            result = _joined(lines) + (f" \\{newline}" if statement.in_define else newline) * lost_lines
-        else:
-            result = self.on_lines(use.start, lines, newline, lost_lines)
+        result = self.as_statements(use.start, lines, statement, self.newline(use.start), lost_lines)
         return [*(edit for edit in edits if edit not in inside), Edit(use.start, use.end, result)]
 
-    def variant(self, document: Document) -> str:
+    def variant_of(self, document: Document) -> str:
         """The variant of what a block brings."""
-        return expand(document, self.catalog, self.instance, constants=self.constants)
+        return expand(document, self.catalog, self.instance, constants=self.contexts.constants)
 
-    def check_bundle(self, found: Invocation, lines: Sequence[str]) -> None:
-        """Raises _UnsuitableError if the lines cannot stand where the invocation does in an explicit bundle."""
+    def check_bundle(self, found: Invocation, expansion: Expansion) -> None:
+        """Raises _UnsuitableError if an expansion cannot stand where the invocation does in an explicit bundle."""
         bundle = found.bundle
         if bundle is None:
             return
         out = "take the braces away"
-        joined = _joined(lines)
-        number = sum(part.strip(" \t")[:1] not in ("", ".") for part in joined.split(";"))
+        of = f"in instance {self.instance.name}"
+        syntaxes = [statement.syntax for statement in expansion.statements]
+        if any(isinstance(syntax, tree.BundleOpen) for syntax in syntaxes):
+            raise _UnsuitableError(f" brings a bundle of its own {of}, which cannot stand in another: {out}")
+        number = sum(statement.takes_slot for statement in expansion.statements)
         if number > 1:
-            what = f" becomes {number} instructions in instance {self.instance.name}"
-            raise _UnsuitableError(f"{what}, which do not fit in a bundle: {out}")
+            raise _UnsuitableError(f" becomes {number} instructions {of}, which do not fit in a bundle: {out}")
         fits = bundle.is_last or bundle.template is None or (bundle.template, bundle.slot) in _STOPS_INSIDE
-        if joined.startswith(";;") or (joined.endswith(";;") and not fits):
-            what = f" brings a stop in instance {self.instance.name}"
-            raise _UnsuitableError(f"{what}, which cannot stand here in a bundle: {out}")
+        first, last = (isinstance(syntaxes[at], tree.Stop) if syntaxes else False for at in (0, -1))
+        if first or (last and not fits):
+            raise _UnsuitableError(f" brings a stop {of}, which cannot stand here in a bundle: {out}")
 
     def as_argument(self, found: Invocation, lines: Sequence[str]) -> str:
         """An expansion as an argument, or a part of one, that the C preprocessor reads."""
@@ -381,7 +420,7 @@ class _Expander:
             return []
         text = self.document.text
         places: dict[int, Edit] = {}
-        if text and not _MARKER.match(text):
+        if text and not MARKER.match(text):
             # The first says which file the variant was made of.
             places[0] = Edit(0, 0, self.marker(0) + self.newline(0))
         for end in self.ends_of_grown_arms() if self.grown else ():
@@ -416,18 +455,6 @@ def _last_character(text: str, offset: int) -> str:
     while offset > 0 and text[offset - 1] in BLANKS:
         offset -= 1
     return text[offset - 1 : offset]
-
-
-def _without_doubled_stops(lines: Sequence[str], preceded: bool, followed: bool) -> Sequence[str]:
-    """An expansion without the stop at its start or end where the source has one there already."""
-    lines = list(lines)
-    if preceded and len(lines) > 1 and lines[0] == ";;":
-        del lines[0]
-    if followed and len(lines) > 1 and lines[-1] == ";;":
-        del lines[-1]
-    elif followed and lines and lines[-1].endswith(";;") and lines[-1] != ";;":
-        lines[-1] = lines[-1].removesuffix(";;").rstrip()
-    return lines
 
 
 def _joined(lines: Sequence[str]) -> str:

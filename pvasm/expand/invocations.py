@@ -300,45 +300,7 @@ class _Finder:
 
     def of_text(self, start: int, end: int, macro: str | None) -> Iterator[Invocation]:
         """The invocations in a piece of a statement: an argument of `macro`, or what stands after an invocation."""
-        tokens = _tokens(self.text, start, end)
-        closings = _closings(tokens)
-        macros = [(len(tokens), macro)]  # those whose arguments we are in, with the tokens that close them
-        bundle: int | None = None  # the brace that is open
-        predicate: int | None = None
-        at_head, after_call = True, macro is None
-        at = 0
-        while at < len(tokens):
-            token = tokens[at]
-            if at == macros[-1][0]:
-                macros.pop()
-                at_head = after_call = True
-                predicate = None
-            elif token.kind in (";", "{", "}") or (token.kind == "," and macros[-1][1] is not None):
-                bundle = {"{": at, "}": None}.get(token.kind, bundle)
-                at_head, after_call, predicate = True, False, None
-            elif at_head and (skipped := _prefix(self.text, tokens, at)):
-                at += skipped - 1
-                after_call = False
-            elif at_head and token.kind == "(":
-                predicate, at = token.start, closings[at]
-            elif at_head and token.kind == "name":
-                last = _call_end(tokens, closings, at)
-                found = self.at_head(tokens, at, last, macros[-1], predicate)
-                if found is not None:
-                    inside = _bundle_in(self.text, tokens, bundle, at, last)
-                    yield replace(found, after_call=after_call, bundle=inside or self.bundle)
-                    at_head = after_call = last > at
-                    at = last
-                elif last > at:
-                    macros.append((last, self.text[token.start : token.end]))
-                    at_head, after_call = True, False
-                    at += 1
-                else:
-                    at_head = False
-                predicate = None
-            else:
-                at_head = False
-            at += 1
+        yield from _Walk(self, _tokens(self.text, start, end), macro).invocations()
 
     @cached_property
     def bundle(self) -> Bundle | None:
@@ -421,6 +383,80 @@ class _Finder:
             in_argument=macro,
             word=word,
         )
+
+
+class _Walk:
+    """Goes over the tokens of a piece of text as the C preprocessor reads it: statements, in arguments of macros."""
+
+    def __init__(self, finder: _Finder, tokens: list[_Token], macro: str | None) -> None:
+        self.finder = finder
+        self.tokens = tokens
+        self.closings = _closings(tokens)
+        self.macros = [(len(tokens), macro)]  # those whose arguments we are in, with the tokens that close them
+        self.bundle: int | None = None  # the brace that is open
+        self.predicate: int | None = None
+        self.at_head = True  # of a statement
+        self.after_call = macro is None
+
+    def invocations(self) -> Iterator[Invocation]:
+        """The invocations, in order."""
+        at = 0
+        while at < len(self.tokens):
+            token = self.tokens[at]
+            if at == self.macros[-1][0]:
+                self.macros.pop()
+                self.begin(after_call=True)
+            elif self.separates(token):
+                self.bundle = {"{": at, "}": None}.get(token.kind, self.bundle)
+                self.begin(after_call=False)
+            elif self.at_head and token.kind == "name" and not self.skipped(at):
+                found, at = self.name(at)
+                if found is not None:
+                    yield found
+            elif self.at_head:
+                at = self.before_name(at)
+            at += 1
+
+    def begin(self, *, after_call: bool) -> None:
+        """A statement begins here."""
+        self.at_head, self.after_call, self.predicate = True, after_call, None
+
+    def separates(self, token: _Token) -> bool:
+        """Whether a token stands between statements."""
+        return token.kind in (";", "{", "}") or (token.kind == "," and self.macros[-1][1] is not None)
+
+    def skipped(self, at: int) -> int:
+        """How many tokens stand here that may be before a statement: a label's, a tag's."""
+        return _prefix(self.finder.text, self.tokens, at)
+
+    def before_name(self, at: int) -> int:
+        """Passes what stands at the head of a statement, and is no name; the last token of it."""
+        skipped = self.skipped(at)
+        if skipped:
+            self.after_call = False
+            return at + skipped - 1
+        if self.tokens[at].kind == "(":
+            self.predicate = self.tokens[at].start
+            return self.closings[at]
+        self.at_head = False
+        return at
+
+    def name(self, at: int) -> tuple[Invocation | None, int]:
+        """Passes the name at the head of a statement: an op's invocation, if it is one, and the last token passed."""
+        token, last = self.tokens[at], _call_end(self.tokens, self.closings, at)
+        found = self.finder.at_head(self.tokens, at, last, self.macros[-1], self.predicate)
+        self.predicate = None
+        if found is not None:
+            inside = _bundle_in(self.finder.text, self.tokens, self.bundle, at, last)
+            found = replace(found, after_call=self.after_call, bundle=inside or self.finder.bundle)
+            self.at_head = self.after_call = last > at
+            return found, last
+        self.at_head = last > at
+        if last > at:  # the arguments of another macro
+            self.macros.append((last, self.finder.text[token.start : token.end]))
+            self.after_call = False
+            return None, at + 1
+        return None, at
 
 
 def _prefix(text: str, tokens: list[_Token], at: int) -> int:

@@ -17,12 +17,15 @@ from typing import Literal
 from msgspec import Struct, field
 
 from pvasm.errors import PvasmError
+from pvasm.expand.contexts import Contexts
+from pvasm.expand.definitions import Definitions
 from pvasm.ia64 import OperandError, Resolved, Scope, Value
 from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.registers import REGISTERS
 from pvasm.ia64.resolve import resolve
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog, Op
+from pvasm.paravirt.expansion import Context, Statement
 from pvasm.paravirt.instance import Instance
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
@@ -368,14 +371,19 @@ class Program:
         )
         return frozenset([*(define.name for define in self.document.defines), *undefined])
 
-    def expansion(self, node: Node, instance: Instance) -> Iterator[Node]:
+    def contexts(self, known: Known, instance: Instance) -> Contexts:
+        """What words mean where ops are invoked, as the expander has it."""
+        return Contexts(Definitions(self.document, known, self.headers), self.catalog, instance)
+
+    def expansion(self, node: Node, contexts: Contexts) -> Iterator[Node]:
         """The nodes that an op is in an instance; an opaque one where it has none, or it cannot be known."""
         assert node.op is not None
         try:
-            if any(True for _ in instance.conflicts(node.op, node.arguments)):
+            context = contexts.at(self.document.statements[node.statement])
+            if not _is_taken(node, contexts.instance, context):
                 yield _like(node, "opaque")  # not what the expander would make
                 return
-            lines = instance.lines(node.op, node.arguments)
+            expansion = contexts.instance.expand(node.op, node.arguments, context)
         except (RegisterNotKnownError, PvasmError):
             yield _like(node, "opaque")
             return
@@ -386,40 +394,43 @@ class Program:
             rotating=self.scope.rotating,
             frame=node.frame,
         )
-        for line in lines:
-            for syntax in self._syntax(line):
-                match syntax:
-                    case tree.Instruction():
-                        try:
-                            resolved = resolve(syntax, scope)
-                        except OperandError:
-                            yield _like(node, "opaque")
-                            continue
-                        yield _like(node, "instruction", line.removesuffix(";;").rstrip(), resolved)
-                    case tree.Stop():
-                        yield _like(node, "stop", ";;")
-                    case tree.Directive(name=name, arguments=arguments):
-                        made = _like(node, "directive", line)
-                        made.name, made.arguments = name, arguments
-                        yield made
-                    case tree.BundleOpen() | tree.BundleClose() | tree.Template():
-                        pass
-                    case _:
-                        yield _like(node, "opaque")
-
-    def _syntax(self, line: str) -> tuple[tree.Syntax, ...]:
-        """What a line of an expansion says."""
-        found = _LINES.get(line)
-        if found is None:
-            statements = read_document(assembly_parser(), line, preprocessed=True).statements
-            if len(_LINES) > _MAX_LINES:
-                _LINES.clear()
-            found = _LINES[line] = tuple(statement.syntax for statement in statements)
-        return found
+        for statement in expansion.statements:
+            yield from _made(node, statement, scope)
 
 
-_LINES: dict[str, tuple[tree.Syntax, ...]] = {}
-_MAX_LINES = 20_000
+def _is_taken(node: Node, instance: Instance, context: Context) -> bool:
+    """Whether an instance takes an op's arguments together.
+
+    In the body of a macro it may depend on the invocations, which the expander judges one by one. Raises
+    RegisterNotKnownError where it depends on which register an argument is.
+    """
+    assert node.op is not None
+    try:
+        return not any(True for _ in instance.conflicts(node.op, node.arguments, context))
+    except RegisterNotKnownError:
+        if node.macro is None or node.inlined:
+            raise
+        return True
+
+
+def _made(node: Node, statement: Statement, scope: Scope) -> Iterator[Node]:
+    """The node that a statement of an op's expansion is."""
+    match statement.syntax:
+        case tree.Instruction():
+            try:
+                yield _like(node, "instruction", statement.text, statement.resolved(scope))
+            except OperandError:
+                yield _like(node, "opaque")
+        case tree.Stop():
+            yield _like(node, "stop", ";;")
+        case tree.Directive(name=name, arguments=arguments):
+            made = _like(node, "directive", statement.text)
+            made.name, made.arguments = name, arguments
+            yield made
+        case tree.BundleOpen() | tree.BundleClose() | tree.Template():
+            pass
+        case _:
+            yield _like(node, "opaque")
 
 
 def _like(node: Node, kind: Kind, text: str = "", resolved: Resolved | None = None) -> Node:
@@ -461,6 +472,7 @@ class _Builder:
         self.program = program
         self.known = known
         self.instance = instance
+        self.contexts: Contexts | None = None
         self.nodes: list[Node] = []
         self.frontier: list[int] = []  # the nodes that the next one follows
         self.open: list[_Open] = []
@@ -484,7 +496,8 @@ class _Builder:
         elif step.kind == "section":
             self.change_section(step)
         elif step.kind == "op" and self.instance is not None:
-            for node in self.program.expansion(step, self.instance):
+            self.contexts = self.contexts or self.program.contexts(self.known, self.instance)
+            for node in self.program.expansion(step, self.contexts):
                 self.add(node)
             if step.op is not None and "rfi" in step.op.replaces:
                 self.add(_like(step, "end"))  # control does not come back, whatever instruction it goes with

@@ -53,9 +53,11 @@ def make_variants(making: Making, jobs: int) -> list[bytes]:
 
 
 def _in_processes(making: Making, jobs: int) -> list[_Made]:
+    files = making.files
+    if len(files) == 1:
+        return [_make(making, files[0])]
     from pvasm import workers
 
-    files = making.files
     number = min(jobs or workers.usable_cores(), len(files))
     sizes = [_size(file) * len(making.instances) for file in files] if number > 1 else []
     number = min(number, sum(sizes) // _MIN_WORK)

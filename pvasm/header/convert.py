@@ -14,8 +14,9 @@ from pvasm.header.write import DEFINES, ENVIRONMENT, INSTANCE
 from pvasm.ia64.mnemonics import is_mnemonic
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.catalog import Catalog, Op
-from pvasm.paravirt.environments import ALL, instance_names, is_instance_name
-from pvasm.paravirt.instance import Environment, Instance, load_instance
+from pvasm.paravirt.instance import Environment, Instance
+from pvasm.paravirt.loading import load_instance
+from pvasm.paravirt.shipped import ALL, instance_names, is_instance_name
 from pvasm.paravirt.ways import Question, Way, equal_to
 from pvasm.paravirt.yaml_nodes import near
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from pvasm.errors import PvasmError
 from pvasm.expand.definitions import Definitions
-from pvasm.expand.headers import read_header
+from pvasm.expand.header_documents import read_header
 from pvasm.headers import Header, included
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import PREDEFINED, plain

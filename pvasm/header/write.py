@@ -20,7 +20,6 @@ from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import Kind, RegisterNotKnownError
 from pvasm.paravirt.catalog import Block, Catalog, Op
 from pvasm.paravirt.decisions import MOST_ENDS, Choice, Decision, Lines, ends
-from pvasm.paravirt.expansion import flaw
 from pvasm.paravirt.instance import Definition, Instance
 from pvasm.paravirt.ways import Question
 
@@ -135,11 +134,12 @@ def _decision(instance: Instance, op: Op) -> Decision:
         arguments = [trial[parameter.name] for parameter in op.parameters]
         if all(parameter.kind != "kernel-register" for parameter in op.parameters):
             with contextlib.suppress(RegisterNotKnownError):
-                instance.lines(op, arguments)  # what is wrong with the template itself, it says better
+                instance.expand(op, arguments)  # what is wrong with the template itself, it says better
         message = "a header cannot do this: it can print arguments, and compare them with registers,"
         raise template.error(f"{message} in at most {MOST_ENDS} ways")
     for _, end in ends(decision):
-        if problem := flaw(end.filled(lambda name: trial.get(name, catalog.constants.get(name, "0"))), catalog.ops):
+        made = end.filled(lambda name: trial.get(name, catalog.constants.get(name, "0")))
+        if problem := made.flaw(catalog.ops):
             raise template.error(problem)
     return decision
 
@@ -344,7 +344,7 @@ def _block(instance: Instance, block: Block) -> Sequence[str]:
         return [f"#ifndef {block.name}", f"#define {block.name} {block.otherwise}", "#endif"]
     values = {**instance.catalog.constants, **instance.constants}
     values.update((name, _Text(f"\x01{name}\x02")) for name in block.parameters)
-    lines = template.render(values)
+    lines = template.render(values).lines
     for line in lines:
         if set(_WORD.findall(_HOLE.sub(" ", line))) & set(block.parameters) or _PASTED.search(line):
             shown = _HOLE.sub(r"\1", line)

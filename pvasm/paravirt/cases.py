@@ -31,8 +31,8 @@ class Case(Struct, frozen=True):
     size: Size
 
 
-class Expansion(Struct, frozen=True):
-    """What an instance makes of an op.
+class Outline(Struct, frozen=True):
+    """What an instance makes of an op, over the names of its parameters.
 
     `cases` is empty for a template that does more with its arguments than print and compare them. It is `template` then
     that tells, and `plain` is its size with arguments that are nothing special.
@@ -52,13 +52,13 @@ class Expansion(Struct, frozen=True):
 
     @property
     def meaning(self) -> Any:
-        """What is equal for expansions that are the same, with the same demands on their arguments."""
+        """What is equal for outlines that are the same, with the same demands on their arguments."""
         definition = self.definition
         shown = self.cases or self.template
         return shown, self.plain, set(map(frozenset, definition.apart)), dict(definition.not_among)
 
 
-def expansion(instance: Instance, op: Op) -> Expansion:
+def outline(instance: Instance, op: Op) -> Outline:
     """What an instance makes of an op. Raises PvasmError, with the place, for a template that is wrong."""
     definition = instance.definitions[op.name]
     template, decision = instance.template(op), instance.decision(op)
@@ -67,10 +67,10 @@ def expansion(instance: Instance, op: Op) -> Expansion:
             plain = _plain_size(instance, op)
         except RegisterNotKnownError as error:
             raise template.error(f"it depends on whether an argument is {error.text}, which is no register") from None
-        return Expansion(op, definition, (), template.source, plain)
+        return Outline(op, definition, (), template.source, plain)
     possible = [(yes, lines) for yes, lines in _ways(ends(decision)) if _is_possible(op, definition, yes)]
     cases = tuple(_cases(op, possible))
-    return Expansion(op, definition, cases, template.source, cases[-1].size)
+    return Outline(op, definition, cases, template.source, cases[-1].size)
 
 
 def _ways(found: Iterable[tuple[Any, Lines]]) -> Iterator[tuple[Condition, Lines]]:
@@ -126,7 +126,7 @@ def _cases(op: Op, ways: Sequence[tuple[Condition, Lines]]) -> Iterator[Case]:
         # What says more than another, and leads to the same, need not be said.
         plainest = [each for each in conditions if not any(other < each for other in conditions)]
         kept = () if frozenset() in plainest else tuple(map(ordered, dict.fromkeys(plainest)))
-        yield Case(kept, lines.filled(_shown), measure(lines.filled(_measured)))
+        yield Case(kept, lines.filled(_shown).lines, measure(lines.filled(_measured)))
 
 
 def _shown(hole: str) -> str:
@@ -142,4 +142,4 @@ def _plain_size(instance: Instance, op: Op) -> Size:
     definition = instance.definitions[op.name]
     registers = list(instance.catalog.kernel_registers)
     arguments = plain_choice(op, definition, (), registers)
-    return Size(0, 0) if arguments is None else measure(instance.lines(op, arguments))
+    return Size(0, 0) if arguments is None else measure(instance.expand(op, arguments))

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec import Struct
 
-from pvasm import data
-from pvasm.compiled import compiled
 from pvasm.paravirt.arguments import Kind, RegisterNotKnownError, Use
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 _OPERAND_MACRO = re.compile(r"\b([A-Z][A-Z0-9_]*)\(\s*(\w+)\s*\)")
 _OUTSIDE_BRACES = re.compile(r"\{\{.*?\}\}|(?<![\w.])[A-Za-z_]\w*(?![\w.])")
@@ -121,27 +117,3 @@ class Catalog(Struct, frozen=True):
         if argument not in self.kernel_registers:
             raise RegisterNotKnownError(argument)
         return self.operand_macros[macro].replace("{number}", str(self.kernel_registers[argument]))
-
-
-def load_catalog(path: Path | None = None) -> Catalog:
-    """The catalog in a YAML file; without `path`, the one that travels with pvasm (read once).
-
-    Raises PvasmError with the place and the YAML path of what is wrong.
-    """
-    return _shipped() if path is None else _read(path)
-
-
-def _read(path: Path | str) -> Catalog:
-    from pathlib import Path
-
-    from pvasm.paravirt.catalog_file import read_catalog
-
-    return read_catalog(Path(path))
-
-
-@cache
-def _shipped() -> Catalog:
-    path = data.instance_file("ops")
-    made_by = ("paravirt/catalog.py", "paravirt/catalog_file.py", "paravirt/yaml_nodes.py")
-    kept = compiled(path, lambda text: msgspec.to_builtins(_read(path)), made_by=made_by)
-    return msgspec.structs.replace(msgspec.convert(kept, Catalog), path=path)

@@ -11,10 +11,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from msgspec import Struct
+
 from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import TemplateArgument, operand
 from pvasm.paravirt.catalog import Catalog, Op
-from pvasm.paravirt.template import Template
+from pvasm.paravirt.expansion import Expansion
+from pvasm.paravirt.template import Rendered, Template
 from pvasm.paravirt.ways import Answers, Question, TooManyWaysError, Way, every_way
 from pvasm.paravirt.yaml_nodes import Node
 
@@ -24,17 +27,28 @@ _OPEN, _CLOSE = "\x01", "\x02"  # no text can hold them itself
 _HOLE = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
 
 
-class Lines(NamedTuple):
-    """An end of a tree: the lines, with holes."""
+class Lines(Struct, frozen=True, eq=False):
+    """An end of a tree: the lines, with holes, and the lines of the template that they come from (from 1).
+
+    Ends are equal if their lines are.
+    """
 
     lines: tuple[str, ...]
+    numbers: tuple[int, ...]
 
-    def filled(self, fill: Callable[[str], str]) -> tuple[str, ...]:
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Lines) and self.lines == other.lines
+
+    def __hash__(self) -> int:
+        return hash(self.lines)
+
+    def filled(self, fill: Callable[[str], str]) -> Expansion:
         """The lines with `fill(name)` in each hole.
 
         The name is a parameter's, a constant's, or for the number of a kernel register `PARAMETER.number`.
         """
-        return tuple(_HOLE.sub(lambda found: fill(found[1]), line) for line in self.lines)
+        lines = tuple(_HOLE.sub(lambda found: fill(found[1]), line) for line in self.lines)
+        return Expansion(lines, self.numbers, len(lines))
 
 
 class Choice(NamedTuple):
@@ -72,7 +86,7 @@ def decide(template: Template, op: Op, catalog: Catalog, constants: Mapping[str,
     """
     template.compile()
 
-    def render(answers: Answers) -> tuple[str, ...]:
+    def render(answers: Answers) -> Rendered:
         values: dict[str, Any] = {name: _Hole(name) for name in catalog.constants}
         values.update(constants)
         values.update((parameter.name, _Argument(parameter.name, answers)) for parameter in op.parameters)
@@ -84,11 +98,11 @@ def decide(template: Template, op: Op, catalog: Catalog, constants: Mapping[str,
         return None
 
 
-def _tree(ways: Sequence[Way[tuple[str, ...]]], depth: int) -> Decision:
+def _tree(ways: Sequence[Way[Rendered]], depth: int) -> Decision:
     """The tree of ways that have their first answers, `depth` of them, in common."""
-    answers, lines = ways[0]
+    answers, rendered = ways[0]
     if len(answers) == depth:
-        return Lines(lines)
+        return Lines(rendered.lines, rendered.numbers)
     yes = [way for way in ways if way.answers[depth][1]]
     no = [way for way in ways if not way.answers[depth][1]]
     return Choice(answers[depth][0], _tree(yes, depth + 1), _tree(no, depth + 1))

@@ -1,25 +1,23 @@
-"""Which instances there are, and what the C preprocessor's conditionals need to know of them: not their definitions."""
+"""What instances are for, without their definitions: what the C preprocessor's conditionals need to know."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from pvasm import data
 from pvasm.compiled import compiled
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.cpp import PREDEFINED
 
-if TYPE_CHECKING:
-    from pvasm.paravirt.instance import Instance
 
-ALL = "all"  # in place of a name: every instance that travels with pvasm
-CATALOG = "ops"  # the file beside them that is no instance
+class CompiledFor(Protocol):
+    """What code is compiled for: `defines` is the C preprocessor symbol that is defined then."""
 
-
-INSTANCE_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+    @property
+    def defines(self) -> str:
+        """The symbol."""
 
 
 class Summary(NamedTuple):
@@ -32,34 +30,6 @@ class Summary(NamedTuple):
     defines: str
     environment: str
     is_build: bool
-
-
-def instance_names() -> list[str]:
-    """The names of the instances that travel with pvasm."""
-    stems = [
-        name.removesuffix(".yaml")
-        for name in os.listdir(os.path.dirname(data.instance_file(CATALOG)))
-        if name.endswith(".yaml")
-    ]
-    return sorted(stem for stem in stems if stem != CATALOG)
-
-
-def is_instance_name(name: str) -> bool:
-    """Whether an instance can have this name."""
-    return INSTANCE_NAME.fullmatch(name) is not None and name != CATALOG
-
-
-def shipped_instance(name: str) -> str | None:
-    """The file of the instance of that name that travels with pvasm, if there is one."""
-    if not is_instance_name(name):
-        return None
-    path = data.instance_file(name)
-    return path if os.path.isfile(path) else None
-
-
-def is_path(instance: str) -> bool:
-    """Whether an instance is given by its file, and not by the name of one that travels with pvasm."""
-    return "/" in instance or instance.endswith((".yaml", ".yml"))
 
 
 def instance_summaries() -> list[Summary]:
@@ -78,7 +48,7 @@ def build_names() -> list[str]:
 @cache
 def _summary(name: str) -> Summary:
     path = data.instance_file(name)
-    made_by = ("paravirt/environments.py", "paravirt/instance_file.py", "paravirt/yaml_nodes.py")
+    made_by = ("paravirt/environments.py", "paravirt/shipped.py", "paravirt/instance_file.py", "paravirt/yaml_nodes.py")
     defines, environment, extends = compiled(path, lambda text: _own_keys(path), made_by=made_by, kind="summary")
     base = _summary(extends) if extends else Summary("", "", "", False)
     symbol = defines or base.defines
@@ -93,7 +63,7 @@ def _own_keys(path: str) -> list[str | None]:
     return [model.defines, model.environment, model.extends]
 
 
-def known_macros(chosen: Sequence[Instance] = ()) -> dict[str, bool]:
+def known_macros(chosen: Sequence[CompiledFor] = ()) -> dict[str, bool]:
     """What is known of the C preprocessor's macros when a file is compiled for the instances chosen.
 
     Without any, for all instances but those of bare hardware.

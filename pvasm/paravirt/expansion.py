@@ -1,53 +1,149 @@
-"""What a template yielded, looked at as assembly: whether it can take an op's place wherever that stands, and what its
-instructions read and write.
-"""
+"""What an op becomes where it is invoked, as data: the statements that the expander prints and the checker looks at."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pvasm.ia64 import MemoryOperand, OperandError, Register, Resolved, Resource, Scope
-from pvasm.ia64.operands import IndexedRegister
+from msgspec import Struct, field
+
+from pvasm.errors import PvasmError
 from pvasm.ia64.reading import assembly_parser
-from pvasm.ia64.resolve import resolve
-from pvasm.ia64.resources import whole
 from pvasm.syntax import tree
-from pvasm.syntax.document import read_document
+from pvasm.syntax.document import Document, read_document
+
+if TYPE_CHECKING:
+    from pvasm.ia64 import Resolved, Scope
 
 # Directives that make the assembler read other lines than those that follow, or the same lines again.
 _STEERING = re.compile(r"\.(?:if\w*|else\w*|endif|macro|endm|rept|irpc?|endr|exitm|purgem|include|end|(?:no)?altmacro)")
 _STRING = re.compile(r'"(?:\\[^\n]|[^"\\\n])*"')
 _WORD = re.compile(r"(?<![\w.$\\])[A-Za-z_][\w.$]*")
-
-# Registers that the register stack engine keeps: instructions read and write them beside what they are about.
-_ENGINE: Final = frozenset(Register("ar", number) for number in (16, 17, 18, 19))
-_FILES: Final = ("r", "p", "b", "f", "ar")
-_INDEXED: Final = frozenset({"RR", "PKR", "DBR", "IBR", "PMC", "PMD", "MSR"})
+_SPREADS = re.compile(r"[{}()]")  # what may make one statement of several lines, or give the next another meaning
+_MOST_KEPT: Final = 20_000
 
 
-def flaw(lines: Sequence[str], ops: Collection[str]) -> str | None:
-    """Why some lines cannot be an expansion, or None: what is no statement, steers the assembler, or is an op."""
-    for line in lines:
-        if line.endswith("\\"):
-            return f"`{line[-40:]}' ends with a backslash"
-        names = [word for word in _WORD.findall(_STRING.sub("", line)) if word in ops]
-        if names:
-            return f"`{line[:40]}' names the op {names[0]}, which would be left as it is"
-    document = read_document(assembly_parser(), "\n".join(lines), preprocessed=True)
-    if document.problems:
-        problem = document.problems[0]
-        return f"`{document.line_text(problem.offset)[0][:40]}': {problem.message}"
-    depth = 0
-    for statement in document.statements:
-        reason = _refused(statement.syntax)
-        if reason:
-            return f"`{document.source(statement)[:40]}': {reason}"
-        depth += isinstance(statement.syntax, tree.BundleOpen) - isinstance(statement.syntax, tree.BundleClose)
-        if not 0 <= depth <= 1:
-            break
-    return "the braces do not match" if depth else None
+class Context(Struct, frozen=True):
+    """What words mean where an op is invoked.
+
+    `registers` tells which registers some names stand for, `constants` what constants of the catalog stand for in place
+    of the catalog's own values.
+    """
+
+    registers: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+
+
+PLAIN: Final = Context()
+"""Where no name stands for a register, and constants are the catalog's."""
+
+
+class Statement(NamedTuple):
+    """One statement of an expansion: its line in the template (from 1), its source, and what it is."""
+
+    line: int
+    text: str
+    syntax: tree.Syntax
+
+    @property
+    def takes_slot(self) -> bool:
+        """Whether the statement takes a slot of a bundle: an instruction, or what may become one."""
+        return isinstance(self.syntax, tree.Instruction | tree.MacroCall | tree.Unparsed)
+
+    def resolved(self, scope: Scope) -> Resolved | None:
+        """The instruction that the statement is, as names mean in `scope`; None for any other statement.
+
+        Raises OperandError for what is no instruction that there is.
+        """
+        if not isinstance(self.syntax, tree.Instruction):
+            return None
+        from pvasm.ia64.resolve import resolve
+
+        return resolve(self.syntax, scope)
+
+
+class Line(NamedTuple):
+    """A statement with the instruction that it is, resolved; None for one that is none."""
+
+    number: int
+    text: str
+    syntax: tree.Syntax
+    resolved: Resolved | None
+
+
+class Expansion(Struct, frozen=True, dict=True):
+    """What an op becomes.
+
+    `lines` are printed one below the other; a stop stands at the end of one, or alone. `numbers` are the lines of the
+    template that they come from (from 1). `work` is what it took to render them, in lines and steps of loops.
+    """
+
+    lines: tuple[str, ...]
+    numbers: tuple[int, ...]
+    work: int = 0
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """The statements, in order."""
+        return tuple(
+            Statement(self.numbers[first + line], text, syntax)
+            for piece, first in self._pieces
+            for line, text, syntax in piece.statements
+        )
+
+    @cached_property
+    def _pieces(self) -> list[tuple[_Piece, int]]:
+        """The lines as they are read, each with its index; all at once where one may run on into the next."""
+        if any(map(_SPREADS.search, self.lines)):
+            return [(_piece("\n".join(self.lines)), 0)]
+        return [(_piece(line), index) for index, line in enumerate(self.lines)]
+
+    def instructions(self) -> list[Line]:
+        """The statements with their instructions, where no name stands for anything.
+
+        Raises OperandError for what is no instruction that there is; its `start` is the line of the template.
+        """
+        from pvasm.ia64 import OperandError
+
+        found = []
+        for piece, first in self._pieces:
+            for (line, text, syntax), resolved in zip(piece.statements, piece.resolved, strict=True):
+                number = self.numbers[first + line]
+                if isinstance(resolved, PvasmError):
+                    raise OperandError(f"`{text[:60]}': {resolved.message}", number, number)
+                found.append(Line(number, text, syntax, resolved))
+        return found
+
+    def between_stops(self, before: bool, after: bool) -> Expansion:
+        """The expansion without the stop at its start or end, where the code around has one there already."""
+        lines, numbers = list(self.lines), list(self.numbers)
+        if before and len(lines) > 1 and lines[0] == ";;":
+            del lines[0], numbers[0]
+        if after and len(lines) > 1 and lines[-1] == ";;":
+            del lines[-1], numbers[-1]
+        elif after and lines and lines[-1].endswith(";;") and lines[-1] != ";;":
+            lines[-1] = lines[-1].removesuffix(";;").rstrip()
+        return Expansion(tuple(lines), tuple(numbers)) if tuple(lines) != self.lines else self
+
+    def flaw(self, ops: Collection[str]) -> str | None:
+        """Why this cannot be an expansion, or None: it is no statement, steers the assembler, or is an op of `ops`."""
+        for line in self.lines:
+            if line.endswith("\\"):
+                return f"`{line[-40:]}' ends with a backslash"
+            named = next((word for word in _words(line) if word in ops), None)
+            if named is not None:
+                return f"`{line[:40]}' names the op {named}, which would be left as it is"
+        for piece, _ in self._pieces:
+            if piece.flaw is not None:
+                return piece.flaw
+        return None
+
+
+def expansion_of(lines: Collection[str]) -> Expansion:
+    """Some lines, numbered from 1, as an expansion."""
+    return Expansion(tuple(lines), tuple(range(1, len(lines) + 1)))
 
 
 def _refused(syntax: tree.Syntax) -> str | None:
@@ -64,93 +160,62 @@ def _refused(syntax: tree.Syntax) -> str | None:
     return None
 
 
-# ------------------------------------------------------------------------------------ statements
+class _Piece(Struct, frozen=True, dict=True):
+    """Some text, read: its statements with the numbers of their lines in it (from 0), and what is wrong with it."""
+
+    statements: tuple[Statement, ...]
+    flaw: str | None
+
+    @cached_property
+    def resolved(self) -> tuple[Resolved | PvasmError | None, ...]:
+        """The instructions that the statements are, where no name stands for anything; or why one is none."""
+        from pvasm.ia64 import Scope
+
+        return tuple(_resolved(statement, Scope()) for statement in self.statements)
 
 
-class Line(NamedTuple):
-    """One statement of an expansion: its line in the template, its text, what it is, and the instruction, resolved."""
-
-    number: int
-    text: str
-    syntax: tree.Syntax
-    resolved: Resolved | None
-
-
-_STATEMENTS: dict[str, tuple[tuple[tree.Syntax, str, Resolved | OperandError | None], ...]] = {}
-_MOST_KEPT: Final = 20_000
-
-
-def read_lines(lines: Sequence[tuple[int, str]]) -> list[Line]:
-    """The statements of an expansion's lines, which are given with their lines in the template.
-
-    Raises OperandError for what is no instruction that there is.
-    """
-    found = []
-    for number, text in lines:
-        for syntax, source, resolved in _statements(text):
-            if isinstance(resolved, OperandError):
-                raise OperandError(f"`{source[:60]}': {resolved.message}", number, number)
-            found.append(Line(number, source, syntax, resolved))
-    return found
-
-
-def _statements(text: str) -> tuple[tuple[tree.Syntax, str, Resolved | OperandError | None], ...]:
-    known = _STATEMENTS.get(text)
-    if known is None:
-        document = read_document(assembly_parser(), text, preprocessed=True)
-        known = tuple(
-            (statement.syntax, document.source(statement), _resolved(statement.syntax))
-            for statement in document.statements
-        )
-        if len(_STATEMENTS) > _MOST_KEPT:
-            _STATEMENTS.clear()
-        _STATEMENTS[text] = known
-    return known
-
-
-def _resolved(syntax: tree.Syntax) -> Resolved | OperandError | None:
-    if not isinstance(syntax, tree.Instruction):
-        return None
+def _resolved(statement: Statement, scope: Scope) -> Resolved | PvasmError | None:
     try:
-        return resolve(syntax, Scope())
-    except OperandError as error:
+        return statement.resolved(scope)
+    except PvasmError as error:
         return error
 
 
-def register_effects(resolved: Resolved) -> tuple[frozenset[Resource], frozenset[Resource]]:
-    """The registers that an instruction reads and writes, the ones that it names and the others that matter.
-
-    Fields of the psr count as registers where they are written, and whole indexed files do.
-    """
-    named = frozenset(cell for register in _registers(resolved) for cell in whole(register))
-    reads = frozenset(cell for cell in resolved.reads if cell in named or _matters(cell))
-    return reads, frozenset(cell for cell in resolved.writes if is_cell(cell))
+_PIECES: dict[str, _Piece] = {}
 
 
-def _registers(resolved: Resolved) -> Iterator[Register]:
-    """The registers among the operands, and those in brackets."""
-    for value in resolved.operands:
-        register = register_of(value)
-        if register is not None:
-            yield register
+def _piece(text: str) -> _Piece:
+    """What a text says; read once, however many expansions it stands in."""
+    known = _PIECES.get(text)
+    if known is None:
+        document = read_document(assembly_parser(), text, preprocessed=True)
+        statements = tuple(
+            Statement(text.count("\n", 0, each.start), document.source(each), each.syntax)
+            for each in document.statements
+        )
+        if len(_PIECES) > _MOST_KEPT:
+            _PIECES.clear()
+        known = _PIECES[text] = _Piece(statements, _flaw(document, statements))
+    return known
 
 
-def register_of(value: object) -> Register | None:
-    """The register that an operand is, or has in brackets; None for any other operand."""
-    if isinstance(value, MemoryOperand):
-        value = value.base
-    elif isinstance(value, IndexedRegister):
-        value = value.index
-    return value if isinstance(value, Register) else None
+def _flaw(document: Document, statements: Sequence[Statement]) -> str | None:
+    """Why a text cannot stand in an expansion, or None."""
+    if document.problems:
+        problem = document.problems[0]
+        return f"`{document.line_text(problem.offset)[0][:40]}': {problem.message}"
+    depth = 0
+    for _, text, syntax in statements:
+        reason = _refused(syntax)
+        if reason:
+            return f"`{text[:40]}': {reason}"
+        depth += isinstance(syntax, tree.BundleOpen) - isinstance(syntax, tree.BundleClose)
+        if not 0 <= depth <= 1:
+            break
+    return "the braces do not match" if depth else None
 
 
-def is_cell(resource: Resource) -> bool:
-    """Whether a resource is something that holds a value: no cache, no memory, nothing of the stack engine's."""
-    if isinstance(resource, Register):
-        return True
-    return resource == "CFM" or resource in _INDEXED or resource.startswith(("psr.", "fpsr."))
-
-
-def _matters(resource: Resource) -> bool:
-    """Whether an instruction that reads a resource without naming it depends on what code has put there."""
-    return isinstance(resource, Register) and resource.file in _FILES and resource not in _ENGINE
+@lru_cache(maxsize=_MOST_KEPT)
+def _words(line: str) -> tuple[str, ...]:
+    """The names in a line, but for those in strings."""
+    return tuple(_WORD.findall(_STRING.sub("", line)))

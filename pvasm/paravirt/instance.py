@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import Operand, RegisterNotKnownError, TemplateArgument, named, operand, same_register
-from pvasm.paravirt.catalog import Block, Catalog, Op, load_catalog
+from pvasm.paravirt.catalog import Block, Catalog, Op
 from pvasm.paravirt.decisions import Choice, Decision, decide, replaced_template
-from pvasm.paravirt.environments import instance_names, is_path, shipped_instance
+from pvasm.paravirt.expansion import PLAIN, Context, Expansion, expansion_of
 from pvasm.paravirt.interface import Call, Tables
-from pvasm.paravirt.template import Placed, Template
-from pvasm.paravirt.yaml_nodes import near
+from pvasm.paravirt.template import Template
 
 Environment = Literal["hardware", "xen", "trap"]
 
@@ -52,7 +50,6 @@ class Conflict(NamedTuple):
 # What an expansion depends on: the op, its arguments, the registers that they are known to be, and constants that hold
 # instead of the catalog's.
 _Expanding = tuple[str, tuple[str, ...], tuple[str | None, ...], tuple[tuple[str, str], ...]]
-_NO_NAMES: Mapping[str, str] = {}
 
 
 class Instance(Struct):
@@ -83,51 +80,47 @@ class Instance(Struct):
     machine_vector: str | None = None
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     code: str | None = None
-    _lines: dict[_Expanding, tuple[str, ...]] = field(default_factory=dict)
+    _expansions: dict[_Expanding, Expansion] = field(default_factory=dict)
 
-    def lines(
-        self,
-        op: Op,
-        arguments: Sequence[str],
-        constants: Mapping[str, str] | None = None,
-        names: Mapping[str, str] = _NO_NAMES,
-    ) -> tuple[str, ...]:
-        """The assembly lines that `op` with these arguments (one a parameter) is in this instance; there may be none.
+    def expand(self, op: Op, arguments: Sequence[str], context: Context = PLAIN) -> Expansion:
+        """What `op` with these arguments (one a parameter) is in this instance, where words mean what `context` says.
 
-        `constants` are values for constants of the catalog that hold instead of the catalog's own; `names` tells which
-        registers some names stand for.
-        Stops stand at the ends of lines or on their own. Raises RegisterNotKnownError where they depend on which
-        register an argument is and its text does not tell, PvasmError for a template that fails.
+        The same is made once. Raises RegisterNotKnownError where it depends on which register an argument is and
+        neither its text nor the context tells, PvasmError for a template that fails.
         """
+        names, constants = context.registers, context.constants
         meant = tuple(map(names.get, arguments)) if names else ()
         key = (op.name, tuple(arguments), meant, tuple(constants.items()) if constants else ())
-        lines = self._lines.get(key)
-        if lines is None:
-            made = self._expanded(op, arguments, {**self.catalog.constants, **(constants or {})}, names)
-            lines = self._lines[key] = tuple(_ALWAYS.sub("", line) for line in made)
-        return lines
+        expansion = self._expansions.get(key)
+        if expansion is None:
+            made = self._expanded(op, arguments, context)
+            if any("(p0)" in line for line in made.lines):
+                made = replace(made, lines=tuple(_ALWAYS.sub("", line) for line in made.lines))
+            expansion = self._expansions[key] = made
+        return expansion
 
-    def _expanded(
-        self, op: Op, arguments: Sequence[str], constants: Mapping[str, str], names: Mapping[str, str]
-    ) -> tuple[str, ...]:
+    def _expanded(self, op: Op, arguments: Sequence[str], context: Context) -> Expansion:
         given = {parameter.name: text for parameter, text in zip(op.parameters, arguments, strict=True)}
+        constants = {**self.catalog.constants, **context.constants}
         template = self.definitions[op.name].template
         if template is None:
-            return (self.catalog.replaced(op, given, constants),)
+            return expansion_of([self.catalog.replaced(op, given, constants)])
         decision = self.decisions.get(op.name)
         if decision is None:
-            lines = template.render(self._values(given, constants, names))
+            made = Expansion(*template.render(self._values(given, constants, context.registers)))
+            is_safe = False
         else:
-            lines = self._decided(decision, given, constants, names)
-            if all(map(_HARMLESS.fullmatch, arguments)) and self.catalog.ops.keys().isdisjoint(arguments):
-                return lines  # these were looked at when the decisions were made
-        self._refuse_flaws(template, lines, self.catalog.ops)
-        return lines
+            made = self._decided(decision, given, constants, context.registers)
+            # Ends were looked at when the decisions were made.
+            is_safe = all(map(_HARMLESS.fullmatch, arguments)) and self.catalog.ops.keys().isdisjoint(arguments)
+        if not is_safe:
+            self._refuse_flaws(template, made, self.catalog.ops)
+        return made
 
     def _decided(
         self, decision: Decision, given: Mapping[str, str], constants: Mapping[str, str], names: Mapping[str, str]
-    ) -> tuple[str, ...]:
-        """The lines at the end of a tree of decisions."""
+    ) -> Expansion:
+        """The end of a tree of decisions that some arguments lead to."""
         registers = self.catalog.kernel_registers
         values = {name: TemplateArgument(named(text, names), registers) for name, text in given.items()}
         while isinstance(decision, Choice):
@@ -161,33 +154,21 @@ class Instance(Struct):
         }
         return frozenset(op for op, text in sources.items() if any(name in text for name in names)).union(self.blocks)
 
-    def _refuse_flaws(self, template: Template, lines: Sequence[str], ops: Collection[str]) -> None:
-        """Raises PvasmError if lines that a template yielded cannot be an expansion."""
-        from pvasm.paravirt.expansion import flaw
-
-        if problem := flaw(lines, ops):
+    def _refuse_flaws(self, template: Template, made: Expansion, ops: Collection[str]) -> None:
+        """Raises PvasmError if what a template yielded cannot be an expansion."""
+        if problem := made.flaw(ops):
             raise template.error(problem)
 
-    def block_lines(self, block: Block, arguments: Sequence[str], constants: Mapping[str, str]) -> tuple[str, ...]:
-        """The lines that a block with these arguments is in this instance, in which ops may stand.
+    def expand_block(self, block: Block, arguments: Sequence[str], context: Context) -> Expansion:
+        """What a block with these arguments is in this instance; ops may stand in it.
 
-        `constants` hold instead of the catalog's. Raises PvasmError for a template that fails.
+        Raises PvasmError for a template that fails.
         """
         template = self.blocks[block.name]
-        values: dict[str, Any] = {**self.catalog.constants, **constants, **self.constants}
-        lines = template.render({**values, **dict(zip(block.parameters, arguments, strict=True))})
-        self._refuse_flaws(template, lines, self.blocks)
-        return lines
-
-    def placed(self, op: Op, arguments: Sequence[str]) -> Placed:
-        """The lines that `op`'s template yields for registers, each with the line of the template that it comes from.
-
-        They are not looked at as assembly. Raises PvasmError for a template that fails.
-        """
-        template = self.definitions[op.name].template
-        assert template is not None
-        given = {parameter.name: text for parameter, text in zip(op.parameters, arguments, strict=True)}
-        return template.render_placed(self._values(given, self.catalog.constants, _NO_NAMES))
+        values: dict[str, Any] = {**self.catalog.constants, **context.constants, **self.constants}
+        made = Expansion(*template.render({**values, **dict(zip(block.parameters, arguments, strict=True))}))
+        self._refuse_flaws(template, made, self.blocks)
+        return made
 
     def _values(
         self, given: Mapping[str, str], constants: Mapping[str, str], names: Mapping[str, str]
@@ -198,15 +179,14 @@ class Instance(Struct):
         values.update((name, TemplateArgument(named(text, names), registers)) for name, text in given.items())
         return values
 
-    def conflicts(self, op: Op, arguments: Sequence[str], names: Mapping[str, str] = _NO_NAMES) -> Iterator[Conflict]:
+    def conflicts(self, op: Op, arguments: Sequence[str], context: Context = PLAIN) -> Iterator[Conflict]:
         """The arguments that this instance does not take together, and why.
 
-        `names` tells which registers some names stand for. Raises RegisterNotKnownError, after all that are known,
-        where it depends on which general register an argument is. A predicate's name that nothing explains (Linux's
-        `pUStk`) counts as a register of its own.
+        Raises RegisterNotKnownError, after all that are known, where it depends on which general register an argument
+        is. A predicate's name that nothing explains (Linux's `pUStk`) counts as a register of its own.
         """
         definition = self.definitions[op.name]
-        given = {p.name: named(text, names) for p, text in zip(op.parameters, arguments, strict=True)}
+        given = {p.name: named(text, context.registers) for p, text in zip(op.parameters, arguments, strict=True)}
         places = {name: index for index, name in enumerate(given)}
         general = {parameter.name for parameter in op.parameters if parameter.kind == "general"}
         unknown: list[Operand] = []
@@ -235,34 +215,3 @@ class Instance(Struct):
                 definition.template.compile()
         for template in self.blocks.values():
             template.compile()
-
-
-def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance:
-    """The instance of a name, or in a YAML file (a path has a `/` in it or ends with `.yaml` or `.yml`).
-
-    Raises PvasmError for an unknown name (listing the known ones); and, with the place and the YAML path, for a file
-    that is not a complete instance of the catalog, or that has the name of an instance that travels with pvasm.
-    """
-    catalog = catalog or load_catalog()
-    path = name_or_path if is_path(name_or_path) else shipped_instance(name_or_path)
-    if path is None:
-        known = instance_names()
-        if os.path.isfile(f"{name_or_path}.yaml"):
-            raise PvasmError(f"unknown instance {name_or_path}; for the file that is here write {name_or_path}.yaml")
-        message = f"unknown instance {name_or_path}{near(name_or_path, known)}; known are {', '.join(known)}"
-        raise PvasmError(message)
-    if path is not name_or_path and catalog.ops is load_catalog().ops:
-        from pvasm.paravirt.kept import load_kept
-
-        return load_kept(name_or_path, catalog)
-    from pathlib import Path
-
-    from pvasm.paravirt.instance_file import read_instance
-
-    instance = read_instance(Path(path), catalog)
-    if catalog.ops is load_catalog().ops:
-        from pvasm.paravirt.kept import take_over
-
-        take_over(instance)
-    instance.compile_templates()
-    return instance

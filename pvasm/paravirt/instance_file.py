@@ -14,9 +14,9 @@ from pvasm.ia64.mnemonics import is_mnemonic
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import operand
 from pvasm.paravirt.catalog import Catalog, Op
-from pvasm.paravirt.environments import ALL, INSTANCE_NAME, instance_names, is_instance_name, shipped_instance
 from pvasm.paravirt.instance import Definition, Environment, Instance
 from pvasm.paravirt.interface import Call, Tables, read_calls, read_tables
+from pvasm.paravirt.shipped import ALL, INSTANCE_NAME, instance_names, is_instance_name, shipped_instance
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.yaml_nodes import Node, fault, near
 
@@ -142,39 +142,20 @@ def read_draft(path: Path, catalog: Catalog) -> Draft:
     """
     chain = _chain(path)
     own = chain[0]
+    _refuse_constants_of_the_catalog(own, catalog)
+    constants = _constants(chain)
     errors: list[PvasmError] = []
-    constants: dict[str, Any] = {}
-    for file in reversed(chain):
-        # As read, not as converted: an integer that knows how it was written prints so.
-        constants.update({} if "constants" not in file.root.value else file.root.value["constants"].plain())
-    for word in own.model.constants:
-        if word in catalog.constants:
-            message = f"{word} is a constant of the catalog: what it stands for, the sources say"
-            raise fault(message, str(path), own.root.value["constants"].keys[word], f"constants.{word}")
-    definitions: dict[str, Definition] = {}
-    for file in reversed(chain):
-        if file.model.otherwise == "replaces":
-            definitions = {name: Definition(None) for name in catalog.ops} | definitions
-        for name, definition in _definitions(file, catalog, constants, errors if file is own else None):
-            definitions[name] = definition
+    definitions = _definitions_of_all(chain, catalog, constants, errors)
     own_ops = [name for name in ("ops" in own.root.value and own.root.value["ops"].value) or () if name in catalog.ops]
     missing = [name for name in catalog.ops if name not in definitions and name not in own_ops]
-    poisoning = next((file for file in chain if file.model.poison is not None), None)
-    if poisoning is not None:
-        definitions = {
-            name: _poisoned(catalog.ops[name], given, poisoning, catalog) for name, given in definitions.items()
-        }
-    environment, defines = "", ""
-    if not errors and not missing:
-        environment, defines = _inherited(chain, "environment"), _inherited(chain, "defines")
-    else:
-        environment = next(filter(None, (file.model.environment for file in chain)), "hardware")
+    is_whole = not errors and not missing
+    environment = _inherited(chain, "environment", needed=is_whole) or "hardware"
     instance = Instance(
         name=own.model.name,
         description=own.model.description,
         path=str(path),
         environment=cast(Environment, environment),
-        defines=defines,
+        defines=_inherited(chain, "defines", needed=True) if is_whole else "",
         extends=own.model.extends,
         constants=constants,
         definitions={name: definitions.get(name) or Definition(None) for name in catalog.ops},
@@ -184,7 +165,7 @@ def read_draft(path: Path, catalog: Catalog) -> Draft:
         calls=_calls(chain, environment),
         tables=_tables(chain, catalog),
         blocks={name: template for file in reversed(chain) for name, template in _blocks(file, catalog, constants)},
-        machine_vector=next(filter(None, (file.model.machine_vector for file in chain)), None),
+        machine_vector=_inherited(chain, "machine_vector", needed=False),
     )
     return Draft(instance, own.root, errors, missing, own_ops)
 
@@ -232,13 +213,49 @@ def _tables(chain: Sequence[_File], catalog: Catalog) -> Tables:
     return tables
 
 
-def _inherited(chain: Sequence[_File], key: str) -> str:
-    for file in chain:
-        value = getattr(file.model, key)
-        if value is not None:
-            return cast(str, value)
-    own = chain[0]
-    raise fault(f"the key {key} is missing", str(own.path), (own.root.line, own.root.column), "")
+def _inherited(chain: Sequence[_File], key: str, *, needed: bool) -> Any:
+    """What the first file that says it says of a key; None if none does. Raises PvasmError if it is needed."""
+    found = next((value for file in chain if (value := getattr(file.model, key)) is not None), None)
+    if found is None and needed:
+        own = chain[0]
+        raise fault(f"the key {key} is missing", str(own.path), (own.root.line, own.root.column), "")
+    return found
+
+
+def _constants(files: Sequence[_File]) -> dict[str, Any]:
+    """The constants of a file and those that it extends, the nearest first.
+
+    As read, not as converted: an integer that knows how it was written prints so.
+    """
+    constants: dict[str, Any] = {}
+    for file in reversed(files):
+        constants.update({} if "constants" not in file.root.value else file.root.value["constants"].plain())
+    return constants
+
+
+def _refuse_constants_of_the_catalog(file: _File, catalog: Catalog) -> None:
+    for word in file.model.constants:
+        if word in catalog.constants:
+            message = f"{word} is a constant of the catalog: what it stands for, the sources say"
+            raise fault(message, str(file.path), file.root.value["constants"].keys[word], f"constants.{word}")
+
+
+def _definitions_of_all(
+    chain: Sequence[_File], catalog: Catalog, constants: Mapping[str, Any], errors: list[PvasmError]
+) -> dict[str, Definition]:
+    """The definitions that a file, the first, and those that it extends come to; what is wrong in it goes to `errors`.
+
+    Raises PvasmError for what is wrong in one that it extends.
+    """
+    definitions: dict[str, Definition] = {}
+    for file in reversed(chain):
+        if file.model.otherwise == "replaces":
+            definitions = {name: Definition(None) for name in catalog.ops} | definitions
+        definitions.update(_definitions(file, catalog, constants, errors if file is chain[0] else None))
+    poisoning = next((file for file in chain if file.model.poison is not None), None)
+    if poisoning is None:
+        return definitions
+    return {name: _poisoned(catalog.ops[name], given, poisoning, catalog) for name, given in definitions.items()}
 
 
 def _read(path: Path) -> _File:

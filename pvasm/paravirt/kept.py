@@ -14,9 +14,9 @@ from pvasm.ia64.registers import Register
 from pvasm.paravirt.arguments import Kind
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.decisions import Choice, Decision, Lines, decide, ends
-from pvasm.paravirt.environments import CATALOG, instance_names
 from pvasm.paravirt.instance import Definition, Instance
 from pvasm.paravirt.interface import Call
+from pvasm.paravirt.shipped import CATALOG, instance_names
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.ways import Question
 from pvasm.paravirt.yaml_nodes import Written
@@ -24,8 +24,8 @@ from pvasm.paravirt.yaml_nodes import Written
 # An instance that is kept is what these make of its files.
 _MADE_BY = (
     *("paravirt/kept.py", "paravirt/instance.py", "paravirt/instance_file.py", "paravirt/catalog.py"),
-    *("paravirt/decisions.py", "paravirt/ways.py", "paravirt/template.py", "paravirt/arguments.py"),
-    *("paravirt/expansion.py", "paravirt/interface.py", "paravirt/yaml_nodes.py"),
+    *("paravirt/decisions.py", "paravirt/expansion.py", "paravirt/ways.py", "paravirt/template.py"),
+    *("paravirt/arguments.py", "paravirt/shipped.py", "paravirt/interface.py", "paravirt/yaml_nodes.py"),
 )
 _PLAIN: Mapping[Kind, str] = {"general": "r20", "predicate": "p6", "kernel-register": "CURRENT"}
 
@@ -108,8 +108,6 @@ def _kept_constants(instance: Instance) -> dict[str, Any]:
 
 def _kept_decision(instance: Instance, op: Op, definition: Definition) -> Any:
     """The decisions of an op's template, as JSON can hold them; None where it is rendered when it is needed."""
-    from pvasm.paravirt.expansion import flaw
-
     if definition.template is None:
         return None
     decision = decide(definition.template, op, instance.catalog, instance.constants)
@@ -118,14 +116,14 @@ def _kept_decision(instance: Instance, op: Op, definition: Definition) -> Any:
     values = {**instance.catalog.constants, **{parameter.name: _PLAIN[parameter.kind] for parameter in op.parameters}}
     values.update((f"{parameter.name}.number", "6") for parameter in op.parameters)
     for _, end in ends(decision):
-        if flaw(end.filled(values.__getitem__), instance.catalog.ops):
+        if end.filled(values.__getitem__).flaw(instance.catalog.ops):
             return None  # said when it is rendered
     return _plain_decision(decision)
 
 
 def _plain_decision(decision: Decision) -> Any:
     if isinstance(decision, Lines):
-        return list(decision.lines)
+        return [list(decision.lines), list(decision.numbers)]
     return {"ask": list(decision.question), "yes": _plain_decision(decision.yes), "no": _plain_decision(decision.no)}
 
 
@@ -186,5 +184,5 @@ def _written(value: int, text: str) -> Written:
 
 def _decision(kept: Any) -> Decision:
     if isinstance(kept, list):
-        return Lines(tuple(kept))
+        return Lines(*map(tuple, kept))
     return Choice(Question(*kept["ask"]), _decision(kept["yes"]), _decision(kept["no"]))

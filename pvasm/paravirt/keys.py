@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from pvasm import data
-from pvasm.paravirt.environments import CATALOG
+from pvasm.paravirt.shipped import CATALOG
 
 _TELLING = "native"  # the instance whose file tells of the keys
 _KEY = re.compile(r"# (?P<key>[a-z][\w.]*) +(?P<text>\S.*)")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.table import real_candidates
+from pvasm.paravirt.expansion import Expansion
 from pvasm.syntax import tree
-from pvasm.syntax.document import read_document
 
 
 class Size(NamedTuple):
@@ -18,17 +16,16 @@ class Size(NamedTuple):
     groups: int
 
 
-def measure(lines: Sequence[str]) -> Size:
+def measure(expansion: Expansion) -> Size:
     """The size of an expansion, by its own statements: a group ends at a stop, and holds one instruction at least.
 
     It ends as well, as the assembler has it, after an instruction that must be the last of its group, and before one
     that must be the first. Names may stand where registers do. A `nop` that stands there counts, those that the
     assembler fills up with do not.
     """
-    document = read_document(assembly_parser(), "\n".join(lines), preprocessed=True)
     instructions = groups = 0
     is_open = False
-    for statement in document.statements:
+    for statement in expansion.statements:
         if isinstance(statement.syntax, tree.Instruction):
             is_first, is_last = _position(statement.syntax.mnemonic)
             instructions += 1

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from pvasm.ia64 import Register
 from pvasm.ia64.registers import REGISTERS
-from pvasm.paravirt.effects import Made, Outcome, Runs, Value
-from pvasm.paravirt.trial import Breach, Expansion
+from pvasm.paravirt.trial import Breach, Trial
+from pvasm.paravirt.trial_run import Made, Outcome, Runs, Value
 
 
-def overlaps(plain: Expansion, plain_runs: Runs, other: Expansion, other_runs: Runs) -> Breach | None:
+def overlaps(plain: Trial, plain_runs: Runs, other: Trial, other_runs: Runs) -> Breach | None:
     """The first value that an expansion uses and that is not the one which the plain expansion uses there.
 
     A value counts as the same if it comes from the same parameter. Where the template says something else for these
@@ -37,7 +37,7 @@ def _first_difference(
     plain: Outcome,
     other: Outcome,
     renamed: Mapping[Register, Register],
-    expansion: Expansion,
+    trial: Trial,
     same_shape: bool,
 ) -> tuple[int, str] | None:
     """The line of the first value that is another than it should be, and what is said of it."""
@@ -49,8 +49,8 @@ def _first_difference(
         for wanted, got in zip(one.values, two.values, strict=False):
             due = _renamed(wanted, renamed)
             if not _alike(due, got):
-                text = next((line.text for line in expansion.lines if line.number == two.line), "")
-                what = f"`{text}' uses {_described(got, expansion)} instead of {_described(due, expansion)}"
+                text = next((line.text for line in trial.lines if line.number == two.line), "")
+                what = f"`{text}' uses {_described(got, trial)} instead of {_described(due, trial)}"
                 return two.line, what
     return None
 
@@ -70,11 +70,11 @@ def _alike(wanted: Value, got: Value) -> bool:
     return wanted == got
 
 
-def _described(value: Value, expansion: Expansion) -> str:
+def _described(value: Value, trial: Trial) -> str:
     if isinstance(value.base, Made):
         made = value.base.line
-        text = next((line.text for line in expansion.lines if line.number == made and line.resolved), "another line")
+        text = next((line.text for line in trial.lines if line.number == made and line.resolved), "another line")
         return f"what `{text}' made"
     if value.base is None:
         return f"{value.offset:#x}"
-    return f"the value of {expansion.name(value.base)}"
+    return f"the value of {trial.name(value.base)}"

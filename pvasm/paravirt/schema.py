@@ -16,9 +16,9 @@ from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt import catalog_file, instance_file, interface
 from pvasm.paravirt.arguments import DUE
 from pvasm.paravirt.catalog import Catalog, Op
-from pvasm.paravirt.environments import ALL, INSTANCE_NAME
 from pvasm.paravirt.instance import Environment
 from pvasm.paravirt.keys import catalog_keys, instance_keys
+from pvasm.paravirt.shipped import ALL, INSTANCE_NAME
 
 Schema = dict[str, Any]
 

@@ -2,53 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from pvasm.ia64 import Resource
-from pvasm.paravirt.expansion import Line, register_effects
+from pvasm.paravirt.cells import register_effects
+from pvasm.paravirt.expansion import Line
 from pvasm.paravirt.interface import Call
-from pvasm.paravirt.trial import Breach, Expansion, call_number, effects_of
+from pvasm.paravirt.trial import Breach, Trial, call_number, effects_of
 from pvasm.syntax import tree
 
 
-def missing_stops(expansion: Expansion, calls: Mapping[int, Call]) -> Iterator[Breach]:
+def missing_stops(trial: Trial, calls: Mapping[int, Call]) -> Iterator[Breach]:
     """Where an expansion's groups run together with the groups around it."""
-    native, lines = expansion.native, expansion.lines
-    if [line.text for line in lines] == [line.text for line in native.lines]:
+    lines = trial.lines
+    if [line.text for line in lines] == [line.text for line in trial.native.lines]:
         return
-    stops = [at for at, line in enumerate(lines) if isinstance(line.syntax, tree.Stop)]
-    own = [line for line in native.lines if line.resolved is not None or isinstance(line.syntax, tree.Stop)]
-    ends = isinstance(own[-1].syntax, tree.Stop)
-    last = native.instructions[-1]
-    final = next((line for line in reversed(lines) if line.resolved or isinstance(line.syntax, tree.Stop)), None)
-    number = final.number if final is not None else None
-    is_ended = final is not None and (
-        isinstance(final.syntax, tree.Stop) or (final.resolved is not None and final.resolved.form.last_in_group)
-    )
-    if (ends or last.form.last_in_group) and not is_ended:
-        why = f"`{last.text}' is the last of its group" if not ends else "the instructions it replaces do"
-        yield expansion.breach("stop", number, f"does not end with a stop; {why}")
-    elif not stops and any(isinstance(line.syntax, tree.Stop) for line in own[:-1]):
-        yield expansion.breach("stop", number, "has no stop; the instructions it replaces have one between them")
+    stops = [at for at, line in enumerate(lines) if _is_stop(line)]
+    yield from _in_order(trial, has_stop=bool(stops))
     if any(isinstance(line.syntax, tree.Label) for line in lines):
         return  # which groups follow one another is not plain to see
-    reads, writes = effects_of(native.instructions)
-    reads |= set(expansion.registers("in"))
-    first = _group_effects(lines[: stops[0]] if stops else lines, calls)
-    for line, read, written in first:
-        strange = (written - writes) or (read - reads)
+    reads, writes = effects_of(trial.native.instructions)
+    reads |= set(trial.registers("in"))
+    first = lines[: stops[0]] if stops else lines
+    last = lines[stops[-1] + 1 :] if stops else ()
+    yield from islice(_strange(trial, _group_effects(first, calls), reads, writes), 1)
+    yield from islice(_strange(trial, _group_effects(last, calls), None, writes), 1)
+
+
+def _is_stop(line: Line) -> bool:
+    return isinstance(line.syntax, tree.Stop)
+
+
+def _in_order(trial: Trial, *, has_stop: bool) -> Iterator[Breach]:
+    """The stops that the instructions have that the op replaces, and the expansion has not."""
+    native = trial.native
+    own = [line for line in native.lines if line.resolved is not None or _is_stop(line)]
+    final = next((line for line in reversed(trial.lines) if line.resolved is not None or _is_stop(line)), None)
+    number = None if final is None else final.number
+    last = native.instructions[-1]
+    must_end = _is_stop(own[-1]) or last.form.last_in_group
+    if must_end and not (final is not None and _ends_group(final)):
+        why = "the instructions it replaces do" if _is_stop(own[-1]) else f"`{last.text}' is the last of its group"
+        yield trial.breach("stop", number, f"does not end with a stop; {why}")
+    elif not has_stop and any(map(_is_stop, own[:-1])):
+        yield trial.breach("stop", number, "has no stop; the instructions it replaces have one between them")
+
+
+def _ends_group(line: Line) -> bool:
+    return _is_stop(line) or (line.resolved is not None and line.resolved.form.last_in_group)
+
+
+def _strange(
+    trial: Trial,
+    group: Iterable[tuple[Line, set[Resource], set[Resource]]],
+    reads: set[Resource] | None,
+    writes: set[Resource],
+) -> Iterator[Breach]:
+    """The instructions of a group that do what those that the op replaces do not, with the instructions around it.
+
+    The group runs together with that before the op, where what is read matters; with None for `reads`, with that after.
+    """
+    where = "before the op: start with a stop" if reads is not None else "after the op: end with a stop"
+    for line, read, written in group:
+        strange = (written - writes) or (set() if reads is None else read - reads)
         if strange:
             verb = "writes" if written - writes else "reads"
-            cell = expansion.name(min(strange, key=str))
-            message = f"`{line.text}' {verb} {cell} in the group of the instructions before the op: start with a stop"
-            yield expansion.breach("stop", line.number, message)
-            break
-    for line, _, written in _group_effects(lines[stops[-1] + 1 :] if stops else (), calls):
-        if written - writes:
-            cell = expansion.name(min(written - writes, key=str))
-            message = f"`{line.text}' writes {cell} in the group of the instructions after the op: end with a stop"
-            yield expansion.breach("stop", line.number, message)
-            break
+            cell = trial.name(min(strange, key=str))
+            message = f"`{line.text}' {verb} {cell} in the group of the instructions {where}"
+            yield trial.breach("stop", line.number, message)
 
 
 def _group_effects(

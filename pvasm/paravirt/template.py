@@ -30,6 +30,8 @@ MAX_OUTPUT = 64 << 10  # characters
 MAX_STEPS = 10_000  # of all loops together
 MAX_WORK = 1_000_000  # steps, times the characters of the template
 _MAX_INTEGER = 1 << 128
+_MOST_MARKED = 16 * MAX_OUTPUT  # with the numbers of lines in it
+_TOO_LONG = f"more than {MAX_OUTPUT} characters"
 
 # What Python raises for source that is nested too deep, or too large.
 _TOO_MUCH = (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError)
@@ -45,17 +47,18 @@ _ATTRIBUTES = frozenset({"number"})
 _TESTS = frozenset({"even", "odd"})
 
 
-# In a template that is compiled to tell places, a line's number stands between these; no text can hold them itself.
-_PLACE_START, _PLACE_END = "\x01", "\x02"
+# Before each line of a compiled template's text, its number stands between these; no text can hold them itself.
+_PLACE_START, _PLACE_END = "\x03", "\x04"
 
 
-class Placed(NamedTuple):
-    """What a template yielded: each line with that of the template it comes from (from 1), and what that took.
+class Rendered(NamedTuple):
+    """What a template yielded: the lines, the lines of the template that they come from (from 1), and what that took.
 
     `work` counts the lines and the steps of loops.
     """
 
-    lines: tuple[tuple[int, str], ...]
+    lines: tuple[str, ...]
+    numbers: tuple[int, ...]
     work: int
 
 
@@ -143,7 +146,6 @@ class Template:
         self._path = path
         self._names = frozenset(names)
         self._compiled: JinjaTemplate | None = None
-        self._placing: JinjaTemplate | None = None
 
     def kept(self) -> list[Any]:
         """What `of_kept` makes the template of, as JSON can hold it."""
@@ -227,6 +229,7 @@ class Template:
         try:
             syntax = environment.parse(source)
             self._check(syntax)
+            _number_lines(syntax)
             # The tree that was checked is the one that runs.
             return environment.template_class.from_code(environment, environment.compile(syntax), {})
         except TemplateSyntaxError as error:
@@ -255,74 +258,45 @@ class Template:
                 raise self.error(problem, line)
             pending.extend(node.iter_child_nodes())
 
-    def render(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+    def render(self, values: Mapping[str, Any]) -> Rendered:
         """The lines that the template yields, without blanks around them; empty lines are left out.
 
         Raises RegisterNotKnownError where the result depends on which register an argument is and its text does not
         tell; PvasmError with the place where the template fails or yields what is not assembly lines, or too much.
         """
-        text = self._generate(self.compile(), values, _Steps(len(self._node.value)), MAX_OUTPUT)
-        stripped = (line.strip(" \t") for line in text.split("\n"))
-        lines = tuple(line for line in stripped if line)
-        for line in lines:
-            self._refuse_comment(line)
-        return lines
-
-    def render_placed(self, values: Mapping[str, Any]) -> Placed:
-        """The lines that `render` returns, each with the line of the template that it comes from.
-
-        Raises what `render` does.
-        """
-        if self._placing is None:
-            self.compile()
-            self._placing = self._compile_placing()
         steps = _Steps(len(self._node.value))
-        # The marks take room, too.
-        text = self._generate(self._placing, values, steps, 4 * MAX_OUTPUT)
-        lines: list[tuple[int, str]] = []
+        lines: list[str] = []
+        numbers: list[int] = []
         number = 1
-        for marked in text.split("\n"):
+        size = 0
+        for marked in self._generate(self.compile(), values, steps).split("\n"):
             first, *rest = marked.split(_PLACE_START)
             pieces = [first.strip(" \t")]
+            size += len(first) + 1
             for index, piece in enumerate(rest):
                 place, _, piece = piece.partition(_PLACE_END)
                 if not index or not any(pieces):
                     number = int(place)
                 pieces.append(piece)
+                size += len(piece)
             if line := "".join(pieces).strip(" \t"):
                 self._refuse_comment(line)
-                lines.append((number, line))
-        return Placed(tuple(lines), len(lines) + steps.limit - steps.left)
+                lines.append(line)
+                numbers.append(number)
+        if size > MAX_OUTPUT + 1:
+            raise self.error(_TOO_LONG)
+        return Rendered(tuple(lines), tuple(numbers), len(lines) + steps.limit - steps.left)
 
-    def _compile_placing(self) -> JinjaTemplate:
-        """The template with the number of each line of its text before it."""
-        from jinja2 import nodes
-
-        environment = _environment()
-        syntax = environment.parse(self._node.value)
-        for text in syntax.find_all(nodes.TemplateData):
-            first, *rest = text.data.split("\n")
-            marked = [f"{_PLACE_START}{text.lineno}{_PLACE_END}{first}"]
-            marked += [
-                f"{_PLACE_START}{number}{_PLACE_END}{line}" for number, line in enumerate(rest, start=text.lineno + 1)
-            ]
-            text.data = "\n".join(marked)
-        try:
-            code = environment.compile(syntax)
-        except _TOO_MUCH as error:
-            raise self.error(f"nested too deep, or too large ({type(error).__name__})") from None
-        return environment.template_class.from_code(environment, code, environment.make_globals(None))
-
-    def _generate(self, compiled: JinjaTemplate, values: Mapping[str, Any], steps: _Steps, most: int) -> str:
-        """The text that the compiled template yields, of at most so many characters."""
+    def _generate(self, compiled: JinjaTemplate, values: Mapping[str, Any], steps: _Steps) -> str:
+        """The text that the compiled template yields, with the numbers of lines."""
         pieces: list[str] = []
         size = 0
         try:
             for piece in compiled.generate({**values, "range": steps}):
                 pieces.append(piece)
                 size += len(piece)
-                if size > most:
-                    raise _RefusedError(f"more than {MAX_OUTPUT} characters")
+                if size > _MOST_MARKED:
+                    raise _RefusedError(_TOO_LONG)
         except RegisterNotKnownError:
             raise
         except Exception as error:
@@ -332,6 +306,15 @@ class Template:
     def _refuse_comment(self, line: str) -> None:
         if "//" in line or "/*" in line or line.startswith("#"):
             raise self.error(f"`{line[:40]}': a comment in the output; write {{# ... #}}")
+
+
+def _number_lines(syntax: Any) -> None:
+    """Puts the number of each line of a template's text before it."""
+    from jinja2 import nodes
+
+    for text in syntax.find_all(nodes.TemplateData):
+        lines = enumerate(text.data.split("\n"), start=text.lineno)
+        text.data = "\n".join(f"{_PLACE_START}{number}{_PLACE_END}{line}" for number, line in lines)
 
 
 def _problem(node: Any, known: set[str]) -> str | None:

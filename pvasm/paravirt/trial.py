@@ -12,7 +12,8 @@ from msgspec import Struct
 from pvasm.ia64 import Register, Resolved, Resource
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.catalog import Op
-from pvasm.paravirt.expansion import Line, register_effects
+from pvasm.paravirt.cells import register_effects
+from pvasm.paravirt.expansion import Expansion, Line
 
 Kind = Literal[
     "undeclared",  # a name in the template that nothing declares, or a mnemonic that there is not
@@ -78,12 +79,12 @@ def effects_of(instructions: Sequence[Resolved]) -> tuple[set[Resource], set[Res
     return reads, writes
 
 
-class Expansion(Struct, dict=True):
+class Trial(Struct, dict=True):
     """An op with some arguments: what its template makes of it, and what the contract asks."""
 
     op: Op
     arguments: tuple[str, ...]
-    placed: tuple[tuple[int, str], ...]
+    expansion: Expansion
     lines: list[Line]
     native: Native
 
@@ -114,11 +115,11 @@ class Expansion(Struct, dict=True):
     @cached_property
     def text(self) -> tuple[str, ...]:
         """The lines that the template yields."""
-        return tuple(text for _, text in self.placed)
+        return self.expansion.lines
 
     @cached_property
     def shape(self) -> list[tuple[int, str]]:
-        """What is equal for expansions that differ in their registers alone."""
+        """What is equal for trials that differ in their registers alone."""
         return [(line.number, line.resolved.mnemonic if line.resolved else "") for line in self.lines]
 
     def assumptions(self) -> Iterator[dict[Register, bool]]:
@@ -134,7 +135,7 @@ class Expansion(Struct, dict=True):
         return f"{' and '.join(names)} ({text})" if names else text
 
     def breach(self, kind: Kind, line: int | None, message: str, subject: str = "") -> Breach:
-        """A breach that this expansion shows."""
+        """A breach that this trial shows."""
         return Breach(kind, self.op, line, message, self.choice, self.text, subject)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pvasm.check.diagnostic import Diagnostic
-from pvasm.report.text import printable
+from pvasm.report.plain_text import printable
 
 
 def render(diagnostic: Diagnostic) -> str:

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from pvasm.paravirt.cases import Expansion
+from pvasm.paravirt.cases import Outline
 from pvasm.paravirt.instance import Instance
 from pvasm.report.instances import demands, expansion_lines, expansion_object, sizes
-from pvasm.report.text import counted
+from pvasm.report.plain_text import counted
 
 _MOST_CONTEXT: Final = 1_000  # lines: all of an expansion, as these are short
 
@@ -27,7 +27,7 @@ class Difference(Struct):
     right: Instance
     single: Mapping[str, tuple[Any, Any]]
     named: Mapping[str, Mapping[str, tuple[Any, Any]]]
-    ops: Sequence[tuple[Expansion, Expansion]]
+    ops: Sequence[tuple[Outline, Outline]]
     asked: int
 
     @property
@@ -37,7 +37,7 @@ class Difference(Struct):
 
 
 def difference(
-    left: Instance, right: Instance, expansions: Sequence[tuple[Expansion, Expansion]], *, ops_alone: bool
+    left: Instance, right: Instance, expansions: Sequence[tuple[Outline, Outline]], *, ops_alone: bool
 ) -> Difference:
     """What is different in what two instances do: not their names, descriptions and files.
 
@@ -111,7 +111,7 @@ def _both(name: str, one: Any, other: Any) -> Iterator[str]:
             yield from (f"{sign}   {line}" for line in rest)
 
 
-def _op(found: Difference, left: Expansion, right: Expansion) -> Iterator[str]:
+def _op(found: Difference, left: Outline, right: Outline) -> Iterator[str]:
     """An op: its sizes, and the lines of one that are gone in the other, and those that have come."""
     import difflib
 

@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.arguments import DUE
-from pvasm.paravirt.cases import Case, Condition, Expansion
+from pvasm.paravirt.cases import Case, Condition, Outline
 from pvasm.paravirt.instance import Definition, Instance
 from pvasm.paravirt.measure import Size
 from pvasm.paravirt.origins import Origin, named_calls, own_ops
-from pvasm.report.text import counted, printable
+from pvasm.report.plain_text import counted, printable
 
 _WIDTH: Final = 100
 _WIDEST_NAME: Final = 44  # beside which its value stands
@@ -31,7 +31,7 @@ class Shown(Struct):
     """An instance with what there is to show of it: what it makes of each op, and which file has the op."""
 
     instance: Instance
-    expansions: Sequence[Expansion]
+    expansions: Sequence[Outline]
     origins: Mapping[str, Origin]
 
 
@@ -169,7 +169,7 @@ def _ops(shown: Shown) -> list[str]:
     return [told, *(f"  {line}" for line in _columns(rows))]
 
 
-def _by(shown: Shown, expansion: Expansion) -> str:
+def _by(shown: Shown, expansion: Outline) -> str:
     """Where an op's definition comes from."""
     origin = shown.origins.get(expansion.op.name)
     if origin is not None:
@@ -177,7 +177,7 @@ def _by(shown: Shown, expansion: Expansion) -> str:
     return "the instruction itself" + (", and poison" if expansion.definition.template is not None else "")
 
 
-def sizes(expansion: Expansion) -> str:
+def sizes(expansion: Outline) -> str:
     """The size with arguments that are nothing special; in brackets the least, if that is another."""
     least = "" if expansion.least == expansion.plain else f" [{_size(expansion.least)}]"
     return f"{_size(expansion.plain)}{least}"
@@ -190,7 +190,7 @@ def _size(size: Size) -> str:
 # ---------------------------------------------------------------------------------------- one op
 
 
-def render_op(shown: Shown, expansion: Expansion) -> str:
+def render_op(shown: Shown, expansion: Outline) -> str:
     """An op: its contract, and what it becomes in each case."""
     op = expansion.op
     rows = [(parameter.name, DUE[parameter.kind, parameter.use]) for parameter in op.parameters]
@@ -215,7 +215,7 @@ def demands(definition: Definition) -> list[str]:
     return found
 
 
-def expansion_lines(expansion: Expansion) -> list[str]:
+def expansion_lines(expansion: Outline) -> list[str]:
     """What an op becomes, case by case, with the size of each; the template, where that alone tells."""
     if not expansion.cases:
         lines = expansion.template.rstrip("\n").split("\n")
@@ -233,7 +233,7 @@ def _words(size: Size) -> str:
     return f"{counted(size.instructions, 'instruction')}, {counted(size.groups, 'group')}"
 
 
-def _where(case: Case, expansion: Expansion) -> str:
+def _where(case: Case, expansion: Outline) -> str:
     if not case.conditions:
         return "otherwise" if len(expansion.cases) > 1 else "always"
     return "where " + ", or ".join(" and ".join(map(_question, condition)) for condition in case.conditions)
@@ -283,7 +283,7 @@ def render_json(shown: Shown) -> str:
     return json.dumps(everything) + "\n"
 
 
-def render_op_json(shown: Shown, expansion: Expansion) -> str:
+def render_op_json(shown: Shown, expansion: Outline) -> str:
     """What an instance makes of an op as a JSON object, on one line."""
     return json.dumps({"instance": shown.instance.name, **_op(shown, expansion)}) + "\n"
 
@@ -299,7 +299,7 @@ def _summary(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _op(shown: Shown, expansion: Expansion) -> dict[str, Any]:
+def _op(shown: Shown, expansion: Outline) -> dict[str, Any]:
     op, definition = expansion.op, expansion.definition
     origin = shown.origins.get(op.name)
     return {
@@ -317,7 +317,7 @@ def _op(shown: Shown, expansion: Expansion) -> dict[str, Any]:
     }
 
 
-def expansion_object(expansion: Expansion) -> dict[str, Any]:
+def expansion_object(expansion: Outline) -> dict[str, Any]:
     """What an op becomes: its sizes and cases; without cases, the template tells."""
     return {
         "instructions": expansion.plain.instructions,

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pvasm.check.check_files import FileResult
 from pvasm.check.diagnostic import Diagnostic
-from pvasm.check.run import FileResult
 from pvasm.errors import PvasmError
 
 WITH_STATISTICS = ("text", "json")
@@ -60,7 +60,7 @@ class Reporter:
         counts = self._statistics() if self._style.statistics else ""
         if self._style.format != "text" or self._style.quiet:
             return counts
-        from pvasm.report.text import counted, summary
+        from pvasm.report.plain_text import counted, summary
 
         said = summary(self.found, self.files, len(self.errors))
         if mended:
@@ -92,9 +92,9 @@ class Reporter:
 def _renderer(style: Style) -> Callable[[Diagnostic], str] | None:
     """What makes text of one diagnostic; None for a format that tells all at once."""
     if style.format == "text":
-        from pvasm.report import text
+        from pvasm.report import plain_text
 
-        return lambda diagnostic: text.render(diagnostic, color=style.color)
+        return lambda diagnostic: plain_text.render(diagnostic, color=style.color)
     if style.format == "json":
         from pvasm.report import json
 

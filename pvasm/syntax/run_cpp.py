@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pvasm import text as source_text
-from pvasm.defines import flaw_of_define
+from pvasm.cpp_options import flaw_of_define
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
 from pvasm.syntax.cpp import PREDEFINED

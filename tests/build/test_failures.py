@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pvasm.expand.outputs import Outputs, Variant, write_outputs
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_instance
 from tests.build.workshop import Workshop
 from tests.oracle import require_tool
 

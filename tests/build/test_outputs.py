@@ -13,7 +13,7 @@ from pvasm import data
 from pvasm.depfile import rule
 from pvasm.expand import ExpandErrors
 from pvasm.expand import variants as making
-from pvasm.expand.run import ExpandSettings, expand_files
+from pvasm.expand.expand_files import ExpandSettings, expand_files
 from tests.cli.command import pvasm
 from tests.oracle import require_tool
 

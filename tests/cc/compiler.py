@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from pvasm.cli import main
-from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_catalog, load_instance
 from tests.oracle import require_tool
 
 _AS = """#!/bin/sh

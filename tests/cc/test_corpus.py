@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.cc import compile_with
+from pvasm.cc.compile_with import compile_with
 from pvasm.errors import PvasmError
 from tests.cc.compiler import added, run
 from tests.corpus.build import Corpus, CorpusFile

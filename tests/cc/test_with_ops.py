@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.paravirt.environments import instance_names
+from pvasm.paravirt.shipped import instance_names
 from tests.cc.compiler import added, run, run_through, through
 from tests.oracle import require_tool
 

@@ -6,9 +6,8 @@ from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.engine import Selection, run
 from pvasm.check.subject import Subject
 from pvasm.ia64 import is_mnemonic
-from pvasm.paravirt.catalog import load_catalog
 from pvasm.paravirt.environments import build_names, known_macros
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 

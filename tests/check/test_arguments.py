@@ -14,13 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvasm.check.engine import Selection
-from pvasm.check.rule import Finding
+from pvasm.check.finding import Finding
+from pvasm.check.op_uses import invocations_of
 from pvasm.check.subject import Subject
 from pvasm.expand import ExpandErrors, expand
 from pvasm.expand.invocations import Given, Invocation
 from pvasm.paravirt.catalog import Op, Parameter
-from pvasm.paravirt.environments import build_names, instance_names, known_macros
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.environments import build_names, known_macros
+from pvasm.paravirt.loading import load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document
 from pvasm.text import Edit, apply_edits, read_text
 from tests.check.checking import PARSER, check
@@ -214,7 +216,7 @@ def test_every_mutation_of_an_argument_is_found(corpus: Corpus, tmp_path_factory
         statements = subject.document.statements
         targets = [
             (each, CATALOG.ops[each.name])
-            for each in subject.invocations.known
+            for each in subject.of(invocations_of).known
             if subject.concerns(statements[each.statement].conditions)
         ]
         for code, changes in mutants(targets):

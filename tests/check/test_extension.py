@@ -11,8 +11,9 @@ from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.engine import Selection, run
 from pvasm.check.subject import Subject
 from pvasm.ia64 import is_mnemonic
-from pvasm.paravirt.catalog import Op, load_catalog
+from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.environments import build_names, known_macros
+from pvasm.paravirt.loading import load_catalog
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 from tests.check.checking import check

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.check.run import CppSettings, FileResult, Settings, check_files
+from pvasm.check.check_files import CppSettings, FileResult, Settings, check_files
 from pvasm.errors import PvasmError
 from pvasm.workers import run_in_workers
 from tests.corpus.build import Corpus

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from pvasm.check.groups import find_violations
 from pvasm.check.subject import Subject
 from pvasm.expand import expand
-from pvasm.paravirt.environments import instance_names, known_macros
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.environments import known_macros
+from pvasm.paravirt.loading import load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document
 from pvasm.text import read_text
 from tests.check.checking import PARSER, check
@@ -50,7 +52,7 @@ def by_us(text: str) -> Found:
     subject = Subject(document, CATALOG, known_macros(), ("native",))
     return {
         (document.place(found.start).line, found.kind, found.resource)
-        for found in subject.violations
+        for found in subject.of(find_violations)
         if found.kind in ("RAW", "WAW")
     }
 

@@ -16,7 +16,7 @@ from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.instance_files import check_instance_file
 from pvasm.check.rule import InstanceRule, all_instance_rules
 from pvasm.errors import PvasmError
-from pvasm.paravirt.catalog import load_catalog
+from pvasm.paravirt.loading import load_catalog
 
 RULES = list(all_instance_rules().values())
 HEAD = "name: mine\ndescription: A test\n"

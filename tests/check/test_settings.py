@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from pvasm.check.check_files import check_files
 from pvasm.check.checker import Checker
-from pvasm.check.run import check_files
 from pvasm.check.settings import AnswerSettings, CppSettings, Settings
 
 # For each field another value than any other has; a field that is missing here fails the test.

@@ -15,7 +15,7 @@ from pvasm.errors import PvasmError
 from pvasm.expand import expand
 from pvasm.headers import Header, included
 from pvasm.paravirt.environments import build_names, known_macros
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_instance
 from pvasm.syntax.document import Document, read_document
 from pvasm.text import read_text
 from tests.check.checking import PARSER, check

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.paravirt.environments import instance_names
+from pvasm.paravirt.shipped import instance_names
 from tests.cli.command import pvasm
 from tests.oracle import require_tool
 

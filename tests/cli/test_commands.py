@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.paravirt.environments import instance_names
+from pvasm.paravirt.shipped import instance_names
 from tests.cli.command import pvasm
 
 TEXT = "// head\n(p6)\tmov r16=cr.ifa\t// remark\n\tptc.l r2,r3\n"

@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 
 from pvasm.cli import main
-from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.environments import instance_names
+from pvasm.paravirt.loading import load_catalog
+from pvasm.paravirt.shipped import instance_names
 from tests.cli.command import Done, pvasm
 
 CATALOG = load_catalog()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_instance
 from tests.cli.command import pvasm
 from tests.oracle import require_tool
 

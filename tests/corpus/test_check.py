@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from pvasm.check.check_files import CppSettings, Settings, check_files
 from pvasm.check.diagnostic import Diagnostic
-from pvasm.check.run import CppSettings, Settings, check_files
 from tests.corpus.build import Corpus, Instruction
 
 CODES = ("PV001", "PV002", "PV003")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.cc import compile_with
+from pvasm.cc.compile_with import compile_with
 from pvasm.errors import PvasmError
 from pvasm.expand import expand
 from pvasm.header.write import instance_header, undefining_header
-from pvasm.paravirt.environments import instance_names
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document
 from pvasm.text import read_text
 from tests.cc.compiler import make_compiler

@@ -12,9 +12,8 @@ from msgspec.structs import replace
 
 from pvasm.expand import expand
 from pvasm.ia64 import is_mnemonic
-from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.environments import instance_names
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_catalog, load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 from pvasm.text import read_text

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from pvasm.expand import ExpandErrors, expand
 from pvasm.ia64 import is_mnemonic
-from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 from tests.oracle import require_tool

@@ -11,8 +11,7 @@ from pvasm.errors import PvasmError
 from pvasm.expand import ExpandErrors, expand
 from pvasm.header.write import instance_header
 from pvasm.ia64 import is_mnemonic
-from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 from tests.cli.command import pvasm

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.paravirt.environments import instance_names
+from pvasm.paravirt.shipped import instance_names
 from tests.oracle import require_tool
 
 HEADER = "#define GET(reg) MOV_FROM_IFA(reg) ; MOV_FROM_IVR(reg, r9)\n#define WHERE r20\n"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pvasm.expand import ExpandErrors, expand
 from pvasm.ia64 import is_mnemonic
-from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 from tests.oracle import require_tool
@@ -105,8 +105,8 @@ BLOCK = (
 def test_a_block_is_replaced_whole_and_the_ops_in_it_are_expanded(tmp_path: Path) -> None:
     own = own_instance(tmp_path, BLOCK)
     got = expanded("start:\n\tDO_SAVE_MIN(COVER, mov r30=cr.ifs, , RSE)\n\tnop 0\n", own)
-    ipsr = XEN.lines(CATALOG.ops["MOV_FROM_IPSR"], ["p0", "r29"])
-    cover = XEN.lines(CATALOG.ops["COVER"], [])[0].removesuffix(";;").strip()
+    ipsr = XEN.expand(CATALOG.ops["MOV_FROM_IPSR"], ["p0", "r29"]).lines
+    cover = XEN.expand(CATALOG.ops["COVER"], []).lines[0].removesuffix(";;").strip()
     wanted = ["start:", *ipsr, "mov r30=cr.ifs", f"{cover} ;;", "add r2 = r3, r4", "nop 0"]
     assert re.sub(r"(;;\s*)+", ";; ", " ".join(got.split())) == " ".join(" ".join(wanted).split())
 

@@ -10,8 +10,9 @@ from pvasm.check.subject import Subject
 from pvasm.fix import Fixed, fix
 from pvasm.headers import Header, included
 from pvasm.ia64 import is_mnemonic
-from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.environments import instance_names, known_macros
+from pvasm.paravirt.environments import known_macros
+from pvasm.paravirt.loading import load_catalog
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 from pvasm.text import read_text

@@ -9,8 +9,8 @@ import pytest
 
 from pvasm.check.engine import Selection, run
 from pvasm.expand import expand
-from pvasm.paravirt.environments import instance_names
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document
 from pvasm.text import read_text
 from tests.check.test_groups import by_as, by_us

@@ -15,9 +15,9 @@ from pvasm.check.engine import Selection
 from pvasm.check.subject import Subject
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import Invocation, find_invocations
-from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.environments import instance_names, known_macros
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.environments import known_macros
+from pvasm.paravirt.loading import load_catalog, load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import Document, read_document
 from pvasm.text import read_text
 from tests.corpus.build import Corpus
@@ -85,7 +85,7 @@ def test_an_instruction_in_the_place_of_its_op(
             if count % 4 != part:
                 continue
             op = CATALOG.ops[found.name]
-            lines = NATIVE.lines(op, [argument.text for argument in found.arguments] if op.parameters else [])
+            lines = NATIVE.expand(op, [argument.text for argument in found.arguments] if op.parameters else []).lines
             mutant = text[: found.start] + " ; ".join(lines).replace(";; ;", ";;") + text[found.end :]
             line = text.count("\n", 0, found.start) + 1
             after = findings(document_of(source, mutant), "PV001", "PV002")

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pvasm.check.engine import Selection, run
 from pvasm.check.subject import Subject
 from pvasm.fix import fix
-from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.environments import instance_names, known_macros
+from pvasm.paravirt.environments import known_macros
+from pvasm.paravirt.loading import load_catalog
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
 from tests.fix.fixing import CODES, PARSER, mended, subject

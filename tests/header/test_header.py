@@ -14,8 +14,10 @@ from pvasm.header.write import instance_header, undefining_header
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op
-from pvasm.paravirt.environments import instance_names
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.expansion import Context
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document
 from tests.header.building import FRAME, NAMES, assembled, disassembled, in_cases, preprocess, refused_lines
 from tests.oracle import require_tool
@@ -46,9 +48,9 @@ def cases(op: Op, instance: Instance) -> Iterator[list[str]]:
 def is_allowed(op: Op, instance: Instance, case: list[str]) -> bool:
     """Whether pvasm expands an op with these arguments."""
     try:
-        if list(instance.conflicts(op, case, NAMES)):
+        if list(instance.conflicts(op, case, Context(NAMES))):
             return False
-        instance.lines(op, case, names=NAMES)
+        instance.expand(op, case, Context(NAMES))
     except RegisterNotKnownError:
         return False
     return True
@@ -72,7 +74,7 @@ def test_header_and_expander_make_the_same_bytes(name: str, tmp_path: Path) -> N
     assert all(tried.values())
 
     def both(ops: list[Op]) -> tuple[bytes, bytes]:
-        expanded = ["\n\t".join(instance.lines(op, case, names=NAMES)) for op in ops for case in tried[op]]
+        expanded = ["\n\t".join(instance.expand(op, case, Context(NAMES)).lines) for op in ops for case in tried[op]]
         source = include(name, tmp_path) + in_cases([written(op, case) for op in ops for case in tried[op]])
         return assembled(preprocess(source, tmp_path), tmp_path), assembled(in_cases(expanded), tmp_path, "expanded")
 
@@ -125,7 +127,7 @@ def test_a_predicate_before_an_op_of_several_instructions_is_refused(name: str, 
     wrong = []
     for op in OPS:
         case = next(all_cases(op, instance))
-        if len(instance.lines(op, case)) > 1:
+        if len(instance.expand(op, case).lines) > 1:
             wrong.append(f"(p6) {written(op, case)}")
     source = include(name, tmp_path) + FRAME + "\n".join([*wrong, ""])
     found = refused_lines(preprocess(source, tmp_path), tmp_path)
@@ -146,10 +148,10 @@ def test_the_source_may_define_a_constant_before_or_after_or_never(name: str, va
     for before, after, constants in (
         (define, "", {"PSR_DEFAULT_BITS": value}),
         ("", define, {"PSR_DEFAULT_BITS": value}),
-        ("", "", None),
+        ("", "", {}),
     ):
         ours = assembled(preprocess(f"{before}{header}{after}{in_cases([BITS])}", tmp_path), tmp_path)
-        lines = instance.lines(op, ["r2", "r3"], constants)
+        lines = instance.expand(op, ["r2", "r3"], Context(constants=constants)).lines
         assert ours == assembled(in_cases(["\n\t".join(lines)]), tmp_path, "expanded")
 
 
@@ -305,7 +307,7 @@ def test_templates_may_ask_what_they_like_and_numbers_may_run_on(tmp_path: Path)
     tried = [(op, case) for op in OPS if op.name in ("MOV_FROM_IVR", "MOV_TO_KR") for case in cases(op, instance)]
     tried += [(CATALOG.ops["MOV_FROM_IVR"], [a, b]) for a in ("r8", "r9", "r10", "r11") for b in ("r10", "r11")]
     source = '#include "mine.h"\n' + in_cases([*(written(op, case) for op, case in tried), "RFI"])
-    expanded = in_cases([*("\n\t".join(instance.lines(op, case, names=NAMES)) for op, case in tried), ""])
+    expanded = in_cases([*("\n\t".join(instance.expand(op, case, Context(NAMES)).lines) for op, case in tried), ""])
     assert assembled(preprocess(source, tmp_path), tmp_path) == assembled(expanded, tmp_path, "expanded")
 
 

@@ -13,8 +13,10 @@ from pvasm.errors import PvasmError
 from pvasm.header.convert import ImportSettings, import_header
 from pvasm.header.read import read_macros
 from pvasm.header.write import instance_header
-from pvasm.paravirt.environments import instance_names
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.expansion import Context
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import Place
 from pvasm.syntax.preprocess import Preprocessor
 from tests.cli.command import pvasm
@@ -51,7 +53,8 @@ def test_there_and_back(name: str, tmp_path: Path) -> None:
         assert {frozenset(pair) for group in there.apart for pair in _pairs(group)} == set(map(frozenset, here.apart))
         assert {key: value for key, value in there.not_among.items() if value} == here.not_among
         for case in list(all_cases(op, instance))[::3]:
-            assert statements(back.lines(op, case)) == statements(instance.lines(op, case)), (op.name, case)
+            ours, theirs = instance.expand(op, case).lines, back.expand(op, case).lines
+            assert statements(theirs) == statements(ours), (op.name, case)
 
 
 def _pairs(group: Sequence[str]) -> list[tuple[str, str]]:
@@ -62,7 +65,8 @@ def test_a_constant_of_the_catalog_stays_one(tmp_path: Path) -> None:
     (tmp_path / "native.h").write_text(instance_header(load_instance("native")))
     back = imported(tmp_path / "native.h", tmp_path)
     op = CATALOG.ops["SSM_PSR_IC_AND_DEFAULT_BITS_AND_SRLZ_I"]
-    assert back.lines(op, ["r2", "r3"], {"PSR_DEFAULT_BITS": "psr.up"})[0] == "ssm psr.ic | psr.up ;;"
+    expansion = back.expand(op, ["r2", "r3"], Context(constants={"PSR_DEFAULT_BITS": "psr.up"}))
+    assert expansion.lines[0] == "ssm psr.ic | psr.up ;;"
 
 
 def test_a_header_by_hand_is_what_the_tools_make_of_it(tmp_path: Path) -> None:
@@ -75,7 +79,7 @@ def test_a_header_by_hand_is_what_the_tools_make_of_it(tmp_path: Path) -> None:
     tried = [(op, [{"ret2": "r10"}.get(word, word) for word in case]) for op, case in tried]
     source = [f"{op.name}({', '.join(case)})" if op.parentheses else op.name for op, case in tried]
     text = f'#include "{BY_HAND}"\n{in_cases(source)}'
-    ours = assembled(in_cases(["\n\t".join(instance.lines(op, case)) for op, case in tried]), tmp_path, "ours")
+    ours = assembled(in_cases(["\n\t".join(instance.expand(op, case).lines) for op, case in tried]), tmp_path, "ours")
     assert assembled(preprocess(text, tmp_path), tmp_path) == ours
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from pvasm.paravirt.catalog import Op, load_catalog
+from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_catalog
 
 CATALOG = load_catalog()
 OPS = list(CATALOG.ops.values())

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from pvasm.ia64.registers import REGISTERS
-from pvasm.paravirt.cases import Case, Condition, expansion
-from pvasm.paravirt.catalog import Op, load_catalog
-from pvasm.paravirt.environments import instance_names, shipped_instance
+from pvasm.paravirt.cases import Case, Condition, outline
+from pvasm.paravirt.catalog import Op
+from pvasm.paravirt.expansion import expansion_of
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.instance_file import read_instance
+from pvasm.paravirt.loading import load_catalog
 from pvasm.paravirt.measure import measure
+from pvasm.paravirt.shipped import instance_names, shipped_instance
 from tests.paravirt.assembler import assemble, in_cases, sizes
 from tests.paravirt.cases import all_cases, plain
 
@@ -48,7 +50,7 @@ def matching(cases: Sequence[Case], given: Mapping[str, str]) -> Case:
 
 def tried(instance: Instance, op: Op) -> Iterator[tuple[Case, Mapping[str, str]]]:
     """Arguments for every case: plain ones, and the first few of all that there are."""
-    cases = expansion(instance, op).cases
+    cases = outline(instance, op).cases
     left = {id(case): EACH for case in cases}
     for arguments in (plain(op), *([] if len(cases) == 1 else all_cases(op, instance))):
         given = {parameter.name: text for parameter, text in zip(op.parameters, arguments, strict=True)}
@@ -77,18 +79,19 @@ def test_each_case_is_what_the_template_yields(instance: Instance) -> None:
         met = set()
         for case, given in tried(instance, op):
             wanted = [filled(line, given).replace("(p0) ", "") for line in case.lines]
-            assert words(instance.lines(op, list(given.values()))) == words(wanted), (op.name, given)
+            assert words(instance.expand(op, list(given.values())).lines) == words(wanted), (op.name, given)
             met.add(id(case))
-        assert len(met) == len(expansion(instance, op).cases), f"{op.name}: a case that no arguments meet"
+        assert len(met) == len(outline(instance, op).cases), f"{op.name}: a case that no arguments meet"
 
 
 def test_sizes_are_those_of_the_assembler(instance: Instance, tmp_path: Path) -> None:
     lines, due = [], []
     for op in CATALOG.ops.values():
         for case, given in tried(instance, op):
-            lines.append(instance.lines(op, list(given.values())))
+            expansion = instance.expand(op, list(given.values()))
+            lines.append(expansion.lines)
             due.append((op.name, given, case.size))
-            assert measure(lines[-1]) == case.size
+            assert measure(expansion) == case.size
     output, _ = assemble(in_cases(lines), tmp_path)
     for (name, given, size), real in zip(due, sizes(output), strict=True):
         assert (name, given, size) == (name, given, (real.instructions, real.groups))
@@ -122,7 +125,7 @@ def test_what_cannot_be_is_no_case(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(MINE)
     instance = read_instance(path, CATALOG)
-    first, last = expansion(instance, CATALOG.ops["THASH"]).cases
+    first, last = outline(instance, CATALOG.ops["THASH"]).cases
     assert first.conditions == ((("address", "%r0"),), (("address", "%r1"),))
     assert (first.lines, first.size) == (("mov reg = r0",), (1, 1))
     assert (last.conditions, last.lines, last.size) == ((), (), (0, 0))
@@ -131,7 +134,7 @@ def test_what_cannot_be_is_no_case(tmp_path: Path) -> None:
 def test_a_template_that_counts_tells_itself(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(MINE)
-    found = expansion(read_instance(path, CATALOG), CATALOG.ops["MOV_TO_KR"])
+    found = outline(read_instance(path, CATALOG), CATALOG.ops["MOV_TO_KR"])
     assert not found.cases
     assert found.template.startswith("{% for x in range(kr.number) %}")
     assert found.plain == (CATALOG.kernel_registers["IO_BASE"],) * 2
@@ -151,4 +154,4 @@ def test_a_template_that_counts_tells_itself(tmp_path: Path) -> None:
     ],
 )
 def test_a_group_ends_at_a_stop(text: str, size: tuple[int, int]) -> None:
-    assert measure(text.split("\n")) == size
+    assert measure(expansion_of(text.split("\n"))) == size

@@ -14,8 +14,10 @@ from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.decisions import Lines, decide, ends
-from pvasm.paravirt.environments import instance_names
-from pvasm.paravirt.instance import Definition, Instance, load_instance
+from pvasm.paravirt.expansion import Context
+from pvasm.paravirt.instance import Definition, Instance
+from pvasm.paravirt.loading import load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.yaml_nodes import Node
 from tests.paravirt.cases import CATALOG, OPS, all_cases
@@ -27,7 +29,7 @@ PREDICATES = ("p0", "p6", "pSome")
 def outcome(instance: Instance, op: Op, arguments: Sequence[str]) -> object:
     """The lines of an invocation, or the argument that its lines depend on and that is not known."""
     try:
-        return instance.lines(op, arguments, {"PSR_DEFAULT_BITS": "SOMETHING"}, {"REG": "r9"})
+        return instance.expand(op, arguments, Context({"REG": "r9"}, {"PSR_DEFAULT_BITS": "SOMETHING"})).lines
     except RegisterNotKnownError as error:
         return error.text
     except PvasmError as error:
@@ -36,7 +38,7 @@ def outcome(instance: Instance, op: Op, arguments: Sequence[str]) -> object:
 
 def rendered(instance: Instance) -> Instance:
     """The instance without what was worked out beforehand."""
-    return replace(instance, decisions={}, _lines={})
+    return replace(instance, decisions={}, _expansions={})
 
 
 @pytest.mark.parametrize("name", instance_names())
@@ -106,7 +108,7 @@ def instance_of(source: str) -> Instance:
     template = Template(Node(source, 1, 1, {}), "t.yaml", "ops.MOV_TO_KR.template", names)
     native = load_instance("native")
     definitions = {**native.definitions, OP.name: Definition(template)}
-    return replace(native, definitions=definitions, constants={"NUMBER": 5}, decisions={}, _lines={})
+    return replace(native, definitions=definitions, constants={"NUMBER": 5}, decisions={}, _expansions={})
 
 
 @given(templates, st.lists(st.sampled_from(("r8", "ret0", "r9", "r20", "in0", "SOME")), min_size=3, max_size=3))
@@ -116,7 +118,7 @@ def test_any_template_says_the_same(source: str, registers: list[str]) -> None:
     assert template is not None
     decision = decide(template, OP, CATALOG, instance.constants)
     assert decision is not None
-    decided = replace(instance, decisions={OP.name: decision}, _lines={})
+    decided = replace(instance, decisions={OP.name: decision}, _expansions={})
     assert outcome(decided, OP, ["TSSD", *registers]) == outcome(instance, OP, ["TSSD", *registers])
 
 
@@ -145,4 +147,4 @@ def test_answers_that_make_no_sense_are_not_followed() -> None:
     assert template is not None
     decision = decide(template, OP, CATALOG, {})
     assert decision is not None
-    assert {end for _, end in ends(decision)} == {Lines(("nop 3",))}
+    assert {end for _, end in ends(decision)} == {Lines(("nop 3",), (6,))}

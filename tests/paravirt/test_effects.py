@@ -25,11 +25,12 @@ from pvasm.ia64 import Register
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.choices import choices, is_allowed, plain_choice
 from pvasm.paravirt.contract import breaches
-from pvasm.paravirt.effects import Budget, Outcome, Value, run
-from pvasm.paravirt.expansion import read_lines
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.expansion import expansion_of
+from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.interface import Call
+from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.trial import Breach
+from pvasm.paravirt.trial_run import Budget, Outcome, Value, run
 from tests.paravirt.cases import CATALOG, OPS
 from tests.paravirt.test_xen import guest
 
@@ -49,7 +50,7 @@ def instance_with(op: str, entry: Mapping[str, object], folder: Path) -> Instanc
 
 
 def outcomes(text: str, calls: Mapping[int, Call] | None = None, **assumed: bool) -> list[Outcome]:
-    lines = read_lines([(number, line) for number, line in enumerate(text.split("\n"), 1)])
+    lines = expansion_of(text.split("\n")).instructions()
     truths = {Register("p", int(name[1:])): truth for name, truth in assumed.items()}
     return run(lines, truths, calls or {}, Budget(10_000))
 
@@ -254,7 +255,7 @@ class Trials:
         after.nats, after.calls, after.user_mask, after.written = set(after.nats), [], set(), set()
         after.predicates = dict(before)
         # The groups do not matter here: one instruction after the other.
-        after.run(f"{line} ;;" for line in instance.lines(op, words))
+        after.run(f"{line} ;;" for line in instance.expand(op, words).lines)
         given = dict(zip(self.names, words, strict=True))
         inputs = [given[p.name] for p in op.parameters if (p.kind, p.use) == ("predicate", "in")]
         holds = not inputs or any(word == "p0" or before[word] for word in inputs)

@@ -15,9 +15,10 @@ from pvasm.check.rule import all_instance_rules
 from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.scope import Scope
 from pvasm.paravirt.catalog import Op
-from pvasm.paravirt.environments import instance_names
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.patterns import Patterns
+from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
 from tests.oracle import require_tool
@@ -75,7 +76,7 @@ def test_gnu_as_has_nothing_to_say(instance: Instance, tmp_path: Path) -> None:
     """What hvm has is native's, line by line (test_native.py)."""
     cases = [(op, case) for op in OPS for case in all_cases(op, instance)]
     assert {op.name for op, _ in cases} == {op.name for op in OPS}
-    text = in_cases((instance.lines(op, case) for op, case in cases), SERIALIZED)
+    text = in_cases((instance.expand(op, case).lines for op, case in cases), SERIALIZED)
     output, messages = assemble(text, tmp_path)
     assert not [(cases[number][0].name, cases[number][1]) for number in complained_of(text, messages)]
     assert messages == ""
@@ -157,8 +158,8 @@ def test_poison_follows_the_instruction_and_fills_the_clobbers(op: Op) -> None:
     clobbers = [parameter for parameter in op.parameters if parameter.use == "clobber"]
     for case in all_cases(op, POISON):
         renamed = [NAMES.get(word, word) for word in case]
-        plain = statements(NATIVE.lines(op, renamed))
-        lines = statements(POISON.lines(op, renamed))
+        plain = statements(NATIVE.expand(op, renamed).lines)
+        lines = statements(POISON.expand(op, renamed).lines)
         assert lines[: len(plain)] == plain
         before, after = guest(str(case)), guest(str(case))
         after.run(lines[len(plain) :])
@@ -178,7 +179,7 @@ def statements(lines: tuple[str, ...]) -> list[str]:
 def test_poison_is_in_the_bytes(tmp_path: Path) -> None:
     """By objdump: as many loads of the value as there are clobbers, each to the register that was given away."""
     op = CATALOG.ops["RSM_PSR_I_IC"]
-    output, _ = assemble("\n".join(POISON.lines(op, ["r20", "r21", "r22"])) + "\n", tmp_path)
+    output, _ = assemble("\n".join(POISON.expand(op, ["r20", "r21", "r22"]).lines) + "\n", tmp_path)
     assert re.findall(r"movl (r\d+)=0xdeadbeefbaadf00d", disassembled(output)) == ["r20", "r21", "r22"]
 
 
@@ -222,7 +223,7 @@ def test_trap_calls_with_the_argument_and_keeps_the_rest(name: str) -> None:
         after.results = {CALLS[name]: 0x4321} if "reg" in given and "TO" not in name else {}
         kept = {"r8", "r10"} - set(renamed)
         after.nats = set(kept)
-        after.run(TRAP.lines(op, renamed))
+        after.run(TRAP.expand(op, renamed).lines)
         holds = before.predicates.get(given.get("pred", "p0"), True)
         argument = given.get("address", given.get("index", given.get("reg")))
         due = (CALLS[name],) if argument is None else (CALLS[name], before.read(argument))

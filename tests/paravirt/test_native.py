@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pvasm.paravirt.catalog import Op
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_instance
 from tests.paravirt.assembler import SERIALIZED, assemble, case_bytes, in_cases
 from tests.paravirt.cases import CATALOG, LINUX, OPS, all_cases
 
@@ -102,7 +102,7 @@ def plain_instruction(op: Op, case: Sequence[str]) -> list[str]:
 
 def test_assembles_to_the_bytes_of_the_instruction(tmp_path: Path) -> None:
     cases = [(op, case) for op in OPS for case in all_cases(op, NATIVE)]
-    expanded, _ = assemble(in_cases((NATIVE.lines(op, case) for op, case in cases), SERIALIZED), tmp_path)
+    expanded, _ = assemble(in_cases((NATIVE.expand(op, case).lines for op, case in cases), SERIALIZED), tmp_path)
     got = case_bytes(expanded)
     written, _ = assemble(in_cases((plain_instruction(op, case) for op, case in cases), SERIALIZED), tmp_path)
     wrong = [case for case, ours, theirs in zip(cases, got, case_bytes(written), strict=True) if ours != theirs]
@@ -112,10 +112,10 @@ def test_assembles_to_the_bytes_of_the_instruction(tmp_path: Path) -> None:
 def test_full_virtualization_has_the_same_ops() -> None:
     for op in OPS:
         assert list(all_cases(op, HVM)) == list(all_cases(op, NATIVE))
-        assert all(HVM.lines(op, case) == NATIVE.lines(op, case) for case in all_cases(op, HVM))
+        assert all(HVM.expand(op, case).lines == NATIVE.expand(op, case).lines for case in all_cases(op, HVM))
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 def test_is_one_line(op: Op) -> None:
     for case in all_cases(op, NATIVE):
-        assert len(NATIVE.lines(op, case)) == 1
+        assert len(NATIVE.expand(op, case).lines) == 1

@@ -14,12 +14,12 @@ import yaml
 from pvasm import data
 from pvasm.check.rule import all_instance_rules
 from pvasm.errors import PvasmError
-from pvasm.paravirt.catalog import load_catalog
 from pvasm.paravirt.catalog_file import read_catalog
-from pvasm.paravirt.environments import instance_names
 from pvasm.paravirt.instance_file import read_draft
 from pvasm.paravirt.keys import instance_keys
+from pvasm.paravirt.loading import load_catalog
 from pvasm.paravirt.schema import catalog_schema, instance_schema
+from pvasm.paravirt.shipped import instance_names
 from pvasm.paravirt.yaml_nodes import read_yaml
 
 CATALOG = load_catalog()

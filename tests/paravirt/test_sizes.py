@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_instance
 from tests.paravirt.assembler import Size, assemble, in_cases, sizes
 from tests.paravirt.cases import CATALOG, LINUX, OPS, plain
 
@@ -70,7 +70,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], Siz
     cases = {(op.name, False): plain(op) for op in OPS}
     cases |= {(name, True): arguments for name, (arguments, _) in IN_PLACE.items()}
     cases |= {(name, True): arguments for name, arguments in EXTENSION_IN_PLACE.items()}
-    lines = [XEN.lines(CATALOG.ops[name], arguments) for (name, _), arguments in cases.items()]
+    lines = [XEN.expand(CATALOG.ops[name], arguments).lines for (name, _), arguments in cases.items()]
     output, messages = assemble(in_cases(lines), tmp_path_factory.mktemp("sizes"))
     assert messages == ""
     return dict(zip(cases, sizes(output), strict=True))

@@ -19,7 +19,9 @@ from pvasm.paravirt.arguments import (
     operand,
     same_register,
 )
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.expansion import Context
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.yaml_nodes import Node
 
@@ -35,7 +37,7 @@ def instance_with(template: str, folder: Path) -> Instance:
 
 def lines_of(template: str, folder: Path, *arguments: str) -> tuple[str, ...]:
     instance = instance_with(template, folder)
-    return instance.lines(instance.catalog.ops["MOV_FROM_IVR"], arguments or ("r20", "r21"))
+    return instance.expand(instance.catalog.ops["MOV_FROM_IVR"], arguments or ("r20", "r21")).lines
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_constants_print_as_they_are_written(tmp_path: Path) -> None:
         "ops:\n  RFI: {template: 'foo {{ A }} {{ B }} {{ C }} {{ A + 1 }} {{ D }} {{ E }}'}\n"
     )
     instance = load_instance(str(path))
-    assert instance.lines(instance.catalog.ops["RFI"], []) == ("foo 0x12 18 word 19 15 10",)
+    assert instance.expand(instance.catalog.ops["RFI"], []).lines == ("foo 0x12 18 word 19 15 10",)
 
 
 def test_a_long_loop_in_a_long_template_is_refused_soon(tmp_path: Path) -> None:
@@ -174,14 +176,14 @@ def test_an_empty_template_is_no_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text('name: mine\ndescription: d\nextends: native\nops:\n  RFI: {template: ""}\n')
     instance = load_instance(str(path))
-    assert instance.lines(instance.catalog.ops["RFI"], []) == ()
+    assert instance.expand(instance.catalog.ops["RFI"], []).lines == ()
 
 
 def test_names_that_stand_for_registers(tmp_path: Path) -> None:
     instance = instance_with("{% if reg == 'r8' %}\nmov {{ reg }} = {{ clob }}\n{% endif %}", tmp_path)
     op = instance.catalog.ops["MOV_FROM_IVR"]
-    assert instance.lines(op, ["X", "r1"], names={"X": "ret0"}) == ("mov X = r1",)
-    assert instance.lines(op, ["X", "r1"], names={"X": "r9"}) == ()
+    assert instance.expand(op, ["X", "r1"], Context({"X": "ret0"})).lines == ("mov X = r1",)
+    assert instance.expand(op, ["X", "r1"], Context({"X": "r9"})).lines == ()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from pvasm.ia64 import is_mnemonic
 from pvasm.paravirt.catalog import Op
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_instance
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
@@ -23,7 +23,7 @@ def test_parses(op: Op) -> None:
     parser = Parser(is_mnemonic)
     for instance in (XEN, load_instance("native")):
         for case in all_cases(op, instance):
-            document = read_document(parser, "\n".join(instance.lines(op, case)), preprocessed=True)
+            document = read_document(parser, "\n".join(instance.expand(op, case).lines), preprocessed=True)
             kinds = {type(statement.syntax) for statement in document.statements}
             assert kinds <= {tree.Instruction, tree.Stop, tree.Directive}
 
@@ -60,7 +60,7 @@ def run(op: Op, case: list[str]) -> tuple[Guest, Guest, dict[str, str], bool]:
         state.store(PAGE + 0xD50, 7, 8)
         state.store(PAGE + 0xD58, 900 if len(str(case)) % 2 else 5000, 8)
     renamed = [NAMES.get(word, word) for word in case]
-    after.run(XEN.lines(op, renamed))
+    after.run(XEN.expand(op, renamed).lines)
     given = {parameter.name: word for parameter, word in zip(op.parameters, renamed, strict=True)}
     predicate = given.get("pred", "p0")
     return before, after, given, predicate == "p0" or before.predicates[predicate]
@@ -100,7 +100,7 @@ def test_keeps_the_nat_bits_of_what_it_was_not_given(op: Op) -> None:
         kept = {name for name in ("r8", "r9", "r10") if is_apart(op, case, name)}
         values = {name: state.registers[name] for name in kept}
         state.nats = set(kept)
-        state.run(XEN.lines(op, [NAMES.get(word, word) for word in case]))
+        state.run(XEN.expand(op, [NAMES.get(word, word) for word in case]).lines)
         assert kept <= state.nats, case
         assert values == {name: state.registers[name] for name in kept}
 
@@ -199,7 +199,7 @@ def test_arguments_of_calls_that_depend_on_more_are_in_place() -> None:
     [("COVER", 4), ("RFI", 1), ("RSM_PSR_DT", 2), ("SSM_PSR_DT_AND_SRLZ_I", 3)],
 )
 def test_ops_that_are_one_hyperprivop(name: str, number: int) -> None:
-    assert XEN.lines(CATALOG.ops[name], [])[0].removesuffix(" ;;") == f"break {number:#x}"
+    assert XEN.expand(CATALOG.ops[name], []).lines[0].removesuffix(" ;;") == f"break {number:#x}"
 
 
 def test_time_does_not_go_backwards() -> None:
@@ -221,7 +221,7 @@ def test_the_timer_goes_by_the_guests_time() -> None:
         wanted = before.read(given["reg"])
         assert [call[:2] for call in after.calls] == [(0xC, wanted - 7 & MASK)] * holds
         if holds:
-            after.run(XEN.lines(back, ["p0", "r20"]))
+            after.run(XEN.expand(back, ["p0", "r20"]).lines)
             assert after.registers["r20"] == wanted
             changed = {address for address, byte in after.memory.items() if byte != before.memory[address]}
             assert changed <= set(range(PAGE + 0x808, PAGE + 0x810))
@@ -256,7 +256,7 @@ def tagged(address: int, identifier: int, size: int, case: tuple[str, ...] = ("p
         state.store(PAGE + 0xC50 + 8 * region, region_register(0x3FFFF, 14), 8)  # some others
     state.store(PAGE + 0xC50 + 8 * (address >> 61), region_register(identifier, size), 8)
     state.registers[case[2]] = address
-    state.run(XEN.lines(CATALOG.ops["TTAG"], case))
+    state.run(XEN.expand(CATALOG.ops["TTAG"], case).lines)
     return state.registers[case[1]]
 
 
@@ -315,7 +315,7 @@ def test_unmasking_delivers_what_is_pending(pending: int) -> None:
         state = guest(str(case))
         state.memory.update({0x5001: 1, 0x5000: pending})
         holds = case[0] == "p0" or state.predicates[case[0]]
-        state.run(XEN.lines(op, [NAMES.get(word, word) for word in case]))
+        state.run(XEN.expand(op, [NAMES.get(word, word) for word in case]).lines)
         assert state.memory[0x5001] == (not holds)
         assert [call[0] for call in state.calls] == [7] * (pending and holds)
 
@@ -326,7 +326,7 @@ def test_bank_switches_keep_registers_and_their_nat_bits(seed: int) -> None:
     banked = [f"r{number}" for number in range(16, 32)]
     state.nats = {name for name in banked if random.Random(f"{seed}{name}").random() < 0.4}
     values, nats, unat = {name: state.registers[name] for name in banked}, set(state.nats), state.unat
-    state.run(XEN.lines(CATALOG.ops["BSW_0"], ["r2", "r3", "r14"]))
+    state.run(XEN.expand(CATALOG.ops["BSW_0"], ["r2", "r3", "r14"]).lines)
     assert state.load(PAGE + 0xC4C, 4) == 0
     assert state.unat == unat
     assert [state.load(PAGE + 0x400 + 8 * number, 8) for number in range(16)] == list(values.values())
@@ -335,7 +335,7 @@ def test_bank_switches_keep_registers_and_their_nat_bits(seed: int) -> None:
     state.nats = {"r17", "r28"}
     state.unat = unat = 0x123456789ABCDEF0 + seed
     state.written.clear()
-    state.run(XEN.lines(CATALOG.ops["BSW_1"], ["r3", "r14"]))
+    state.run(XEN.expand(CATALOG.ops["BSW_1"], ["r3", "r14"]).lines)
     assert state.load(PAGE + 0xC4C, 4) == 1
     assert state.unat == unat
     assert {name: state.registers[name] for name in banked} == values

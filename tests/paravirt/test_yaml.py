@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from pvasm.errors import PvasmError
 from pvasm.paravirt import yaml_nodes
-from pvasm.paravirt.catalog import load_catalog
-from pvasm.paravirt.environments import instance_names
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_catalog, load_instance
+from pvasm.paravirt.shipped import instance_names
 from pvasm.paravirt.yaml_nodes import parse_yaml
 
 HEAD = "name: mine\ndescription: A test\nextends: native\n"
@@ -131,7 +130,7 @@ def test_aliases_work(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(HEAD + "ops:\n  COVER: &same {template: nop 1}\n  RFI: *same\n")
     instance = load_instance(str(path))
-    assert instance.lines(instance.catalog.ops["RFI"], []) == ("nop 1",)
+    assert instance.expand(instance.catalog.ops["RFI"], []).lines == ("nop 1",)
     assert instance.extends == "native"
     assert instance.environment == "hardware"
     assert instance.defines == "__IA64_ASM_PARAVIRTUALIZED_NATIVE"
@@ -143,7 +142,7 @@ def test_extends_a_file_beside(tmp_path: Path) -> None:
         path = tmp_path / "mine.yaml"
         path.write_text(HEAD.replace("native", base))
         instance = load_instance(str(path))
-        assert instance.lines(instance.catalog.ops["RFI"], []) == ("nop 2",)
+        assert instance.expand(instance.catalog.ops["RFI"], []).lines == ("nop 2",)
 
 
 def test_a_shipped_file_may_be_given_by_its_path() -> None:

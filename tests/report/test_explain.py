@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pvasm.check.rule import InstanceRule, Rule, every_rule
-from pvasm.report import explain
+from pvasm.report import explanation
 
 RULES = list(every_rule().values())
 
@@ -18,7 +18,7 @@ def squeezed(text: str) -> str:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_all_is_said(rule: Rule | InstanceRule) -> None:
-    shown = explain.render(rule)
+    shown = explanation.render(rule)
     first, *_ = shown.splitlines()
     assert first.startswith(f"{rule.code}: {rule.title} ({rule.severity}")
     assert ("off" in first.rsplit("(", 1)[1]) is not rule.on_by_default
@@ -30,12 +30,12 @@ def test_all_is_said(rule: Rule | InstanceRule) -> None:
 
 
 def test_the_list_has_a_line_a_rule() -> None:
-    lines = explain.render_list(RULES).splitlines()
+    lines = explanation.render_list(RULES).splitlines()
     assert [line.split()[0] for line in lines] == [rule.code for rule in RULES]
     assert all(line.endswith(rule.title) for line, rule in zip(lines, RULES, strict=True))
 
 
 def test_json() -> None:
-    rows = [json.loads(line) for line in explain.render_json(RULES).splitlines()]
+    rows = [json.loads(line) for line in explanation.render_json(RULES).splitlines()]
     assert [row["code"] for row in rows] == [rule.code for rule in RULES]
     assert rows[0]["invalid"] == list(RULES[0].invalid)

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvasm.check.checker import FileResult
-from pvasm.check.diagnostic import Diagnostic, Severity
+from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.finding import Severity
 from pvasm.check.rule import every_rule
 from pvasm.errors import PvasmError
-from pvasm.report import gcc, github, sarif, text
+from pvasm.report import gcc, github, sarif
+from pvasm.report import plain_text as text
 from pvasm.report.reporter import Reporter, Style
 from tests.report.schema import sarif_schema
 

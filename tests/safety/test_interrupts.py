@@ -22,7 +22,14 @@ sys.argv = ["pvasm", "check", "--no-cache", "--no-config", "-"]
 from pvasm.start import run
 run()
 """
-MODULES = ["pvasm.cli", "argparse", "pvasm.commands", "pvasm.commands.check", "pvasm.check.run", "pvasm.syntax.parser"]
+MODULES = [
+    "pvasm.cli",
+    "argparse",
+    "pvasm.commands",
+    "pvasm.commands.check",
+    "pvasm.check.check_files",
+    "pvasm.syntax.parser",
+]
 
 
 def run(module: str, before: str = "") -> subprocess.CompletedProcess[str]:

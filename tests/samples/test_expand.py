@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.paravirt.instance import load_instance
+from pvasm.paravirt.loading import load_instance
 from tests.oracle import require_tool
 from tests.samples import pipeline
 from tests.samples.pipeline import CLEAN, OP, SYMBOLS, build, build_reference, contents, expand

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.exposure import reported
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.direct_use import reported
+from pvasm.check.exposure import find_exposures
+from pvasm.check.finding import Finding
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -44,6 +46,6 @@ class SensitiveInstruction(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every exposed instruction that is sensitive."""
-        for exposure in subject.exposures:
+        for exposure in subject.of(find_exposures):
             if exposure.sensitivity == "sensitive":
                 yield reported(subject, exposure, "sensitive instruction")

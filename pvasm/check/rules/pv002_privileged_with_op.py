@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.exposure import reported
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.direct_use import reported
+from pvasm.check.exposure import find_exposures
+from pvasm.check.finding import Finding
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -23,6 +25,6 @@ class PrivilegedInstructionWithOp(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every exposed instruction that is privileged and that some op replaces."""
-        for exposure in subject.exposures:
+        for exposure in subject.of(find_exposures):
             if exposure.sensitivity == "privileged" and exposure.has_op:
                 yield reported(subject, exposure, "privileged instruction")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.exposure import described
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.exposure import described, find_exposures
+from pvasm.check.finding import Finding
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -23,6 +24,6 @@ class PrivilegedInstructionWithoutOp(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every exposed instruction that is privileged and that no op replaces."""
-        for exposure in subject.exposures:
+        for exposure in subject.of(find_exposures):
             if exposure.sensitivity == "privileged" and not exposure.has_op:
                 yield Finding(exposure.start, exposure.end, described(exposure, "privileged instruction"))

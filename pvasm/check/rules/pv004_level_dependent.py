@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.exposure import find_exposures
+from pvasm.check.finding import Finding
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -35,6 +37,6 @@ class LevelDependentInstruction(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every exposed instruction that is level-dependent."""
-        for exposure in subject.exposures:
+        for exposure in subject.of(find_exposures):
             if exposure.sensitivity == "level-dependent":
                 yield Finding(exposure.start, exposure.end, "what this does depends on the privilege level")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.misuses import find_misuses
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -48,6 +50,6 @@ class WrongForm(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every invocation whose form is wrong."""
-        for misuse in subject.misuses:
+        for misuse in subject.of(find_misuses):
             if misuse.fault == "form":
                 yield misuse.finding

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.misuses import find_misuses
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -40,6 +42,6 @@ class SameRegisterTwice(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every argument that is the same register as another, against what an instance needs."""
-        for misuse in subject.misuses:
+        for misuse in subject.of(find_misuses):
             if misuse.fault == "apart":
                 yield misuse.finding

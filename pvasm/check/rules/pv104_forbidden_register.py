@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.misuses import find_misuses
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -32,6 +34,6 @@ class ForbiddenRegister(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every argument that an instance forbids."""
-        for misuse in subject.misuses:
+        for misuse in subject.of(find_misuses):
             if misuse.fault == "not_among":
                 yield misuse.finding

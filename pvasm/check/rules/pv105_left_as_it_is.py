@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.op_uses import invocations_of
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -42,6 +44,6 @@ class OpLeftAsItIs(Rule):
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every name of an op where no invocation can stand."""
         statements = subject.document.statements
-        for found in subject.invocations.hidden:
+        for found in subject.of(invocations_of).hidden:
             if subject.concerns(statements[found.statement].conditions):
                 yield Finding(found.start, found.end, f"{found.name} {found.message}")

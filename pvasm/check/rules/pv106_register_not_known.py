@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.misuses import find_misuses
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -35,6 +37,6 @@ class RegisterNotKnown(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every invocation that cannot be expanded for an instance because of a name."""
-        for misuse in subject.misuses:
+        for misuse in subject.of(find_misuses):
             if misuse.fault == "not_known":
                 yield misuse.finding

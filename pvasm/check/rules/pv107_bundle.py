@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.op_uses import invocations_of
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -31,7 +33,7 @@ class OpInBundle(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every op in a bundle that it does not fit in."""
-        bundled = [found for found in subject.invocations.known if found.bundle is not None]
+        bundled = [found for found in subject.of(invocations_of).known if found.bundle is not None]
         if not bundled:
             return
         from pvasm.expand.expander import misfits

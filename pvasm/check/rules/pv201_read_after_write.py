@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.groups import find_violations
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -38,7 +40,7 @@ class ReadAfterWrite(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every register that is read in the group in which it is written before."""
-        for found in subject.violations:
+        for found in subject.of(find_violations):
             if found.kind == "RAW":
                 yield found.finding(
                     f"{found.later} reads {found.resource}, which {found.earlier} writes in the same group"

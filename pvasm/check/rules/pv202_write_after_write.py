@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.groups import find_violations
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -35,6 +37,6 @@ class WriteAfterWrite(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every register that is written twice in a group."""
-        for found in subject.violations:
+        for found in subject.of(find_violations):
             if found.kind == "WAW":
                 yield found.finding(f"{found.later} writes {found.resource}, as {found.earlier} does in the same group")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.groups import find_violations
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -27,7 +29,7 @@ class WriteAfterRead(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every register that is written after a read that forbids it."""
-        for found in subject.violations:
+        for found in subject.of(find_violations):
             if found.kind == "WAR":
                 yield found.finding(
                     f"{found.later} writes {found.resource}, which {found.earlier} reads in the same group"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.groups import find_violations
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -38,7 +40,7 @@ class Position(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every instruction that stands elsewhere than it must."""
-        for found in subject.violations:
+        for found in subject.of(find_violations):
             if found.kind == "position":
                 is_first = found.resource == "first"
                 what, other = (found.later, found.earlier) if is_first else (found.earlier, found.later)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.groups import find_violations
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -34,7 +36,7 @@ class MissingSerialization(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every instruction that stands before the serialization which it needs."""
-        for found in subject.violations:
+        for found in subject.of(find_violations):
             if found.kind == "serialization":
                 due = f"{found.needs} is due between"
                 yield found.finding(f"{found.later} may not see {found.resource} as {found.earlier} leaves it: {due}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.clobbers import find_live_clobbers
+from pvasm.check.finding import Finding
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -44,7 +46,7 @@ class LiveClobber(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every clobber from which a way leads to a read in a later group."""
-        for found in subject.live_clobbers:
+        for found in subject.of(find_live_clobbers):
             if not found.in_group:
                 message = f"{found.op} gives {found.text} away, but {found.reading} reads its old value"
                 yield Finding(found.start, found.end, message, details=found.way)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.op_uses import invocations_of
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 
@@ -34,12 +36,12 @@ class OpInNativeCode(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every invocation of an op that no other instance compiles."""
-        if not subject.invocations.known:
+        if not subject.of(invocations_of).known:
             return
         from pvasm.check.native_only import NativeOnly
 
         native = NativeOnly()
-        for found in subject.invocations.known:
+        for found in subject.of(invocations_of).known:
             if native.holds(subject.document.statements[found.statement].conditions):
                 message = f"{found.name} in code that is compiled for bare hardware alone: write the instruction"
                 yield Finding(found.start, found.end, message)

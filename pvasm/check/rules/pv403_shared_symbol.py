@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.op_uses import invocations_of
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 _NATIVE = "#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE"
@@ -47,7 +49,7 @@ class SharedGlobalSymbol(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every definition of a symbol that has the same name in two instances."""
-        if len(subject.instance_names) < 2 or not subject.named or not subject.invocations.known:
+        if len(subject.instance_names) < 2 or not subject.named or not subject.of(invocations_of).known:
             return
         from pvasm.check.symbols import find_shared_symbols
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pvasm.check.rule import Finding, Rule
+from pvasm.check.finding import Finding
+from pvasm.check.op_uses import invocations_of
+from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 
 _INCLUDED = re.compile(r'["<]([^">]+)[">]')
@@ -48,7 +50,7 @@ class NoHeader(Rule):
             return
         defined = {define.name for each in known for define in each.defines}
         defined |= {word for each in known for word in _GAS_MACRO.findall(each.text)}
-        for invocation in subject.invocations.known:
+        for invocation in subject.of(invocations_of).known:
             if invocation.name not in defined and subject.concerns(
                 document.statements[invocation.statement].conditions
             ):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pvasm.check.rule import InstanceFinding, InstanceRule
+from pvasm.check.finding import InstanceFinding
+from pvasm.check.rule import InstanceRule
 
 if TYPE_CHECKING:
-    from pvasm.check.instance_files import InstanceSubject
+    from pvasm.check.instance_subject import InstanceSubject
 
 
 class OutputNotWritten(InstanceRule):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from pvasm.check.codes import covered, is_known
-from pvasm.check.rule import Finding, Rule, all_rules
+from pvasm.check.finding import Finding
+from pvasm.check.rule import Rule, all_rules
 from pvasm.check.subject import Subject
 from pvasm.check.suppression import Suppression
 

@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import CANNOT_RUN, FOUND, complain, write
+from pvasm.commands.shared import complain, write
 from pvasm.errors import PvasmError
+from pvasm.exit_status import CANNOT_RUN, FOUND
 
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
@@ -75,8 +76,8 @@ def _add_op(command: argparse.ArgumentParser, told: str) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from pvasm.paravirt.environments import instance_names
-    from pvasm.paravirt.instance import load_instance
+    from pvasm.paravirt.loading import load_instance
+    from pvasm.paravirt.shipped import instance_names
     from pvasm.report import instances
 
     found = [load_instance(name) for name in instance_names()]
@@ -85,7 +86,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from pvasm.paravirt.instance import load_instance
+    from pvasm.paravirt.loading import load_instance
     from pvasm.report import instances
 
     instance = load_instance(options.instance)
@@ -101,11 +102,11 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _shown(instance: Instance, ops: Iterable[Op]) -> Shown:
-    from pvasm.paravirt.cases import expansion
+    from pvasm.paravirt.cases import outline
     from pvasm.paravirt.origins import origins
     from pvasm.report.instances import Shown
 
-    return Shown(instance, [expansion(instance, op) for op in ops], origins(instance))
+    return Shown(instance, [outline(instance, op) for op in ops], origins(instance))
 
 
 def _asked(catalog: Catalog, names: Iterable[str]) -> list[Op]:
@@ -132,14 +133,14 @@ def _validated(name_or_path: str) -> int:
 
     from pvasm.check.engine import Selection
     from pvasm.check.instance_files import check_instance_file
-    from pvasm.paravirt.catalog import load_catalog
-    from pvasm.paravirt.environments import is_path, shipped_instance
     from pvasm.paravirt.instance_file import read_instance
-    from pvasm.report import text
+    from pvasm.paravirt.loading import load_catalog
+    from pvasm.paravirt.shipped import is_path, shipped_instance
+    from pvasm.report import plain_text
 
     path = (None if is_path(name_or_path) else shipped_instance(name_or_path)) or name_or_path
     found, errors = check_instance_file(path, Selection().instance_rules())
-    write("".join(f"{text.render(each)}\n" for each in found))
+    write("".join(f"{plain_text.render(each)}\n" for each in found))
     for error in errors:
         complain(error)
     if errors:
@@ -154,7 +155,7 @@ def _validated(name_or_path: str) -> int:
         return CANNOT_RUN
     extension = sum(op.extension for op in instance.catalog.ops.values())
     ops = f"{len(instance.catalog.ops) - extension} ops of Linux, {extension} of the extension"
-    write(f"{text.printable(path)}: instance {instance.name}, complete: {ops}\n")
+    write(f"{plain_text.printable(path)}: instance {instance.name}, complete: {ops}\n")
     return 0
 
 
@@ -163,9 +164,9 @@ def _validated(name_or_path: str) -> int:
 
 def _new(options: argparse.Namespace) -> int:
     from pvasm.files import write_atomically
-    from pvasm.paravirt.instance import load_instance
+    from pvasm.paravirt.loading import load_instance
     from pvasm.paravirt.skeleton import skeleton
-    from pvasm.report.text import printable
+    from pvasm.report.plain_text import printable
 
     _require_free_name(options.name)
     base = load_instance(options.base)
@@ -183,7 +184,7 @@ def _new(options: argparse.Namespace) -> int:
 
 def _require_free_name(name: str) -> None:
     """Raises PvasmError for what cannot be the name of a new instance."""
-    from pvasm.paravirt.environments import ALL, instance_names, is_instance_name
+    from pvasm.paravirt.shipped import ALL, instance_names, is_instance_name
 
     if not is_instance_name(name):
         raise PvasmError(f"{name!r} is no name for an instance: small letters, digits and - are due")
@@ -193,7 +194,7 @@ def _require_free_name(name: str) -> None:
 
 def _name_of_base(base: str, output: str) -> str:
     """How a file calls the instance that it extends. Raises PvasmError for one that it cannot name."""
-    from pvasm.paravirt.environments import is_path
+    from pvasm.paravirt.shipped import is_path
 
     if not is_path(base):
         return base
@@ -208,7 +209,7 @@ def _name_of_base(base: str, output: str) -> str:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from pvasm.paravirt.instance import load_instance
+    from pvasm.paravirt.loading import load_instance
     from pvasm.report import instance_diff
 
     left, right = load_instance(options.left), load_instance(options.right)
@@ -222,7 +223,7 @@ def _diff(options: argparse.Namespace) -> int:
 def _schema(options: argparse.Namespace) -> int:
     import json
 
-    from pvasm.paravirt.catalog import load_catalog
+    from pvasm.paravirt.loading import load_catalog
     from pvasm.paravirt.schema import catalog_schema, instance_schema
 
     schema = catalog_schema() if options.catalog else instance_schema(load_catalog())

@@ -23,6 +23,8 @@ class Invocations(Struct, frozen=True):
 
 def invocations_of(subject: Subject) -> Invocations:
     """The invocations in a document, in whatever code."""
+    if not subject.may_name_an_op:
+        return Invocations()
     document, ops = subject.document, subject.catalog.ops
     definitions = Definitions(document, subject.known, subject.headers)
     known, hidden = find_invocations(document, ops, definitions)

@@ -14,7 +14,8 @@ from msgspec import Struct, field
 
 from pvasm.ia64 import MemoryOperand, Register, Resolved, Resource, Symbolic
 from pvasm.ia64.resources import CONSTANTS, whole
-from pvasm.paravirt.expansion import Line, is_cell, register_effects, register_of
+from pvasm.paravirt.cells import is_cell, register_effects, register_of
+from pvasm.paravirt.expansion import Line
 from pvasm.paravirt.interface import Call
 from pvasm.syntax import tree
 

@@ -26,8 +26,7 @@ def compile_with(instance: str, command: Sequence[str], say: Callable[[PvasmErro
     if _is_refused(read):
         return _refused(command, read.last("-o"))
     from pvasm.cc.steps import Steps
-    from pvasm.paravirt.catalog import load_catalog
-    from pvasm.paravirt.instance import load_instance
+    from pvasm.paravirt.loading import load_catalog, load_instance
 
     catalog = load_catalog()
     loaded = load_instance(instance, catalog)
@@ -76,6 +75,6 @@ def _check_exists(instance: str) -> None:
     Raises PvasmError if there is none.
     """
     if not (os.path.isfile(instance) or os.path.isfile(data.instance_file(instance))):
-        from pvasm.paravirt.instance import load_instance
+        from pvasm.paravirt.loading import load_instance
 
         load_instance(instance)

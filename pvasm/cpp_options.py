@@ -1,4 +1,4 @@
-"""What may stand after `-D`, on a command line or in a configuration."""
+"""What may stand in the options of a C preprocessor that come from files."""
 
 from __future__ import annotations
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from pvasm.errors import PvasmError
 from pvasm.expand.outputs import Outputs, no_rule_for_stdout, planned, write_outputs
 from pvasm.expand.variants import Making, make_variants
-from pvasm.paravirt.catalog import Catalog, load_catalog
-from pvasm.paravirt.environments import ALL, instance_names
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.catalog import Catalog
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_catalog, load_instance
+from pvasm.paravirt.shipped import ALL, instance_names
 from pvasm.text import decode
 
 

@@ -8,7 +8,8 @@ from contextlib import closing
 
 from pvasm.check.checker import Checker, FileResult, is_instance_file
 from pvasm.check.codes import covered, known_codes, require_known
-from pvasm.check.diagnostic import Diagnostic, Severity
+from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.finding import Severity
 from pvasm.check.settings import CppSettings, Settings
 from pvasm.errors import PvasmError
 from pvasm.sources import Source, find_sources, is_header
@@ -62,7 +63,7 @@ def _with_instances(sources: list[Source], settings: Settings) -> list[Source]:
     """The sources, and the instance files of somebody's own that they are checked for: they had better be right."""
     if not settings.instances:
         return sources
-    from pvasm.paravirt.environments import is_path
+    from pvasm.paravirt.shipped import is_path
 
     there = {os.path.realpath(source.path) for source in sources}
     own = [name for name in settings.instances if is_path(name) and os.path.realpath(name) not in there]

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from pvasm.errors import PvasmError
-from pvasm.expand.definitions import Binding, Definitions
+from pvasm.expand.contexts import Contexts
+from pvasm.expand.definitions import Binding
 from pvasm.expand.invocations import Invocation
 from pvasm.paravirt.arguments import Operand, RegisterNotKnownError, mismatch, named, operand
-from pvasm.paravirt.catalog import Catalog, Op
-from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.catalog import Op
+from pvasm.paravirt.expansion import Context
 from pvasm.syntax import tree
-from pvasm.syntax.document import Document
 
 AFTER_CPP = "expand after the C preprocessor has run"
 _NOT_IN_MACRO = "in a .macro it cannot be known: write the registers out, or use a #define in place of the .macro"
@@ -54,11 +54,12 @@ class Problem(NamedTuple):
 class ArgumentCheck:
     """Judges the invocations of one document for one instance."""
 
-    def __init__(self, document: Document, catalog: Catalog, instance: Instance, definitions: Definitions) -> None:
-        self.document = document
-        self.catalog = catalog
-        self.instance = instance
-        self.definitions = definitions
+    def __init__(self, contexts: Contexts) -> None:
+        self.contexts = contexts
+        self.document = contexts.document
+        self.catalog = contexts.catalog
+        self.instance = contexts.instance
+        self.definitions = contexts.definitions
 
     def problems(self, found: Invocation) -> Iterator[Problem]:
         """What is wrong with an invocation, as far as can be told without expanding it."""
@@ -135,7 +136,7 @@ class ArgumentCheck:
                 if wrong:
                     continue
             try:
-                for conflict in self.instance.conflicts(op, meant, registers):
+                for conflict in self.instance.conflicts(op, meant, Context(registers)):
                     offset = found.given[conflict.place].offset
                     message, rest = f"{op.name}: {conflict.message}", f"{conflict.rest}{where}"
                     yield Problem(conflict.key, offset, conflict.place, message, rest)
@@ -158,15 +159,16 @@ class ArgumentCheck:
         """Whether the op's template asks which register an argument is whose text does not tell, and which one."""
         op = self.catalog.ops[found.name]
         texts = [argument.text for argument in found.given]
-        registers = self.definitions.registers(self.document.statements[found.statement])
+        statement = self.document.statements[found.statement]
+        registers = self.definitions.registers(statement)
         if all(self._is_known(named(text, registers)) for text in texts):
             return None
         try:
-            self.instance.lines(op, texts, names=registers)
+            self.instance.expand(op, texts, self.contexts.at(statement))
         except RegisterNotKnownError as error:
             return self.not_known(found, error)
         except PvasmError:
-            pass  # what is wrong with a template is no fault of those that use it
+            pass  # what is wrong with a template, or a constant, is no fault of those that use it
         return None
 
     def _is_known(self, given: Operand) -> bool:

@@ -1,0 +1,18 @@
+"""What is said of an instruction that should be an op, and how it is mended."""
+
+from __future__ import annotations
+
+from pvasm.check.conversion import Converter
+from pvasm.check.exposure import Exposure, described
+from pvasm.check.finding import Finding
+from pvasm.check.subject import Subject
+
+
+def reported(subject: Subject, exposure: Exposure, noun: str) -> Finding:
+    """The finding about an exposed instruction that should be an op, with what mends it if that is asked for."""
+    message = described(exposure, noun)
+    if not subject.fixing:
+        return Finding(exposure.start, exposure.end, message)
+    conversion = subject.of(Converter).convert(exposure)
+    details = (f"not fixed: {conversion.reason}",) if conversion.reason else ()
+    return Finding(exposure.start, exposure.end, message, details=details, edits=conversion.edits)

@@ -1,0 +1,36 @@
+"""What a rule yields: where in the document something is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from pvasm.text import Edit
+
+Severity = Literal["error", "warning", "note"]
+
+
+class Finding(NamedTuple):
+    """A finding about a document: the span in its text, and the message.
+
+    `instance` names the instance in which it is so, if it is not so in all. `details` are lines to show below the
+    source line: what an op becomes there, the path that leads to a read. `edits` of the document's text fix it;
+    they are made all or none.
+    """
+
+    start: int
+    end: int
+    message: str
+    instance: str | None = None
+    details: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
+
+
+class InstanceFinding(NamedTuple):
+    """A finding about an instance file: the place in it (line and column, from 1), and the message.
+
+    `details` are lines to show below: what an op becomes.
+    """
+
+    place: tuple[int, int]
+    message: str
+    details: tuple[str, ...] = ()

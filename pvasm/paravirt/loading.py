@@ -1,0 +1,77 @@
+"""Where catalogs and instances come from: from what is kept of those that travel with pvasm, or from YAML files."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pvasm import data
+from pvasm.compiled import compiled
+from pvasm.errors import PvasmError
+from pvasm.paravirt.catalog import Catalog
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.shipped import instance_names, is_path, shipped_instance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def load_catalog(path: Path | None = None) -> Catalog:
+    """The catalog in a YAML file; without `path`, the one that travels with pvasm (read once).
+
+    Raises PvasmError with the place and the YAML path of what is wrong.
+    """
+    return _shipped() if path is None else _read(path)
+
+
+def _read(path: Path | str) -> Catalog:
+    from pathlib import Path
+
+    from pvasm.paravirt.catalog_file import read_catalog
+
+    return read_catalog(Path(path))
+
+
+@cache
+def _shipped() -> Catalog:
+    path = data.instance_file("ops")
+    made_by = ("paravirt/loading.py", "paravirt/catalog.py", "paravirt/catalog_file.py", "paravirt/yaml_nodes.py")
+    kept = compiled(path, lambda text: msgspec.to_builtins(_read(path)), made_by=made_by)
+    return msgspec.structs.replace(msgspec.convert(kept, Catalog), path=path)
+
+
+def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance:
+    """The instance of a name, or in a YAML file (a path has a `/` in it or ends with `.yaml` or `.yml`).
+
+    Raises PvasmError for an unknown name (listing the known ones); and, with the place and the YAML path, for a file
+    that is not a complete instance of the catalog, or that has the name of an instance that travels with pvasm.
+    """
+    catalog = catalog or load_catalog()
+    path = name_or_path if is_path(name_or_path) else shipped_instance(name_or_path)
+    if path is None:
+        known = instance_names()
+        if os.path.isfile(f"{name_or_path}.yaml"):
+            raise PvasmError(f"unknown instance {name_or_path}; for the file that is here write {name_or_path}.yaml")
+        from pvasm.paravirt.yaml_nodes import near
+
+        message = f"unknown instance {name_or_path}{near(name_or_path, known)}; known are {', '.join(known)}"
+        raise PvasmError(message)
+    is_own = catalog.ops is load_catalog().ops
+    if path is not name_or_path and is_own:
+        from pvasm.paravirt.kept import load_kept
+
+        return load_kept(name_or_path, catalog)
+    from pathlib import Path
+
+    from pvasm.paravirt.instance_file import read_instance
+
+    instance = read_instance(Path(path), catalog)
+    if is_own:
+        from pvasm.paravirt.kept import take_over
+
+        take_over(instance)
+    instance.compile_templates()
+    return instance

@@ -1,0 +1,122 @@
+"""Files import from their own layer of the architecture and those below, and never in a circle (docs/hacking.md)."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import pvasm
+
+ROOT = Path(pvasm.__file__).parent.parent
+LAYERS = {
+    "cli": 8,
+    "commands": 8,
+    "start": 8,
+    "__main__": 8,
+    "start": 8,
+    "report": 7,
+    "lsp": 7,
+    "check": 6,
+    "fix": 6,
+    "header": 6,
+    "cc": 6,
+    "expand": 5,
+    "paravirt": 4,
+    "asm": 3,
+    "ia64": 3,
+    "syntax": 2,
+}
+GROUND = 1  # of what is not listed
+
+# Names that several files have, since tools or Python want them so.
+COMMON = {"__init__.py", "__main__.py", "conftest.py"}
+
+
+def name_of(path: Path) -> str:
+    """The dotted name of a module."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in (ROOT / "pvasm").rglob("*.py")}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The modules of our own that a file imports, wherever in it: in functions, and for types alone, too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in MODULES else node.module
+
+
+GRAPH = {name: set(imports(path)) - {name, "pvasm"} for name, path in MODULES.items()}
+
+
+def layer(module: str) -> int:
+    return LAYERS.get(module.split(".")[1], GROUND) if "." in module else GROUND
+
+
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """A circle of modules, if there is one."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_file_imports_from_no_layer_above(module: str) -> None:
+    above = [name for name in GRAPH[module] if layer(name) > layer(module)]
+    assert not above
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert circle(GRAPH) == []
+
+
+def test_a_circle_would_be_found() -> None:
+    assert set(circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})) == {"a", "b", "c"}
+    assert "pvasm.paravirt.kept" in GRAPH["pvasm.paravirt.loading"]  # in a function
+    assert "pvasm.check.subject" in GRAPH["pvasm.check.rule"]  # for types alone
+
+
+def test_file_names_are_unique() -> None:
+    names = Counter(path.name for path in MODULES.values())
+    assert not [name for name, number in names.items() if number > 1 and name not in COMMON]
+
+
+HEAVY = ("lark", "jinja2", "yaml", "difflib", "subprocess")
+
+
+def test_a_start_imports_nothing_heavy() -> None:
+    probe = (
+        f"import sys, pvasm.cli, pvasm.check.check_files; sys.exit(' '.join(m for m in {HEAVY} if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+
+
+def test_an_expansion_imports_little(tmp_path: Path) -> None:
+    """Neither what reads YAML and templates, nor what is for checks, for several processes, or for old Pythons."""
+    (tmp_path / "a.S").write_text("\tCOVER\n")
+    unwanted = (*HEAVY, "inspect", "typing_extensions", "shutil", "json.tool", "pvasm.check", "pvasm.ia64.resolve")
+    probe = (
+        "import sys, os, pvasm.cli as cli; sys.argv = ['pvasm', 'expand', '-i', 'xen', 'a.S']\n"
+        f"os._exit = lambda status: sys.exit(' '.join(m for m in {unwanted} if m in sys.modules))\n"
+        "cli.run()"
+    )
+    command = [sys.executable, "-c", probe]
+    for _ in range(2):  # the first makes what is kept
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
