@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from pvasm.check.exposure import Exposure
 from pvasm.check.flow import Flow
+from pvasm.check.free_registers import FreeRegisters
 from pvasm.check.subject import Subject
 from pvasm.ia64 import Register
+from pvasm.ia64.conventions import GENERAL_SCRATCH, PREDICATE_SCRATCH
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op, Parameter
 from pvasm.paravirt.instance import Instance
@@ -22,9 +24,6 @@ from pvasm.paravirt.patterns import Use
 from pvasm.syntax import tree
 from pvasm.text import Edit
 
-# In the order of preference: those in which Xen's hypercalls take their arguments, then those that mean nothing.
-_GENERAL = tuple(Register("r", number) for number in (8, 9, *range(14, 32), 2, 3, 10, 11))
-_PREDICATES = tuple(Register("p", number) for number in range(6, 16))
 _MAX_GROUP = 64  # nodes
 _COMMENT = re.compile(r"/\*(?s:.*?)\*/|//[^\n]*")
 
@@ -48,6 +47,7 @@ class Converter:
         self.document = subject.document
         self.starts = [statement.start for statement in self.document.statements]
         self.flow: Flow = subject.flow
+        self.free = FreeRegisters(self.flow)
         self.given: dict[int, set[Register]] = {}  # what ops chosen before give away, by their nodes
         self.nodes = {
             node.start: index
@@ -181,13 +181,13 @@ class Converter:
         for parameter in missing:
             found: Register | None = None
             reasons: dict[str, int] = {}
-            for candidate in _GENERAL if parameter.kind == "general" else _PREDICATES:
+            for candidate in GENERAL_SCRATCH if parameter.kind == "general" else PREDICATE_SCRATCH:
                 # A predicate is read for the last time by what overwrites it: it may be its own clobber.
                 is_own = parameter.kind == "predicate" and candidate.text in taken
                 if candidate in given or (candidate.text in taken and not is_own):
                     continue
                 reason = "something else in its group uses it" if candidate in busy and not is_own else None
-                reason = reason or self.flow.reason_to_keep(index, candidate)
+                reason = reason or self.free.reason_to_keep(index, candidate)
                 if reason is None and not self._accepted(op, parameter, candidate, chosen):
                     reason = "an instance does not take it"
                 if reason is None:

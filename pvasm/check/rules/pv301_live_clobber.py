@@ -46,5 +46,5 @@ class LiveClobber(Rule):
         """Every clobber from which a way leads to a read in a later group."""
         for found in subject.live_clobbers:
             if not found.in_group:
-                message = f"{found.op} gives {found.text} away, but {found.reading} reads its old value"
-                yield Finding(found.start, found.end, message, details=found.way)
+                message = f"{found.op} clobbers {found.text}, which is live: {found.why}"
+                yield Finding(found.start, found.end, message, details=found.path)

@@ -35,5 +35,5 @@ class ClobberNeededInGroup(Rule):
         """Every clobber that is read before the next stop."""
         for found in subject.live_clobbers:
             if found.in_group:
-                message = f"{found.op} gives {found.text} away, but {found.reading} in its group reads its old value"
-                yield Finding(found.start, found.end, message, details=found.way)
+                message = f"{found.op} clobbers {found.text}, which is live: {found.why}, in the same instruction group"
+                yield Finding(found.start, found.end, message, details=found.path)
