@@ -9,6 +9,7 @@ from pvasm.check.flow import Flow
 from pvasm.expand.program import Node
 from pvasm.ia64 import Register
 from pvasm.ia64.conventions import INTERRUPTION, usage
+from pvasm.ia64.effects import plan_of
 from pvasm.ia64.registers import REGISTERS
 
 _MAX_VISITED = 4_000  # nodes, in one search
@@ -136,6 +137,15 @@ def _saved(node: Node) -> frozenset[Register]:
         return sources | {each for each in REGISTERS.values() if each.file == "p"}
     moved = {each for each in node.resolved.outputs if isinstance(each, Register) and usage(each) == "special"}
     return sources - moved
+
+
+def is_save(node: Node, register: Register) -> bool:
+    """Whether a node reads a register only to keep it: a spill, or a move of all predicates."""
+    if node.resolved is None:
+        return False
+    if register.file == "p":
+        return _ALL_PREDICATES in node.resolved.inputs
+    return plan_of(node.resolved.spelling).spills
 
 
 def _asks_of_interruption(node: Node) -> bool:

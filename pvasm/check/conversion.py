@@ -1,4 +1,4 @@
-"""From an instruction to the op that stands for it: which registers it may give away, and what to edit.
+"""From an instruction to the op that stands for it: which registers it may clobber, and what to edit.
 
 An op's clobbers are chosen from registers that are certain not to be needed any more where the instruction stands, and
 that nothing else in its group touches. Where there is none, the instruction stays, and is told why.
@@ -48,7 +48,7 @@ class Converter:
         self.starts = [statement.start for statement in self.document.statements]
         self.flow: Flow = subject.flow
         self.free = FreeRegisters(self.flow)
-        self.given: dict[int, set[Register]] = {}  # what ops chosen before give away, by their nodes
+        self.given: dict[int, set[Register]] = {}  # what ops chosen before clobber, by their nodes
         self.nodes = {
             node.start: index
             for index, node in enumerate(self.flow.nodes)
@@ -174,7 +174,7 @@ class Converter:
         return f"{op.name}({', '.join(chosen[parameter.name] for parameter in op.parameters)})"
 
     def _choose(self, op: Op, missing: Sequence[Parameter], chosen: dict[str, str], index: int) -> None:
-        """Chooses the registers to give away."""
+        """Chooses the registers to clobber."""
         taken = set(chosen.values())
         busy = self._busy(index)
         given: set[Register] = set()
@@ -207,7 +207,7 @@ class Converter:
         return all(_takes(instance, op, parameter, candidate, chosen) for instance in self.subject.instances)
 
     def _busy(self, index: int) -> set[Register]:
-        """What the other instructions of a node's group use, and what ops chosen before in it give away."""
+        """What the other instructions of a node's group use, and what ops chosen before in it clobber."""
         nodes = self.flow.nodes
         own = self.flow.uses(index)
         busy = {register for register in own.reads | own.writes if register.file == "r"}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import NamedTuple
 
-from pvasm.check.arrivals import Arrivals
+from pvasm.check.arrivals import Arrivals, is_save
 from pvasm.check.flow import Exit, Flow
 from pvasm.check.path_conditions import Literals
 from pvasm.check.path_predicates import Known
@@ -71,7 +71,7 @@ class Liveness:
 
         A read counts before a convention, and the shortest path is taken.
         """
-        conventions = _Conventions(self._flow, self._arrivals, self.read_after, start, register)
+        conventions = _Conventions(self._flow, self._arrivals, self._is_put_for, start, register)
         by_convention: Live | None = None
         before: dict[_State, _State | None] = {}
         for state, is_read in self._paths(start, register, before):
@@ -81,16 +81,33 @@ class Liveness:
                 by_convention = conventions.live_at(state.at, partial(_path, before, state))
         return by_convention
 
-    def read_after(self, start: int, register: Register) -> bool:
-        """Whether a value that a node leaves in a register is read on any path that is known."""
-        return any(is_read for _, is_read in self._paths(start, register, {}))
+    def _is_put_for(self, origin: int, start: int, register: Register) -> bool:
+        """Whether a value that the node `origin` leaves in a register can have no purpose but for what follows `start`.
+
+        It is read on no path that is known, nor is an argument handed to another call.
+        """
+        is_argument = is_renamed(register)
+        ends = self._paths(origin, register, {}, avoided=start if is_argument else -1)
+        return not any(is_read or (is_argument and self._flow.after(end.at)[1] == "call") for end, is_read in ends)
+
+    def _is_use(self, state: _State, start: int, register: Register) -> bool:
+        """Whether a node on a path from `start` needs a register's value, and does not just save what may be in it."""
+        flow = self._flow
+        uses, node = flow.uses(state.at), flow.nodes[state.at]
+        if register not in uses.reads or (uses.predicate and uses.predicate in state.known):
+            return False
+        if usage(register) != "scratch" or not is_save(node, register):
+            return True
+        # A helper may save all there is. Of all predicates that are saved some matter; after an interruption, each.
+        return not state.calls and (register.file != "p" or self._arrivals.before(start).interrupted)
 
     def _paths(
-        self, start: int, register: Register, before: dict[_State, _State | None]
+        self, start: int, register: Register, before: dict[_State, _State | None], avoided: int = -1
     ) -> Iterator[tuple[_State, bool]]:
         """The ends of paths on which a register keeps its value: where it is read, and where control leaves the file.
 
-        With each whether it is read there. `before` is filled with the state that each state was reached from.
+        With each whether it is read there. `before` is filled with the state that each state was reached from. No
+        path leads through the node `avoided`.
         """
         flow = self._flow
         frame = flow.frame(start)
@@ -103,13 +120,13 @@ class Liveness:
         while waiting and len(before) < self._limit:
             state = waiting.popleft()
             now = flow.conditions.entered(state.assumed, flow.nodes[state.at].conditions)
-            if now is None:
+            if now is None or state.at == avoided:
                 continue
             uses = flow.uses(state.at)
             known = state.known
             is_off = flow.predicates.is_off(known, uses)
             if not is_off:
-                if register in uses.reads and not (uses.predicate and uses.predicate in known):
+                if self._is_use(state, start, register):
                     yield state, True
                 if register in uses.sure or uses.writes_unknown or flow.hides(state.at, register):
                     continue
@@ -197,13 +214,13 @@ class _Conventions:
         self,
         flow: Flow,
         arrivals: Arrivals,
-        read_after: Callable[[int, Register], bool],
+        is_put_for: Callable[[int, int, Register], bool],
         start: int,
         register: Register,
     ) -> None:
         self._flow = flow
         self._arrivals = arrivals
-        self._read_after = read_after
+        self._is_put_for = is_put_for
         self._start = start
         self._register = register
 
@@ -259,7 +276,8 @@ class _Conventions:
     def _origin(self) -> int | None:
         """The node that has put a value in the register which nothing reads; None if there is none that is known."""
         origin = self._arrivals.idle_value(self._start, self._register)
-        return None if origin is None or self._read_after(origin, self._register) else origin
+        is_for_this = origin is not None and self._is_put_for(origin, self._start, self._register)
+        return origin if is_for_this else None
 
 
 _ASKED: dict[Exit, Callable[[_Conventions, int, Callable[[], list[int]]], Live | None]] = {

@@ -178,7 +178,7 @@ class Subject(Struct, dict=True):
 
     @cached_property
     def live_clobbers(self) -> list[LiveClobber]:
-        """The registers that ops give away though they are still needed."""
+        """The registers that ops clobber though they are live."""
         from pvasm.check.clobbers import find_live_clobbers
 
         return list(find_live_clobbers(self)) if self.names_an_op else []

@@ -44,7 +44,7 @@ _SECTIONS = frozenset({".section", ".text", ".data", ".bss", ".previous", ".push
 class Node(Struct):
     """A step of a program, at its place in the document's text.
 
-    `text` is its source, or a line of an expansion. An op has its arguments' values (None where one is none) in
+    `text` is its source, or a statement of an expansion. An op has its arguments' values (None where one is none) in
     `values`; in an instance's graph the nodes of its expansion bear the op too, and the number of the invocation in
     `invocation`. `name` is a label's or directive's, `target` the label that an instruction may branch to. `macro` is
     the macro whose body it stands in. `inlined` says that a macro made it, and the span is that of the macro's
@@ -387,7 +387,7 @@ class Program:
             frame=node.frame,
         )
         for line in lines:
-            for syntax in self._syntax(line):
+            for syntax, text in self._syntax(line):
                 match syntax:
                     case tree.Instruction():
                         try:
@@ -395,11 +395,11 @@ class Program:
                         except OperandError:
                             yield _like(node, "opaque")
                             continue
-                        yield _like(node, "instruction", line.removesuffix(";;").rstrip(), resolved)
+                        yield _like(node, "instruction", text, resolved)
                     case tree.Stop():
                         yield _like(node, "stop", ";;")
                     case tree.Directive(name=name, arguments=arguments):
-                        made = _like(node, "directive", line)
+                        made = _like(node, "directive", text)
                         made.name, made.arguments = name, arguments
                         yield made
                     case tree.BundleOpen() | tree.BundleClose() | tree.Template():
@@ -407,18 +407,18 @@ class Program:
                     case _:
                         yield _like(node, "opaque")
 
-    def _syntax(self, line: str) -> tuple[tree.Syntax, ...]:
-        """What a line of an expansion says."""
+    def _syntax(self, line: str) -> tuple[tuple[tree.Syntax, str], ...]:
+        """What a line of an expansion says, each statement with its text."""
         found = _LINES.get(line)
         if found is None:
             statements = read_document(assembly_parser(), line, preprocessed=True).statements
             if len(_LINES) > _MAX_LINES:
                 _LINES.clear()
-            found = _LINES[line] = tuple(statement.syntax for statement in statements)
+            found = _LINES[line] = tuple((each.syntax, line[each.start : each.end].strip()) for each in statements)
         return found
 
 
-_LINES: dict[str, tuple[tree.Syntax, ...]] = {}
+_LINES: dict[str, tuple[tuple[tree.Syntax, str], ...]] = {}
 _MAX_LINES = 20_000
 
 
