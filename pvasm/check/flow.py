@@ -28,6 +28,8 @@ _MAX_TARGETS = 8  # labels of one name
 _MAX_TRACED = 400  # nodes, in the search for what a branch register holds
 _MAX_MOVES = 3  # from register to register
 
+_PASSED = frozenset({"instruction", "op", "stop"})  # what no control can begin at
+
 # How control leaves a path: to code that is not in the graph, or whose registers are others.
 Exit = Literal["return", "rfi", "call", "elsewhere"]
 
@@ -214,7 +216,10 @@ class Flow:
         waiting = [index]
         seen: set[int] = set()
         while waiting:
-            before = self.before[waiting.pop()]
+            at = waiting.pop()
+            before = self.before[at]
+            if not before and self._is_dead(at):
+                continue
             if not before or len(seen) > _MAX_TRACED or self.steps_left <= 0:
                 return None
             for each in before:
@@ -233,6 +238,26 @@ class Flow:
                 if register not in uses.sure:
                     waiting.append(each)
         return found
+
+    def _is_dead(self, index: int) -> bool:
+        """Whether a node that no other leads to is never reached: it follows a branch that is always taken."""
+        return index > 0 and self.nodes[index].kind in _PASSED
+
+    def is_only_named(self, label: int) -> bool:
+        """Whether nothing that is known leads to a label but what takes its address: an rfi, a fault, a jump."""
+        waiting = [label]
+        seen = {label}
+        while waiting:
+            at = waiting.pop()
+            if at != label and not self.before[at] and not self._is_dead(at):
+                return False
+            for each in self.before[at]:
+                if self.nodes[each].kind not in _PASSED:
+                    return False
+                if each not in seen:
+                    seen.add(each)
+                    waiting.append(each)
+        return True
 
     def _labels_moved(self, index: int, moves: int) -> set[int] | None:
         """The labels whose addresses a node may leave in the register that it writes."""

@@ -93,7 +93,7 @@ class FreeRegisters:
         flow = self._flow
         if leaving == "rfi":
             function = flow.function(start)
-            if register not in BANKED or any(not flow.before[label] for label in function.entries):
+            if register not in BANKED or any(flow.is_only_named(label) for label in function.entries):
                 return False  # it may come back here: to where nothing else leads
             return function.is_in_bank_0 or flow.is_after_bsw_0(start)
         if leaving == "elsewhere" or not is_scratch(register):

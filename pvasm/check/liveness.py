@@ -248,7 +248,7 @@ class _Conventions:
 
     def _at_rfi(self, index: int, path: Callable[[], list[int]]) -> Live | None:
         flow = self._flow
-        if any(not flow.before[label] for label in flow.function(self._start).entries):
+        if any(flow.is_only_named(label) for label in flow.function(self._start).entries):
             return None  # it may come back here: to where nothing else leads
         register = self._register
         if belongs_to_caller(register):
