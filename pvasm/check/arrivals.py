@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from pvasm.check.flow import Flow
+from pvasm.check.subject import Subject
 from pvasm.expand.program import Node
 from pvasm.ia64 import Register
 from pvasm.ia64.conventions import INTERRUPTION, usage
@@ -44,10 +45,10 @@ class Before(NamedTuple):
 
 
 class Arrivals:
-    """What precedes the nodes of a flow, each worked out once."""
+    """What precedes the nodes of a document's flow, each worked out once."""
 
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
+    def __init__(self, subject: Subject) -> None:
+        self._flow = subject.of(Flow)
         self._written: dict[int, Container[Register]] = {}
         self._before: dict[int, Before] = {}
 

@@ -33,10 +33,16 @@ class LiveClobber(Struct, frozen=True):
     path: tuple[str, ...]
 
 
-def find_live_clobbers(subject: Subject) -> Iterator[LiveClobber]:
-    """The live clobbers of a document's ops, those of macros' bodies before those of their invocations."""
-    flow = subject.flow
-    liveness = Liveness(flow, sum(node.kind == "op" for node in flow.nodes))
+class Clobbers:
+    """What a document's ops clobber; `live` are those that must not be, told of macros' bodies before invocations."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.live = list(_find_live(subject)) if subject.names_an_op else []
+
+
+def _find_live(subject: Subject) -> Iterator[LiveClobber]:
+    flow = subject.of(Flow)
+    liveness = subject.of(Liveness)
     in_bodies: set[tuple[str, tuple[str, ...]]] = set()  # what has been told of the body of a macro
     order = sorted(range(len(flow.nodes)), key=lambda index: flow.nodes[index].inlined)
     for index in order:

@@ -46,8 +46,8 @@ class Converter:
         self.subject = subject
         self.document = subject.document
         self.starts = [statement.start for statement in self.document.statements]
-        self.flow: Flow = subject.flow
-        self.free = FreeRegisters(self.flow)
+        self.flow = subject.of(Flow)
+        self.free = subject.of(FreeRegisters)
         self.given: dict[int, set[Register]] = {}  # what ops chosen before clobber, by their nodes
         self.nodes = {
             node.start: index

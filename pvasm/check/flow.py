@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from pvasm.check.path_conditions import PathConditions
+from pvasm.check.assumptions import Assumptions
 from pvasm.check.path_predicates import PathPredicates
 from pvasm.check.register_uses import Uses, mnemonics, uses_of
+from pvasm.check.subject import Subject
 from pvasm.expand.program import Graph, Node
 from pvasm.ia64 import Register
 from pvasm.ia64.control_transfer import Transfer, passing
@@ -37,12 +38,13 @@ _LABEL = re.compile(r"(?<![\w.$@])(?:\d+[fb]\b|[A-Za-z_.$][\w.$]*)")
 
 
 class Flow:
-    """The control flow of a graph in which ops stand as such.
+    """The control flow of a document, with ops as such, in the code that concerns the instances in question.
 
     `steps_left` is how many nodes all searches together may still look at.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, subject: Subject) -> None:
+        graph: Graph = subject.program.graph(subject.known)
         self.graph = graph
         self.nodes = graph.nodes
         self.steps_left = max(_MIN_STEPS, _STEPS_A_NODE * len(graph.nodes))
@@ -53,9 +55,9 @@ class Flow:
         self._functions: dict[int, Function] = {}
 
     @cached_property
-    def conditions(self) -> PathConditions:
+    def conditions(self) -> Assumptions:
         """What paths may assume of cpp conditions."""
-        return PathConditions(self.graph)
+        return Assumptions(self.graph)
 
     @cached_property
     def predicates(self) -> PathPredicates:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pvasm.check.arrivals import Arrivals
 from pvasm.check.flow import Exit, Flow
+from pvasm.check.subject import Subject
 from pvasm.expand.program import Node
 from pvasm.ia64 import Register
 from pvasm.ia64.conventions import BANKED, RETURN_LINK, is_scratch
@@ -25,11 +26,11 @@ _LEAVING: dict[Exit, str] = {
 
 
 class FreeRegisters:
-    """The registers that are free at the nodes of a flow."""
+    """The registers that are free at the nodes of a document's flow."""
 
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
-        self._arrivals = Arrivals(flow)
+    def __init__(self, subject: Subject) -> None:
+        self._flow = subject.of(Flow)
+        self._arrivals = subject.of(Arrivals)
 
     def reason_to_keep(self, start: int, register: Register) -> str | None:
         """Why the value of a register may still be needed after a node; None if it is certain that it is not.

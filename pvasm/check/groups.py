@@ -11,7 +11,7 @@ from itertools import chain
 
 from msgspec import Struct
 
-from pvasm.check.path_conditions import Literals, PathConditions
+from pvasm.check.assumptions import Assumptions, Literals
 from pvasm.check.rule import Finding
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Graph, Node
@@ -173,7 +173,7 @@ class _State(Struct):
 def _violations(graph: Graph) -> Iterator[Violation | Misplaced]:
     """The violations on any way through a graph, each once."""
     nodes = graph.nodes
-    worlds = PathConditions(graph)
+    worlds = Assumptions(graph)
     arriving: dict[int, list[_State]] = {}
     seen: set[tuple[object, ...]] = set()
     for index, node in enumerate(nodes):
@@ -199,7 +199,7 @@ def _violations(graph: Graph) -> Iterator[Violation | Misplaced]:
             waiting += states if place == last else [state.copy() for state in states]
 
 
-def _entered(states: Sequence[_State], worlds: PathConditions, node: Node) -> Iterator[_State]:
+def _entered(states: Sequence[_State], worlds: Assumptions, node: Node) -> Iterator[_State]:
     """The states of those ways on which a node is compiled."""
     for state in states:
         world = worlds.entered(state.world, node.conditions)

@@ -12,9 +12,10 @@ from functools import cached_property, partial
 from typing import NamedTuple
 
 from pvasm.check.arrivals import Arrivals, is_save
+from pvasm.check.assumptions import Literals
 from pvasm.check.flow import Exit, Flow
-from pvasm.check.path_conditions import Literals
 from pvasm.check.path_predicates import Known
+from pvasm.check.subject import Subject
 from pvasm.ia64 import Register
 from pvasm.ia64.conventions import (
     BANKED,
@@ -59,12 +60,13 @@ class Live(NamedTuple):
 
 
 class Liveness:
-    """The searches over one flow. `searches` is how many there will be: each may go as far as leaves time for all."""
+    """The searches over a document's flow. Each may go as far as leaves time for one of every op."""
 
-    def __init__(self, flow: Flow, searches: int) -> None:
-        self._flow = flow
-        self._arrivals = Arrivals(flow)
-        self._limit = min(_MAX_VISITED, max(_MIN_VISITED, flow.steps_left // max(searches, 1)))
+    def __init__(self, subject: Subject) -> None:
+        self._flow = subject.of(Flow)
+        self._arrivals = subject.of(Arrivals)
+        ops = sum(node.kind == "op" for node in self._flow.nodes)
+        self._limit = min(_MAX_VISITED, max(_MIN_VISITED, self._flow.steps_left // max(ops, 1)))
 
     def live(self, start: int, register: Register) -> Live | None:
         """Why the value that a register has at a node, which overwrites it, is live; None if that is not known.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
@@ -13,10 +14,8 @@ from pvasm.syntax.cpp import Known, reachable
 from pvasm.syntax.document import Document
 
 if TYPE_CHECKING:
-    from pvasm.check.clobbers import LiveClobber
     from pvasm.check.conversion import Converter
     from pvasm.check.exposure import Exposure
-    from pvasm.check.flow import Flow
     from pvasm.check.groups import GroupFinding
     from pvasm.check.invocations import Invocations
     from pvasm.check.misuses import Misuse
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
     from pvasm.paravirt.patterns import Patterns
+
+
+Analysis = TypeVar("Analysis")
 
 
 class Subject(Struct, dict=True):
@@ -42,6 +44,16 @@ class Subject(Struct, dict=True):
     named: bool = True
     included: tuple[tuple[str, str], ...] = ()
     fixing: bool = False
+
+    def of(self, analysis: Callable[[Subject], Analysis]) -> Analysis:
+        """The analysis of this subject, by its class (or the function that makes it); made once."""
+        if analysis not in self._analyses:
+            self._analyses[analysis] = analysis(self)
+        return self._analyses[analysis]  # type: ignore[no-any-return]
+
+    @cached_property
+    def _analyses(self) -> dict[Callable[[Subject], Any], Any]:
+        return {}
 
     def concerns(self, conditions: tuple[tree.Condition, ...]) -> bool:
         """Whether code under these conditions is compiled for any instance in question."""
@@ -163,25 +175,11 @@ class Subject(Struct, dict=True):
         return Program(self.document, self.catalog, scope, self.headers)
 
     @cached_property
-    def flow(self) -> Flow:
-        """The control flow of the document, with ops as such, in the code that concerns the instances in question."""
-        from pvasm.check.flow import Flow
-
-        return Flow(self.program.graph(self.known))
-
-    @cached_property
     def violations(self) -> list[GroupFinding]:
         """The dependency violations in the variants of the document for the instances in question."""
         from pvasm.check.groups import find_violations
 
         return find_violations(self)
-
-    @cached_property
-    def live_clobbers(self) -> list[LiveClobber]:
-        """The registers that ops clobber though they are live."""
-        from pvasm.check.clobbers import find_live_clobbers
-
-        return list(find_live_clobbers(self)) if self.names_an_op else []
 
     @cached_property
     def converter(self) -> Converter:

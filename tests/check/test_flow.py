@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pvasm.check.flow import Flow
 from pvasm.check.free_registers import FreeRegisters
 from pvasm.ia64.registers import REGISTERS
 from tests.check.checking import check
@@ -16,9 +17,9 @@ HERE = "\tnop 0x77\n"
 
 def reasons(text: str, *registers: str) -> list[str | None]:
     """Why the registers must be kept at `nop 0x77`."""
-    flow = subject(text).flow
-    (at,) = (index for index, node in enumerate(flow.nodes) if "0x77" in node.text)
-    free = FreeRegisters(flow)
+    checked = subject(text)
+    (at,) = (index for index, node in enumerate(checked.of(Flow).nodes) if "0x77" in node.text)
+    free = checked.of(FreeRegisters)
     return [free.reason_to_keep(at, REGISTERS[name]) for name in registers]
 
 

@@ -217,11 +217,11 @@ def _arms(count: int) -> str:
 
 def _steps(text: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """How much is done to check a text: instructions fed, states copied, nodes visited; and how much is told."""
-    from pvasm.check.path_conditions import PathConditions
+    from pvasm.check.assumptions import Assumptions
     from pvasm.ia64.dependencies import Dependencies
 
     counted = dict.fromkeys(("instruction", "copy", "entered"), 0)
-    for kind, name in ((Dependencies, "instruction"), (Dependencies, "copy"), (PathConditions, "entered")):
+    for kind, name in ((Dependencies, "instruction"), (Dependencies, "copy"), (Assumptions, "entered")):
         original = getattr(kind, name)
 
         def counting(*arguments: object, original: object = original, name: str = name) -> object:

@@ -9,11 +9,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from pvasm.check.flow import Flow
+from pvasm.check.free_registers import FreeRegisters
+from pvasm.check.liveness import Liveness
+from pvasm.data import samples_directory
+from pvasm.ia64.conventions import GENERAL_SCRATCH, PREDICATE_SCRATCH
+from pvasm.text import read_text
 from tests.check.checking import check
+from tests.fix.fixing import subject
 
 PROGRAMS = 150
 CLOBBERED = ("r19", "loc1", "out0", "r4", "r12", "r8")
@@ -198,3 +206,17 @@ def test_what_is_the_callers_is_live_where_control_returns(seed: int) -> None:
         assert bool(found) <= (returns[1] or clobbered == "r12"), text
     elif clobbered not in ("r8", "out0"):
         assert not found, text
+
+
+@pytest.mark.parametrize("path", sorted(samples_directory().glob("*.S")), ids=lambda path: path.stem)
+def test_what_is_free_is_not_live(path: Path) -> None:
+    """The two searches, of which neither may say yes where the other does."""
+    checked = subject(read_text(path), str(path))
+    flow, free, liveness = checked.of(Flow), checked.of(FreeRegisters), checked.of(Liveness)
+    tried = 0
+    for index, node in enumerate(flow.nodes):
+        for register in (*GENERAL_SCRATCH[::4], *PREDICATE_SCRATCH[::3]) if node.kind in ("op", "instruction") else ():
+            if register not in flow.uses(index).writes and free.reason_to_keep(index, register) is None:
+                tried += 1
+                assert liveness.live(index, register) is None, (node.text, register)
+    assert tried > 10

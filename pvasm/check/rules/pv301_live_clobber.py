@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.clobbers import Clobbers
 from pvasm.check.rule import Finding, Rule
 from pvasm.check.subject import Subject
 
@@ -67,7 +68,7 @@ class LiveClobber(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every clobber that is live, but for those that the op's own group reads."""
-        for found in subject.live_clobbers:
+        for found in subject.of(Clobbers).live:
             if not found.in_group:
                 message = f"{found.op} clobbers {found.text}, which is live: {found.why}"
                 yield Finding(found.start, found.end, message, details=found.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.clobbers import Clobbers
 from pvasm.check.rule import Finding, Rule
 from pvasm.check.subject import Subject
 
@@ -36,7 +37,7 @@ class ClobberNeededInGroup(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every clobber that is read before the next stop."""
-        for found in subject.live_clobbers:
+        for found in subject.of(Clobbers).live:
             if found.in_group:
                 message = f"{found.op} clobbers {found.text}, which is live: {found.why}, in the same instruction group"
                 yield Finding(found.start, found.end, message, details=found.path)

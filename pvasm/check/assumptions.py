@@ -16,7 +16,7 @@ _MAX_ASSUMED = 16  # conditions, on one path
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
-class PathConditions:
+class Assumptions:
     """The conditions of a graph's nodes that matter to paths: only those that several conditionals ask of."""
 
     def __init__(self, graph: Graph) -> None:
