@@ -372,18 +372,23 @@ class _Landmarks(NamedTuple):
 class Function:
     """The code between the beginning of a function and the next one's.
 
-    `entries` are the labels whose addresses it takes, other than by a branch.
+    `entries` are the labels whose addresses it takes, other than by a branch. `reads_unknown` are the files of which
+    something before its `.endp` may read registers that are not known.
     """
 
     def __init__(self, flow: Flow, first: int, end: int, macro: str | None) -> None:
         banked = False
         switches = False
+        is_inside = True
         self.entries: list[int] = []
+        self.reads_unknown: set[str] = set()
         for index in range(first, end):
             node = flow.nodes[index]
             if node.macro != macro or node.kind == "end":
                 continue
             self.entries += flow.labels_named(index)
+            is_inside = is_inside and node.name != ".endp"
+            self.reads_unknown.update(flow.uses(index).reads_unknown if is_inside else "")
             if not BANKED.isdisjoint(flow.uses(index).writes):
                 banked = True
                 switches = switches or is_fill(node)

@@ -83,6 +83,10 @@ class Liveness:
                 by_convention = conventions.live_at(state.at, partial(_path, before, state))
         return by_convention
 
+    def is_read_after(self, start: int, register: Register) -> bool:
+        """Whether a value that a node leaves in a register is read on any path that is known."""
+        return any(is_read for _, is_read in self._paths(start, register, {}))
+
     def _is_put_for(self, origin: int, start: int, register: Register) -> bool:
         """Whether a value that the node `origin` leaves in a register can have no purpose but for what follows `start`.
 
