@@ -12,7 +12,6 @@ from pvasm.check.liveness import Live, Liveness
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Node
 from pvasm.ia64 import Register
-from pvasm.ia64.hazards import ends_group
 
 _LONGEST_SHOWN = 6  # nodes of a path
 
@@ -76,18 +75,8 @@ def _told(subject: Subject, flow: Flow, index: int, place: int, live: Live) -> L
     why = live.convention or f"read at line {last}"
     if live.origin is not None:
         why = f"{why}, set at line {_line(subject, flow.nodes[live.origin])}"
-    in_group = not live.convention and _is_in_group(flow, index, live.path)
     path = tuple(_shown(subject, flow.nodes, live.path)) if live.path != [index] else ()
-    return LiveClobber(node.op.name, node.arguments[place], start, end, why, in_group, path)
-
-
-def _is_in_group(flow: Flow, index: int, path: Sequence[int]) -> bool:
-    """Whether a path from an op stays in the op's instruction group."""
-    for one, other in zip([index, *path], path, strict=False):
-        node = flow.nodes[other]
-        if flow.is_jump(one, other) or node.kind == "stop" or (node.kind == "directive" and ends_group(node.name)):
-            return False
-    return True
+    return LiveClobber(node.op.name, node.arguments[place], start, end, why, live.in_group, path)
 
 
 def _argument_span(subject: Subject, node: Node, place: int) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from pvasm.ia64.control_transfer import Transfer, passing
 from pvasm.ia64.conventions import BANKED, Frame, is_renamed
 from pvasm.ia64.copies import copied
 from pvasm.ia64.effects import plan_of
+from pvasm.ia64.hazards import ends_group
 
 _STEPS_A_NODE = 12  # in all searches of a graph together; real code takes four
 _MIN_STEPS = 400_000
@@ -187,6 +188,12 @@ class Flow:
             return True
         is_always = node.resolved is not None and node.resolved.predicate == 0
         return is_always and self.transfer(one) in ("branch", "foreign")
+
+    def ends_group(self, one: int, other: int) -> bool:
+        """Whether an instruction group ends where control goes from one node to the other: by a jump, or at that."""
+        node = self.nodes[other]
+        is_end = node.kind == "stop" or (node.kind == "directive" and ends_group(node.name))
+        return is_end or self.is_jump(one, other)
 
     # ------------------------------------------------------------------------------- calls and returns
 

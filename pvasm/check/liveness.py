@@ -51,10 +51,11 @@ class Live(NamedTuple):
 
     `path` are the nodes from the first behind the op to the one that reads the register or, where `convention` is not
     empty, that leaves with it; `convention` says what the register is there for. `origin` is the node that has put
-    the value there, if that matters.
+    the value there, if that matters. `in_group` says that the path stays in the op's instruction group.
     """
 
     path: list[int]
+    in_group: bool = False
     convention: str = ""
     origin: int | None = None
 
@@ -71,8 +72,12 @@ class Liveness:
     def live(self, start: int, register: Register) -> Live | None:
         """Why the value that a register has at a node, which overwrites it, is live; None if that is not known.
 
-        A read counts before a convention, and the shortest path is taken.
+        A read in the op's group counts before others, a read before a convention, and the shortest path is taken.
         """
+        within: dict[_State, _State | None] = {}
+        for state, is_read in self._paths(start, register, within, in_group=True):
+            if is_read:
+                return Live(_path(within, state), in_group=True)
         conventions = _Conventions(self._flow, self._arrivals, self._is_put_for, start, register)
         by_convention: Live | None = None
         before: dict[_State, _State | None] = {}
@@ -108,17 +113,24 @@ class Liveness:
         return not state.calls and (register.file != "p" or self._arrivals.before(start).interrupted)
 
     def _paths(
-        self, start: int, register: Register, before: dict[_State, _State | None], avoided: int = -1
+        self,
+        start: int,
+        register: Register,
+        before: dict[_State, _State | None],
+        *,
+        avoided: int = -1,
+        in_group: bool = False,
     ) -> Iterator[tuple[_State, bool]]:
         """The ends of paths on which a register keeps its value: where it is read, and where control leaves the file.
 
         With each whether it is read there. `before` is filled with the state that each state was reached from. No
-        path leads through the node `avoided`.
+        path leads through the node `avoided`, or with `in_group` out of the start's instruction group.
         """
         flow = self._flow
         frame = flow.frame(start)
         assumed = flow.conditions.entered(frozenset(), flow.nodes[start].conditions) or frozenset()
-        first = [_State(node, frozenset(), assumed, ()) for node in flow.after(start)[0]]
+        beginnings = [node for node in flow.after(start)[0] if not (in_group and flow.ends_group(start, node))]
+        first = [_State(node, frozenset(), assumed, ()) for node in beginnings]
         before.update(dict.fromkeys(first))
         waiting = deque(first)
         if flow.after(start)[1] is not None:
@@ -143,7 +155,7 @@ class Liveness:
                 if flow.after(state.at)[1] is not None:
                     yield state, False
             for after in self._following(_State(state.at, known, now, state.calls), register, frame, is_off):
-                if after not in before:
+                if after not in before and not (in_group and flow.ends_group(state.at, after.at)):
                     before[after] = state
                     waiting.append(after)
 
@@ -243,7 +255,7 @@ class _Conventions:
             return self._put_there("the result", path)
         before = self._arrivals.before(self._start)
         if belongs_to_caller(register) and not before.unknown and register not in before.written:
-            return Live(path(), _whose(register, "not put back"))
+            return Live(path(), convention=_whose(register, "not put back"))
         return None
 
     def _at_call(self, index: int, path: Callable[[], list[int]]) -> Live | None:
@@ -263,7 +275,9 @@ class _Conventions:
             return None
         before = self._arrivals.before(self._start)
         is_theirs = before.interrupted and before.is_untouched(register)
-        return Live(path(), "what was interrupted has its value in it, not saved") if is_theirs else None
+        if not is_theirs:
+            return None
+        return Live(path(), convention="what was interrupted has its value in it, not saved")
 
     def _elsewhere(self, index: int, path: Callable[[], list[int]]) -> Live | None:
         if self._flow.nodes[index].kind == "end" or self._flow.callees(index):
@@ -272,11 +286,11 @@ class _Conventions:
 
     def _if_untouched(self, path: Callable[[], list[int]]) -> Live | None:
         untouched = self._arrivals.before(self._start).is_untouched(self._register)
-        return Live(path(), _whose(self._register, "not saved")) if untouched else None
+        return Live(path(), convention=_whose(self._register, "not saved")) if untouched else None
 
     def _put_there(self, what: str, path: Callable[[], list[int]]) -> Live | None:
         """Of a register that is an argument or a result: only if a value was put there that nothing else reads."""
-        return None if self._origin is None else Live(path(), what, self._origin)
+        return None if self._origin is None else Live(path(), convention=what, origin=self._origin)
 
     @cached_property
     def _origin(self) -> int | None:

@@ -186,6 +186,9 @@ def test_a_taken_branch_ends_a_group() -> None:
     ]
     passed = "\tITC_D(p0, r18, r19)\n(p6)\tbr.cond.sptk 1f\n\tmov r8 = r19 ;;\n1:\n"
     assert [message[:5] for message in told(passed)] == ["PV302"]
+    # The way around is shorter, but the other stays in the group.
+    both = "\tITC_D(p0, r18, r19)\n(p6)\tbr.cond.sptk 1f\n\tnop 0\n\tnop 0\n\tnop 0\n1:\tmov r8 = r19 ;;\n"
+    assert [message[:5] for message in told(both)] == ["PV302"]
 
 
 def test_a_message_names_the_statement() -> None:
