@@ -106,7 +106,8 @@ class Arrivals:
     def idle_value(self, start: int, register: Register) -> int | None:
         """The node that has put a value in a register which nothing has read where control comes to `start`.
 
-        None if there is none that is known. Calls, unknown code and other frames end the search.
+        None if there is none that is known. Calls, unknown code and other frames end the search, and so do nodes that
+        may write the register for the sake of something else that they do: `alloc`, `fetchadd`, an op.
         """
         flow = self._flow
         waiting = [start]
@@ -119,7 +120,9 @@ class Arrivals:
                 flow.steps_left -= 1
                 uses = flow.uses(index)
                 if register in uses.done:
-                    return index
+                    if _writes_alone(flow.nodes[index]):
+                        return index
+                    continue
                 leaves = flow.after(index)[1] == "call"
                 if register not in uses.reads and not (leaves or uses.writes_unknown or flow.hides(index, register)):
                     waiting.append(index)
@@ -138,6 +141,12 @@ def _saved(node: Node) -> frozenset[Register]:
         return sources | {each for each in REGISTERS.values() if each.file == "p"}
     moved = {each for each in node.resolved.outputs if isinstance(each, Register) and usage(each) == "special"}
     return sources - moved
+
+
+def _writes_alone(node: Node) -> bool:
+    """Whether a node is an instruction that does nothing but write one register."""
+    plan = None if node.resolved is None else plan_of(node.resolved.spelling)
+    return plan is not None and len(plan.writes) == 1 and not plan.named_writes
 
 
 def is_save(node: Node, register: Register) -> bool:

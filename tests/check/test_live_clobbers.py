@@ -91,6 +91,9 @@ def test_a_result_is_live_at_a_return() -> None:
     ]
     assert why(f"\tld8 r9 = [r32] ;;\n{op('r9')}{RETURN}") == ["the result, set at line 1"]
     assert why(f"{op('r8')}{RETURN}") == []
+    # What is written for another effect: the frame, a counter, an interrupt that is taken, an address that moves on.
+    for text in ("alloc r8 = ar.pfs, 1, 0, 0, 0", "fetchadd4.acq r8 = [r9], 1", "mov r8 = cr.ivr", "ld8 r8 = [r9], 8"):
+        assert why(f"\t{text} ;;\n{op('r8')}{RETURN}") == [], text
     assert why(f"{CALL}{op('r8')}{RETURN}") == []
     assert why(f"\tld8 r8 = [r32] ;;\n\tmov ar.k6 = r8 ;;\n{op('r8')}{RETURN}") == []
     assert why(f"\tmov r8 = 1 ;;\n{op('r8')}\tmov r8 = 2\n{RETURN}") == []
