@@ -20,7 +20,6 @@ LAYERS = {
     "commands": 8,
     "start": 8,
     "__main__": 8,
-    "start": 8,
     "report": 7,
     "lsp": 7,
     "check": 6,

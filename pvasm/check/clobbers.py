@@ -1,65 +1,82 @@
-"""Which registers that ops give away are still needed, and on which way."""
+"""Which registers that ops clobber are live, and on which path."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from pvasm.check.flow import Flow
+from pvasm.check.liveness import Live, Liveness
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Node
 from pvasm.ia64 import Register
 
-_LONGEST_SHOWN = 6  # nodes of a way
+_LONGEST_SHOWN = 6  # nodes of a path
 
 
 class LiveClobber(Struct, frozen=True):
-    """An op's argument, with its span, whose old value is read on the way `way` (a line a step).
+    """An op's argument, with its span, that is live behind the op for the reason `why`.
 
-    `in_group` says that it is read in the op's own instruction group.
+    `in_group` says that it is read in the op's own instruction group. `path` has a line for each step that tells where
+    control goes.
     """
 
     op: str
     text: str
     start: int
     end: int
-    reading: str
+    why: str
     in_group: bool
-    way: tuple[str, ...]
+    path: tuple[str, ...]
 
 
-def find_live_clobbers(subject: Subject) -> list[LiveClobber]:
-    """The clobbers of a document that are live: whose old values are read."""
-    return list(_live_clobbers(subject)) if subject.names_an_op else []
+class Clobbers:
+    """What a document's ops clobber; `live` are those that must not be, told of macros' bodies before invocations."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.live = list(_find_live(subject)) if subject.names_an_op else []
 
 
-def _live_clobbers(subject: Subject) -> Iterator[LiveClobber]:
-    flow = subject.flow
+def _find_live(subject: Subject) -> Iterator[LiveClobber]:
+    flow = subject.of(Flow)
+    liveness = subject.of(Liveness)
     in_bodies: set[tuple[str, tuple[str, ...]]] = set()  # what has been told of the body of a macro
-    flow.share(sum(node.kind == "op" for node in flow.nodes))
     order = sorted(range(len(flow.nodes)), key=lambda index: flow.nodes[index].inlined)
     for index in order:
         node = flow.nodes[index]
         if node.op is None or (node.inlined and (node.op.name, node.arguments) in in_bodies):
             continue
-        outputs = {
-            value for parameter, value in zip(node.op.parameters, node.values, strict=True) if parameter.use == "out"
-        }
-        told: set[Register] = set()
-        for place, (parameter, value) in enumerate(zip(node.op.parameters, node.values, strict=True)):
-            if parameter.use != "clobber" or not isinstance(value, Register) or value in outputs or value in told:
-                continue
-            told.add(value)
-            way = flow.path_to_read(index, value)
-            if way is not None:
+        for place, register in _clobbers(node):
+            live = liveness.live(index, register)
+            if live is not None:
                 if node.macro is not None:
                     in_bodies.add((node.op.name, node.arguments))
-                start, end = _argument_span(subject, node, place)
-                reading = f"`{_text(flow.nodes[way[-1]])}' on line {_line(subject, flow.nodes[way[-1]])}"
-                in_group = not any(flow.nodes[step].kind == "stop" for step in way)
-                shown = tuple(_shown(subject, flow.nodes, way))
-                yield LiveClobber(node.op.name, node.arguments[place], start, end, reading, in_group, shown)
+                yield _told(subject, flow, index, place, live)
+
+
+def _clobbers(node: Node) -> Iterator[tuple[int, Register]]:
+    """The places and values of an op's arguments that it clobbers, each register once."""
+    assert node.op is not None
+    given = list(zip(node.op.parameters, node.values, strict=True))
+    told = {value for parameter, value in given if parameter.use == "out"}
+    for place, (parameter, value) in enumerate(given):
+        if parameter.use == "clobber" and isinstance(value, Register) and value not in told:
+            told.add(value)
+            yield place, value
+
+
+def _told(subject: Subject, flow: Flow, index: int, place: int, live: Live) -> LiveClobber:
+    node = flow.nodes[index]
+    assert node.op is not None
+    start, end = _argument_span(subject, node, place)
+    last = _line(subject, flow.nodes[live.path[-1]])
+    why = live.convention or f"read at line {last}"
+    if live.origin is not None:
+        why = f"{why}, set at line {_line(subject, flow.nodes[live.origin])}"
+    path = tuple(_shown(subject, flow.nodes, live.path)) if live.path != [index] else ()
+    return LiveClobber(node.op.name, node.arguments[place], start, end, why, live.in_group, path)
 
 
 def _argument_span(subject: Subject, node: Node, place: int) -> tuple[int, int]:
@@ -72,14 +89,14 @@ def _argument_span(subject: Subject, node: Node, place: int) -> tuple[int, int]:
     return node.start, node.end
 
 
-def _shown(subject: Subject, nodes: list[Node], way: list[int]) -> Iterator[str]:
-    """The steps of a way that tell where it goes: the branches that it takes, the labels, and its end."""
+def _shown(subject: Subject, nodes: Sequence[Node], path: Sequence[int]) -> Iterator[str]:
+    """The steps of a path that tell where it goes: the branches that it takes, the labels, and its end."""
     steps = []
-    for place, index in enumerate(way):
+    for place, index in enumerate(path):
         node = nodes[index]
-        is_last = place == len(way) - 1
-        is_jump = not is_last and way[place + 1] not in node.next
-        if is_last or is_jump or (node.kind == "label" and place and index not in nodes[way[place - 1]].next):
+        is_last = place == len(path) - 1
+        is_jump = not is_last and path[place + 1] not in node.next
+        if is_last or is_jump or (node.kind == "label" and place and index not in nodes[path[place - 1]].next):
             steps.append(f"line {_line(subject, node)}: {_text(node)}")
     if len(steps) > _LONGEST_SHOWN:
         steps = [*steps[: _LONGEST_SHOWN - 2], "...", steps[-1]]
@@ -91,7 +108,7 @@ def _text(node: Node) -> str:
         return f"{node.name}:"
     if node.op is not None:
         return f"{node.op.name}({', '.join(node.arguments)})" if node.op.parentheses else node.op.name
-    return " ".join(node.text.split())
+    return " ".join(node.text.split()) or node.name
 
 
 def _line(subject: Subject, node: Node) -> int:

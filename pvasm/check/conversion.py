@@ -1,4 +1,4 @@
-"""From an instruction to the op that stands for it: which registers it may give away, and what to edit.
+"""From an instruction to the op that stands for it: which registers it may clobber, and what to edit.
 
 An op's clobbers are chosen from registers that are certain not to be needed any more where the instruction stands, and
 that nothing else in its group touches. Where there is none, the instruction stays, and is told why.
@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from pvasm.check.exposure import Exposure
 from pvasm.check.flow import Flow
+from pvasm.check.free_registers import FreeRegisters
 from pvasm.check.subject import Subject
 from pvasm.ia64 import Register
+from pvasm.ia64.conventions import GENERAL_SCRATCH, PREDICATE_SCRATCH
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op, Parameter
 from pvasm.paravirt.instance import Instance
@@ -22,9 +24,6 @@ from pvasm.paravirt.patterns import Use
 from pvasm.syntax import tree
 from pvasm.text import Edit
 
-# In the order of preference: those in which Xen's hypercalls take their arguments, then those that mean nothing.
-_GENERAL = tuple(Register("r", number) for number in (8, 9, *range(14, 32), 2, 3, 10, 11))
-_PREDICATES = tuple(Register("p", number) for number in range(6, 16))
 _MAX_GROUP = 64  # nodes
 _COMMENT = re.compile(r"/\*(?s:.*?)\*/|//[^\n]*")
 
@@ -47,8 +46,9 @@ class Converter:
         self.subject = subject
         self.document = subject.document
         self.starts = [statement.start for statement in self.document.statements]
-        self.flow: Flow = subject.flow
-        self.given: dict[int, set[Register]] = {}  # what ops chosen before give away, by their nodes
+        self.flow = subject.of(Flow)
+        self.free = subject.of(FreeRegisters)
+        self.given: dict[int, set[Register]] = {}  # what ops chosen before clobber, by their nodes
         self.nodes = {
             node.start: index
             for index, node in enumerate(self.flow.nodes)
@@ -174,20 +174,20 @@ class Converter:
         return f"{op.name}({', '.join(chosen[parameter.name] for parameter in op.parameters)})"
 
     def _choose(self, op: Op, missing: Sequence[Parameter], chosen: dict[str, str], index: int) -> None:
-        """Chooses the registers to give away."""
+        """Chooses the registers to clobber."""
         taken = set(chosen.values())
         busy = self._busy(index)
         given: set[Register] = set()
         for parameter in missing:
             found: Register | None = None
             reasons: dict[str, int] = {}
-            for candidate in _GENERAL if parameter.kind == "general" else _PREDICATES:
+            for candidate in GENERAL_SCRATCH if parameter.kind == "general" else PREDICATE_SCRATCH:
                 # A predicate is read for the last time by what overwrites it: it may be its own clobber.
                 is_own = parameter.kind == "predicate" and candidate.text in taken
                 if candidate in given or (candidate.text in taken and not is_own):
                     continue
                 reason = "something else in its group uses it" if candidate in busy and not is_own else None
-                reason = reason or self.flow.reason_to_keep(index, candidate)
+                reason = reason or self.free.reason_to_keep(index, candidate)
                 if reason is None and not self._accepted(op, parameter, candidate, chosen):
                     reason = "an instance does not take it"
                 if reason is None:
@@ -207,7 +207,7 @@ class Converter:
         return all(_takes(instance, op, parameter, candidate, chosen) for instance in self.subject.instances)
 
     def _busy(self, index: int) -> set[Register]:
-        """What the other instructions of a node's group use, and what ops chosen before in it give away."""
+        """What the other instructions of a node's group use, and what ops chosen before in it clobber."""
         nodes = self.flow.nodes
         own = self.flow.uses(index)
         busy = {register for register in own.reads | own.writes if register.file == "r"}

@@ -7,11 +7,12 @@ GNU as would know at each step (`pvasm.ia64.dependencies`). Where `#if` parts th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from msgspec import Struct
 
+from pvasm.check.assumptions import Assumptions, Literals
 from pvasm.check.finding import Finding
-from pvasm.check.flow import Literals, Worlds
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Graph, Node
 from pvasm.ia64 import Register
@@ -20,6 +21,7 @@ from pvasm.ia64.hazards import ends_group
 from pvasm.ia64.positions import Misplaced, Positions
 from pvasm.paravirt.environments import known_macros
 
+_SHOWN_BESIDE = 20  # steps, in the lines that show a finding
 _MAX_STATES = 4  # ways on which a group is followed at a time
 _KINDS: dict[str, Relation] = {"mutex": "mutex", "clear": "clear", "imply": "imply"}
 
@@ -145,7 +147,7 @@ def _pair(violation: Violation | Misplaced) -> tuple[int, int]:
 
 
 def _has_op_between(graph: Graph, first: int, second: int) -> bool:
-    return any(node.op is not None for node in graph.nodes[first + 1 : second])
+    return any(graph.nodes[index].op is not None for index in range(first + 1, second))
 
 
 def _identity(node: Node) -> tuple[int, str]:
@@ -171,7 +173,7 @@ class _State(Struct):
 def _violations(graph: Graph) -> Iterator[Violation | Misplaced]:
     """The violations on any way through a graph, each once."""
     nodes = graph.nodes
-    worlds = Worlds(graph)
+    worlds = Assumptions(graph)
     arriving: dict[int, list[_State]] = {}
     seen: set[tuple[object, ...]] = set()
     for index, node in enumerate(nodes):
@@ -197,7 +199,7 @@ def _violations(graph: Graph) -> Iterator[Violation | Misplaced]:
             waiting += states if place == last else [state.copy() for state in states]
 
 
-def _entered(states: Sequence[_State], worlds: Worlds, node: Node) -> Iterator[_State]:
+def _entered(states: Sequence[_State], worlds: Assumptions, node: Node) -> Iterator[_State]:
     """The states of those ways on which a node is compiled."""
     for state in states:
         world = worlds.entered(state.world, node.conditions)
@@ -285,15 +287,22 @@ def _shown(node: Node) -> str:
 
 
 def _lines(graph: Graph, first: int, second: int, subject: Subject) -> Iterator[str]:
-    """The lines from one step to another as the variant has them, the two marked, with the whole expansions around."""
+    """The lines from one step to another as the variant has them, the two marked, with the whole expansions around.
+
+    Of many between the two, those near them.
+    """
     nodes = graph.nodes
     start, end = first, second
     while start > 0 and nodes[start].invocation >= 0 and nodes[start - 1].invocation == nodes[start].invocation:
         start -= 1
     while end + 1 < len(nodes) and nodes[end].invocation >= 0 and nodes[end + 1].invocation == nodes[end].invocation:
         end += 1
-    for index in range(start, end + 1):
+    is_cut = second - first > 2 * _SHOWN_BESIDE
+    near = [range(start, first + _SHOWN_BESIDE), range(second - _SHOWN_BESIDE, end + 1)] if is_cut else None
+    for part, index in enumerate(chain(*near) if near else range(start, end + 1)):
         node = nodes[index]
+        if near and part == len(near[0]):
+            yield "  ..."
         if node.text:
             mark = ">" if index in (first, second) else " "
             yield f"{mark} {subject.document.place(node.start).line:5}  {' '.join(node.text.split())}"

@@ -14,7 +14,6 @@ from pvasm.syntax.cpp import Known, reachable
 from pvasm.syntax.document import Document
 
 if TYPE_CHECKING:
-    from pvasm.check.flow import Flow
     from pvasm.expand.program import Program
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
@@ -40,6 +39,16 @@ class Subject(Struct, dict=True):
     named: bool = True
     included: tuple[tuple[str, str], ...] = ()
     fixing: bool = False
+
+    def of(self, analysis: Callable[[Subject], Analysis]) -> Analysis:
+        """The analysis of this subject, by its class (or the function that makes it); made once."""
+        if analysis not in self._analyses:
+            self._analyses[analysis] = analysis(self)
+        return self._analyses[analysis]  # type: ignore[no-any-return]
+
+    @cached_property
+    def _analyses(self) -> dict[Callable[[Subject], Any], Any]:
+        return {}
 
     def concerns(self, conditions: tuple[tree.Condition, ...]) -> bool:
         """Whether code under these conditions is compiled for any instance in question."""
@@ -103,17 +112,6 @@ class Subject(Struct, dict=True):
             for statement in self.document.statements
         )
 
-    def of(self, analysis: Callable[[Subject], Analysis]) -> Analysis:
-        """What an analysis makes of the document; made once."""
-        if analysis not in self._made:
-            self._made[analysis] = analysis(self)
-        made: Analysis = self._made[analysis]
-        return made
-
-    @cached_property
-    def _made(self) -> dict[Callable[[Subject], Any], Any]:
-        return {}
-
     @cached_property
     def instances(self) -> list[Instance]:
         """The instances in question."""
@@ -159,13 +157,6 @@ class Subject(Struct, dict=True):
 
         scope = scope_of([self.document, *self.headers], self.patterns.operand_macros)
         return Program(self.document, self.catalog, scope, self.headers)
-
-    @cached_property
-    def flow(self) -> Flow:
-        """The control flow of the document, with ops as such, in the code that concerns the instances in question."""
-        from pvasm.check.flow import Flow
-
-        return Flow(self.program.graph(self.known))
 
 
 _OP_NAME = re.compile(r"\b[A-Z][A-Z0-9_]++\b")

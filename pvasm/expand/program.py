@@ -47,7 +47,7 @@ _SECTIONS = frozenset({".section", ".text", ".data", ".bss", ".previous", ".push
 class Node(Struct):
     """A step of a program, at its place in the document's text.
 
-    `text` is its source, or a line of an expansion. An op has its arguments' values (None where one is none) in
+    `text` is its source, or a statement of an expansion. An op has its arguments' values (None where one is none) in
     `values`; in an instance's graph the nodes of its expansion bear the op too, and the number of the invocation in
     `invocation`. `name` is a label's or directive's, `target` the label that an instruction may branch to. `macro` is
     the macro whose body it stands in. `inlined` says that a macro made it, and the span is that of the macro's

@@ -79,7 +79,8 @@ class Form(Struct, frozen=True, eq=False):
     row fixes, `reads` and `writes` the implicit resources by their names in the table. `clears_when_false` instructions
     write their predicates even when their own qualifying predicate is false. An operand of a form that `leaves_operand`
     is neither read nor written. `unwritten` forms have a pseudo-op of their own name, the only way to write them. A
-    form that `sizes_frame` has a frame's size among its operands, and no part of it may be larger.
+    form that `sizes_frame` has a frame's size among its operands, and no part of it may be larger. `constants` are the
+    marks that say for which sources the result is the same whatever they hold (`constant_results.py`).
     """
 
     format: str
@@ -101,6 +102,7 @@ class Form(Struct, frozen=True, eq=False):
     leaves_operand: bool
     unwritten: bool
     sizes_frame: bool
+    constants: frozenset[str]
 
     @property
     def unit(self) -> str:
@@ -398,6 +400,8 @@ def _canonical(mnemonic: str, taken: dict[str, str]) -> str:
     return text
 
 
+CONSTANT_MARKS: Final = frozenset({"same", "zero1", "zero2", "ones1"})
+
 _FORMS: dict[str, Form] = {}
 
 
@@ -429,6 +433,7 @@ def _form(line: str) -> Form:
             leaves_operand="unread" in marks,
             unwritten="unwritten" in marks,
             sizes_frame="frame" in marks,
+            constants=CONSTANT_MARKS.intersection(marks),
         )
     return form
 

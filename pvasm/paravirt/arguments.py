@@ -31,10 +31,10 @@ _FIRST_ROTATING = {"r": 32, "p": 16}
 DUE: dict[tuple[Kind, Use], str] = {
     ("general", "in"): "a general register",
     ("general", "out"): "a general register to write to",
-    ("general", "clobber"): "a general register to give away",
+    ("general", "clobber"): "a general register to clobber",
     ("predicate", "in"): "a predicate register",
     ("predicate", "out"): "a predicate register to write to",
-    ("predicate", "clobber"): "a predicate register to give away",
+    ("predicate", "clobber"): "a predicate register to clobber",
     ("kernel-register", "in"): "the name of a kernel register",
 }
 

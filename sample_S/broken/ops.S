@@ -15,13 +15,13 @@ wrong_arguments:
 	;;
 	ITC_D(r6, r18, r19)			/* broken: PV102 a predicate is due */
 	;;
-	SSM_PSR_I(p0, p0, r14)			/* broken: PV102 p0 cannot be given away */
+	SSM_PSR_I(p0, p0, r14)			/* broken: PV102 p0 cannot be clobbered */
 	;;
 	MOV_TO_KR(CURRENT_TASK, r17, r8, r9)	/* broken: PV102 no such kernel register */
 	;;
 	MOV_TO_KR(CURRENT, r17, r8, r8)		/* broken: PV103 two clobbers that are one */
 	;;
-	THASH(p0, r17, r16, r16)		/* broken: PV103 the address, given away */
+	THASH(p0, r17, r16, r16)		/* broken: PV103 the address, clobbered */
 	;;
 	BSW_0(r2, r3, r20)			/* broken: PV104 r20 is in the bank that is switched */
 	;;

@@ -193,7 +193,7 @@ def _added(found: Invocation) -> Change:
 
 
 def _aliased(found: Invocation, op: Op, first: int, second: int) -> Change:
-    """One argument in two places; r0 and p0 cannot be given away, so another stands for them."""
+    """One argument in two places; r0 and p0 cannot be clobbered, so another stands for them."""
     word = {"r0": "r9", "p0": "p9"}.get(found.arguments[first].text, found.arguments[first].text)
     edits = [Edit(each.offset, each.end, word) for each in (found.arguments[first], found.arguments[second])]
     return edits, (found.arguments[second].offset, found.arguments[second].end)

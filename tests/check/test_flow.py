@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pvasm.check.flow import Flow
+from pvasm.check.free_registers import FreeRegisters
 from pvasm.ia64.registers import REGISTERS
 from tests.check.checking import check
 from tests.fix.fixing import mended, subject
@@ -15,9 +17,10 @@ HERE = "\tnop 0x77\n"
 
 def reasons(text: str, *registers: str) -> list[str | None]:
     """Why the registers must be kept at `nop 0x77`."""
-    flow = subject(text).flow
-    (at,) = (index for index, node in enumerate(flow.nodes) if "0x77" in node.text)
-    return [flow.reason_to_keep(at, REGISTERS[name]) for name in registers]
+    checked = subject(text)
+    (at,) = (index for index, node in enumerate(checked.of(Flow).nodes) if "0x77" in node.text)
+    free = checked.of(FreeRegisters)
+    return [free.reason_to_keep(at, REGISTERS[name]) for name in registers]
 
 
 def is_free(text: str, register: str) -> bool:
@@ -107,8 +110,7 @@ def test_the_way_is_told() -> None:
     (found,) = check(text, "PV3")
     assert [line.partition(":")[0] for line in found.details] == ["line 2", "line 4", "line 4"]
     assert "mov r8 = r19" in found.details[-1]
-    assert "mov r8 = r19" in found.message
-    assert "line 4" in found.message
+    assert found.message == "ITC_D clobbers r19, which is live: read at line 4"
 
 
 def test_conditionals_that_ask_the_same_agree() -> None:

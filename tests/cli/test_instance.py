@@ -51,7 +51,7 @@ THASH(pred, reg, address, clob)
   pred        a predicate register
   reg         a general register to write to
   address     a general register
-  clob        a general register to give away
+  clob        a general register to clobber
   stands for  (pred) thash reg = address
 
   mine (its own)

@@ -125,7 +125,7 @@ def test_a_live_register_as_clobber(corpus: Corpus, tmp_path_factory: pytest.Tem
     for source in sources(corpus, tmp_path_factory.getbasetemp()):
         text = source[1]
         document = document_of(source)
-        # Linux gives r24 away, which is the interrupted code's and is saved only after that: a defect that is there.
+        # Linux clobbers r24, which is the interrupted code's and is saved only after that: a defect that is there.
         lines = text.splitlines()
         assert all(re.search(r"SRLZ_I\(r\d+, r24\)", lines[line - 1]) for line in findings(document, "PV3"))
         for found in invocations(document):

@@ -177,7 +177,7 @@ def statements(lines: tuple[str, ...]) -> list[str]:
 
 
 def test_poison_is_in_the_bytes(tmp_path: Path) -> None:
-    """By objdump: as many loads of the value as there are clobbers, each to the register that was given away."""
+    """By objdump: as many loads of the value as there are clobbers, each to the register that is clobbered."""
     op = CATALOG.ops["RSM_PSR_I_IC"]
     output, _ = assemble("\n".join(POISON.expand(op, ["r20", "r21", "r22"]).lines) + "\n", tmp_path)
     assert re.findall(r"movl (r\d+)=0xdeadbeefbaadf00d", disassembled(output)) == ["r20", "r21", "r22"]

@@ -13,7 +13,7 @@ from pvasm.check.subject import Subject
 class WrongKindOfArgument(Rule):
     """Each parameter of an op takes a general register, a predicate register, or the name of a kernel register.
 
-    What is written or given away must be a register that can be: not r0, not p0, no number. Where a header's name or a
+    What is written or clobbered must be a register that can be: not r0, not p0, no number. Where a header's name or a
     macro's parameter stands, any kind may come of it; it is looked at where the file itself says what it stands for.
     """
 

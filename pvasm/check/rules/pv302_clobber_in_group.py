@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.clobbers import find_live_clobbers
+from pvasm.check.clobbers import Clobbers
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -15,7 +15,8 @@ class ClobberNeededInGroup(Rule):
 
     So it is on bare hardware, where the op is one instruction that leaves its clobbers alone. An instance's expansion
     is several, often with stops between them, and then the instruction reads what the expansion has left in the
-    clobber. Read the value before the op, or give another register away.
+    clobber. Read the value before the op, or clobber another register. A taken branch ends a group (SDM vol. 1, 3.3):
+    what is read behind one is PV301's.
     """
 
     code = "PV302"
@@ -31,11 +32,13 @@ class ClobberNeededInGroup(Rule):
         "add r9 = r19, r10\n\tITC_D(p0, r18, r19) ;;",
         "ITC_D(p0, r18, r19)\n\tmov r19 = r10 ;;\n\tadd r9 = r19, r10 ;;",
         "ITC_D(p0, r18, r19)\n\tadd r9 = r18, r10 ;;",
+        "ITC_D(p0, r18, r19)\n(p6)\tbr.cond.sptk 1f\n\tbr.ret.sptk rp\n1:\tadd r9 = r19, r10 ;;",
+        "ITC_D(p0, r18, r19)\n\t.align 16\n\tadd r9 = r19, r10 ;;",
     )
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every clobber that is read before the next stop."""
-        for found in subject.of(find_live_clobbers):
+        for found in subject.of(Clobbers).live:
             if found.in_group:
-                message = f"{found.op} gives {found.text} away, but {found.reading} in its group reads its old value"
-                yield Finding(found.start, found.end, message, details=found.way)
+                message = f"{found.op} clobbers {found.text}, which is live: {found.why}, in the same instruction group"
+                yield Finding(found.start, found.end, message, details=found.path)

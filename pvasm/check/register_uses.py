@@ -1,0 +1,141 @@
+"""What each step of a program does to registers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pvasm.expand.program import Node
+from pvasm.ia64 import IndexedRegister, MemoryOperand, Register, Resolved, Unknown, Value
+from pvasm.ia64.constant_results import idle_sources
+from pvasm.ia64.control_transfer import passing
+from pvasm.ia64.effects import plan_of
+from pvasm.ia64.resources import CONSTANTS
+from pvasm.paravirt.catalog import Op
+
+
+class Uses(NamedTuple):
+    """What a step does to registers.
+
+    `done` are those that it writes whenever it is executed (a parallel compare may leave its predicates alone), `sure`
+    those that it writes whenever it is reached. `predicate` is the name of the one that it stands under
+    (`p6`, or a name that the file does not explain), empty for none. `reads_unknown` names the register files of which
+    it may read others as well, `writes_unknown` says that it may write others.
+    """
+
+    reads: frozenset[Register]
+    writes: frozenset[Register]
+    done: frozenset[Register]
+    sure: frozenset[Register]
+    predicate: str
+    reads_unknown: str
+    writes_unknown: bool
+
+
+_NONE: frozenset[Register] = frozenset()
+_NOTHING = Uses(_NONE, _NONE, _NONE, _NONE, "", "", False)
+_ANYTHING = Uses(_NONE, _NONE, _NONE, _NONE, "", "rfpb", True)
+_FILES = frozenset("rpfb")
+
+
+def uses_of(node: Node) -> Uses:
+    """What a node does to registers; an op by its contract, unknown code anything."""
+    if node.op is not None and node.kind == "op":
+        return _of_op(node, node.op)
+    if node.kind in ("opaque", "end"):
+        return _ANYTHING
+    if node.resolved is None:
+        return _NOTHING
+    return _of_instruction(node.resolved, node.predicate)
+
+
+def _of_instruction(resolved: Resolved, predicate: str) -> Uses:
+    plan = plan_of(resolved.spelling)
+    writes = _registers(resolved.writes)
+    reads = _registers(resolved.reads) - idle_sources(resolved.form, resolved.operands)
+    done = writes
+    if plan.parallel:
+        done = frozenset(each for each in writes if each.file != "p")
+    # A check load that hits leaves its target as the advanced load left it.
+    checked = _registers(resolved.operands[place] for place, way in plan.writes if way == "check")
+    done, reads = done - checked, reads | checked
+    is_sure = resolved.predicate == 0 or resolved.clears_when_false
+    reads_unknown, writes_unknown = _unknown(resolved)
+    return Uses(reads, writes, done, done if is_sure else _NONE, predicate, reads_unknown, writes_unknown)
+
+
+def _registers(values: Iterable[object]) -> frozenset[Register]:
+    return frozenset(each for each in values if isinstance(each, Register))
+
+
+def _unknown(resolved: Resolved) -> tuple[str, bool]:
+    """The files of which an instruction may read registers that are not known, and whether it writes such ones."""
+    outputs = len(resolved.form.outputs)
+    files = "p" if resolved.predicate is None else ""
+    writes = False
+    for place, (spec, value) in enumerate(zip(resolved.form.operands, resolved.operands, strict=True)):
+        if isinstance(value, Unknown):
+            if place < outputs:
+                writes = True
+            elif spec.shape in _FILES:
+                files += spec.shape
+        elif isinstance(_inner(value), Unknown):
+            files += "r"
+    if passing(resolved.mnemonic).transfer == "break" and resolved.operands[-1] != 0:
+        files += "rp"  # a hypervisor or a monitor takes arguments in registers
+    return files, writes
+
+
+def _inner(value: Value) -> object:
+    if isinstance(value, MemoryOperand):
+        return value.base
+    return value.index if isinstance(value, IndexedRegister) else None
+
+
+def _of_op(node: Node, op: Op) -> Uses:
+    """What an op does by its contract: a clobber may be overwritten or not."""
+    given = [
+        (parameter, value, text)
+        for parameter, value, text in zip(op.parameters, node.values, node.arguments, strict=True)
+        if parameter.kind != "kernel-register"
+    ]
+    known = [(parameter, value) for parameter, value, _ in given if isinstance(value, Register)]
+    unknown = [parameter for parameter, value, _ in given if not isinstance(value, Register)]
+    predicates = [
+        value.text if isinstance(value, Register) else text
+        for parameter, value, text in given
+        if (parameter.kind, parameter.use) == ("predicate", "in")
+    ]
+    always = all(name == "p0" for name in predicates)
+    outputs = frozenset(value for parameter, value in known if parameter.use == "out") - CONSTANTS
+    return Uses(
+        reads=frozenset(value for parameter, value in known if parameter.use == "in") - CONSTANTS,
+        writes=frozenset(value for parameter, value in known if parameter.use != "in") - CONSTANTS,
+        done=outputs,
+        sure=outputs if always else _NONE,
+        predicate=predicates[0] if len(predicates) == 1 and not always else "",
+        reads_unknown="".join(_FILE_OF_KIND[each.kind] for each in unknown if each.use == "in"),
+        writes_unknown=any(each.use != "in" for each in unknown),
+    )
+
+
+_FILE_OF_KIND = {"general": "r", "predicate": "p"}
+
+
+def mnemonics(node: Node) -> Iterator[str]:
+    """The mnemonics of a node: an instruction's, or those of the instructions that an op replaces; none for others."""
+    if node.op is not None:
+        yield from _replaced(node.op)
+    elif node.resolved is not None:
+        yield node.resolved.mnemonic
+
+
+_REPLACED: dict[str, tuple[str, ...]] = {}
+
+
+def _replaced(op: Op) -> tuple[str, ...]:
+    found = _REPLACED.get(op.replaces)
+    if found is None:
+        pieces = (piece.rpartition(")")[2].split() for piece in op.replaces.replace(";;", ";").split(";"))
+        found = _REPLACED[op.replaces] = tuple(words[0] for words in pieces if words)
+    return found
