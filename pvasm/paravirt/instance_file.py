@@ -16,7 +16,7 @@ from pvasm.paravirt.arguments import operand
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.instance import Definition, Environment, Instance
 from pvasm.paravirt.interface import Call, Tables, read_calls, read_tables
-from pvasm.paravirt.shipped import ALL, INSTANCE_NAME, instance_names, is_instance_name, shipped_instance
+from pvasm.paravirt.shipped import ALL, CATALOG, INSTANCE_NAME, instance_names, is_instance_name, shipped_instance
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.yaml_nodes import Node, fault, near
 
@@ -77,7 +77,7 @@ def read_model(path: str) -> InstanceFile:
 def _check_name(file: _File) -> None:
     """Raises PvasmError for the name of an instance that travels with pvasm, unless the file is that instance's."""
     path = _shipped(file.model.name)
-    if file.model.name in (ALL, *instance_names()) and not (path is not None and path.samefile(file.path)):
+    if file.model.name in (ALL, CATALOG, *instance_names()) and not (path is not None and path.samefile(file.path)):
         node = file.root.value["name"]
         raise fault(f"the name {file.model.name} is taken", str(file.path), (node.line, node.column), "name")
 
