@@ -130,7 +130,12 @@ class Instance(Struct):
 
         def fill(hole: str) -> str:
             name, _, number = hole.partition(".")
-            return str(values[name].number) if number else given.get(name) or constants[name]
+            if not number:
+                return given.get(name) or constants[name]
+            try:
+                return str(values[name].number)
+            except ValueError:  # no kernel register: whoever asks has not looked at its kind
+                raise RegisterNotKnownError(given[name]) from None
 
         return decision.filled(fill)
 
