@@ -7,40 +7,31 @@ statement; and some are made only by what an invocation gives a macro: `.macro g
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pvasm.asm.elaborate import Step, Visitor
 from pvasm.ia64 import is_mnemonic
-from pvasm.ia64.reading import assembly_parser, scope_of
+from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.registers import INDEXED, REGISTERS
 from pvasm.ia64.resolve import resolve
-from pvasm.ia64.scope import OperandError
+from pvasm.ia64.scope import OperandError, Scope
 from pvasm.ia64.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivity
 from pvasm.ia64.table import MARKED_STEMS
 from pvasm.paravirt.patterns import Use
-from pvasm.syntax import lines, tree
-from pvasm.syntax.document import Define, read_document
-from pvasm.syntax.macros import (
-    Macro,
-    bind,
-    bind_define,
-    body_ends,
-    iterations,
-    parameters_replaced,
-    read_macro,
-    substitute,
-)
+from pvasm.syntax import tree
+from pvasm.syntax.document import read_document
+from pvasm.syntax.traced import NOWHERE, Traced, origin_of, text_number
 
 if TYPE_CHECKING:
     from pvasm.check.subject import Subject
 
 _MAX_OPERANDS = 8  # no instruction has more, so no more arguments make one
 _MAX_DEPTH = 12  # of macros in macros
-_MAX_SUBSTITUTIONS = 20_000  # pieces of macros' bodies, for all invocations of a document
 
 
 class Exposure(Struct, frozen=True):
@@ -65,11 +56,6 @@ class Exposure(Struct, frozen=True):
     def has_op(self) -> bool:
         """Whether an op stands for it."""
         return bool(self.uses) or self.part_of is not None
-
-
-def find_exposures(subject: Subject) -> list[Exposure]:
-    """The exposed instructions of a document that are compiled for an instance in question, in order."""
-    return list(_Search(subject).exposures())
 
 
 def described(exposure: Exposure, noun: str) -> str:
@@ -99,30 +85,12 @@ def _advice(exposure: Exposure) -> str:
     return said
 
 
-class _Code(Struct, frozen=True):
-    """A piece of code to look at: where its statements' offsets count in, and where what is found in it is reported.
+class ExposureSearch(Visitor):
+    """Looks on while a document is read, and takes note of what is exposed, with what names mean there.
 
-    Code that stands in the document is reported where it stands, `base` being the offset of its text there; code that a
-    macro makes, at the `span` of the invocation.
+    What stands in the document is reported where it stands: as a statement, in a macro's body, as an argument. What is
+    put together of a body and arguments is reported at the invocation, unless the body exposes as much by itself.
     """
-
-    text: str
-    base: int = 0
-    span: tuple[int, int] | None = None
-    depth: int = 0
-
-    def place(self, start: int, end: int) -> tuple[int, int]:
-        """The span in the document that stands for one in this text."""
-        return self.span or (self.base + start, self.base + end)
-
-    def part(self, start: int, end: int) -> _Code:
-        """A part of it, one level down. A line's end among a macro's arguments is a blank."""
-        text = self.text[start:end].replace("\n", " ")
-        return _Code(text, self.base + start, self.span, self.depth + 1)
-
-
-class _Search:
-    """Walks over the statements of a document, with what names mean at each."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
@@ -130,43 +98,49 @@ class _Search:
         self.ops = subject.catalog.ops
         self.patterns = subject.patterns
         self.parser = assembly_parser()
-        self.macros: dict[str, Macro] = {}
-        self.defines: dict[str, list[Define]] = {}
-        distinct = {(define.name, define.parameters, define.body): define for define in self.document.defines}
-        for define in distinct.values():
-            self.defines.setdefault(define.name, []).append(define)
-        self.scope = scope_of([self.document], self.patterns.operand_macros)
-        self.substitutions_left = _MAX_SUBSTITUTIONS
-        # Whether a piece of a macro's body exposes without arguments; _UNTOLD where they tell whether there is an op.
-        self.exposed_as_is: dict[str, bool | str] = {}
+        self.scope = Scope(lenient=True)
+        self.found: dict[tuple[int, int, str], Exposure] = {}
+        self.by_statement: dict[int, list[Exposure]] = {}  # what stands in each statement of the document
+        self.asked: set[int] = set()  # the statements whose arguments have been looked at
         self.covered_until = 0  # the statements before this one are part of `covering`
         self.covering: str | None = None
 
-    @cached_property
-    def body_ends(self) -> dict[int, int]:
-        """Where the bodies of the assembler's macros and loops end."""
-        return body_ends(self.document.statements)
+    def exposures(self) -> list[Exposure]:
+        """What has been found, in order."""
+        return sorted(self.found.values(), key=lambda exposure: (exposure.start, exposure.end))
 
-    def exposures(self) -> Iterator[Exposure]:
-        whole = _Code(self.document.text)
-        for position, statement in enumerate(self.document.statements):
-            syntax = statement.syntax
-            if statement.macro in self.ops:
-                continue  # an instance's definition of the op: what it consists of is the instance's business
-            if isinstance(syntax, tree.Instruction):
-                yield from self._instruction(position, statement, syntax)
-            elif isinstance(syntax, tree.Directive):
-                yield from self._directive(position, statement, syntax)
-            elif isinstance(syntax, tree.MacroCall | tree.Unparsed | tree.Assignment):
-                if not self.subject.concerns_guests(statement.conditions):
-                    continue
-                if isinstance(syntax, tree.MacroCall):
-                    if not self._may_be_c(statement):
-                        yield from self._call(syntax, whole, statement.origin, statement.end)
-                elif isinstance(syntax, tree.Unparsed):
-                    yield from self._words(self.document.source(statement), statement.start, statement.in_define)
-                elif not statement.in_define:
-                    self.scope.assign(syntax)
+    def step(self, step: Step, scope: Scope) -> None:
+        """Looks at a statement."""
+        syntax = step.syntax
+        if syntax.__class__ not in _TELLING or (
+            syntax.__class__ is tree.Instruction
+            and not step.made
+            and syntax.mnemonic.partition(".")[0] not in MARKED_STEMS
+        ):
+            return
+        if step.macro in self.ops or not self.subject.concerns_guests(step.conditions):
+            return  # in an instance's definition of an op, what it consists of is the instance's business
+        self.scope = scope
+        statement = self.document.statements[step.statement]
+        if self._may_be_c(statement) and not isinstance(syntax, tree.Instruction):
+            return
+        match syntax:
+            case tree.Instruction() if step.made:
+                self._made(step, syntax, statement)
+            case tree.Instruction():
+                self._keep(step.statement, self._instruction(step.statement, statement, syntax))
+            case tree.MacroCall():
+                self._call(step, syntax)
+            case tree.Unparsed() if step.made:
+                self._arguments_of(step.statement)
+            case tree.Unparsed():
+                self._keep(step.statement, self._words(step.text, statement.start, statement.in_define))
+
+    def _keep(self, statement: int, exposures: Iterable[Exposure]) -> None:
+        """Takes note of what is exposed in a statement of the document."""
+        for exposure in exposures:
+            self.found.setdefault((exposure.start, exposure.end, exposure.text), exposure)
+            self.by_statement.setdefault(statement, []).append(exposure)
 
     def _may_be_c(self, statement: tree.Statement) -> bool:
         """Whether a statement of a header that may hold C is a declaration, say: `int cover;`."""
@@ -215,210 +189,147 @@ class _Search:
                 break
         return run, sources, positions
 
-    def _single(self, syntax: tree.Instruction, code: _Code, origin: int) -> Exposure | None:
-        """The exposure of an instruction in a piece of code. Raises OperandError if it is none that there is."""
+    def _single(self, syntax: tree.Instruction, text: str, place: tuple[int, int], *, made: bool) -> Exposure | None:
+        """The exposure of an instruction, in a text, that is reported at a place.
+
+        Raises OperandError if it is none that there is.
+        """
         found = sensitivity(syntax, self.scope)
         if found is None:
             return None
-        text = code.text[origin : origin + syntax.end]
-        uses = tuple(self.patterns.uses([syntax], [text], self.scope))
-        place = code.place(origin + syntax.start, origin + syntax.end)
-        extension = "" if uses else self.patterns.in_extension(syntax, text, self.scope)
-        made = code.span is not None
-        return Exposure(found, *place, text[syntax.start :], uses, is_made=made, extension=extension)
+        uses = tuple(self.patterns.uses([syntax], [text[: syntax.end]], self.scope))
+        extension = "" if uses else self.patterns.in_extension(syntax, text[: syntax.end], self.scope)
+        written = text[syntax.start : syntax.end]
+        return Exposure(found, *place, written, uses, is_made=made, extension=extension)
 
     # --------------------------------------------------------------------------------------- macros
 
-    def _directive(self, position: int, statement: tree.Statement, directive: tree.Directive) -> Iterator[Exposure]:
-        statements = self.document.statements
-        if directive.name == ".macro":
-            macro = read_macro(directive, position, self.body_ends[position])
-            if macro is not None:
-                self.macros[macro.name] = macro
-        elif directive.name in (".irp", ".irpc"):
-            if self.subject.concerns_guests(statement.conditions):
-                pieces = self._pieces(statements[position + 1 : self.body_ends[position]])
-                for bound in iterations(directive):
-                    yield from self._made(pieces, bound, (statement.start, statement.end), 0)
-        elif not statement.in_define and self.subject.concerns_guests(statement.conditions):
-            self.scope.directive(directive)
-
-    def _call(self, call: tree.MacroCall, code: _Code, origin: int, end: int) -> Iterator[Exposure]:
-        """What an invocation exposes: in its arguments as they stand, and in what it makes of them.
-
-        Where the macro is known, arguments that do not come out of it as code are none.
-        """
-        name = call.name
-        written = code.text[origin + call.name_start : end]
-        if not self._may_expose(name, written):
+    def _made(self, step: Step, syntax: tree.Instruction, statement: tree.Statement) -> None:
+        """Looks at an instruction that macros make, or that names in its operands stand for."""
+        if isinstance(statement.syntax, tree.Instruction) and step.statement not in self.by_statement:
+            self._keep(step.statement, self._instruction(step.statement, statement, statement.syntax))
+            if step.statement in self.by_statement:
+                return  # whatever the names in it stand for
+        try:
+            found = sensitivity(syntax, self.scope)
+        except OperandError:
+            self._arguments_of(step.statement)
             return
+        if found is None:
+            return
+        source = step.source
+        origin = source.origin(syntax.mnemonic_start)
+        home = step.statement if origin == NOWHERE or text_number(origin) else self._statement_at(origin)
+        span = source.span(syntax.start, syntax.end)
+        stands = span is not None and text_number(span[0]) == 0
+        place = span if span is not None and stands else (statement.start, statement.end)
+        exposure = self._single(syntax, source.text, place, made=not stands)
+        if exposure is None:
+            return
+        if origin != NOWHERE and text_number(origin):
+            if span is not None or self._exposed_in_header(origin):
+                return  # it is reported in the header
+        elif home != step.statement:
+            before = self.by_statement.get(home, ())
+            if before and (not exposure.has_op or any(each.has_op for each in before)):
+                return
+        self._keep(home if stands else -1, [exposure])
+
+    def _statement_at(self, offset: int) -> int:
+        """The index of the statement of the document that an offset stands in."""
+        return bisect_right(self.document.statements, offset, key=lambda statement: statement.start) - 1
+
+    def _exposed_in_header(self, origin: int) -> bool:
+        """Whether a statement of a header is exposed as it stands, whatever its macro is given."""
+        header = self.subject.headers[text_number(origin) - 1]
+        offset = origin - origin_of(text_number(origin), 0)
+        at = bisect_right(header.statements, offset, key=lambda statement: statement.start) - 1
+        syntax = header.statements[at].syntax if at >= 0 else None
+        if not isinstance(syntax, tree.Instruction):
+            return False
+        try:
+            return sensitivity(syntax, self.scope) is not None
+        except OperandError:
+            return False
+
+    def _call(self, step: Step, call: tree.MacroCall) -> None:
+        """Looks at an invocation of something that is not known: its arguments may be code."""
+        name = call.name
         if is_mnemonic(name) and name not in self.ops and ("." in name or self.document.preprocessed):
             # In capitals, and no op: GNU as takes it for the instruction.
-            lowered = _Code(name.lower() + written[len(name) :], 0, code.place(origin + call.start, end), code.depth)
-            yield from self._statements(lowered) or ()
+            at = call.name_start
+            text = step.source.text
+            lowered = Traced(text[:at] + name.lower() + text[at + len(name) :], step.source.starts, step.source.origins)
+            self._code(lowered.part(call.start, len(text)), step.statement)
             return
-        in_arguments = list(self._arguments(call, code, origin)) if call.arguments else []
-        if call.tail and code.depth < _MAX_DEPTH:
-            start = code.text.index(call.tail, origin + call.call_end)
-            in_tail = list(self._statements(code.part(start, start + len(call.tail))) or ())
-        else:
-            in_tail = []
-        made, is_known = self._expanded(call, written, code.place(origin + call.start, end), code.depth)
-        by_text = {" ".join(exposure.text.split()): exposure for exposure in made}
-        for exposure in in_arguments:
-            text = " ".join(exposure.text.split())
-            if text in by_text or not is_known:
-                by_text.pop(text, None)
-                yield exposure
-        yield from by_text.values()
-        yield from in_tail
+        if call.arguments:
+            self._arguments(call, step.source, step.statement)
+        if call.tail:
+            self._code(step.source.part(call.call_end, len(step.source.text)), step.statement)
 
-    def _may_expose(self, name: str, written: str) -> bool:
-        """Whether an invocation, or what it invokes, can have to do with what is looked for: a quick look."""
-        if _TELLING.search(written) or name in self.macros:
-            return True
-        telling = self.telling_names
-        if not telling:
-            return False
-        return name in telling or any(word in telling for word in _WORD.findall(written))
-
-    @cached_property
-    def telling_names(self) -> frozenset[str]:
-        """The names whose definitions in the file have to do with what is looked for, themselves or by other names."""
-        bodies = {name: " ".join(define.body for define in defines) for name, defines in self.defines.items()}
-        for statement in self.document.statements:
-            if isinstance(statement.syntax, tree.Assignment):
-                bodies[statement.syntax.name] = self.document.source(statement)
-        telling = {name for name, body in bodies.items() if _TELLING.search(body)}
-        words = {name: frozenset(_WORD.findall(body)) for name, body in bodies.items()}
-        waiting = list(telling)
-        users: dict[str, list[str]] = {}
-        for name, used in words.items():
-            for word in used:
-                users.setdefault(word, []).append(name)
-        while waiting:
-            for user in users.get(waiting.pop(), ()):
-                if user not in telling:
-                    telling.add(user)
-                    waiting.append(user)
-        return frozenset(telling)
-
-    def _expanded(
-        self, call: tree.MacroCall, written: str, span: tuple[int, int], depth: int
-    ) -> tuple[list[Exposure], bool]:
-        """What the macro's body exposes with the arguments of a call, and not without.
-
-        And whether it is known what becomes of the arguments: then what does not come out as code, is none.
-        """
-        found: list[Exposure] = []
-        if depth >= _MAX_DEPTH:
-            return found, False
-        macro = self.macros.get(call.name)
-        if macro is not None:
-            pieces = self._pieces(self.document.statements[macro.first : macro.end])
-            bound = bind(macro, written[len(call.name) :])
-            is_known = all(self._parses(substitute(piece, bound)) for piece in pieces)
-            return list(self._made(pieces, bound, span, depth)), is_known
-        is_known = False
-        for define in self.defines.get(call.name, ()):
-            if (define.parameters is None) is call.parenthesised:
-                continue
-            bodies = [
-                define.body[piece.start : piece.end]
-                for piece in lines.split(define.body, 0, len(define.body), in_define=True)
-                if piece.kind == lines.CHUNK
-            ]
-            if define.parameters is None:
-                # `#define MOVE mov` / `MOVE r8 = ar.itc`
-                rest = written[len(call.name) :].strip()
-                if rest and bodies:
-                    found += self._statements(_Code(f"{bodies[-1]} {rest}", 0, span, depth + 1)) or ()
-                continue
-            bound = bind_define(define.parameters, [argument.text for argument in call.arguments])
-            replaced = [parameters_replaced(body, bound) for body in bodies]
-            is_known = all(map(self._parses, replaced))
-            for before, after in zip(bodies, replaced, strict=True):
-                found += self._replaced(before, after, span, depth)
-        return found, is_known
-
-    def _parses(self, text: str) -> bool:
-        return not any(isinstance(syntax, tree.Unparsed) for syntax in self.parser.chunk(text.strip()))
-
-    def _pieces(self, body: Iterable[tree.Statement]) -> list[str]:
-        """The statements of a .macro's body in which its arguments may matter."""
-        return [source for source in map(self.document.source, body) if "\\" in source]
-
-    def _made(
-        self, pieces: Sequence[str], bound: Mapping[str, str], span: tuple[int, int], depth: int
-    ) -> Iterator[Exposure]:
-        for piece in pieces:
-            yield from self._replaced(piece, substitute(piece, bound), span, depth)
-
-    def _replaced(self, piece: str, replaced: str, span: tuple[int, int], depth: int) -> list[Exposure]:
-        """What a piece of a macro's body exposes with its arguments in place; none if it does so without."""
-        self.substitutions_left -= 1
-        if replaced == piece or self.substitutions_left < 0:
-            return []
-        exposed = self.exposed_as_is.get(piece)
-        if exposed is None:
-            found = self._statements(_Code(piece, 0, span, depth + 1)) or []
-            exposed = self.exposed_as_is[piece] = _UNTOLD if any(not each.has_op for each in found) else bool(found)
-        if exposed is True:
-            return []
-        made = self._statements(_Code(replaced, 0, span, depth + 1)) or []
-        return [exposure for exposure in made if exposure.has_op] if exposed is _UNTOLD else made
+    def _arguments_of(self, statement: int) -> None:
+        """Looks at the arguments of an invocation of which it is not known what becomes of them."""
+        where = self.document.statements[statement]
+        if isinstance(where.syntax, tree.MacroCall) and statement not in self.asked:
+            source = Traced.whole(self.document.text[where.origin : where.end], where.origin)
+            self._arguments(where.syntax, source, statement)
 
     # ------------------------------------------------------------------------------ code in arguments
 
-    def _arguments(self, call: tree.MacroCall, code: _Code, origin: int) -> Iterator[Exposure]:
-        """Instructions that are arguments: `DO_SAVE_MIN(cover, mov r30=cr.ifs,,)`, `EX(.Lfault, ld8 r1=[r2],8)`.
+    def _arguments(self, call: tree.MacroCall, source: Traced, statement: int, depth: int = 0) -> bool:
+        """Looks at instructions that are arguments: `DO_SAVE_MIN(cover, mov r30=cr.ifs,,)`.
 
-        Commas split arguments and operands alike: the longest run of arguments that is code, is.
+        Commas split arguments and operands alike: the longest run of arguments that is code, is. Returns whether
+        something was found.
         """
-        if code.depth >= _MAX_DEPTH:
-            return
+        self.asked.add(statement)
+        if depth >= _MAX_DEPTH:
+            return False
         arguments = call.arguments
         position = 0
+        is_found = False
         while position < len(arguments):
             after = position + 1
             first = arguments[position]
             if "(" in first.text or any(is_mnemonic(word) for word in _WORD.findall(first.text)):
                 for last in range(min(len(arguments), position + _MAX_OPERANDS), position, -1):
-                    part = code.part(origin + first.start, origin + arguments[last - 1].end)
-                    found = self._statements(part)
-                    if found is not None:
-                        yield from found
+                    part = source.part(first.start, arguments[last - 1].end)
+                    part = part._replace(text=part.text.replace("\n", " "))
+                    if (found := self._code(part, statement, depth + 1)) is not None:
+                        is_found = is_found or found
                         after = last
                         break
             position = after
+        return is_found
 
-    def _statements(self, code: _Code) -> list[Exposure] | None:
-        """The exposed instructions in a piece of code; None if it is no code.
+    def _code(self, source: Traced, statement: int, depth: int = 0) -> bool | None:
+        """Looks at a piece of code: whether something is exposed in it; None if it is no code.
 
         It is if all that could be an instruction in it is one, and there is one at all.
         """
-        found: list[Exposure] = []
         is_code = False
-        for statement in read_document(self.parser, code.text, preprocessed=True).statements:
-            syntax = statement.syntax
+        found: list[Exposure] = []
+        where = self.document.statements[statement]
+        for each in read_document(self.parser, source.text, preprocessed=True).statements:
+            syntax = each.syntax
             if isinstance(syntax, tree.Unparsed):
                 return None
-            if isinstance(syntax, tree.Assignment):
-                self.scope.assign(syntax)
-            elif isinstance(syntax, tree.MacroCall) and code.depth < _MAX_DEPTH:
-                inner = list(self._call(syntax, code, statement.origin, statement.end))
-                found += inner
-                is_code = is_code or bool(inner)
+            if isinstance(syntax, tree.MacroCall):
+                is_code = self._arguments(syntax, source.part(each.origin, each.end), statement, depth) or is_code
             elif isinstance(syntax, tree.Instruction):
+                span = source.span(each.start, each.end)
+                stands = span is not None and text_number(span[0]) == 0
+                place = span if span is not None and stands else (where.start, where.end)
                 try:
                     resolve(syntax, self.scope)
-                    exposure = self._single(syntax, code, statement.origin)
+                    exposure = self._single(syntax, source.text[each.origin :], place, made=not stands)
                 except OperandError:
                     return None
                 is_code = True
                 if exposure is not None:
                     found.append(exposure)
-        return found if is_code else None
+        self._keep(statement, found)
+        return bool(found) if is_code else None
 
     # ---------------------------------------------------------------------------------------- words
 
@@ -452,11 +363,11 @@ class _Search:
                 operand = f"{word}[r3]" if word in INDEXED else word
                 if operand == word and word not in REGISTERS:
                     continue
-                code = _Code(form.format(operand))
-                (syntax,) = self.parser.chunk(code.text)
+                text = form.format(operand)
+                (syntax,) = self.parser.chunk(text)
                 if isinstance(syntax, tree.Instruction):
                     try:
-                        found = self._single(syntax, code, 0)
+                        found = self._single(syntax, text, (0, 0), made=False)
                     except OperandError:
                         continue
                     if found is not None:
@@ -464,12 +375,7 @@ class _Search:
         return None
 
 
-# Words without which there is nothing to find: mnemonics of marked rows but `mov`, and the registers that mark a `mov`.
-_MNEMONICS = "|".join(sorted(MARKED_STEMS - {"mov"}))
-_TELLING = re.compile(
-    rf"(?<![\w.])(?:(?:{_MNEMONICS}|{'|'.join(sorted(INDEXED))})(?!\w)|cr[.\d]|ar[.\d]|psr)|\\|\#\#", re.IGNORECASE
-)
-_UNTOLD = "untold"  # as `mov r8 = cr.\\which`, which is privileged whatever it reads
+_TELLING = frozenset({tree.Instruction, tree.MacroCall, tree.Unparsed})
 _MAX_STATEMENT = 200  # how far, in characters, the operands of a `mov` that is no instruction are looked for
 _WORD = re.compile(r"(?<![\w.$#@\\])[A-Za-z_][\w.$]*")
 _COMMENT_OR_STRING = re.compile(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"?")

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from pvasm.check.assumptions import Assumptions
+from pvasm.check.code import Code
 from pvasm.check.path_predicates import PathPredicates
 from pvasm.check.register_uses import Uses, mnemonics, uses_of
 from pvasm.check.subject import Subject
@@ -45,7 +46,7 @@ class Flow:
     """
 
     def __init__(self, subject: Subject) -> None:
-        graph: Graph = subject.program.graph(subject.known)
+        graph: Graph = subject.of(Code).program.graph(subject.known)
         self.graph = graph
         self.nodes = graph.nodes
         self.steps_left = max(_MIN_STEPS, _STEPS_A_NODE * len(graph.nodes))

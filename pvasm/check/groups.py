@@ -12,6 +12,7 @@ from itertools import chain
 from msgspec import Struct
 
 from pvasm.check.assumptions import Assumptions, Literals
+from pvasm.check.code import Code
 from pvasm.check.finding import Finding
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Graph, Node
@@ -88,7 +89,7 @@ class GroupFinding(Struct, frozen=True):
 def find_violations(subject: Subject) -> list[GroupFinding]:
     """What is wrong in the groups of a document's variants, in the order of its text."""
     instances = subject.instances
-    program = subject.program
+    program = subject.of(Code).program
     text = subject.document.text
     alike = not program.ops_used and not any(instance.defines in text for instance in instances)
     found: dict[tuple[object, ...], tuple[Violation | Misplaced, Graph, list[str]]] = {}

@@ -14,7 +14,7 @@ from pvasm.syntax.cpp import Known, reachable
 from pvasm.syntax.document import Document
 
 if TYPE_CHECKING:
-    from pvasm.expand.program import Program
+    from pvasm.ia64.scope import Scope
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
     from pvasm.paravirt.patterns import Patterns
@@ -30,6 +30,7 @@ class Subject(Struct, dict=True):
     `instance_names` are the instances in question, by name or file. `named` tells a file that somebody said is assembly
     from a header found in a folder, which may hold C as well. `included` are the paths and texts of headers that the
     document includes, for their macros. With `fixing`, rules say how to mend what they find, even if that takes long.
+    Without `follows_flow`, no rule asks how one instruction follows another.
     """
 
     document: Document
@@ -39,6 +40,7 @@ class Subject(Struct, dict=True):
     named: bool = True
     included: tuple[tuple[str, str], ...] = ()
     fixing: bool = False
+    follows_flow: bool = True
 
     def of(self, analysis: Callable[[Subject], Analysis]) -> Analysis:
         """The analysis of this subject, by its class (or the function that makes it); made once."""
@@ -149,14 +151,21 @@ class Subject(Struct, dict=True):
             found = _PATTERNS[id(self.catalog)] = Patterns(self.catalog)
         return found
 
-    @cached_property
-    def program(self) -> Program:
-        """The document's steps, whichever instance it is compiled for."""
-        from pvasm.expand.program import Program
+    def scope(self) -> Scope:
+        """What names mean at the start of the document."""
         from pvasm.ia64.reading import scope_of
 
-        scope = scope_of([self.document, *self.headers], self.patterns.operand_macros)
-        return Program(self.document, self.catalog, scope, self.headers)
+        return scope_of([self.document, *self.headers], self.patterns.operand_macros)
+
+    @cached_property
+    def names_kept(self) -> frozenset[str]:
+        """The names that no macro of the document changes: the ops', and those that the catalog explains in operands.
+
+        An op of the extension is not meant where the document defines its name itself.
+        """
+        own = {define.name for define in self.document.defines} if self.document.defines else set()
+        ops = (name for name, op in self.catalog.ops.items() if not (op.extension and name in own))
+        return frozenset((*ops, *self.patterns.operand_macros))
 
 
 _OP_NAME = re.compile(r"\b[A-Z][A-Z0-9_]++\b")

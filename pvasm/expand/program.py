@@ -1,9 +1,8 @@
 r"""A document as the processor meets it: instructions, ops, stops and labels in their order, and what may follow what.
 
 Raw source has several orders in one: each arm of a `#if` is an alternative to the others. So a program is a graph whose
-nodes know the nodes that may stand next. Macros that the file itself defines are taken apart where they are invoked;
-what is not known (a header's macro) is a node of its own, `opaque`. The bodies of macros are read as well, each by
-itself, with what its parameters stand for unknown.
+nodes know the nodes that may stand next. Macros are expanded where they are invoked (pvasm/asm/elaborate.py); what is
+not known (a macro of a header that is not seen) is a node of its own, `opaque`.
 
 `Program.graph` gives the order for an instance's ops as such, or with their expansions in their place.
 """
@@ -16,6 +15,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from pvasm.asm.elaborate import Fork, Step, Visitor
 from pvasm.errors import PvasmError
 from pvasm.expand.contexts import Contexts
 from pvasm.expand.definitions import Definitions
@@ -29,15 +29,10 @@ from pvasm.paravirt.expansion import Context, Statement
 from pvasm.paravirt.instance import Instance
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
-from pvasm.syntax.document import Define, Document, read_document
-from pvasm.syntax.macros import Macro, bind, bind_define, body_ends, parameters_replaced, read_macro, substitute
+from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import parse_expression
 
 Kind = Literal["instruction", "op", "stop", "label", "directive", "opaque", "arm", "end", "section"]
-
-_MAX_DEPTH = 6  # of macros in macros
-_MAX_ALTERNATIVES = 4  # definitions of a macro
-_MAX_INLINED = 20_000  # statements of macros' bodies, for all invocations of a document
 
 # The assembler's own conditionals and loops: which lines they yield, or how often, is not followed.
 _STEERING = frozenset({".if", ".else", ".elseif", ".endif", ".rept", ".irp", ".irpc", ".endr", ".exitm", ".include"})
@@ -102,80 +97,62 @@ def _target(syntax: tree.Instruction) -> str:
     return ""
 
 
-class _Fork(Struct, frozen=True):
-    """A `#if`, `#elif` or `#else`, with the condition of its arm if that can be followed; or an `#endif`."""
-
-    name: str
-    condition: tree.Condition | None
-    conditions: tuple[tree.Condition, ...]
-
-
-class Program:
+class Program(Visitor):
     """The steps of a document, whichever instance it is compiled for.
 
-    Of `headers`, documents that it includes, the macros count.
+    It looks on while the document is read (`elaborate`). Of `headers`, documents that it includes, it is asked whether
+    they bring code.
     """
 
-    def __init__(
-        self,
-        document: Document,
-        catalog: Catalog,
-        scope: Scope,
-        headers: Sequence[Document] = (),
-    ) -> None:
+    def __init__(self, document: Document, catalog: Catalog, headers: Sequence[Document] = ()) -> None:
         self.document = document
         self.catalog = catalog
-        self.scope = scope
         self.headers = headers
+        self.scope = Scope(lenient=True)
         self.ops_used: set[str] = set()
-        self._budget = _MAX_INLINED
         self._calls = 0
-        self._macros: dict[str, tuple[Document, Macro]] = {}
-        self._defines: dict[str, list[Define]] = {}
-        for header in headers:
-            self._read_macros(header)
-        for define in {
-            (d.name, d.parameters, d.body): d for each in (*headers, document) for d in each.defines
-        }.values():
-            self._defines.setdefault(define.name, []).append(define)
-        self._steps: list[Node | _Fork] = []
-        self._read()
+        self._steps: list[Node | Fork] = []
 
     # -------------------------------------------------------------------------------------- reading
 
-    def _read_macros(self, document: Document) -> None:
-        """Takes note of the macros of the assembler's own that a document defines."""
-        if ".macro" not in document.text:
-            return
-        ends = body_ends(document.statements)
-        for index, statement in enumerate(document.statements):
-            if isinstance(statement.syntax, tree.Directive) and statement.syntax.name == ".macro":
-                found = read_macro(statement.syntax, index, ends[index])
-                if found is not None:
-                    self._macros[found.name] = (document, found)
+    def step(self, step: Step, scope: Scope) -> None:
+        """Adds what a statement is."""
+        self.scope = scope
+        syntax = step.syntax
+        statement = self.document.statements[step.statement]
+        base = Node(
+            "opaque",
+            step.statement,
+            statement.start,
+            statement.end,
+            conditions=step.conditions,
+            macro=step.macro,
+            # An instruction whose operands macros stand for is written here all the same.
+            inlined=step.made
+            and not (isinstance(syntax, tree.Instruction) and isinstance(statement.syntax, tree.Instruction)),
+        )
+        if step.macro is not None and step.macro in self.catalog.ops:
+            return  # an instance's definition of the op
+        if isinstance(syntax, tree.CppDirective):
+            if syntax.name.startswith("include") and self._may_be_code(syntax.text):
+                self._add(base, "opaque", name=f"#{syntax.name}")
+        else:
+            self._statement(syntax, base, step.source.text)
 
-    def _read(self) -> None:
-        document = self.document
-        text = document.text
-        macro: str | None = None
-        self._read_macros(document)
-        for index, statement in enumerate(document.statements):
-            syntax = statement.syntax
-            if statement.macro != macro:
-                # The body of a macro begins or ends: nothing falls from one side to the other.
-                self._steps.append(Node("end", index, statement.start, statement.start, macro=macro))
-                macro = statement.macro
-            if isinstance(syntax, tree.CppDirective):
-                if index in document.arms or syntax.name == "endif":
-                    self._steps.append(_Fork(syntax.name, document.arms.get(index), statement.conditions))
-                elif syntax.name.startswith("include") and self._may_be_code(syntax.text):
-                    base = Node("opaque", index, statement.start, statement.end, conditions=statement.conditions)
-                    self._add(base, "opaque", name=f"#{syntax.name}")
-                continue
-            if macro is not None and macro in self.catalog.ops:
-                continue  # an instance's definition of the op
-            base = Node("opaque", index, statement.start, statement.end, conditions=statement.conditions, macro=macro)
-            self._statement(syntax, base, text[statement.origin : statement.end], 0)
+    def fork(self, fork: Fork) -> None:
+        """Alternatives begin, go on or end."""
+        self._steps.append(fork)
+
+    def boundary(self, macro: str | None, statement: int) -> None:
+        """The body of a macro begins or ends: nothing falls from one side to the other."""
+        start = self.document.statements[statement].start
+        before = self.document.statements[statement - 1].macro if statement else None
+        self._steps.append(Node("end", statement, start, start, macro=before))
+
+    def gap(self, reason: str, statement: int, conditions: tuple[tree.Condition, ...]) -> None:
+        """What stands here is not known."""
+        where = self.document.statements[statement]
+        self._steps.append(Node("opaque", statement, where.start, where.end, conditions=conditions, name=reason))
 
     def _may_be_code(self, name: str) -> bool:
         """Whether an included file may bring instructions in, rather than definitions; of one not found, it may."""
@@ -188,7 +165,7 @@ class Program:
             for statement in found.statements
         )
 
-    def _statement(self, syntax: tree.Syntax, base: Node, text: str, depth: int) -> None:
+    def _statement(self, syntax: tree.Syntax, base: Node, text: str) -> None:
         """Adds the steps of a statement. `base` says where it stands, `text` is what its offsets count in."""
         match syntax:
             case tree.Instruction():
@@ -198,12 +175,9 @@ class Program:
             case tree.Label(name=name):
                 self._add(base, "label", name=name)
             case tree.MacroCall():
-                self._call(syntax, base, text, depth)
+                self._call(syntax, base)
             case tree.Directive(name=name, arguments=arguments):
-                self._directive(name, arguments, syntax, base)
-            case tree.Assignment():
-                if base.macro is None:
-                    self.scope.assign(syntax)
+                self._directive(name, arguments, base)
             case tree.Unparsed():
                 self._add(base, "opaque", text=text)
 
@@ -231,42 +205,29 @@ class Program:
         node = self._add(base, "instruction", text=text[syntax.start : syntax.end], resolved=resolved)
         if resolved.form.mnemonic.startswith(_BRANCHING):
             node.target = _target(syntax)
-        if syntax.mnemonic == "alloc":
-            self.scope.allocate(syntax)
 
-    def _directive(self, name: str, arguments: tuple[str, ...], syntax: tree.Directive, base: Node) -> None:
+    def _directive(self, name: str, arguments: tuple[str, ...], base: Node) -> None:
         if name in _STEERING:
             self._add(base, "opaque")
         elif name in _SECTIONS:
             self._add(base, "section", name=name, arguments=arguments)
-        else:
-            self.scope.directive(syntax)
-            if name[0] == "." or name.startswith("data"):
-                values = tuple(map(self._value, arguments)) if name.startswith(".pred.") else ()
-                self._add(base, "directive", name=name, arguments=arguments, values=values)
+        elif name[0] == "." or name.startswith("data"):
+            values = tuple(map(self._value, arguments)) if name.startswith(".pred.") else ()
+            self._add(base, "directive", name=name, arguments=arguments, values=values)
 
-    def _call(self, call: tree.MacroCall, base: Node, text: str, depth: int) -> None:
+    def _call(self, call: tree.MacroCall, base: Node) -> None:
         op = self.catalog.ops.get(call.name)
         arguments = tuple(argument.text for argument in call.arguments)
         if op is not None:
             self._op(op, () if arguments == ("",) else arguments, call, base)
             if call.tail:
-                self._inline(call.tail, base, depth + 1)
-            return
-        if self._bounds_function(call, base):
-            return
-        bodies = [] if call.predicate is not None or call.tail or depth >= _MAX_DEPTH else self._bodies(call, text)
-        if not bodies:
+                rest = read_document(assembly_parser(), call.tail, preprocessed=True).statements
+                inner = _like(base, "opaque")
+                inner.inlined = True
+                for statement in rest:
+                    self._statement(statement.syntax, inner, call.tail[statement.origin : statement.end])
+        elif not self._bounds_function(call, base):
             self._add(base, "opaque", name=call.name)
-        for number, body in enumerate(bodies):
-            # Of several definitions, `#if` chooses one: they are alternatives.
-            if len(bodies) > 1:
-                name = "if" if number == 0 else "else" if number == len(bodies) - 1 else "elif"
-                self._steps.append(_Fork(name, None, base.conditions))
-            if not self._inline(body, base, depth + 1):
-                self._add(base, "opaque", name=call.name)
-        if len(bodies) > 1:
-            self._steps.append(_Fork("endif", None, base.conditions))
 
     def _bounds_function(self, call: tree.MacroCall, base: Node) -> bool:
         """Adds the bounds of a function if the invocation is one by its name: `GLOBAL_ENTRY(f)`, `END(f)`."""
@@ -304,49 +265,6 @@ class Program:
             return self.scope.evaluate(expression)
         except OperandError:
             return None
-
-    def _bodies(self, call: tree.MacroCall, text: str) -> list[str]:
-        """What an invocation of a macro stands for, by each of its definitions; nothing if one is not known."""
-        known = self._macros.get(call.name)
-        if known is not None:
-            document, macro = known
-            statements = document.statements[macro.first : macro.end]
-            if not statements:
-                return [""]
-            if any(isinstance(each.syntax, tree.CppDirective) for each in statements):
-                return []
-            body = document.text[statements[0].start : statements[-1].end]
-            return [substitute(body, bind(macro, text[call.name_start + len(call.name) : call.call_end]))]
-        defines = self._defines.get(call.name, [])
-        if len(defines) > _MAX_ALTERNATIVES or (call.arguments and not call.parenthesised):
-            return []
-        bodies = []
-        for define in defines:
-            if define.parameters is None and call.parenthesised and define.body.isidentifier():
-                # Another name of a macro that takes arguments.
-                bodies.append(define.body + text[call.name_start + len(call.name) : call.call_end])
-                continue
-            if (define.parameters is None) is call.parenthesised:
-                return []
-            given = [argument.text for argument in call.arguments]
-            body = define.body
-            bodies.append(
-                body if define.parameters is None else parameters_replaced(body, bind_define(define.parameters, given))
-            )
-        return list(dict.fromkeys(bodies))
-
-    def _inline(self, text: str, base: Node, depth: int) -> bool:
-        """Adds the steps of a piece of code that a macro makes; False if that is more than is looked at."""
-        statements = read_document(assembly_parser(), text, preprocessed=True).statements
-        self._budget -= len(statements) + 1
-        if self._budget < 0:
-            return False
-        inner = Node(
-            "opaque", base.statement, base.start, base.end, conditions=base.conditions, macro=base.macro, inlined=True
-        )
-        for statement in statements:
-            self._statement(statement.syntax, inner, text[statement.origin : statement.end], depth)
-        return True
 
     # ---------------------------------------------------------------------------------------- graphs
 
@@ -482,8 +400,8 @@ class _Builder:
         self.pushed: list[tuple[tuple[str, str], tuple[str, str]]] = []
         self.reachable: dict[tuple[tree.Condition, ...], bool] = {(): True}
 
-    def step(self, step: Node | _Fork) -> None:
-        if isinstance(step, _Fork):
+    def step(self, step: Node | Fork) -> None:
+        if isinstance(step, Fork):
             self.fork(step)
             return
         is_reachable = self.reachable.get(step.conditions)
@@ -543,7 +461,7 @@ class _Builder:
                 self.section = (step.name, words[0] if words else "0")
         self.frontier = self.sections.get(self.section, [])
 
-    def fork(self, fork: _Fork) -> None:
+    def fork(self, fork: Fork) -> None:
         if fork.name in ("if", "ifdef", "ifndef"):
             self.open.append(_Open(self.frontier, [], fork.condition, fork.conditions))
             self.enter(self.open[-1], fork.condition)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -31,7 +31,7 @@ OperandMacro = Expression | Callable[[Expression], Value]
 
 _WORD: Final = (1 << 64) - 1
 _ROTATING: Final = {".rotr": Register("r", 32), ".rotf": Register("f", 32), ".rotp": Register("p", 16)}
-_SETTING: Final = frozenset({".set", ".equ", ".equiv", ".eqv"})
+SETTING: Final = frozenset({".set", ".equ", ".equiv", ".eqv"})
 _DEEPEST_MACRO: Final = 32
 # GNU as knows this file in capitals too, and no other.
 _FILES_IN_CAPITALS: Final = {"CPUID": "cpuid"}
@@ -63,12 +63,18 @@ class Scope(Struct):
     """
 
     lenient: bool = False
-    operand_macros: Mapping[str, OperandMacro] = {}
+    operand_macros: dict[str, OperandMacro] = {}
     names: dict[str, Value] = {}
     rotating: dict[str, Register] = {}
     frame: tuple[int, int, int] | None = None
     macro_values: dict[str, Value] = {}
     files: dict[str, str] = {}
+
+    def define_operand(self, name: str, meaning: OperandMacro) -> None:
+        """Let a cpp macro stand for something else from here on."""
+        self.operand_macros[name] = meaning
+        if self.macro_values:
+            self.macro_values.clear()
 
     def assign(self, assignment: Assignment) -> None:
         """Let the name stand for the value from here on."""
@@ -88,15 +94,17 @@ class Scope(Struct):
             self.frame = (inputs, local, outputs) if known else None  # type: ignore[assignment]
         elif directive.name in _ROTATING:
             self._rotate(_ROTATING[directive.name], directive.arguments)
-        elif directive.name in _SETTING and len(directive.arguments) == 2:
+        elif directive.name in SETTING and len(directive.arguments) == 2:
             name, text = directive.arguments
-            self.assign(Assignment(name.strip(), "=", parse_expression(text), directive.start, directive.end))
+            self.assign(
+                Assignment(name.strip().removesuffix("#"), "=", parse_expression(text), directive.start, directive.end)
+            )
 
     def _rotate(self, first: Register, arguments: tuple[str, ...]) -> None:
         """Lay out the names of a `.rotr` from its first register on."""
         for argument in arguments:
             name, _, rest = argument.partition("[")
-            self.rotating[name.strip()] = first
+            self.rotating[name.strip().removesuffix("#")] = first
             count = self._count(rest.rpartition("]")[0])
             first = Register(first.file, _BEYOND if count is None else first.number + count)
 

@@ -10,12 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 from pvasm.syntax import tree
 from pvasm.syntax.parser import parse_condition
 
 # What is known of macros: True it is defined, False it is not; a macro that is not listed may be either.
 Known = Mapping[str, bool]
+
+
+class MacroFacts(Protocol):
+    """What is known of macros at some place, by their names; a `Known` is one for every place."""
+
+    def get(self, name: str, /) -> bool | None:
+        """Whether a macro is defined; None if it may be either."""
+
 
 # What is defined for IA-64 assembly, whoever preprocesses it.
 PREDEFINED = ("__ia64__", "__ASSEMBLY__", "__ASSEMBLER__")
@@ -28,12 +37,12 @@ def plain(text: str) -> str:
     return _COMMENT.sub(" ", text).strip() if "/" in text or "\\" in text else text.strip()
 
 
-def reachable(conditions: Sequence[tree.Condition], known: Known) -> bool:
+def reachable(conditions: Sequence[tree.Condition], known: MacroFacts) -> bool:
     """Whether code under `conditions` can be compiled at all, given what is known."""
     return all(arm_taken(condition, known) is not False for condition in conditions)
 
 
-def arm_taken(condition: tree.Condition, known: Known) -> bool | None:
+def arm_taken(condition: tree.Condition, known: MacroFacts) -> bool | None:
     """Whether an arm of a conditional is taken; None if that depends on what is not known."""
     taken = _holds(condition.expression, known)
     for earlier in condition.earlier:
@@ -44,7 +53,7 @@ def arm_taken(condition: tree.Condition, known: Known) -> bool | None:
     return taken
 
 
-def _holds(expression: str, known: Known) -> bool | None:
+def _holds(expression: str, known: MacroFacts) -> bool | None:
     parsed = _condition(expression)
     value = None if parsed is None else _evaluate(parsed, known)
     return None if value is None else value != 0
@@ -103,7 +112,7 @@ def _bounded(value: int | None) -> int | None:
     return value if value is not None and -_LIMIT <= value < _LIMIT else None
 
 
-def _evaluate(node: tree.Expression, known: Known) -> int | None:
+def _evaluate(node: tree.Expression, known: MacroFacts) -> int | None:
     """The value of a condition; None if it depends on what is not known."""
     match node:
         case tree.Number(value=value, text=text):

@@ -83,12 +83,16 @@ class Problem(Struct, frozen=True):
 
 
 class Define(NamedTuple):
-    """A `#define`: its name, its parameters (None for an object-like macro), where its body starts, and the body."""
+    """A `#define`: its name, its parameters (None for an object-like macro), where its body stands, and the body.
+
+    `body` is without comments and line continuations, which the text from `body_start` to `body_end` may have.
+    """
 
     name: str
     parameters: tuple[str, ...] | None
     body_start: int
     body: str
+    body_end: int
 
 
 class Document(Struct):
@@ -279,7 +283,8 @@ class _Reader:
         parameters = (
             None if words is None else tuple(word.strip() for word in plain(words[1:-1]).split(",") if word.strip())
         )
-        document.defines.append(Define(found["name"], parameters, found.end(), plain(document.text[found.end() : end])))
+        body = plain(document.text[found.end() : end])
+        document.defines.append(Define(found["name"], parameters, found.end(), body, end))
         self._pieces(lines.split(document.text, found.end(), end, in_define=True), found["name"])
 
     # -------------------------------------------------------------------------------- conditionals

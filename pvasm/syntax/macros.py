@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pvasm.syntax import tree
+from pvasm.syntax.traced import NOWHERE, Traced
 
 _CLOSING = {".macro": ".endm", ".irp": ".endr", ".irpc": ".endr", ".rept": ".endr"}
 _REFERENCE = re.compile(r"\\(?:(?P<name>\w+)|@|\(\))")
@@ -18,6 +19,12 @@ _REFERENCE = re.compile(r"\\(?:(?P<name>\w+)|@|\(\))")
 _ARGUMENT = re.compile(
     r'\s*(?:"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<plain>(?:\([^()]*\)|"[^"]*"|[^\s,"()])+))\s*(?P<comma>,?)|\s*,'
 )
+_ALTMACRO_ARGUMENT = re.compile(
+    r'\s*(?:"(?P<quoted>(?:\\.|[^"\\])*)"|<(?P<plain>[^<>\n]*)>|%?(?P<bare>(?:\([^()]*\)|[^\s,"()<>])+))\s*(?P<comma>,?)'
+    r"|\s*,"
+)
+_ALTMACRO_REFERENCE = re.compile(r"\\(?:(?P<name>\w+)|@|\(\))|&?(?<![\w.$\\])(?P<word>[A-Za-z_]\w*)(?![\w$])&?")
+_ITERATED = re.compile(r"\s*(?P<name>[\w.$]+)\s*,?\s*(?P<rest>(?s:.*))")
 _PARAMETER = re.compile(r"\s*(?P<name>[\w.$]+)(?::(?P<kind>\w+))?(?:=(?P<default>\"[^\"]*\"|[^\s,]*))?\s*,?")
 
 
@@ -73,53 +80,103 @@ def read_macro(directive: tree.Directive, index: int, end: int) -> Macro | None:
     return Macro(words[1], parameters, index + 1, end)
 
 
+def _argument_spans(text: str, *, altmacro: bool = False) -> list[tuple[int, int]]:
+    """Where the arguments in the text after a macro's name stand: separated by commas or blanks, without quotes."""
+    found: list[tuple[int, int]] = []
+    pattern = _ALTMACRO_ARGUMENT if altmacro else _ARGUMENT
+    for match in pattern.finditer(text):
+        groups = match.groupdict()
+        group = next((name for name in ("quoted", "plain", "bare") if groups.get(name) is not None), None)
+        found.append(match.span(group) if group is not None else (match.start(), match.start()))
+    return found
+
+
 def arguments(text: str) -> list[str]:
     """The arguments in the text after a macro's name: separated by commas or blanks, quotes taken off."""
-    found: list[str] = []
-    for match in _ARGUMENT.finditer(text):
-        plain = match["plain"]
-        found.append(match["quoted"] or "" if plain is None else plain)
-    return found
+    return [text[start:end] for start, end in _argument_spans(text)]
 
 
 def bind(macro: Macro, text: str) -> dict[str, str]:
     """What an invocation, with `text` after the macro's name, gives each parameter."""
-    bound = {parameter.name: parameter.default for parameter in macro.parameters}
-    given = arguments(text)
-    names = [parameter.name for parameter in macro.parameters]
+    return {name: given.text for name, given in bind_traced(macro, Traced.whole(text, NOWHERE)).items()}
+
+
+def bind_traced(macro: Macro, given: Traced, *, altmacro: bool = False) -> dict[str, Traced]:
+    """What an invocation, with `given` after the macro's name, gives each parameter.
+
+    With `altmacro`, arguments may stand in angle brackets, and `%` before an expression makes a number of it.
+    """
+    bound = {parameter.name: Traced.whole(parameter.default, NOWHERE) for parameter in macro.parameters}
+    spans = _argument_spans(given.text, altmacro=altmacro)
     for position, parameter in enumerate(macro.parameters):
         if parameter.vararg:
-            bound[parameter.name] = text if position == 0 else ", ".join(given[position:])
+            if position < len(spans):
+                start = spans[position][0]
+                start -= given.text[start - 1 : start] == '"'
+                bound[parameter.name] = given.part(start, len(given.text.rstrip()))
             break
-        if position < len(given):
-            name, equals, value = given[position].partition("=")
-            if equals and name in names:
-                bound[name] = value
+        if position < len(spans):
+            start, end = spans[position]
+            name, equals, _ = given.text[start:end].partition("=")
+            if equals and name in bound:
+                bound[name] = given.part(start + len(name) + 1, end)
             else:
-                bound[parameter.name] = given[position]
+                bound[parameter.name] = given.part(start, end)
     return bound
 
 
 def iterations(directive: tree.Directive) -> Iterator[dict[str, str]]:
     """What `.irp` and `.irpc` give their parameter, one turn after the other."""
-    words = re.match(r"\s*([\w.$]+)\s*,?(.*)", ", ".join(directive.arguments), re.DOTALL)
+    text = ", ".join(directive.arguments)
+    for name, start, end in iteration_spans(directive.name, text):
+        yield {name: text[start:end]}
+
+
+def iteration_spans(directive: str, text: str) -> Iterator[tuple[str, int, int]]:
+    """The parameter of an `.irp` or `.irpc` with `text` after it, and where the value of each turn stands in that."""
+    words = _ITERATED.match(text)
     if words is None:
         return
-    values: Sequence[str] = words[2].strip().strip('"') if directive.name == ".irpc" else arguments(words[2])
-    for value in values:
-        yield {words[1]: value}
+    first = words.start("rest")
+    if directive == ".irpc":
+        start, end = first, len(text.rstrip())
+        if text[start:end].startswith('"') and end > start + 1:
+            start, end = start + 1, end - text[:end].endswith('"')
+        spans = [(at, at + 1) for at in range(start, end)]
+    else:
+        spans = [(first + start, first + end) for start, end in _argument_spans(text[first:])]
+    for start, end in spans or [(len(text), len(text))]:  # without values, one turn with nothing
+        yield words["name"], start, end
 
 
 def substitute(text: str, bound: Mapping[str, str]) -> str:
     r"""`text` with its parameters' values: `\name`, with `\()` where a name would run on, and `\@` a number."""
+    traced = {name: Traced.whole(given, NOWHERE) for name, given in bound.items()}
+    return substitute_traced(Traced.whole(text, NOWHERE), traced).text
 
-    def value(found: re.Match[str]) -> str:
-        name = found["name"]
+
+def substitute_traced(text: Traced, bound: Mapping[str, Traced], *, count: int = 0, altmacro: bool = False) -> Traced:
+    r"""`text` with its parameters' values, in the `count`th expansion of a macro.
+
+    With `altmacro`, a parameter's name alone stands for its value, and `&` joins it to what is beside it.
+    """
+    pieces: list[tuple[str, int]] = []
+    position = 0
+    for found in (_ALTMACRO_REFERENCE if altmacro else _REFERENCE).finditer(text.text):
+        name = found["name"] or (found["word"] if altmacro else None)
         if name is None:
-            return "0" if found[0] == "\\@" else ""
-        return bound.get(name, found[0])
-
-    return _REFERENCE.sub(value, text)
+            value = [(str(count), NOWHERE)] if found[0] == "\\@" else []
+        elif name in bound:
+            value = bound[name].pieces(0, len(bound[name].text))
+        else:
+            continue
+        pieces += text.pieces(position, found.start())
+        pieces += value
+        position = found.end()
+    if not position:
+        return text
+    pieces += text.pieces(position, len(text.text))
+    return Traced.join(pieces)
 
 
 def bind_define(parameters: Sequence[str], given: Sequence[str]) -> dict[str, str]:

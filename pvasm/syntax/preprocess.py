@@ -6,16 +6,19 @@ There are no conditionals here: whoever reads a file knows which of its `#define
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple, Protocol
 
 from pvasm.errors import PvasmError
 from pvasm.syntax import tree
 from pvasm.syntax.document import Place
 from pvasm.syntax.parser import parse_expression
+from pvasm.syntax.traced import NOWHERE, Traced
 
 _TOKEN = re.compile(
-    r"""(?P<blank>\s+) | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*') | (?P<number>\.?\d[\w.]*)
+    r"""(?P<blank>(?:\s|\\[ \t\r]*+\n|/\*(?s:.*?)\*/|//[^\n]*+)++)
+      | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*') | (?P<number>\.?\d[\w.]*)
       | (?P<name>[A-Za-z_$][\w$]*) | (?P<hashes>\#\#?) | (?P<other>(?s:.))""",
     re.VERBOSE,
 )
@@ -23,13 +26,15 @@ _SUFFIX = re.compile(r"(?<=[0-9a-fA-F])[uUlL]+\b")
 _ONES: Final = (1 << 64) - 1
 _MOST_STEPS: Final = 5_000
 _DEEPEST: Final = 200  # macros in macros
+_DEEPEST_ARGUMENTS: Final = 100  # invocations in arguments of invocations
 _MOST_CHARACTERS: Final = 256 << 10
 
 
 class CppMacro(NamedTuple):
     """A macro: its parameters (None for one without parentheses), its body, and the places that define it.
 
-    `is_ambiguous` where there are several definitions that differ, any of which may count.
+    `is_ambiguous` where there are several definitions that differ, any of which may count. `origin` is where the body
+    stands, for who traces what is made of it.
     """
 
     name: str
@@ -37,31 +42,59 @@ class CppMacro(NamedTuple):
     body: str
     place: Place
     is_ambiguous: bool = False
+    origin: int = NOWHERE
+
+
+class Macros(Protocol):
+    """What macros there are, by their names."""
+
+    def get(self, name: str, /) -> CppMacro | None:
+        """The macro of that name; None if there is none."""
 
 
 class _Token(NamedTuple):
     kind: str
     text: str
     hidden: frozenset[str] = frozenset()  # the macros whose expansions it comes from: their names stay in it
+    origin: int = NOWHERE
 
 
-def _tokens(text: str) -> list[_Token]:
-    return [_Token(found.lastgroup or "", found[0]) for found in _TOKEN.finditer(text)]
+def _tokens(text: str, origin: int = NOWHERE) -> list[_Token]:
+    if origin == NOWHERE:
+        return [_Token(found.lastgroup or "", found[0]) for found in _TOKEN.finditer(text)]
+    return [
+        _Token(found.lastgroup or "", found[0], _NOTHING, origin + found.start()) for found in _TOKEN.finditer(text)
+    ]
 
 
-def _text(tokens: Sequence[_Token]) -> str:
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
+@lru_cache(maxsize=4096)
+def _body_tokens(body: str, origin: int) -> tuple[_Token, ...]:
+    return tuple(_tokens(body.strip(), origin if origin == NOWHERE else origin + len(body) - len(body.lstrip())))
+
+
+def _text(tokens: Iterable[_Token]) -> str:
     return "".join(token.text for token in tokens)
 
 
 class Preprocessor:
-    """Expands macros. `stands_for` tells what stands for a name that is to be left in the text: None for any other."""
+    """Expands macros. `stands_for` tells what stands for a name that is to be left in the text: None for any other.
+
+    No text that is expanded may come to more than `most_characters`.
+    """
 
     def __init__(
-        self, macros: Mapping[str, CppMacro], stands_for: Callable[[str], str | None] = lambda name: None
+        self,
+        macros: Macros,
+        stands_for: Callable[[str], str | None] = lambda name: None,
     ) -> None:
         self.macros = macros
+        self.most_characters = _MOST_CHARACTERS
         self._stands_for = stands_for
         self._steps = 0
+        self._depth = 0
         self._numbers: dict[str, int | None] = {}
 
     def expand(self, text: str, place: Place) -> str:
@@ -70,8 +103,21 @@ class Preprocessor:
         Raises PvasmError, with the place of the text or of the macro, for an invocation that does not close, has the
         wrong number of arguments, or does not come to an end.
         """
-        self._steps = 0
+        self._steps = self._depth = 0
         return _text(self._expanded(_tokens(text), place, keeps_constants=True))
+
+    def expand_traced(self, text: Traced, place: Place) -> Traced:
+        """The text with its macros expanded, on one line. Raises PvasmError as `expand` does."""
+        self._steps = self._depth = 0
+        tokens = [
+            _Token(found.lastgroup or "", found[0], _NOTHING, text.origin(found.start()))
+            for found in _TOKEN.finditer(text.text)
+        ]
+        made = self._expanded(tokens, place, keeps_constants=True)
+        # A comment, or the end of a line among a macro's arguments, is a blank.
+        return Traced.join(
+            (" " * len(token.text) if token.kind == "blank" else token.text, token.origin) for token in made
+        )
 
     def number(self, name: str) -> int | None:
         """The number that a macro without parameters stands for wherever it is used; None for any other name."""
@@ -81,7 +127,7 @@ class Preprocessor:
             if macro is not None and macro.parameters is None and not macro.is_ambiguous:
                 text = _text(self._expanded(_tokens(macro.body), macro.place, keeps_constants=False))
                 # `1 + 2` is a number alone, but not in `8 - X`: then it stays the text that it is.
-                self._numbers[name] = value_of(text) if _is_closed(text.strip()) else None
+                self._numbers[name] = value_of(text) if is_closed(text.strip()) else None
         return self._numbers[name]
 
     def _expanded(self, tokens: Sequence[_Token], place: Place, *, keeps_constants: bool) -> list[_Token]:
@@ -91,7 +137,7 @@ class Preprocessor:
         while pending:
             token = pending.pop()
             size += len(token.text)
-            if size > _MOST_CHARACTERS or len(pending) > _MOST_CHARACTERS:
+            if size > self.most_characters or len(pending) > self.most_characters:
                 raise PvasmError("the macros expand to too much", *place)
             if token.kind != "name" or token.text in token.hidden:
                 done.append(token)
@@ -108,9 +154,13 @@ class Preprocessor:
                 done.append(token)
             else:
                 bound = _bound(macro, given, place)
+                self._depth += 1
+                if self._depth > _DEEPEST_ARGUMENTS:
+                    raise PvasmError("the macros are nested too deeply", *place)
                 full = {
                     name: self._expanded(value, place, keeps_constants=keeps_constants) for name, value in bound.items()
                 }
+                self._depth -= 1
                 pending += reversed(self._body(macro, bound, full, place, token.hidden))
         return done
 
@@ -154,7 +204,7 @@ class Preprocessor:
         if macro.is_ambiguous:
             message = f"{macro.name} is defined in several ways; say which holds, with -D for the condition around it"
             raise PvasmError(message, *macro.place)
-        body = [token for token in _tokens(macro.body) if token.kind != "blank" or token.text]
+        body = _body_tokens(macro.body, macro.origin)
         made: list[_Token] = []
         at = 0
         while at < len(body):
@@ -165,6 +215,11 @@ class Preprocessor:
                 while made and made[-1].kind == "blank":
                     made.pop()
                 right = list(raw.get(after, [body[following]])) if body[following].kind == "name" else [body[following]]
+                if made and made[-1].text == "," and after == _rest_of(macro):
+                    # GNU: `, ##rest` is nothing at all without a rest, and else no pasting.
+                    made = [*made, *right] if right else made[:-1]
+                    at = following + 1
+                    continue
                 joined = (made.pop().text if made else "") + (right[0].text if right else "")
                 made += [*_tokens(joined), *right[1:]]
                 at = following + 1
@@ -185,20 +240,26 @@ class Preprocessor:
         return [_Token("blank", " "), *made, _Token("blank", " ")] if macro.parameters is not None else made
 
 
+def _rest_of(macro: CppMacro) -> str | None:
+    """The name of the parameter that takes all arguments that are left; None if there is none."""
+    if not macro.parameters or not macro.parameters[-1].endswith("..."):
+        return None
+    return macro.parameters[-1].removesuffix("...").strip() or "__VA_ARGS__"
+
+
 def _bound(macro: CppMacro, given: list[list[_Token]], place: Place) -> dict[str, list[_Token]]:
     """What an invocation gives the parameters of a macro."""
     parameters = macro.parameters or ()
     values = [_stripped(value) for value in given]
     if not parameters and values == [[]]:
         return {}
-    if parameters and parameters[-1].endswith("..."):
+    if (last := _rest_of(macro)) is not None:
         fixed = len(parameters) - 1
         rest: list[_Token] = []
         for index, value in enumerate(values[fixed:]):
             rest += [*([_Token("other", ","), _Token("blank", " ")] if index else []), *value]
-        name = parameters[-1].removesuffix("...").strip() or "__VA_ARGS__"
         if len(values) >= fixed:
-            return {**dict(zip(parameters[:fixed], values, strict=False)), name: rest}
+            return {**dict(zip(parameters[:fixed], values, strict=False)), last: rest}
     elif len(values) == len(parameters):
         return dict(zip(parameters, values, strict=True))
     number = f"{len(parameters)} argument{'s' * (len(parameters) != 1)}"
@@ -253,7 +314,7 @@ _ARITHMETIC: Final[Mapping[str, Callable[[int, int], int]]] = {
 }
 
 
-def _is_closed(text: str) -> bool:
+def is_closed(text: str) -> bool:
     """Whether an expression means the same in any other: it is one word, or stands in parentheses."""
     if not text.startswith("("):
         return text.isalnum()

@@ -148,6 +148,8 @@ def tokenize(chunk: str, is_mnemonic: Callable[[str], bool]) -> Tokens:
         starts.append(start)
         ends.append(end)
     key = "".join(letters)
+    if "N#" in key:
+        key = _without_marks(key, starts, ends)
     at = _head(key, 0)
     if at < 0:
         return Tokens(key, starts, ends, len(key))
@@ -164,6 +166,19 @@ def tokenize(chunk: str, is_mnemonic: Callable[[str], bool]) -> Tokens:
         return Tokens(key, starts, ends, len(key))
     rest = "$" if at + 1 < len(key) else ""
     return Tokens(f"{key[:at]}{letter}{rest}", starts, ends, at + 1)
+
+
+def _without_marks(key: str, starts: list[int], ends: list[int]) -> str:
+    """The key without each `#` behind a name that is a symbol anyway: `foo#:`, `foo# = r1`, `[foo#:]`, `val#[1]`."""
+    at = key.find("N#")
+    while at >= 0:
+        following = key[at + 2 : at + 3]
+        is_assigned = following in ("=", "E") and (at == 0 or key[at - 1] in ":]")
+        if is_assigned or following in (":", "["):
+            key = key[: at + 1] + key[at + 2 :]
+            del starts[at + 1], ends[at + 1]
+        at = key.find("N#", at + 1)
+    return key
 
 
 def _head(key: str, at: int) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pvasm.check.code import Code
 from pvasm.check.subject import Subject
 from pvasm.expand import expand
 from pvasm.expand.program import Graph
@@ -38,20 +39,24 @@ def statements(graph: Graph, renames: Mapping[str, str]) -> list[tuple[str, str]
     return found
 
 
-def graph_of(text: str, path: str, instance: str | None, environment: str) -> Graph:
+def graph_of(
+    text: str, path: str, instance: str | None, environment: str, configuration: Mapping[str, bool] | None = None
+) -> Graph:
     """The graph of a text where `environment` is compiled for, with an instance's expansions or with ops as such."""
-    known = known_macros([load_instance(environment)])
+    known = {**known_macros([load_instance(environment)]), **(configuration or {})}
     document = read_document(PARSER, text, path)
     subject = Subject(document, CATALOG, known, (environment,))
-    return subject.program.graph(known, None if instance is None else load_instance(instance))
+    return subject.of(Code).program.graph(known, None if instance is None else load_instance(instance))
 
 
-def both(text: str, path: str, name: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def both(
+    text: str, path: str, name: str, configuration: Mapping[str, bool] | None = None
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """The steps that are checked for an instance, and those of the variant that is written."""
     instance = load_instance(name)
     written = expand(read_document(PARSER, text, path), CATALOG, instance)
-    checked = statements(graph_of(text, path, name, name), instance.renames)
-    return checked, statements(graph_of(written, path, None, name), {})
+    checked = statements(graph_of(text, path, name, name, configuration), instance.renames)
+    return checked, statements(graph_of(written, path, None, name, configuration), {})
 
 
 def assert_same(checked: Sequence[tuple[str, str]], written: Sequence[tuple[str, str]]) -> None:
@@ -89,7 +94,6 @@ def test_of_real_code(corpus: Corpus, stem: str, name: str) -> None:
         "rA = r8\n#define M(a, b) MOV_FROM_IFA(a) ; MOV_TO_IFA(a, b)\n\tM(rA, r9)\n",
         ".macro m a, b\n\tMOV_FROM_IFA(\\a)\n\tMOV_TO_IFA(\\a, \\b)\n.endm\n\tm r8, r9\n",
         "\tITC_I(p6, r8, r9)\n\t;;\n\tMOV_FROM_IFA(r16) MOV_FROM_ISR(r17) ; nop 0\n",
-        "#ifdef CONFIG_A\n#define C r9\n#else\n#define C r10\n#endif\n\tMOV_FROM_IFA(C)\n",
         "\tMOV_TO_KR(CURRENT, r20, r8, r9)\n",
         "\tCOVER\n\tRFI\n",
         '# 1 "a.S"\n#define PSR_DEFAULT_BITS psr.ac\n\tSSM_PSR_IC_AND_DEFAULT_BITS_AND_SRLZ_I(r2, r3)\n',
@@ -99,3 +103,13 @@ def test_of_small_pieces(text: str, name: str) -> None:
     assert_same(*both(text, "a.S", name))
     nodes = graph_of(text, "a.S", name, name).nodes
     assert not [node.text for node in nodes if node.kind == "opaque" and node.op is not None and node.macro is None]
+
+
+@pytest.mark.parametrize("is_defined", [True, False])
+@pytest.mark.parametrize("name", instance_names())
+def test_a_name_means_what_the_configuration_says(name: str, is_defined: bool) -> None:
+    text = "#ifdef CONFIG_A\n#define C r9\n#else\n#define C r10\n#endif\n\tMOV_FROM_IFA(C)\n"
+    checked, written = both(text, "a.S", name, {"CONFIG_A": is_defined})
+    register = "number=9)" if is_defined else "number=10)"
+    assert_same(checked, written)
+    assert any(register in text for _, text in checked)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.exposure import described, find_exposures
+from pvasm.check.code import find_exposures
+from pvasm.check.exposure import described
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject

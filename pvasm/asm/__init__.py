@@ -1,0 +1,1 @@
+"""Assembly as the processor meets it: statements joined to instructions."""

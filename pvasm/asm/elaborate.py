@@ -1,0 +1,974 @@
+r"""The code that a document is once its macros are expanded: statements in their order, each with its conditions.
+
+Raw source is read as the C preprocessor and the assembler would read it, one statement after the other: the names that
+`#define` defines are expanded in it, then `.macro`, `.irp` and their like. A name is asked for at the place of its use,
+and under the conditions there; where several definitions may hold, the statement is read in each way, as if the arms of
+an `#if` stood there. This is the one account of macros: who wants to know what an invocation makes, reads the steps.
+
+The bodies of macros are read where they stand as well, with their parameters unknown: nobody may invoke them here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from msgspec import Struct
+
+from pvasm.errors import PvasmError
+from pvasm.ia64.mnemonics import is_mnemonic
+from pvasm.ia64.operands import Unknown, Value, signed64
+from pvasm.ia64.reading import assembly_parser
+from pvasm.ia64.registers import REGISTERS
+from pvasm.ia64.resolve import resolve
+from pvasm.ia64.scope import SETTING, OperandError, Scope
+from pvasm.syntax import tree
+from pvasm.syntax.cpp import PREDEFINED, Known, arm_taken, plain
+from pvasm.syntax.document import Define, Document, Place, read_document
+from pvasm.syntax.macros import Macro, bind_traced, iteration_spans, read_macro, substitute_traced
+from pvasm.syntax.parser import parse_expression
+from pvasm.syntax.path_conditions import Conditions, Meaning, Meanings, PathConditions
+from pvasm.syntax.preprocess import CppMacro, Preprocessor, is_closed, value_of
+from pvasm.syntax.traced import Traced, origin_of
+
+_DEEPEST: Final = 64  # invocations in what invocations of the assembler's macros make
+_MOST_ALTERNATIVES: Final = 16  # readings of one statement
+_LEAST_BUDGET: Final = 200_000  # characters that the macros of a document may make, and more for each that it has
+_BUDGET_PER_CHARACTER: Final = 8
+_MOST_TURNS: Final = 3  # of a `.rept`, whose body is the same each time
+
+_WORD: Final = re.compile(r"[A-Za-z_$][\w$]*+")
+_NAMES_SOMETHING: Final = re.compile(r"(?:[ \t]|/\*(?s:.*?)\*/|\\[ \t\r]*\n)*+[^\x00-#%-/:-@\[-^`{-\x7f]")
+_SETS: Final = re.compile(r"=|\.set|\.eq")
+_MARKS: Final = frozenset({tree.Stop, tree.Label, tree.BundleOpen, tree.BundleClose, tree.Template, tree.Tag})
+_HERE: Final = Place("", 1, 1)
+_LINES_OF_A_HEADER: Final = 1 << 32  # what tells conditionals apart in different texts
+_FIRST_ARM: Final = 1 << 48  # ... and those of the assembler
+_MOST_REMEMBERED: Final = 20_000
+_MOST_COUNTED_TURNS: Final = 1_000  # of a `.rept` whose body counts
+
+_COMPARISONS: Final[Mapping[str, Callable[[int], bool]]] = {
+    ".if": lambda value: value != 0,
+    ".ifne": lambda value: value != 0,
+    ".ifeq": lambda value: value == 0,
+    ".ifge": lambda value: value >= 0,
+    ".ifgt": lambda value: value > 0,
+    ".ifle": lambda value: value <= 0,
+    ".iflt": lambda value: value < 0,
+}
+_TEXTUAL: Final[Mapping[str, bool]] = {".ifc": True, ".ifnc": False, ".ifeqs": True, ".ifnes": False}
+_CONDITIONALS: Final = (*_COMPARISONS, *_TEXTUAL, ".ifdef", ".ifndef", ".ifnotdef", ".ifb", ".ifnb")
+_BODIES: Final[Mapping[str, str]] = {".macro": ".endm", ".irp": ".endr", ".irpc": ".endr", ".rept": ".endr"}
+_BODY_ENDS: Final = frozenset(_BODIES.values())
+
+
+class Step(Struct):
+    """A statement of the code: its `syntax`, and the text that its offsets count in.
+
+    `statement` is the index of the document's statement that it is, or that makes it: then `made` is true. `macro` is
+    the macro in whose body it stands, read without an invocation. The conditions are those around the statement, and
+    those under which names mean what makes it.
+    """
+
+    syntax: tree.Syntax
+    source: Traced
+    statement: int
+    conditions: Conditions
+    macro: str | None = None
+    made: bool = False
+
+    @property
+    def text(self) -> str:
+        """The statement as it is read."""
+        return self.source.text[self.syntax.start : self.syntax.end]
+
+
+class Fork(Struct, frozen=True):
+    """Code parts into alternatives here (`if`), goes on with the next (`elif`, `else`), or comes together (`endif`).
+
+    `condition` is that of the alternative, if it can be followed; `conditions` are those around the whole.
+    """
+
+    name: str
+    condition: tree.Condition | None
+    conditions: Conditions
+
+
+class Visitor:
+    """Who looks on while a document is read, in the order of its code. `scope` is what names mean at a step."""
+
+    def step(self, step: Step, scope: Scope) -> None:
+        """A statement of the code."""
+
+    def fork(self, fork: Fork) -> None:
+        """The code parts, goes on with another alternative, or comes together."""
+
+    def boundary(self, macro: str | None, statement: int) -> None:
+        """Before a statement, the body of a macro, read without an invocation, begins; with None, it has ended."""
+
+    def gap(self, reason: str, statement: int, conditions: Conditions) -> None:
+        """What a statement stands for, or what it does to those that follow, is not known; `reason` says why."""
+
+
+class _Piece(Struct):
+    """A statement to be read, in the document or in a body."""
+
+    source: Traced
+    statement: int
+    conditions: Conditions
+    syntax: tree.Syntax | None = None
+
+
+_Event = _Piece | Fork
+
+
+class _GasMacro(Struct, frozen=True):
+    """A `.macro`: its parameters, and its body; `number` tells it from every other."""
+
+    head: Macro
+    body: tuple[_Event, ...]
+    number: int
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+class _Collected(Struct):
+    """A body being read: what opens it, where, and what closes those in it that are open.
+
+    `others` are what opens it in other arms of an `#if`.
+    """
+
+    head: tree.Directive
+    source: Traced
+    statement: int
+    conditions: Conditions
+    skipped: bool
+    body: list[_Event]
+    nested: list[str] = []
+    others: tuple[_Collected, ...] = ()
+
+
+class _Conditional(Struct):
+    """An `.if` that is open.
+
+    `taken`: whether its arm is, None if that is not known; `done`: none after it can be. `condition` is that of an arm
+    of which it is not known, `earlier` those of the arms before.
+    """
+
+    taken: bool | None
+    done: bool
+    number: int
+    earlier: tuple[str, ...] = ()
+    condition: tree.Condition | None = None
+
+
+class _ExitMacroError(Exception):
+    """`.exitm`."""
+
+
+class _AmbiguousError(Exception):
+    """A name means several things here."""
+
+    def __init__(self, name: str, meanings: Sequence[Meaning[CppMacro]]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.meanings = meanings
+
+
+class _Macros:
+    """The C preprocessor's macros as they are at a place, for the names that are expanded."""
+
+    def __init__(
+        self, meanings: Meanings[CppMacro], kept: Container[str], means_otherwise: Callable[[str], bool]
+    ) -> None:
+        self.meanings = meanings
+        self.means_otherwise = means_otherwise
+        self.kept = kept
+        self.conditions: Conditions = ()
+        self.chosen: Mapping[str, CppMacro | None] = {}
+
+    def get(self, name: str, /) -> CppMacro | None:
+        """The macro. Raises _AmbiguousError where it may be one of several.
+
+        A name that is a number by each of its definitions stays: which number, is not known. One without a definition
+        that holds for sure is taken for defined, unless it means something to the assembler, too.
+        """
+        if name not in self.meanings.table or name in self.kept:
+            return None
+        if name in self.chosen:
+            return self.chosen[name]
+        if name in self.meanings.too_many:
+            raise PvasmError(f"{name} has too many definitions to follow")
+        found = self.meanings.of(name, self.conditions)
+        if len(found) > 1 and not self.means_otherwise(name):
+            found = [each for each in found if each.value is not None]
+        if len(found) == 1:
+            return found[0].value
+        if all(each.value is not None and _is_number(each.value) for each in found):
+            return None
+        raise _AmbiguousError(name, found)
+
+
+@lru_cache(maxsize=4096)
+def _operand(body: str) -> tree.Expression | None:
+    """What a body is if it is an operand, whatever stands beside it: a name, a number, or one in parentheses."""
+    if body.isalnum() or body.replace("_", "a").replace(".", "a").isalnum():
+        return parse_expression(body)
+    return parse_expression(body) if body[:1] == "(" and is_closed(body) else None
+
+
+def _is_number(macro: CppMacro) -> bool:
+    """Whether a macro stands for a number, whichever."""
+    return macro.parameters is None and value_of(plain(macro.body)) is not None
+
+
+def elaborate(
+    document: Document,
+    headers: Sequence[Document],
+    scope: Scope,
+    known: Known,
+    kept: Container[str],
+    visitors: Sequence[Visitor],
+) -> None:
+    """Reads a document's code, with the visitors looking on.
+
+    Of `headers`, which the document includes, the macros count. `scope` is what names mean at the start, and goes on
+    with the code. `kept` are names that no macro changes.
+    """
+    reader = _Reader(document, headers, scope, {**known, **dict.fromkeys(PREDEFINED, True)}, kept, visitors)
+    reader.read()
+
+
+class _Reader:
+    """Reads the code of one document."""
+
+    def __init__(
+        self,
+        document: Document,
+        headers: Sequence[Document],
+        scope: Scope,
+        known: Known,
+        kept: Container[str],
+        visitors: Sequence[Visitor],
+    ) -> None:
+        self.document = document
+        documents = [*headers, document]
+        # By the last part of their paths, with their numbers as texts.
+        self.headers: dict[str, list[tuple[int, Document]]] = {}
+        for number, header in enumerate(headers, 1):
+            self.headers.setdefault(header.path.rpartition("/")[2], []).append((number, header))
+        self.scope = scope
+        self.visitors = visitors
+        self.parser = assembly_parser()
+        self.paths = PathConditions(known, _changing(documents))
+        self.cpp: Meanings[CppMacro] = Meanings(self.paths)
+        self.gas: Meanings[_GasMacro] = Meanings(self.paths)
+        self.names: Meanings[Value] = Meanings(self.paths)  # those that several assignments may have made
+        self.operands: dict[str, str] = {}  # the bodies of macros that stand for a register or a number, for sure
+        self.macros = _Macros(self.cpp, kept, self._means_otherwise)
+        self.preprocessor = Preprocessor(self.macros)
+        self.budget = _LEAST_BUDGET + _BUDGET_PER_CHARACTER * sum(len(each.text) for each in documents)
+        self.collected: _Collected | None = None
+        self.suspended: list[_Collected] = []
+        self.conditionals: list[_Conditional] = []
+        self.gas_conditions: Conditions = ()
+        self.altmacro = False
+        self.silent = False  # a header is read, for its definitions alone
+        self.depth = 0
+        self.expansions = 0
+        self.arms = _FIRST_ARM
+        self.is_in_place = False  # the body of a macro is read where it stands
+        self.frame: tuple[int, int, int] | None = None  # before that
+        self.is_exhausted = False
+        self.words: dict[str, frozenset[str]] = {}
+        self.included: set[int] = set()
+
+    # ------------------------------------------------------------------------------------- documents
+
+    def _include(self, name: str, conditions: Conditions, depth: int = 0) -> None:
+        """Takes note of what a header defines, the first time that it is included."""
+        word = name.strip('"<> \t')
+        for number, header in self.headers.get(word.rpartition("/")[2], ()):
+            if header.path == word or header.path.endswith(f"/{word}"):
+                if number not in self.included and depth < _DEEPEST:
+                    self.included.add(number)
+                    before, self.silent = self.silent, True
+                    self._read_definitions(header, number, conditions, depth)
+                    self.silent, self.collected = before, None
+                return
+
+    def _read_definitions(self, header: Document, number: int, around: Conditions, depth: int) -> None:
+        defines = iter(header.defines)
+        moved: dict[Conditions, Conditions | None] = {(): around}
+        arms: dict[tree.Condition, bool | None] = {}  # whether each is taken, as it was when it began
+        for index, statement in enumerate(header.statements):
+            arm = header.arms.get(index)
+            if arm is not None:
+                arms[arm] = arm_taken(arm, self)
+            conditions = moved.get(statement.conditions, ())
+            if statement.conditions not in moved:
+                conditions = moved[statement.conditions] = _moved(statement.conditions, arms, number, around)
+            syntax = statement.syntax
+            if isinstance(syntax, tree.CppDirective):
+                if syntax.name == "define" and _NAMES_SOMETHING.match(syntax.text):
+                    define = next(defines, None)
+                    if define is not None and conditions is not None:
+                        self._define(header, number, define, conditions)
+                elif conditions is not None:
+                    if syntax.name == "undef":
+                        self._undefine(syntax, conditions)
+                    elif syntax.name.startswith("include"):
+                        self._include(syntax.text, conditions, depth + 1)
+            elif not statement.in_define and conditions is not None:
+                source = Traced.whole(
+                    header.text[statement.origin : statement.end], origin_of(number, statement.origin)
+                )
+                if self.collected is not None or isinstance(syntax, tree.Directive | tree.Assignment):
+                    self._feed(_Piece(source, 0, conditions, syntax))
+
+    def get(self, name: str, default: None = None, /) -> bool | None:
+        """Whether a macro is defined at this place; None if that is not known."""
+        known = self.paths.known.get(name)
+        if known is None and name in self.cpp.table:
+            found = self.cpp.of(name, ())
+            known = None if len(found) != 1 else found[0].value is not None
+        return known
+
+    def read(self) -> None:
+        """Reads the document."""
+        document = self.document
+        defines = iter(document.defines)
+        macro: str | None = None
+        for index, statement in enumerate(document.statements):
+            syntax = statement.syntax
+            if statement.macro != macro:
+                macro = statement.macro
+                self._boundary(macro, index)
+            if isinstance(syntax, tree.CppDirective):
+                self._cpp(index, statement, syntax, defines)
+                continue
+            if macro is not None:
+                source = Traced.whole(document.text[statement.origin : statement.end], statement.origin)
+                self._emit(Step(syntax, source, index, statement.conditions, macro))
+                if isinstance(syntax, tree.Directive) and syntax.name not in SETTING:
+                    self.scope.directive(syntax)
+                if statement.in_define:
+                    continue
+            self._statement(index, statement)
+        if self.collected is not None:
+            self._gap("this has no end", self.collected.statement, self.collected.conditions)
+
+    def _boundary(self, macro: str | None, index: int) -> None:
+        """The body of a macro begins or ends; what it says of the frame says nothing of what stands around it."""
+        if self.is_in_place:
+            self.scope.frame = self.frame
+        self.frame = self.scope.frame
+        self.is_in_place = macro is not None
+        for visitor in self.visitors:
+            visitor.boundary(macro, index)
+
+    def _cpp(self, index: int, statement: tree.Statement, syntax: tree.CppDirective, defines: Iterator[Define]) -> None:
+        document = self.document
+        conditions = statement.conditions
+        if index in document.arms or syntax.name == "endif":
+            fork = Fork(syntax.name, document.arms.get(index), conditions)
+            if self.collected is not None and self.is_in_place:  # in a body that is read where it stands
+                for visitor in self.visitors:
+                    visitor.fork(fork)
+            self._leave_body(fork)
+            self._fork(fork)
+            return
+        if syntax.name == "define":
+            define = next(defines, None) if _NAMES_SOMETHING.match(syntax.text) else None
+            if define is not None and self.paths.can_hold(conditions):
+                self._define(document, 0, define, conditions)
+        elif syntax.name == "undef":
+            self._undefine(syntax, conditions)
+        elif syntax.name.startswith("include") and self.paths.can_hold(conditions):
+            self._include(syntax.text, conditions)
+        self._emit(Step(syntax, Traced.whole(document.source(statement), statement.start), index, conditions))
+
+    def _define(self, document: Document, number: int, define: Define, conditions: Conditions) -> None:
+        name, body = define.name, document.text[define.body_start : define.body_end]
+        place = Place(document.path, 1, 1)
+        origin = origin_of(number, define.body_start)
+        self.cpp.define(name, CppMacro(name, define.parameters, body, place, origin=origin), conditions)
+        self.operands.pop(name, None)
+        if define.parameters is None and name not in self.macros.kept and self.paths.implies((), conditions):
+            value = _operand(define.body)
+            if value is not None:
+                self.operands[name] = define.body
+                self.scope.define_operand(name, value)
+
+    def _undefine(self, syntax: tree.CppDirective, conditions: Conditions) -> None:
+        words = syntax.text.split(maxsplit=1)
+        if words:
+            self.cpp.undefine(words[0], conditions)
+            self.operands.pop(words[0], None)
+
+    def _statement(self, index: int, statement: tree.Statement) -> None:
+        """Reads a statement of the document, outside of a `#define`."""
+        syntax = statement.syntax
+        conditions = statement.conditions
+        kind = syntax.__class__
+        text = self.document.text
+        if kind not in _MARKS and self.cpp.table:
+            written = text[statement.start : statement.end]
+            words = self._words(written)
+            if not self.cpp.table.keys().isdisjoint(words) and not self._is_plain(syntax, words):
+                readings = self._readings(Traced.whole(written, statement.start), index, conditions)
+                if readings is not None:
+                    self._alternatives(
+                        [(extra, _Piece(source, index, (*conditions, *extra))) for source, extra in readings],
+                        conditions,
+                    )
+                    return
+        source = Traced.whole(text[statement.origin : statement.end], statement.origin)
+        if (
+            (kind is tree.Instruction or kind in _MARKS)
+            and self.collected is None
+            and not (self.conditionals or self.gas.table or self.names.table)
+        ):
+            self._emit(Step(syntax, source, index, conditions))
+        else:
+            self._one(_Piece(source, index, conditions, syntax), syntax)
+
+    def _is_plain(self, syntax: tree.Syntax, words: frozenset[str]) -> bool:
+        """Whether the macros in a statement stand for operands alone: what they are, the scope tells."""
+        if not isinstance(syntax, tree.Instruction) or syntax.mnemonic.partition(".")[0] in self.cpp.table:
+            return False
+        return all(self._is_operand(word) for word in words & self.cpp.table.keys())
+
+    def _is_operand(self, word: str) -> bool:
+        """Whether a macro stands for an operand, and all that it stands for does."""
+        for _ in range(_DEEPEST):
+            body = self.operands.get(word)
+            if body is None:
+                return False
+            others = self._words(body) & self.cpp.table.keys()
+            if not others:
+                return True
+            if len(others) > 1:
+                return False
+            (word,) = others
+        return False
+
+    def _words(self, text: str) -> frozenset[str]:
+        found = self.words.get(text)
+        if found is None:
+            if len(self.words) > _MOST_REMEMBERED:
+                self.words.clear()
+            found = self.words[text] = frozenset(_WORD.findall(text))
+        return found
+
+    def _alternatives(self, pieces: Sequence[tuple[Conditions, _Piece]], conditions: Conditions) -> None:
+        """Reads one of several pieces, each under conditions of its own."""
+        last = len(pieces) - 1
+        for number, (extra, piece) in enumerate(pieces):
+            if last:
+                name = "if" if number == 0 else "else" if number == last else "elif"
+                self._fork(Fork(name, extra[0] if len(extra) == 1 and not extra[0].earlier else None, conditions))
+            self._feed(piece)
+        if last:
+            self._fork(Fork("endif", None, conditions))
+
+    # -------------------------------------------------------------------------- the C preprocessor's
+
+    def _readings(
+        self, written: Traced, statement: int, conditions: Conditions
+    ) -> list[tuple[Traced, Conditions]] | None:
+        """What the C preprocessor makes of a statement, by each meaning of the names in it; None if it is the same."""
+        found: list[tuple[Traced, Conditions]] = []
+        waiting: list[tuple[dict[str, CppMacro | None], Conditions]] = [({}, ())]
+        while waiting:
+            chosen, extra = waiting.pop()
+            self.macros.chosen, self.macros.conditions = chosen, (*conditions, *extra)
+            self.preprocessor.most_characters = max(self.budget, 0)
+            try:
+                made = self.preprocessor.expand_traced(written, _HERE)
+            except _AmbiguousError as several:
+                for meaning in several.meanings:
+                    waiting.append(({**chosen, several.name: meaning.value}, (*extra, *meaning.conditions)))
+                if len(waiting) + len(found) > _MOST_ALTERNATIVES:
+                    self._gap(f"{several.name} and others have too many meanings to follow", statement, conditions)
+                    return None
+                continue
+            except PvasmError as error:
+                if "too much" in error.message:
+                    self._exhausted(statement, conditions)
+                else:
+                    self._gap(error.message, statement, conditions)
+                return None
+            if made.text == written.text and not found and not waiting:
+                return None
+            if made.text != written.text:
+                self.budget -= len(made.text)
+            found.append((made, extra))
+        found.reverse()
+        # What cannot be assembled is no way to compile the file, as long as there is another.
+        return [each for each in found if self._is_code(each[0].text)] or found if len(found) > 1 else found
+
+    def _means_otherwise(self, name: str) -> bool:
+        """Whether a name that no `#define` defines is something to the assembler."""
+        return name in REGISTERS or is_mnemonic(name) or name in self.scope.names or name.lower() in self.gas.table
+
+    def _is_code(self, text: str) -> bool:
+        for statement in read_document(self.parser, text, preprocessed=True).statements:
+            if isinstance(statement.syntax, tree.Unparsed):
+                return False
+            if isinstance(statement.syntax, tree.Instruction):
+                try:
+                    resolve(statement.syntax, self.scope)
+                except OperandError:
+                    return False
+        return True
+
+    def _exhausted(self, statement: int, conditions: Conditions) -> None:
+        """Says once that the document's macros come to more than is followed."""
+        reason = "" if self.is_exhausted else "macros make more code than is followed: from here on none is expanded"
+        self.is_exhausted = True
+        self.budget = 0
+        self._gap(reason, statement, conditions)
+
+    # ------------------------------------------------------------------------------------- statements
+
+    def _feed(self, piece: _Piece) -> None:
+        """Reads a piece of code as the assembler would."""
+        if piece.syntax is not None:
+            self._one(piece, piece.syntax)
+            return
+        source = piece.source
+        for each in read_document(self.parser, source.text, preprocessed=True).statements:
+            part = source.part(each.origin, each.end)
+            self._one(_Piece(part, piece.statement, piece.conditions, None), each.syntax)
+
+    def _one(self, piece: _Piece, syntax: tree.Syntax) -> None:
+        if self.collected is not None:
+            self._collect(piece, syntax)
+            return
+        if isinstance(syntax, tree.Directive):
+            handler = _HANDLERS.get(syntax.name)
+            if handler is not None:
+                handler(self, piece, syntax)
+                return
+        if self.conditionals and any(each.taken is False for each in self.conditionals):
+            return
+        if self.gas.table and self._invokes(piece, syntax):
+            return
+        if self.names.table and not self.names.table.keys().isdisjoint(self._words(piece.source.text)):
+            self._by_names(piece, syntax)
+        else:
+            self._emit_piece(piece, syntax, ())
+
+    def _emit_piece(self, piece: _Piece, syntax: tree.Syntax, extra: Conditions) -> None:
+        conditions = piece.conditions
+        if self.gas_conditions or extra:
+            conditions = (*conditions, *self.gas_conditions, *extra)
+        if not self.silent:
+            self._emit(Step(syntax, piece.source, piece.statement, conditions, None, piece.syntax is None))
+        if isinstance(syntax, tree.Assignment):
+            self._assign(syntax.name, conditions, lambda: self.scope.assign(syntax))
+        elif isinstance(syntax, tree.Directive):
+            if syntax.name in SETTING and syntax.arguments:
+                name = syntax.arguments[0].strip().removesuffix("#")
+                self._assign(name, conditions, lambda: self.scope.directive(syntax))
+            else:
+                self.scope.directive(syntax)
+
+    def _emit(self, step: Step) -> None:
+        for visitor in self.visitors:
+            visitor.step(step, self.scope)
+        if isinstance(step.syntax, tree.Instruction) and step.syntax.mnemonic == "alloc":
+            with contextlib.suppress(OperandError):
+                self.scope.allocate(step.syntax)
+
+    def _fork(self, fork: Fork) -> None:
+        if self.collected is not None:
+            self.collected.body.append(fork)
+        elif not self.silent:
+            for visitor in self.visitors:
+                visitor.fork(fork)
+
+    def _gap(self, reason: str, statement: int, conditions: Conditions) -> None:
+        if not self.silent:
+            for visitor in self.visitors:
+                visitor.gap(reason, statement, conditions)
+
+    # ------------------------------------------------------------------------------------------ names
+
+    def _assign(self, name: str, conditions: Conditions, assign: Callable[[], None]) -> None:
+        """Has a name stand for another value; under conditions, the one before may hold still."""
+        scope = self.scope
+        if not conditions:
+            assign()
+            self.names.undefine(name, ())
+            return
+        if name not in self.names.table and name in scope.names:
+            self.names.define(name, scope.names[name], ())
+        assign()
+        value = scope.names.get(name)
+        if value is not None:
+            self.names.define(name, value, conditions)
+
+    def _by_names(self, piece: _Piece, syntax: tree.Syntax) -> None:
+        """Reads a statement by each meaning of the names in it."""
+        conditions = (*piece.conditions, *self.gas_conditions)
+        ways: list[tuple[Conditions, dict[str, Value | None]]] = [((), {})]
+        for name in sorted(self._words(piece.source.text) & self.names.table.keys()):
+            ways = [
+                ((*extra, *meaning.conditions), {**values, name: meaning.value})
+                for extra, values in ways
+                for meaning in self.names.of(name, (*conditions, *extra))
+                if self.paths.agree((*conditions, *extra), meaning.conditions)
+            ]
+            if len(ways) > _MOST_ALTERNATIVES or name in self.names.too_many:
+                self._gap(f"{name} and others have too many meanings to follow", piece.statement, conditions)
+                ways = [((), {name: Unknown() for name in self._words(piece.source.text) & self.names.table.keys()})]
+                break
+        last = len(ways) - 1
+        for number, (extra, values) in enumerate(ways):
+            if last:
+                kind = "if" if number == 0 else "else" if number == last else "elif"
+                self._fork(Fork(kind, None, conditions))
+            for name, value in values.items():
+                if value is None:
+                    self.scope.names.pop(name, None)
+                else:
+                    self.scope.names[name] = value
+            self._emit_piece(piece, syntax, extra)
+        if last:
+            self._fork(Fork("endif", None, conditions))
+
+    # ---------------------------------------------------------------------- the assembler's macros
+
+    def _invokes(self, piece: _Piece, syntax: tree.Syntax) -> bool:
+        """Reads what an invocation of a `.macro` makes; False if the statement is none."""
+        match syntax:
+            case tree.MacroCall(name=written, name_start=start):
+                pass
+            case tree.Instruction(mnemonic=written, mnemonic_start=start):
+                pass
+            case tree.Directive(name=written, start=start):
+                pass
+            case _:
+                return False
+        name = written.lower()
+        if name not in self.gas.table:
+            return False
+        conditions = (*piece.conditions, *self.gas_conditions)
+        if name in self.gas.too_many:
+            self._gap(f"{written} has too many definitions to follow", piece.statement, conditions)
+            return True
+        meanings = self.gas.of(name, conditions)
+        last = len(meanings) - 1
+        if not last and meanings[0].value is None:
+            return False
+        source = piece.source
+        prefix = source.part(syntax.start, start)
+        given = source.part(start + len(written), len(source.text))
+        for number, meaning in enumerate(meanings):
+            if last:
+                kind = "if" if number == 0 else "else" if number == last else "elif"
+                condition = meaning.conditions[0] if len(meaning.conditions) == 1 else None
+                self._fork(Fork(kind, condition, conditions))
+            within = (*piece.conditions, *meaning.conditions)
+            if meaning.value is None:
+                self._emit_piece(piece, syntax, meaning.conditions)
+            else:
+                self._invoke(meaning.value, prefix, given, piece.statement, within)
+        if last:
+            self._fork(Fork("endif", None, conditions))
+        return True
+
+    def _invoke(self, macro: _GasMacro, prefix: Traced, given: Traced, statement: int, conditions: Conditions) -> None:
+        altmacro = self.altmacro
+        bound = bind_traced(macro.head, given, altmacro=altmacro)
+        if self.collected is None:
+            self._expand(macro.body, bound, statement, conditions, prefix=prefix, altmacro=altmacro)
+
+    def _expand(
+        self,
+        body: Sequence[_Event],
+        bound: Mapping[str, Traced],
+        statement: int,
+        conditions: Conditions,
+        *,
+        prefix: Traced | None = None,
+        altmacro: bool = False,
+    ) -> None:
+        """Reads a body with its parameters' values."""
+        if self.depth >= _DEEPEST:
+            self._gap("macros are nested too deeply to follow", statement, conditions)
+            return
+        self.depth += 1
+        opened = len(self.conditionals)
+        count = self.expansions
+        self.expansions += 1
+        try:
+            for event in body:
+                if self.budget <= 0:
+                    self._exhausted(statement, conditions)
+                    break
+                if isinstance(event, Fork):
+                    self._fork(event)
+                    continue
+                source = substitute_traced(event.source, bound, count=count, altmacro=altmacro)
+                self.budget -= len(source.text) + 1
+                syntax = event.syntax if source is event.source else None
+                if prefix is not None and prefix.text.strip() and not isinstance(event.syntax, tree.Stop):
+                    source = Traced.join([*prefix.pieces(0, len(prefix.text)), *source.pieces(0, len(source.text))])
+                    syntax, prefix = None, None
+                inner = tuple(each for each in event.conditions if each not in conditions)
+                made = _Piece(source, statement, (*conditions, *inner) if inner else conditions, None)
+                if syntax is not None:
+                    self._one(made, syntax)
+                else:
+                    self._feed(made)
+        except _ExitMacroError:
+            pass
+        finally:
+            del self.conditionals[opened:]
+            self._renew_conditions()
+            self.depth -= 1
+
+    def _open_body(self, piece: _Piece, directive: tree.Directive) -> None:
+        conditions = (*piece.conditions, *self.gas_conditions)
+        self.collected = _Collected(directive, piece.source, piece.statement, conditions, self._is_skipping, [])
+
+    def _leave_body(self, fork: Fork) -> None:
+        """Has each arm of an `#if` begin a body of its own, which goes on behind the `#endif`."""
+        collected = self.collected
+        around = len(fork.conditions) - (fork.name.startswith("el") and fork.condition is not None)
+        if fork.name == "endif":
+            if self.suspended and len(self.suspended[-1].conditions) > around:
+                before = self.suspended.pop()
+                if collected is None:
+                    self.collected = before
+                else:
+                    collected.others += (before, *before.others)
+        elif fork.name.startswith("el") and collected is not None and len(collected.conditions) > around:
+            if self.suspended and len(self.suspended[-1].conditions) > around:
+                collected.others += (self.suspended.pop(),)
+            self.suspended.append(collected)
+            self.collected = None
+
+    def _collect(self, piece: _Piece, syntax: tree.Syntax) -> None:
+        """Adds a statement to the body being read, or ends it."""
+        collected = self.collected
+        assert collected is not None
+        if isinstance(syntax, tree.Directive):
+            if syntax.name in _BODIES:
+                collected.nested.append(_BODIES[syntax.name])
+            elif syntax.name in _BODY_ENDS:
+                if collected.nested:
+                    if collected.nested[-1] == syntax.name:
+                        collected.nested.pop()
+                elif syntax.name == _BODIES[collected.head.name]:
+                    self.collected = None
+                    if not collected.skipped:
+                        self._close_body(collected)
+                    return
+        # Offsets in the syntax count from the statement's origin: where a label stands before it, that is earlier.
+        whole = piece.source if syntax.start == 0 else piece.source.part(syntax.start, len(piece.source.text))
+        collected.body.append(_Piece(whole, piece.statement, piece.conditions, syntax if syntax.start == 0 else None))
+
+    def _close_body(self, collected: _Collected) -> None:
+        head, source = collected.head, collected.source
+        if head.name == ".macro":
+            for each in (collected, *collected.others):
+                macro = read_macro(each.head, 0, 0)
+                if macro is not None:
+                    made = _GasMacro(macro, tuple(collected.body), len(self.gas.table))
+                    self.gas.define(macro.name.lower(), made, each.conditions)
+            return
+        if self.silent:
+            return
+        if head.name == ".rept":
+            self._repeat(collected)
+            return
+        text = source.part(head.start + len(head.name), len(source.text))
+        for name, start, end in iteration_spans(head.name, text.text):
+            bound = {name: text.part(start, end)}
+            self._expand(collected.body, bound, collected.statement, collected.conditions, altmacro=self.altmacro)
+
+    def _repeat(self, collected: _Collected) -> None:
+        times = self._value(", ".join(collected.head.arguments))
+        if times is None:
+            self._gap("", collected.statement, collected.conditions)
+            self._expand(collected.body, {}, collected.statement, collected.conditions)
+            self._gap("", collected.statement, collected.conditions)
+            return
+        counts = any(isinstance(each, _Piece) and _SETS.search(each.source.text) for each in collected.body)
+        for _ in range(min(times, _MOST_COUNTED_TURNS if counts else _MOST_TURNS)):
+            if self.budget <= 0:
+                break
+            self._expand(collected.body, {}, collected.statement, collected.conditions)
+
+    def _value(self, text: str) -> int | None:
+        """The number that an expression is; None if it is not known."""
+        expression = parse_expression(text)
+        if expression is None:
+            return None
+        if any(name in self.names.table for name in self._words(text)):
+            return None
+        try:
+            value = self.scope.evaluate(expression)
+        except OperandError:
+            return None
+        return signed64(value) if isinstance(value, int) else None
+
+    # ------------------------------------------------------------------ the assembler's conditionals
+
+    @property
+    def _is_skipping(self) -> bool:
+        return any(each.taken is False for each in self.conditionals)
+
+    def _renew_conditions(self) -> None:
+        self.gas_conditions = tuple(each.condition for each in self.conditionals if each.condition is not None)
+
+    def _if(self, piece: _Piece, directive: tree.Directive) -> None:
+        if self._is_skipping:
+            self.conditionals.append(_Conditional(False, True, 0))
+            return
+        taken = self._holds(directive)
+        self.arms += 1
+        conditional = _Conditional(taken, taken is True, self.arms)
+        around = (*piece.conditions, *self.gas_conditions)
+        self.conditionals.append(conditional)
+        if taken is None:
+            self._arm(conditional, "if", around)
+
+    def _arm(self, conditional: _Conditional, name: str, around: Conditions) -> None:
+        """Begins an arm of a conditional of which it is not known whether it is taken."""
+        told = f".if {conditional.number} arm {len(conditional.earlier)}"
+        expression = "1" if name == "else" else told
+        conditional.condition = tree.Condition(expression, conditional.earlier, conditional.number)
+        conditional.earlier = (*conditional.earlier, told)
+        self._renew_conditions()
+        self._fork(Fork(name, conditional.condition, around))
+
+    def _else(self, piece: _Piece, directive: tree.Directive) -> None:
+        if not self.conditionals:
+            return
+        last = self.conditionals[-1]
+        is_last = directive.name == ".else"
+        if last.done:
+            last.taken = False
+            return
+        last.taken = None if last.earlier else False
+        holds = True if is_last else (None if self._is_skipping_around() else self._holds(directive))
+        if not last.earlier:
+            last.taken = holds
+            last.done = holds is True
+            if holds is None:
+                self._arm(last, "if", (*piece.conditions, *self.gas_conditions))
+            return
+        last.done = holds is True
+        if holds is False:
+            last.taken = False
+            return
+        outside = tuple(each.condition for each in self.conditionals[:-1] if each.condition is not None)
+        self._arm(last, "else" if holds else "elif", (*piece.conditions, *outside))
+
+    def _is_skipping_around(self) -> bool:
+        return any(each.taken is False for each in self.conditionals[:-1])
+
+    def _endif(self, piece: _Piece, directive: tree.Directive) -> None:
+        if self.conditionals:
+            last = self.conditionals.pop()
+            self._renew_conditions()
+            if last.earlier:
+                self._fork(Fork("endif", None, (*piece.conditions, *self.gas_conditions)))
+
+    def _holds(self, directive: tree.Directive) -> bool | None:
+        """Whether the condition of an `.if` holds; None if that is not known."""
+        arguments = directive.arguments
+        text = ", ".join(arguments)
+        name = ".if" + directive.name.removeprefix(".elseif").removeprefix(".if")
+        if name in _COMPARISONS:
+            value = self._value(text)
+            return None if value is None else _COMPARISONS[name](value)
+        if name in (".ifdef", ".ifndef", ".ifnotdef"):
+            symbol = text.strip().removesuffix("#")
+            is_defined = symbol in self.scope.names and symbol not in self.names.table
+            return name == ".ifdef" if is_defined else None
+        if "\\" in text:
+            return None
+        if name in (".ifb", ".ifnb"):
+            return (not text.strip()) is (name == ".ifb")
+        if name in _TEXTUAL and len(arguments) == 2:
+            left, right = (each.strip().strip("'\"") for each in arguments)
+            return (left == right) is _TEXTUAL[name]
+        return None
+
+    # ------------------------------------------------------------------------------ other directives
+
+    def _purge(self, piece: _Piece, directive: tree.Directive) -> None:
+        if not self._is_skipping:
+            for name in directive.arguments:
+                self.gas.undefine(name.strip().lower(), (*piece.conditions, *self.gas_conditions))
+
+    def _set_altmacro(self, piece: _Piece, directive: tree.Directive) -> None:
+        if not self._is_skipping:
+            self.altmacro = directive.name == ".altmacro"
+
+    def _exit_macro(self, piece: _Piece, directive: tree.Directive) -> None:
+        if self._is_skipping or not self.depth:
+            return
+        if any(each.taken is None for each in self.conditionals):
+            self._gap("", piece.statement, piece.conditions)
+            return
+        raise _ExitMacroError
+
+    def _include_text(self, piece: _Piece, directive: tree.Directive) -> None:
+        if not self._is_skipping:
+            name = ", ".join(directive.arguments)
+            self._gap(f"what .include {name} brings is not read", piece.statement, piece.conditions)
+
+
+_HANDLERS: Final[Mapping[str, Callable[[_Reader, _Piece, tree.Directive], None]]] = {
+    **dict.fromkeys(_BODIES, _Reader._open_body),
+    **dict.fromkeys((*_CONDITIONALS,), _Reader._if),
+    **dict.fromkeys((".else", ".elseif"), _Reader._else),
+    ".endif": _Reader._endif,
+    ".purgem": _Reader._purge,
+    ".altmacro": _Reader._set_altmacro,
+    ".noaltmacro": _Reader._set_altmacro,
+    ".exitm": _Reader._exit_macro,
+    ".include": _Reader._include_text,
+}
+
+
+def _changing(documents: Sequence[Document]) -> frozenset[str]:
+    """The names that some documents define or undefine: conditions that ask of them need not agree."""
+    undefined = (
+        statement.syntax.text.split(maxsplit=1)[0]
+        for document in documents
+        if "undef" in document.text
+        for statement in document.statements
+        if isinstance(statement.syntax, tree.CppDirective)
+        and statement.syntax.name == "undef"
+        and statement.syntax.text
+    )
+    return frozenset([*(define.name for document in documents for define in document.defines), *undefined])
+
+
+def _moved(
+    conditions: Conditions, arms: Mapping[tree.Condition, bool | None], number: int, around: Conditions
+) -> Conditions | None:
+    """The conditions that are left of those in a header, whose text has a number; None if one does not hold."""
+    found = list(around)
+    for each in conditions:
+        taken = arms.get(each)
+        if taken is False:
+            return None
+        if taken is None:
+            found.append(tree.Condition(each.expression, each.earlier, each.line + number * _LINES_OF_A_HEADER))
+    return tuple(found)
