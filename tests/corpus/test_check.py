@@ -79,7 +79,7 @@ def test_raw_files(corpus: Corpus) -> None:
 
     What the assembler saw (through the chosen configuration) must all be found where it was written. What is found
     beyond that stands on a line that the assembler got such an instruction from (an invocation makes it), in a macro's
-    body, or under a condition that this configuration does not meet.
+    body, or under a condition that this configuration does not meet, as may what a macro means that is invoked there.
     """
     total = 0
     for file in corpus.files:
@@ -93,7 +93,10 @@ def test_raw_files(corpus: Corpus) -> None:
         lines = file.raw.read_text(encoding="latin-1").split("\n")
         seen = {i.line for i in here}
         for line in found:
-            assert line in seen or is_in_define(lines, line) or is_conditional(lines, line), f"{file.raw}:{line}"
+            is_elsewhere = (
+                is_in_define(lines, line) or is_conditional(lines, line) or is_conditionally_made(lines, line)
+            )
+            assert line in seen or is_elsewhere, f"{file.raw}:{line}"
     assert total > 150
 
 
@@ -117,6 +120,15 @@ def is_conditional(lines: list[str], line: int) -> bool:
         elif re.match(r"\s*#\s*endif", text):
             depth -= 1
     return depth > 0
+
+
+def is_conditionally_made(lines: list[str], line: int) -> bool:
+    """Whether a line invokes a macro that is defined inside an `#if`."""
+    words = set(re.findall(r"\w+", lines[line - 1]))
+    return any(
+        (found := re.match(r"\s*#\s*define\s+(\w+)", text)) and found[1] in words and is_conditional(lines, number)
+        for number, text in enumerate(lines, 1)
+    )
 
 
 WRITTEN = re.compile(  # an exposed instruction as people write it, in a line without comments
