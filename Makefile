@@ -1,11 +1,11 @@
 # make demo    installs pvasm in .venv, checks the samples and expands them for every instance
-# make test    the same set-up, with the tools of developers, and the whole test suite
+# make test    the same set-up, with the tools of developers, and the tests (make test PYTEST_FLAGS="-n 2": the slow too)
 # make lint    ruff and mypy
 # make bench   how fast pvasm is, against the preprocessor, sed and the assembler
 # make clean   removes all that the others made
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-PYTEST_FLAGS ?= -n 2
+PYTEST_FLAGS ?= -n 2 -m 'not slow'
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -1,21 +1,27 @@
-"""Mending files: the edits that rules propose, made as long as there are any, and never to anything else.
+"""Fixing files: the edits that rules propose, made as long as there are any, and never to anything else.
 
-What would break an instance's expansion of the file is left as it was, and so is what a suppression hides.
+What is not reported (it is suppressed, ignored, in the baseline) is left as it is, and so is what an instance could not
+expand any more.
 """
 
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pvasm.check.check_files import Adjustment, chosen_sources
 from pvasm.check.checker import Checker, is_instance_file
-from pvasm.check.engine import findings
+from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.engine import Placing, findings
+from pvasm.check.finding import Finding
+from pvasm.check.pipeline import Pipeline
 from pvasm.check.rule import Rule
+from pvasm.check.run import chosen_sources
 from pvasm.check.settings import Settings
 from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError
@@ -34,36 +40,86 @@ MakeSubject = Callable[[str], Subject]
 
 
 class Fixed(Struct, frozen=True):
-    """A text after mending, how many findings were mended, and the subject of the last text.
+    """A text after fixing, how many findings were fixed, and the subject of the last text.
 
-    `refused` says of edits that were not made, by their first place in the text, what an instance minds.
+    `refused` says of edits that were not made, by their first place in the text, why an instance could not expand the
+    text with them. `passes` are the edits that were made, each pass of the text that the one before made.
     """
 
     text: str
     number: int
     subject: Subject
     refused: Mapping[int, str]
+    passes: tuple[_Pass, ...] = ()
+
+    def before(self, offset: int) -> int:
+        """Where in the first text that stood which is at an offset in the last."""
+        for each in reversed(self.passes):
+            offset = each.before(offset)
+        return offset
 
 
-def fix(text: str, make_subject: MakeSubject, rules: Sequence[Rule]) -> Fixed:
-    """The text after all the edits that the rules propose for it, and for what becomes of it."""
+Span = tuple[str, int, int]
+"""The code of a finding, and its span in a text."""
+
+
+def fix(text: str, make_subject: MakeSubject, rules: Sequence[Rule], left: Collection[Span] = ()) -> Fixed:
+    """The text after all the edits that the rules propose for it, and for what becomes of it.
+
+    The findings of `left` are left as they are, wherever other edits move them.
+    """
     number = 0
     refused: dict[int, str] = {}
+    passes: list[_Pass] = []
     subject = make_subject(text)
     for _ in range(_MAX_PASSES):
         refused = {}
-        edits = _accepted(text, _proposed(subject, rules), make_subject, subject, refused)
+        edits = _accepted(text, _proposed(subject, rules, left), make_subject, subject, refused)
         if not edits:
             break
-        text = apply_edits(text, [edit for several in edits for edit in several])
+        made = sorted(edit for several in edits for edit in several)
+        text = apply_edits(text, made)
+        passes.append(_Pass(made))
+        left = {moved for span in left if (moved := passes[-1].moved(span)) is not None}
         number += len(edits)
         subject = make_subject(text)
-    return Fixed(text, number, subject, refused)
+    return Fixed(text, number, subject, refused, tuple(passes))
 
 
-def _proposed(subject: Subject, rules: Sequence[Rule]) -> list[tuple[Edit, ...]]:
-    """The edits of all findings that have some; of those that touch the same text, the first."""
-    proposed = sorted(finding.edits for _, finding in findings(subject, rules, find_unused=False) if finding.edits)
+class _Pass:
+    """Edits of a text that do not overlap, in order, and where they move what stands between them."""
+
+    def __init__(self, edits: Sequence[Edit]) -> None:
+        self._edits = edits
+        self._starts = [edit.start for edit in edits]
+        self._shifts = [0]  # of what stands behind as many edits
+        for edit in edits:
+            self._shifts.append(self._shifts[-1] + len(edit.replacement) - (edit.end - edit.start))
+        self._new_starts = [edit.start + shift for edit, shift in zip(edits, self._shifts, strict=False)]
+
+    def moved(self, span: Span) -> Span | None:
+        """Where a finding stands after the edits; None if one of them changes what it is about."""
+        code, start, end = span
+        at = bisect_right(self._starts, start)
+        if (at and self._edits[at - 1].end > start) or (at < len(self._edits) and self._starts[at] < end):
+            return None
+        return code, start + self._shifts[at], end + self._shifts[at]
+
+    def before(self, offset: int) -> int:
+        """Where that stood which is at an offset after the edits; for what one has put in, where it begins."""
+        at = bisect_right(self._new_starts, offset)
+        if at and offset < self._new_starts[at - 1] + len(self._edits[at - 1].replacement):
+            return self._edits[at - 1].start
+        return offset - self._shifts[at]
+
+
+def _proposed(subject: Subject, rules: Sequence[Rule], left: Collection[Span]) -> list[tuple[Edit, ...]]:
+    """The edits of all findings that have some, but for those in `left`; of those that overlap, the first."""
+    proposed = sorted(
+        finding.edits
+        for rule, finding in findings(subject, rules, find_unused=False)
+        if finding.edits and (rule.code, finding.start, finding.end) not in left
+    )
     taken: list[tuple[int, int]] = []
     kept = []
     for edits in proposed:
@@ -84,23 +140,23 @@ def _accepted(
 ) -> list[tuple[Edit, ...]]:
     """The edits after which every instance can expand the text as well as it could before.
 
-    What is minded of the others goes to `refused`, by the places of their edits.
+    That is, at each place no instance has more errors than it had there. Why others are refused goes to `refused`, by
+    the places of their edits.
     """
-    known = Counter(error.message for error in _errors(before)) if edits else Counter()
+    earlier = _errors(before) if edits else []
     while edits:
         subject = make_subject(apply_edits(text, [edit for several in edits for edit in several]))
-        places = _places(edits)
+        old = _Regions(before.document, [(several[0].start, several[-1].end) for several in map(sorted, edits)])
+        new = _Regions(subject.document, _places(edits))
+        allowed = Counter((number, name) for name, error in earlier for number in old.around(error))
         bad = set()
-        left = known.copy()
-        for error in _errors(subject):
-            if left[error.message]:  # as it was before
-                left[error.message] -= 1
-                continue
-            place = (error.line or 0, error.column or 0)
-            for number, (start, end) in enumerate(places):
-                if _contains(subject.document, start, end, *place):
-                    bad.add(number)
-                    refused.update((edit.start, error.message) for edit in edits[number])
+        for name, error in _errors(subject):
+            for number in new.around(error):
+                if allowed[number, name]:  # as it was before
+                    allowed[number, name] -= 1
+                    continue
+                bad.add(number)
+                refused.update((edit.start, error.message) for edit in edits[number])
         if not bad:
             return edits
         edits = [several for number, several in enumerate(edits) if number not in bad]
@@ -108,30 +164,40 @@ def _accepted(
 
 
 def _places(edits: list[tuple[Edit, ...]]) -> list[tuple[int, int]]:
-    """Where the first edit of each finding stands in the text that they make."""
+    """Where the edits of each finding stand, from the first to the last, in the text that they make."""
     ordered = sorted((edit, number) for number, several in enumerate(edits) for edit in several)
     shift = 0
     places: dict[int, tuple[int, int]] = {}
     for edit, number in ordered:
         start = edit.start + shift
-        places.setdefault(number, (start, start + len(edit.replacement)))
+        first, _ = places.get(number, (start, start))
+        places[number] = first, start + len(edit.replacement)
         shift += len(edit.replacement) - (edit.end - edit.start)
     return [places[number] for number in range(len(edits))]
 
 
-def _contains(document: Document, start: int, end: int, line: int, column: int) -> bool:
-    first, last = document.place(start), document.place(max(start, end - 1))
-    return (first.line, first.column) <= (line, column) <= (last.line, last.column)
+class _Regions:
+    """Spans of a document, by number, and which of them are around the place of an error."""
+
+    def __init__(self, document: Document, spans: Sequence[tuple[int, int]]) -> None:
+        self._spans = [
+            (document.place(start)[1:], document.place(max(start, end - 1))[1:], number)
+            for number, (start, end) in enumerate(spans)
+        ]
+
+    def around(self, error: PvasmError) -> list[int]:
+        at = (error.line or 0, error.column or 0)
+        return [number for first, last, number in self._spans if first <= at <= last]
 
 
-def _errors(subject: Subject) -> list[PvasmError]:
-    """What instances in question cannot expand."""
-    found: list[PvasmError] = []
+def _errors(subject: Subject) -> list[tuple[str, PvasmError]]:
+    """What instances in question cannot expand, with the instance's name."""
+    found: list[tuple[str, PvasmError]] = []
     for instance in subject.instances:
         try:
             expand(subject.document, subject.catalog, instance)
         except ExpandErrors as errors:
-            found += errors.errors
+            found += ((instance.name, error) for error in errors.errors)
         except PvasmError:
             continue
     return found
@@ -141,15 +207,16 @@ def _errors(subject: Subject) -> list[PvasmError]:
 
 
 def fixable_sources(paths: Sequence[str], settings: Settings, errors: list[PvasmError]) -> list[Source]:
-    """The files that `paths` mean and that can be mended; what cannot be found goes to `errors`."""
+    """The files that `paths` mean and that can be fixed; what cannot be found goes to `errors`."""
     sources = chosen_sources(paths, replace(settings, cpp=None), errors, [])  # a check tells of links
     return [source for source in sources if not is_instance_file(source.path)]
 
 
 class Outcome(Struct, frozen=True):
-    """What became of a file: its text before and after, how many findings were mended, and why others were not.
+    """What became of a file: its text before and after, how many findings were fixed, and why others were not.
 
-    `reasons` are details to show with a finding, by its line, column and code in the text after.
+    `reasons` are details to show with a finding, by its line, column and code in the text after; `left` the findings
+    that are not fixed, with these details, where they stand in the text before.
     """
 
     path: str
@@ -157,6 +224,7 @@ class Outcome(Struct, frozen=True):
     after: str
     number: int
     reasons: Mapping[tuple[int, int, str], tuple[str, ...]]
+    left: Sequence[Diagnostic] = ()
 
     def diff(self) -> str:
         """The changes as a unified diff; empty if there are none."""
@@ -172,7 +240,7 @@ class Outcome(Struct, frozen=True):
 
 
 def _unified(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
-    """The hunks of a unified diff. Lines that differ are looked at a few at a time: mending changes few in a row."""
+    """The hunks of a unified diff. Lines that differ are looked at a few at a time: fixes change few in a row."""
     from difflib import SequenceMatcher
 
     opcodes: list[tuple[str, int, int, int, int]] = []
@@ -197,7 +265,7 @@ def _unified(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
     matcher.opcodes = opcodes  # type: ignore[attr-defined]
     for group in matcher.get_grouped_opcodes(3):
         spans = (group[0][1], group[-1][2]), (group[0][3], group[-1][4])
-        yield "@@ -{} +{} @@\n".format(*(_span(*span) for span in spans))
+        yield "@@ -{} +{} @@\n".format(*(_hunk(*span) for span in spans))
         for tag, one, one_end, two, two_end in group:
             if tag == "equal":
                 yield from (f" {line}" for line in before[one:one_end])
@@ -210,7 +278,7 @@ _FAR = (16, 200)  # lines
 _SURE = 3
 
 
-def _span(start: int, end: int) -> str:
+def _hunk(start: int, end: int) -> str:
     """The lines of a hunk, as in a diff's head."""
     length = end - start
     if length == 1:
@@ -219,22 +287,23 @@ def _span(start: int, end: int) -> str:
 
 
 class Fixer:
-    """Mends files, one at a time, by the rules that the settings select.
+    """Fixes files, one at a time: of the findings that a run with these settings and this baseline reports, those that
+    can be fixed.
 
     Files are read as they stand, whether the settings ask for the C preprocessor or not. In `directories`, headers
     are looked for.
     """
 
-    def __init__(self, settings: Settings, directories: Sequence[str] = ()) -> None:
-        self.adjustment = Adjustment(settings)
+    def __init__(self, settings: Settings, directories: Sequence[str] = (), baseline: str | None = None) -> None:
+        self.pipeline = Pipeline(settings, baseline)
         self.checker = Checker(replace(settings, cpp=None))
         self.directories = directories
 
     def outcome(self, path: str) -> Outcome:
-        """What mending makes of a file, which stays as it is. Raises PvasmError if it cannot be read."""
+        """What fixing makes of a file, which stays as it is. Raises PvasmError if it cannot be read."""
         before = read_text(path)
         shown = shown_name(path)
-        rules = [rule for rule in self.checker.rules if not self.adjustment.is_off(rule.code, shown)]
+        rules = self.checker.rules
         headers = included(shown, before, self.directories)
 
         def make_subject(text: str) -> Subject:
@@ -247,9 +316,15 @@ class Fixer:
             return Outcome(shown, before, before, 0, {})
         if first.holds_c:
             rules = [rule for rule in rules if rule.in_mixed_headers]
-        fixed = fix(before, make_subject, rules)
+        found = findings(first, rules, find_unused=False)
+        reported = self._reported(shown, first.document, found)
+        hidden = {_span(*each) for number, each in enumerate(found) if number not in reported}
+        fixed = fix(before, make_subject, rules, hidden)
+        hidden = {(code, fixed.before(start), fixed.before(end)) for code, start, end in hidden}
         document = fixed.subject.document
-        reasons = {}
+        reasons: dict[tuple[int, int, str], tuple[str, ...]] = {}
+        left: list[Diagnostic] = []
+        placing = Placing(first.document)
         for rule, finding in findings(fixed.subject, rules, find_unused=False):
             told = finding.details
             if finding.edits:
@@ -258,11 +333,25 @@ class Fixer:
             if told:
                 place = document.place(finding.start)
                 reasons[place.line, place.column, rule.code] = told
-        return Outcome(shown, before, fixed.text, fixed.number, reasons)
+            start = fixed.before(finding.start)
+            placed = finding._replace(start=start, end=max(start, fixed.before(finding.end)), details=told)
+            if _span(rule, placed) not in hidden:
+                left.append(placing.diagnostic(rule, placed))
+        return Outcome(shown, before, fixed.text, fixed.number, reasons, sorted(left, key=lambda each: each.order))
+
+    def _reported(self, path: str, document: Document, found: Sequence[tuple[Rule, Finding]]) -> set[int]:
+        """The numbers of the findings that are reported."""
+        placing = Placing(document)
+        diagnostics = [placing.diagnostic(rule, finding) for rule, finding in found]
+        return {number for number, _ in self.pipeline.passed(path, diagnostics)}
+
+
+def _span(rule: Rule, finding: Finding) -> Span:
+    return rule.code, finding.start, finding.end
 
 
 def write_outcome(outcome: Outcome, folder: str | None) -> None:
-    """Puts a mended text in the place of the file, which was found in a folder, or named.
+    """Puts a fixed text in the place of the file, which was found in a folder, or named.
 
     Raises PvasmError, with the file as it was, if that cannot be.
     """

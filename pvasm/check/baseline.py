@@ -16,7 +16,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pvasm.check.diagnostic import Diagnostic
@@ -36,6 +36,10 @@ class _Key(NamedTuple):
     instruction: str
 
 
+Checked = Mapping[str, Collection[str]]
+"""The codes that a run looks for in each file, by its path."""
+
+
 class Baseline:
     """The findings of a baseline file."""
 
@@ -43,12 +47,11 @@ class Baseline:
         self._keys = _Keys(path)
         self._known = known
 
-    def hide(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-        """What is not in the baseline, in the order given. What it holds is hidden once.
+    def hidden(self, diagnostics: Sequence[Diagnostic]) -> set[int]:
+        """The numbers of those that are in the baseline. What it holds is hidden once.
 
         Findings that could be taken for each other (those in one file) had better come in one call.
         """
-        diagnostics = list(diagnostics)
         alike: dict[_Key, list[int]] = {}
         for number, diagnostic in enumerate(diagnostics):
             alike.setdefault(self._keys.of(diagnostic), []).append(number)
@@ -57,7 +60,7 @@ class Baseline:
             known = self._known.get(key)
             if known:
                 hidden.update(self._matched([(number, diagnostics[number]) for number in numbers], known))
-        return [diagnostic for number, diagnostic in enumerate(diagnostics) if number not in hidden]
+        return hidden
 
     def _matched(self, found: list[tuple[int, Diagnostic]], known: Counter[str]) -> set[int]:
         """The numbers of as many as are known: first those with the context that they had, then any."""
@@ -74,10 +77,17 @@ class Baseline:
                 matched.add(number)
         return matched
 
-    def stale(self, paths: Collection[str], codes: Collection[str]) -> int:
-        """How many findings of the baseline, in these files and of these codes, have not been found again."""
-        checked = {self._keys.relative(path) for path in paths}
-        return sum(known.total() for key, known in self._known.items() if key.path in checked and key.code in codes)
+    def stale(self, checked: Checked) -> int:
+        """How many findings of the baseline have been looked for, and not found again."""
+        codes = self._keys.codes_by_path(checked)
+        return sum(known.total() for key, known in self._known.items() if key.code in codes.get(key.path, ()))
+
+    def not_looked_for(self, checked: Checked) -> Iterator[tuple[_Key, Counter[str]]]:
+        """The findings of the baseline that a run could not meet, but for those in files that are gone."""
+        codes = self._keys.codes_by_path(checked)
+        for key, known in self._known.items():
+            if key.code not in codes.get(key.path, ()) and self._keys.exists(key.path):
+                yield key, known
 
 
 def _take(known: Counter[str], context: str) -> None:
@@ -106,21 +116,27 @@ def load_baseline(path: str) -> Baseline:
     return Baseline(path, known)
 
 
-def write_baseline(path: str, diagnostics: Iterable[Diagnostic]) -> None:
+def write_baseline(path: str, diagnostics: Iterable[Diagnostic], checked: Checked | None = None) -> None:
     """Makes a file the baseline with these findings, whole or not at all.
 
+    With `checked`, the findings stay that the file holds and that the run has not looked for: in other files, of other
+    codes, or where `per-file-ignores` hides them.
     Raises PvasmError if it cannot be written, and for a file that is there and is no baseline.
     """
     refuse_leaving(path)
+    before: Baseline | None = None
     if os.path.exists(path):
         try:
-            load_baseline(path)
+            before = load_baseline(path)
         except PvasmError as error:
             raise PvasmError("is there and is no baseline: not overwritten", path) from error
     keys = _Keys(path)
     contexts: dict[_Key, list[str]] = {}
     for diagnostic in diagnostics:
         contexts.setdefault(keys.of(diagnostic), []).append(keys.context(diagnostic))
+    if before is not None and checked is not None:
+        for key, known in before.not_looked_for(checked):
+            contexts.setdefault(key, []).extend(known.elements())
     lines = [
         json.dumps({**key._asdict(), "contexts": sorted(contexts[key])}, sort_keys=True)
         for key in sorted(contexts, key=lambda key: (key.path, key.code, key.instruction, key.instance or ""))
@@ -144,6 +160,14 @@ class _Keys:
             found = os.path.relpath(os.path.realpath(path), self._folder)
             self._relative[path] = found
         return found
+
+    def codes_by_path(self, checked: Checked) -> dict[str, Collection[str]]:
+        """The codes looked for, by paths relative to the baseline's folder."""
+        return {self.relative(path): codes for path, codes in checked.items()}
+
+    def exists(self, relative: str) -> bool:
+        """Whether there is a file at a path relative to the baseline's folder."""
+        return os.path.exists(os.path.join(self._folder, relative))
 
     def of(self, diagnostic: Diagnostic) -> _Key:
         # An argument tells little: what it is one of counts.

@@ -7,9 +7,8 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
 from pvasm.check.checker import Checker, FileResult, is_instance_file
-from pvasm.check.codes import covered, known_codes, require_known
-from pvasm.check.diagnostic import Diagnostic
-from pvasm.check.finding import Severity
+from pvasm.check.codes import require_known
+from pvasm.check.pipeline import Pipeline
 from pvasm.check.settings import CppSettings, Settings
 from pvasm.errors import PvasmError
 from pvasm.sources import Source, find_sources, is_header
@@ -25,16 +24,20 @@ _MIN_CHARACTERS = 100_000
 
 
 def check_files(
-    paths: Sequence[str], settings: Settings, progress: Progress = lambda done, total: None
+    paths: Sequence[str],
+    settings: Settings,
+    progress: Progress = lambda done, total: None,
+    pipeline: Pipeline | None = None,
 ) -> Generator[FileResult, None, None]:
     """Checks the files that `paths` mean, one result a file, in order.
 
-    What is wrong with one file stands in its result and does not stop the run. A finding in a header is told once, with
-    the first file that it shows in.
+    What is wrong with one file stands in its result and does not stop the run. `pipeline` says what is reported of what
+    is found (None: one of the settings' own, without a baseline).
     Raises PvasmError for settings that make no sense: an unknown code or instance, a bad instance file.
     """
     require_known(code for _, codes in settings.per_file_ignores for code in codes)
     require_known(code for code, _ in settings.severity)
+    pipeline = pipeline or Pipeline(settings)
     checker = Checker(settings)
     errors: list[PvasmError] = []
     skipped: list[Source] = []
@@ -46,13 +49,12 @@ def check_files(
     if skipped:
         yield FileResult("", counts=0, notes=[_of_skipped(skipped)])
     barren = {path for path in paths if os.path.isdir(path)} - {error.path for error in errors}
-    once = _Once()
-    adjust = Adjustment(settings)
     with closing(_results(checker, [source.path for source in sources], settings.jobs, progress)) as results:
         for source, result in zip(sources, results, strict=True):
             if result.counts or result.errors:
                 barren = {name for name in barren if not _is_below(source.path, name)}
-            result.diagnostics = adjust(once(result))
+            if result.counts:
+                result.diagnostics = pipeline.reported(result.path, result.diagnostics)
             yield result
     if barren:
         errors = [PvasmError("no assembly in this folder (.S, .s, .sx, or headers)", path) for path in sorted(barren)]
@@ -87,16 +89,6 @@ def _of_skipped(skipped: Sequence[Source]) -> PvasmError:
     first, *others = skipped
     more = f"; {len(others)} more like it" if others else ""
     return PvasmError(f"leads out of {first.folder} by a link: not read (name it, to have it read){more}", first.path)
-
-
-def selected_codes(settings: Settings) -> set[str]:
-    """The codes that a run with these settings looks for."""
-    chosen = known_codes() if settings.select is None else settings.select
-    return {
-        code
-        for code in known_codes()
-        if covered(code, (*chosen, *settings.extend_select)) and not covered(code, settings.ignore)
-    }
 
 
 def _is_below(path: str, folder: str) -> bool:
@@ -186,76 +178,3 @@ def _answer(checker: Checker, path: str, answer: bytes | int) -> FileResult:
         error = PvasmError(f"the process that checked this file was killed by signal {-answer}", path)
         return FileResult(path, errors=[error], counts=0)
     return checker.check(path)  # a fault of our own: let it show here
-
-
-# ------------------------------------------------------------------- among what is found
-
-
-class _Once:
-    """Lets through what has not been seen before, in any file and under any spelling of its path."""
-
-    def __init__(self) -> None:
-        self._seen: set[tuple[object, ...]] = set()
-        self._names: dict[str, tuple[str, str]] = {}
-
-    def __call__(self, result: FileResult) -> list[Diagnostic]:
-        fresh = []
-        for diagnostic in result.diagnostics:
-            real, plain = self._named(diagnostic.path)
-            key = (real, *diagnostic.order[1:])
-            if key not in self._seen:
-                self._seen.add(key)
-                # A file is called what the user calls it, a header it includes what is simplest.
-                fresh.append(diagnostic if diagnostic.path == result.path else diagnostic._replace(path=plain))
-        return sorted(fresh, key=lambda diagnostic: diagnostic.order)
-
-    def _named(self, path: str) -> tuple[str, str]:
-        """The real path of a file, and its path without detours: `h.h` for `sub/.././h.h`."""
-        names = self._names.get(path)
-        if names is None:
-            real, plain = os.path.realpath(path), os.path.normpath(path)
-            names = self._names[path] = real, plain if os.path.realpath(plain) == real else path
-        return names
-
-
-class Adjustment:
-    """What the settings have to say of findings: codes that do not count in some files, and levels of severity."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._ignores = []
-        if settings.per_file_ignores:
-            from pvasm.config import Globs
-
-            self._ignores = [(Globs([glob], settings.root), codes) for glob, codes in settings.per_file_ignores]
-        self._levels = sorted(settings.severity, key=lambda entry: -len(entry[0]))  # the most exact first
-        self._ignored_in: dict[str, tuple[str, ...]] = {}
-
-    def __call__(self, diagnostics: list[Diagnostic]) -> list[Diagnostic]:
-        if not self._ignores and not self._levels:
-            return diagnostics
-        return [changed for diagnostic in diagnostics if (changed := self._changed(diagnostic)) is not None]
-
-    def is_off(self, code: str, path: str) -> bool:
-        """Whether findings of a code in a file do not count."""
-        return covered(code, self._ignored(path)) or self._level(code) == "off"
-
-    def _changed(self, diagnostic: Diagnostic) -> Diagnostic | None:
-        if self.is_off(diagnostic.code, diagnostic.path):
-            return None
-        level = self._level(diagnostic.code)
-        return diagnostic if level is None else diagnostic._replace(severity=_SEVERITY[level])
-
-    def _level(self, code: str) -> str | None:
-        """The level that the settings have findings of a code reported at."""
-        return next((level for prefix, level in self._levels if code.startswith(prefix)), None)
-
-    def _ignored(self, path: str) -> tuple[str, ...]:
-        """The codes that are ignored in a file."""
-        found = self._ignored_in.get(path)
-        if found is None:
-            found = tuple(code for globs, codes in self._ignores if globs.match(path) for code in codes)
-            self._ignored_in[path] = found
-        return found
-
-
-_SEVERITY: dict[str, Severity] = {"error": "error", "warning": "warning", "note": "note"}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple
 
 from pvasm.check.finding import Severity
+
+_MAX_SHOWN = 400  # characters of a piece of source
 
 
 class Diagnostic(NamedTuple):
     """One finding; lines and columns count from 1, the end is just after the last character.
 
-    `instruction` is the source text that it is about, `source_line` the line it stands in (a piece of it, if it is very
-    long), `source_column` where in that. `instance` names the instance in which it is so, if not in all; `details` are
-    lines that tell more. `statement` is the text of the statement that it stands in, if it is about a part of one.
+    `instruction` is the source text that it is about, `source_line` the line it stands in, `source_column` where in
+    that. These are what is shown: of very long text they are a piece (`abridged`), so that many findings on a long line
+    take no more memory than as many on short ones. `instance` names the instance in which it is so, if not in all;
+    `details` are lines that tell more. `statement` is the text of the statement that it stands in, if it is about a
+    part of one.
     """
 
     path: str
@@ -34,3 +39,11 @@ class Diagnostic(NamedTuple):
     def order(self) -> tuple[object, ...]:
         """What to sort by: the place, the code, and what tells findings at one place apart."""
         return (*self[:6], self.message, self.instance or "", self.details)
+
+
+def abridged(text: str) -> str:
+    """The text or, if it is very long, its beginning and a digest of all, which tells it from others."""
+    if len(text) <= _MAX_SHOWN:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return f"{text[:_MAX_SHOWN]} ... {digest}"

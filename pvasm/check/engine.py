@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from pvasm.check.codes import covered, require_known
-from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.diagnostic import Diagnostic, abridged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import InstanceRule, Rule, all_instance_rules, all_rules, every_rule
 from pvasm.check.subject import Subject
@@ -60,8 +60,10 @@ def run(
 ) -> list[Diagnostic]:
     """What `findings` finds, in the order of the file that a person edits."""
     found = findings(subject, rules, sources, find_unused=find_unused)
-    diagnostics = [_diagnostic(subject.document, rule, finding) for rule, finding in found]
-    return sorted(diagnostics, key=lambda diagnostic: diagnostic.order)
+    placing = Placing(subject.document)
+    return sorted(
+        (placing.diagnostic(rule, finding) for rule, finding in found), key=lambda diagnostic: diagnostic.order
+    )
 
 
 _Found = tuple[Rule, Finding]
@@ -125,30 +127,43 @@ def _hidden_in(document: Document, sources: Mapping[str, str]) -> Callable[[Rule
     return is_hidden
 
 
-def _diagnostic(document: Document, rule: Rule, finding: Finding) -> Diagnostic:
-    start, end = finding.start, finding.end
-    place, stop = document.place(start), document.place(end)
-    return Diagnostic(
-        place.path,
-        place.line,
-        place.column,
-        stop.line,
-        stop.column,
-        rule.code,
-        rule.severity,
-        finding.message,
-        document.text[start:end],
-        *document.line_text(start),
-        finding.instance,
-        finding.details,
-        _statement(document, start, end),
-    )
+class Placing:
+    """Makes diagnostics of findings. Findings about one statement share what is shown of it."""
 
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self._shown: dict[tuple[int, int], str] = {}
 
-def _statement(document: Document, start: int, end: int) -> str:
-    """The text of the statement that a part of one belongs to; empty for what is one."""
-    statements = document.statements
-    at = bisect_right(statements, start, key=lambda statement: statement.start) - 1
-    if at < 0 or (start, end) == (statements[at].start, statements[at].end) or end > statements[at].end:
-        return ""
-    return document.source(statements[at])
+    def diagnostic(self, rule: Rule, finding: Finding) -> Diagnostic:
+        """The finding of a rule, with its place in the file that a person edits."""
+        document, start, end = self.document, finding.start, finding.end
+        place, stop = document.place(start), document.place(end)
+        return Diagnostic(
+            place.path,
+            place.line,
+            place.column,
+            stop.line,
+            stop.column,
+            rule.code,
+            rule.severity,
+            finding.message,
+            self._text(start, end),
+            *document.line_text(start),
+            finding.instance,
+            finding.details,
+            self._statement(start, end),
+        )
+
+    def _statement(self, start: int, end: int) -> str:
+        """The text of the statement that a part of one belongs to; empty for what is one."""
+        statements = self.document.statements
+        at = bisect_right(statements, start, key=lambda statement: statement.start) - 1
+        if at < 0 or (start, end) == (statements[at].start, statements[at].end) or end > statements[at].end:
+            return ""
+        return self._text(statements[at].start, statements[at].end)
+
+    def _text(self, start: int, end: int) -> str:
+        shown = self._shown.get((start, end))
+        if shown is None:
+            shown = self._shown[start, end] = abridged(self.document.text[start:end])
+        return shown

@@ -1,4 +1,4 @@
-"""`pvasm check`: finds what breaks paravirtualization, and mends it."""
+"""`pvasm check`: finds what breaks paravirtualization, and fixes it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pvasm.commands.shared import codes, complain, count, fail, joined, write
+from pvasm.commands.shared import CANNOT_RUN, FOUND, codes, complain, count, fail, joined, tell, write
 from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, FOUND
 from pvasm.limits import MAX_JOBS
 
 if TYPE_CHECKING:
-    from pvasm.check.baseline import Baseline
-    from pvasm.check.check_files import FileResult
     from pvasm.check.diagnostic import Diagnostic
     from pvasm.check.settings import Settings
     from pvasm.commands.shared import Commands
@@ -62,15 +60,19 @@ def add(commands: Commands) -> None:
     output.add_argument("--statistics", action="store_true", help="count the findings of each code, and show no more")
     output.add_argument("-q", "--quiet", action="store_true", help="show findings at error level, and nothing else")
     output.add_argument("--exit-zero", action="store_true", help="exit with status 0 whatever is found")
-    fixing = command.add_argument_group("mending")
+    fixing = command.add_argument_group("fixing")
     how = fixing.add_mutually_exclusive_group()
     how.add_argument(
         "--fix",
         action="store_true",
-        help="mend what can be mended safely (an instruction becomes its op), then report what is left, and why; files "
+        help="fix what can be fixed safely (an instruction becomes its op), then report what is left, and why; files "
         "are read as they stand, and with -I, the macros of headers are known",
     )
-    how.add_argument("--diff", action="store_true", help="show what --fix would change, and change nothing")
+    how.add_argument(
+        "--diff",
+        action="store_true",
+        help="show what --fix would change and, on standard error, what it would leave and why; change nothing",
+    )
     baseline = command.add_argument_group("findings that are known")
     baseline.add_argument("--baseline", metavar="FILE", help="do not report the findings in FILE")
     baseline.add_argument("--write-baseline", metavar="FILE", help="write all findings to FILE, and report none")
@@ -159,12 +161,14 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
 def _run(options: argparse.Namespace) -> int:
     from msgspec.structs import replace
 
-    from pvasm.check.check_files import check_files, selected_codes
+    from pvasm.check.pipeline import Pipeline
+    from pvasm.check.run import check_files
     from pvasm.report.progress import Progress
     from pvasm.report.reporter import WITH_STATISTICS, Reporter, Style
+    from pvasm.report.text import counted
 
     if options.diff:
-        for name in ("statistics", "baseline", "write_baseline"):
+        for name in ("statistics", "write_baseline"):
             if getattr(options, name):
                 raise PvasmError(f"--diff does not go with --{name.replace('_', '-')}")
         if options.output_format != "text":
@@ -177,20 +181,24 @@ def _run(options: argparse.Namespace) -> int:
     settings = _settings(options, config)
     paths = options.paths or config.paths or (".",)
     directories = (*options.include_directories, *config.include_dirs)
+    baseline = None if options.write_baseline is not None else options.baseline or config.baseline
     if options.diff:
-        return _diff(paths, settings, directories, exit_zero=options.exit_zero)
-    mended = _Mended(paths, settings, directories) if options.fix else None
-    if mended is not None:
+        return _diff(paths, settings, directories, baseline, options)
+    fixed = _Fixed(paths, settings, directories, baseline) if options.fix else None
+    if fixed is not None:
         settings = replace(settings, cpp=None)
-    known = _Known(options, config)
+    pipeline = Pipeline(settings, baseline)
+    known: list[Diagnostic] = []
     reporter = Reporter(Style(options.output_format, _use_color(options.color), options.statistics, options.quiet))
     progress = Progress(wanted=not options.quiet)
     try:
-        with contextlib.closing(check_files(paths, settings, progress)) as results:
+        with contextlib.closing(check_files(paths, settings, progress, pipeline)) as results:
             for result in results:
-                result.diagnostics = known.met(result)
-                if mended is not None:
-                    result.diagnostics = mended.explained(result.diagnostics)
+                if options.write_baseline is not None:
+                    known += result.diagnostics
+                    result.diagnostics = []
+                if fixed is not None:
+                    result.diagnostics = fixed.explained(result.diagnostics)
                 said = reporter.add(result)
                 if said or result.errors or result.notes:
                     progress.clear()
@@ -201,27 +209,31 @@ def _run(options: argparse.Namespace) -> int:
                     complain(note, "note")
     finally:
         progress.clear()
-    is_whole = not reporter.errors
-    stale = known.stale(selected_codes(settings))
-    said = known.end(is_whole=is_whole)
-    write(said or reporter.end(known.hidden, stale, mended.number if mended is not None else 0))
+    if options.write_baseline is not None and not reporter.errors:
+        pipeline.write_baseline(options.write_baseline, known)
+        if not options.quiet:
+            write(f"{counted(len(known), 'finding')} written to {options.write_baseline}\n")
+    else:
+        write(reporter.end(pipeline.hidden, pipeline.stale(), fixed.number if fixed is not None else 0))
     if reporter.errors:
         return CANNOT_RUN
     return FOUND if reporter.found_errors and not options.exit_zero else 0
 
 
-class _Mended:
-    """The files that --fix has mended, and why it has left what it has left."""
+class _Fixed:
+    """The files that --fix has fixed, and why it has left what it has left."""
 
-    def __init__(self, paths: Sequence[str], settings: Settings, directories: Sequence[str]) -> None:
+    def __init__(
+        self, paths: Sequence[str], settings: Settings, directories: Sequence[str], baseline: str | None
+    ) -> None:
         from pvasm.files import refuse_leaving
         from pvasm.fix import Fixer, fixable_sources, write_outcome
 
         if "-" in paths:
-            raise PvasmError("standard input cannot be mended in its place; --diff shows what to change")
+            raise PvasmError("standard input cannot be fixed in its place; --diff shows what to change")
         self.number = 0
         self._reasons: dict[tuple[str, int, int, str], tuple[str, ...]] = {}
-        fixer = Fixer(settings, directories)
+        fixer = Fixer(settings, directories, baseline)
         sources = fixable_sources(paths, settings, [])  # the check that follows tells of errors
         for path, folder in sources:  # before the first is written
             refuse_leaving(path, folder)
@@ -244,24 +256,37 @@ class _Mended:
         ]
 
 
-def _diff(paths: Sequence[str], settings: Settings, directories: Sequence[str], *, exit_zero: bool) -> int:
-    """Shows what mending would change."""
+def _diff(
+    paths: Sequence[str],
+    settings: Settings,
+    directories: Sequence[str],
+    baseline: str | None,
+    options: argparse.Namespace,
+) -> int:
+    """Shows what fixing would change and, on standard error, what it would leave and why."""
     from pvasm.fix import Fixer, fixable_sources
+    from pvasm.report.text import counted, render
 
     errors: list[PvasmError] = []
-    fixer = Fixer(settings, directories)
-    is_clean = True
+    fixer = Fixer(settings, directories, baseline)
+    changes = left = 0
     for path, _ in fixable_sources(paths, settings, errors):
         try:
-            diff = fixer.outcome(path).diff()
+            outcome = fixer.outcome(path)
         except PvasmError as error:
             errors.append(error)
             continue
-        is_clean = is_clean and not diff
-        write(diff)
+        write(outcome.diff())
+        changes += outcome.number
+        for diagnostic in outcome.left:
+            if diagnostic.severity == "error":
+                left += 1
+                tell(render(diagnostic))
+    if left and not options.quiet:
+        tell(f"{counted(left, 'finding')} at error level would be left")
     if errors:
         return fail(errors)
-    return 0 if is_clean or exit_zero else FOUND
+    return FOUND if (changes or left) and not options.exit_zero else 0
 
 
 def _use_color(choice: str) -> bool:
@@ -269,47 +294,3 @@ def _use_color(choice: str) -> bool:
     if choice != "auto":
         return choice == "always"
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-class _Known:
-    """The findings that are known: those of the baseline to read, or all, for the baseline to write."""
-
-    def __init__(self, options: argparse.Namespace, config: Config) -> None:
-        self._target: str | None = options.write_baseline
-        self._is_quiet: bool = options.quiet
-        self._baseline: Baseline | None = None
-        self._written: list[Diagnostic] = []
-        self._paths: list[str] = []
-        self.hidden = 0
-        path = options.baseline or config.baseline
-        if self._target is None and path is not None:
-            from pvasm.check.baseline import load_baseline
-
-            self._baseline = load_baseline(path)
-
-    def met(self, result: FileResult) -> list[Diagnostic]:
-        """What there is to report of a result."""
-        if self._target is not None:
-            self._written += result.diagnostics
-            return []
-        if self._baseline is None:
-            return result.diagnostics
-        left = self._baseline.hide(result.diagnostics)
-        self.hidden += len(result.diagnostics) - len(left)
-        if result.counts:
-            self._paths.append(result.path)
-        return left
-
-    def stale(self, codes: Collection[str]) -> int:
-        """How many findings of the baseline are gone from the files that were checked."""
-        return self._baseline.stale(self._paths, codes) if self._baseline is not None else 0
-
-    def end(self, *, is_whole: bool) -> str:
-        """Writes the baseline, if there is one to write and all was checked; returns what to say of it."""
-        if self._target is None or not is_whole:
-            return ""
-        from pvasm.check.baseline import write_baseline
-        from pvasm.report.plain_text import counted
-
-        write_baseline(self._target, self._written)
-        return "" if self._is_quiet else f"{counted(len(self._written), 'finding')} written to {self._target}\n"

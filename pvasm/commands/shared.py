@@ -28,11 +28,15 @@ def complain(error: PvasmError, kind: str = "error") -> None:
     """Tells of an error, or of what is none but to be known, on standard error."""
     from pvasm.report.plain_text import printable
 
+    tell(printable(f"pvasm: {kind}: {error}"))
+
+
+def tell(line: str) -> None:
+    """A line on standard error, after what has gone to standard output."""
     sys.stdout.flush()
     with contextlib.suppress(OSError):  # the exit status tells as well
         sys.stderr.flush()
-        said = printable(f"pvasm: {kind}: {error}")
-        sys.stderr.buffer.write(f"{said}\n".encode("utf-8", "surrogateescape"))
+        sys.stderr.buffer.write(f"{line}\n".encode("utf-8", "surrogateescape"))
         sys.stderr.buffer.flush()
 
 

@@ -48,10 +48,10 @@ class Reporter:
     def _shown(self, diagnostics: list[Diagnostic]) -> list[Diagnostic]:
         return [each for each in diagnostics if each.severity == "error"] if self._style.quiet else diagnostics
 
-    def end(self, hidden: int = 0, stale: int = 0, mended: int = 0) -> str:
+    def end(self, hidden: int = 0, stale: int = 0, fixed: int = 0) -> str:
         """What there is to print at the end.
 
-        `hidden` and `stale` count findings of a baseline: met, and gone; `mended` those that --fix has dealt with.
+        `hidden` and `stale` count findings of a baseline: met, and gone; `fixed` those that --fix has dealt with.
         """
         if self._style.format == "sarif":
             from pvasm.report.sarif import render
@@ -63,8 +63,8 @@ class Reporter:
         from pvasm.report.plain_text import counted, summary
 
         said = summary(self.found, self.files, len(self.errors))
-        if mended:
-            said = f"{mended} mended, {said}"
+        if fixed:
+            said = f"{fixed} fixed, {said}"
         if hidden:
             said += f"; {hidden} more in the baseline"
         if stale:

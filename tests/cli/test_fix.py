@@ -25,7 +25,7 @@ def source(tmp_path: Path) -> Path:
 def test_a_file_is_mended_in_its_place(source: Path) -> None:
     mode = source.stat().st_mode
     done = pvasm("check", "--fix", source)
-    assert (done.status, done.output) == (0, "3 mended, nothing found in 1 file\n")
+    assert (done.status, done.output) == (0, "3 fixed, nothing found in 1 file\n")
     assert source.read_text() == MENDED
     assert source.stat().st_mode == mode
 
@@ -148,6 +148,6 @@ def test_a_folder_is_mended_whole(tmp_path: Path) -> None:
     for name in ("a.S", "b.S"):
         (tmp_path / name).write_text(BARE)
     (tmp_path / "linux.h").write_text("struct s { int rfi; };\n")
-    assert "6 mended" in pvasm("check", "--fix", tmp_path).output
+    assert "6 fixed" in pvasm("check", "--fix", tmp_path).output
     assert (tmp_path / "b.S").read_text() == MENDED
     assert (tmp_path / "linux.h").read_text() == "struct s { int rfi; };\n"
