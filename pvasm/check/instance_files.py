@@ -12,6 +12,7 @@ from pvasm.check.instance_subject import InstanceSubject
 from pvasm.check.rule import InstanceRule
 from pvasm.errors import PvasmError
 from pvasm.files import open_regular
+from pvasm.ia64.nearest import no_such_instruction
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog_file import read_catalog
 from pvasm.paravirt.instance_file import Draft, read_draft
@@ -64,7 +65,7 @@ def _wrong_blocks(draft: Draft) -> Iterator[PvasmError]:
         expanded = read_document(assembly_parser(), variant)
         for statement in expanded.statements:
             if isinstance(statement.syntax, tree.MacroCall) and statement.syntax.name.islower():
-                yield template.error(f"there is no instruction `{statement.syntax.name}'")
+                yield template.error(no_such_instruction(statement.syntax.name))
 
 
 def _diagnostic(

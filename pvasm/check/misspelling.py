@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pvasm.check.subject import Subject
 from pvasm.ia64 import is_mnemonic
+from pvasm.ia64.nearest import distance
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.catalog import Op
 from pvasm.syntax import tree
@@ -96,7 +97,7 @@ def _slips(word: str, name: str) -> int | None:
     third = len(name) // 3
     if not (word.startswith(name[:third]) or word.endswith(name[-third:]) or name[third : 2 * third] in word):
         return None
-    slips = _distance(word, name)
+    slips = distance(word, name)
     if len(name) < _LONG:
         return slips if slips == 1 and len(word) > 3 and _same_letters(word, name) else None
     return slips if slips <= 1 + (len(name) >= _VERY_LONG) else None
@@ -111,18 +112,3 @@ def _same_letters(word: str, name: str) -> bool:
             return False
         rest.remove(letter)
     return True
-
-
-def _distance(word: str, name: str) -> int:
-    """The number of letters missing, too many, wrong, or changed places with the next."""
-    before: list[int] = []
-    last = list(range(len(name) + 1))
-    for i, letter in enumerate(word, start=1):
-        row = [i]
-        for j, other in enumerate(name, start=1):
-            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != other))
-            if i > 1 and j > 1 and letter == name[j - 2] and word[i - 2] == other:
-                cost = min(cost, before[j - 2] + 1)
-            row.append(cost)
-        before, last = last, row
-    return last[-1]

@@ -13,11 +13,11 @@ _FOLDER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "instruction
 
 def is_mnemonic(name: str) -> bool:
     """Whether the name, up to its first dot and in any case, is that of an instruction or pseudo-op."""
-    return name.partition(".")[0].lower() in _stems()
+    return name.partition(".")[0].lower() in stems()
 
 
 @cache
-def _stems() -> frozenset[str]:
+def stems() -> frozenset[str]:
     """Every mnemonic of the table up to its first dot."""
     first, *others = (os.path.join(_FOLDER, name) for name in sorted(os.listdir(_FOLDER)) if name.endswith(".txt"))
     made_by = ("ia64/mnemonics.py", "ia64/table.py", *others)

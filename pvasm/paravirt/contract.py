@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pvasm.ia64 import OperandError, Resolved, Resource
+from pvasm.ia64.nearest import no_such_instruction, no_such_register, unknown_registers
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op
@@ -170,7 +171,10 @@ class _TrialCheck:
         """Words in small letters that stand where an instruction does: one in capitals is a macro, with any effect."""
         for line in self.trial.lines:
             if isinstance(line.syntax, tree.MacroCall) and line.syntax.name.islower():
-                yield self.trial.breach("undeclared", line.number, f"there is no instruction `{line.syntax.name}'")
+                yield self.expansion.breach("undeclared", line.number, no_such_instruction(line.syntax.name))
+            elif isinstance(line.syntax, tree.Instruction):
+                for name in unknown_registers(line.syntax):
+                    yield self.expansion.breach("undeclared", line.number, no_such_register(name.text))
 
     def _unknown_calls(self) -> Iterator[Breach]:
         if self.calls:

@@ -1,0 +1,45 @@
+"""PV910: a register that there is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.finding import Finding
+from pvasm.check.rule import Rule
+from pvasm.check.subject import Subject
+from pvasm.check.unknown_names import unknown_registers
+
+
+class UnknownRegister(Rule):
+    """`cr.NAME`, `ar.NAME` and `psr.NAME` are registers, or they are nothing that anybody means.
+
+    GNU as takes a name that it does not know for a symbol: `mov r8 = cr.ifx` is assembled without a word as a move of
+    that symbol's address, and what reads r8 goes wrong. A name that the file or one of its headers defines is left
+    alone.
+    """
+
+    code = "PV910"
+    title = "no such register"
+    severity = "error"
+    in_mixed_headers = False
+    invalid = (
+        "mov r8=cr.ifx",
+        "mov ar.ccvv=r8",
+        "(p6) mov r8=ar.itx",
+        "ssm psr.icc",
+    )
+    valid = (
+        "mov r8=cr.ifa",
+        "mov r8=ar.itc",
+        "ssm psr.ic | psr.i",
+        "#define AR(n) mov r8=ar.n",
+        "#define ifx ifa\n\tmov r8=cr.ifx",
+        "cr.ifx = cr.ifa\n\tmov r8=cr.ifx",
+        ".macro get r\n\tmov r8=ar.\\r\n\t.endm",
+        "// mov r8=cr.ifx",
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every operand of that form that is not a register."""
+        for found in unknown_registers(subject):
+            yield Finding(found.start, found.end, found.message)

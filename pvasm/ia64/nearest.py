@@ -1,0 +1,105 @@
+"""Names of registers and instructions that there are not, and which one may be meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Final
+
+from pvasm.ia64.mnemonics import is_mnemonic, stems
+from pvasm.ia64.registers import PSR_MASKS, REGISTERS
+from pvasm.syntax import tree
+
+_REGISTER: Final = re.compile(r"(?:ar|cr|psr)\.[A-Za-z_]\w*")
+
+
+def unknown_registers(instruction: tree.Instruction) -> Iterator[tree.Name]:
+    """The operands written as a register of the files `ar`, `cr` or as a field of `psr` (SDM vol. 2, 3.3) that is none.
+
+    To GNU as they are symbols: `mov r8 = cr.ifx` is a move of an address.
+    """
+    for name in _names((*instruction.outputs, *instruction.inputs)):
+        if not name.is_symbol and _REGISTER.fullmatch(name.text) and name.text not in _known_registers():
+            yield name
+
+
+def may_name_unknown_register(text: str) -> bool:
+    """Whether such a name stands anywhere in a text: a quick look."""
+    return any(found[0] not in _known_registers() for found in _REGISTER.finditer(text))
+
+
+def no_such_register(name: str) -> str:
+    """What to say of such a name."""
+    return f"there is no register `{name}'{_guess(_nearest(name, _known_registers()))}"
+
+
+def no_such_instruction(name: str) -> str:
+    """What to say of a mnemonic that there is not."""
+    return f"there is no instruction `{name}'{_guess(mnemonic(name))}"
+
+
+def mnemonic(name: str) -> str | None:
+    """The mnemonic that one slip of the finger makes this of, if its stem is none; it keeps its completers."""
+    stem, dot, completers = name.partition(".")
+    meant = None if is_mnemonic(stem) else _nearest(stem.lower(), stems())
+    return None if meant is None else f"{meant}{dot}{completers}"
+
+
+def _guess(meant: str | None) -> str:
+    return f": did you mean `{meant}'?" if meant else ""
+
+
+@cache
+def _known_registers() -> frozenset[str]:
+    named = {name for name in REGISTERS if name.startswith(("ar.", "cr.", "psr."))}
+    return frozenset({*named, *PSR_MASKS})
+
+
+def _names(expressions: Iterable[object]) -> Iterator[tree.Name]:
+    """The names that are operands, or parts of an operand such as `psr.i | psr.ic`."""
+    for expression in expressions:
+        if isinstance(expression, tree.Name):
+            yield expression
+        elif isinstance(expression, tree.Binary):
+            yield from _names((expression.left, expression.right))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that one slip of the finger makes this of; of several, the one whose letter is nearest."""
+    near = [other for other in known if abs(len(other) - len(name)) < 2 and distance(name, other) == 1]
+    if len(name) < _SHORTEST:
+        return None
+    return min(near, key=lambda other: (_kind_of_slip(name, other), _apart(name, other), other), default=None)
+
+
+def _kind_of_slip(name: str, other: str) -> int:
+    """How likely a slip is: letters that changed places, one that is doubled, any other."""
+    if sorted(name) == sorted(other):
+        return 0
+    return 1 if set(name) == set(other) and len(name) != len(other) else 2
+
+
+_SHORTEST: Final = 3
+
+
+def _apart(name: str, other: str) -> int:
+    """How far apart the letters are in which two names differ: `ld9` is rather `ld8` than `ld1`."""
+    if len(name) != len(other):
+        return 1 << 8
+    return sum(abs(ord(one) - ord(two)) for one, two in zip(name, other, strict=True))
+
+
+def distance(word: str, name: str) -> int:
+    """The number of letters missing, too many, wrong, or changed places with the next."""
+    before: list[int] = []
+    last = list(range(len(name) + 1))
+    for i, letter in enumerate(word, start=1):
+        row = [i]
+        for j, other in enumerate(name, start=1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == name[j - 2] and word[i - 2] == other:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]
