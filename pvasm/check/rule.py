@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding, InstanceFinding, Severity
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Rule(ABC):
     """One rule: a subclass in a module of its own in pvasm/check/rules/. Its docstring is its documentation.
 
     `invalid` and `valid` are pieces of assembly that it must and must not flag, under its code alone; they are its
-    tests. In an invalid one of several lines, `// <--` is at the end of each that is flagged.
+    tests. `python -m tests.check.examples CODE` writes what is said of them now.
     """
 
     code: ClassVar[str]
@@ -29,7 +30,7 @@ class Rule(ABC):
     severity: ClassVar[Severity]
     on_by_default: ClassVar[bool] = True
     in_mixed_headers: ClassVar[bool] = True  # whether to run on a header found in a folder, which may hold C as well
-    invalid: ClassVar[tuple[str, ...]]
+    invalid: ClassVar[tuple[Flagged, ...]]
     valid: ClassVar[tuple[str, ...]]
 
     @abstractmethod
@@ -48,14 +49,14 @@ class InstanceRule(ABC):
     """One rule about instance files: a subclass in a module of its own, beside the others. Its docstring documents it.
 
     `invalid` and `valid` are instance files, without their names and descriptions, that it must and must not flag;
-    they are its tests. In an invalid one, `# <--` is at the end of each line that is flagged.
+    they are its tests.
     """
 
     code: ClassVar[str]
     title: ClassVar[str]
     severity: ClassVar[Severity]
     on_by_default: ClassVar[bool] = True
-    invalid: ClassVar[tuple[str, ...]]
+    invalid: ClassVar[tuple[Flagged, ...]]
     valid: ClassVar[tuple[str, ...]]
 
     @abstractmethod

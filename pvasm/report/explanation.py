@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import textwrap
+from bisect import bisect_right
 from collections.abc import Iterable
 
+from pvasm.check.example import Flagged
 from pvasm.check.rule import InstanceRule, Rule, documentation
 
 AnyRule = Rule | InstanceRule
@@ -22,7 +24,7 @@ def render(rule: AnyRule) -> str:
         f"{rule.code}: {rule.title} ({_level(rule)})",
         textwrap.indent(documentation(rule), "    "),
         "  Flagged:",
-        *(_example(example) for example in rule.invalid),
+        *map(_flagged, rule.invalid),
         "  Not flagged:",
         *(_example(example) for example in rule.valid),
     ]
@@ -33,6 +35,24 @@ def _level(rule: AnyRule) -> str:
     return rule.severity if rule.on_by_default else f"{rule.severity}, off"
 
 
+def _flagged(example: Flagged) -> str:
+    """The code, with what is flagged underlined and what is said of it below; then what `--fix` makes of it."""
+    lines = example.text.split("\n")
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line) + 1)
+    below: dict[int, list[str]] = {}
+    for (start, end), message in zip(example.spans, example.messages, strict=True):
+        number = bisect_right(starts, start) - 1
+        line, at = lines[number], start - starts[number]
+        width = min(end, starts[number] + len(line)) - start
+        blank = "".join("\t" if character == "\t" else " " for character in line[:at])
+        below.setdefault(number, []).extend((f"{blank}^{'~' * (width - 1)}", f"{blank}{message}"))
+    shown = "\n".join(part for number, line in enumerate(lines) for part in (line, *below.get(number, ())))
+    fixed = "" if example.fixed is None else f"\n\n    --fix:\n{_example(example.fixed)}"
+    return f"{_example(shown)}{fixed}"
+
+
 def _example(text: str) -> str:
     first, *others = text.split("\n")
     is_assembly = any("\t" in line for line in others)
@@ -41,8 +61,16 @@ def _example(text: str) -> str:
     return textwrap.indent(textwrap.dedent("\n".join((first, *others)).expandtabs()).rstrip("\n"), "        ")
 
 
+def _json(example: Flagged) -> dict[str, object]:
+    findings = [
+        {"start": start, "end": end, "message": message}
+        for (start, end), message in zip(example.spans, example.messages, strict=True)
+    ]
+    return {"code": example.text, "findings": findings, "fixed": example.fixed}
+
+
 def render_json(rules: Iterable[AnyRule]) -> str:
-    """A JSON object a rule, a line each."""
+    """A JSON object a rule, a line each. Findings in examples stand where characters of the code do, from 0."""
     return "".join(
         json.dumps(
             {
@@ -51,7 +79,7 @@ def render_json(rules: Iterable[AnyRule]) -> str:
                 "severity": rule.severity,
                 "on_by_default": rule.on_by_default,
                 "documentation": documentation(rule),
-                "invalid": rule.invalid,
+                "invalid": [_json(example) for example in rule.invalid],
                 "valid": rule.valid,
             }
         )

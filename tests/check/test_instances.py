@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 
 from pvasm import data
 from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.example import Flagged
 from pvasm.check.instance_files import check_instance_file
 from pvasm.check.rule import InstanceRule, all_instance_rules
 from pvasm.errors import PvasmError
-from pvasm.paravirt.loading import load_catalog
+from pvasm.paravirt.catalog import load_catalog
+from tests.check.examples import tried_instance
 
 RULES = list(all_instance_rules().values())
 HEAD = "name: mine\ndescription: A test\n"
@@ -30,22 +33,21 @@ def checked(text: str, folder: Path) -> tuple[list[Diagnostic], list[PvasmError]
     return check_instance_file(str(path), RULES)
 
 
-def names(cases: list[tuple[InstanceRule, str]]) -> list[str]:
+def names(cases: Sequence[tuple[InstanceRule, object]]) -> list[str]:
     return [f"{rule.code}-{number}" for number, (rule, _) in enumerate(cases)]
 
 
-@pytest.mark.parametrize(("rule", "text"), INVALID, ids=names(INVALID))
-def test_invalid(rule: InstanceRule, text: str, tmp_path: Path) -> None:
-    found, errors = checked(text.replace(" # <--", ""), tmp_path)
+@pytest.mark.parametrize(("rule", "example"), INVALID, ids=names(INVALID))
+def test_invalid(rule: InstanceRule, example: Flagged, tmp_path: Path) -> None:
+    """Where, and what is said. What is said now: `python -m tests.check.examples`."""
+    now = tried_instance(rule, example.text)
+    assert (now.code, now.messages) == (example.code, example.messages)
+    assert example.spans
+    found, errors = checked(example.text, tmp_path)
     assert not errors
-    flagged = {number for number, line in enumerate((HEAD + text).split("\n"), 1) if line.endswith("# <--")}
-    assert flagged
-    assert {d.line for d in found if d.code == rule.code} == flagged
     for each in found:
         assert each.path.endswith("mine.yaml")
         assert each.severity == next(r.severity for r in RULES if r.code == each.code)
-        line = (HEAD + text).split("\n")[each.line - 1]
-        assert line[each.column - 1 :].startswith(each.instruction)
         assert each.instruction
 
 

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from pvasm.check.engine import Selection
+from pvasm.check.example import Flagged, marked
 from pvasm.check.rule import Rule, all_rules
 from pvasm.errors import PvasmError
 from tests.check.checking import check
+from tests.check.examples import tried
 
 RULES = list(all_rules().values())
-INVALID = [(rule, text) for rule in RULES for text in rule.invalid]
+INVALID = [(rule, example) for rule in RULES for example in rule.invalid]
 VALID = [(rule, text) for rule in RULES for text in rule.valid]
 
 
-def names(cases: list[tuple[Rule, str]]) -> list[str]:
-    return [f"{rule.code}: {text}" for rule, text in cases]
+def names(cases: Iterable[tuple[Rule, Flagged | str]]) -> list[str]:
+    return [f"{rule.code}: {each if isinstance(each, str) else each.text}" for rule, each in cases]
 
 
-@pytest.mark.parametrize(("rule", "text"), INVALID, ids=names(INVALID))
-@pytest.mark.parametrize("preprocessed", [False, True], ids=["raw", "preprocessed"])
-def test_invalid(rule: Rule, text: str, preprocessed: bool) -> None:
-    if "\n" in text:
-        if preprocessed and "#" in text:
-            return  # speaks to the C preprocessor
-        lines = {d.line for d in check(text, rule.code, preprocessed=preprocessed)}
-        assert lines == {number for number, line in enumerate(text.split("\n"), 1) if line.endswith("// <--")}
-        return
-    (found,) = check(f"\tnop 0\n\t{text} // a remark\n\tnop 0\n", rule.code, preprocessed=preprocessed)
-    assert (found.code, found.severity) == (rule.code, rule.severity)
-    assert (found.line, found.column) == (2, 2)
-    assert text.startswith(found.instruction)
+@pytest.mark.parametrize(("rule", "example"), INVALID, ids=names(INVALID))
+def test_invalid(rule: Rule, example: Flagged) -> None:
+    """Where, what is said, and what fixing makes of it. What is said now: `python -m tests.check.examples`."""
+    found = tried(rule, example.text)
+    assert (found.code, found.messages, found.fixed) == (example.code, example.messages, example.fixed)
+    assert example.spans
+
+
+@pytest.mark.parametrize(("rule", "example"), INVALID, ids=names(INVALID))
+def test_invalid_after_the_c_preprocessor(rule: Rule, example: Flagged) -> None:
+    if "#" in example.text:
+        return  # speaks to the C preprocessor
+    assert tried(rule, example.text, preprocessed=True).code == example.code
 
 
 @pytest.mark.parametrize(("rule", "text"), VALID, ids=names(VALID))
@@ -53,3 +57,13 @@ def test_selection() -> None:
     assert [rule.code for rule in Selection(("PV00",), ("PV003",)).rules()] == ["PV001", "PV002", "PV004"]
     with pytest.raises(PvasmError, match="PV999"):
         Selection(("PV999",)).rules()
+
+
+def test_marks() -> None:
+    example = Flagged("«a «b» c»«d»", "1", "2", "3")
+    assert (example.text, example.spans) == ("a b cd", [(0, 5), (2, 3), (5, 6)])
+    assert marked(example.text, example.spans) == example.code
+    assert marked("ab", [(0, 2), (0, 2)]) == "««ab»»"
+    for wrong in ("«a", "a»"):
+        with pytest.raises(ValueError, match="without"):
+            _ = Flagged(wrong, "1").spans

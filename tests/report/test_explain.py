@@ -24,9 +24,25 @@ def test_all_is_said(rule: Rule | InstanceRule) -> None:
     assert ("off" in first.rsplit("(", 1)[1]) is not rule.on_by_default
     assert squeezed(rule.__doc__ or "") in squeezed(shown)
     flagged, good = shown.split("\n  Not flagged:\n")
-    for part, examples in ((flagged, rule.invalid), (good, rule.valid)):
-        for example in examples:
-            assert squeezed(example) in squeezed(part)
+    for example in rule.invalid:
+        for line in example.text.splitlines():
+            assert squeezed(line) in squeezed(flagged)
+        for message in example.messages:
+            assert squeezed(message) in squeezed(flagged)
+        assert example.fixed is None or squeezed(f"--fix: {example.fixed}") in squeezed(flagged)
+    for text in rule.valid:
+        assert squeezed(text) in squeezed(good)
+
+
+def test_what_is_flagged_is_underlined() -> None:
+    assert """
+        (p6) ITC_D(p0, r18, r19)
+        ^~~~~~~~~~~~~~~~~~~~~~~~
+        ITC_D cannot stand under a predicate; it takes its predicate as an argument: ITC_D(pred, reg, clob)
+
+    --fix:
+        ITC_D(p6, r18, r19)
+""" in explain.render(every_rule()["PV101"])
 
 
 def test_the_list_has_a_line_a_rule() -> None:
@@ -38,4 +54,9 @@ def test_the_list_has_a_line_a_rule() -> None:
 def test_json() -> None:
     rows = [json.loads(line) for line in explanation.render_json(RULES).splitlines()]
     assert [row["code"] for row in rows] == [rule.code for rule in RULES]
-    assert rows[0]["invalid"] == list(RULES[0].invalid)
+    assert [each["code"] for each in rows[0]["invalid"]] == [example.text for example in RULES[0].invalid]
+    assert {
+        "code": "cover",
+        "findings": [{"start": 0, "end": 5, "message": "sensitive instruction used directly: use COVER"}],
+        "fixed": "COVER",
+    } in rows[0]["invalid"]

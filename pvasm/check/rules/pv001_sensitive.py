@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.code import find_exposures
-from pvasm.check.direct_use import reported
+from pvasm.check.example import Flagged
+from pvasm.check.exposure import reported
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -24,16 +24,46 @@ class SensitiveInstruction(Rule):
     title = "sensitive instruction used directly"
     severity = "error"
     invalid = (
-        "thash r17=r16",
-        "(p6) ttag r3=r4",
-        "cover",
-        "fc r3",
-        "fc.i r3",
-        "mov r8=cpuid[r9]",
-        "mov r8=pmd[r9]",
-        "mov r8=ar.itc",
-        "mov.m r8=ar44",
-        "mov ar.eflag=r8",
+        Flagged(
+            "«thash r17=r16»",
+            "sensitive instruction used directly: use THASH(p0, r17, r16, clob), where clob is a general "
+            "register to clobber",
+        ),
+        Flagged(
+            "«(p6) ttag r3=r4»",
+            "sensitive instruction used directly; Linux has no op for it (the extension has TTAG: --extension)",
+        ),
+        Flagged("«cover»", "sensitive instruction used directly: use COVER", fixed="COVER"),
+        Flagged(
+            "«fc r3»", "sensitive instruction used directly; Linux has no op for it (the extension has FC: --extension)"
+        ),
+        Flagged(
+            "«fc.i r3»",
+            "sensitive instruction used directly; Linux has no op for it (the extension has FC_I: --extension)",
+        ),
+        Flagged(
+            "«mov r8=cpuid[r9]»",
+            "sensitive instruction used directly; Linux has no op for it (the extension has MOV_FROM_CPUID: "
+            "--extension)",
+        ),
+        Flagged(
+            "«mov r8=pmd[r9]»",
+            "sensitive instruction used directly; Linux has no op for it (the extension has MOV_FROM_PMD: --extension)",
+        ),
+        Flagged(
+            "«mov r8=ar.itc»",
+            "sensitive instruction used directly: use MOV_FROM_ITC(p0, pred_clob, r8, clob), where pred_clob "
+            "is a predicate register to clobber, clob is a general register to clobber",
+        ),
+        Flagged(
+            "«mov.m r8=ar44»",
+            "sensitive instruction used directly: use MOV_FROM_ITC(p0, pred_clob, r8, clob), where pred_clob "
+            "is a predicate register to clobber, clob is a general register to clobber",
+        ),
+        Flagged(
+            "«mov ar.eflag=r8»",
+            "sensitive instruction used directly; Linux has no op for it (the extension has MOV_TO_EFLAG: --extension)",
+        ),
     )
     valid = (
         "THASH(p0, r17, r16, r18)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.code import find_exposures
+from pvasm.check.example import Flagged
 from pvasm.check.exposure import described
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
@@ -20,7 +20,22 @@ class PrivilegedInstructionWithoutOp(Rule):
     code = "PV003"
     title = "privileged instruction without an op"
     severity = "note"
-    invalid = ("ptc.l r2, r3", "mov cr.dcr=r2", "itr.d dtr[r2]=r3", "mov rr[r2]=r3", "tpa r2=r3", "ssm psr.dfh")
+    invalid = (
+        Flagged("«ptc.l r2, r3»", "privileged instruction used directly; the catalog has no op for it, and it traps"),
+        Flagged("«mov cr.dcr=r2»", "privileged instruction used directly; the catalog has no op for it, and it traps"),
+        Flagged(
+            "«itr.d dtr[r2]=r3»",
+            "privileged instruction used directly; Linux has no op for it, and it traps (the extension has "
+            "ITR_D: --extension)",
+        ),
+        Flagged(
+            "«mov rr[r2]=r3»",
+            "privileged instruction used directly; Linux has no op for it, and it traps (the extension has "
+            "MOV_TO_RR: --extension)",
+        ),
+        Flagged("«tpa r2=r3»", "privileged instruction used directly; the catalog has no op for it, and it traps"),
+        Flagged("«ssm psr.dfh»", "privileged instruction used directly; the catalog has no op for it, and it traps"),
+    )
     valid = ("mov r16=cr.ifa", "rfi", "nop 0", "mov r8=ar.itc")
 
     def check(self, subject: Subject) -> Iterator[Finding]:

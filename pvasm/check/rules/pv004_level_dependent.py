@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.code import find_exposures
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -24,14 +24,14 @@ class LevelDependentInstruction(Rule):
     severity = "note"
     on_by_default = False
     invalid = (
-        "probe.r r2=r3,0",
-        "epc",
-        "sum psr.up",
-        "rum psr.up",
-        "mov psr.um=r2",
-        "mov r2=psr.um",
-        "mov ar.rsc=0",
-        "mov r2=ar.k6",
+        Flagged("«probe.r r2=r3,0»", "what this does depends on the privilege level"),
+        Flagged("«epc»", "what this does depends on the privilege level"),
+        Flagged("«sum psr.up»", "what this does depends on the privilege level"),
+        Flagged("«rum psr.up»", "what this does depends on the privilege level"),
+        Flagged("«mov psr.um=r2»", "what this does depends on the privilege level"),
+        Flagged("«mov r2=psr.um»", "what this does depends on the privilege level"),
+        Flagged("«mov ar.rsc=0»", "what this does depends on the privilege level"),
+        Flagged("«mov r2=ar.k6»", "what this does depends on the privilege level"),
     )
     valid = ("mov r2=ar.rsc", "mov ar.k6=r2", "mov r2=psr", "nop 0")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.misuses import find_misuses
 from pvasm.check.rule import Rule
@@ -24,15 +25,28 @@ class WrongForm(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        "MOV_FROM_IFA()",
-        "MOV_FROM_IVR(r8)",
-        "ITC_D(p6, r18, r19, r20)",
-        "COVER(r8)",
-        "MOV_FROM_IFA r8",
-        "(p6) COVER",
-        "(p6) ITC_D(p0, r18, r19)",
-        "#define GET(r) \\\n\tMOV_FROM_IVR(r) // <--",
-        "\tDO_SAVE_MIN(COVER, \\\n\tMOV_FROM_IVR(r30),,) // <--",
+        Flagged("«MOV_FROM_IFA()»", "MOV_FROM_IFA takes 1 argument, not 0: MOV_FROM_IFA(reg)"),
+        Flagged("«MOV_FROM_IVR(r8)»", "MOV_FROM_IVR takes 2 arguments, not 1: MOV_FROM_IVR(reg, clob)"),
+        Flagged("«ITC_D(p6, r18, r19, r20)»", "ITC_D takes 3 arguments, not 4: ITC_D(pred, reg, clob)"),
+        Flagged("«COVER(r8)»", "COVER takes 0 arguments, not 1: COVER"),
+        Flagged(
+            "«MOV_FROM_IFA r8»",
+            "MOV_FROM_IFA needs its arguments in parentheses: MOV_FROM_IFA(reg)",
+            fixed="MOV_FROM_IFA(r8)",
+        ),
+        Flagged("«(p6) COVER»", "COVER cannot stand under a predicate; branch around it"),
+        Flagged(
+            "«(p6) ITC_D(p0, r18, r19)»",
+            "ITC_D cannot stand under a predicate; it takes its predicate as an argument: ITC_D(pred, reg, clob)",
+            fixed="ITC_D(p6, r18, r19)",
+        ),
+        Flagged(
+            "#define GET(r) \\\n\t«MOV_FROM_IVR(r)»", "MOV_FROM_IVR takes 2 arguments, not 1: MOV_FROM_IVR(reg, clob)"
+        ),
+        Flagged(
+            "\tDO_SAVE_MIN(COVER, \\\n\t«MOV_FROM_IVR(r30)»,,)",
+            "MOV_FROM_IVR takes 2 arguments, not 1: MOV_FROM_IVR(reg, clob)",
+        ),
     )
     valid = (
         "MOV_FROM_IVR(r8, r9)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.misuses import find_misuses
 from pvasm.check.rule import Rule
@@ -23,13 +24,35 @@ class SameRegisterTwice(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        "\tMOV_TO_IFA(r8, r8) // <--\n",
-        "\tMOV_FROM_IVR(r8, ret0) // <--\n",
-        "\tMOV_TO_KR(CURRENT, r8, r9, r9) // <--\n",
-        "\tTHASH(p0, r8, r9, r9) // <--\n",
-        "#define TEMP r18\n\tITC_D(p0, r18, TEMP) // <--",
-        "#define SET(r, c) \\\n\tMOV_TO_IFA(r, c) // <--\n\tSET(r8, r9)\n\tSET(r9, r9)",
-        "#define SET(r) \\\n\tMOV_TO_IFA(r, r) // <--",
+        Flagged(
+            "\tMOV_TO_IFA(r8, «r8»)\n",
+            "MOV_TO_IFA: reg and clob must be different registers in instance xen; both are r8 [xen]",
+        ),
+        Flagged(
+            "\tMOV_FROM_IVR(r8, «ret0»)\n",
+            "MOV_FROM_IVR: reg and clob must be different registers in instance xen; both are ret0 [xen]",
+        ),
+        Flagged(
+            "\tMOV_TO_KR(CURRENT, r8, r9, «r9»)\n",
+            "MOV_TO_KR: clob0 and clob1 must be different registers in instance xen; both are r9 [xen]",
+        ),
+        Flagged(
+            "\tTHASH(p0, r8, r9, «r9»)\n",
+            "THASH: address and clob must be different registers in instances trap and xen; both are r9 [trap, xen]",
+        ),
+        Flagged(
+            "#define TEMP r18\n\tITC_D(p0, r18, «TEMP»)",
+            "ITC_D: reg and clob must be different registers in instance xen; both are TEMP [xen]",
+        ),
+        Flagged(
+            "#define SET(r, c) \\\n\tMOV_TO_IFA(r, «c»)\n\tSET(r8, r9)\n\tSET(r9, r9)",
+            "MOV_TO_IFA: reg and clob must be different registers in instance xen; both are r9 where SET is "
+            "invoked on line 4 [xen]",
+        ),
+        Flagged(
+            "#define SET(r) \\\n\tMOV_TO_IFA(r, «r»)",
+            "MOV_TO_IFA: reg and clob must be different registers in instance xen; both are r [xen]",
+        ),
     )
     valid = (
         "MOV_TO_IFA(r8, r9)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.misuses import find_misuses
 from pvasm.check.rule import Rule
@@ -21,9 +22,9 @@ class ForbiddenRegister(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        "\tBSW_0(r2, r16, r3) // <--\n",
-        "\tBSW_1(r31, r2) // <--\n",
-        "#define TEMP r17\n\tBSW_1(r2, TEMP) // <--",
+        Flagged("\tBSW_0(r2, «r16», r3)\n", "BSW_0: clob1 must not be r16 in instance xen [xen]"),
+        Flagged("\tBSW_1(«r31», r2)\n", "BSW_1: clob0 must not be r31 in instance xen [xen]"),
+        Flagged("#define TEMP r17\n\tBSW_1(r2, «TEMP»)", "BSW_1: clob1 must not be TEMP in instance xen [xen]"),
     )
     valid = (
         "BSW_0(r2, r3, r14)",

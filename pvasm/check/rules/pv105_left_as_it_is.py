@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.op_uses import invocations_of
 from pvasm.check.rule import Rule
@@ -23,12 +24,28 @@ class OpLeftAsItIs(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        "\tmov r1 = MOV_FROM_IFA(r2) // <--\n",
-        "\tMOV_FROM_IFA(THASH(r2)) // <--\n",
-        "\tFOO(nop 0 COVER) // <--\n",
-        "RFI foo",
-        "\tnop 0 COVER // <--\n",
-        "\t.ifc x, RFI // <--\n",
+        Flagged(
+            "\tmov r1 = «MOV_FROM_IFA»(r2)\n",
+            "MOV_FROM_IFA stands where no instruction can stand; an op is a statement of its own",
+        ),
+        Flagged(
+            "\tMOV_FROM_IFA(«THASH»(r2))\n",
+            "THASH stands where no instruction can stand; an op is a statement of its own",
+        ),
+        Flagged(
+            "\tFOO(nop 0 «COVER»)\n",
+            "COVER is one word among others, and would stay as it is; an op is a statement of its own: write "
+            "`;' between",
+        ),
+        Flagged(
+            "«RFI» foo",
+            "RFI is followed by what is no argument of it; an op is a statement of its own: write RFI, and "
+            "`;' after it",
+        ),
+        Flagged("\tnop 0 «COVER»\n", "COVER stands where no instruction can stand; an op is a statement of its own"),
+        Flagged(
+            "\t.ifc x, «RFI»\n", "RFI would stay as it is in the arguments of .ifc; an op is a statement of its own"
+        ),
     )
     valid = (
         "nop 0 ; COVER",

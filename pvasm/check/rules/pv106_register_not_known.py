@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.misuses import find_misuses
 from pvasm.check.rule import Rule
@@ -23,9 +24,21 @@ class RegisterNotKnown(Rule):
     severity = "note"
     in_mixed_headers = False
     invalid = (
-        "\tMOV_FROM_IVR(reg, r9) // <--\n",
-        "\tMOV_TO_IFA(r34, loc0) // <--\n",
-        "#define GET(r) \\\n\tMOV_FROM_IVR(r, r9) // <--",
+        Flagged(
+            "\tMOV_FROM_IVR(«reg», r9)\n",
+            "MOV_FROM_IVR: in instance xen it matters which register reg is, and its name does not tell; "
+            "expand after the C preprocessor has run [xen]",
+        ),
+        Flagged(
+            "\tMOV_TO_IFA(r34, «loc0»)\n",
+            "MOV_TO_IFA: in instance xen it matters which register loc0 is, and its name does not tell; "
+            "write it by its number, as r32 [xen]",
+        ),
+        Flagged(
+            "#define GET(r) \\\n\tMOV_FROM_IVR(«r», r9)",
+            "MOV_FROM_IVR: in instance xen it matters which register r is, and its name does not tell; "
+            "expand after the C preprocessor has run [xen]",
+        ),
     )
     valid = (
         "MOV_FROM_IVR(r34, r9)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.op_uses import invocations_of
 from pvasm.check.rule import Rule
@@ -22,8 +23,15 @@ class OpInBundle(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        "{ .mmi\n\tMOV_FROM_ITIR(r19) // <--\n\tnop.m 0\n\tnop.i 0\n}",
-        "{ .mib\n\tnop.m 0\n\tnop.i 0\n\tBSW_0(r2, r3, r14) // <--\n}",
+        Flagged(
+            "{ .mmi\n\t«MOV_FROM_ITIR(r19)»\n\tnop.m 0\n\tnop.i 0\n}",
+            "MOV_FROM_ITIR becomes 2 instructions in instance xen, which do not fit in a bundle: take the "
+            "braces away [xen]",
+        ),
+        Flagged(
+            "{ .mib\n\tnop.m 0\n\tnop.i 0\n\t«BSW_0(r2, r3, r14)»\n}",
+            "BSW_0 becomes 24 instructions in instance xen, which do not fit in a bundle: take the braces away [xen]",
+        ),
     )
     valid = (
         "{ .mib\n\tnop.m 0\n\tnop.i 0\n\tRFI\n}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.groups import find_violations
 from pvasm.check.rule import Rule
@@ -24,11 +25,26 @@ class ReadAfterWrite(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        "\tmov r8 = r9\n\tadd r10 = r8, r11 ;; // <--",
-        "\tcmp.eq p6, p7 = r8, r9\n(p6)\tmov r10 = r11 ;; // <--",
-        "\tmov r8 = r9\n\tMOV_TO_IFA(r8, r10) ;; // <--",
-        "\tMOV_FROM_IFA(r8) // <--\n\tadd r9 = r8, r10 ;;",
-        "\tmov ar.lc = r8\n\tmov r9 = ar.lc ;; // <--",
+        Flagged(
+            "\tmov r8 = r9\n\t«add r10 = r8, r11» ;;",
+            "`add r10 = r8, r11' reads r8, which `mov r8 = r9' writes in the same group",
+        ),
+        Flagged(
+            "\tcmp.eq p6, p7 = r8, r9\n«(p6)\tmov r10 = r11» ;;",
+            "`(p6) mov r10 = r11' reads p6, which `cmp.eq p6, p7 = r8, r9' writes in the same group",
+        ),
+        Flagged(
+            "\tmov r8 = r9\n\t«MOV_TO_IFA(r8, r10)» ;;",
+            "`mov cr.ifa = r8' reads r8, which `mov r8 = r9' writes in the same group [native, trap]",
+        ),
+        Flagged(
+            "\t«MOV_FROM_IFA(r8)»\n\tadd r9 = r8, r10 ;;",
+            "`add r9 = r8, r10' reads r8, which `mov r8 = cr.ifa' writes in the same group [native, trap, xen]",
+        ),
+        Flagged(
+            "\tmov ar.lc = r8\n\t«mov r9 = ar.lc» ;;",
+            "`mov r9 = ar.lc' reads ar.lc, which `mov ar.lc = r8' writes in the same group",
+        ),
     )
     valid = (
         "mov r8 = r9 ;;\n\tadd r10 = r8, r11 ;;",

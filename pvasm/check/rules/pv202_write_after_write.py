@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.groups import find_violations
 from pvasm.check.rule import Rule
@@ -24,9 +25,17 @@ class WriteAfterWrite(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        "\tmov r8 = r9\n\tmov r8 = r10 ;; // <--",
-        "\tMOV_FROM_IFA(r8)\n\tMOV_FROM_ISR(r8) ;; // <--",
-        "(p6)\tmov r8 = r9\n(p8)\tmov r8 = r10 ;; // <--",
+        Flagged(
+            "\tmov r8 = r9\n\t«mov r8 = r10» ;;", "`mov r8 = r10' writes r8, as `mov r8 = r9' does in the same group"
+        ),
+        Flagged(
+            "\tMOV_FROM_IFA(r8)\n\t«MOV_FROM_ISR(r8)» ;;",
+            "`mov r8 = cr.isr' writes r8, as `mov r8 = cr.ifa' does in the same group [native, trap, xen]",
+        ),
+        Flagged(
+            "(p6)\tmov r8 = r9\n«(p8)\tmov r8 = r10» ;;",
+            "`(p8) mov r8 = r10' writes r8, as `(p6) mov r8 = r9' does in the same group",
+        ),
     )
     valid = (
         "mov r8 = r9 ;;\n\tmov r8 = r10 ;;",

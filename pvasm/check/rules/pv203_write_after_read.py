@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.groups import find_violations
 from pvasm.check.rule import Rule
@@ -21,7 +22,12 @@ class WriteAfterRead(Rule):
     title = "register written in a group that must not read it before"
     severity = "error"
     in_mixed_headers = False
-    invalid = ("1:\n(p63)\tbr.cond.sptk 1b\n\tbr.ctop.sptk 1b ;; // <--",)
+    invalid = (
+        Flagged(
+            "1:\n(p63)\tbr.cond.sptk 1b\n\t«br.ctop.sptk 1b» ;;",
+            "`br.ctop.sptk 1b' writes p63, which `(p63) br.cond.sptk 1b' reads in the same group",
+        ),
+    )
     valid = (
         "mov r9 = r8\n\tmov r8 = r10 ;;",
         "1:\n(p63)\tbr.cond.sptk 1b ;;\n\tbr.ctop.sptk 1b ;;",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.groups import find_violations
 from pvasm.check.rule import Rule
@@ -25,10 +26,19 @@ class Position(Rule):
     on_by_default = False
     in_mixed_headers = False
     invalid = (
-        "\tmov r8 = r9\n\talloc r10 = ar.pfs, 0, 0, 0, 0 ;; // <--",
-        "\tcover // <--\n\tmov r8 = r9 ;;",
-        "\tCOVER // <--\n\tmov r8 = r9 ;;",
-        "\tRFI // <--\n\tmov r8 = r9 ;;",
+        Flagged(
+            "\tmov r8 = r9\n\t«alloc r10 = ar.pfs, 0, 0, 0, 0» ;;",
+            "`alloc r10 = ar.pfs, 0, 0, 0, 0' must be the first of its group; `mov r8 = r9' stands before it",
+        ),
+        Flagged("\t«cover»\n\tmov r8 = r9 ;;", "`cover' must be the last of its group; `mov r8 = r9' stands after it"),
+        Flagged(
+            "\t«COVER»\n\tmov r8 = r9 ;;",
+            "`cover' must be the last of its group; `mov r8 = r9' stands after it [native]",
+        ),
+        Flagged(
+            "\t«RFI»\n\tmov r8 = r9 ;;",
+            "`rfi' must be the last of its group; `mov r8 = r9' stands after it [native, trap]",
+        ),
     )
     valid = (
         "mov r8 = r9 ;;\n\talloc r10 = ar.pfs, 0, 0, 0, 0 ;;",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.groups import find_violations
 from pvasm.check.rule import Rule
@@ -24,8 +25,14 @@ class MissingSerialization(Rule):
     severity = "note"
     in_mixed_headers = False
     invalid = (
-        "\titc.d r8 ;;\n\tld8 r9 = [r10] ;; // <--",
-        "\trsm psr.dt ;;\n\tld8 r9 = [r10] ;; // <--",
+        Flagged(
+            "\titc.d r8 ;;\n\t«ld8 r9 = [r10]» ;;",
+            "`ld8 r9 = [r10]' may not see DTC as `itc.d r8' leaves it: srlz.d is due between",
+        ),
+        Flagged(
+            "\trsm psr.dt ;;\n\t«ld8 r9 = [r10]» ;;",
+            "`ld8 r9 = [r10]' may not see psr.dt as `rsm psr.dt' leaves it: srlz.d is due between",
+        ),
     )
     valid = (
         "itc.d r8 ;;\n\tsrlz.d ;;\n\tld8 r9 = [r10] ;;",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.clobbers import Clobbers
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -32,22 +32,29 @@ class LiveClobber(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        "\tmov r8 = 1 ;;\n\tITC_D(p0, r18, r8) ;; // <--\n\tadd r9 = r8, r10 ;;",
-        "\tSSM_PSR_I(p0, p6, r14) ;; // <--\n(p6)\tmov r9 = r10 ;;",
-        "\tITC_D(p0, r18, r19) ;; // <--\n(p6)\tbr.cond.sptk 1f\n\tmov r19 = 0 ;;\n1:\tadd r9 = r19, r10 ;;",
-        "1:\tadd r9 = r19, r10 ;;\n\tITC_D(p0, r18, r19) ;; // <--\n(p6)\tbr.cond.sptk 1b ;;",
-        "\tITC_D(p0, r18, r19) ;; // <--\n(p6)\tmov r19 = 0 ;;\n\tadd r9 = r19, r10 ;;",
-        "\tITC_D(p0, r18, r19) ;; // <--\n\tMOV_TO_IFA(r19, r20)",
-        "\tITC_D(p0, r18, r19) // <--\n(p6)\tbr.cond.sptk 1f\n\tbr.ret.sptk rp\n1:\tmov r9 = r19 ;;",
-        (
-            "\talloc loc0 = ar.pfs, 1, 4, 1, 0 ;;\n\tITC_D(p0, r18, loc1) ;; // <--\n"
-            "\tbr.call.sptk.many rp = f ;;\n\tmov r8 = loc1"
+        Flagged(
+            "\tmov r8 = 1 ;;\n\tITC_D(p0, r18, «r8») ;;\n\tadd r9 = r8, r10 ;;",
+            "ITC_D gives r8 away, but `add r9 = r8, r10' on line 3 reads its old value",
         ),
-        "\tITC_D(p0, r18, r12) // <--\n\tnop 0",
-        "\tmov r8 = 1 ;;\n\tITC_D(p0, r18, r8) ;; // <--\n\tbr.ret.sptk.many rp",
-        (
-            "\tmovl r3 = f ;;\n\tmov b6 = r3 ;;\n\tITC_D(p0, r18, r19) ;; // <--\n\tbr.call.sptk.many b7 = b6 ;;\n"
-            "\tbr.ret.sptk rp\nf:\tmov r8 = r19\n\tbr.sptk b7"
+        Flagged(
+            "\tSSM_PSR_I(p0, «p6», r14) ;;\n(p6)\tmov r9 = r10 ;;",
+            "SSM_PSR_I gives p6 away, but `(p6) mov r9 = r10' on line 2 reads its old value",
+        ),
+        Flagged(
+            "\tITC_D(p0, r18, «r19») ;;\n(p6)\tbr.cond.sptk 1f\n\tmov r19 = 0 ;;\n1:\tadd r9 = r19, r10 ;;",
+            "ITC_D gives r19 away, but `add r9 = r19, r10' on line 4 reads its old value",
+        ),
+        Flagged(
+            "1:\tadd r9 = r19, r10 ;;\n\tITC_D(p0, r18, «r19») ;;\n(p6)\tbr.cond.sptk 1b ;;",
+            "ITC_D gives r19 away, but `add r9 = r19, r10' on line 1 reads its old value",
+        ),
+        Flagged(
+            "\tITC_D(p0, r18, «r19») ;;\n(p6)\tmov r19 = 0 ;;\n\tadd r9 = r19, r10 ;;",
+            "ITC_D gives r19 away, but `add r9 = r19, r10' on line 3 reads its old value",
+        ),
+        Flagged(
+            "\tITC_D(p0, r18, «r19») ;;\n\tMOV_TO_IFA(r19, r20)",
+            "ITC_D gives r19 away, but `MOV_TO_IFA(r19, r20)' on line 2 reads its old value",
         ),
     )
     valid = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pvasm.check.clobbers import Clobbers
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -24,9 +24,18 @@ class ClobberNeededInGroup(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        "\tITC_D(p0, r18, r19) // <--\n\tadd r9 = r19, r10 ;;",
-        "\tSSM_PSR_I(p0, p6, r14) // <--\n(p6)\tmov r9 = r10 ;;",
-        "\tMOV_TO_IFA(r16, r17) // <--\n\tMOV_TO_ITIR(p0, r17, r18) ;;",
+        Flagged(
+            "\tITC_D(p0, r18, «r19»)\n\tadd r9 = r19, r10 ;;",
+            "ITC_D gives r19 away, but `add r9 = r19, r10' on line 2 in its group reads its old value",
+        ),
+        Flagged(
+            "\tSSM_PSR_I(p0, «p6», r14)\n(p6)\tmov r9 = r10 ;;",
+            "SSM_PSR_I gives p6 away, but `(p6) mov r9 = r10' on line 2 in its group reads its old value",
+        ),
+        Flagged(
+            "\tMOV_TO_IFA(r16, «r17»)\n\tMOV_TO_ITIR(p0, r17, r18) ;;",
+            "MOV_TO_IFA gives r17 away, but `MOV_TO_ITIR(p0, r17, r18)' on line 2 in its group reads its old value",
+        ),
     )
     valid = (
         "add r9 = r19, r10\n\tITC_D(p0, r18, r19) ;;",

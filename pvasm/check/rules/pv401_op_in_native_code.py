@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.op_uses import invocations_of
 from pvasm.check.rule import Rule
@@ -22,9 +23,18 @@ class OpInNativeCode(Rule):
     severity = "warning"
     in_mixed_headers = False
     invalid = (
-        "#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n\tMOV_FROM_IFA(r16) // <--\n#endif",
-        "#if defined(__IA64_ASM_PARAVIRTUALIZED_NATIVE) && defined(CONFIG_SMP)\n\tCOVER // <--\n#endif",
-        "#ifndef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n\tnop 0\n#else\n\tCOVER // <--\n#endif",
+        Flagged(
+            "#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n\t«MOV_FROM_IFA(r16)»\n#endif",
+            "MOV_FROM_IFA in code that is compiled for bare hardware alone: write the instruction",
+        ),
+        Flagged(
+            "#if defined(__IA64_ASM_PARAVIRTUALIZED_NATIVE) && defined(CONFIG_SMP)\n\t«COVER»\n#endif",
+            "COVER in code that is compiled for bare hardware alone: write the instruction",
+        ),
+        Flagged(
+            "#ifndef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n\tnop 0\n#else\n\t«COVER»\n#endif",
+            "COVER in code that is compiled for bare hardware alone: write the instruction",
+        ),
     )
     valid = (
         "#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n\tmov r16 = cr.ifa\n#else\n\tMOV_FROM_IFA(r16)\n#endif",

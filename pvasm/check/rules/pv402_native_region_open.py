@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -24,11 +25,51 @@ class NativeRegionLeftOpen(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        f"\t.proc a\na:\n{_NATIVE} // <--\n\tnop 0\n\t.endp a\n\t.proc b\nb:\n#endif\n\tnop 0\n\t.endp b",
-        f"GLOBAL_ENTRY(a)\n{_NATIVE} // <--\n\tnop 0\nEND(a)\nGLOBAL_ENTRY(b)\n#endif\nEND(b)",
-        f"{_NATIVE} // <--\nENTRY(a)\nEND(a)\nENTRY(b)\n#endif\n\tnop 0\nEND(b)",
-        f"#define BEGIN(f) .proc f; f:\n{_NATIVE} // <--\n\tBEGIN(a)\n#endif\n\tnop 0\n\t.endp a",
-        f"ENTRY(a)\n{_NATIVE} // <--\n\tnop 0\nEND(a)\n#else\n\tnop 1\n#endif",
+        Flagged(
+            "\t.proc a\n"
+            "a:\n"
+            "«#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE»\n"
+            "\tnop 0\n"
+            "\t.endp a\n"
+            "\t.proc b\n"
+            "b:\n"
+            "#endif\n"
+            "\tnop 0\n"
+            "\t.endp b",
+            "this code for bare hardware alone, to line 8, begins in a and ends in b: other instances get "
+            "parts of both",
+        ),
+        Flagged(
+            "GLOBAL_ENTRY(a)\n"
+            "«#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE»\n"
+            "\tnop 0\n"
+            "END(a)\n"
+            "GLOBAL_ENTRY(b)\n"
+            "#endif\n"
+            "END(b)",
+            "this code for bare hardware alone, to line 6, begins in a and ends in b: other instances get "
+            "parts of both",
+        ),
+        Flagged(
+            "«#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE»\nENTRY(a)\nEND(a)\nENTRY(b)\n#endif\n\tnop 0\nEND(b)",
+            "this code for bare hardware alone, to line 5, begins the function b, and other instances get "
+            "the rest of it",
+        ),
+        Flagged(
+            "#define BEGIN(f) .proc f; f:\n"
+            "«#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE»\n"
+            "\tBEGIN(a)\n"
+            "#endif\n"
+            "\tnop 0\n"
+            "\t.endp a",
+            "this code for bare hardware alone, to line 4, begins the function a, and other instances get "
+            "the rest of it",
+        ),
+        Flagged(
+            "ENTRY(a)\n«#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE»\n\tnop 0\nEND(a)\n#else\n\tnop 1\n#endif",
+            "this code for bare hardware alone, to line 5, ends the function a, and other instances get the "
+            "beginning of it",
+        ),
     )
     valid = (
         f"{_NATIVE}\nENTRY(a)\n\tnop 0\nEND(a)\nENTRY(b)\nEND(b)\n#endif",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.op_uses import invocations_of
 from pvasm.check.rule import Rule
@@ -28,11 +29,48 @@ class SharedGlobalSymbol(Rule):
     severity = "warning"
     in_mixed_headers = False
     invalid = (
-        f"{_SEVERAL}\t.global handler\nhandler: // <--\n\tCOVER",
-        f"{_SEVERAL}GLOBAL_ENTRY(handler) // <--\n\tCOVER\nEND(handler)",
-        f"{_SEVERAL}#define FUNCTION(name) .global name; .proc name; name:\n\tFUNCTION(handler) // <--\n\tCOVER",
-        "#define handler common\n\t.globl handler\nhandler: // <--\n\tCOVER\n\tbr.cond.sptk __paravirt_leave_kernel",
-        f"{_SEVERAL}\t.global table\n\tCOVER\n\t.data\ntable: // <--\n\tdata8 0",
+        Flagged(
+            "#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n#define A 1\n#endif\n\t.global handler\n«handler»:\n\tCOVER",
+            "instances native, trap and xen both define handler, so they cannot be linked together: rename "
+            "it for each, or define it for one alone",
+        ),
+        Flagged(
+            "#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n"
+            "#define A 1\n"
+            "#endif\n"
+            "GLOBAL_ENTRY(«handler»)\n"
+            "\tCOVER\n"
+            "END(handler)",
+            "instances native, trap and xen both define handler, so they cannot be linked together: rename "
+            "it for each, or define it for one alone",
+        ),
+        Flagged(
+            "#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n"
+            "#define A 1\n"
+            "#endif\n"
+            "#define FUNCTION(name) .global name; .proc name; name:\n"
+            "\tFUNCTION(«handler»)\n"
+            "\tCOVER",
+            "instances native, trap and xen both define handler, so they cannot be linked together: rename "
+            "it for each, or define it for one alone",
+        ),
+        Flagged(
+            "#define handler common\n\t.globl handler\n«handler»:\n\tCOVER\n\tbr.cond.sptk __paravirt_leave_kernel",
+            "instances native, trap and xen both define common, so they cannot be linked together: rename it "
+            "for each, or define it for one alone",
+        ),
+        Flagged(
+            "#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n"
+            "#define A 1\n"
+            "#endif\n"
+            "\t.global table\n"
+            "\tCOVER\n"
+            "\t.data\n"
+            "«table»:\n"
+            "\tdata8 0",
+            "instances native, trap and xen both define table, so they cannot be linked together: rename it "
+            "for each, or define it for one alone",
+        ),
     )
     valid = (
         "\t.global handler\nhandler:\n\tCOVER",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -21,16 +22,23 @@ class MisspeltOp(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        "MOV_FORM_IFA(r16)",
-        "MOV_FROM_IFFA(r16)",
-        "mov_from_ifa(r16)",
-        "MOVFROM_IFA(r16)",
-        "SSM_PSR_IC_AND_SRLZ_I(r8, r9)",
-        "RSM_PSR_IC_I(r8, r9, r10)",
-        "BSW1(r8, r9)",
-        "COVRE",
-        "ITC_DD(p0, r18, r19)",
-        "#define GET(r) \\\n\tMOV_FROM_IIIP(r) // <--",
+        Flagged("«MOV_FORM_IFA»(r16)", "nothing defines MOV_FORM_IFA: is MOV_FROM_IFA(reg) meant?"),
+        Flagged("«MOV_FROM_IFFA»(r16)", "nothing defines MOV_FROM_IFFA: is MOV_FROM_IFA(reg) meant?"),
+        Flagged("«mov_from_ifa»(r16)", "nothing defines mov_from_ifa: is MOV_FROM_IFA(reg) meant?"),
+        Flagged("«MOVFROM_IFA»(r16)", "nothing defines MOVFROM_IFA: is MOV_FROM_IFA(reg) meant?"),
+        Flagged(
+            "«SSM_PSR_IC_AND_SRLZ_I»(r8, r9)",
+            "nothing defines SSM_PSR_IC_AND_SRLZ_I: is SSM_PSR_IC_AND_SRLZ_D(clob0, clob1) meant?",
+        ),
+        Flagged(
+            "«RSM_PSR_IC_I»(r8, r9, r10)", "nothing defines RSM_PSR_IC_I: is RSM_PSR_I_IC(clob0, clob1, clob2) meant?"
+        ),
+        Flagged("«BSW1»(r8, r9)", "nothing defines BSW1: is BSW_1(clob0, clob1) meant?"),
+        Flagged("«COVRE»", "nothing defines COVRE: is COVER meant?"),
+        Flagged("«ITC_DD»(p0, r18, r19)", "nothing defines ITC_DD: is ITC_D(pred, reg, clob) meant?"),
+        Flagged(
+            "#define GET(r) \\\n\t«MOV_FROM_IIIP»(r)", "nothing defines MOV_FROM_IIIP: is MOV_FROM_IIP(reg) meant?"
+        ),
     )
     valid = (
         "MOV_FROM_IFA(r16)",

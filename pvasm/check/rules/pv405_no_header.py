@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.op_uses import invocations_of
 from pvasm.check.rule import Rule
@@ -28,8 +29,11 @@ class NoHeader(Rule):
     on_by_default = False
     in_mixed_headers = False
     invalid = (
-        "#undef R\n\tMOV_FROM_IFA(r16) // <--\n\tMOV_FROM_IFA(r17)",
-        "#define OTHER(x) x\n\tMOV_FROM_IFA(r16) // <--",
+        Flagged(
+            "#undef R\n\t«MOV_FROM_IFA(r16)»\n\tMOV_FROM_IFA(r17)",
+            "no header that this file includes defines MOV_FROM_IFA",
+        ),
+        Flagged("#define OTHER(x) x\n\t«MOV_FROM_IFA(r16)»", "no header that this file includes defines MOV_FROM_IFA"),
     )
     valid = (
         "#define MOV_FROM_IFA(reg) mov reg = cr.ifa\n\tMOV_FROM_IFA(r16)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import InstanceFinding
 from pvasm.check.rule import InstanceRule
 
@@ -25,20 +26,27 @@ class ParameterNotUsed(InstanceRule):
     title = "parameter not used, or name not declared, in a template"
     severity = "error"
     invalid = (
-        "extends: xen\n"
-        "ops:\n"
-        "  MOV_TO_IFA: # <--\n"
-        "    template: |\n"
-        "      ;;\n"
-        "      mov {{ clob }} = {{ XSI_IFA }} ;;\n"
-        "      st8 [{{ clob }}] = r0\n",
-        "extends: xen\n"
-        "ops:\n"
-        "  RSM_PSR_IC:\n"
-        "    template: |\n"
-        "      ;;\n"
-        "      mov {{ clobber }} = {{ XSI_PSR_IC }} ;; # <--\n"
-        "      st4 [{{ clobber }}] = r0 # <--\n",
+        Flagged(
+            "extends: xen\n"
+            "ops:\n"
+            "  «MOV_TO_IFA:»\n"
+            "    template: |\n"
+            "      ;;\n"
+            "      mov {{ clob }} = {{ XSI_IFA }} ;;\n"
+            "      st8 [{{ clob }}] = r0\n",
+            "MOV_TO_IFA: does not use its parameter reg (with reg = r20, clob = r21)",
+        ),
+        Flagged(
+            "extends: xen\n"
+            "ops:\n"
+            "  RSM_PSR_IC:\n"
+            "    template: |\n"
+            "      ;;\n"
+            "      «mov {{ clobber }} = {{ XSI_PSR_IC }} ;;»\n"
+            "      «st4 [{{ clobber }}] = r0»\n",
+            "RSM_PSR_IC: clobber is undefined (did you mean clob?)",
+            "RSM_PSR_IC: clobber is undefined (did you mean clob?)",
+        ),
     )
     valid = (
         'extends: native\nops:\n  MOV_TO_IFA: {template: "mov cr.ifa = {{ reg }}"}\n',

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import InstanceFinding
 from pvasm.check.rule import InstanceRule
 
@@ -26,14 +27,20 @@ class RegisterNotGiven(InstanceRule):
     title = "template touches a register that it was not given"
     severity = "error"
     invalid = (
-        "extends: xen\n"
-        "ops:\n"
-        "  MOV_FROM_IVR:\n"
-        "    template: |\n"
-        "      ;;\n"
-        "      break {{ HYPER_GET_IVR }} ;; # <--\n"
-        "      mov {{ reg }} = r8 ;;\n",
-        "extends: native\nops:\n  MOV_FROM_IFA:\n    template: |\n      mov {{ reg }} = cr.iip # <--\n",
+        Flagged(
+            "extends: xen\n"
+            "ops:\n"
+            "  MOV_FROM_IVR:\n"
+            "    template: |\n"
+            "      ;;\n"
+            "      «break {{ HYPER_GET_IVR }} ;;»\n"
+            "      mov {{ reg }} = r8 ;;\n",
+            "MOV_FROM_IVR: writes r8, which it was not given (with reg = r20, clob = r21)",
+        ),
+        Flagged(
+            "extends: native\nops:\n  MOV_FROM_IFA:\n    template: |\n      «mov {{ reg }} = cr.iip»\n",
+            "MOV_FROM_IFA: gives reg (r20) the old value of cr.iip (with reg = r20)",
+        ),
     )
     valid = (
         "extends: xen\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import InstanceFinding
 from pvasm.check.rule import InstanceRule
 
@@ -24,22 +25,29 @@ class OutputNotWritten(InstanceRule):
     title = "output not written, or something done where the predicate is false"
     severity = "error"
     invalid = (
-        "extends: xen\n"
-        "ops:\n"
-        "  MOV_TO_IHA:\n"
-        "    apart: [[reg, clob]]\n"
-        "    template: |\n"
-        "      ;;\n"
-        "      ({{ pred }}) mov {{ clob }} = {{ XSI_IHA }} ;;\n"
-        "      st8 [{{ clob }}] = {{ reg }} # <--\n",
-        "extends: xen\n"
-        "ops:\n"
-        "  MOV_FROM_PSR: # <--\n"
-        "    apart: [[reg, clob]]\n"
-        "    template: |\n"
-        "      ;;\n"
-        "      ({{ pred }}) cmp.eq.unc p0, p0 = r0, {{ clob }}\n"
-        "      ({{ pred }}) mov {{ clob }} = {{ reg }} ;;\n",
+        Flagged(
+            "extends: xen\n"
+            "ops:\n"
+            "  MOV_TO_IHA:\n"
+            "    apart: [[reg, clob]]\n"
+            "    template: |\n"
+            "      ;;\n"
+            "      ({{ pred }}) mov {{ clob }} = {{ XSI_IHA }} ;;\n"
+            "      «st8 [{{ clob }}] = {{ reg }}»\n",
+            "MOV_TO_IHA: `st8 [r21] = r20' stores though the predicate is false (with pred = p6, reg = r20, "
+            "clob = r21)",
+        ),
+        Flagged(
+            "extends: xen\n"
+            "ops:\n"
+            "  «MOV_FROM_PSR:»\n"
+            "    apart: [[reg, clob]]\n"
+            "    template: |\n"
+            "      ;;\n"
+            "      ({{ pred }}) cmp.eq.unc p0, p0 = r0, {{ clob }}\n"
+            "      ({{ pred }}) mov {{ clob }} = {{ reg }} ;;\n",
+            "MOV_FROM_PSR: does not write reg (r20) (with pred = p6, reg = r20, clob = r21)",
+        ),
     )
     valid = (
         "extends: xen\n"

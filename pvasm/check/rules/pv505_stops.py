@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import InstanceFinding
 from pvasm.check.rule import InstanceRule
 
@@ -26,14 +27,24 @@ class StopMissing(InstanceRule):
     title = "stop missing in a template, or template that becomes nothing"
     severity = "warning"
     invalid = (
-        "extends: xen\n"
-        "ops:\n"
-        "  RSM_PSR_IC:\n"
-        "    template: |\n"
-        "      mov {{ clob }} = {{ XSI_PSR_IC }} ;; # <--\n"
-        "      st4 [{{ clob }}] = r0\n",
-        "extends: xen\nops:\n  COVER:\n    template: |\n      break {{ HYPER_COVER }} # <--\n",
-        'extends: xen\nops:\n  MOV_FROM_IFA: # <--\n    template: ""\n',
+        Flagged(
+            "extends: xen\n"
+            "ops:\n"
+            "  RSM_PSR_IC:\n"
+            "    template: |\n"
+            "      «mov {{ clob }} = {{ XSI_PSR_IC }} ;;»\n"
+            "      st4 [{{ clob }}] = r0\n",
+            "RSM_PSR_IC: `mov r20 = 0xfffffffffff04c10' writes clob (r20) in the group of the instructions "
+            "before the op: start with a stop (with clob = r20)",
+        ),
+        Flagged(
+            "extends: xen\nops:\n  COVER:\n    template: |\n      «break {{ HYPER_COVER }}»\n",
+            "COVER: does not end with a stop; `cover' is the last of its group",
+        ),
+        Flagged(
+            'extends: xen\nops:\n  «MOV_FROM_IFA:»\n    template: ""\n',
+            "MOV_FROM_IFA: becomes nothing, though it has reg (with reg = r20)",
+        ),
     )
     valid = (
         "extends: xen\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import InstanceFinding
 from pvasm.check.rule import InstanceRule
 
@@ -23,13 +24,18 @@ class TableMemberNotSet(InstanceRule):
     title = "member of a C table that must be set"
     severity = "error"
     invalid = (
-        "extends: xen\ntables:\n  pv_irq_ops:\n    resend_irq: null # <--\n",
-        "environment: trap\n"
-        "defines: MINE\n"
-        "otherwise: replaces\n"
-        "tables:\n"
-        "  pv_fsys_data: # <--\n"
-        "    fsyscall_table: my_fsyscall_table\n",
+        Flagged(
+            "extends: xen\ntables:\n  pv_irq_ops:\n    «resend_irq: null»\n", "pv_irq_ops.resend_irq must not be null"
+        ),
+        Flagged(
+            "environment: trap\n"
+            "defines: MINE\n"
+            "otherwise: replaces\n"
+            "tables:\n"
+            "  «pv_fsys_data:»\n"
+            "    fsyscall_table: my_fsyscall_table\n",
+            "pv_fsys_data does not set fsys_bubble_down",
+        ),
     )
     valid = (
         "extends: xen\ntables:\n  pv_irq_ops:\n    resend_irq: my_resend_irq\n",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import InstanceFinding
 from pvasm.check.rule import InstanceRule
 
@@ -25,13 +26,17 @@ class ArgumentsOverlap(InstanceRule):
     title = "template goes wrong when arguments are the same register"
     severity = "error"
     invalid = (
-        "extends: xen\n"
-        "ops:\n"
-        "  MOV_TO_IFA:\n"
-        "    template: |\n"
-        "      ;;\n"
-        "      mov {{ clob }} = {{ XSI_IFA }} ;;\n"
-        "      st8 [{{ clob }}] = {{ reg }} # <--\n",
+        Flagged(
+            "extends: xen\n"
+            "ops:\n"
+            "  MOV_TO_IFA:\n"
+            "    template: |\n"
+            "      ;;\n"
+            "      mov {{ clob }} = {{ XSI_IFA }} ;;\n"
+            "      «st8 [{{ clob }}] = {{ reg }}»\n",
+            "MOV_TO_IFA: `st8 [r20] = r20' uses 0xfffffffffff048a0 instead of the value of reg and clob "
+            "(r20) (with reg = r20, clob = r20)",
+        ),
     )
     valid = (
         "extends: xen\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from pvasm.check.codes import covered, is_known
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule, all_rules
 from pvasm.check.subject import Subject
@@ -23,10 +24,22 @@ class UnusedSuppression(Rule):
     title = "suppression that hides nothing"
     severity = "warning"
     invalid = (
-        "\tnop 0 // pvasm: ignore[PV777] no rule has this code // <--\n\tnop 0",
-        "\tnop 0 // pvasm: ignore[PV002 the bracket is open // <--\n\tnop 0",
-        "\tnop 0 // pvasm: ignroe[PV002] misspelt // <--\n\tnop 0",
-        "\tnop 0\n\t/* pvasm: ignore-file[PV002] too late */ // <--",
+        Flagged(
+            "\tnop 0 // «pvasm: ignore[PV777]» no rule has this code\n\tnop 0", "suppression of an unknown code, PV777"
+        ),
+        Flagged(
+            "\tnop 0 // «pvasm: ignore[PV002 the bracket is open»\n\tnop 0",
+            "no suppression: codes and a closing bracket are missing in `pvasm: ignore[CODES] reason' or "
+            "`pvasm: ignore-file[CODES] reason'",
+        ),
+        Flagged(
+            "\tnop 0 // «pvasm: ignroe[PV002]» misspelt\n\tnop 0",
+            "no suppression: it is `pvasm: ignore[CODES] reason' or `pvasm: ignore-file[CODES] reason'",
+        ),
+        Flagged(
+            "\tnop 0\n\t/* «pvasm: ignore-file[PV002]» too late */",
+            "ignore-file must stand in a comment before the first statement",
+        ),
     )
     valid = (
         "fc r3 // pvasm: ignore[PV001] runs on bare hardware alone",

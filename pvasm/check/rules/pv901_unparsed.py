@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -20,7 +21,11 @@ class Unparsed(Rule):
     title = "not a statement"
     severity = "error"
     in_mixed_headers = False
-    invalid = ("mov r1 == ,", "add r1 = (r2", "= 5")
+    invalid = (
+        Flagged("«mov r1 == ,»", "not a statement: `,' where an operand is due"),
+        Flagged("«add r1 = (r2»", "not a statement: the end of the statement where `)' is due"),
+        Flagged("«= 5»", "not a statement: `=' where an operator or the end of the statement is due"),
+    )
     valid = ("mov r1 = r2", "some_macro a b c", "#define LIMIT (1 << 3)", ".section .text")
 
     def check(self, subject: Subject) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -23,10 +24,10 @@ class UnknownRegister(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        "mov r8=cr.ifx",
-        "mov ar.ccvv=r8",
-        "(p6) mov r8=ar.itx",
-        "ssm psr.icc",
+        Flagged("mov r8=«cr.ifx»", "there is no register `cr.ifx': did you mean `cr.ifs'?"),
+        Flagged("mov «ar.ccvv»=r8", "there is no register `ar.ccvv': did you mean `ar.ccv'?"),
+        Flagged("(p6) mov r8=«ar.itx»", "there is no register `ar.itx': did you mean `ar.itc'?"),
+        Flagged("ssm «psr.icc»", "there is no register `psr.icc': did you mean `psr.ic'?"),
     )
     valid = (
         "mov r8=cr.ifa",

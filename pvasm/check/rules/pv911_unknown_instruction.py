@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -23,10 +24,10 @@ class UnknownInstruction(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        "mvo r8=r9",
-        "ld9 r8=[r9]",
-        "(p6) adds3 r8=1, r9",
-        "ld8.foo r8=[r9]",
+        Flagged("«mvo» r8=r9", "there is no instruction `mvo': did you mean `mov'?"),
+        Flagged("«ld9» r8=[r9]", "there is no instruction `ld9': did you mean `ld8'?"),
+        Flagged("(p6) «adds3» r8=1, r9", "there is no instruction `adds3': did you mean `adds'?"),
+        Flagged("«ld8.foo» r8=[r9]", "there is no instruction `ld8.foo'"),
     )
     valid = (
         "mov r8=r9",
