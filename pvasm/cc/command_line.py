@@ -62,6 +62,14 @@ _MOST_RESPONSE_FILES = 2000
 _BLANKS = " \t\n\v\f\r"
 
 
+_ASSEMBLER = re.compile(r"(?:.*-)?g?as(?:-[\d.]+)?")
+
+
+def is_bare_assembler(program: str) -> bool:
+    """Whether a program is an assembler, by its name: `as`, `ia64-linux-gnu-as`."""
+    return _ASSEMBLER.fullmatch(os.path.basename(program)) is not None
+
+
 class Word(NamedTuple):
     """An option with its argument, or an input.
 
@@ -122,11 +130,16 @@ def read_command(command: Sequence[str]) -> CommandLine:
 
     The command is not checked: what is wrong with it is for the compiler to say.
     """
+    compiler, arguments = split_command(command)
+    return CommandLine(compiler, tuple(_words(arguments)))
+
+
+def split_command(command: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """The compiler, with the launcher before it, and its arguments; response files are read."""
     at = 1
     while at < len(command) and os.path.basename(command[at - 1]) in _LAUNCHERS and not command[at].startswith("-"):
         at += 1
-    arguments = _without_response_files(command[at:])
-    return CommandLine(tuple(command[:at]), tuple(_words(arguments)))
+    return tuple(command[:at]), _without_response_files(command[at:])
 
 
 def is_ours(command: CommandLine, word: Word) -> bool:

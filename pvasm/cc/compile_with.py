@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from pvasm import data
-from pvasm.cc.command_line import CommandLine, is_ours, is_same, read_command
+from pvasm.cc.command_line import CommandLine, is_bare_assembler, is_ours, is_same, read_command, split_command
 from pvasm.cc.processes import become, run_program, stoppable, temporary_folder
 from pvasm.errors import PvasmError
 
@@ -18,6 +18,11 @@ def compile_with(instance: str, command: Sequence[str], say: Callable[[PvasmErro
     PvasmError for an instance that is none, CannotRunError if the compiler cannot be run, StoppedError if a signal has
     ended it, or is to end this process.
     """
+    compiler, arguments = split_command(command)
+    if is_bare_assembler(compiler[-1]):
+        from pvasm.cc.bare_assembler import assemble_with
+
+        return assemble_with(instance, compiler, arguments, say)
     read = read_command(command)
     if read.only_tells or not any(is_ours(read, word) for word in read.inputs):
         _check_exists(instance)

@@ -21,7 +21,7 @@ class RegisterNotKnown(Rule):
 
     code = "PV106"
     title = "register that an instance must know and cannot"
-    severity = "note"
+    severity = "error"
     in_mixed_headers = False
     invalid = (
         Flagged(
