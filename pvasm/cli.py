@@ -7,10 +7,10 @@ import contextlib
 import gc
 import importlib
 import os
+import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from pvasm import __version__
@@ -62,6 +62,8 @@ def _open_streams() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status is what it returns. No error that a person can cause is a traceback."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
     options = _parser(words[0] if words else "").parse_args(words)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -130,7 +132,12 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser(first: str) -> argparse.ArgumentParser:
     """What reads the command line: all commands, or the one that is the first argument (argparse is not quick)."""
-    parser = _Parser("pvasm", description="Paravirtualization of hand-written IA-64 assembly.")
+    parser = _Parser(
+        "pvasm",
+        allow_abbrev=False,
+        description="Paravirtualization of hand-written IA-64 assembly.",
+        epilog="`pvasm help COMMAND' says more of a command.",
+    )
     parser.add_argument("--version", action="version", version=f"pvasm {__version__}")
     parser.add_argument(
         "--integration-dir",
@@ -141,6 +148,43 @@ def _parser(first: str) -> argparse.ArgumentParser:
     for name in [first] if first in _COMMANDS else _COMMANDS:
         importlib.import_module(f"pvasm.commands.{_COMMANDS[name]}").add(commands)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says which command, option or choice may be meant."""
+
+    def parse_known_args(self, *arguments: Any) -> Any:  # type: ignore[override]
+        """As argparse, but an option that is not known is an error here, where the options are known."""
+        found, rest = super().parse_known_args(*arguments)
+        if rest:
+            option = next((word.partition("=")[0] for word in rest if word.startswith("-") and word != "-"), None)
+            if option is None:
+                self.error(f"unrecognized arguments: {' '.join(rest)}")
+            self.error(f"there is no option `{option}'{_meant(option, self._option_string_actions)}")
+        return found, rest
+
+    def error(self, message: str) -> NoReturn:
+        """One line that says what is wrong, and the exit status of bad usage."""
+        wrong = _CHOICE.fullmatch(message)
+        if wrong:
+            choices = [choice.strip("' ") for choice in wrong["choices"].split(",")]
+            of = "command" if wrong["of"] == "COMMAND" else f"choice for {wrong['of']}"
+            message = f"there is no {of} `{wrong['word']}'{_meant(wrong['word'], choices)}"
+            message += "" if message.endswith("?") else f": there are {', '.join(choices)}"
+        raise SystemExit(fail([PvasmError(f"{message} (`{self.prog} --help' tells more)")]))
+
+
+# argparse's message for a word that is not among the choices.
+_CHOICE = re.compile(
+    r"argument (?P<of>[^:]+): invalid choice: '(?P<word>.*)' \(choose from (?P<choices>.*)\)", re.DOTALL
+)
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(word[:80], list(known), n=1)
+    return f": did you mean `{close[0]}'?" if close else ""
 
 
 class _IntegrationDirectory(argparse.Action):

@@ -49,6 +49,7 @@ class Config(NamedTuple):
     includes: tuple[str, ...] = ()
     jobs: int | None = None
     baseline: str | None = None
+    respect_gitignore: bool = True
 
 
 def find_config(paths: Collection[str]) -> str | None:
@@ -293,6 +294,7 @@ _KEYS: dict[str, Callable[[_Reader, str, Any], object]] = {
     "includes": _Reader.paths,
     "jobs": _Reader.number,
     "baseline": _Reader.path,
+    "respect-gitignore": _Reader.truth,
 }
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
+from pvasm.gitignore import Ignored
 
 # A linker script goes through the C preprocessor too, but is no assembly.
 _LINKER_SCRIPT = ".lds.S"
@@ -20,6 +21,11 @@ def is_header(path: str) -> bool:
     return path.endswith(_HEADER)
 
 
+def is_assembly_by_name(path: str) -> bool:
+    """Whether a file is assembly, or a header of it, by its name; standard input may be anything."""
+    return path == "<stdin>" or path.endswith((*_ASSEMBLY, _HEADER))
+
+
 class Source(NamedTuple):
     """A file to read; `folder` is the folder it was found in, None for one that was named."""
 
@@ -27,19 +33,22 @@ class Source(NamedTuple):
     folder: str | None
 
 
-def find_sources(paths: Iterable[str], errors: list[PvasmError], skipped: list[Source]) -> list[Source]:
+def find_sources(
+    paths: Iterable[str], errors: list[PvasmError], skipped: list[Source], *, respect_gitignore: bool = False
+) -> list[Source]:
     """The files to read, in order, each once (by whatever name); `-` stays as it is.
 
     A named file is taken whatever its name. A folder is searched for assembly files and headers; files and folders
-    whose names start with a dot are left out, and so is what is no regular file. What is missing is added to `errors`,
-    what is no part of the folder that it was found in, but a link that leads out of it, to `skipped`.
+    whose names start with a dot are left out, and so is what is no regular file and, with `respect_gitignore`, what git
+    ignores. What is missing is added to `errors`, what is no part of the folder that it was found in, but a link that
+    leads out of it, to `skipped`.
     """
     found: dict[str, Source] = {}
     for path in paths:
         if path == "-":
             found[path] = Source(path, None)
         elif os.path.isdir(path):
-            for below in _walk(path, errors):
+            for below in _walk(path, errors, Ignored(path) if respect_gitignore else None):
                 if os.path.islink(below) and not is_below(below, path):
                     skipped.append(Source(below, path))
                 else:
@@ -53,15 +62,20 @@ def find_sources(paths: Iterable[str], errors: list[PvasmError], skipped: list[S
     return list(found.values())
 
 
-def _walk(folder: str, errors: list[PvasmError]) -> Iterator[str]:
+def _walk(folder: str, errors: list[PvasmError], ignored: Ignored | None) -> Iterator[str]:
     def unreadable(error: OSError) -> None:
         errors.append(PvasmError(error.strerror or str(error), str(error.filename)))
 
     for root, folders, files in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".")
+            and not (ignored is not None and ignored.match(os.path.join(root, name), is_folder=True))
+        )
         for name in sorted(files):
             if name.startswith(".") or not name.endswith((*_ASSEMBLY, _HEADER)) or name.endswith(_LINKER_SCRIPT):
                 continue
             path = os.path.join(root, name)
-            if os.path.isfile(path):
+            if os.path.isfile(path) and not (ignored is not None and ignored.match(path)):
                 yield path.removeprefix("./") if folder == "." else path

@@ -58,3 +58,42 @@ def test_every_code_is_of_a_family_that_is_told_of() -> None:
 
 def test_nothing_is_left_to_fill_in() -> None:
     assert not re.findall(r"^[A-Z_]{5,}$", README.read_text(), re.MULTILINE)
+
+
+DOCUMENTS = [README, *sorted((README.parent / "docs").glob("*.md"))]
+_FENCE = re.compile(r"^```(?P<language>[\w-]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+# Blocks that are there to be flagged: by a word in them.
+_TO_BE_FLAGGED = {
+    "handler.S": "what check and --fix are shown on",
+    "pvasm: ignore": "suppressions, of instructions that are flagged without",
+}
+
+
+def assembly_blocks() -> Iterator[tuple[str, str]]:
+    """The assembly that README and docs show: of sources, not what an instance makes of them."""
+    for path in DOCUMENTS:
+        for block in _FENCE.finditer(path.read_text()):
+            if block["language"] == "console":
+                for step in re.split(r"^\$ ", block["text"], flags=re.MULTILINE)[1:]:
+                    command, _, output = step.partition("\n")
+                    if command.startswith("cat ") and command.endswith(".S"):
+                        yield f"{path.name}: {command}", output
+            elif block["language"] in ("c", "asm", "S"):
+                line = path.read_text()[: block.start()].count("\n") + 1
+                yield f"{path.name}:{line}: {block['text'].strip()}", block["text"]
+
+
+BLOCKS = [block for block in assembly_blocks() if not any(word in block[0] for word in _TO_BE_FLAGGED)]
+
+
+@pytest.mark.parametrize("text", [text for _, text in BLOCKS], ids=[name.split("\n")[0] for name, _ in BLOCKS])
+def test_what_is_shown_is_clean_under_its_own_tool(text: str, tmp_path: Path) -> None:
+    """F8: nobody learns mistakes from the documents."""
+    (tmp_path / "a.S").write_text(text)
+    done = pvasm("check", "a.S", "--no-config", cwd=tmp_path)
+    assert done.status == 0, done.output
+    assert "warning" not in done.output
+
+
+def test_the_readme_shows_sources() -> None:
+    assert "README.md: cat leave.S" in [name for name, _ in BLOCKS]

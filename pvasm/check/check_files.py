@@ -79,7 +79,7 @@ def chosen_sources(
 
     What cannot be found goes to `errors`, links that lead out of the folder they were found in to `skipped`.
     """
-    found = _chosen(find_sources(paths, errors, skipped), settings)
+    found = _chosen(find_sources(paths, errors, skipped, respect_gitignore=settings.respect_gitignore), settings)
     skipped[:] = _chosen(skipped, settings)
     return found
 

@@ -16,7 +16,7 @@ from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.settings import AnswerSettings, CppSettings, Settings
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
-from pvasm.sources import is_header
+from pvasm.sources import is_assembly_by_name, is_header
 from pvasm.text import encode, read_text, shown_name
 
 if TYPE_CHECKING:
@@ -241,6 +241,11 @@ class Checker:
         subject = self.subject(text, result.path, headers)
         document = subject.document
         if not subject.named and not subject.holds_assembly():
+            result.counts = 0
+            return
+        if not is_assembly_by_name(result.path) and not subject.may_be_assembly():
+            message = "not assembly: no instruction, directive or op stands in it"
+            result.errors.append(PvasmError(message, result.path))
             result.counts = 0
             return
         # One configuration does not show what another needs.

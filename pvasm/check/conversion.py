@@ -84,8 +84,7 @@ class Converter:
             if any(comment.startswith("//") for comment in inside):
                 raise _CannotError("a comment stands inside it: write it on one line")
             yield Edit(first.start, first.end, self._indented(first, " ".join([call, *inside])))
-            for index in covered:
-                yield self._removal(statements[index])
+            yield from self._joined([self._removal(statements[index]) for index in covered])
             return
         raise _CannotError(reasons[0] if reasons else "no op stands for it")
 
@@ -132,6 +131,30 @@ class Converter:
         blanks = text[first.start : first.origin + syntax.mnemonic_start].rpartition(")")[2]
         return f"{blanks}{call}" if blanks.startswith("\t") and not blanks.strip() else call
 
+    def _joined(self, removals: list[Edit]) -> Iterator[Edit]:
+        """Removals with but blanks between them as one; at the end of a line, with the blanks before it."""
+        text = self.document.text
+        joined: list[Edit] = []
+        for edit in removals:
+            if joined and not text[joined[-1].end : edit.start].strip(" \t"):
+                joined[-1] = Edit(joined[-1].start, edit.end, "")
+            else:
+                joined.append(edit)
+        for start, end, _ in joined:
+            line = text.rfind("\n", 0, start) + 1
+            if text[line:start].rstrip(" \t")[-1:] in ("", ";", "{", ":"):  # then a `;' behind it parts nothing
+                behind = _SEPARATOR.match(text, end)
+                end = behind.end() if behind else end
+            line_end = text.find("\n", end)
+            if text[start - 1 : start] in ("", "\n") or text[end : line_end if line_end >= 0 else None].strip(" \t\r"):
+                yield Edit(start, end, "")
+                continue
+            while text[start - 1] in " \t":
+                start -= 1
+            while text[end : end + 1] in (" ", "\t"):
+                end += 1
+            yield Edit(start, end, "")
+
     def _removal(self, statement: tree.Statement) -> Edit:
         """Takes a statement away; the whole line, if nothing else stands on it."""
         text = self.document.text
@@ -141,8 +164,6 @@ class Converter:
         if newline >= 0 and not text[line:start].strip(" \t") and not text[end:newline].strip(" \t\r"):
             return Edit(line, newline + 1, "")
         while start > line and end < len(text) and text[end] in " \t":  # at a line's start, they indent what follows
-            end += 1
-        if text[end : end + 1] == ";" and text[end : end + 2] != ";;":
             end += 1
         return Edit(start, end, "")
 
@@ -180,27 +201,42 @@ class Converter:
         given: set[Register] = set()
         for parameter in missing:
             found: Register | None = None
-            reasons: dict[str, int] = {}
-            for candidate in GENERAL_SCRATCH if parameter.kind == "general" else PREDICATE_SCRATCH:
+            reasons: dict[str, list[tuple[Register, int | None]]] = {}  # with the node that is the reason
+            for candidate in _GENERAL if parameter.kind == "general" else _PREDICATES:
                 # A predicate is read for the last time by what overwrites it: it may be its own clobber.
                 is_own = parameter.kind == "predicate" and candidate.text in taken
                 if candidate in given or (candidate.text in taken and not is_own):
                     continue
-                reason = "something else in its group uses it" if candidate in busy and not is_own else None
-                reason = reason or self.free.reason_to_keep(index, candidate)
+                reason, node = (
+                    ("something else in its group uses it" if candidate in busy and not is_own else None),
+                    None,
+                )
+                kept = self.flow.reason_to_keep(index, candidate) if reason is None else None
+                if kept is not None:
+                    reason, node = kept
                 if reason is None and not self._accepted(op, parameter, candidate, chosen):
                     reason = "an instance does not take it"
                 if reason is None:
                     found = candidate
                     break
-                reasons[reason] = reasons.get(reason, 0) + 1
+                reasons.setdefault(reason, []).append((candidate, node))
             if found is None:
                 kind = "general register" if parameter.kind == "general" else "predicate"
-                most = max(reasons, key=lambda reason: reasons[reason]) if reasons else "there is none"
-                raise _CannotError(f"no {kind} is known to be free for {op.name}: of most, {most}")
+                raise _CannotError(f"no {kind} is known to be free for {op.name}: {self._most(reasons)}")
             given.add(found)
             chosen[parameter.name] = found.text
         self.given[index] = given
+
+    def _most(self, reasons: dict[str, list[tuple[Register, int | None]]]) -> str:
+        """The reason that keeps most registers, with the first of them and the line."""
+        if not reasons:
+            return "there is none"
+        most = max(reasons, key=lambda reason: len(reasons[reason]))
+        register, node = reasons[most][0]
+        line = "" if node is None else f" (line {self.document.place(self.flow.nodes[node].start).line})"
+        number = len(reasons[most])
+        others = f" and {number - 1} more" if number > 1 else ""
+        return f"{register.text}{others}: {most}{line}"
 
     def _accepted(self, op: Op, parameter: Parameter, candidate: Register, chosen: dict[str, str]) -> bool:
         """Whether every instance takes the register, beside what is chosen already."""
@@ -227,6 +263,9 @@ def _takes(instance: Instance, op: Op, parameter: Parameter, candidate: Register
         return False
     others = {name for group in definition.apart if parameter.name in group for name in group}
     return all(chosen.get(name) != candidate.text for name in others - {parameter.name})
+
+
+_SEPARATOR = re.compile(r"[ \t]*;(?!;)[ \t]*")
 
 
 def _pieces(op: Op) -> list[str]:

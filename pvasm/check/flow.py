@@ -171,8 +171,150 @@ class Flow:
         return falls + targets, None if targets else "elsewhere"
 
     @cached_property
-    def before(self) -> list[list[int]]:
-        """For each node, those from which control may come, but by a call or a return."""
+    def _partners(self) -> dict[str, str]:
+        """Of each predicate of a pair of which one holds, the other."""
+        return {one: other for first, second in self._complements for one, other in ((first, second), (second, first))}
+
+    @cached_property
+    def _worlds(self) -> Worlds:
+        return Worlds(self.graph)
+
+    def _written_under(
+        self, under: frozenset[str], uses: Uses, register: Register, index: int
+    ) -> frozenset[str] | None:
+        """The predicates under which the register has been written again; None if one of them must hold."""
+        if register in uses.done and uses.predicate:
+            under |= {uses.predicate}
+            if any({first, second} <= under for first, second in self._complements):
+                return None
+        if under:
+            overwritten = {each.text for each in uses.writes if each.file == "p"}
+            under -= {f"!{name}" for name in overwritten}
+            # `(p6) cmp.unc p6, p7 = ...`: both are true only if p6 was.
+            resolved = self.nodes[index].resolved
+            implied = uses.predicate in under and resolved is not None and resolved.clears_when_false
+            under = under | overwritten if implied else under - overwritten
+        return under
+
+    @cached_property
+    def _complements(self) -> set[tuple[str, str]]:
+        """Pairs of predicates of which one holds wherever both have been written: those that no instruction splits.
+
+        Any instruction that writes one of them writes both, and one true, the other false.
+        """
+        pairs: set[tuple[str, str]] = set()
+        apart: set[str] = set()
+        for index, node in enumerate(self.nodes):
+            if node.kind not in ("instruction", "op"):
+                continue
+            written = sorted(each.text for each in self.uses(index).writes if each.file == "p")
+            if node.resolved is not None and len(written) == 2 and _is_complementary(node):
+                pairs.add((written[0], written[1]))
+            elif len(written) < 32:  # `mov pr =` puts back what was there
+                apart.update(written)
+        partners: dict[str, set[str]] = {}
+        for first, second in pairs:
+            partners.setdefault(first, set()).add(second)
+            partners.setdefault(second, set()).add(first)
+        return {
+            pair for pair in pairs if not apart.intersection(pair) and all(len(partners[name]) == 1 for name in pair)
+        }
+
+    def reason_to_keep(self, start: int, register: Register) -> Reason | None:
+        """Why the value of a register may still be needed after a node; None if it is certain that it is not.
+
+        By the conventions of the architecture's software (scratch registers at returns), and within the function by
+        what is there.
+        """
+        worlds = self._worlds
+        world = worlds.entered(frozenset(), self.nodes[start].conditions) or frozenset()
+        following, leaving = self.after(start)
+        if leaving is not None and not self._is_dead_at(leaving, start, register):
+            return Reason(_LEAVING[leaving], start)
+        # Labels whose addresses are taken may be gone to from anywhere in the function: by a fault, or an rfi.
+        waiting = deque([*following, *self._function(start).entries])
+        seen = set(waiting)
+        while waiting:
+            if len(seen) > _MAX_VISITED or self.steps_left <= 0:
+                return Reason("too much code follows to be sure", start)
+            index = waiting.popleft()
+            self.steps_left -= 1
+            node = self.nodes[index]
+            if worlds.entered(world, node.conditions) is None:
+                continue
+            uses = self.uses(index)
+            if register in uses.reads:
+                return Reason(f"it is read by `{' '.join(node.text.split()) or node.name}'", index)
+            if register.file in uses.reads_unknown:
+                what = " ".join(node.text.split()) or node.name
+                if node.name.startswith("#include"):
+                    return Reason(
+                        f"`{what}' may bring in code, and is not found (-I DIR says where headers are)", index
+                    )
+                return Reason(f"what `{what}' reads is not known" if what else "the end of a macro follows", index)
+            if register in uses.sure:
+                continue
+            if _hides(node, register):
+                return Reason("the register bank is switched", index)
+            following, leaving = self.after(index)
+            if leaving is not None and not self._is_dead_at(leaving, start, register):
+                return Reason(_LEAVING[leaving], index)
+            if leaving == "call" and node.target:
+                following = [*following, *self.targets(index)]
+            for after in following:
+                if after not in seen:
+                    seen.add(after)
+                    waiting.append(after)
+        return None
+
+    def _is_dead_at(self, leaving: Exit, start: int, register: Register) -> bool:
+        """Whether a register's value is nobody's where control leaves."""
+        number = register.number
+        if leaving == "rfi":
+            if not _is_banked(register) or any(not self._before[label] for label in self._function(start).entries):
+                return False  # it may come back here: to where nothing else leads
+            return self._function(start).is_in_bank_0 or self._is_after_bsw_0(start)
+        if register.file == "p":
+            is_scratch = 6 <= number <= 15
+        else:
+            is_scratch = register.file == "r" and (number in (2, 3) or 14 <= number <= 31)
+        # What the code before has put there may be an argument or a result, by a convention of its own.
+        return leaving in ("return", "call") and is_scratch and register not in self._put_there(start)
+
+    def _put_there(self, start: int) -> Container[Register]:
+        """The registers that the code which leads to a node has written; all of them, if that is not known."""
+        known = self._arriving.get(start)
+        if known is None:
+            known = self._arriving[start] = self._find_put_there(start)
+        return known
+
+    def _find_put_there(self, start: int) -> Container[Register]:
+        written: set[Register] = set()
+        waiting = [start]
+        seen = {start}
+        while waiting:
+            index = waiting.pop()
+            self.steps_left -= 1
+            if len(seen) > _MAX_VISITED or self.steps_left <= 0:
+                return _EVERY_REGISTER
+            if index != start:
+                uses = self.uses(index)
+                written |= uses.writes
+                if uses.writes_unknown:
+                    return _EVERY_REGISTER
+            before = self._before[index]
+            fresh = [each for each in before if each not in seen]
+            seen.update(fresh)
+            waiting += fresh
+        return written
+
+    @cached_property
+    def _arriving(self) -> dict[int, Container[Register]]:
+        return {}
+
+    @cached_property
+    def _before(self) -> list[list[int]]:
+        """For each node, those from which control may come."""
         before: list[list[int]] = [[] for _ in self.nodes]
         for index in range(len(self.nodes)):
             for after in self.after(index)[0]:
@@ -412,6 +554,193 @@ def banks(node: Node) -> list[int]:
     return [bank for bank in found if bank is not None]
 
 
-def is_fill(node: Node) -> bool:
-    """Whether a node loads a register with its NaT bit, as what puts back saved registers does."""
-    return node.resolved is not None and plan_of(node.resolved.spelling).spills and bool(node.resolved.outputs)
+class Reason(NamedTuple):
+    """Why a register's value is kept, and the node that is the reason."""
+
+    why: str
+    node: int
+
+
+_LEAVING: dict[Exit, str] = {
+    "return": "the function's caller may rely on it",
+    "rfi": "what was interrupted may rely on it",
+    "call": "a function that is called may read it",
+    "elsewhere": "code that is not in the file may read it",
+}
+
+
+Literals = frozenset[tuple[str, bool]]
+_State = tuple[int, frozenset[str], Literals]
+"""Where a search is: at a node, with the predicates under which the register has been written, in a world."""
+
+
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+class Worlds:
+    """What is assumed of cpp conditions on a path: code that contradicts what the path has met is not on it.
+
+    Only of those that several conditionals ask of.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        nodes = graph.nodes
+        askers: dict[str, set[int]] = {}
+        for conditions in {node.conditions for node in nodes}:
+            for condition in conditions:
+                for expression, _ in _literals(condition):
+                    askers.setdefault(expression, set()).add(condition.line)
+        self.repeated = {
+            expression
+            for expression, lines in askers.items()
+            if len(lines) > 1 and graph.changing.isdisjoint(_NAME.findall(expression))
+        }
+        self.known: dict[tuple[Literals, tuple[tree.Condition, ...]], Literals | None] = {}
+
+    def entered(self, world: Literals, conditions: tuple[tree.Condition, ...]) -> Literals | None:
+        """What is assumed after code under these conditions; None if that is not compiled in this world."""
+        if not conditions:
+            return world
+        key = (world, conditions)
+        if key not in self.known:
+            if len(self.known) > _MAX_WORLDS:
+                self.known.clear()
+            self.known[key] = self._enter(world, conditions)
+        return self.known[key]
+
+    def _enter(self, world: Literals, conditions: tuple[tree.Condition, ...]) -> Literals | None:
+        literals = {
+            literal for condition in conditions for literal in _literals(condition) if literal[0] in self.repeated
+        }
+        if any((expression, not holds) in world for expression, holds in literals):
+            return None
+        return world | literals if len(world) < _MAX_ASSUMED else world
+
+
+def _literals(condition: tree.Condition) -> Iterator[tuple[str, bool]]:
+    """The expressions that a condition says something of, and what."""
+    for expression, holds in ((condition.expression, True), *((each, False) for each in condition.earlier)):
+        while expression.startswith("!") and (expression[1:].startswith("defined(") or expression[1:].isidentifier()):
+            expression, holds = expression[1:], not holds
+        if expression != "1":
+            yield expression, holds
+
+
+def _way(before: dict[_State, _State | None], state: _State) -> list[int]:
+    way = []
+    at: _State | None = state
+    while at is not None:
+        way.append(at[0])
+        at = before[at]
+    return way[::-1]
+
+
+# ------------------------------------------------------------------------------------------ registers
+
+
+def _uses(node: Node) -> Uses:
+    if node.kind == "op":
+        return _op_uses(node)
+    if node.kind == "opaque" or node.kind == "end":
+        return _ANYTHING
+    resolved = node.resolved
+    if resolved is None:
+        return _NOTHING
+    outputs = len(resolved.form.outputs)
+    reads_unknown = "p" if resolved.predicate is None else ""
+    writes_unknown = False
+    for place, (spec, value) in enumerate(zip(resolved.form.operands, resolved.operands, strict=True)):
+        if isinstance(value, Unknown):
+            if place < outputs:
+                writes_unknown = True
+            elif spec.shape in ("r", "p", "f", "b"):
+                reads_unknown += spec.shape
+        elif (isinstance(value, MemoryOperand) and isinstance(value.base, Unknown)) or (
+            isinstance(value, IndexedRegister) and isinstance(value.index, Unknown)
+        ):
+            reads_unknown += "r"
+    writes = frozenset(each for each in resolved.writes if isinstance(each, Register))
+    reads = frozenset(each for each in resolved.reads if isinstance(each, Register))
+    plan = plan_of(resolved.spelling)
+    done = writes
+    if plan.parallel:
+        done = frozenset(each for each in writes if each.file != "p")
+    # A check load that hits leaves its target as the advanced load left it.
+    checked = [resolved.operands[place] for place, way in plan.writes if way == "check"]
+    if checked:
+        targets = frozenset(each for each in checked if isinstance(each, Register))
+        done, reads = done - targets, reads | targets
+    if resolved.mnemonic.startswith("break") and resolved.operands[-1] != 0:
+        reads_unknown += "rp"  # a hypervisor or a monitor takes arguments in registers
+    is_sure = resolved.predicate == 0 or resolved.clears_when_false
+    sure = done if is_sure else _NONE
+    return Uses(reads, writes, done, sure, node.predicate, reads_unknown, writes_unknown)
+
+
+def _op_uses(node: Node) -> Uses:
+    """What an op does by its contract: a clobber may be overwritten or not."""
+    assert node.op is not None
+    reads: set[Register] = set()
+    writes: set[Register] = set()
+    outputs: set[Register] = set()
+    sure: set[Register] = set()
+    reads_unknown = ""
+    writes_unknown = False
+    predicates = [
+        value.text if isinstance(value, Register) else text
+        for parameter, value, text in zip(node.op.parameters, node.values, node.arguments, strict=True)
+        if parameter.kind == "predicate" and parameter.use == "in"
+    ]
+    always = all(name == "p0" for name in predicates)
+    for parameter, value in zip(node.op.parameters, node.values, strict=True):
+        if parameter.kind == "kernel-register":
+            continue
+        if not isinstance(value, Register):
+            reads_unknown += parameter.kind[0].replace("g", "r") if parameter.use == "in" else ""
+            writes_unknown = writes_unknown or parameter.use != "in"
+        elif parameter.use == "in":
+            reads.add(value)
+        else:
+            writes.add(value)
+            if parameter.use == "out":
+                outputs.add(value)
+                if always:
+                    sure.add(value)
+    predicate = predicates[0] if len(predicates) == 1 and not always else ""
+    return Uses(
+        frozenset(reads - _CONSTANTS),
+        frozenset(writes - _CONSTANTS),
+        frozenset(outputs - _CONSTANTS),
+        frozenset(sure - _CONSTANTS),
+        predicate,
+        reads_unknown,
+        writes_unknown,
+    )
+
+
+def _is_complementary(node: Node) -> bool:
+    """Whether an instruction that writes two predicates makes one of them true: an unconditional compare or test."""
+    assert node.resolved is not None
+    plan = plan_of(node.resolved.spelling)
+    return node.resolved.predicate == 0 and len(plan.predicates) == 2 and not plan.parallel
+
+
+def _is_banked(register: Register) -> bool:
+    return register.file == "r" and _FIRST_BANKED <= register.number <= _LAST_BANKED
+
+
+def _hides(node: Node, register: Register) -> bool:
+    """Whether, after a node, the register's name means another register."""
+    native = _native(node)
+    if "bsw" in native:
+        return _is_banked(register)
+    if native.startswith(("cover", "alloc", "clrrrb", "br.ctop", "br.cexit", "br.wtop", "br.wexit")):
+        return register.number >= (_FIRST_STACKED if register.file == "r" else 16)
+    return False
+
+
+def _survives_calls(register: Register) -> bool:
+    """Whether a call leaves the register as it was, by the software conventions (preserved and local registers)."""
+    if register.file == "r":
+        return 4 <= register.number <= 7
+    return register.file == "p" and 1 <= register.number <= 5

@@ -61,3 +61,4 @@ class Settings(AnswerSettings, frozen=True):
     per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
     severity: tuple[tuple[str, str], ...] = ()
     jobs: int | None = 1
+    respect_gitignore: bool = True

@@ -95,6 +95,9 @@ def add(commands: Commands) -> None:
     running.add_argument(
         "--force-exclude", action="store_true", help="what the configuration excludes, even if it is named"
     )
+    running.add_argument(
+        "--no-gitignore", action="store_true", help="search folders for what .gitignore leaves out, too"
+    )
     running.add_argument("--no-cache", action="store_true", help="neither use nor keep earlier results")
     command.set_defaults(run=_run)
 
@@ -145,6 +148,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         per_file_ignores=config.per_file_ignores,
         severity=config.severity,
         jobs=options.jobs or config.jobs,
+        respect_gitignore=config.respect_gitignore and not options.no_gitignore,
         extension=config.extension if options.extension is None else options.extension,
     )
     if options.select is None:

@@ -42,7 +42,7 @@ def test_a_compiler_that_cannot_be_run(source: str, tmp_path: Path) -> None:
         (["--instance", "no", "--", "cat", "a.S"], "pvasm: error: unknown instance no"),
         (["--instance", "./no.yaml", "--", "cat", "a.c"], "pvasm: error: no.yaml: "),
         (["-i", "xen", "-i", "native", "--", "cat", "a.c"], "pvasm: error: 2 instances"),
-        (["--", "cat", "a.c"], "usage: pvasm cc"),
+        (["--", "cat", "a.c"], "pvasm: error: the following arguments are required: -i/--instance"),
     ],
 )
 def test_bad_usage(arguments: list[str], message: str, tmp_path: Path) -> None:

@@ -92,8 +92,8 @@ def test_one_clear_line(folder: Path, command: str, start: str, words: str) -> N
 def test_bad_usage(arguments: list[str]) -> None:
     done = pvasm(*arguments)
     assert done.status == 2
-    assert done.errors.startswith("usage: ")
-    assert "error:" in done.error_lines[-1]
+    (line,) = done.error_lines
+    assert line.startswith("pvasm: error: ")
 
 
 INSTANCES = [
