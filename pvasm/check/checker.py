@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -11,7 +12,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pvasm import cache
-from pvasm.check.codes import MARK
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.settings import AnswerSettings, CppSettings, Settings
 from pvasm.errors import PvasmError
@@ -202,7 +202,7 @@ class Checker:
         return result
 
     def _read(self, shown: str, path: str) -> tuple[str, dict[str, str] | None]:
-        """The text to check and, where that is the C preprocessor's, the sources of it that hold suppressions."""
+        """The text to check and, where that is the C preprocessor's, the sources that it was made of."""
         text = read_text(path)
         cpp = self.settings.cpp
         if cpp is None or shown.endswith(".s"):
@@ -217,11 +217,12 @@ class Checker:
             text=text if path == "-" else None,
             within=cpp.within,
         )
-        return preprocessed, _commented({shown: text}, preprocessed, cpp)
+        return preprocessed, _sources({shown: text}, preprocessed, cpp)
 
     def _name(self, shown: str, text: str, sources: dict[str, str]) -> str:
         """The name of a text's result in the cache."""
-        said = json.dumps(sorted(sources.items())) if sources else ""
+        digests = ((path, hashlib.sha256(encode(content)).hexdigest()) for path, content in sorted(sources.items()))
+        said = json.dumps(list(digests)) if sources else ""
         return cache.key(f"{self.key} {shown} {said}", encode(text))
 
     def _headers(self, path: str, text: str) -> list[Header]:
@@ -236,6 +237,7 @@ class Checker:
         self, text: str, headers: Sequence[Header], sources: dict[str, str] | None, result: FileResult
     ) -> None:
         from pvasm.check.engine import run
+        from pvasm.check.source_places import SourcePlaces, readable_sources
 
         rules = self.rules
         subject = self.subject(text, result.path, headers)
@@ -252,9 +254,15 @@ class Checker:
         find_unused = self.settings.find_unused and self.settings.cpp is None
         if subject.holds_c:
             rules = [rule for rule in rules if rule.in_mixed_headers]
-            result.diagnostics = run(subject, rules, sources, find_unused=find_unused)
-            return
         result.diagnostics = run(subject, rules, sources, find_unused=find_unused)
+        if sources is not None:
+            assert self.settings.cpp is not None
+            folders = ("", os.path.dirname(result.path), *self.settings.cpp.include_directories)
+            shown = [result.path, *readable_sources(list(sources), folders)]
+            places = SourcePlaces({path: sources[path] for path in shown if path in sources})
+            result.diagnostics = sorted(map(places.moved, result.diagnostics), key=lambda each: each.order)
+        if subject.holds_c:
+            return
         result.errors += [
             document.error(problem) for problem in document.problems if subject.concerns(problem.conditions)
         ]
@@ -264,8 +272,8 @@ _MARKED = re.compile(r'^#[ \t]+\d+[ \t]+"((?:\\.|[^"\\\n])*)"', re.MULTILINE)
 _MAX_SOURCES_BYTES = 1 << 25  # of all that a file includes
 
 
-def _commented(sources: dict[str, str], text: str, cpp: CppSettings) -> dict[str, str]:
-    """Of the sources that the C preprocessor has read, by the line markers in its text, those with suppressions.
+def _sources(sources: dict[str, str], text: str, cpp: CppSettings) -> dict[str, str]:
+    """The sources that the C preprocessor has read, by the line markers in its text.
 
     A line marker may as well be somebody's invention, and name anything: what may not be included is not read.
     """
@@ -280,6 +288,6 @@ def _commented(sources: dict[str, str], text: str, cpp: CppSettings) -> dict[str
             left -= os.path.getsize(path)
             if left < 0:
                 break
-            with contextlib.suppress(PvasmError):  # its findings stand
+            with contextlib.suppress(PvasmError):  # its findings stay where they are
                 sources[path] = read_text(path)
-    return {path: text for path, text in sources.items() if MARK in text}
+    return sources

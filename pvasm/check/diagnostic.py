@@ -38,7 +38,7 @@ class Diagnostic(NamedTuple):
     @property
     def order(self) -> tuple[object, ...]:
         """What to sort by: the place, the code, and what tells findings at one place apart."""
-        return (*self[:6], self.message, self.instance or "", self.details)
+        return (*self[:6], self.message, self.instance or "", self.details, self.instruction)
 
 
 def abridged(text: str) -> str:

@@ -56,7 +56,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a
 # Beyond these, what stands in an arm is taken for code that may be compiled: it bounds what a hostile file costs.
 _MAX_ARMS = 64
 _MAX_NESTING = 64
-_MAX_LINE_SHOWN = 400
+MAX_LINE_SHOWN = 400
 _LOOKS_PREPROCESSED = re.compile(r'\s*#(?:line)?[ \t]+\d+[ \t]+"')
 
 
@@ -144,9 +144,9 @@ class Document(Struct):
         start = self.line_starts[line - 1]
         end = self.text.find("\n", offset)
         end = end if end >= 0 else len(self.text)
-        if end - start > _MAX_LINE_SHOWN:
-            start = max(start, offset - _MAX_LINE_SHOWN // 4)
-            end = min(end, start + _MAX_LINE_SHOWN)
+        if end - start > MAX_LINE_SHOWN:
+            start = max(start, offset - MAX_LINE_SHOWN // 4)
+            end = min(end, start + MAX_LINE_SHOWN)
             column = offset - start + 1
         return self.text[start:end].rstrip("\r"), column
 
