@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 _PATIENCE = 1.0  # seconds without
 _INTERVAL = 0.1  # between two of its states
@@ -14,14 +15,15 @@ _CLEAR = "\r\033[K"
 class Progress:
     """A bar that shows on a terminal when a run takes over a second. Whatever else is printed must `clear` it first."""
 
-    def __init__(self, *, wanted: bool = True) -> None:
+    def __init__(self, *, wanted: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
         self._is_on = wanted and sys.stderr.isatty()
-        self._next = time.monotonic() + _PATIENCE
+        self._clock = clock
+        self._next = clock() + _PATIENCE
         self._shows = False
 
     def __call__(self, done: int, total: int) -> None:
         """Shows how many of the files are done."""
-        if not self._is_on or (now := time.monotonic()) < self._next:
+        if not self._is_on or (now := self._clock()) < self._next:
             return
         self._next = now + _INTERVAL
         filled = _WIDTH * done // max(total, 1)

@@ -29,7 +29,7 @@ def pvasm(*arguments: str | Path, cwd: Path | None = None, stdin: bytes = b"", *
         cwd=cwd,
         input=stdin,
         capture_output=True,
-        timeout=60,
+        timeout=600,
         check=False,
         env={**os.environ, "PVASM_CACHE_DIR": "/dev/null/none", **environment},
     )

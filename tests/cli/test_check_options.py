@@ -288,12 +288,12 @@ def test_ctrl_c_ends_all_processes(tmp_path: Path) -> None:
         env={**os.environ, "PVASM_CACHE_DIR": "/dev/null/none"},
         start_new_session=True,
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while len(members(process.pid)) < 3 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(members(process.pid)) == 3
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=600)
     assert (process.returncode, errors) == (130, b"")
     assert members(process.pid) == []
 

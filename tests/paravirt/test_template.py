@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.yaml_nodes import Node
+from tests.work import Bounded
 
 HEAD = "name: mine\ndescription: A test\nextends: native\nops:\n  MOV_FROM_IVR:\n    template: |\n"
 
@@ -83,10 +83,8 @@ def lines_of(template: str, folder: Path, *arguments: str) -> tuple[str, ...]:
     ],
 )
 def test_refused_when_loaded(template: str, message: str, tmp_path: Path) -> None:
-    started = time.perf_counter()
-    with pytest.raises(PvasmError) as caught:
+    with Bounded(3_000_000), pytest.raises(PvasmError) as caught:
         lines_of(template, tmp_path)
-    assert time.perf_counter() - started < 5
     text = str(caught.value).replace(str(tmp_path / "mine.yaml"), "")
     assert re.fullmatch(message, text), text
 
@@ -134,10 +132,8 @@ NEST = "{% for a in range(99999) %}" * 8 + "x" + "{% endfor %}" * 8
     ],
 )
 def test_refused_when_rendered(template: str, message: str, tmp_path: Path) -> None:
-    started = time.perf_counter()
-    with pytest.raises((PvasmError, RegisterNotKnownError)) as caught:
+    with Bounded(3_000_000), pytest.raises((PvasmError, RegisterNotKnownError)) as caught:
         lines_of(template, tmp_path)
-    assert time.perf_counter() - started < 5
     text = str(caught.value).replace(str(tmp_path / "mine.yaml"), "")
     assert not message or re.fullmatch(message, text), text
 
@@ -166,10 +162,8 @@ def test_constants_print_as_they_are_written(tmp_path: Path) -> None:
 
 def test_a_long_loop_in_a_long_template_is_refused_soon(tmp_path: Path) -> None:
     template = "{% for a in range(9000) %}" + "{% if reg == clob %}{% endif %}" * 500 + "{% endfor %}"
-    started = time.perf_counter()
-    with pytest.raises(PvasmError, match=r"loops of more than \d\d steps"):
+    with Bounded(3_000_000), pytest.raises(PvasmError, match=r"loops of more than \d\d steps"):
         lines_of(template, tmp_path)
-    assert time.perf_counter() - started < 2
 
 
 def test_an_empty_template_is_no_line(tmp_path: Path) -> None:

@@ -18,9 +18,8 @@ class Terminal(io.StringIO):
 def drawn(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, seconds: list[float], *, wanted: bool = True) -> str:
     """What a bar prints that is told of a file at each of these times."""
     clock = iter([0.0, *seconds])
-    monkeypatch.setattr("pvasm.report.progress.time.monotonic", lambda: next(clock))
     monkeypatch.setattr(sys, "stderr", stream)
-    bar = Progress(wanted=wanted)
+    bar = Progress(wanted=wanted, clock=lambda: next(clock))
     for done, _ in enumerate(seconds, start=1):
         bar(done, len(seconds))
     bar.clear()
