@@ -85,7 +85,7 @@ def on_terminal(project: Path, *arguments: str, **environment: str) -> str:
         [sys.executable, "-m", "pvasm", "check", *arguments],
         cwd=project,
         stdout=terminal,
-        stderr=terminal,
+        stderr=subprocess.DEVNULL,  # where a bar shows if the machine is slow
         env={**clean, "TERM": "xterm", "PVASM_CACHE_DIR": "/dev/null/none", **environment},
     )
     os.close(terminal)
@@ -97,7 +97,7 @@ def on_terminal(project: Path, *arguments: str, **environment: str) -> str:
         pass
     finally:
         os.close(reading)
-    process.wait(timeout=60)
+    process.wait(timeout=600)
     return shown.decode()
 
 
