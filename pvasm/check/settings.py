@@ -51,7 +51,7 @@ class Settings(AnswerSettings, frozen=True):
     Globs are relative to `root`: those of `exclude` keep files out of a search of folders (with `force_exclude`, named
     files too), those of `per_file_ignores` have codes that are not reported there. `severity` has codes, which may be
     cut short, and the level that they are reported at (`off`: not at all). `jobs` None means as many processes as there
-    are cores.
+    are cores. `respect_gitignore` keeps what git ignores out of a search of folders.
     """
 
     use_cache: bool = True

@@ -45,11 +45,13 @@ def preprocess(
     include_directories: Sequence[str] = (),
     defines: Sequence[str] = (),
     includes: Sequence[str] = (),
+    flags: Sequence[str] = (),
     text: str | None = None,
     within: Sequence[str] | None = None,
 ) -> str:
     """The file's text after the C preprocessor (`$PVASM_CPP`, or `gcc -E`), with line markers.
 
+    `flags` are a person's own, such as `-dD`, never from a file.
     `text` is what to preprocess in place of a file: it counts as standing in the current folder. With `within`, only
     headers in these folders, in `include_directories`, and in the folders of `includes` may be included; without,
     any. Predefined macros of the host are left out; `__ia64__`, `__ASSEMBLY__` and `__ASSEMBLER__` are defined.
@@ -67,6 +69,7 @@ def preprocess(
         *(f"-I{_as_argument(directory)}" for directory in include_directories),
         *(f"-D{define}" for define in defines),
         *(argument for name in includes for argument in ("-include", _as_argument(name))),
+        *flags,
         *("-x", "assembler-with-cpp", "-"),
     ]
     result = _output(command, _input(path) if text is None else source_text.encode(text), path)
