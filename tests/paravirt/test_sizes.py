@@ -96,9 +96,11 @@ def test_the_tables_are_those_of_the_document(ours: dict[tuple[str, bool], Size]
 
     theirs = {(name, False): size for name, size in THEIRS.items()}
     theirs |= {(name, True): size for name, (_, size) in IN_PLACE.items()}
-    due = [f"| {op.name} | {cell(op.name, ours)} |" for op in EXTENSION]
-    due += [f"| {op.name} | {cell(op.name, theirs)} | {cell(op.name, ours)} |" for op in LINUX]
     rows = [line for line in DOCUMENT.read_text().splitlines() if ROW.match(line)]
+    listed = {row.split("|")[1].strip() for row in rows}
+    assert {op.name for op in LINUX} <= listed  # what is compared with Linux is compared whole
+    due = [f"| {op.name} | {cell(op.name, ours)} |" for op in EXTENSION if op.name in listed]
+    due += [f"| {op.name} | {cell(op.name, theirs)} | {cell(op.name, ours)} |" for op in LINUX]
     assert len(rows) == len(due)
     # The rows of the extension have more cells: what it is made of, which is for people.
     assert [row[: len(text)] for row, text in zip(rows, due, strict=True)] == due, "\n".join(due)
