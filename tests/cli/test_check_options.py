@@ -77,15 +77,15 @@ def test_quiet_statistics_and_exit_zero(project: Path) -> None:
     assert (wrong.status, len(wrong.error_lines)) == (2, 1)
 
 
-def on_terminal(project: Path, *arguments: str, **environment: str) -> str:
-    """What `check` prints on a terminal."""
+def on_terminal(project: Path, *arguments: str, bar: bool = False, **environment: str) -> str:
+    """What `check` prints on a terminal; its bar, which shows if the machine is slow, only if asked for."""
     reading, terminal = pty.openpty()
     clean = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     process = subprocess.Popen(
         [sys.executable, "-m", "pvasm", "check", *arguments],
         cwd=project,
         stdout=terminal,
-        stderr=subprocess.DEVNULL,  # where a bar shows if the machine is slow
+        stderr=terminal if bar else subprocess.DEVNULL,
         env={**clean, "TERM": "xterm", "PVASM_CACHE_DIR": "/dev/null/none", **environment},
     )
     os.close(terminal)
@@ -116,7 +116,7 @@ def test_a_bar_for_a_long_run_on_a_terminal(tmp_path: Path) -> None:
     for number in range(40):
         registers = (f"\tadd r{2 + number % 90} = r{2 + line % 97}, r{2 + line // 97} ;;\n" for line in range(3000))
         (tmp_path / f"{number}.S").write_text("".join(registers))
-    shown = on_terminal(tmp_path, "--jobs", "1", "--color", "never", "--select", "PV001")
+    shown = on_terminal(tmp_path, "--jobs", "1", "--color", "never", "--select", "PV001", bar=True)
     assert "/40 files" in shown
     assert shown.endswith("\r\x1b[Knothing found in 40 files\r\n")
 
