@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, NoReturn
 
 from pvasm import __version__
@@ -123,18 +124,10 @@ def _columns() -> int:
     return 80
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose help, and whose commands' help, is formatted so."""
-
-    def __init__(self, *names: Any, **options: Any) -> None:
-        super().__init__(*names, **{"formatter_class": _Formatter, "allow_abbrev": False, **options})
-
-
 def _parser(first: str) -> argparse.ArgumentParser:
     """What reads the command line: all commands, or the one that is the first argument (argparse is not quick)."""
     parser = _Parser(
         "pvasm",
-        allow_abbrev=False,
         description="Paravirtualization of hand-written IA-64 assembly.",
         epilog="`pvasm help COMMAND' says more of a command.",
     )
@@ -151,7 +144,10 @@ def _parser(first: str) -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that says which command, option or choice may be meant."""
+    """A parser that says which command, option or choice may be meant, with help as wide as the terminal."""
+
+    def __init__(self, *names: Any, **options: Any) -> None:
+        super().__init__(*names, **{"formatter_class": _Formatter, "allow_abbrev": False, **options})
 
     def parse_known_args(self, *arguments: Any) -> Any:  # type: ignore[override]
         """As argparse, but an option that is not known is an error here, where the options are known."""

@@ -14,14 +14,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pvasm.check.check_files import Adjustment, chosen_sources
+from pvasm.check.check_files import chosen_sources
 from pvasm.check.checker import Checker, is_instance_file
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.engine import Placing, findings
 from pvasm.check.finding import Finding
 from pvasm.check.pipeline import Pipeline
 from pvasm.check.rule import Rule
-from pvasm.check.run import chosen_sources
 from pvasm.check.settings import Settings
 from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError

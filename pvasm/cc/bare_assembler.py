@@ -19,8 +19,9 @@ from pvasm.expand import ExpandErrors, expand
 from pvasm.expand.preprocessed import defined_constants
 from pvasm.files import write_atomically
 from pvasm.ia64.reading import assembly_parser
-from pvasm.paravirt.catalog import Catalog, load_catalog
-from pvasm.paravirt.instance import Instance, load_instance
+from pvasm.paravirt.catalog import Catalog
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.syntax.document import looks_preprocessed, read_document
 from pvasm.syntax.run_cpp import preprocess
 from pvasm.text import check_text, decode, encode, read_text, shown_name

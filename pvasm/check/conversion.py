@@ -202,7 +202,7 @@ class Converter:
         for parameter in missing:
             found: Register | None = None
             reasons: dict[str, list[tuple[Register, int | None]]] = {}  # with the node that is the reason
-            for candidate in _GENERAL if parameter.kind == "general" else _PREDICATES:
+            for candidate in GENERAL_SCRATCH if parameter.kind == "general" else PREDICATE_SCRATCH:
                 # A predicate is read for the last time by what overwrites it: it may be its own clobber.
                 is_own = parameter.kind == "predicate" and candidate.text in taken
                 if candidate in given or (candidate.text in taken and not is_own):
@@ -211,7 +211,7 @@ class Converter:
                     ("something else in its group uses it" if candidate in busy and not is_own else None),
                     None,
                 )
-                kept = self.flow.reason_to_keep(index, candidate) if reason is None else None
+                kept = self.free.reason_to_keep(index, candidate) if reason is None else None
                 if kept is not None:
                     reason, node = kept
                 if reason is None and not self._accepted(op, parameter, candidate, chosen):

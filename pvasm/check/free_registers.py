@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pvasm.check.arrivals import Arrivals
 from pvasm.check.flow import Exit, Flow
@@ -25,6 +26,13 @@ _LEAVING: dict[Exit, str] = {
 }
 
 
+class Reason(NamedTuple):
+    """Why a register may still be needed, and the node that is the reason."""
+
+    why: str
+    node: int
+
+
 class FreeRegisters:
     """The registers that are free at the nodes of a document's flow."""
 
@@ -32,7 +40,7 @@ class FreeRegisters:
         self._flow = subject.of(Flow)
         self._arrivals = subject.of(Arrivals)
 
-    def reason_to_keep(self, start: int, register: Register) -> str | None:
+    def reason_to_keep(self, start: int, register: Register) -> Reason | None:
         """Why the value of a register may still be needed after a node; None if it is certain that it is not.
 
         By the conventions of the architecture's software (scratch registers at returns), and within the function by
@@ -42,20 +50,20 @@ class FreeRegisters:
         assumed = flow.conditions.entered(frozenset(), flow.nodes[start].conditions) or frozenset()
         following, leaving = flow.after(start)
         if leaving is not None and not self._is_dead_at(leaving, start, start, register):
-            return _LEAVING[leaving]
+            return Reason(_LEAVING[leaving], start)
         # Labels whose addresses are taken may be gone to from anywhere in the function: by a fault, or an rfi.
         waiting = deque([*following, *self._called(start), *flow.function(start).entries])
         seen = set(waiting)
         while waiting:
             if len(seen) > _MAX_VISITED or flow.steps_left <= 0:
-                return "too much code follows to be sure"
+                return Reason("too much code follows to be sure", start)
             index = waiting.popleft()
             flow.steps_left -= 1
             if flow.conditions.entered(assumed, flow.nodes[index].conditions) is None:
                 continue
             reason = self._reason_at(index, start, register)
             if reason is not None:
-                return reason
+                return Reason(reason, index)
             if register in flow.uses(index).sure:
                 continue
             fresh = [each for each in (*flow.after(index)[0], *self._called(index)) if each not in seen]

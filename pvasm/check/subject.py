@@ -103,13 +103,11 @@ class Subject(Struct, dict=True):
 
     def may_be_assembly(self) -> bool:
         """Whether a file that is not called assembly may be: it is blank, or holds what prose does not."""
-        from pvasm.check.exposure import is_whole_instruction
-
         statements = self.document.statements
         return not statements or any(
             isinstance(each.syntax, tree.Directive | tree.CppDirective | tree.Assignment)
             or (isinstance(each.syntax, tree.MacroCall) and each.syntax.name in self.catalog.ops)
-            or (isinstance(each.syntax, tree.Instruction) and is_whole_instruction(each.syntax))
+            or (isinstance(each.syntax, tree.Instruction) and _is_whole_instruction(each.syntax))
             for each in statements
         )
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pvasm.commands.shared import CANNOT_RUN, FOUND, codes, complain, count, fail, joined, tell, write
+from pvasm.commands.shared import codes, complain, count, fail, joined, tell, write
 from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, FOUND
 from pvasm.limits import MAX_JOBS
@@ -165,11 +165,11 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
 def _run(options: argparse.Namespace) -> int:
     from msgspec.structs import replace
 
+    from pvasm.check.check_files import check_files
     from pvasm.check.pipeline import Pipeline
-    from pvasm.check.run import check_files
+    from pvasm.report.plain_text import counted
     from pvasm.report.progress import Progress
     from pvasm.report.reporter import WITH_STATISTICS, Reporter, Style
-    from pvasm.report.text import counted
 
     if options.diff:
         for name in ("statistics", "write_baseline"):
@@ -269,7 +269,7 @@ def _diff(
 ) -> int:
     """Shows what fixing would change and, on standard error, what it would leave and why."""
     from pvasm.fix import Fixer, fixable_sources
-    from pvasm.report.text import counted, render
+    from pvasm.report.plain_text import counted, render
 
     errors: list[PvasmError] = []
     fixer = Fixer(settings, directories, baseline)

@@ -171,10 +171,10 @@ class _TrialCheck:
         """Words in small letters that stand where an instruction does: one in capitals is a macro, with any effect."""
         for line in self.trial.lines:
             if isinstance(line.syntax, tree.MacroCall) and line.syntax.name.islower():
-                yield self.expansion.breach("undeclared", line.number, no_such_instruction(line.syntax.name))
+                yield self.trial.breach("undeclared", line.number, no_such_instruction(line.syntax.name))
             elif isinstance(line.syntax, tree.Instruction):
                 for name in unknown_registers(line.syntax):
-                    yield self.expansion.breach("undeclared", line.number, no_such_register(name.text))
+                    yield self.trial.breach("undeclared", line.number, no_such_register(name.text))
 
     def _unknown_calls(self) -> Iterator[Breach]:
         if self.calls:

@@ -19,8 +19,8 @@ from pvasm.check.instance_files import check_instance_file
 from pvasm.check.rule import InstanceRule, Rule, every_rule
 from pvasm.check.subject import Subject
 from pvasm.fix import fix
-from pvasm.paravirt.catalog import load_catalog
 from pvasm.paravirt.environments import build_names, known_macros
+from pvasm.paravirt.loading import load_catalog
 from pvasm.syntax.document import read_document
 from tests.check.checking import PARSER, check
 

@@ -17,9 +17,9 @@ HERE = "\tnop 0x77\n"
 
 def reasons(text: str, *registers: str) -> list[str | None]:
     """Why the registers must be kept at `nop 0x77`."""
-    flow = subject(text).flow
-    (at,) = (index for index, node in enumerate(flow.nodes) if "0x77" in node.text)
-    found = [flow.reason_to_keep(at, REGISTERS[name]) for name in registers]
+    asked = subject(text)
+    (at,) = (index for index, node in enumerate(asked.of(Flow).nodes) if "0x77" in node.text)
+    found = [asked.of(FreeRegisters).reason_to_keep(at, REGISTERS[name]) for name in registers]
     return [None if reason is None else reason.why for reason in found]
 
 

@@ -17,7 +17,7 @@ from pvasm.check.example import Flagged
 from pvasm.check.instance_files import check_instance_file
 from pvasm.check.rule import InstanceRule, all_instance_rules
 from pvasm.errors import PvasmError
-from pvasm.paravirt.catalog import load_catalog
+from pvasm.paravirt.loading import load_catalog
 from tests.check.examples import tried_instance
 from tests.work import Bounded
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.check.run import check_files
+from pvasm.check.check_files import check_files
 from pvasm.check.settings import CppSettings, Settings
 from tests.oracle import require_tool
 

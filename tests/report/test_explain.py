@@ -42,7 +42,7 @@ def test_what_is_flagged_is_underlined() -> None:
 
     --fix:
         ITC_D(p6, r18, r19)
-""" in explain.render(every_rule()["PV101"])
+""" in explanation.render(every_rule()["PV101"])
 
 
 def test_the_list_has_a_line_a_rule() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.code import find_exposures
+from pvasm.check.direct_use import reported
 from pvasm.check.example import Flagged
-from pvasm.check.exposure import reported
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.code import find_exposures
 from pvasm.check.example import Flagged
 from pvasm.check.exposure import described
 from pvasm.check.finding import Finding

@@ -50,11 +50,11 @@ class WrongKindOfArgument(Rule):
         ),
         Flagged(
             "\tMOV_FROM_IVR(r8, «)»\n",
-            "MOV_FROM_IVR, parameter clob: nothing is given where a general register to give away is due",
+            "MOV_FROM_IVR, parameter clob: nothing is given where a general register to clobber is due",
         ),
         Flagged(
             "\tSSM_PSR_I(p6, «p0», r8)\n",
-            "SSM_PSR_I, parameter pred_clob: p0 cannot be written; a predicate register to give away is due",
+            "SSM_PSR_I, parameter pred_clob: p0 cannot be written; a predicate register to clobber is due",
         ),
         Flagged(
             "\tITC_D(«(p6)», r18, r19)\n",
@@ -78,7 +78,7 @@ class WrongKindOfArgument(Rule):
         ),
         Flagged(
             "#define CLOB p6\n\tMOV_FROM_IVR(r8, «CLOB»)",
-            "MOV_FROM_IVR, parameter clob: CLOB is a predicate register where a general register to give away is due",
+            "MOV_FROM_IVR, parameter clob: CLOB is a predicate register where a general register to clobber is due",
         ),
     )
     valid = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.clobbers import Clobbers
 from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
@@ -34,27 +35,26 @@ class LiveClobber(Rule):
     invalid = (
         Flagged(
             "\tmov r8 = 1 ;;\n\tITC_D(p0, r18, «r8») ;;\n\tadd r9 = r8, r10 ;;",
-            "ITC_D gives r8 away, but `add r9 = r8, r10' on line 3 reads its old value",
+            "ITC_D clobbers r8, which is live: read at line 3",
         ),
         Flagged(
             "\tSSM_PSR_I(p0, «p6», r14) ;;\n(p6)\tmov r9 = r10 ;;",
-            "SSM_PSR_I gives p6 away, but `(p6) mov r9 = r10' on line 2 reads its old value",
+            "SSM_PSR_I clobbers p6, which is live: read at line 2",
         ),
         Flagged(
             "\tITC_D(p0, r18, «r19») ;;\n(p6)\tbr.cond.sptk 1f\n\tmov r19 = 0 ;;\n1:\tadd r9 = r19, r10 ;;",
-            "ITC_D gives r19 away, but `add r9 = r19, r10' on line 4 reads its old value",
+            "ITC_D clobbers r19, which is live: read at line 4",
         ),
         Flagged(
             "1:\tadd r9 = r19, r10 ;;\n\tITC_D(p0, r18, «r19») ;;\n(p6)\tbr.cond.sptk 1b ;;",
-            "ITC_D gives r19 away, but `add r9 = r19, r10' on line 1 reads its old value",
+            "ITC_D clobbers r19, which is live: read at line 1",
         ),
         Flagged(
             "\tITC_D(p0, r18, «r19») ;;\n(p6)\tmov r19 = 0 ;;\n\tadd r9 = r19, r10 ;;",
-            "ITC_D gives r19 away, but `add r9 = r19, r10' on line 3 reads its old value",
+            "ITC_D clobbers r19, which is live: read at line 3",
         ),
         Flagged(
-            "\tITC_D(p0, r18, «r19») ;;\n\tMOV_TO_IFA(r19, r20)",
-            "ITC_D gives r19 away, but `MOV_TO_IFA(r19, r20)' on line 2 reads its old value",
+            "\tITC_D(p0, r18, «r19») ;;\n\tMOV_TO_IFA(r19, r20)", "ITC_D clobbers r19, which is live: read at line 2"
         ),
     )
     valid = (

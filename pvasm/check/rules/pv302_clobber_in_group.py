@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.clobbers import Clobbers
 from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
@@ -26,15 +27,15 @@ class ClobberNeededInGroup(Rule):
     invalid = (
         Flagged(
             "\tITC_D(p0, r18, «r19»)\n\tadd r9 = r19, r10 ;;",
-            "ITC_D gives r19 away, but `add r9 = r19, r10' on line 2 in its group reads its old value",
+            "ITC_D clobbers r19, which is live: read at line 2, in the same instruction group",
         ),
         Flagged(
             "\tSSM_PSR_I(p0, «p6», r14)\n(p6)\tmov r9 = r10 ;;",
-            "SSM_PSR_I gives p6 away, but `(p6) mov r9 = r10' on line 2 in its group reads its old value",
+            "SSM_PSR_I clobbers p6, which is live: read at line 2, in the same instruction group",
         ),
         Flagged(
             "\tMOV_TO_IFA(r16, «r17»)\n\tMOV_TO_ITIR(p0, r17, r18) ;;",
-            "MOV_TO_IFA gives r17 away, but `MOV_TO_ITIR(p0, r17, r18)' on line 2 in its group reads its old value",
+            "MOV_TO_IFA clobbers r17, which is live: read at line 2, in the same instruction group",
         ),
     )
     valid = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -23,8 +24,14 @@ class UnsetPredicate(Rule):
     severity = "note"
     in_mixed_headers = False
     invalid = (
-        "\tcmp.eq p6, p7 = r16, r17 ;;\n(p6)\tmov r8 = r9\n(p8)\tbr.cond.sptk 1f ;; // <--\n\tmov r8 = r10\n1:\tnop 0",
-        "\ttbit.nz p7, p0 = r17, 8 ;;\n(p6)\tmov r8 = r9 // <--\n\tbr.ret.sptk rp",
+        Flagged(
+            "\tcmp.eq p6, p7 = r16, r17 ;;\n(p6)\tmov r8 = r9\n«(p8)\tbr.cond.sptk 1f» ;;\n\tmov r8 = r10\n1:\tnop 0",
+            "nothing sets p8, and nothing reads p7, which `cmp.eq p6, p7 = r16, r17' sets at line 1",
+        ),
+        Flagged(
+            "\ttbit.nz p7, p0 = r17, 8 ;;\n«(p6)\tmov r8 = r9»\n\tbr.ret.sptk rp",
+            "nothing sets p6, and nothing reads p7, which `tbit.nz p7, p0 = r17, 8' sets at line 1",
+        ),
     )
     valid = (
         "cmp.eq p6, p7 = r16, r17 ;;\n(p6)\tmov r8 = r9\n(p7)\tmov r8 = r10",

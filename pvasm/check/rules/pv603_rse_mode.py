@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rse_mode import BusyAccesses
 from pvasm.check.rule import Rule
@@ -23,9 +24,18 @@ class RseMode(Rule):
     severity = "note"
     in_mixed_headers = False
     invalid = (
-        "\tmov ar.rsc = 3 ;;\n\tmov ar.bspstore = r16 // <--\n\tnop 0",
-        "\tmov ar.rsc = 0\n(p6)\tbr.cond.sptk 1f\n1:\tmov ar.rsc = 0xf ;;\n\tmov r16 = ar.rnat // <--\n\tnop 0",
-        "(p6)\tmov ar.rsc = 3\n\tmov ar.rsc = 1 ;;\n\tmov ar.rnat = r16 // <--\n\tnop 0",
+        Flagged(
+            "\tmov ar.rsc = 3 ;;\n\t«mov ar.bspstore = r16»\n\tnop 0",
+            "ar.bspstore is used while ar.rsc.mode is 3 (set at line 1): that faults",
+        ),
+        Flagged(
+            "\tmov ar.rsc = 0\n(p6)\tbr.cond.sptk 1f\n1:\tmov ar.rsc = 0xf ;;\n\t«mov r16 = ar.rnat»\n\tnop 0",
+            "ar.rnat is used while ar.rsc.mode is 3 (set at line 3): that faults",
+        ),
+        Flagged(
+            "(p6)\tmov ar.rsc = 3\n\tmov ar.rsc = 1 ;;\n\t«mov ar.rnat = r16»\n\tnop 0",
+            "ar.rnat is used while ar.rsc.mode is 1 (set at line 2): that faults",
+        ),
     )
     valid = (
         "mov ar.rsc = 0 ;;\n\tmov ar.bspstore = r16",
