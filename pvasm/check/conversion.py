@@ -136,7 +136,7 @@ class Converter:
         text = self.document.text
         joined: list[Edit] = []
         for edit in removals:
-            if joined and not text[joined[-1].end : edit.start].strip(" \t"):
+            if joined and text[joined[-1].end - 1] != "\n" and not text[joined[-1].end : edit.start].strip(" \t"):
                 joined[-1] = Edit(joined[-1].start, edit.end, "")
             else:
                 joined.append(edit)

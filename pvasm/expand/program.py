@@ -34,6 +34,8 @@ from pvasm.syntax.parser import parse_expression
 
 Kind = Literal["instruction", "op", "stop", "label", "directive", "opaque", "arm", "end", "section"]
 
+_MOST_CALLS = 64  # of ops, one after the other without a separator; what follows is not looked into
+
 # The assembler's own conditionals and loops: which lines they yield, or how often, is not followed.
 _STEERING = frozenset({".if", ".else", ".elseif", ".endif", ".rept", ".irp", ".irpc", ".endr", ".exitm", ".include"})
 _SECTIONS = frozenset({".section", ".text", ".data", ".bss", ".previous", ".pushsection", ".popsection", ".subsection"})
@@ -216,18 +218,30 @@ class Program(Visitor):
             self._add(base, "directive", name=name, arguments=arguments, values=values)
 
     def _call(self, call: tree.MacroCall, base: Node) -> None:
-        op = self.catalog.ops.get(call.name)
-        arguments = tuple(argument.text for argument in call.arguments)
-        if op is not None:
+        for _ in range(_MOST_CALLS):
+            op = self.catalog.ops.get(call.name)
+            if op is None:
+                if not self._bounds_function(call, base):
+                    self._add(base, "opaque", name=call.name)
+                return
+            arguments = tuple(argument.text for argument in call.arguments)
             self._op(op, () if arguments == ("",) else arguments, call, base)
-            if call.tail:
-                rest = read_document(assembly_parser(), call.tail, preprocessed=True).statements
-                inner = _like(base, "opaque")
-                inner.inlined = True
-                for statement in rest:
-                    self._statement(statement.syntax, inner, call.tail[statement.origin : statement.end])
-        elif not self._bounds_function(call, base):
-            self._add(base, "opaque", name=call.name)
+            if not call.tail:
+                return
+            base = _like(base, "opaque")
+            base.inlined = True
+            text = call.tail
+            statements = read_document(assembly_parser(), text, preprocessed=True).statements
+            if not statements:
+                return
+            *before, last = statements
+            for statement in before:
+                self._statement(statement.syntax, base, text[statement.origin : statement.end])
+            if not isinstance(last.syntax, tree.MacroCall):
+                self._statement(last.syntax, base, text[last.origin : last.end])
+                return
+            call = last.syntax
+        self._add(base, "opaque")
 
     def _bounds_function(self, call: tree.MacroCall, base: Node) -> bool:
         """Adds the bounds of a function if the invocation is one by its name: `GLOBAL_ENTRY(f)`, `END(f)`."""
