@@ -101,6 +101,7 @@ class ExposureSearch(Visitor):
         self.scope = Scope(lenient=True)
         self.found: dict[tuple[int, int, str], Exposure] = {}
         self.by_statement: dict[int, list[Exposure]] = {}  # what stands in each statement of the document
+        self.gaps: dict[tuple[str, int], None] = {}  # what is not followed, and the statements
         self.asked: set[int] = set()  # the statements whose arguments have been looked at
         self.covered_until = 0  # the statements before this one are part of `covering`
         self.covering: str | None = None
@@ -135,6 +136,13 @@ class ExposureSearch(Visitor):
                 self._arguments_of(step.statement)
             case tree.Unparsed():
                 self._keep(step.statement, self._words(step.text, statement.start, statement.in_define))
+
+    def gap(self, reason: str, statement: int, conditions: tuple[tree.Condition, ...]) -> None:
+        """Takes note of what is not followed, and looks at the arguments of an invocation that is not."""
+        if self.subject.concerns(conditions):
+            if reason:
+                self.gaps[reason, statement] = None
+            self._arguments_of(statement)
 
     def _keep(self, statement: int, exposures: Iterable[Exposure]) -> None:
         """Takes note of what is exposed in a statement of the document."""
