@@ -23,6 +23,7 @@ from pvasm.ia64.scope import OperandError, Scope
 from pvasm.ia64.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivity
 from pvasm.ia64.table import MARKED_STEMS
 from pvasm.paravirt.patterns import Use
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
 from pvasm.syntax.traced import NOWHERE, Traced, origin_of, text_number
@@ -377,8 +378,8 @@ class ExposureSearch(Visitor):
 
 _TELLING = frozenset({tree.Instruction, tree.MacroCall, tree.Unparsed})
 _MAX_STATEMENT = 200  # how far, in characters, the operands of a `mov` that is no instruction are looked for
-_WORD = re.compile(r"(?<![\w.$#@\\])[A-Za-z_][\w.$]*")
-_COMMENT_OR_STRING = re.compile(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"?")
+_WORD = regex(r"(?<![\w.$#@\\])[A-Za-z_][\w.$]*")
+_COMMENT_OR_STRING = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"?")
 
 
 def _blanked(text: str) -> str:

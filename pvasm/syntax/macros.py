@@ -10,22 +10,23 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.traced import NOWHERE, Traced
 
 _CLOSING = {".macro": ".endm", ".irp": ".endr", ".irpc": ".endr", ".rept": ".endr"}
-_REFERENCE = re.compile(r"\\(?:(?P<name>\w+)|@|\(\))")
+_REFERENCE = regex(r"\\(?:(?P<name>\w+)|@|\(\))")
 # An argument: quoted, or words and parentheses up to a blank or a comma.
-_ARGUMENT = re.compile(
+_ARGUMENT = regex(
     r'\s*(?:"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<plain>(?:\([^()]*\)|"[^"]*"|[^\s,"()])+))\s*(?P<comma>,?)|\s*,'
 )
-_ALTMACRO_ARGUMENT = re.compile(
+_ALTMACRO_ARGUMENT = regex(
     r'\s*(?:"(?P<quoted>(?:\\.|[^"\\])*)"|<(?P<plain>[^<>\n]*)>|%?(?P<bare>(?:\([^()]*\)|[^\s,"()<>])+))\s*(?P<comma>,?)'
     r"|\s*,"
 )
-_ALTMACRO_REFERENCE = re.compile(r"\\(?:(?P<name>\w+)|@|\(\))|&?(?<![\w.$\\])(?P<word>[A-Za-z_]\w*)(?![\w$])&?")
-_ITERATED = re.compile(r"\s*(?P<name>[\w.$]+)\s*,?\s*(?P<rest>(?s:.*))")
-_PARAMETER = re.compile(r"\s*(?P<name>[\w.$]+)(?::(?P<kind>\w+))?(?:=(?P<default>\"[^\"]*\"|[^\s,]*))?\s*,?")
+_ALTMACRO_REFERENCE = regex(r"\\(?:(?P<name>\w+)|@|\(\))|&?(?<![\w.$\\])(?P<word>[A-Za-z_]\w*)(?![\w$])&?")
+_ITERATED = regex(r"\s*(?P<name>[\w.$]+)\s*,?\s*(?P<rest>(?s:.*))")
+_PARAMETER = regex(r"\s*(?P<name>[\w.$]+)(?::(?P<kind>\w+))?(?:=(?P<default>\"[^\"]*\"|[^\s,]*))?\s*,?")
 
 
 class Parameter(NamedTuple):
@@ -211,5 +212,5 @@ def parameters_replaced(body: str, bound: Mapping[str, str]) -> str:
     return _PASTE.sub("", _WORD_OF_BODY.sub(value, body))
 
 
-_WORD_OF_BODY = re.compile(r'"(?:\\.|[^"\\])*"|(?P<hash>(?<!\#)\#[ \t]*(?!\#))?(?<![\w$])(?P<word>[A-Za-z_$]\w*)')
-_PASTE = re.compile(r"[ \t]*\#\#[ \t]*")
+_WORD_OF_BODY = regex(r'"(?:\\.|[^"\\])*"|(?P<hash>(?<!\#)\#[ \t]*(?!\#))?(?<![\w$])(?P<word>[A-Za-z_$]\w*)')
+_PASTE = regex(r"[ \t]*\#\#[ \t]*")

@@ -11,18 +11,19 @@ from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from pvasm.errors import PvasmError
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Place
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.traced import NOWHERE, Traced
 
-_TOKEN = re.compile(
+_TOKEN = regex(
     r"""(?P<blank>(?:\s|\\[ \t\r]*+\n|/\*(?s:.*?)\*/|//[^\n]*+)++)
       | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*') | (?P<number>\.?\d[\w.]*)
       | (?P<name>[A-Za-z_$][\w$]*) | (?P<hashes>\#\#?) | (?P<other>(?s:.))""",
     re.VERBOSE,
 )
-_SUFFIX = re.compile(r"(?<=[0-9a-fA-F])[uUlL]+\b")
+_SUFFIX = regex(r"(?<=[0-9a-fA-F])[uUlL]+\b")
 _ONES: Final = (1 << 64) - 1
 _MOST_STEPS: Final = 5_000
 _DEEPEST: Final = 200  # macros in macros

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pvasm.regex import regex
+
 TERMINALS = {
     "N": "NAME",
     "I": "INT",
@@ -71,7 +73,7 @@ _SINGLE = frozenset("()[],:=#?+-*/%|&^~!<>")
 # A name may hold a .macro argument (\reg, \(), \@) or pasted parts (a##b) where it stands in a macro's body.
 _NAME_CHARACTER = r"[\w.$\udc80-\udcff]"
 _ARGUMENT = r"\\(?:\w+|\(\)|@)"
-_TOKEN = re.compile(
+_TOKEN = regex(
     rf"""
       (?P<blank>(?:[\s\ufeff]|\\[ \t\r]*\n)+|/\*(?s:.*?)\*/|//[^\n]*)
     | (?P<N>(?:(?!\d){_NAME_CHARACTER}|{_ARGUMENT})(?:{_NAME_CHARACTER}|@|{_ARGUMENT}|[ \t]*\#\#[ \t]*(?=[\w\\]))*)
