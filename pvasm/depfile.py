@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pvasm.errors import PvasmError
 from pvasm.regex import regex
 
-_BLANK = regex(r"(\\*)([ \t])")
+_BLANK = regex(r"(?<!\\)(\\*+)([ \t])")
 _SPECIAL = regex(r"[#:]")
 _NEXT = " \\\n "  # between two names: each has a line of its own
 
@@ -15,7 +15,7 @@ _NEXT = " \\\n "  # between two names: each has a line of its own
 _RULE = regex(r"(?:\\\r?\n|[^\n])*")
 # The names in it, and the colon after the targets. A colon that belongs to a name has a backslash before it, or no
 # blank after it.
-_NAME = regex(r"(?:\\[^\r\n]|\$\$|:(?=[^\s\\])|[^\s\\:]|\\(?=[^\s]))+")
+_NAME = regex(r"(?:\\[^\r\n]|\$\$|:(?=[^\s\\])|[^\s\\:]|\\(?=[^\s]))++")
 _AFTER_TARGETS = regex(r":(?=\s|\\\r?\n|$)")
 
 

@@ -168,5 +168,5 @@ class _Keys:
         return hashlib.sha256("\n".join(near).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-_COMMENT = regex(r"/\*(?s:.*?)\*/|//[^\n]*")
+_COMMENT = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*")
 _FAR = 20  # lines, beyond which no neighbour is looked for

@@ -25,7 +25,7 @@ from pvasm.syntax import tree
 from pvasm.text import Edit
 
 _MAX_GROUP = 64  # nodes
-_COMMENT = regex(r"/\*(?s:.*?)\*/|//[^\n]*")
+_COMMENT = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*")
 
 
 class Conversion(NamedTuple):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _INDENT = regex(r"[ \t]*")
 _SEPARATOR = regex(r"[ \t]*;")
-_NEXT_WORD = regex(r"(?:[ \t\r\n]|\\[ \t\r]*\n|/\*(?s:.*?)\*/)*(\w+)")
+_NEXT_WORD = regex(r"(?:[ \t\r\n]++|\\[ \t\r]*+\n|/\*(?s:.*?)\*/)*+(\w+)")
 
 # Where a stop may stand within a bundle: its template, and the slot before the stop (SDM 3:3.3, table 3-1).
 _STOPS_INSIDE = frozenset({("mii", 1), ("mmi", 0)})

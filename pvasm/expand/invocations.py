@@ -28,7 +28,7 @@ BLANKS = " \t\r\n\f\v"  # no other character is one, for the C preprocessor and 
 
 _TOKEN = regex(
     r"""
-      (?P<blank>(?:[ \t\r\n\f\v]|\\[ \t\r]*\n)+|/\*(?s:.*?)\*/|//[^\n]*)
+      (?P<blank>(?:[ \t\r\n\f\v]|\\[ \t\r]*\n)++|/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*)
     | (?P<name>[A-Za-z_.$\\\udc80-\udcff][\w.$\\\udc80-\udcff]*)
     | (?P<number>\d[\w.$]*)
     | (?P<string>"(?:\\[^\n]|[^"\\\n])*"|'(?:\\[^\n]|[^'\\\n])'?)
@@ -38,10 +38,10 @@ _TOKEN = regex(
 )
 # What can be an op's name, and whether a parenthesis follows.
 _OP_NAME = regex(r"(?<![\w.$])(?P<name>[A-Z][A-Z0-9_]*+)(?![\w.$])(?P<call>[ \t\r\n]*\()?")
-_COMMENT = regex(r"/\*(?s:.*?)\*/|//[^\n]*")
+_COMMENT = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*")
 _JOINED = regex(r"\\[ \t\r]*\n")
-# No op's name has more pieces, or longer ones; without bounds, a long run of pieces would be read from each of them.
-_BROKEN_NAME = regex(r"(?<![\w.$\\])[A-Za-z_][\w.$]{0,80}+(?:\\[ \t\r]*+\n[\w.$]{1,80}+){1,80}+(?![\w.$\\])")
+# What is pasted on belongs to it: else a long run of pieces would be read anew from each of them.
+_BROKEN_NAME = regex(r"(?<![\w.$\\])[A-Za-z_][\w.$]*+(?:(?:\\[ \t\r]*+\n)++[\w.$]++)++(?:\\(?![ \t\r]*\n))?")
 _BLANKS = regex(r"[ \t\r\n\f\v]+")
 
 

@@ -13,7 +13,7 @@ from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 from pvasm.text import Edit
 
-STRING_OR_COMMENT = r'"(?:\\[^\n]|[^"\\\n])*"|/\*(?s:.*?)\*/|//[^\n]*'
+STRING_OR_COMMENT = r'(?<!\\)"(?:\\[^\n]|[^"\\\n])*"|/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*'
 
 
 def rename_edits(document: Document, definitions: Definitions, renames: Mapping[str, str]) -> Iterator[Edit]:

@@ -27,13 +27,14 @@ from pvasm.syntax.preprocess import Preprocessor
 _ARGUMENT, _NUMBER, _CONSTANT = "__pvasm_argument_", "__pvasm_number_", "__pvasm_constant_"
 _Way = Way[tuple[str, ...] | None]  # what it refuses has no lines
 _END = "__"
-_HOLE = regex(rf"({_ARGUMENT}|{_NUMBER}|{_CONSTANT})(\w+?){_END}(?!\w)")
-_PASTED = regex(rf"(?<!\w)(?P<prefix>[A-Za-z_]\w*?){_ARGUMENT}(?P<name>\w+?){_END}(?!\w)")
+_INNER = r"(?:(?!__pvasm_)\w)+?"  # a hole holds no hole
+_HOLE = regex(rf"({_ARGUMENT}|{_NUMBER}|{_CONSTANT})({_INNER}){_END}(?!\w)")
+_PASTED = regex(rf"(?<!\w)(?P<prefix>[A-Za-z_]\w*?){_ARGUMENT}(?P<name>{_INNER}){_END}(?!\w)")
 _CONSTANT_NAME = regex(r"[A-Z][A-Z0-9_]*")
 _UNKNOWN = regex(r"(?<![\w.$\\])_*[A-Z][A-Z0-9_]+(?![\w.$])")
-_STRING = regex(r'"(?:\\.|[^"\\])*"')
-_BLANKS = regex(r'("(?:\\.|[^"\\])*")|\s+')
-_PREDICATE = regex(r"\(\s*([^()]+?)\s*\)\s*")
+_STRING = regex(r'(?<!\\)"(?:\\.|[^"\\])*"')
+_BLANKS = regex(r'((?<!\\)"(?:\\.|[^"\\])*")|\s+')
+_PREDICATE = regex(r"\(\s*+([^()\s]++(?:\s++[^()\s]++)*+)\s*+\)\s*+")
 _DEEPEST: Final = 40
 _MOST_STATEMENTS: Final = 200_000  # for all ways of all ops of a header
 

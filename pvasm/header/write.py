@@ -41,7 +41,7 @@ _TRIAL: Final[dict[Kind, str]] = {"general": "r20", "predicate": "p6", "kernel-r
 
 _CPP_NAME = regex(r"[A-Za-z_$][\w$]*")
 _WORD = regex(r"[A-Za-z_$][\w$]*")
-_HOLE = regex(r"\x01([^\x02]*)\x02")
+_HOLE = regex(r"\x01([^\x01\x02]*)\x02")
 _PASTED = regex(r"[\w$]\x01|\x02[\w$]")
 _NUMBER = ".number"
 

@@ -505,7 +505,7 @@ def _real(stem: str) -> _Mnemonics:
     return found
 
 
-_TERM: Final = regex(r"([+-]?)\s*([\w.]+)")
+_TERM: Final = regex(r"([+-]?)(?:(?<!\s)\s+)?+([\w.]+)")
 
 
 def _plan_item(text: str, names: dict[str, int]) -> PlanItem:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     pass
 
 _OPERAND_MACRO = regex(r"\b([A-Z][A-Z0-9_]*)\(\s*(\w+)\s*\)")
-_OUTSIDE_BRACES = regex(r"\{\{.*?\}\}|(?<![\w.])[A-Za-z_]\w*(?![\w.])")
+_OUTSIDE_BRACES = regex(r"\{\{.*?(?:\}\}|(?=\n)|\Z)|(?<![\w.])[A-Za-z_]\w*(?![\w.])")
 _WORD = regex(r"(?<![\w.])[A-Za-z_]\w*(?![\w.])")
 
 

@@ -24,7 +24,7 @@ from pvasm.regex import regex
 MOST_ENDS: Final = 256
 
 _OPEN, _CLOSE = "\x01", "\x02"  # no text can hold them itself
-_HOLE = regex(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
+_HOLE = regex(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
 
 
 class Lines(Struct, frozen=True, eq=False):

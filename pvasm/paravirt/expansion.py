@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Directives that make the assembler read other lines than those that follow, or the same lines again.
 _STEERING = regex(r"\.(?:if\w*|else\w*|endif|macro|endm|rept|irpc?|endr|exitm|purgem|include|end|(?:no)?altmacro)")
-_STRING = regex(r'"(?:\\[^\n]|[^"\\\n])*"')
+_STRING = regex(r'(?<!\\)"(?:\\[^\n]|[^"\\\n])*"')
 _WORD = regex(r"(?<![\w.$\\])[A-Za-z_][\w.$]*")
 _SPREADS = regex(r"[{}()]")  # what may make one statement of several lines, or give the next another meaning
 _MOST_KEPT: Final = 20_000

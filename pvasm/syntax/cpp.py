@@ -29,7 +29,7 @@ class MacroFacts(Protocol):
 # What is defined for IA-64 assembly, whoever preprocesses it.
 PREDEFINED = ("__ia64__", "__ASSEMBLY__", "__ASSEMBLER__")
 
-_COMMENT = regex(r"/\*(?s:.*?)\*/|//[^\n]*|\\[ \t\r]*\n")
+_COMMENT = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*|\\[ \t\r]*\n")
 
 
 def plain(text: str) -> str:

@@ -16,8 +16,9 @@ from pvasm.syntax.cpp import plain
 from pvasm.syntax.parser import Parser, parse_expression
 from pvasm.text import line_and_column, line_starts
 
-# Blanks as the C preprocessor has them, comments and line continuations among them.
-_GAP = r"(?:[ \t]|/\*(?s:.*?)\*/|\\[ \t\r]*\n)*"
+# Blanks as the C preprocessor has them, comments and line continuations among them. What is read is never read anew as
+# something else: `/**//**/` is one comment as well as two.
+_GAP = r"(?:[ \t]++|/\*(?s:.*?)\*/|\\[ \t\r]*+\n)*+"
 _CPP_NAME = regex(rf"#{_GAP}(?P<name>[A-Za-z_]\w*|\d+(?=[ \t]+\"|[ \t]*$))?")
 _CPP_DIRECTIVES = frozenset(
     [

@@ -34,9 +34,9 @@ def _compile(*, preprocessed: bool, in_define: bool) -> re.Pattern[str]:
     # Translation phase 2 of the C preprocessor joins lines; after it, a backslash is a character like any other.
     continuation = r"(?!)" if preprocessed else r"\\[ \t\r]*\n"
     backslash = r"\\" if preprocessed else r"\\(?![ \t\r]*\n)"
-    line_comment = r"//[^\n]*" if preprocessed else r"//(?:\\[ \t\r]*\n|[^\n])*"
-    directive = r"(?!)" if in_define else r"^[ \t\r\f\v\ufeff]*(?:/\*(?:[^*\n]|\*(?!/))*\*/[ \t]*)*\#"
-    run = rf"(?:[^\s;{{}}\"'/\\\ufeff]|{backslash}|/(?![/*]))(?:[^\n;{{}}\"'/\\]+|{backslash}|/(?![/*]))*"
+    line_comment = r"//[^\n]*" if preprocessed else r"//(?:\\[ \t\r]*\n|[^\n])*+"
+    directive = r"(?!)" if in_define else r"^[ \t\r\f\v\ufeff]*+(?:/\*(?:[^*\n]++|\*(?!/))*+\*/[ \t]*+)*+\#"
+    run = rf"(?:[^\s;{{}}\"'/\\\ufeff]|{backslash}|/(?![/*]))(?:[^\n;{{}}\"'/\\]++|{backslash}|/(?![/*]))*+"
     return regex(
         rf"""
           (?P<cpp>{directive})
@@ -48,7 +48,7 @@ def _compile(*, preprocessed: bool, in_define: bool) -> re.Pattern[str]:
         | (?P<open>\{{)
         | (?P<close>\}})
         | (?P<comment>{line_comment}|/\*(?s:.*?)\*/)
-        | (?P<string>"(?:\\[^\n]|[^"\\\n])*")
+        | (?P<string>"(?:\\[^\n]|[^"\\\n])*+")
         | (?P<character>'(?:\\[^\n]|[^\\\n'])?'?)
         | (?P<continuation>{continuation})
         | (?P<endless_comment>/\*(?s:.*))
@@ -68,14 +68,14 @@ LEXEMES = {False: _PATTERNS[False, True], True: _PATTERNS[True, False]}  # of ra
 # A directive's logical line: continuation lines joined, block comments part of it.
 _CPP_LINE = regex(
     r"""(?:
-          [^\n\\/"']+
+          [^\n\\/"']++
         | \\[ \t\r]*\n
         | \\
         | /\*(?s:.*?)(?:\*/|\Z)
         | //(?:\\[ \t\r]*\n|[^\n])*
         | "(?:\\[^\n]|[^"\\\n])*"?
         | [/']
-        )*""",
+        )*+""",
     re.VERBOSE,
 )
 _LINE = regex(r"[^\n]*")

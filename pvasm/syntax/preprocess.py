@@ -18,12 +18,13 @@ from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.traced import NOWHERE, Traced
 
 _TOKEN = regex(
-    r"""(?P<blank>(?:\s|\\[ \t\r]*+\n|/\*(?s:.*?)\*/|//[^\n]*+)++)
-      | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*') | (?P<number>\.?\d[\w.]*)
+    r"""(?P<blank>(?:\s|\\[ \t\r]*+\n|/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*+)++)
+      | (?P<string>(?<!\\)(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')) | (?P<number>\.?\d[\w.]*)
       | (?P<name>[A-Za-z_$][\w$]*) | (?P<hashes>\#\#?) | (?P<other>(?s:.))""",
     re.VERBOSE,
 )
 _SUFFIX = regex(r"(?<=[0-9a-fA-F])[uUlL]+\b")
+_BARE_QUOTE = regex(r'(?<!\\)"')
 _ONES: Final = (1 << 64) - 1
 _MOST_STEPS: Final = 5_000
 _DEEPEST: Final = 200  # macros in macros
@@ -226,7 +227,7 @@ class Preprocessor:
                 at = following + 1
             elif token.text == "#" and macro.parameters is not None and after in raw:
                 text = _text(raw[after]).strip()
-                made.append(_Token("string", '"' + re.sub(r'(?<!\\)"', r"\"", " ".join(text.split())) + '"'))
+                made.append(_Token("string", '"' + _BARE_QUOTE.sub(r"\"", " ".join(text.split())) + '"'))
                 at = following + 1
             else:
                 is_pasted = after == "##"

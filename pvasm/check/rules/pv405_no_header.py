@@ -11,7 +11,7 @@ from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 from pvasm.regex import regex
 
-_INCLUDED = regex(r'["<]([^">]+)[">]')
+_INCLUDED = regex(r'["<]([^"<>]+)[">]')
 
 
 class NoHeader(Rule):
