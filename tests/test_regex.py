@@ -7,14 +7,18 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from fnmatch import translate
 from pathlib import Path
 
 import pytest
 
 import pvasm
 from pvasm import regex
+from pvasm.expand.renames import STRING_OR_COMMENT
+from pvasm.header.interpret import _ARGUMENT, _END, _INNER
+from pvasm.paravirt import yaml_nodes
 from tests.adversary import slow
 
 ROOT = Path(pvasm.__file__).parent
@@ -101,20 +105,42 @@ def test_patterns_are_kept_once() -> None:
                 assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "regex"]
 
 
-# Patterns made of names, by module: one example of each call of `made_regex`, and how it is used.
-MADE = {
+# Patterns made of names that are read, by the module that calls `made_regex`: an example of each call.
+NAMES = f"(?<![\\w.$])(?P<name>{'|'.join(('aa', 'aab', 'ivt'))})(?![\\w.$])"
+MADE: dict[str, list[tuple[str, set[str]]]] = {
     "pvasm.config": [
         (r"(?<![\w-])select(?![\w-])", {"search"}),
-        (r"(?s:(?>.*?a)(?>.*?a).*)\Z", {"match"}),  # what fnmatch makes of `*a*a*`, as names and as paths
-        (r"(?s:(?>.*?/)(?>.*?a).*)\Z", {"match"}),
+        (translate("*a*aa*[ab]?*"), {"match"}),
+        (translate("a/*/*a*/**"), {"match"}),
     ],
-    "pvasm.expand.blocks": [],
-    "pvasm.expand.renames": [],
-    "pvasm.header.interpret": [],
+    "pvasm.expand.blocks": [(f"{STRING_OR_COMMENT}|{NAMES}", {"finditer"})],
+    "pvasm.expand.renames": [(f"{STRING_OR_COMMENT}|{NAMES}", {"finditer"}), (NAMES, {"finditer"})],
+    "pvasm.header.interpret": [
+        (r"(?<!\w)COVER(?!\w)", {"search"}),
+        (rf"(?<!\w)KR\(\s*{_ARGUMENT}({_INNER}){_END}\s*\)", {"sub"}),
+    ],
     "pvasm.paravirt.contract": [(r"(?<![\w.])r18(?![\w.])", {"sub", "search"})],
     "pvasm.paravirt.instance_file": [("native|xen|trap", {"fullmatch"})],
-    "pvasm.paravirt.yaml_nodes": [],
+    "pvasm.paravirt.yaml_nodes": [(yaml_nodes._CONTROL, {"search"})],
 }
+
+
+@pytest.mark.parametrize("module", MADE)
+def test_what_is_made_is_linear(module: str) -> None:
+    for pattern, methods in MADE[module]:
+        assert slow(re.compile(pattern), methods) is None
+
+
+def test_the_examples_are_whole() -> None:
+    """Each call of `made_regex` has an example above."""
+    calls = Counter(
+        _module(path)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "made_regex"
+    )
+    assert calls == {module: len(examples) for module, examples in MADE.items()}
+
 
 BAD = [
     (r"(a|a)*b", {"match"}),

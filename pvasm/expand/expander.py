@@ -123,12 +123,15 @@ def _with_renames(edits: list[Edit], renaming: Iterable[Edit]) -> list[Edit]:
 def misfits(
     document: Document, catalog: Catalog, instance: Instance, invocations: Iterable[Invocation]
 ) -> Iterator[tuple[Invocation, str]]:
-    """Those of some sound invocations whose expansions do not fit in the bundles around them, and why."""
+    """Those of some invocations whose expansions do not fit in the bundles around them, and why.
+
+    What the expander refuses for its arguments has no expansion.
+    """
     in_bundles = [found for found in invocations if found.bundle is not None]
     expander = _Expander(Reading(document, catalog), instance, False, {}) if in_bundles else None
     for found in in_bundles:
         assert expander is not None
-        if not expander.is_compiled(found.statement):
+        if not expander.is_compiled(found.statement) or any(True for _ in expander.check.problems(found)):
             continue
         try:
             expander.edit(found)

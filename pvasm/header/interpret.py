@@ -167,7 +167,7 @@ class Interpreter:
         """A text with the numbers of kernel registers, which their names are pasted to, as holes."""
         for macro in self.catalog.operand_macros:
             if macro not in self.macros.cpp:
-                called = rf"(?<!\w){macro}\(\s*{_ARGUMENT}(\w+?){_END}\s*\)"
+                called = rf"(?<!\w){macro}\(\s*{_ARGUMENT}({_INNER}){_END}\s*\)"
                 form = self.catalog.operand_macros[macro].replace("{number}", rf"{_NUMBER}\1{_END}")
                 text = made_regex(called).sub(form, text)
 

@@ -131,7 +131,7 @@ class Instance(Struct):
         def fill(hole: str) -> str:
             name, _, number = hole.partition(".")
             if not number:
-                return given.get(name) or constants[name]
+                return given[name] if name in given else constants[name]  # an argument may be empty
             try:
                 return str(values[name].number)
             except ValueError:  # no kernel register: whoever asks has not looked at its kind
