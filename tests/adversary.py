@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from re import _constants, _parser  # type: ignore[attr-defined]
+from re import _constants, _parser
 from types import FrameType
 from typing import Any, NamedTuple
 

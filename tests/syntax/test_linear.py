@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from pvasm.cli import main
 from pvasm.ia64 import is_mnemonic
 from pvasm.report import statements
 from pvasm.syntax.document import read_document
@@ -102,3 +104,12 @@ def test_what_is_read_is_printed(name: str, preprocessed: bool) -> None:
     document = read_document(Parser(is_mnemonic), text, "a.S", preprocessed=preprocessed)
     for render in (statements.render_tree, statements.render_json):
         assert len(list(render(document))) == len(document.statements)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_command_ends_without_a_traceback(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head, pump, tail = HOSTILE[name]
+    path = tmp_path / "a.S"
+    path.write_bytes((head + pump * 500 + tail).encode())
+    assert main(["parse", str(path)]) in (0, 1, 2)
+    assert "Traceback" not in capsys.readouterr().err
