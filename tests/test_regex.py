@@ -69,11 +69,11 @@ def _named() -> dict[str, tuple[re.Pattern[str], set[str]]]:
                 methods[held[name]].add(method)
     found: dict[str, tuple[re.Pattern[str], set[str]]] = {}
     for number, pattern in enumerate(regex.REGISTERED):
-        name = names.get(id(pattern))
-        if name is None:
+        known = names.get(id(pattern))
+        if known is None:
             found[f"unnamed {number}"] = (pattern, set().union(*UNNAMED.values()))
         else:
-            found[name] = (pattern, methods[id(pattern)] or {"match", "fullmatch"})
+            found[known] = (pattern, methods[id(pattern)] or {"match", "fullmatch"})
     return found
 
 
