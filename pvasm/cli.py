@@ -7,7 +7,6 @@ import contextlib
 import gc
 import importlib
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +18,7 @@ from pvasm.commands.shared import closed, fail, write
 from pvasm.data import integration_directory
 from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, INTERRUPTED, PIPE_CLOSED
+from pvasm.regex import regex
 
 
 def run() -> NoReturn:
@@ -171,8 +171,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 # argparse's message for a word that is not among the choices.
-_CHOICE = re.compile(
-    r"argument (?P<of>[^:]+): invalid choice: '(?P<word>.*)' \(choose from (?P<choices>.*)\)", re.DOTALL
+_CHOICE = regex(
+    r"argument (?P<of>[^:]++): invalid choice: '(?P<word>(?:[^']|'(?! \(choose from ))*+)'"
+    r" \(choose from (?P<choices>[^()]*+)\)"
 )
 
 

@@ -16,6 +16,7 @@ from pvasm.cpp_options import flaw_of_define
 from pvasm.errors import PvasmError
 from pvasm.files import is_below, open_regular
 from pvasm.limits import MAX_JOBS
+from pvasm.regex import made_regex, regex
 
 OWN_FILE, SHARED_FILE = "pvasm.toml", "pyproject.toml"
 SEVERITIES = ("error", "warning", "note", "off")
@@ -89,7 +90,7 @@ def _common_folder(paths: Collection[str]) -> str:
     return os.path.commonpath(folders) if folders else os.getcwd()
 
 
-_TABLE = re.compile(r"^[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*[\"']?pvasm\b", re.MULTILINE)
+_TABLE = regex(r"^[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*[\"']?pvasm\b", re.MULTILINE)
 
 
 def _has_own_table(path: str) -> bool:
@@ -129,7 +130,7 @@ def read_config(path: str, codes: Collection[str]) -> Config:
     return _Reader(text, shown, os.path.dirname(os.path.abspath(path)), codes).read(table)
 
 
-_PLACE = re.compile(r"^(?P<message>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)$", re.DOTALL)
+_PLACE = regex(r"^(?P<message>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)$", re.DOTALL)
 
 
 def _parsed(text: str, shown: str) -> dict[str, Any]:
@@ -177,7 +178,7 @@ class _Reader:
             found = _TABLE.search(self.text)
             start = found.start() if found else 0
         for word in words:
-            at = re.compile(rf"(?<![\w-]){re.escape(str(word))}(?![\w-])").search(self.text, start)
+            at = made_regex(rf"(?<![\w-]){re.escape(str(word))}(?![\w-])").search(self.text, start)
             if at is not None:
                 start = at.start()
                 line = self.text.count("\n", 0, start) + 1
@@ -318,8 +319,8 @@ class Globs:
 
         self._folder = os.path.realpath(folder)
         stripped = [pattern.removeprefix("./").rstrip("/") for pattern in patterns]
-        self._names = [re.compile(translate(pattern)).match for pattern in stripped if "/" not in pattern]
-        self._paths = [re.compile(translate(pattern)).match for pattern in stripped if "/" in pattern]
+        self._names = [made_regex(translate(pattern)).match for pattern in stripped if "/" not in pattern]
+        self._paths = [made_regex(translate(pattern)).match for pattern in stripped if "/" in pattern]
 
     def match(self, path: str) -> bool:
         """Whether one of the patterns means this file."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from pvasm.regex import regex
 
-_DEFINE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\([\w., ]*\))?(?:=[^\n\r\0]*)?")
+_DEFINE = regex(r"[A-Za-z_][A-Za-z0-9_]*(?:\([\w., ]*\))?(?:=[^\n\r\0]*)?")
 
 
 def flaw_of_define(define: str) -> str | None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from pvasm.errors import PvasmError
+from pvasm.regex import regex
 
-_BLANK = re.compile(r"(\\*)([ \t])")
-_SPECIAL = re.compile(r"[#:]")
+_BLANK = regex(r"(?<!\\)(\\*+)([ \t])")
+_SPECIAL = regex(r"[#:]")
 _NEXT = " \\\n "  # between two names: each has a line of its own
 
 # The first rule's line, its continuations included: everything up to a line break with no backslash before it.
-_RULE = re.compile(r"(?:\\\r?\n|[^\n])*")
+_RULE = regex(r"(?:\\\r?\n|[^\n])*")
 # The names in it, and the colon after the targets. A colon that belongs to a name has a backslash before it, or no
 # blank after it.
-_NAME = re.compile(r"(?:\\[^\r\n]|\$\$|:(?=[^\s\\])|[^\s\\:]|\\(?=[^\s]))+")
-_AFTER_TARGETS = re.compile(r":(?=\s|\\\r?\n|$)")
+_NAME = regex(r"(?:\\[^\r\n]|\$\$|:(?=[^\s\\])|[^\s\\:]|\\(?=[^\s]))++")
+_AFTER_TARGETS = regex(r":(?=\s|\\\r?\n|$)")
 
 
 def quoted(name: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from pvasm.errors import PvasmError
+from pvasm.regex import regex
 
 _FOR_PEOPLE = {
     errno.ENOENT: "the folder does not exist",
@@ -27,7 +28,7 @@ _FOR_PEOPLE = {
 
 # A temporary file: the name of the file that it is for, its beginning at least, and twelve random digits.
 _NAME_LENGTH = 100
-_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.tmp", re.DOTALL)
+_TEMPORARY = regex(r"\.(?P<name>.+)\.[0-9a-f]{12}\.tmp", re.DOTALL)
 _LEFT_AFTER = 3600  # seconds; no file takes so long to write
 
 

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from pvasm.errors import PvasmError
+from pvasm.regex import regex
 from pvasm.text import read_text
 
 _MAX_HEADERS = 400
 _MAX_CHARACTERS = 8 << 20  # of all headers together
-_INCLUDE = re.compile(
+_INCLUDE = regex(
     r'^[ \t]*\#[ \t]*include[ \t]*(?:"(?P<quoted>[^"\n]{1,4096})"|<(?P<angled>[^>\n]{1,4096})>)', re.MULTILINE
 )
 

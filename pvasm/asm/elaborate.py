@@ -11,7 +11,6 @@ The bodies of macros are read where they stand as well, with their parameters un
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
@@ -25,6 +24,7 @@ from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.registers import REGISTERS
 from pvasm.ia64.resolve import resolve
 from pvasm.ia64.scope import SETTING, OperandError, Scope
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import PREDEFINED, Known, arm_taken, plain
 from pvasm.syntax.document import Define, Document, Place, read_document
@@ -40,9 +40,9 @@ _LEAST_BUDGET: Final = 200_000  # characters that the macros of a document may m
 _BUDGET_PER_CHARACTER: Final = 8
 _MOST_TURNS: Final = 3  # of a `.rept`, whose body is the same each time
 
-_WORD: Final = re.compile(r"[A-Za-z_$][\w$]*+")
-_NAMES_SOMETHING: Final = re.compile(r"(?:[ \t]|/\*(?s:.*?)\*/|\\[ \t\r]*\n)*+[^\x00-#%-/:-@\[-^`{-\x7f]")
-_SETS: Final = re.compile(r"=|\.set|\.eq")
+_WORD: Final = regex(r"[A-Za-z_$][\w$]*+")
+_NAMES_SOMETHING: Final = regex(r"(?:[ \t]|/\*(?s:.*?)\*/|\\[ \t\r]*\n)*+[^\x00-#%-/:-@\[-^`{-\x7f]")
+_SETS: Final = regex(r"=|\.set|\.eq")
 _MARKS: Final = frozenset({tree.Stop, tree.Label, tree.BundleOpen, tree.BundleClose, tree.Template, tree.Tag})
 _HERE: Final = Place("", 1, 1)
 _LINES_OF_A_HEADER: Final = 1 << 32  # what tells conditionals apart in different texts

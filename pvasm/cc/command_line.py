@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
+
+from pvasm.regex import regex
 
 Mode = Literal["dependencies", "preprocess", "generate", "assemble", "link"]
 
@@ -55,14 +56,14 @@ _LONG = {
     "--dump": "-d",
 }
 # With these the compiler tells something, or checks something, and makes nothing.
-_TELLING = re.compile(r"--version|-dump(?:version|machine|specs|fullversion)|--?print-.*|--help|--target-help|-###")
-_DUMPING = re.compile(r"-d[A-Z]+")
+_TELLING = regex(r"--version|-dump(?:version|machine|specs|fullversion)|--?print-.*|--help|--target-help|-###")
+_DUMPING = regex(r"-d[A-Z]+")
 
 _MOST_RESPONSE_FILES = 2000
 _BLANKS = " \t\n\v\f\r"
 
 
-_ASSEMBLER = re.compile(r"(?:.*-)?g?as(?:-[\d.]+)?")
+_ASSEMBLER = regex(r"(?:.*-)?g?as(?:-[\d.]+)?")
 
 
 def is_bare_assembler(program: str) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from pvasm.expand.program import Graph
+from pvasm.regex import regex
 from pvasm.syntax import tree
 
 Literals = frozenset[tuple[str, bool]]
@@ -13,7 +13,7 @@ Literals = frozenset[tuple[str, bool]]
 
 _MAX_REMEMBERED = 20_000
 _MAX_ASSUMED = 16  # conditions, on one path
-_NAME = re.compile(r"[A-Za-z_]\w*")
+_NAME = regex(r"[A-Za-z_]\w*")
 
 
 class Assumptions:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from typing import NamedTuple
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.errors import PvasmError
 from pvasm.files import refuse_leaving, write_atomically
+from pvasm.regex import regex
 from pvasm.text import read_text
 
 _VERSION = 1
@@ -192,5 +192,5 @@ class _Keys:
         return hashlib.sha256("\n".join(near).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-_COMMENT = re.compile(r"/\*(?s:.*?)\*/|//[^\n]*")
+_COMMENT = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*")
 _FAR = 20  # lines, beyond which no neighbour is looked for

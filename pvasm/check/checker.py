@@ -16,6 +16,7 @@ from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.settings import AnswerSettings, CppSettings, Settings
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
+from pvasm.regex import regex
 from pvasm.sources import is_assembly_by_name, is_header
 from pvasm.text import encode, read_text, shown_name
 
@@ -268,7 +269,7 @@ class Checker:
         ]
 
 
-_MARKED = re.compile(r'^#[ \t]+\d+[ \t]+"((?:\\.|[^"\\\n])*)"', re.MULTILINE)
+_MARKED = regex(r'^#[ \t]+\d+[ \t]+"((?:\\.|[^"\\\n])*)"', re.MULTILINE)
 _MAX_SOURCES_BYTES = 1 << 25  # of all that a file includes
 
 

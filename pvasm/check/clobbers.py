@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
@@ -12,8 +11,12 @@ from pvasm.check.liveness import Live, Liveness
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Node
 from pvasm.ia64 import Register
+from pvasm.regex import regex
 
 _LONGEST_SHOWN = 6  # nodes of a path
+
+
+_OPERAND = regex(r"[(,]\s*([^\s(),]+)")
 
 
 class LiveClobber(Struct, frozen=True):
@@ -83,7 +86,7 @@ def _argument_span(subject: Subject, node: Node, place: int) -> tuple[int, int]:
     """Where an argument of an op stands; the invocation, where a macro made it."""
     text = subject.document.text
     if not node.inlined:
-        for number, found in enumerate(re.finditer(r"[(,]\s*([^\s(),]+)", text[node.start : node.end])):
+        for number, found in enumerate(_OPERAND.finditer(text[node.start : node.end])):
             if number == place and found[1] == node.arguments[place]:
                 return node.start + found.start(1), node.start + found.end(1)
     return node.start, node.end

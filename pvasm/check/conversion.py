@@ -6,7 +6,6 @@ that nothing else in its group touches. Where there is none, the instruction sta
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -21,11 +20,12 @@ from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op, Parameter
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.patterns import Use
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.text import Edit
 
 _MAX_GROUP = 64  # nodes
-_COMMENT = re.compile(r"/\*(?s:.*?)\*/|//[^\n]*")
+_COMMENT = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*")
 
 
 class Conversion(NamedTuple):
@@ -265,7 +265,7 @@ def _takes(instance: Instance, op: Op, parameter: Parameter, candidate: Register
     return all(chosen.get(name) != candidate.text for name in others - {parameter.name})
 
 
-_SEPARATOR = re.compile(r"[ \t]*;(?!;)[ \t]*")
+_SEPARATOR = regex(r"[ \t]*;(?!;)[ \t]*")
 
 
 def _pieces(op: Op) -> list[str]:

@@ -7,11 +7,12 @@ They are the rule's tests and what `pvasm explain` shows.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
+from pvasm.regex import regex
+
 OPEN, CLOSE = "«", "»"
-_MARK: Final = re.compile(f"[{OPEN}{CLOSE}]")
+_MARK: Final = regex(f"[{OPEN}{CLOSE}]")
 
 
 class Flagged:

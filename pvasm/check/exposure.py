@@ -6,7 +6,6 @@ statement; and some are made only by what an invocation gives a macro: `.macro g
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from pvasm.ia64.scope import OperandError, Scope
 from pvasm.ia64.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivity
 from pvasm.ia64.table import MARKED_STEMS
 from pvasm.paravirt.patterns import Use
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
 from pvasm.syntax.traced import NOWHERE, Traced, origin_of, text_number
@@ -364,7 +364,7 @@ class ExposureSearch(Visitor):
 
     def _move(self, rest: str) -> Exposure | None:
         """What a `mov` is that is no instruction: what one is that moves a register which stands beside it."""
-        left, equals, right = re.split(r"[\n;]", rest, maxsplit=1)[0].partition("=")
+        left, equals, right = _LINE_OR_STATEMENT_END.split(rest, maxsplit=1)[0].partition("=")
         forms = [(right, "mov r2={}"), (left, "mov {}=r2")] if equals else [(left, "mov r2={}")]
         for side, form in forms:
             for word in _WORD.findall(side):
@@ -385,8 +385,9 @@ class ExposureSearch(Visitor):
 
 _TELLING = frozenset({tree.Instruction, tree.MacroCall, tree.Unparsed})
 _MAX_STATEMENT = 200  # how far, in characters, the operands of a `mov` that is no instruction are looked for
-_WORD = re.compile(r"(?<![\w.$#@\\])[A-Za-z_][\w.$]*")
-_COMMENT_OR_STRING = re.compile(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"?")
+_LINE_OR_STATEMENT_END = regex(r"[\n;]")
+_WORD = regex(r"(?<![\w.$#@\\])[A-Za-z_][\w.$]*")
+_COMMENT_OR_STRING = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"?")
 
 
 def _blanked(text: str) -> str:

@@ -6,7 +6,6 @@ of a label. Whatever is not known leaves the graph (`Exit`); who asks decides wh
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -24,6 +23,7 @@ from pvasm.ia64.conventions import BANKED, Frame, is_renamed
 from pvasm.ia64.copies import copied
 from pvasm.ia64.effects import plan_of
 from pvasm.ia64.hazards import ends_group
+from pvasm.regex import regex
 
 _STEPS_A_NODE = 12  # in all searches of a graph together; real code takes four
 _MIN_STEPS = 400_000
@@ -36,7 +36,7 @@ _PASSED = frozenset({"instruction", "op", "stop"})  # what no control can begin 
 # How control leaves a path: to code that is not in the graph, or whose registers are others.
 Exit = Literal["return", "rfi", "call", "elsewhere"]
 
-_LABEL = re.compile(r"(?<![\w.$@])(?:\d+[fb]\b|[A-Za-z_.$][\w.$]*)")
+_LABEL = regex(r"(?<![\w.$@])(?:\d+[fb]\b|[A-Za-z_.$][\w.$]*)")
 
 
 class Flow:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,10 +10,11 @@ from pvasm.ia64 import is_mnemonic
 from pvasm.ia64.nearest import distance
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.catalog import Op
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.macros import read_macro
 
-_NAME = re.compile(r"[A-Za-z]\w{2,60}")
+_NAME = regex(r"[A-Za-z]\w{2,60}")
 _MOST_NAMES = 5000  # different ones that are looked at in a document
 # Names shorter than this must have all letters of the op, or its letters and one more: BSW_2 is no misspelt BSW_1.
 _LONG = 7

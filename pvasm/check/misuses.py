@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
@@ -17,10 +16,11 @@ from pvasm.expand.invocations import Invocation
 from pvasm.paravirt.arguments import mismatch
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.environments import known_macros
+from pvasm.regex import regex
 from pvasm.text import Edit
 
-_PREDICATE = re.compile(r"\([ \t]*(\w+)[ \t]*\)\s*")
-_IN_PARENTHESES = re.compile(r"\([ \t]*(\w+)[ \t]*\)")
+_PREDICATE = regex(r"\([ \t]*(\w+)[ \t]*\)\s*")
+_IN_PARENTHESES = regex(r"\([ \t]*(\w+)[ \t]*\)")
 
 
 class Misuse(Struct, frozen=True):

@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pvasm.check.diagnostic import Diagnostic
+from pvasm.regex import made_regex, regex
 from pvasm.syntax.document import MAX_LINE_SHOWN
 
-_COMMENT: Final = re.compile(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*")
-_TOKEN: Final = re.compile(r"\w+|[^\w\s]")
-_WORD: Final = re.compile(r"[A-Za-z_]\w*")
+_COMMENT: Final = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*")
+_TOKEN: Final = regex(r"\w+|[^\w\s]")
+_WORD: Final = regex(r"[A-Za-z_]\w*")
 _MOST_TOKENS: Final = 200
 _MOST_CONTINUED: Final = 100  # lines that a backslash joins
 _MAX_LINE: Final = 10_000  # characters that are searched
@@ -90,8 +91,9 @@ def _spaced(instruction: str) -> re.Pattern[str] | None:
     tokens = _TOKEN.findall(instruction)
     if not tokens or len(tokens) > _MOST_TOKENS:
         return None
-    pattern = r"\s*".join(map(re.escape, tokens))
-    return re.compile(rf"(?<!\w){pattern}(?!\w)" if tokens[0][0].isalnum() else rf"{pattern}(?!\w)")
+    pattern = r"\s*+".join(map(re.escape, tokens))
+    before = r"(?<!\w)" if tokens[0][0].isalnum() else ""
+    return made_regex(rf"{before}{pattern}(?!\w)")
 
 
 def _invocation(code: str, diagnostic: Diagnostic) -> tuple[int, int] | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, reachable
 from pvasm.syntax.document import Document
@@ -178,8 +178,8 @@ class Subject(Struct, dict=True):
         return frozenset((*ops, *self.patterns.operand_macros))
 
 
-_OP_NAME = re.compile(r"\b[A-Z][A-Z0-9_]++\b")
-_BROKEN_WORD = re.compile(r"\w\\[ \t\r]*\n\w")
+_OP_NAME = regex(r"\b[A-Z][A-Z0-9_]++\b")
+_BROKEN_WORD = regex(r"\w\\[ \t\r]*\n\w")
 
 # By the catalogs that they are made of, which they hold.
 _LOADED: dict[tuple[str, int], Instance] = {}

@@ -16,12 +16,11 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from pvasm.check.codes import MARK, covered
+from pvasm.regex import regex
 from pvasm.syntax.lines import LEXEMES
 
-_DIRECTIVE = re.compile(
-    rf"{MARK}[ \t]*(?P<verb>[A-Za-z-]+)(?P<open>[ \t]*\[)?(?(open)(?P<codes>[^\[\]\n]*)(?P<close>\])?)"
-)
-_BARE_CODE = re.compile(r"[ \t:=]{1,8}PV\d", re.IGNORECASE)
+_DIRECTIVE = regex(rf"{MARK}[ \t]*(?P<verb>[A-Za-z-]+)(?P<open>[ \t]*\[)?(?(open)(?P<codes>[^\[\]\n]*)(?P<close>\])?)")
+_BARE_CODE = regex(r"[ \t:=]{1,8}PV\d", re.IGNORECASE)
 _FORMS = "`pvasm: ignore[CODES] reason' or `pvasm: ignore-file[CODES] reason'"
 
 

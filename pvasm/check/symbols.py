@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,13 +10,14 @@ from pvasm.check.subject import Subject
 from pvasm.expand.definitions import Definitions
 from pvasm.paravirt.environments import build_names, known_macros
 from pvasm.paravirt.instance import Instance
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Define, Document
 from pvasm.syntax.macros import bind_define, parameters_replaced
 
 _GLOBAL = frozenset((".global", ".globl"))
 _DEEPEST = 8  # names that stand for names
-_INVOCATION = re.compile(r"(?P<name>\w+)[ \t]*\((?P<arguments>[^()]*)\)")
+_INVOCATION = regex(r"(?P<name>\w+)[ \t]*\((?P<arguments>[^()]*)\)")
 _LONGEST = 400  # characters of what a name stands for
 
 

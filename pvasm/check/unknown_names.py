@@ -16,19 +16,20 @@ from pvasm.ia64.mnemonics import is_mnemonic
 from pvasm.ia64.reading import scope_of
 from pvasm.ia64.resolve import resolve
 from pvasm.ia64.scope import OperandError
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 from pvasm.syntax.macros import read_macro
 
-_WORD: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
-_LIKE_OPERANDS: Final = re.compile(r"[^=\"']*\S\s*=\s*\S[^=\"']*")
-_INCLUDE: Final = re.compile(r"^[ \t]*#[ \t]*include\b", re.MULTILINE)
-_MACRO: Final = re.compile(r"\.macro[ \t]+[^\s,]*[\\&]|\.altmacro|\.include\b|\.mri\b", re.IGNORECASE)
+_WORD: Final = regex(r"[A-Za-z_]\w*(?:\.\w+)*")
+_LIKE_OPERANDS: Final = regex(r"[^=\"']*\S\s*=\s*\S[^=\"']*")
+_INCLUDE: Final = regex(r"^[ \t]*#[ \t]*include\b", re.MULTILINE)
+_MACRO: Final = regex(r"\.macro[ \t]+[^\s,]*[\\&]|\.altmacro|\.include\b|\.mri\b", re.IGNORECASE)
 # GNU as, tc-ia64.c: directives that take no dot.
 _WITHOUT_DOT: Final = frozenset(
     {"data1", "data2", "data4", "data8", "data16", "real4", "real8", "real10", "real16", "string", "stringz"}
 )
-_ASSEMBLY_IF: Final = re.compile(r"\.(?:if\w*|endif)")
+_ASSEMBLY_IF: Final = regex(r"\.(?:if\w*|endif)")
 
 
 class UnknownName(NamedTuple):

@@ -12,6 +12,7 @@ from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Block
 from pvasm.paravirt.expansion import Context
 from pvasm.paravirt.instance import Instance
+from pvasm.regex import made_regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
 from pvasm.text import Edit, apply_edits
@@ -42,7 +43,7 @@ def hidden_blocks(document: Document, instance: Instance) -> Iterator[tuple[int,
 
     What defines the block, and what takes it for a parameter or a label, is no use of it.
     """
-    names = re.compile(
+    names = made_regex(
         rf"{STRING_OR_COMMENT}|(?<![\w.$])(?P<name>{'|'.join(map(re.escape, instance.blocks))})(?![\w.$])"
     )
     for index, statement in enumerate(document.statements):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -10,10 +9,11 @@ from pvasm.expand.definitions import Definitions
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.expansion import Context
 from pvasm.paravirt.instance import Instance
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 
-MARKER = re.compile(r"#(?:line)?[ \t]+\d+[ \t]+\"")
+MARKER = regex(r"#(?:line)?[ \t]+\d+[ \t]+\"")
 """The start of a line marker."""
 
 

@@ -7,7 +7,6 @@ between.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.environments import known_macros
 from pvasm.paravirt.expansion import Context, Expansion
 from pvasm.paravirt.instance import Instance
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import reachable
 from pvasm.syntax.document import Document
@@ -31,17 +31,18 @@ from pvasm.text import Edit, apply_edits
 if TYPE_CHECKING:
     from pvasm.expand.blocks import BlockUse
 
-_INDENT = re.compile(r"[ \t]*")
-_SEPARATOR = re.compile(r"[ \t]*;")
-_NEXT_WORD = re.compile(r"(?:[ \t\r\n]|\\[ \t\r]*\n|/\*(?s:.*?)\*/)*(\w+)")
+_INDENT = regex(r"[ \t]*")
+_SEPARATOR = regex(r"[ \t]*;")
+_NEXT_WORD = regex(r"(?:[ \t\r\n]++|\\[ \t\r]*+\n|/\*(?s:.*?)\*/)*+(\w+)")
 
 # Where a stop may stand within a bundle: its template, and the slot before the stop (SDM 3:3.3, table 3-1).
 _STOPS_INSIDE = frozenset({("mii", 1), ("mmi", 0)})
 
 # What makes the C preprocessor or the assembler skip lines, or read them twice: it begins, goes on, ends.
-_OPENS = re.compile(r"if(?:n?def)?|\.(?:if\w*|rept|irpc?)")
-_GOES_ON = re.compile(r"el(?:if|ifn?def|se)|\.else\w*")
-_CLOSES = re.compile(r"endif|\.(?:endif|endr)")
+_OPENS = regex(r"if(?:n?def)?|\.(?:if\w*|rept|irpc?)")
+_GOES_ON = regex(r"el(?:if|ifn?def|se)|\.else\w*")
+_CLOSES = regex(r"endif|\.(?:endif|endr)")
+_BOUNDARY = regex(r"[ \t,;]")
 
 
 class ExpandErrors(Exception):  # noqa: N818  (it is several)
@@ -122,12 +123,15 @@ def _with_renames(edits: list[Edit], renaming: Iterable[Edit]) -> list[Edit]:
 def misfits(
     document: Document, catalog: Catalog, instance: Instance, invocations: Iterable[Invocation]
 ) -> Iterator[tuple[Invocation, str]]:
-    """Those of some sound invocations whose expansions do not fit in the bundles around them, and why."""
+    """Those of some invocations whose expansions do not fit in the bundles around them, and why.
+
+    What the expander refuses for its arguments has no expansion.
+    """
     in_bundles = [found for found in invocations if found.bundle is not None]
     expander = _Expander(Reading(document, catalog), instance, False, {}) if in_bundles else None
     for found in in_bundles:
         assert expander is not None
-        if not expander.is_compiled(found.statement):
+        if not expander.is_compiled(found.statement) or any(True for _ in expander.check.problems(found)):
             continue
         try:
             expander.edit(found)
@@ -337,7 +341,7 @@ class _Expander:
         The quotes are taken away before the macro's body is read, but not those in an argument that is `:vararg`.
         """
         result = _joined(lines)
-        if not re.search(r"[ \t,;]", result):
+        if not _BOUNDARY.search(result):
             return result
         macro, word = found.in_argument or "", found.word
         assert word is not None

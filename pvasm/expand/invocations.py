@@ -19,15 +19,16 @@ from msgspec.structs import replace
 
 from pvasm.expand.definitions import Definitions
 from pvasm.paravirt.catalog import Op
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 from pvasm.syntax.tokens import BUNDLE_TEMPLATES
 
 BLANKS = " \t\r\n\f\v"  # no other character is one, for the C preprocessor and for GNU as
 
-_TOKEN = re.compile(
+_TOKEN = regex(
     r"""
-      (?P<blank>(?:[ \t\r\n\f\v]|\\[ \t\r]*\n)+|/\*(?s:.*?)\*/|//[^\n]*)
+      (?P<blank>(?:[ \t\r\n\f\v]|\\[ \t\r]*\n)++|/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*)
     | (?P<name>[A-Za-z_.$\\\udc80-\udcff][\w.$\\\udc80-\udcff]*)
     | (?P<number>\d[\w.$]*)
     | (?P<string>"(?:\\[^\n]|[^"\\\n])*"|'(?:\\[^\n]|[^'\\\n])'?)
@@ -36,11 +37,12 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 # What can be an op's name, and whether a parenthesis follows.
-_OP_NAME = re.compile(r"(?<![\w.$])(?P<name>[A-Z][A-Z0-9_]*+)(?![\w.$])(?P<call>[ \t\r\n]*\()?")
-_COMMENT = re.compile(r"/\*(?s:.*?)\*/|//[^\n]*")
-_JOINED = re.compile(r"\\[ \t\r]*\n")
-# No op's name has more pieces, or longer ones; without bounds, a long run of pieces would be read from each of them.
-_BROKEN_NAME = re.compile(r"(?<![\w.$\\])[A-Za-z_][\w.$]{0,80}+(?:\\[ \t\r]*+\n[\w.$]{1,80}+){1,80}+(?![\w.$\\])")
+_OP_NAME = regex(r"(?<![\w.$])(?P<name>[A-Z][A-Z0-9_]*+)(?![\w.$])(?P<call>[ \t\r\n]*\()?")
+_COMMENT = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*")
+_JOINED = regex(r"\\[ \t\r]*\n")
+# What is pasted on belongs to it: else a long run of pieces would be read anew from each of them.
+_BROKEN_NAME = regex(r"(?<![\w.$\\])[A-Za-z_][\w.$]*+(?:(?:\\[ \t\r]*+\n)++[\w.$]++)++(?:\\(?![ \t\r]*\n))?")
+_BLANKS = regex(r"[ \t\r\n\f\v]+")
 
 
 # Directives whose arguments are symbols, sections, values or text, and never code.
@@ -524,7 +526,7 @@ def _clean(text: str) -> str:
     """An argument's text on one line, without comments."""
     if text.isalnum():
         return text
-    return re.sub(r"[ \t\r\n\f\v]+", " ", _COMMENT.sub(" ", _JOINED.sub("", text))).strip(" ")
+    return _BLANKS.sub(" ", _COMMENT.sub(" ", _JOINED.sub("", text))).strip(" ")
 
 
 # --------------------------------------------------------------------------------------- bundles

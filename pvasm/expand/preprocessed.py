@@ -10,11 +10,12 @@ import re
 from collections.abc import Collection, Container
 
 from pvasm.errors import PvasmError
+from pvasm.regex import regex
 from pvasm.syntax.document import Place
 from pvasm.syntax.preprocess import CppMacro, Preprocessor
 
 # A definition, the end of one, any other line for the preprocessor, or what may be the name of an op.
-_LINE = re.compile(
+_LINE = regex(
     r"^[ \t]*#[ \t]*(?:define[ \t]+(?P<name>\w+)(?P<parameters>\([^()\n]*\))?[ \t]*(?P<body>[^\n]*)"
     r"|undef[ \t]+(?P<gone>\w+)|[^\n]*)|(?<![\w.$])(?P<word>[A-Z][A-Z0-9_]*+)(?![\w.$])",
     re.MULTILINE,

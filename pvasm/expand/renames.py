@@ -8,11 +8,12 @@ from functools import lru_cache
 
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import statement_at
+from pvasm.regex import made_regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 from pvasm.text import Edit
 
-STRING_OR_COMMENT = r'"(?:\\[^\n]|[^"\\\n])*"|/\*(?s:.*?)\*/|//[^\n]*'
+STRING_OR_COMMENT = r'(?<!\\)"(?:\\[^\n]|[^"\\\n])*"|/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*'
 
 
 def rename_edits(document: Document, definitions: Definitions, renames: Mapping[str, str]) -> Iterator[Edit]:
@@ -62,4 +63,4 @@ def _is_pasted(text: str, start: int, end: int) -> bool:
 def _patterns(names: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What finds names outside of strings and comments, and what finds them anywhere."""
     name = rf"(?<![\w.$\\#])(?P<name>{'|'.join(map(re.escape, names))})(?![\w.$])"
-    return re.compile(f"{STRING_OR_COMMENT}|{name}"), re.compile(name)
+    return made_regex(f"{STRING_OR_COMMENT}|{name}"), made_regex(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, get_args
 
@@ -19,12 +18,14 @@ from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.shipped import ALL, instance_names, is_instance_name
 from pvasm.paravirt.ways import Question, Way, equal_to
 from pvasm.paravirt.yaml_nodes import near
+from pvasm.regex import regex
 
 _Way = Way[tuple[str, ...] | None]  # what it refuses has no lines
-_SYMBOL = re.compile(r"[A-Za-z_]\w*")
-_BLANKS = re.compile(r"\s+")
-_PLAIN_SCALAR = re.compile(r"[A-Za-z(;][^:#'\"\n]*[^:#'\"\n\s]|[A-Za-z]")
-_NO_NAME = re.compile(r"[^a-z0-9]+")
+_SYMBOL = regex(r"[A-Za-z_]\w*")
+_BLANKS = regex(r"\s+")
+_PLAIN_SCALAR = regex(r"[A-Za-z(;][^:#'\"\n]*[^:#'\"\n\s]|[A-Za-z]")
+_NO_NAME = regex(r"[^a-z0-9]+")
+_INTEGER = regex(r"0x[0-9a-fA-F]+|[1-9][0-9]*|0")
 _MOST_WIDE: Final = 120
 _SMALL: Final = 1 << 12  # a number that is less negative is one; another is an address
 _ONES: Final = (1 << 64) - 1
@@ -166,7 +167,7 @@ def _renames(macros: HeaderMacros, catalog: Catalog) -> dict[str, str]:
 def _number(value: int, name: str, macros: HeaderMacros) -> str:
     """A constant as it is written in the header, if that is a number; in hexadecimal otherwise, if it is large."""
     written = macros.cpp[name].body
-    if re.fullmatch(r"0x[0-9a-fA-F]+|[1-9][0-9]*|0", written):
+    if _INTEGER.fullmatch(written):
         return written
     return str(value) if -_SMALL < value < 10 else hex(value & _ONES)
 

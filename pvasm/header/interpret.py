@@ -17,6 +17,7 @@ from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.arguments import Kind, operand
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.ways import MOST_WAYS, Answers, TooManyWaysError, Way, every_way
+from pvasm.regex import made_regex, regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Place, read_document
 from pvasm.syntax.macros import bind, substitute
@@ -26,13 +27,14 @@ from pvasm.syntax.preprocess import Preprocessor
 _ARGUMENT, _NUMBER, _CONSTANT = "__pvasm_argument_", "__pvasm_number_", "__pvasm_constant_"
 _Way = Way[tuple[str, ...] | None]  # what it refuses has no lines
 _END = "__"
-_HOLE = re.compile(rf"({_ARGUMENT}|{_NUMBER}|{_CONSTANT})(\w+?){_END}(?!\w)")
-_PASTED = re.compile(rf"(?<!\w)(?P<prefix>[A-Za-z_]\w*?){_ARGUMENT}(?P<name>\w+?){_END}(?!\w)")
-_CONSTANT_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
-_UNKNOWN = re.compile(r"(?<![\w.$\\])_*[A-Z][A-Z0-9_]+(?![\w.$])")
-_STRING = re.compile(r'"(?:\\.|[^"\\])*"')
-_BLANKS = re.compile(r'("(?:\\.|[^"\\])*")|\s+')
-_PREDICATE = re.compile(r"\(\s*([^()]+?)\s*\)\s*")
+_INNER = r"(?:(?!__pvasm_)\w)+?"  # a hole holds no hole
+_HOLE = regex(rf"({_ARGUMENT}|{_NUMBER}|{_CONSTANT})({_INNER}){_END}(?!\w)")
+_PASTED = regex(rf"(?<!\w)(?P<prefix>[A-Za-z_]\w*?){_ARGUMENT}(?P<name>{_INNER}){_END}(?!\w)")
+_CONSTANT_NAME = regex(r"[A-Z][A-Z0-9_]*")
+_UNKNOWN = regex(r"(?<![\w.$\\])_*[A-Z][A-Z0-9_]+(?![\w.$])")
+_STRING = regex(r'(?<!\\)"(?:\\.|[^"\\])*"')
+_BLANKS = regex(r'((?<!\\)"(?:\\.|[^"\\])*")|\s+')
+_PREDICATE = regex(r"\(\s*+([^()\s]++(?:\s++[^()\s]++)*+)\s*+\)\s*+")
 _DEEPEST: Final = 40
 _MOST_STATEMENTS: Final = 200_000  # for all ways of all ops of a header
 
@@ -40,9 +42,7 @@ _CONDITIONALS = frozenset({".if", ".ifc", ".ifnc", ".ifeqs", ".ifnes", ".ifb", "
 _ENDS = frozenset({".endif", ".endc"})
 _REFUSALS = frozenset({".error", ".err", ".abort"})
 # Directives that an op may hold: those about the instructions beside them.
-_HARMLESS = re.compile(
-    r"\.(?:mem\.offset|serialize\.\w+|pred\.\w+|reg\.val|explicit|auto|default|entry|save|vframe\w*)"
-)
+_HARMLESS = regex(r"\.(?:mem\.offset|serialize\.\w+|pred\.\w+|reg\.val|explicit|auto|default|entry|save|vframe\w*)")
 
 _SHOWN: Final = 60
 
@@ -105,7 +105,7 @@ class Interpreter:
         kinds: dict[str, Kind] = {parameter.name: parameter.kind for parameter in op.parameters}
         words = ", ".join(f"{_ARGUMENT}{name}{_END}" for name in kinds)
         text = self._cpp.expand(f"{op.name}({words})" if op.parentheses else op.name, place)
-        if re.search(rf"(?<!\w){op.name}(?!\w)", text):
+        if made_regex(rf"(?<!\w){op.name}(?!\w)").search(text):
             raise PvasmError(f"{op.name} is left as it is; as an op, it is {op.signature}", *place)
 
         def run(answers: Answers) -> tuple[str, ...] | None:
@@ -167,9 +167,9 @@ class Interpreter:
         """A text with the numbers of kernel registers, which their names are pasted to, as holes."""
         for macro in self.catalog.operand_macros:
             if macro not in self.macros.cpp:
-                called = rf"(?<!\w){macro}\(\s*{_ARGUMENT}(\w+?){_END}\s*\)"
+                called = rf"(?<!\w){macro}\(\s*{_ARGUMENT}({_INNER}){_END}\s*\)"
                 form = self.catalog.operand_macros[macro].replace("{number}", rf"{_NUMBER}\1{_END}")
-                text = re.sub(called, form, text)
+                text = made_regex(called).sub(form, text)
 
         def number(found: re.Match[str]) -> str:
             prefix, name = found["prefix"], found["name"]

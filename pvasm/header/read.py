@@ -11,6 +11,7 @@ from pvasm.errors import PvasmError
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.header_documents import read_header
 from pvasm.headers import Header, included
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import PREDEFINED, plain
 from pvasm.syntax.document import Document, Place
@@ -18,8 +19,8 @@ from pvasm.syntax.macros import Macro, body_ends, read_macro
 from pvasm.syntax.preprocess import CppMacro
 from pvasm.text import read_text, shown_name
 
-_NAME = re.compile(r"[A-Za-z_$][\w$]*")
-_DEFINITION = re.compile(r"(?P<name>[A-Za-z_$][\w$]*)(?:=(?P<value>.*))?", re.DOTALL)
+_NAME = regex(r"[A-Za-z_$][\w$]*")
+_DEFINITION = regex(r"(?P<name>[A-Za-z_$][\w$]*)(?:=(?P<value>.*))?", re.DOTALL)
 _COMMAND_LINE: Final = Place("<command line>", 1, 1)
 
 

@@ -11,7 +11,6 @@ on to a third. So a `.macro` is called by the text of the call, `pvasm "pvasm_TH
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Final, NamedTuple
@@ -22,6 +21,7 @@ from pvasm.paravirt.catalog import Block, Catalog, Op
 from pvasm.paravirt.decisions import MOST_ENDS, Choice, Decision, Lines, ends
 from pvasm.paravirt.instance import Definition, Instance
 from pvasm.paravirt.ways import Question
+from pvasm.regex import regex
 
 # The `.macro`s of a header that are not about one op: what calls another, and what checks the kinds of arguments.
 CALL: Final = "pvasm"
@@ -39,10 +39,10 @@ INSTANCE, ENVIRONMENT, DEFINES = "PVASM_INSTANCE", "PVASM_ENVIRONMENT", "PVASM_D
 _FILES: Final[dict[Kind, tuple[str, int, int]]] = {"general": ("r", 32, 128), "predicate": ("p", 16, 64)}
 _TRIAL: Final[dict[Kind, str]] = {"general": "r20", "predicate": "p6", "kernel-register": "0"}
 
-_CPP_NAME = re.compile(r"[A-Za-z_$][\w$]*")
-_WORD = re.compile(r"[A-Za-z_$][\w$]*")
-_HOLE = re.compile(r"\x01([^\x02]*)\x02")
-_PASTED = re.compile(r"[\w$]\x01|\x02[\w$]")
+_CPP_NAME = regex(r"[A-Za-z_$][\w$]*")
+_WORD = regex(r"[A-Za-z_$][\w$]*")
+_HOLE = regex(r"\x01([^\x01\x02]*)\x02")
+_PASTED = regex(r"[\w$]\x01|\x02[\w$]")
 _NUMBER = ".number"
 
 _UNDEFINING = """\

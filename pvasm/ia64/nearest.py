@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Final
 
 from pvasm.ia64.mnemonics import is_mnemonic, stems
 from pvasm.ia64.registers import PSR_MASKS, REGISTERS
+from pvasm.regex import regex
 from pvasm.syntax import tree
 
-_REGISTER: Final = re.compile(r"(?:ar|cr|psr)\.[A-Za-z_]\w*")
+_REGISTER: Final = regex(r"(?:ar|cr|psr)\.[A-Za-z_]\w*")
 
 
 def unknown_registers(instruction: tree.Instruction) -> Iterator[tree.Name]:

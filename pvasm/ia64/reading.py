@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from pvasm.ia64.mnemonics import is_mnemonic
+from pvasm.regex import regex
 from pvasm.syntax.document import Define, Document
 from pvasm.syntax.macros import bind_define, parameters_replaced
 from pvasm.syntax.parser import Parser, parse_expression
@@ -61,4 +61,4 @@ def _called(body: str, names: Mapping[str, str], functions: Mapping[str, Sequenc
     return body
 
 
-_INVOCATION = re.compile(r"(?P<name>\w+)\((?P<arguments>[^()]*)\)")
+_INVOCATION = regex(r"(?P<name>\w+)\((?P<arguments>[^()]*)\)")

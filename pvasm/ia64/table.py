@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from itertools import pairwise, product
 from typing import Final
@@ -15,9 +14,13 @@ from msgspec import Struct
 
 from pvasm.ia64.operands import Kind
 from pvasm.ia64.registers import FILE_NOUNS, REGISTERS, Register
+from pvasm.regex import regex
 
 _FOLDER: Final = os.path.join(os.path.dirname(__file__), "instructions")
 _UNITS: Final = ("a", "i", "m", "f", "b", "x")
+
+
+_SCALE: Final = regex(r"x\d+")
 
 
 def _lines(name: str) -> Iterator[str]:
@@ -208,7 +211,7 @@ def _stems(mnemonic: str) -> list[str]:
     return stems
 
 
-_PARTS: Final = re.compile(r"([^<>]*)(?:<(\w+)>)?")
+_PARTS: Final = regex(r"([^<>]*)(?:<(\w+)>)?")
 _Rows = dict[str, list[str]]
 
 
@@ -288,7 +291,7 @@ def _kind(name: str, fields: tuple[str, ...], words: list[str], widths: dict[str
     if is_target:
         words = ["signed", "x16", "low", "hex", "symbol"]
     arguments = dict(pairwise(words))
-    scale = next((int(word[1:]) for word in words if re.fullmatch(r"x\d+", word)), 1)
+    scale = next((int(word[1:]) for word in words if _SCALE.fullmatch(word)), 1)
     span = 1 << sum(widths[field] for field in fields) if fields else 1 << 16
     signed = "signed" in words or "signed32" in words
     low, high = (-(span // 2), span // 2 - 1) if signed else (0, span - 1)
@@ -502,7 +505,7 @@ def _real(stem: str) -> _Mnemonics:
     return found
 
 
-_TERM: Final = re.compile(r"([+-]?)\s*([\w.]+)")
+_TERM: Final = regex(r"([+-]?)(?:(?<!\s)\s+)?+([\w.]+)")
 
 
 def _plan_item(text: str, names: dict[str, int]) -> PlanItem:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
@@ -11,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pvasm.ia64.registers import FILE_NOUNS, INDEXED, PSR_MASKS, REGISTERS
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.parser import parse_expression
 
@@ -18,12 +18,12 @@ Kind = Literal["general", "predicate", "kernel-register"]
 Use = Literal["in", "out", "clobber"]
 
 # in0 is r32: the stacked registers start there, with the inputs (SDM 1:4.1). What loc0 and out0 are depends on `alloc`.
-_STACKED = re.compile(r"(?P<group>in|loc|out)(?P<number>[1-8]?\d|9[0-5])")
-_ODD_BLANK = re.compile(r"[^\S \t]|\ufeff")
-_NO_REGISTER = re.compile(r"[rfpb]\d+|(?:in|loc|out)\d+")
+_STACKED = regex(r"(?P<group>in|loc|out)(?P<number>[1-8]?\d|9[0-5])")
+_ODD_BLANK = regex(r"[^\S \t]|\ufeff")
+_NO_REGISTER = regex(r"[rfpb]\d+|(?:in|loc|out)\d+")
 _KINDS = {"r": "general", "p": "predicate"}
-_NUMBER = re.compile(r"[-+~]*\d\w*|'.*'?")
-_PARENTHESISED = re.compile(r"\([ \t]*(\S+)[ \t]*\)")
+_NUMBER = regex(r"[-+~]*\d\w*|'.*'?")
+_PARENTHESISED = regex(r"\([ \t]*(\S+)[ \t]*\)")
 _NO_NAMES: Mapping[str, str] = {}
 # The first register of each file that `alloc` renames and loops rotate (SDM 1:4.1, 1:4.5.1).
 _FIRST_ROTATING = {"r": 32, "p": 16}

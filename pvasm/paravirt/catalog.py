@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from pvasm.paravirt.arguments import Kind, RegisterNotKnownError, Use
+from pvasm.regex import regex
 
 if TYPE_CHECKING:
     pass
 
-_OPERAND_MACRO = re.compile(r"\b([A-Z][A-Z0-9_]*)\(\s*(\w+)\s*\)")
-_OUTSIDE_BRACES = re.compile(r"\{\{.*?\}\}|(?<![\w.])[A-Za-z_]\w*(?![\w.])")
-_WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w.])")
+_OPERAND_MACRO = regex(r"\b([A-Z][A-Z0-9_]*)\(\s*(\w+)\s*\)")
+_OUTSIDE_BRACES = regex(r"\{\{.*?(?:\}\}|(?=\n)|\Z)|(?<![\w.])[A-Za-z_]\w*(?![\w.])")
+_WORD = regex(r"(?<![\w.])[A-Za-z_]\w*(?![\w.])")
 
 
 class Parameter(Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -12,10 +11,11 @@ from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import DUE, Kind, Use
 from pvasm.paravirt.catalog import Block, Catalog, Op, Parameter
 from pvasm.paravirt.yaml_nodes import Node, fault, near
+from pvasm.regex import regex
 
-_OP_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
-_PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w.])")
+_OP_NAME = regex(r"[A-Z][A-Z0-9_]*")
+_PARAMETER_NAME = regex(r"[a-z][a-z0-9_]*")
+_WORD = regex(r"(?<![\w.])[A-Za-z_]\w*(?![\w.])")
 
 
 class OpEntry(Struct, forbid_unknown_fields=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations, product
 from typing import Final
@@ -10,13 +9,14 @@ from typing import Final
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.catalog import Op, Parameter
 from pvasm.paravirt.instance import Definition
+from pvasm.regex import regex
 
 # Registers that are nothing special, to choose from.
 _GENERAL: Final = tuple(f"r{number}" for number in (*range(20, 32), 2, 3, 10, 11, *range(14, 20), *range(40, 60)))
 _PREDICATES: Final = tuple(f"p{number}" for number in (6, 7, 8, 9, 11, 12, 13, 14, 15))
 _MOST_SPECIAL: Final = 6
 
-_REGISTER: Final = re.compile(r"(?<![\w.])[a-z]+\d*(?![\w.])")
+_REGISTER: Final = regex(r"(?<![\w.])[a-z]+\d*(?![\w.])")
 
 
 def named_registers(text: str) -> set[str]:

@@ -7,7 +7,6 @@ Where its predicate is false, nothing but clobbers changes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -24,6 +23,7 @@ from pvasm.paravirt.stops import missing_stops
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.trial import BANK_SWITCH, BANKED, Breach, Kind, Native, Trial, call_number, effects_of
 from pvasm.paravirt.trial_run import Budget, Made, Outcome, Value, run
+from pvasm.regex import made_regex
 from pvasm.syntax import tree
 
 _MOST_CHOICES: Final = 400
@@ -324,7 +324,7 @@ def _unused(trials: Sequence[Trial]) -> Iterator[Breach]:
                 )
             )
         else:
-            word = re.compile(rf"(?<![\w.]){plain.arguments[place]}(?![\w.])")
+            word = made_regex(rf"(?<![\w.]){plain.arguments[place]}(?![\w.])")
             used = any(
                 word.search("\n".join(trial.text))
                 for trial in trials

@@ -7,7 +7,6 @@ ends. The lines have holes where arguments, numbers of kernel registers and cons
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -20,11 +19,12 @@ from pvasm.paravirt.expansion import Expansion
 from pvasm.paravirt.template import Rendered, Template
 from pvasm.paravirt.ways import Answers, Question, TooManyWaysError, Way, every_way
 from pvasm.paravirt.yaml_nodes import Node
+from pvasm.regex import regex
 
 MOST_ENDS: Final = 256
 
 _OPEN, _CLOSE = "\x01", "\x02"  # no text can hold them itself
-_HOLE = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
+_HOLE = regex(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
 
 
 class Lines(Struct, frozen=True, eq=False):

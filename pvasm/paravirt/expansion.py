@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -11,6 +10,7 @@ from msgspec import Struct, field
 
 from pvasm.errors import PvasmError
 from pvasm.ia64.reading import assembly_parser
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from pvasm.ia64 import Resolved, Scope
 
 # Directives that make the assembler read other lines than those that follow, or the same lines again.
-_STEERING = re.compile(r"\.(?:if\w*|else\w*|endif|macro|endm|rept|irpc?|endr|exitm|purgem|include|end|(?:no)?altmacro)")
-_STRING = re.compile(r'"(?:\\[^\n]|[^"\\\n])*"')
-_WORD = re.compile(r"(?<![\w.$\\])[A-Za-z_][\w.$]*")
-_SPREADS = re.compile(r"[{}()]")  # what may make one statement of several lines, or give the next another meaning
+_STEERING = regex(r"\.(?:if\w*|else\w*|endif|macro|endm|rept|irpc?|endr|exitm|purgem|include|end|(?:no)?altmacro)")
+_STRING = regex(r'(?<!\\)"(?:\\[^\n]|[^"\\\n])*"')
+_WORD = regex(r"(?<![\w.$\\])[A-Za-z_][\w.$]*")
+_SPREADS = regex(r"[{}()]")  # what may make one statement of several lines, or give the next another meaning
 _MOST_KEPT: Final = 20_000
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
@@ -16,11 +15,12 @@ from pvasm.paravirt.decisions import Choice, Decision, decide, replaced_template
 from pvasm.paravirt.expansion import PLAIN, Context, Expansion, expansion_of
 from pvasm.paravirt.interface import Call, Tables
 from pvasm.paravirt.template import Template
+from pvasm.regex import regex
 
 Environment = Literal["hardware", "xen", "trap"]
 
-_HARMLESS = re.compile(r"[\w\\]+")  # an argument that can make nothing of a line but an operand
-_ALWAYS = re.compile(r"\(p0\)[ \t]*")  # p0 is always true: an instruction need not say so
+_HARMLESS = regex(r"[\w\\]+")  # an argument that can make nothing of a line but an operand
+_ALWAYS = regex(r"\(p0\)[ \t]*")  # p0 is always true: an instruction need not say so
 
 
 class Definition(Struct, frozen=True):
@@ -131,7 +131,7 @@ class Instance(Struct):
         def fill(hole: str) -> str:
             name, _, number = hole.partition(".")
             if not number:
-                return given.get(name) or constants[name]
+                return given[name] if name in given else constants[name]  # an argument may be empty
             try:
                 return str(values[name].number)
             except ValueError:  # no kernel register: whoever asks has not looked at its kind

@@ -19,12 +19,13 @@ from pvasm.paravirt.interface import Call, Tables, read_calls, read_tables
 from pvasm.paravirt.shipped import ALL, CATALOG, INSTANCE_NAME, instance_names, is_instance_name, shipped_instance
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.yaml_nodes import Node, fault, near
+from pvasm.regex import made_regex, regex
 
-_FILE = re.compile(r"(?:\./)?(?P<name>[^/]+\.ya?ml)")
-_SYMBOL = re.compile(r"[A-Za-z_]\w*")
-_RENAMED = re.compile(r"[A-Za-z_][\w.$]*")
-_CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*")
-_RANGE = re.compile(r"r(\d{1,3})-r(\d{1,3})")
+_FILE = regex(r"(?:\./)?(?P<name>[^/]+\.ya?ml)")
+_SYMBOL = regex(r"[A-Za-z_]\w*")
+_RENAMED = regex(r"[A-Za-z_][\w.$]*")
+_CONSTANT = regex(r"[A-Z][A-Z0-9_]*")
+_RANGE = regex(r"r(\d{1,3})-r(\d{1,3})")
 _MAX_EXTENDS = 8
 
 
@@ -273,7 +274,7 @@ def _read(path: Path) -> _File:
     check("defines", _SYMBOL, "a C preprocessor symbol")
     environments = get_args(Environment)
     check("machine_vector", _SYMBOL, "a machine vector's name")
-    check("environment", re.compile("|".join(environments)), f"an environment: {', '.join(environments)}")
+    check("environment", made_regex("|".join(environments)), f"an environment: {', '.join(environments)}")
     for constant in model.constants:
         if not _CONSTANT.fullmatch(constant):
             message = "a constant's name is of capital letters, digits and _"

@@ -5,14 +5,13 @@ The comment at the top of `native.yaml` tells of the keys of an instance file, t
 
 from __future__ import annotations
 
-import re
-
 from pvasm import data
 from pvasm.paravirt.shipped import CATALOG
+from pvasm.regex import regex
 
 _TELLING = "native"  # the instance whose file tells of the keys
-_KEY = re.compile(r"# (?P<key>[a-z][\w.]*) +(?P<text>\S.*)")
-_MORE = re.compile(r"# {2,}(?P<text>\S.*)")
+_KEY = regex(r"# (?P<key>[a-z][\w.]*) +(?P<text>\S.*)")
+_MORE = regex(r"# {2,}(?P<text>\S.*)")
 
 
 def instance_keys() -> dict[str, str]:

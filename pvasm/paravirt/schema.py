@@ -19,14 +19,15 @@ from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.instance import Environment
 from pvasm.paravirt.keys import catalog_keys, instance_keys
 from pvasm.paravirt.shipped import ALL, INSTANCE_NAME
+from pvasm.regex import regex
 
 Schema = dict[str, Any]
 
 _DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 _GENERAL: Final = {"$ref": "#/definitions/general"}
 _REGISTERS: Final = {"$ref": "#/definitions/registers"}
-_STACKED_OR_RANGE: Final = re.compile(r"r\d{1,3}-r\d{1,3}|in(?:[1-8]?\d|9[0-5])")
-_FILE: Final = re.compile(rf"{INSTANCE_NAME.pattern}|{instance_file._FILE.pattern.replace('?P<name>', '?:')}")
+_STACKED_OR_RANGE: Final = regex(r"r\d{1,3}-r\d{1,3}|in(?:[1-8]?\d|9[0-5])")
+_FILE: Final = regex(rf"{INSTANCE_NAME.pattern}|{instance_file._FILE.pattern.replace('?P<name>', '?:')}")
 
 
 def instance_schema(catalog: Catalog) -> Schema:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 
 from pvasm import data
+from pvasm.regex import regex
 
 ALL = "all"  # in place of a name: every instance that travels with pvasm
 CATALOG = "ops"  # the file beside them that is no instance
 
 
-INSTANCE_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+INSTANCE_NAME = regex(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
 def instance_names() -> list[str]:

@@ -13,9 +13,10 @@ from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.keys import instance_keys
 from pvasm.paravirt.origins import named_calls, origins
+from pvasm.regex import regex
 
 _WIDTH: Final = 100
-_PLAIN: Final = re.compile(r"[A-Za-z_][\w./-]*(?: [\w./-]+)*", re.ASCII)
+_PLAIN: Final = regex(r"[A-Za-z_][\w./-]*(?: [\w./-]+)*", re.ASCII)
 _NOT_TEXT: Final = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))
 _Entry = Mapping[str, Any]
 

@@ -7,7 +7,6 @@ character, whether it stands there as such or escaped: it could not stand in ass
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +14,7 @@ from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.files import open_regular
+from pvasm.regex import made_regex, regex
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,14 +26,14 @@ MAX_DEPTH = 16
 MAX_KEY = 100
 MAX_NODES = 20_000  # aliases counted as what they stand for
 
-_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_INTEGER = regex(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 # As GNU as reads it, too: there, a 0 at the start makes a number octal.
-_READ_ALIKE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+")
+_READ_ALIKE = regex(r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+")
 _CONTROL = r"[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]"  # compiled at its first use: that takes a while
 _TYPES = {
     "object": "a mapping",
@@ -43,10 +43,10 @@ _TYPES = {
     "bool": "true or false",
     "null": "nothing",
 }
-_MSGSPEC_TYPE = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
-_MSGSPEC_PLACE = re.compile(r" - at `(?:key` in `)?\$(?P<steps>[^`]*)`$")
-_MSGSPEC_FIELD = re.compile(r"unknown field `(?P<field>.*)`|missing required field `(?P<missing>.*)`")
-_STEP = re.compile(r"\.(?P<key>\w+)|\[(?P<index>\d+)\]|(?P<unnamed>\[\.\.\.\])")
+_MSGSPEC_TYPE = regex(r"`([a-z]+(?: \| [a-z]+)*)`")
+_MSGSPEC_PLACE = regex(r" - at `(?:key` in `)?\$(?P<steps>[^`]*)`$")
+_MSGSPEC_FIELD = regex(r"unknown field `(?P<field>.*)`|missing required field `(?P<missing>.*)`")
+_STEP = regex(r"\.(?P<key>\w+)|\[(?P<index>\d+)\]|(?P<unnamed>\[\.\.\.\])")
 
 Model = TypeVar("Model")
 
@@ -244,7 +244,7 @@ def _scalar(text: str) -> Any:
 
 def control_character(text: str) -> str | None:
     """The first character of a text that cannot stand in assembly, as YAML writes it (`#x0007`); None without one."""
-    found = re.search(_CONTROL, text)
+    found = made_regex(_CONTROL).search(text)
     return f"#x{ord(found[0]):04x}" if found else None
 
 

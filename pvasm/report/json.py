@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 
 from pvasm.check.diagnostic import Diagnostic
+from pvasm.regex import regex
 
 FIELDS = (
     *("path", "line", "column", "end_line", "end_column", "code", "severity", "message", "instruction"),
@@ -21,7 +21,7 @@ def render(diagnostic: Diagnostic) -> str:
     return json.dumps({name: whole(getattr(diagnostic, name)) for name in FIELDS})
 
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = regex("[\ud800-\udfff]")
 
 
 def whole(value: object) -> object:

@@ -7,11 +7,11 @@ depends.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Protocol
 
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.parser import parse_condition
 
@@ -29,7 +29,7 @@ class MacroFacts(Protocol):
 # What is defined for IA-64 assembly, whoever preprocesses it.
 PREDEFINED = ("__ia64__", "__ASSEMBLY__", "__ASSEMBLER__")
 
-_COMMENT = re.compile(r"/\*(?s:.*?)\*/|//[^\n]*|\\[ \t\r]*\n")
+_COMMENT = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*|\\[ \t\r]*\n")
 
 
 def plain(text: str) -> str:

@@ -10,14 +10,16 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from pvasm.errors import PvasmError
+from pvasm.regex import regex
 from pvasm.syntax import lines, tree
 from pvasm.syntax.cpp import plain
 from pvasm.syntax.parser import Parser, parse_expression
 from pvasm.text import line_and_column, line_starts
 
-# Blanks as the C preprocessor has them, comments and line continuations among them.
-_GAP = r"(?:[ \t]|/\*(?s:.*?)\*/|\\[ \t\r]*\n)*"
-_CPP_NAME = re.compile(rf"#{_GAP}(?P<name>[A-Za-z_]\w*|\d+(?=[ \t]+\"|[ \t]*$))?")
+# Blanks as the C preprocessor has them, comments and line continuations among them. What is read is never read anew as
+# something else: `/**//**/` is one comment as well as two.
+_GAP = r"(?:[ \t]++|/\*(?s:.*?)\*/|\\[ \t\r]*+\n)*+"
+_CPP_NAME = regex(rf"#{_GAP}(?P<name>[A-Za-z_]\w*|\d+(?=[ \t]+\"|[ \t]*$))?")
 _CPP_DIRECTIVES = frozenset(
     [
         "define",
@@ -44,20 +46,21 @@ _CPP_DIRECTIVES = frozenset(
     ]
 )
 # A name is of letters, digits, `_`, `$` and all beyond ASCII. Written as what it is not of, it compiles faster.
-_DEFINE = re.compile(rf"{_GAP}(?P<name>[^\x00-#%-/:-@\[-^`{{-\x7f]+)(?P<parameters>\([^()]*\))?")
+_DEFINE = regex(rf"{_GAP}(?P<name>[^\x00-#%-/:-@\[-^`{{-\x7f]+)(?P<parameters>\([^()]*\))?")
 # `# 5 apples` is a comment: a line marker without `line` names its file.
-_MARKER = re.compile(
+_MARKER = regex(
     r"#[ \t]*(?:line[ \t]+(?P<alone>\d{1,9})[ \t\r]*$"
     r'|(?:line[ \t]+)?(?P<line>\d{1,9})[ \t]+"(?P<path>(?:\\.|[^"\\])*)")'
 )
-_ESCAPE = re.compile(r"\\([0-7]{1,3}|.)")
+_ESCAPE = regex(r"\\([0-7]{1,3}|.)")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a"}
 
 # Beyond these, what stands in an arm is taken for code that may be compiled: it bounds what a hostile file costs.
 _MAX_ARMS = 64
 _MAX_NESTING = 64
 MAX_LINE_SHOWN = 400
-_LOOKS_PREPROCESSED = re.compile(r'\s*#(?:line)?[ \t]+\d+[ \t]+"')
+_LOOKS_PREPROCESSED = regex(r'\s*#(?:line)?[ \t]+\d+[ \t]+"')
+_BOUNDARY = regex(r"[\s,]")
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -232,7 +235,7 @@ class _Reader:
 
     def _directive(self, directive: tree.Directive) -> None:
         if directive.name == ".macro":
-            words = re.split(r"[\s,]", directive.arguments[0], maxsplit=1) if directive.arguments else [""]
+            words = _BOUNDARY.split(directive.arguments[0], maxsplit=1) if directive.arguments else [""]
             self.macros.append(words[0])
         elif directive.name == ".endm" and self.macros:
             self.macros.pop()

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from pvasm.regex import regex
+
 CHUNK, STOP, BUNDLE_OPEN, BUNDLE_CLOSE, CPP, PROBLEM = "chunk", "stop", "{", "}", "cpp", "problem"
 
 # How far the closing parenthesis of a macro invocation that spans lines is looked for.
@@ -32,10 +34,10 @@ def _compile(*, preprocessed: bool, in_define: bool) -> re.Pattern[str]:
     # Translation phase 2 of the C preprocessor joins lines; after it, a backslash is a character like any other.
     continuation = r"(?!)" if preprocessed else r"\\[ \t\r]*\n"
     backslash = r"\\" if preprocessed else r"\\(?![ \t\r]*\n)"
-    line_comment = r"//[^\n]*" if preprocessed else r"//(?:\\[ \t\r]*\n|[^\n])*"
-    directive = r"(?!)" if in_define else r"^[ \t\r\f\v\ufeff]*(?:/\*(?:[^*\n]|\*(?!/))*\*/[ \t]*)*\#"
-    run = rf"(?:[^\s;{{}}\"'/\\\ufeff]|{backslash}|/(?![/*]))(?:[^\n;{{}}\"'/\\]+|{backslash}|/(?![/*]))*"
-    return re.compile(
+    line_comment = r"//[^\n]*" if preprocessed else r"//(?:\\[ \t\r]*\n|[^\n])*+"
+    directive = r"(?!)" if in_define else r"^[ \t\r\f\v\ufeff]*+(?:/\*(?:[^*\n]++|\*(?!/))*+\*/[ \t]*+)*+\#"
+    run = rf"(?:[^\s;{{}}\"'/\\\ufeff]|{backslash}|/(?![/*]))(?:[^\n;{{}}\"'/\\]++|{backslash}|/(?![/*]))*+"
+    return regex(
         rf"""
           (?P<cpp>{directive})
         | (?P<blank>[ \t\r\f\v\ufeff]+)
@@ -46,7 +48,7 @@ def _compile(*, preprocessed: bool, in_define: bool) -> re.Pattern[str]:
         | (?P<open>\{{)
         | (?P<close>\}})
         | (?P<comment>{line_comment}|/\*(?s:.*?)\*/)
-        | (?P<string>"(?:\\[^\n]|[^"\\\n])*")
+        | (?P<string>"(?:\\[^\n]|[^"\\\n])*+")
         | (?P<character>'(?:\\[^\n]|[^\\\n'])?'?)
         | (?P<continuation>{continuation})
         | (?P<endless_comment>/\*(?s:.*))
@@ -64,20 +66,20 @@ _PATTERNS = {
 LEXEMES = {False: _PATTERNS[False, True], True: _PATTERNS[True, False]}  # of raw, preprocessed text: comments as well
 
 # A directive's logical line: continuation lines joined, block comments part of it.
-_CPP_LINE = re.compile(
+_CPP_LINE = regex(
     r"""(?:
-          [^\n\\/"']+
+          [^\n\\/"']++
         | \\[ \t\r]*\n
         | \\
         | /\*(?s:.*?)(?:\*/|\Z)
         | //(?:\\[ \t\r]*\n|[^\n])*
         | "(?:\\[^\n]|[^"\\\n])*"?
         | [/']
-        )*""",
+        )*+""",
     re.VERBOSE,
 )
-_LINE = re.compile(r"[^\n]*")
-_CONDITIONAL = re.compile(r"[^#]*#[ \t]*(?P<name>if|el|endif)")
+_LINE = regex(r"[^\n]*")
+_CONDITIONAL = regex(r"[^#]*#[ \t]*(?P<name>if|el|endif)")
 
 
 def split(text: str, start: int, end: int, *, preprocessed: bool = False, in_define: bool = False) -> list[Piece]:

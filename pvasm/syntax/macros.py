@@ -10,22 +10,24 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.traced import NOWHERE, Traced
 
 _CLOSING = {".macro": ".endm", ".irp": ".endr", ".irpc": ".endr", ".rept": ".endr"}
-_REFERENCE = re.compile(r"\\(?:(?P<name>\w+)|@|\(\))")
+_REFERENCE = regex(r"\\(?:(?P<name>\w+)|@|\(\))")
+_NAME_AND_REST = regex(r"\s*([^\s,]+)\s*,?(.*)", re.DOTALL)
 # An argument: quoted, or words and parentheses up to a blank or a comma.
-_ARGUMENT = re.compile(
-    r'\s*(?:"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<plain>(?:\([^()]*\)|"[^"]*"|[^\s,"()])+))\s*(?P<comma>,?)|\s*,'
+_ARGUMENT = regex(
+    r'(?:(?<!\s)\s+)?+(?:"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<plain>(?:\([^()]*\)|"[^"]*"|[^\s,"()])+))\s*(?P<comma>,?)|(?:(?<!\s)\s+)?+,'
 )
-_ALTMACRO_ARGUMENT = re.compile(
-    r'\s*(?:"(?P<quoted>(?:\\.|[^"\\])*)"|<(?P<plain>[^<>\n]*)>|%?(?P<bare>(?:\([^()]*\)|[^\s,"()<>])+))\s*(?P<comma>,?)'
-    r"|\s*,"
+_ALTMACRO_ARGUMENT = regex(
+    r'(?:(?<!\s)\s+)?+(?:"(?P<quoted>(?:\\.|[^"\\])*)"|<(?P<plain>[^<>\n]*)>|%?(?P<bare>(?:\([^()]*\)|[^\s,"()<>])+))\s*(?P<comma>,?)'
+    r"|(?:(?<!\s)\s+)?+,"
 )
-_ALTMACRO_REFERENCE = re.compile(r"\\(?:(?P<name>\w+)|@|\(\))|&?(?<![\w.$\\])(?P<word>[A-Za-z_]\w*)(?![\w$])&?")
-_ITERATED = re.compile(r"\s*(?P<name>[\w.$]+)\s*,?\s*(?P<rest>(?s:.*))")
-_PARAMETER = re.compile(r"\s*(?P<name>[\w.$]+)(?::(?P<kind>\w+))?(?:=(?P<default>\"[^\"]*\"|[^\s,]*))?\s*,?")
+_ALTMACRO_REFERENCE = regex(r"\\(?:(?P<name>\w+)|@|\(\))|&?(?<![\w.$\\])(?P<word>[A-Za-z_]\w*)(?![\w$])&?")
+_ITERATED = regex(r"\s*(?P<name>[\w.$]+)\s*,?\s*(?P<rest>(?s:.*))")
+_PARAMETER = regex(r"(?:(?<!\s)\s+)?+(?P<name>[\w.$]+)(?::(?P<kind>\w+))?(?:=(?P<default>\"[^\"]*\"|[^\s,]*))?\s*,?")
 
 
 class Parameter(NamedTuple):
@@ -70,7 +72,7 @@ def body_ends(statements: Sequence[tree.Statement]) -> dict[int, int]:
 
 def read_macro(directive: tree.Directive, index: int, end: int) -> Macro | None:
     """The macro that the `.macro` at `index` defines, whose body ends before `end`; None if it has no name."""
-    words = re.match(r"\s*([^\s,]+)\s*,?(.*)", ", ".join(directive.arguments), re.DOTALL)
+    words = _NAME_AND_REST.match(", ".join(directive.arguments))
     if words is None:
         return None
     parameters = tuple(
@@ -211,5 +213,5 @@ def parameters_replaced(body: str, bound: Mapping[str, str]) -> str:
     return _PASTE.sub("", _WORD_OF_BODY.sub(value, body))
 
 
-_WORD_OF_BODY = re.compile(r'"(?:\\.|[^"\\])*"|(?P<hash>(?<!\#)\#[ \t]*(?!\#))?(?<![\w$])(?P<word>[A-Za-z_$]\w*)')
-_PASTE = re.compile(r"[ \t]*\#\#[ \t]*")
+_WORD_OF_BODY = regex(r'(?<!\\)"(?:\\.|[^"\\])*"|(?P<hash>(?<!\#)\#[ \t]*(?!\#))?(?<![\w$])(?P<word>[A-Za-z_$]\w*)')
+_PASTE = regex(r"(?:(?<![ \t])[ \t]+)?+\#\#[ \t]*+")

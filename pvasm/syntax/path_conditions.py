@@ -6,12 +6,12 @@ they differ, each is followed, under its own path condition.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
+from pvasm.regex import regex
 from pvasm.syntax.cpp import Known, arm_taken, reachable
 from pvasm.syntax.tree import Condition
 
@@ -22,7 +22,7 @@ MOST_MEANINGS: Final = 16
 """How many definitions of a name are told apart; of one with more, none is known."""
 
 _MOST_REMEMBERED: Final = 20_000
-_DEFINED: Final = re.compile(r"(?P<negated>!?)defined\((?P<name>\w+)\)")
+_DEFINED: Final = regex(r"(?P<negated>!?)defined\((?P<name>\w+)\)")
 
 
 class PathConditions:

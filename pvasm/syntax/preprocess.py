@@ -11,18 +11,20 @@ from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from pvasm.errors import PvasmError
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Place
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.traced import NOWHERE, Traced
 
-_TOKEN = re.compile(
-    r"""(?P<blank>(?:\s|\\[ \t\r]*+\n|/\*(?s:.*?)\*/|//[^\n]*+)++)
-      | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*') | (?P<number>\.?\d[\w.]*)
+_TOKEN = regex(
+    r"""(?P<blank>(?:\s|\\[ \t\r]*+\n|/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*+)++)
+      | (?P<string>(?<!\\)(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')) | (?P<number>\.?\d[\w.]*)
       | (?P<name>[A-Za-z_$][\w$]*) | (?P<hashes>\#\#?) | (?P<other>(?s:.))""",
     re.VERBOSE,
 )
-_SUFFIX = re.compile(r"(?<=[0-9a-fA-F])[uUlL]+\b")
+_SUFFIX = regex(r"(?<=[0-9a-fA-F])[uUlL]+\b")
+_BARE_QUOTE = regex(r'(?<!\\)"')
 _ONES: Final = (1 << 64) - 1
 _MOST_STEPS: Final = 5_000
 _DEEPEST: Final = 200  # macros in macros
@@ -225,7 +227,7 @@ class Preprocessor:
                 at = following + 1
             elif token.text == "#" and macro.parameters is not None and after in raw:
                 text = _text(raw[after]).strip()
-                made.append(_Token("string", '"' + re.sub(r'(?<!\\)"', r"\"", " ".join(text.split())) + '"'))
+                made.append(_Token("string", '"' + _BARE_QUOTE.sub(r"\"", " ".join(text.split())) + '"'))
                 at = following + 1
             else:
                 is_pasted = after == "##"

@@ -19,21 +19,20 @@ from pvasm import text as source_text
 from pvasm.cpp_options import flaw_of_define
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
+from pvasm.regex import regex
 from pvasm.syntax.cpp import PREDEFINED
 
 if TYPE_CHECKING:
     import subprocess
 
-_MESSAGE = re.compile(
-    r"^(?P<path>[^:\n]+):(?P<line>\d+):(?:(?P<column>\d+):)? (?:fatal )?error: (?P<message>.*)$", re.M
-)
+_MESSAGE = regex(r"^(?P<path>[^:\n]+):(?P<line>\d+):(?:(?P<column>\d+):)? (?:fatal )?error: (?P<message>.*)$", re.M)
 _TIME_LIMIT = 60  # seconds
 _MOST_MEMORY = 4 << 30  # bytes: `#include "/dev/zero"' would take all
 _MOST_OUTPUT = source_text.MAX_FILE_BYTES
 
 # The start of a header, as gcc and clang mark it: flag 1.
-_ENTERED = re.compile(r'^#[ \t]\d+[ \t]"(?P<name>(?:\\.|[^"\\\n])*)"[ \t]1\b', re.M)
-_ESCAPE = re.compile(r"\\([0-7]{1,3}|.)")
+_ENTERED = regex(r'^#[ \t]\d+[ \t]"(?P<name>(?:\\.|[^"\\\n])*)"[ \t]1\b', re.M)
+_ESCAPE = regex(r"\\([0-7]{1,3}|.)")
 
 # Options of `$PVASM_CPP` that name folders of headers.
 _FOLDERS = ("-isystem", "-iquote", "-idirafter", "-I")

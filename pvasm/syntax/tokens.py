@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pvasm.regex import regex
+
 TERMINALS = {
     "N": "NAME",
     "I": "INT",
@@ -71,13 +73,14 @@ _SINGLE = frozenset("()[],:=#?+-*/%|&^~!<>")
 # A name may hold a .macro argument (\reg, \(), \@) or pasted parts (a##b) where it stands in a macro's body.
 _NAME_CHARACTER = r"[\w.$\udc80-\udcff]"
 _ARGUMENT = r"\\(?:\w+|\(\)|@)"
-_TOKEN = re.compile(
+# A number is read from its first digit alone: from each digit of a long run that is none, that would take long.
+_TOKEN = regex(
     rf"""
-      (?P<blank>(?:[\s\ufeff]|\\[ \t\r]*\n)+|/\*(?s:.*?)\*/|//[^\n]*)
+      (?P<blank>(?:[\s\ufeff]|\\[ \t\r]*\n)++|/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*)
     | (?P<N>(?:(?!\d){_NAME_CHARACTER}|{_ARGUMENT})(?:{_NAME_CHARACTER}|@|{_ARGUMENT}|[ \t]*\#\#[ \t]*(?=[\w\\]))*)
-    | (?P<L>\d+[bf](?![\w.$]))
-    | (?P<F>\d+\.\d*(?:[eE][-+]?\d+)?(?![\w.$])|0[rRfFdD][-+]?[\d.]+(?:[eE][-+]?\d+)?(?![\w.$]))
-    | (?P<I>(?:0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)[uUlL]*(?![\w.$])|'(?:\\[^\n]|[^\\\n])'?)
+    | (?P<L>(?<!\d)\d++[bf](?![\w.$]))
+    | (?P<F>(?<!\d)\d++\.\d*+(?:[eE][-+]?\d+)?(?![\w.$])|0[rRfFdD][-+]?[\d.]+(?:[eE][-+]?\d+)?(?![\w.$]))
+    | (?P<I>(?<!\d)(?:0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)[uUlL]*(?![\w.$])|'(?:\\[^\n]|[^\\\n])'?)
     | (?P<S>"(?:\\[^\n]|[^"\\\n])*")
     | (?P<x>"(?:\\[^\n]|[^"\\\n])*)
     | (?P<A>@\w+)

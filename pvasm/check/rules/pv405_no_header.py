@@ -10,8 +10,9 @@ from pvasm.check.finding import Finding
 from pvasm.check.op_uses import invocations_of
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
+from pvasm.regex import regex
 
-_INCLUDED = re.compile(r'["<]([^">]+)[">]')
+_INCLUDED = regex(r'["<]([^"<>]+)[">]')
 
 
 class NoHeader(Rule):
@@ -63,8 +64,8 @@ class NoHeader(Rule):
                 yield Finding(invocation.start, invocation.end, message)
 
 
-_GAS_MACRO = re.compile(r"^[ \t]*\.macro[ \t]+([\w.$]+)", re.MULTILINE)
-_INCLUDE_LINE = re.compile(r"^[ \t]*#[ \t]*include[^\n]*", re.MULTILINE)
+_GAS_MACRO = regex(r"^[ \t]*\.macro[ \t]+([\w.$]+)", re.MULTILINE)
+_INCLUDE_LINE = regex(r"^[ \t]*#[ \t]*include[^\n]*", re.MULTILINE)
 
 
 def _includes(text: str) -> str:
