@@ -702,8 +702,9 @@ class _Reader:
         *,
         prefix: Traced | None = None,
         altmacro: bool = False,
+        is_loop: bool = False,
     ) -> None:
-        """Reads a body with its parameters' values."""
+        """Reads a body with its parameters' values; a loop in a loop is where it stands."""
         if self.depth >= _DEEPEST:
             self._gap("macros are nested too deeply to follow", statement, conditions)
             return
@@ -726,7 +727,8 @@ class _Reader:
                     source = Traced.join([*prefix.pieces(0, len(prefix.text)), *source.pieces(0, len(source.text))])
                     syntax, prefix = None, None
                 inner = tuple(each for each in event.conditions if each not in conditions)
-                made = _Piece(source, statement, (*conditions, *inner) if inner else conditions, None)
+                where = event.statement if is_loop and _opens_body(event.syntax) else statement
+                made = _Piece(source, where, (*conditions, *inner) if inner else conditions, None)
                 if syntax is not None:
                     self._one(made, syntax)
                 else:
@@ -796,20 +798,27 @@ class _Reader:
         text = source.part(head.start + len(head.name), len(source.text))
         for name, start, end in iteration_spans(head.name, text.text):
             bound = {name: text.part(start, end)}
-            self._expand(collected.body, bound, collected.statement, collected.conditions, altmacro=self.altmacro)
+            self._expand(
+                collected.body,
+                bound,
+                collected.statement,
+                collected.conditions,
+                altmacro=self.altmacro,
+                is_loop=not self.depth,
+            )
 
     def _repeat(self, collected: _Collected) -> None:
         times = self._value(", ".join(collected.head.arguments))
         if times is None:
             self._gap("", collected.statement, collected.conditions)
-            self._expand(collected.body, {}, collected.statement, collected.conditions)
+            self._expand(collected.body, {}, collected.statement, collected.conditions, is_loop=not self.depth)
             self._gap("", collected.statement, collected.conditions)
             return
         counts = any(isinstance(each, _Piece) and _SETS.search(each.source.text) for each in collected.body)
         for _ in range(min(times, _MOST_COUNTED_TURNS if counts else _MOST_TURNS)):
             if self.budget <= 0:
                 break
-            self._expand(collected.body, {}, collected.statement, collected.conditions)
+            self._expand(collected.body, {}, collected.statement, collected.conditions, is_loop=not self.depth)
 
     def _value(self, text: str) -> int | None:
         """The number that an expression is; None if it is not known."""
@@ -944,6 +953,10 @@ _HANDLERS: Final[Mapping[str, Callable[[_Reader, _Piece, tree.Directive], None]]
     ".exitm": _Reader._exit_macro,
     ".include": _Reader._include_text,
 }
+
+
+def _opens_body(syntax: tree.Syntax | None) -> bool:
+    return isinstance(syntax, tree.Directive) and syntax.name in _BODIES
 
 
 def _changing(documents: Sequence[Document]) -> frozenset[str]:

@@ -1,0 +1,94 @@
+"""Sensitive instructions that macros and names hide: M1-M8, M16, M17 of the cases, each with others of its kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.check.checking import check
+
+# The case, the source, and the lines at which PV001 is due.
+SENSITIVE = [
+    # A macro means what it means when it is invoked.
+    ("M1", ".macro gettime r\n getar \\r, itc\n.endm\n.macro getar r, a\n mov \\r=ar.\\a\n.endm\n gettime r8", [7]),
+    (
+        "M1",
+        ".macro a r\n b \\r\n.endm\n.macro b r\n nop 0\n.endm\n a r8\n.purgem b\n.macro b r\n fc \\r\n.endm\n a r8",
+        [10],
+    ),
+    ("M1", ".macro a op\n \\op r8\n.endm\n.macro b op\n a \\op\n.endm\n b fc", [7]),
+    ("M1", "#define A(x) B(x)\n#define B(x) mov x = ar.itc\n A(r8)", [2]),
+    ("M2", ".macro each ops:vararg\n.irp o,\\ops\n \\o r8=r9\n.endr\n.endm\n each thash,ttag", [6, 6]),
+    ("M2", ".macro all a b:vararg\n \\a r8\n.ifnb \\b\n all \\b\n.endif\n.endm\n all nop, fc, fc.i", [7, 7]),
+    ("M2", ".irpc c, ci\n.ifc \\c,i\n fc r8\n.endif\n.endr", [3]),
+    ("M2", ".rept 2\n.irp r, 8, 9\n fc r\\r\n.endr\n.endr", [2, 2]),
+    # Every arm counts.
+    ("M3", ".ifndef FOO\n.macro g x\n mov r8=\\x\n.endm\n.else\n.macro g x\n nop 0\n.endm\n.endif\n g ar.itc", [10]),
+    ("M3", "#ifdef FOO\n.macro g x\n mov r8=\\x\n.endm\n#else\n.macro g x\n nop 0\n.endm\n#endif\n g ar.itc", [10]),
+    ("M3", ".if FOO == 1\nX = 1\n.elseif FOO == 2\n fc r8\n.endif", [4]),
+    ("M3", ".if 0\n fc r8\n.else\n fc r9\n.endif", [4]),
+    # Macros in operands.
+    ("M4", "#define AR(n) ar.n\n mov r8=AR(itc)", [2]),
+    ("M4", "#define PMD(n) pmd[n]\n#define Q PMD\n mov r8=Q(r9)", [3]),
+    ("M4", "#define K(n) ar.i##n\n#define T K(tc)\n mov r8=T", [3]),
+    ("M4", "#define P(n) p##n\n(P(6)) fc r8", [2]),
+    ("M5", "#ifdef FOO\n#define CLK r9\n#else\n#define CLK ar.itc\n#endif\n mov r8=CLK", [6]),
+    ("M5", ".if FOO\nCLK = ar.itc\n.else\nCLK = r9\n.endif\n mov r8=CLK", [6]),
+    ("M5", "#define CLK ar.itc\n mov r8=CLK\n#undef CLK\n#define CLK r9\n mov r8=CLK", [2]),
+    ("M5", "#define CLK r9\n mov r8=CLK\n#undef CLK\n#define CLK ar.itc\n mov r8=CLK", [5]),
+    ("M5", "#define CLK r9\n#ifdef FOO\n#undef CLK\n#define CLK ar.itc\n#endif\n#define GET mov r8=CLK\n GET", [7]),
+    # Labels, names that definitions make, pasting.
+    ("M6", "#define L(x) .L##x\nL(foo): fc r8", [2]),
+    ("M6", "#define L(x) x:\nL(foo) fc r8", [2]),
+    ("M6", ".macro l n\n\\n: fc r8\n.endm\n l foo", [2]),
+    ("M6", "#define TWO(a) a; fc r9\nTWO(fc r8)", [1, 2]),
+    ("M7", ".macro def n v\n .set \\n, \\v\n.endm\n def clk, ar.itc\n mov r8=clk", [5]),
+    ("M7", ".macro def n v\n\\n = \\v\n.endm\n def clk, ar.itc\n mov r8=clk", [5]),
+    ("M7", "#define DEF(n, v) .equ n, v\n DEF(clk, ar.itc)\n mov r8=clk", [3]),
+    ("M7", ".irp n, clk, tick\n\\n = ar.itc\n.endr\n mov r8=tick", [4]),
+    ("M8", ".set foo#, ar.itc\n mov r1 = foo#", [2]),
+    ("M8", ".rotp q#[2]\n(q#[1]) thash r8=r9", [2]),
+    ("M8", "foo#: fc r8\n[bar#:] fc r9", [1, 2]),
+    ("M16", "#define P_(a,b) a##b\n#define P(a,b) P_(a,b)\n P(th,ash) r8=r9", [3]),
+    ("M16", "#define CAT(a,...) a##__VA_ARGS__\n CAT(f,c) r8", [2]),
+    ("M16", "#define H tha\n#define P_(a,b) a##b\n#define P(a,b) P_(a,b)\n P(H,sh) r8=r9", [4]),
+    ("M16", "#define CALL(f,args...) f(args)\n#define FLUSH(r) fc r\n CALL(FLUSH, r8)", [2]),
+    ("M17", ".altmacro\n.macro g x\n mov r8=ar.&x\n.endm\n g itc", [5]),
+    ("M17", ".altmacro\n.macro g x\n mov r8=x\n.endm\n g <ar.itc>\n.noaltmacro\n g ar.itc", [5]),
+    ("M17", ".altmacro\n.macro g op, r\n op r\n.endm\n g fc, r8", [5]),
+]
+
+
+@pytest.mark.parametrize(("case", "text", "lines"), SENSITIVE)
+def test_what_macros_hide_is_found(case: str, text: str, lines: list[int]) -> None:
+    assert [each.line for each in check(f"{text}\n", "PV001")] == lines
+
+
+@pytest.mark.parametrize(
+    ("case", "text"),
+    [
+        ("M1", ".macro a r\n fc \\r\n.endm\n.purgem a\n.macro a r\n nop 0\n.endm\n a r8"),
+        ("M2", ".irp o, nop, break\n \\o 0\n.endr"),
+        ("M3", ".if 0\n fc r8\n.endif"),
+        ("M3", "X = 5\n.if X < 3\n fc r8\n.endif"),
+        ("M4", "#define AR(n) ar.n\n mov r8=AR(lc)"),
+        ("M5", "#define CLK ar.itc\n#undef CLK\n#define CLK r9\n mov r8=CLK"),
+        ("M16", "#define S(x) #x\n .ascii S(fc r8)"),
+        ("M17", ".macro g x\n mov r8=x\n.endm\n g ar.itc"),  # not .altmacro: x is a symbol
+    ],
+)
+def test_what_is_not_assembled_is_not_found(case: str, text: str) -> None:
+    body = 2 if case == "M1" else 0  # a macro's body that nobody invokes is found where it stands
+    assert [each.line for each in check(f"{text}\n", "PV001") if each.line != body] == []
+
+
+def test_a_name_of_a_control_register_is_privileged() -> None:  # M8
+    (found,) = check("foo# = cr.ifa\n mov r1 = foo\n", "PV002")
+    assert (found.line, found.message) == (2, "privileged instruction used directly: use MOV_FROM_IFA(r1)")
+
+
+def test_what_a_name_makes_is_told_at_its_use() -> None:  # M4
+    (found,) = check("#define AR(n) ar.n\n\tmov r8=AR(lc) ; mov r9=AR(itc)\n", "PV001")
+    assert (found.line, found.column) == (2, 18)
+    assert found.message.startswith(
+        "sensitive instruction used directly: this makes `mov r9= ar.itc': use MOV_FROM_ITC("
+    )
