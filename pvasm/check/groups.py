@@ -20,6 +20,7 @@ from pvasm.ia64 import Register
 from pvasm.ia64.dependencies import Dependencies, Relation, Violation
 from pvasm.ia64.hazards import ends_group
 from pvasm.ia64.positions import Misplaced, Positions
+from pvasm.ia64.resources import term
 from pvasm.paravirt.environments import known_macros
 
 _SHOWN_BESIDE = 20  # steps, in the lines that show a finding
@@ -44,13 +45,11 @@ class GroupFinding(Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """`RAW`, `WAW` or `WAR` between registers of a group, `position`, or `serialization`."""
+        """`RAW`, `WAW` or `WAR` between instructions of a group, `position`, or `serialization` between groups."""
         found = self.violation
         if isinstance(found, Misplaced):
             return "position"
-        if found.kind == "WAR" or (found.same_group and isinstance(found.resource, Register)):
-            return found.kind
-        return "serialization" if found.needs != "stop" else "other"
+        return found.kind if found.same_group else "serialization"
 
     @property
     def needs(self) -> str:
@@ -69,11 +68,14 @@ class GroupFinding(Struct, frozen=True):
 
     @property
     def resource(self) -> str:
-        """The name of the register or resource; `first` or `last` for a position."""
+        """The SDM's term for the register or resource; `first` or `last` for a position."""
         found = self.violation
-        if isinstance(found, Misplaced):
-            return found.must_be
-        return found.resource.text if isinstance(found.resource, Register) else found.resource
+        return found.must_be if isinstance(found, Misplaced) else term(found.resource)
+
+    @property
+    def due(self) -> str:
+        """What the message says of a serialization that is due; empty where a stop is enough."""
+        return "" if self.needs == "stop" else f"{self.needs} is due between"
 
     def finding(self, message: str) -> Finding:
         """The finding with this message."""

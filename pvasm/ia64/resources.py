@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from pvasm.ia64.operands import Value
-from pvasm.ia64.registers import PSR_FIELDS, REGISTERS, Register
+from pvasm.ia64.registers import APPLICATION, CONTROL, PSR_FIELDS, REGISTERS, Register
 from pvasm.ia64.table import groups
 
 Resource = Register | str
@@ -42,6 +42,27 @@ _ALAT_TYPES: Final = frozenset({0x2, 0x3, 0x8, 0x9, 0xA})
 
 # Speculative loads (.s, .sa) defer the faults that cr.dcr names.
 _SPECULATIVE_TYPES: Final = frozenset({0x1, 0x3})
+
+
+# The terms of the tables for the registers that have names of their own, and for the indexed files.
+_TERMS: Final = {
+    **{Register("ar", number): f"AR[{name.upper()}]" for name, number in APPLICATION.items()},
+    **{Register("cr", number): f"CR[{name.upper()}]" for name, number in CONTROL.items()},
+}
+_FILE_TERMS: Final = {name: f"{name}#" for name in ("CPUID", "DBR", "IBR", "MSR", "PKR", "PMC", "PMD", "RR")}
+
+
+def term(resource: Resource) -> str:
+    """What SDM vol. 3, tables 5-2 to 5-4, call the resource: `AR[LC]`, `PSR.ic`, `AR[FPSR].sf0.flags`, `RR#`, `DTC`.
+
+    A general, floating-point, predicate or branch register is named as in the source: the tables' `GR%` is all of them.
+    """
+    if isinstance(resource, Register):
+        return _TERMS.get(resource) or resource.text
+    family, dot, field = resource.partition(".")
+    if family == "fpsr":
+        return f"AR[FPSR].{field}"
+    return f"PSR.{field}" if dot else _FILE_TERMS.get(resource, resource)
 
 
 def disabled_set(register: Register) -> str:
