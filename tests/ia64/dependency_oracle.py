@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -200,9 +200,9 @@ def _renewed(lines: list[str], first: int, second: int) -> bool:
     )
 
 
-def differences(text: str, folder: Path) -> list[str]:
-    """Where we and as do not agree about a text, but for what the two lists above explain."""
-    theirs, ours = as_says(text, folder), we_say(text)
+def differences(text: str, ours: Mapping[Said, Sequence[Violation]], folder: Path) -> list[str]:
+    """Where what we found in a text and what as says of it do not agree, but for what the lists above explain."""
+    theirs = as_says(text, folder)
     lines = ["", *text.split("\n")]
     found = []
     for line, kind, name in sorted(theirs.keys() - ours.keys()):
