@@ -76,6 +76,7 @@ class Kind(Struct, frozen=True):
     sign: int = 1
     scale: int = 1
     drops_low_bits: bool = False
+    either_sign: bool = False
     width32: bool = False
     hexadecimal: bool = False
     is_target: bool = False
@@ -93,6 +94,8 @@ class Kind(Struct, frozen=True):
                 return signed64(value) in self.choices
             if self.width32 and value == 1 << 32:
                 return bool(self.excluded)  # one more than 0xffffffff, the greatest that there is to compare with
+            if self.drops_low_bits and not self.either_sign and signed64(value) > self.high:
+                return False
             number = self.normal(value)
             if number in self.excluded:
                 return False
@@ -111,10 +114,9 @@ class Kind(Struct, frozen=True):
             return value - (1 << 32)
         number = signed64(value)
         if self.drops_low_bits and not self.is_target:
+            number -= number % self.scale
             top = 1 << (self.high.bit_length() + 1)
-            if self.high < number < top:
-                number -= top
-            return number - number % self.scale
+            return number - top if self.either_sign and self.high < number < top else number
         return number
 
     def encode(self, value: int) -> int:
@@ -189,6 +191,7 @@ WORDS: Final = {
     "@nat": 256,
     "@clz": 32,
     "@mpy": 33,
+    "@datahints": 34,
     "@pause": 0,
     "@priority": 1,
 }

@@ -197,7 +197,11 @@ def _stacked(scope: Scope, text: str) -> Value | None:
 
 
 def _number(scope: Scope, number: Number, depth: int) -> Value:
-    return Symbolic(number) if number.value is None else number.value & _WORD
+    if number.value is None:
+        return Symbolic(number)
+    if number.value > _WORD:
+        raise OperandError(f"an integer has at most 64 bits: {number.text}", number.start, number.end)
+    return number.value
 
 
 def _string(scope: Scope, string: String, depth: int) -> Value:

@@ -25,7 +25,6 @@ from tests.ia64.dependency_oracle import Said, as_says, differences, name_of, we
 __all__ = ["corpus"]
 
 
-
 def by_the_checker(text: str) -> dict[Said, list[Violation]]:
     """What the checker finds in the file, of every resource, in a group and before a serialization."""
     document = read_document(PARSER, text, "t.s", preprocessed=True)
