@@ -16,8 +16,8 @@ from pvasm.check.code import Code
 from pvasm.check.finding import Finding
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Graph, Node
-from pvasm.ia64 import Register
-from pvasm.ia64.dependencies import Dependencies, Relation, Violation
+from pvasm.ia64.annotations import annotate
+from pvasm.ia64.dependencies import Dependencies, Violation
 from pvasm.ia64.hazards import ends_group
 from pvasm.ia64.positions import Misplaced, Positions
 from pvasm.ia64.resources import term
@@ -25,7 +25,6 @@ from pvasm.paravirt.environments import known_macros
 
 _SHOWN_BESIDE = 20  # steps, in the lines that show a finding
 _MAX_STATES = 4  # ways on which a group is followed at a time
-_KINDS: dict[str, Relation] = {"mutex": "mutex", "clear": "clear", "imply": "imply"}
 
 
 class GroupFinding(Struct, frozen=True):
@@ -97,7 +96,7 @@ def find_violations(subject: Subject) -> list[GroupFinding]:
     found: dict[tuple[object, ...], tuple[Violation | Misplaced, Graph, list[str]]] = {}
     for instance in instances[:1] if alike else instances:
         graph = program.graph(known_macros([instance]), instance)
-        for violation in _violations(graph):
+        for violation in _violations(graph, automatic_bodies=".auto" in text):
             key = (*_what(violation), *(_identity(graph.nodes[index]) for index in _pair(violation)))
             found.setdefault(key, (violation, graph, []))[2].append(instance.name)
     in_bodies = {
@@ -173,14 +172,18 @@ class _State(Struct):
         return _State(self.dependencies.copy(), self.positions.copy(), self.world, self.blind)
 
 
-def _violations(graph: Graph) -> Iterator[Violation | Misplaced]:
-    """The violations on any way through a graph, each once."""
+def _violations(graph: Graph, *, automatic_bodies: bool) -> Iterator[Violation | Misplaced]:
+    """The violations on any way through a graph, each once.
+
+    `automatic_bodies` says that the bodies of macros may be meant for the assembler's automatic mode.
+    """
     nodes = graph.nodes
+    automatic = False  # the mode in which the assembler reads the text here
     worlds = Assumptions(graph)
     arriving: dict[int, list[_State]] = {}
     seen: set[tuple[object, ...]] = set()
     for index, node in enumerate(nodes):
-        states = arriving.pop(index, None) or [_State(Dependencies(), Positions())]
+        states = arriving.pop(index, None) or [_entry(node, automatic_bodies if node.macro else automatic)]
         if node.conditions or len(states) > 1:
             states = list(_entered(states, worlds, node))[:_MAX_STATES]
         for state in states:
@@ -194,12 +197,19 @@ def _violations(graph: Graph) -> Iterator[Violation | Misplaced]:
                 if key not in seen:
                     seen.add(key)
                     yield violation
+        if node.kind == "directive" and node.macro is None and states:
+            automatic = states[-1].dependencies.automatic
         if node.kind == "stop" and not node.conditions:
             del states[1:]  # from here on they hardly differ
         last = len(node.next) - 1
         for place, following in enumerate(node.next):
             waiting = arriving.setdefault(following, [])
             waiting += states if place == last else [state.copy() for state in states]
+
+
+def _entry(node: Node, automatic: bool) -> _State:
+    """What is known where nothing leads to; before the body of a macro stands code that is not known."""
+    return _State(Dependencies(automatic=automatic), Positions(), blind=node.macro is not None)
 
 
 def _entered(states: Sequence[_State], worlds: Assumptions, node: Node) -> Iterator[_State]:
@@ -230,7 +240,7 @@ def _feed(state: _State, node: Node, index: int) -> Sequence[Violation | Misplac
         assert node.resolved is not None
         misplaced = state.positions.instruction(node.resolved, index)
         violations = state.dependencies.instruction(node.resolved, index)
-        return [*violations, *misplaced] if misplaced else violations
+        return [*violations, *misplaced] if misplaced and not state.dependencies.automatic else violations
     if kind == "stop":
         state.dependencies.stop()
         state.positions.stop()
@@ -247,41 +257,13 @@ def _feed(state: _State, node: Node, index: int) -> Sequence[Violation | Misplac
 
 
 def _direct(state: _State, node: Node) -> None:
-    """What a directive tells the assembler of predicates, spills and functions."""
+    """What a directive tells the assembler of groups, predicates, spills and functions."""
     if ends_group(node.name):
         state.dependencies.stop()
         state.positions.stop()
         state.blind = state.blind and node.name != ".proc"
-    elif node.name == ".regstk" and len(node.arguments) == 4 and node.arguments[3].strip().isdecimal():
-        state.dependencies.rotating = int(node.arguments[3])
-    elif node.name == ".mem.offset" and node.arguments and node.arguments[0].strip().isdecimal():
-        state.dependencies.spill_offset(int(node.arguments[0]))
-    elif node.name == ".pred.safe_across_calls":
-        predicates = _predicates(node, 0)
-        if predicates is not None:
-            state.dependencies.relation("safe_across_calls", predicates)
-    elif node.name.startswith(".pred.rel"):
-        _, _, word = node.name[1:].partition("rel.")
-        kind = _KINDS.get(word or (node.arguments[0].strip('"@ ') if node.arguments else ""))
-        predicates = _predicates(node, 0 if word else 1)
-        if predicates is None:
-            state.blind = True
-        elif kind is not None and (kind != "imply" or len(predicates) == 2):
-            state.dependencies.relation(kind, predicates)
-
-
-def _predicates(node: Node, skipped: int) -> tuple[int, ...] | None:
-    """The numbers of a directive's arguments `p6`, `p1-p5`, `pKernel` from one on; None if one is not known."""
-    numbers: list[int] = []
-    for word, value in list(zip(node.arguments, node.values, strict=True))[skipped:]:
-        low, dash, high = word.strip().partition("-")
-        if isinstance(value, Register) and value.file == "p":
-            numbers.append(value.number)
-        elif dash and all(part[:1] == "p" and part[1:].isdecimal() for part in (low, high)):
-            numbers += range(int(low[1:]), min(int(high[1:]), 63) + 1)
-        else:
-            return None
-    return tuple(numbers)
+    elif not annotate(state.dependencies, node.name, node.arguments, node.values):
+        state.blind = True
 
 
 def _shown(node: Node) -> str:

@@ -24,10 +24,11 @@ class Symbolic(Struct, frozen=True):
 class Unknown(Struct, frozen=True):
     """Anything at all (in raw source a macro's argument, or a name that a `#define` explains); `file` if known.
 
-    An integer that is not known has the file `i`.
+    An integer that is not known has the file `i`; `ones` are bits that it has for certain: of `psr.ic | X` that of ic.
     """
 
     file: str | None = None
+    ones: int = 0
 
 
 class MemoryOperand(Struct, frozen=True):
@@ -44,6 +45,11 @@ class IndexedRegister(Struct, frozen=True):
 
 
 Value = Register | int | Symbolic | Unknown | MemoryOperand | IndexedRegister
+
+
+def ones_of(value: Value) -> int:
+    """The bits that a value has for certain; 0 for what is no integer."""
+    return value if isinstance(value, int) else value.ones if isinstance(value, Unknown) else 0
 
 
 def signed64(value: int) -> int:

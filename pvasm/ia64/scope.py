@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
-from pvasm.ia64.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value
+from pvasm.ia64.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value, ones_of
 from pvasm.ia64.registers import INDEXED, PSR_MASKS, REGISTERS, Register
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.tree import (
@@ -301,7 +301,10 @@ def _binary(scope: Scope, binary: Binary, depth: int) -> Value:
         if right == 0 and binary.operator in ("/", "%"):
             raise OperandError("division by zero", binary.start, binary.end)
         return _BINARY[binary.operator](left, right) & _WORD
-    return _open(scope, binary, left, right)
+    value = _open(scope, binary, left, right)
+    if binary.operator == "|" and isinstance(value, Unknown):
+        return Unknown("i", ones_of(left) | ones_of(right))
+    return value
 
 
 def _open(scope: Scope, expression: Expression, *parts: Value) -> Value:

@@ -55,7 +55,7 @@ def _replaced() -> Iterator[str]:
 
 
 def _edges() -> Iterator[str]:
-    """Every operand that is an integer, of one mnemonic for each row and kind, at the edges of its range and of words."""
+    """Every operand that is an integer, of a mnemonic for each row and kind, at the edges of its range and of words."""
     rng = random.Random(13)
     seen: set[tuple[object, ...]] = set()
     for mnemonic, candidate in readings():

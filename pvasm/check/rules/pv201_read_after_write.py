@@ -15,11 +15,11 @@ class ReadAfterWrite(Rule):
     """The instructions of a group run as if at once, so none may read what another writes (RAW).
 
     What such an instruction reads is undefined; processors differ. So it is for every resource of the architecture:
-    registers, the fields of psr and ar.fpsr, the indexed files, translations, the current frame. Every variant is looked at: what stands in the
-    source, with each instance's expansions in the place of the ops. Predicates that are known to exclude each other
-    are respected, and so are the exceptions of the architecture (a branch may read a predicate that a compare of its
-    group writes). GNU as warns of the same in explicit mode. Put a stop between, and a serialization where one is
-    due. (SDM vol. 1, 3.4; vol. 3, 5.3.)
+    registers, the fields of psr and ar.fpsr, the indexed files, translations, the current frame. Every variant is
+    looked at: what stands in the source, with each instance's expansions in the place of the ops. Predicates that are
+    known to exclude each other are respected, and so are the exceptions of the architecture (a branch may read a
+    predicate that a compare of its group writes). GNU as warns of the same in explicit mode; in automatic mode
+    (`.auto`) it mends it. Put a stop between, and a serialization where one is due. (SDM vol. 1, 3.4; vol. 3, 5.3.)
     """
 
     code = "PV201"

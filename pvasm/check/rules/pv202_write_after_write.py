@@ -12,13 +12,14 @@ from pvasm.check.subject import Subject
 
 
 class WriteAfterWrite(Rule):
-    """The instructions of a group run as if at once: of two that write one register, or other resource, either may be the last
-    (WAW).
+    """The instructions of a group run as if at once: of two that write one resource, either may be the last (WAW).
 
-    Every variant is looked at: what stands in the source, with each instance's expansions in the place of the ops.
+    So it is for every resource: registers, the fields of psr and ar.fpsr, the indexed files, translations. Every
+    variant is looked at: what stands in the source, with each instance's expansions in the place of the ops.
     Predicates that are known to exclude each other are respected, and so are the exceptions of the architecture
-    (parallel compares of one type may write the same predicate). GNU as warns of the same in explicit mode. Put a stop
-    between, and a serialization where one is due. (SDM vol. 1, 3.4; vol. 3, 5.3.)
+    (parallel compares of one type may write the same predicate). GNU as warns of the same in explicit mode; in
+    automatic mode (`.auto`) it mends it. Put a stop between, and a serialization where one is due. (SDM vol. 1, 3.4;
+    vol. 3, 5.3.)
     """
 
     code = "PV202"
