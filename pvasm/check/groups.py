@@ -22,6 +22,7 @@ from pvasm.ia64.hazards import ends_group
 from pvasm.ia64.positions import Misplaced, Positions
 from pvasm.ia64.resources import term
 from pvasm.paravirt.environments import known_macros
+from pvasm.syntax.tree import Condition
 
 _SHOWN_BESIDE = 20  # steps, in the lines that show a finding
 _MAX_STATES = 4  # ways on which a group is followed at a time
@@ -172,18 +173,41 @@ class _State(Struct):
         return _State(self.dependencies.copy(), self.positions.copy(), self.world, self.blind)
 
 
+class _Mode(Struct):
+    """Whether the assembler reads the text at a point in its automatic mode, and under which condition it does.
+
+    It goes by the order of the text, whatever leads where; `in_bodies` is for the bodies of macros.
+    """
+
+    in_bodies: bool
+    automatic: bool = False
+    under: tuple[Condition, ...] = ()
+
+    def entry(self, node: Node) -> _State:
+        """What is known at a step that nothing leads to; before the body of a macro stands code that is not known."""
+        if node.macro is not None:
+            return _State(Dependencies(automatic=self.in_bodies), Positions(), blind=True)
+        automatic = self.automatic and node.conditions[: len(self.under)] == self.under
+        return _State(Dependencies(automatic=automatic), Positions())
+
+    def note(self, directive: Node, after: _State) -> None:
+        """Takes over the mode that a directive has set."""
+        if after.dependencies.automatic != self.automatic and directive.macro is None:
+            self.automatic, self.under = after.dependencies.automatic, directive.conditions
+
+
 def _violations(graph: Graph, *, automatic_bodies: bool) -> Iterator[Violation | Misplaced]:
     """The violations on any way through a graph, each once.
 
     `automatic_bodies` says that the bodies of macros may be meant for the assembler's automatic mode.
     """
     nodes = graph.nodes
-    automatic = False  # the mode in which the assembler reads the text here
+    mode = _Mode(automatic_bodies)
     worlds = Assumptions(graph)
     arriving: dict[int, list[_State]] = {}
     seen: set[tuple[object, ...]] = set()
     for index, node in enumerate(nodes):
-        states = arriving.pop(index, None) or [_entry(node, automatic_bodies if node.macro else automatic)]
+        states = arriving.pop(index, None) or [mode.entry(node)]
         if node.conditions or len(states) > 1:
             states = list(_entered(states, worlds, node))[:_MAX_STATES]
         for state in states:
@@ -197,19 +221,14 @@ def _violations(graph: Graph, *, automatic_bodies: bool) -> Iterator[Violation |
                 if key not in seen:
                     seen.add(key)
                     yield violation
-        if node.kind == "directive" and node.macro is None and states:
-            automatic = states[-1].dependencies.automatic
+        if node.kind == "directive" and states:
+            mode.note(node, states[-1])
         if node.kind == "stop" and not node.conditions:
             del states[1:]  # from here on they hardly differ
         last = len(node.next) - 1
         for place, following in enumerate(node.next):
             waiting = arriving.setdefault(following, [])
             waiting += states if place == last else [state.copy() for state in states]
-
-
-def _entry(node: Node, automatic: bool) -> _State:
-    """What is known where nothing leads to; before the body of a macro stands code that is not known."""
-    return _State(Dependencies(automatic=automatic), Positions(), blind=node.macro is not None)
 
 
 def _entered(states: Sequence[_State], worlds: Assumptions, node: Node) -> Iterator[_State]:
@@ -240,7 +259,10 @@ def _feed(state: _State, node: Node, index: int) -> Sequence[Violation | Misplac
         assert node.resolved is not None
         misplaced = state.positions.instruction(node.resolved, index)
         violations = state.dependencies.instruction(node.resolved, index)
-        return [*violations, *misplaced] if misplaced and not state.dependencies.automatic else violations
+        if state.dependencies.automatic:  # the assembler puts the stops in
+            state.positions.stop()
+            return ()
+        return [*violations, *misplaced] if misplaced else violations
     if kind == "stop":
         state.dependencies.stop()
         state.positions.stop()

@@ -165,6 +165,7 @@ AS_IS_BROADER = (
 #
 # What we say and as does not: the hazard, the register, the first and the second instruction.
 AS_OVERLOOKS = (
+    r"RAW ar\.unat \| .*st8\.spill.* \| .*mov",  # after .mem.offset: the move reads the bit of that spill too
     r"RAW (r\d+) \| .* \| .*itr\.[id] [id]tr\[\1\]",  # the index is read
     r"RAW (r\d+) \| .* \| .*lfetch\S* \[\1\]$",  # so is an address without an increment
     r"RAW (r\d+) \| .*ld\d\.c\.\S+ .*\[\1\]\s*,",  # a check load's base is no target of the load
