@@ -140,7 +140,11 @@ class Dependencies:
     # ------------------------------------------------------------------------- what is no instruction
 
     def stop(self) -> None:
-        """The group ends here: a stop, or a directive that `hazards.ends_group`."""
+        """The group ends here: a stop, or a directive that `hazards.ends_group`; ignored in automatic mode."""
+        if not self.automatic:
+            self._end_group()
+
+    def _end_group(self) -> None:
         self._group += 1
         self._instruction_serialized = self._serializing
         if self._direct:
@@ -172,18 +176,18 @@ class Dependencies:
     def change_mode(self, *, automatic: bool) -> None:
         """`.auto`, or `.explicit`: another mode ends the group."""
         if automatic != self.automatic:
-            self.stop()
+            self._end_group()
         self.automatic = automatic
 
     def serialize(self, needs: Needs) -> None:
         """A serialization (`srlz.d` or `srlz.i`) in a group of its own; for `stop` the end of the group alone."""
-        self.stop()
+        self._end_group()
         if needs == "srlz.d":
             self._data_serialized = self._group
         elif needs == "srlz.i":
             self._serializing = self._group
         if needs != "stop":
-            self.stop()
+            self._end_group()
 
     def value(self, register: Register, number: int) -> None:
         """`.reg.val`: the number that is in a general register."""
@@ -208,7 +212,7 @@ class Dependencies:
         """
         plan = plan_of(resolved.spelling)
         if plan.first:
-            self.stop()
+            self._end_group()
         self._time += 1
         predicate = -1 if resolved.predicate is None else resolved.predicate
         operands: tuple[Any, ...] = resolved.operands
@@ -250,7 +254,7 @@ class Dependencies:
             self._act(step)
         self._spill = None
         if plan.last:
-            self.stop()
+            self._end_group()
         return found
 
     def _remember(self, step: _Step, others: tuple[tuple[Resource, WriteWay], ...]) -> None:

@@ -204,6 +204,27 @@ def test_what_is_known_of_predicates(seed: int, tmp_path: Path) -> None:
     assert differences(text, we_say(text), tmp_path) == []
 
 
+_TELLING = (
+    *(".auto", ".explicit", ".explicit", ".default", ".serialize.data", ".serialize.instruction", ";;", ";;", "srlz.d"),
+    *("srlz.i", "srlz.i ;;", ".reg.val r2, 1<<61", ".reg.val r3, 2<<61", ".reg.val r4, ~0", ".reg.val r3, 0x10"),
+    *("mov rr[r{r}]=r9", "mov r9=rr[r{r}]", "mov pkr[r{r}]=r9", "mov ibr[r{r}]=r9", "mov r9=ibr[r{r}]", "ld8 r8=[r9]"),
+    *("mov cr.pta=r9", "thash r8=r9", "rsm psr.dt", "ssm psr.ic", "mov r8=psr", "mov cr.ifa=r9", "ptc.e r9", "fc r9"),
+    *("mov r{r}=0x20", "movl r{r}=2<<61", "mov r8=r9", "(p6) mov r9=r8", "cmp.eq p6,p7=r8,r9", "(p7) mov r9=r10"),
+    *('.pred.rel "mutex",p6,p7', ".mem.offset 8,0\nst8.spill [r10]=r{r},8", "st8.spill [r10]=r{r},8", "1:"),
+)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_directives_tell(seed: int, tmp_path: Path) -> None:
+    """F1, F2. Modes, serialization and values, among instructions of which they tell."""
+    rng = random.Random(seed)
+    text = "".join(f"{rng.choice(_TELLING).format(r=rng.choice('234'))}\n" for _ in range(3000))
+    found = differences(text, we_say(text), tmp_path)
+    # Of several writes before, as may mean another register of the file than the nearest write's.
+    assert [each for each in found if not each.startswith("certainty differs")] == []
+    assert len(we_say(text)) > 300
+
+
 # ------------------------------------------------------------------------------------------- examples
 
 
