@@ -31,7 +31,7 @@ class MissingSerialization(Rule):
         ),
         Flagged(
             "\trsm psr.dt ;;\n\t«ld8 r9 = [r10]» ;;",
-            "`ld8 r9 = [r10]' may not see psr.dt as `rsm psr.dt' leaves it: srlz.d is due between",
+            "`ld8 r9 = [r10]' may not see PSR.dt as `rsm psr.dt' leaves it: srlz.d is due between",
         ),
     )
     valid = (
