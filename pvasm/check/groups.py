@@ -16,15 +16,16 @@ from pvasm.check.code import Code
 from pvasm.check.finding import Finding
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Graph, Node
-from pvasm.ia64 import Register
-from pvasm.ia64.dependencies import Dependencies, Relation, Violation
+from pvasm.ia64.annotations import annotate
+from pvasm.ia64.dependencies import Dependencies, Violation
 from pvasm.ia64.hazards import ends_group
 from pvasm.ia64.positions import Misplaced, Positions
+from pvasm.ia64.resources import term
 from pvasm.paravirt.environments import known_macros
+from pvasm.syntax.tree import Condition
 
 _SHOWN_BESIDE = 20  # steps, in the lines that show a finding
 _MAX_STATES = 4  # ways on which a group is followed at a time
-_KINDS: dict[str, Relation] = {"mutex": "mutex", "clear": "clear", "imply": "imply"}
 
 
 class GroupFinding(Struct, frozen=True):
@@ -44,13 +45,11 @@ class GroupFinding(Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """`RAW`, `WAW` or `WAR` between registers of a group, `position`, or `serialization`."""
+        """`RAW`, `WAW` or `WAR` between instructions of a group, `position`, or `serialization` between groups."""
         found = self.violation
         if isinstance(found, Misplaced):
             return "position"
-        if found.kind == "WAR" or (found.same_group and isinstance(found.resource, Register)):
-            return found.kind
-        return "serialization" if found.needs != "stop" else "other"
+        return found.kind if found.same_group else "serialization"
 
     @property
     def needs(self) -> str:
@@ -69,11 +68,14 @@ class GroupFinding(Struct, frozen=True):
 
     @property
     def resource(self) -> str:
-        """The name of the register or resource; `first` or `last` for a position."""
+        """The SDM's term for the register or resource; `first` or `last` for a position."""
         found = self.violation
-        if isinstance(found, Misplaced):
-            return found.must_be
-        return found.resource.text if isinstance(found.resource, Register) else found.resource
+        return found.must_be if isinstance(found, Misplaced) else term(found.resource)
+
+    @property
+    def due(self) -> str:
+        """What the message says of a serialization that is due; empty where a stop is enough."""
+        return "" if self.needs == "stop" else f"{self.needs} is due between"
 
     def finding(self, message: str) -> Finding:
         """The finding with this message."""
@@ -95,7 +97,7 @@ def find_violations(subject: Subject) -> list[GroupFinding]:
     found: dict[tuple[object, ...], tuple[Violation | Misplaced, Graph, list[str]]] = {}
     for instance in instances[:1] if alike else instances:
         graph = program.graph(known_macros([instance]), instance)
-        for violation in _violations(graph):
+        for violation in _violations(graph, automatic_bodies=".auto" in text):
             key = (*_what(violation), *(_identity(graph.nodes[index]) for index in _pair(violation)))
             found.setdefault(key, (violation, graph, []))[2].append(instance.name)
     in_bodies = {
@@ -171,14 +173,41 @@ class _State(Struct):
         return _State(self.dependencies.copy(), self.positions.copy(), self.world, self.blind)
 
 
-def _violations(graph: Graph) -> Iterator[Violation | Misplaced]:
-    """The violations on any way through a graph, each once."""
+class _Mode(Struct):
+    """Whether the assembler reads the text at a point in its automatic mode, and under which condition it does.
+
+    It goes by the order of the text, whatever leads where; `in_bodies` is for the bodies of macros.
+    """
+
+    in_bodies: bool
+    automatic: bool = False
+    under: tuple[Condition, ...] = ()
+
+    def entry(self, node: Node) -> _State:
+        """What is known at a step that nothing leads to; before the body of a macro stands code that is not known."""
+        if node.macro is not None:
+            return _State(Dependencies(automatic=self.in_bodies), Positions(), blind=True)
+        automatic = self.automatic and node.conditions[: len(self.under)] == self.under
+        return _State(Dependencies(automatic=automatic), Positions())
+
+    def note(self, directive: Node, after: _State) -> None:
+        """Takes over the mode that a directive has set."""
+        if after.dependencies.automatic != self.automatic and directive.macro is None:
+            self.automatic, self.under = after.dependencies.automatic, directive.conditions
+
+
+def _violations(graph: Graph, *, automatic_bodies: bool) -> Iterator[Violation | Misplaced]:
+    """The violations on any way through a graph, each once.
+
+    `automatic_bodies` says that the bodies of macros may be meant for the assembler's automatic mode.
+    """
     nodes = graph.nodes
+    mode = _Mode(automatic_bodies)
     worlds = Assumptions(graph)
     arriving: dict[int, list[_State]] = {}
     seen: set[tuple[object, ...]] = set()
     for index, node in enumerate(nodes):
-        states = arriving.pop(index, None) or [_State(Dependencies(), Positions())]
+        states = arriving.pop(index, None) or [mode.entry(node)]
         if node.conditions or len(states) > 1:
             states = list(_entered(states, worlds, node))[:_MAX_STATES]
         for state in states:
@@ -192,6 +221,8 @@ def _violations(graph: Graph) -> Iterator[Violation | Misplaced]:
                 if key not in seen:
                     seen.add(key)
                     yield violation
+        if node.kind == "directive" and states:
+            mode.note(node, states[-1])
         if node.kind == "stop" and not node.conditions:
             del states[1:]  # from here on they hardly differ
         last = len(node.next) - 1
@@ -228,6 +259,9 @@ def _feed(state: _State, node: Node, index: int) -> Sequence[Violation | Misplac
         assert node.resolved is not None
         misplaced = state.positions.instruction(node.resolved, index)
         violations = state.dependencies.instruction(node.resolved, index)
+        if state.dependencies.automatic:  # the assembler puts the stops in
+            state.positions.stop()
+            return ()
         return [*violations, *misplaced] if misplaced else violations
     if kind == "stop":
         state.dependencies.stop()
@@ -245,41 +279,13 @@ def _feed(state: _State, node: Node, index: int) -> Sequence[Violation | Misplac
 
 
 def _direct(state: _State, node: Node) -> None:
-    """What a directive tells the assembler of predicates, spills and functions."""
+    """What a directive tells the assembler of groups, predicates, spills and functions."""
     if ends_group(node.name):
         state.dependencies.stop()
         state.positions.stop()
         state.blind = state.blind and node.name != ".proc"
-    elif node.name == ".regstk" and len(node.arguments) == 4 and node.arguments[3].strip().isdecimal():
-        state.dependencies.rotating = int(node.arguments[3])
-    elif node.name == ".mem.offset" and node.arguments and node.arguments[0].strip().isdecimal():
-        state.dependencies.spill_offset(int(node.arguments[0]))
-    elif node.name == ".pred.safe_across_calls":
-        predicates = _predicates(node, 0)
-        if predicates is not None:
-            state.dependencies.relation("safe_across_calls", predicates)
-    elif node.name.startswith(".pred.rel"):
-        _, _, word = node.name[1:].partition("rel.")
-        kind = _KINDS.get(word or (node.arguments[0].strip('"@ ') if node.arguments else ""))
-        predicates = _predicates(node, 0 if word else 1)
-        if predicates is None:
-            state.blind = True
-        elif kind is not None and (kind != "imply" or len(predicates) == 2):
-            state.dependencies.relation(kind, predicates)
-
-
-def _predicates(node: Node, skipped: int) -> tuple[int, ...] | None:
-    """The numbers of a directive's arguments `p6`, `p1-p5`, `pKernel` from one on; None if one is not known."""
-    numbers: list[int] = []
-    for word, value in list(zip(node.arguments, node.values, strict=True))[skipped:]:
-        low, dash, high = word.strip().partition("-")
-        if isinstance(value, Register) and value.file == "p":
-            numbers.append(value.number)
-        elif dash and all(part[:1] == "p" and part[1:].isdecimal() for part in (low, high)):
-            numbers += range(int(low[1:]), min(int(high[1:]), 63) + 1)
-        else:
-            return None
-    return tuple(numbers)
+    elif not annotate(state.dependencies, node.name, node.arguments, node.values):
+        state.blind = True
 
 
 def _shown(node: Node) -> str:

@@ -20,6 +20,7 @@ from pvasm.errors import PvasmError
 from pvasm.expand.contexts import Contexts
 from pvasm.expand.definitions import Definitions
 from pvasm.ia64 import OperandError, Resolved, Scope, Value
+from pvasm.ia64.annotations import ANNOTATIONS
 from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.registers import REGISTERS
 from pvasm.ia64.resolve import resolve
@@ -214,7 +215,7 @@ class Program(Visitor):
         elif name in _SECTIONS:
             self._add(base, "section", name=name, arguments=arguments)
         elif name[0] == "." or name.startswith("data"):
-            values = tuple(map(self._value, arguments)) if name.startswith(".pred.") else ()
+            values = tuple(_value(each, self.scope) for each in arguments) if name in ANNOTATIONS else ()
             self._add(base, "directive", name=name, arguments=arguments, values=values)
 
     def _call(self, call: tree.MacroCall, base: Node) -> None:
@@ -266,19 +267,12 @@ class Program(Visitor):
         if not base.inlined:
             start = base.start - call.start + call.name_start
             end = base.start - call.start + call.call_end
-        node = self._add(base, "op", op=op, arguments=arguments, values=tuple(map(self._value, arguments)))
+        node = self._add(
+            base, "op", op=op, arguments=arguments, values=tuple(_value(each, self.scope) for each in arguments)
+        )
         node.start, node.end, node.frame = start, end, self.scope.frame
         node.invocation = self._calls
         self._calls += 1
-
-    def _value(self, text: str) -> Value | None:
-        expression = parse_expression(text)
-        if expression is None:
-            return None
-        try:
-            return self.scope.evaluate(expression)
-        except OperandError:
-            return None
 
     # ---------------------------------------------------------------------------------------- graphs
 
@@ -358,11 +352,24 @@ def _made(node: Node, statement: Statement, scope: Scope) -> Iterator[Node]:
         case tree.Directive(name=name, arguments=arguments):
             made = _like(node, "directive", statement.text)
             made.name, made.arguments = name, arguments
+            if name in ANNOTATIONS:
+                made.values = tuple(_value(each, scope) for each in arguments)
             yield made
         case tree.BundleOpen() | tree.BundleClose() | tree.Template():
             pass
         case _:
             yield _like(node, "opaque")
+
+
+def _value(text: str, scope: Scope) -> Value | None:
+    """What an argument is worth; None where it is no expression."""
+    expression = parse_expression(text)
+    if expression is None:
+        return None
+    try:
+        return scope.evaluate(expression)
+    except OperandError:
+        return None
 
 
 def _like(node: Node, kind: Kind, text: str = "", resolved: Resolved | None = None) -> Node:

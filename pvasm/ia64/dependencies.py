@@ -16,7 +16,7 @@ from pvasm.ia64.hazards import LASTING, Needs, between_write_and_read, between_w
 from pvasm.ia64.predicates import ALL, ROTATING, Relations, mask_of
 from pvasm.ia64.registers import Register
 from pvasm.ia64.resolve import Resolved
-from pvasm.ia64.resources import CONSTANTS, Resource, disabled_set, modified_set, whole
+from pvasm.ia64.resources import CONSTANTS, Resource, disabled_set, modified_set, parts, whole
 
 Hazard = Literal["RAW", "WAW", "WAR"]
 Relation = Literal["mutex", "imply", "clear", "safe_across_calls"]
@@ -82,6 +82,7 @@ class Dependencies:
 
     Feed it what stands there, in order. It follows fall-through alone: what comes after a branch that is always taken
     starts anew. `rotating` is how many general registers rotate (`alloc` sets it; a caller sets it for `.regstk`).
+    Where it is `automatic`, the assembler puts in the stops and serializations that are missing.
     """
 
     __slots__ = (
@@ -101,10 +102,12 @@ class Dependencies:
         "_spill",
         "_time",
         "_values",
+        "automatic",
         "rotating",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, automatic: bool = False) -> None:
+        self.automatic = automatic
         self.rotating = 0
         self._direct: _Uses = {}  # r f p b, written in this group
         self._named: _Uses = {}  # all else that was written in this group
@@ -137,7 +140,11 @@ class Dependencies:
     # ------------------------------------------------------------------------- what is no instruction
 
     def stop(self) -> None:
-        """The group ends here: a stop, or a directive that `hazards.ends_group`."""
+        """The group ends here: a stop, or a directive that `hazards.ends_group`; ignored in automatic mode."""
+        if not self.automatic:
+            self._end_group()
+
+    def _end_group(self) -> None:
         self._group += 1
         self._instruction_serialized = self._serializing
         if self._direct:
@@ -166,6 +173,26 @@ class Dependencies:
         else:
             self._safe = mask
 
+    def change_mode(self, *, automatic: bool) -> None:
+        """`.auto`, or `.explicit`: another mode ends the group."""
+        if automatic != self.automatic:
+            self._end_group()
+        self.automatic = automatic
+
+    def serialize(self, needs: Needs) -> None:
+        """A serialization (`srlz.d` or `srlz.i`) in a group of its own; for `stop` the end of the group alone."""
+        self._end_group()
+        if needs == "srlz.d":
+            self._data_serialized = self._group
+        elif needs == "srlz.i":
+            self._serializing = self._group
+        if needs != "stop":
+            self._end_group()
+
+    def value(self, register: Register, number: int) -> None:
+        """`.reg.val`: the number that is in a general register."""
+        self._values[register] = (number & ALL, self._relations.path)
+
     def spill_offset(self, offset: int) -> None:
         """`.mem.offset`: where the next instruction spills or fills, in bytes, which tells its bit of ar.unat."""
         self._spill = offset >> 3 & 0x3F
@@ -185,7 +212,7 @@ class Dependencies:
         """
         plan = plan_of(resolved.spelling)
         if plan.first:
-            self.stop()
+            self._end_group()
         self._time += 1
         predicate = -1 if resolved.predicate is None else resolved.predicate
         operands: tuple[Any, ...] = resolved.operands
@@ -217,13 +244,17 @@ class Dependencies:
                     self._write(step, resource, uses, way)
         if plan.reads_as == "branch":
             self._check_loop(step)
+        if found and self.automatic:
+            for needs in {violation.needs for violation in found}:
+                self.serialize(needs)
+            found.clear()
         if plan.marks:
             self._remember(step, others)
         if plan.acts:
             self._act(step)
         self._spill = None
         if plan.last:
-            self.stop()
+            self._end_group()
         return found
 
     def _remember(self, step: _Step, others: tuple[tuple[Resource, WriteWay], ...]) -> None:
@@ -249,7 +280,7 @@ class Dependencies:
         for place in step.plan.others_read:
             register = step.operands[place]
             if register.__class__ is Register:
-                resources = whole(register)
+                resources = parts(register)
                 for uses in (self._direct, self._named, self._lasting):
                     if uses:
                         self._read_any(step, resources, uses)
@@ -350,9 +381,9 @@ class Dependencies:
         for place, way in plan.others_written:
             register = operands[place]
             if register.__class__ is Register:
-                found += [(resource, way) for resource in whole(register, operands)]
+                found += [(resource, way) for resource in parts(register, operands)]
         if plan.mask_way:
-            found += [(resource, plan.mask_way) for resource in masked(plan, operands)]
+            found += [(resource, plan.mask_way) for resource in masked(plan, operands, certain=True)]
         for place in plan.floats[: plan.float_outputs]:
             written = register_of(operands[place])
             if written is not None:

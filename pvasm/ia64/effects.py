@@ -302,9 +302,9 @@ def writes_of(plan: Plan, operands: tuple[Value, ...]) -> frozenset[Resource]:
     return frozenset(found)
 
 
-def masked(plan: Plan, operands: tuple[Value, ...]) -> list[str]:
-    """The psr fields that the last operand names, for a plan that has a `mask_way`."""
-    return masked_psr(operands[-1], plan.mask_way == "user")
+def masked(plan: Plan, operands: tuple[Value, ...], certain: bool = False) -> list[str]:
+    """The psr fields that the last operand names (if `certain`, those alone), for a plan that has a `mask_way`."""
+    return masked_psr(operands[-1], plan.mask_way == "user", certain)
 
 
 def base_of(value: Value) -> Value:

@@ -25,6 +25,9 @@ _FREE_TWICE: Final = frozenset({"and", "or", "and, mixed", "or, mixed", "flags",
 # A second write of these waits as a read does (vol. 2, 5.8.3: cr.lid, cr.eoi; model-specific registers).
 _SERIALIZED_WRITES: Final[frozenset[Resource]] = frozenset({Register("cr", 64), Register("cr", 67), "InService", "MSR"})
 
+# Files of which even a move from one waits for a serialization.
+_SERIALIZED_FILES: Final = frozenset({"MSR", "PKR"})
+
 # Where a directive puts data or padding, or turns to another section, GNU as ends the bundle and its group.
 _PADDING: Final = "align balign balignw balignl p2align p2alignw p2alignl skip space zero fill org"
 _SECTIONS: Final = "section text data bss rodata sdata sbss previous pushsection popsection subsection"
@@ -43,6 +46,8 @@ def ends_group(directive: str) -> bool:
 
 def may_read(resource: Resource, written: WriteWay, read: ReadWay) -> bool:
     """Whether a register may be read in the group in which it was written in that way."""
+    if written == "service" and resource == "InService":
+        return read != "move"  # what cr.eoi does to it is a write
     if written in _EARLY:
         return read == "branch" and (resource[0] in ("p", "b") or resource == _PFS)
     return written in ("check", "frame") or (written == "purge" and read == "purge")
@@ -55,7 +60,7 @@ def may_write(first: WriteWay, second: WriteWay) -> bool:
 
 def between_write_and_read(resource: Resource, written: WriteWay, read: ReadWay) -> Needs:
     """What must stand between a write and a read."""
-    if written not in LASTING or written == "service":
+    if written not in LASTING or written == "service" or (resource == "InService" and read != "move"):
         return "stop"
     if written == "system":
         return "stop" if read == "psr" else "srlz.d"
@@ -67,7 +72,7 @@ def between_write_and_read(resource: Resource, written: WriteWay, read: ReadWay)
         if read in ("insert", "rfi"):
             return "stop"
         return "srlz.i" if resource == _IVA else "srlz.d"
-    return "stop" if read == "move" and resource in FILES and resource != "MSR" else "srlz.d"
+    return "stop" if read == "move" and resource in FILES - _SERIALIZED_FILES else "srlz.d"
 
 
 def between_writes(resource: Resource) -> Needs:

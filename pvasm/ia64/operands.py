@@ -24,10 +24,11 @@ class Symbolic(Struct, frozen=True):
 class Unknown(Struct, frozen=True):
     """Anything at all (in raw source a macro's argument, or a name that a `#define` explains); `file` if known.
 
-    An integer that is not known has the file `i`.
+    An integer that is not known has the file `i`; `ones` are bits that it has for certain: of `psr.ic | X` that of ic.
     """
 
     file: str | None = None
+    ones: int = 0
 
 
 class MemoryOperand(Struct, frozen=True):
@@ -44,6 +45,11 @@ class IndexedRegister(Struct, frozen=True):
 
 
 Value = Register | int | Symbolic | Unknown | MemoryOperand | IndexedRegister
+
+
+def ones_of(value: Value) -> int:
+    """The bits that a value has for certain; 0 for what is no integer."""
+    return value if isinstance(value, int) else value.ones if isinstance(value, Unknown) else 0
 
 
 def signed64(value: int) -> int:
@@ -76,6 +82,7 @@ class Kind(Struct, frozen=True):
     sign: int = 1
     scale: int = 1
     drops_low_bits: bool = False
+    either_sign: bool = False
     width32: bool = False
     hexadecimal: bool = False
     is_target: bool = False
@@ -93,6 +100,8 @@ class Kind(Struct, frozen=True):
                 return signed64(value) in self.choices
             if self.width32 and value == 1 << 32:
                 return bool(self.excluded)  # one more than 0xffffffff, the greatest that there is to compare with
+            if self.drops_low_bits and not self.either_sign and signed64(value) > self.high:
+                return False
             number = self.normal(value)
             if number in self.excluded:
                 return False
@@ -111,10 +120,9 @@ class Kind(Struct, frozen=True):
             return value - (1 << 32)
         number = signed64(value)
         if self.drops_low_bits and not self.is_target:
+            number -= number % self.scale
             top = 1 << (self.high.bit_length() + 1)
-            if self.high < number < top:
-                number -= top
-            return number - number % self.scale
+            return number - top if self.either_sign and self.high < number < top else number
         return number
 
     def encode(self, value: int) -> int:
@@ -189,6 +197,7 @@ WORDS: Final = {
     "@nat": 256,
     "@clz": 32,
     "@mpy": 33,
+    "@datahints": 34,
     "@pause": 0,
     "@priority": 1,
 }

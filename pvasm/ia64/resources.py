@@ -8,22 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from pvasm.ia64.operands import Value
-from pvasm.ia64.registers import PSR_FIELDS, REGISTERS, Register
+from pvasm.ia64.operands import Value, ones_of
+from pvasm.ia64.registers import APPLICATION, CONTROL, PSR_FIELDS, REGISTERS, Register
 from pvasm.ia64.table import groups
 
 Resource = Register | str
 
 CONSTANTS: Final = frozenset({Register("r", 0), Register("f", 0), Register("f", 1), Register("p", 0)})
-_PSR: Final = frozenset(f"psr.{name}" for name in PSR_FIELDS)
 _LOW_HALF: Final = frozenset(f"psr.{name}" for name, (low, _) in PSR_FIELDS.items() if low < 32)
+_PSR: Final = _LOW_HALF | {"psr.mc", "psr.it"}  # as a move reads it (SDM vol. 3, mov psr); `<status>` is all of it
 _USER_MASK: Final = frozenset(f"psr.{name}" for name, (low, _) in PSR_FIELDS.items() if low < 6)
 _USER_BITS: Final = (1 << 6) - 1
 _SYSTEM_BITS: Final = (1 << 24) - 1
 _PREDICATES: Final = frozenset(Register("p", number) for number in range(1, 64))
 _ROTATING: Final = frozenset(Register("p", number) for number in range(16, 64))
 _STATUS: Final = frozenset(
-    {"fpsr.traps"} | {f"fpsr.sf{number}.{part}" for number in range(4) for part in ("controls", "flags")}
+    {"fpsr.traps", "fpsr.rv"} | {f"fpsr.sf{number}.{part}" for number in range(4) for part in ("controls", "flags")}
 )
 
 # Registers that stand for several resources.
@@ -42,6 +42,27 @@ _ALAT_TYPES: Final = frozenset({0x2, 0x3, 0x8, 0x9, 0xA})
 
 # Speculative loads (.s, .sa) defer the faults that cr.dcr names.
 _SPECULATIVE_TYPES: Final = frozenset({0x1, 0x3})
+
+
+# The terms of the tables for the registers that have names of their own, and for the indexed files.
+_TERMS: Final = {
+    **{Register("ar", number): f"AR[{name.upper()}]" for name, number in APPLICATION.items()},
+    **{Register("cr", number): f"CR[{name.upper()}]" for name, number in CONTROL.items()},
+}
+_FILE_TERMS: Final = {name: f"{name}#" for name in ("CPUID", "DBR", "IBR", "MSR", "PKR", "PMC", "PMD", "RR")}
+
+
+def term(resource: Resource) -> str:
+    """What SDM vol. 3, tables 5-2 to 5-4, call the resource: `AR[LC]`, `PSR.ic`, `AR[FPSR].sf0.flags`, `RR#`, `DTC`.
+
+    A general, floating-point, predicate or branch register is named as in the source: the tables' `GR%` is all of them.
+    """
+    if isinstance(resource, Register):
+        return _TERMS.get(resource) or resource.text
+    family, dot, field = resource.partition(".")
+    if family == "fpsr":
+        return f"AR[FPSR].{field}"
+    return f"PSR.{field}" if dot else _FILE_TERMS.get(resource, resource)
 
 
 def disabled_set(register: Register) -> str:
@@ -69,9 +90,24 @@ def whole(register: Register, written_by: Sequence[Value] = ()) -> frozenset[Res
     return found
 
 
-def masked_psr(mask: Value, user: bool) -> list[str]:
-    """The psr fields that a mask names, of the user mask alone or of the system mask too; all where it is not known."""
-    bits = (mask if isinstance(mask, int) else -1) & (_USER_BITS if user else _SYSTEM_BITS)
+def parts(register: Register, written_by: Sequence[Value] = ()) -> frozenset[Resource]:
+    """The resources of the dependency tables that the register's name stands for: the fields of ar.fpsr, not itself.
+
+    Of what a mask that is not known names, those are given that it names for certain.
+    """
+    if register.file == "pr" and len(written_by) == 3:
+        written_by = (*written_by[:2], ones_of(written_by[2]))
+    found = whole(register, written_by)
+    return found - {register} if len(found) > 1 else found
+
+
+def masked_psr(mask: Value, user: bool, certain: bool = False) -> list[str]:
+    """The psr fields that a mask names, of the user mask alone or of the system mask too.
+
+    Of a mask that is not known it is all fields, or if `certain` those that it names for certain.
+    """
+    bits = mask if isinstance(mask, int) else ones_of(mask) if certain else -1
+    bits &= _USER_BITS if user else _SYSTEM_BITS
     return [f"psr.{name}" for name, (low, _) in PSR_FIELDS.items() if bits >> low & 1]
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
-from pvasm.ia64.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value
+from pvasm.ia64.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value, ones_of
 from pvasm.ia64.registers import INDEXED, PSR_MASKS, REGISTERS, Register
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.tree import (
@@ -197,7 +197,11 @@ def _stacked(scope: Scope, text: str) -> Value | None:
 
 
 def _number(scope: Scope, number: Number, depth: int) -> Value:
-    return Symbolic(number) if number.value is None else number.value & _WORD
+    if number.value is None:
+        return Symbolic(number)
+    if number.value > _WORD:
+        raise OperandError(f"an integer has at most 64 bits: {number.text}", number.start, number.end)
+    return number.value
 
 
 def _string(scope: Scope, string: String, depth: int) -> Value:
@@ -297,7 +301,10 @@ def _binary(scope: Scope, binary: Binary, depth: int) -> Value:
         if right == 0 and binary.operator in ("/", "%"):
             raise OperandError("division by zero", binary.start, binary.end)
         return _BINARY[binary.operator](left, right) & _WORD
-    return _open(scope, binary, left, right)
+    value = _open(scope, binary, left, right)
+    if binary.operator == "|" and isinstance(value, Unknown):
+        return Unknown("i", ones_of(left) | ones_of(right))
+    return value
 
 
 def _open(scope: Scope, expression: Expression, *parts: Value) -> Value:

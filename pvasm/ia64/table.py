@@ -315,6 +315,7 @@ def _kind(name: str, fields: tuple[str, ...], words: list[str], widths: dict[str
         sign=sign,
         scale=scale,
         drops_low_bits="low" in words,
+        either_sign="either" in words,
         width32="signed32" in words,
         hexadecimal="hex" in words,
         is_target=is_target,

@@ -1,8 +1,7 @@
-"""Dependency violations in variants: the same registers on the same lines as GNU as in explicit mode."""
+"""Dependency violations in variants: the same resources on the same lines as GNU as in explicit mode."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from pvasm.check.groups import find_violations
 from pvasm.check.subject import Subject
 from pvasm.expand import expand
+from pvasm.ia64.dependencies import Violation
 from pvasm.paravirt.environments import known_macros
 from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.shipped import instance_names
@@ -20,41 +20,27 @@ from pvasm.text import read_text
 from tests.check.checking import PARSER, check
 from tests.corpus.build import Corpus
 from tests.expand.test_corpus import CATALOG, WITH_OPS, corpus, preprocessed
-from tests.ia64.dependency_oracle import Said, as_says, differences, we_say, without_markers
+from tests.ia64.dependency_oracle import Said, as_says, differences, name_of, we_say, without_markers
 
 __all__ = ["corpus"]
 
-Found = set[Said]
-_REGISTER = re.compile(r"[rfpb]\d+|ar\.\w+|cr\.\w+|ar\d+|cr\d+")
 
-
-def by_as(text: str, folder: Path) -> Found:
-    """What GNU as says of general, floating, predicate, branch, application and control registers in a group."""
-    return {
-        said
-        for said, heard in as_says(text, folder).items()
-        if said[1] != "WAR" and _REGISTER.fullmatch(said[2]) and "stop" in heard.needs
-    }
-
-
-def by_the_engine(text: str) -> Found:
-    """The same, by what stands in the text one after the other."""
-    return {
-        said
-        for said, violations in we_say(text).items()
-        if said[1] != "WAR" and _REGISTER.fullmatch(said[2]) and any(violation.same_group for violation in violations)
-    }
-
-
-def by_us(text: str) -> Found:
-    """What the checker finds in the file."""
+def by_the_checker(text: str) -> dict[Said, list[Violation]]:
+    """What the checker finds in the file, of every resource, in a group and before a serialization."""
     document = read_document(PARSER, text, "t.s", preprocessed=True)
     subject = Subject(document, CATALOG, known_macros(), ("native",))
-    return {
-        (document.place(found.start).line, found.kind, found.resource)
-        for found in subject.of(find_violations)
-        if found.kind in ("RAW", "WAW")
-    }
+    found: dict[Said, list[Violation]] = {}
+    for each in subject.of(find_violations):
+        if isinstance(each.violation, Violation):
+            first, second = (document.place(node.start).line for node in (each.first, each.second))
+            said = (second, each.violation.kind, name_of(each.violation.resource))
+            found.setdefault(said, []).append(each.violation._replace(first=first, second=second))
+    return found
+
+
+def in_a_group(text: str) -> int:
+    """How many of the findings are between instructions of one group."""
+    return sum(violation.same_group for each in by_the_checker(text).values() for violation in each)
 
 
 @cache
@@ -73,15 +59,16 @@ def variants(corpus: Corpus) -> dict[str, str]:
 def test_the_corpus_has_what_as_finds(corpus: Corpus, tmp_path: Path) -> None:
     for name, text in variants(corpus).items():
         plain = without_markers(text)
-        assert by_us(plain) == by_as(plain, tmp_path), name
-        assert differences(plain, tmp_path) == [], name
+        found = by_the_checker(plain)
+        assert found.keys() == we_say(plain).keys(), name
+        assert differences(plain, found, tmp_path) == [], name
 
 
-def test_xen_has_no_more_than_native(corpus: Corpus) -> None:
+def test_xen_has_no_more_in_groups_than_native(corpus: Corpus) -> None:
     for name, text in variants(corpus).items():
         if name.endswith("-xen"):
             native = variants(corpus)[name.replace("-xen", "-native")]
-            assert len(by_us(without_markers(text))) <= len(by_us(without_markers(native)))
+            assert in_a_group(without_markers(text)) <= in_a_group(without_markers(native))
 
 
 @pytest.mark.parametrize("step", [5, 11, 23])
@@ -89,10 +76,10 @@ def test_without_some_stops_too(step: int, corpus: Corpus, tmp_path: Path) -> No
     number = 0
     for name, text in variants(corpus).items():
         mutant = without_markers(without_stops(text, step))
-        found = by_us(mutant)
-        assert found == by_the_engine(mutant), name
-        assert differences(mutant, tmp_path) == [], name
-        number += len(found & by_as(mutant, tmp_path))
+        found = by_the_checker(mutant)
+        assert found.keys() == we_say(mutant).keys(), name
+        assert differences(mutant, found, tmp_path) == [], name
+        number += len(found.keys() & as_says(mutant, tmp_path).keys())
     assert number > 100
 
 
@@ -130,3 +117,170 @@ def test_what_a_macro_of_the_file_makes_counts_once() -> None:
     assert len(check(f"{body}\ttwo r9\n\ttwo r10\n", "PV2")) >= 1
     defined = "#define TWO mov r8 = 1 ; mov r8 = r9 ;;\n\tTWO\n\tTWO\n"
     assert [d.line for d in check(defined, "PV2")] == [1]
+
+
+# ------------------------------------------------------------------------------ what directives tell the assembler
+
+_APART = "srlz.i ;;\nsrlz.d ;;\n"
+_USES = (
+    ("mov r14=r15", "add r16=r14,r17"),
+    ("mov cr.pta=r17", "ld8 r18=[r25]"),
+    ("mov r18=r19", "mov r18=r20"),
+    ("itr.i itr[r2]=r3", "epc"),
+    ("rsm psr.ic", "mov cr.ifa=r2"),
+    ("mov cr.iva=r2", "mov r3=cr.iva"),
+)
+
+
+@pytest.mark.parametrize("between", ["", ";;"])
+@pytest.mark.parametrize(
+    ("before", "inside"),
+    [
+        (".auto", ""),
+        (".auto\n.explicit", ""),
+        (".auto\n.default", ""),
+        (".explicit", ".auto"),
+        (".auto", ".explicit"),
+        (".auto", ".default"),
+        ("", ".serialize.data"),
+        ("", ".serialize.instruction"),
+        ("", ".serialize.data\n.serialize.instruction"),
+        (".auto", ".serialize.data\n.explicit"),
+    ],
+)
+def test_modes_and_serialization(before: str, inside: str, between: str, tmp_path: Path) -> None:
+    """F1, F2. The directives stand before a pair of instructions, or between the two."""
+    text = "1:\n" + "".join(
+        f"{before}\n{one}\n{between}\n{inside}\n{other}\n;;\n.explicit\n{_APART}" for one, other in _USES
+    )
+    found = by_the_checker(text)
+    assert differences(text, found, tmp_path) == []
+
+
+def test_automatic_mode_in_variants() -> None:
+    """F1. In automatic mode nothing is said of groups, in no instance's expansions, and of no body of a macro."""
+    ops = "MOV_FROM_IFA(r9)\n\tadd r10 = r9, r8\n\tMOV_TO_ITIR(p0, r10, r11)\n\titc.d r9"
+    code = f"mov r8 = r9\n\t{ops}\n\talloc r2 = ar.pfs, 0, 0, 0, 0"
+    for text in (
+        f"\t.auto\n\t{code}\n",
+        f"#define CODE {code.replace(chr(10), ';')}\n\t.auto\n\tCODE\n",
+        f"\t.macro code\n\t{code}\n\t.endm\n\t.auto\n\tcode\n",
+        f'\t.auto\n\t.section .other, "ax"\n\t{code}\n',
+    ):
+        assert not check(text, "PV2"), text
+        assert check(text.replace(".auto", ".explicit"), "PV2"), text
+
+
+def test_automatic_mode_of_one_arm() -> None:
+    """F1. Where only an arm of a conditional changes the mode, it is changed on that way alone."""
+    text = "#ifdef A\n\t.auto\n#endif\n\tmov r8 = r9\n\tadd r10 = r8, r11 ;;\n"
+    assert codes(check(text, "PV2")) == ["PV201"]
+    assert not check(text.replace("#endif", "#else\n\t.auto\n#endif"), "PV2")
+
+
+@pytest.mark.parametrize(
+    ("directives", "uses"),
+    [
+        (".reg.val r2, 1\n.reg.val r3, ~1", ("mov pkr[r2]=r4", "mov pkr[r3]=r4")),
+        (".reg.val r2, 1\n.reg.val r3, 1", ("mov pkr[r2]=r4", "mov pkr[r3]=r4")),
+        (".reg.val r2, 1<<61\n.reg.val r3, 2<<61", ("mov rr[r2]=r4", "mov r5=rr[r3]")),
+        (".reg.val r2, 0x10\n.reg.val r3, 0x20", ("mov ibr[r2]=r4", "mov ibr[r3]=r4")),
+        (".reg.val r2, 0x110\n.reg.val r3, 0x210", ("mov dbr[r2]=r4", "mov dbr[r3]=r4")),
+        ('.pred.rel "mutex", p6, p8', ("(p6) mov r2=r3", "(p8) mov r2=r4")),
+        (".pred.rel @mutex, p6, p8", ("(p6) mov r2=r3", "(p8) mov r2=r4")),
+        (".pred.rel.mutex p6-p8", ("(p6) mov r2=r3", "(p8) mov r2=r4")),
+        (".pred.rel.mutex p6, p8\n.pred.rel.clear p8", ("(p6) mov r2=r3", "(p8) mov r2=r4")),
+        (".pred.rel.mutex p6, p8\n.pred.rel.clear p9", ("(p6) mov r2=r3", "(p8) mov r2=r4")),
+        ('.pred.rel "imply", p6, p8', ("(p6) mov r2=r3\n(p8) br.cond.sptk 1b", "mov r2=r4")),
+        (".pred.rel.imply p8, p6", ("(p6) mov r2=r3\n(p8) br.cond.sptk 1b", "mov r2=r4")),
+        (".mem.offset 8, 0", ("st8.spill [r2]=r3,16", ".mem.offset 16, 0\nst8.spill [r4]=r5,16")),
+        (".mem.offset 4+4, 0", ("st8.spill [r2]=r3,16", ".mem.offset 1<<3, 0\nst8.spill [r4]=r5,16")),
+        (".mem.offset 8, 0", ("st8.spill [r2]=r3,16", "mov r6=ar.unat")),
+    ],
+)
+def test_what_directives_tell(directives: str, uses: tuple[str, str], tmp_path: Path) -> None:
+    text = "1:\n{}\n{}\n{}\n;;\n".format(directives, *uses)
+    found = by_the_checker(text)
+    assert differences(text, found, tmp_path) == []
+
+
+# ------------------------------------------------------------------------------------------- what is not known
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ssm MY_PSR_DFH ;;\nst8 [r16] = r8 ;;\n", []),
+        ("rsm MINE\nssm psr.ic | MINE ;;\n", []),
+        ("rsm MINE\nmov r8 = psr ;;\n", []),
+        ("sum MINE\nmov r8 = psr.um ;;\n", []),
+        ("mov pr = r8, MINE\n(p6) mov r9 = r10 ;;\n", []),
+        ("mov pr = r8, MINE ;;\n(p6) mov r9 = r10\n(p7) mov r9 = r11 ;;\n", ["PV202"]),
+        ("ssm psr.dt | MINE ;;\nld8 r8 = [r9] ;;\n", ["PV205"]),
+        ("ssm MINE | (psr.dt | YOURS) ;;\nld8 r8 = [r9] ;;\n", ["PV205"]),
+        ("ssm psr.dt & MINE ;;\nld8 r8 = [r9] ;;\n", []),
+        ("mov pr = r8, MINE | 0x40\n(p6) mov r9 = r10 ;;\n", ["PV201"]),
+        ("mov cr.tpr = r8\nssm MINE ;;\n", ["PV201"]),
+    ],
+)
+def test_masks_that_are_not_known(text: str, expected: list[str]) -> None:
+    """F3. A constant of a header that is not seen makes no finding; what it certainly names, or reads, still does."""
+    assert codes(check(text, "PV2")) == expected
+
+
+def test_what_stands_before_a_body_is_not_known() -> None:
+    """F4. Different predicates in the body of a macro may exclude each other; where it is used, they may not."""
+    names = "#define pKStk p6\n#define pUStk p7\n"
+    body = "(pKStk) addl r1=16,r3; (pUStk) addl r22=8,r1; ;;"
+    assert not check(f"{names}#define MIN {body}\n", "PV2")
+    assert not check(f"{names}#define MIN {body}\n\tcmp.eq pKStk, pUStk = r8, r9 ;;\n\tMIN\n", "PV2")
+    assert not check("\t.macro two\n(p6)\tmov r8 = r9\n(p7)\tmov r8 = r10\n\t;;\n\t.endm\n", "PV2")
+    for certain in ("(pKStk) addl r1=16,r3; addl r22=8,r1 ;;", "(pKStk) addl r1=16,r3; (pKStk) addl r22=8,r1 ;;"):
+        assert codes(check(f"{names}#define MIN {certain}\n", "PV2")) == ["PV201"]
+    assert codes(check(f"{names}#define MIN {body}\n\tMIN\n", "PV2")) == ["PV201"]
+
+
+def test_a_load_that_the_linker_may_make_a_move() -> None:
+    """M10."""
+    assert codes(check("\tld8.mov r2 = [r3], sym#\n\tadd r4 = r2, r0 ;;\n", "PV2")) == ["PV201"]
+    assert not check("\tld8.mov r2 = [r3], sym# ;;\n\tadd r4 = r2, r0 ;;\n", "PV2")
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("ssm psr.i\nmov r4=psr", {"`mov r4=psr' reads PSR.i, which `ssm psr.i' writes in the same group"}),
+        ("rsm psr.ic\nssm psr.ic", {"`ssm psr.ic' writes PSR.ic, as `rsm psr.ic' does in the same group"}),
+        ("mov rr[r2]=r3\nmov r4=rr[r5]", {"`mov r4=rr[r5]' reads RR#, which `mov rr[r2]=r3' writes in the same group"}),
+        (
+            "fsetc.s0 1,2\nfadd.s0 f6=f7,f8",
+            {"`fadd.s0 f6=f7,f8' reads AR[FPSR].sf0.controls, which `fsetc.s0 1,2' writes in the same group"},
+        ),
+        (
+            "rsm psr.dt\nld8 r4=[r5]",
+            {"`ld8 r4=[r5]' reads PSR.dt, which `rsm psr.dt' writes in the same group; srlz.d is due between"},
+        ),
+        (
+            "mov cr.eoi=r0\nmov cr.eoi=r2",
+            {
+                "`mov cr.eoi=r2' reads InService, which `mov cr.eoi=r0' writes in the same group",
+                "`mov cr.eoi=r2' writes CR[EOI], as `mov cr.eoi=r0' does in the same group; srlz.d is due between",
+                "`mov cr.eoi=r2' writes InService, as `mov cr.eoi=r0' does in the same group; srlz.d is due between",
+            },
+        ),
+        (
+            "mov cr.pta=r2 ;;\nthash r3=r4",
+            {"`thash r3=r4' may not see CR[PTA] as `mov cr.pta=r2' leaves it: srlz.d is due between"},
+        ),
+        (
+            "flushrs\nmov r2=ar.bspstore",
+            {
+                "`mov r2=ar.bspstore' reads AR[BSPSTORE], which `flushrs' writes in the same group",
+                "`mov r2=ar.bspstore' reads RSE, which `flushrs' writes in the same group",
+            },
+        ),
+    ],
+)
+def test_resources_by_the_manuals_terms(text: str, messages: set[str]) -> None:
+    """M9. The message has the manual's term for the resource, and the serialization that is due."""
+    assert {each.message for each in check(f"{text} ;;\n", "PV2")} == messages

@@ -1,4 +1,4 @@
-"""What GNU as refuses of an instruction's operands we refuse, and what it takes we take."""
+"""What GNU as refuses of an instruction's operands we refuse, and what it takes we take (M10, M20)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pvasm.ia64 import OperandError, Scope
+from pvasm.ia64.operands import Kind
 from pvasm.ia64.resolve import resolve
 from tests.ia64.assembly import instruction, legal_texts, readings, written
 from tests.oracle import require_tool
@@ -34,6 +35,12 @@ _OTHER_REASONS = re.compile(
 )
 
 
+# What GNU as takes though it cannot be: it counts a frame's parts in 32 bits, and one less than 65 bits are 64.
+_OVERLOOKED = re.compile(
+    r"alloc .*(0x8000000000000001|4294967296|4294967297|9223372036854775808|0,0x60)|cmp.*=18446744073709551616"
+)
+
+
 def _replaced() -> Iterator[str]:
     rng = random.Random(7)
     for mnemonic, candidate in readings():
@@ -47,6 +54,37 @@ def _replaced() -> Iterator[str]:
             yield f"(r6) {written(mnemonic, candidate, legal)}"
 
 
+def _edges() -> Iterator[str]:
+    """Every operand that is an integer, of a mnemonic for each row and kind, at the edges of its range and of words."""
+    rng = random.Random(13)
+    seen: set[tuple[object, ...]] = set()
+    for mnemonic, candidate in readings():
+        form = candidate.spelling.form if candidate.spelling is not None else candidate.reals[0].partition(".")[0]
+        legal = [rng.choice(legal_texts(spec, rng)) for spec in candidate.operands]
+        for place, spec in enumerate(candidate.operands):
+            kind = spec.kind
+            if kind is None or kind.shape != "i" or kind.is_target or (form, place, kind.name) in seen:
+                continue
+            seen.add((form, place, kind.name))
+            if mnemonic == "alloc":
+                legal[1:] = ["0"] * (len(legal) - 1) if legal[1] != "ar.pfs" else ["ar.pfs", *["0"] * (len(legal) - 2)]
+            for edge in _around(kind):
+                if kind.name == "entry" and int(edge, 0) >> 64:
+                    continue  # an internal error of GNU as
+                yield written(mnemonic, candidate, [*legal[:place], edge, *legal[place + 1 :]])
+
+
+def _around(kind: Kind) -> Iterator[str]:
+    """Numbers about the edges of a kind's range, of what its field holds, and of 32 and 64 bits, also as unsigned."""
+    low, high = min(kind.choices, default=kind.low), max(kind.choices, default=kind.high)
+    steps = (0, 1, kind.scale - 1, kind.scale)
+    edges = {number + sign * step for number in (0, low, high) for step in steps for sign in (1, -1)}
+    edges |= {edge % 2**32 for edge in edges if edge < 0} | {edge % 2**64 for edge in edges if edge < 0}
+    edges |= {2**power + step for power in (31, 32, 63, 64) for step in (-1, 0, 1)}
+    for edge in sorted(edges):
+        yield str(edge) if edge % 3 else f"{'-' * (edge < 0)}{abs(edge):#x}"
+
+
 def _refused_by_gnu_as(texts: list[str], folder: Path) -> dict[int, str]:
     source = folder / "in.s"
     refused: dict[int, str] = {}
@@ -55,6 +93,7 @@ def _refused_by_gnu_as(texts: list[str], folder: Path) -> dict[int, str]:
         source.write_text("\n".join(lines) + "\n")
         command = [require_tool("ia64-linux-gnu-as"), str(source), "-o", str(folder / "out.o")]
         said = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "Internal error" not in said.stderr
         found = {int(one[1]) - 2: one[2] for one in re.finditer(r"in\.s:(\d+): Error: (.*)", said.stderr)}
         new = {index: message for index, message in found.items() if index not in refused}
         if not new:
@@ -67,6 +106,8 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str | No
     """Instructions, and why GNU as refuses them, if it does."""
     texts = list(dict.fromkeys(_replaced()))
     texts = random.Random(11).sample(texts, min(len(texts), 12_000))
+    texts += sorted(set(_edges()).difference(texts))
+    texts += ["mov pr=r5,0xffff", "tf.z p1,p2=@datahints", "movl r8=0x10000000000000000", "ld8.mov r2=[r3],sym#"]
     refused = _refused_by_gnu_as(texts, tmp_path_factory.mktemp("refusals"))
     return [(text, refused.get(index)) for index, text in enumerate(texts)]
 
@@ -79,6 +120,7 @@ def test_refused_by_both_or_by_neither(judged: list[tuple[str, str | None]]) -> 
             ours = None
         except OperandError as error:
             ours = error.message
-        if (ours is None) != (theirs is None) and not (theirs and _OTHER_REASONS.search(theirs)):
+        explained = _OTHER_REASONS.search(theirs) if theirs else _OVERLOOKED.match(text)
+        if (ours is None) != (theirs is None) and not explained:
             wrong.append((text, ours, theirs))
     assert wrong == []

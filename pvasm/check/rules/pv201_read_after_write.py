@@ -1,4 +1,4 @@
-"""PV201: a register is read in the instruction group that writes it."""
+"""PV201: a register or other resource is read in the instruction group that writes it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from pvasm.check.subject import Subject
 class ReadAfterWrite(Rule):
     """The instructions of a group run as if at once, so none may read what another writes (RAW).
 
-    What such an instruction reads is undefined; processors differ. Every variant is looked at: what stands in the
-    source, with each instance's expansions in the place of the ops. Predicates that are known to exclude each other
-    are respected, and so are the exceptions of the architecture (a branch may read a predicate that a compare of its
-    group writes). GNU as warns of the same in explicit mode. Put a stop between. (SDM vol. 1, 3.4.)
+    What such an instruction reads is undefined; processors differ. So it is for every resource of the architecture:
+    registers, the fields of psr and ar.fpsr, the indexed files, translations, the current frame. Every variant is
+    looked at: what stands in the source, with each instance's expansions in the place of the ops. Predicates that are
+    known to exclude each other are respected, and so are the exceptions of the architecture (a branch may read a
+    predicate that a compare of its group writes). GNU as warns of the same in explicit mode; in automatic mode
+    (`.auto`) it mends it. Put a stop between, and a serialization where one is due. (SDM vol. 1, 3.4; vol. 3, 5.3.)
     """
 
     code = "PV201"
-    title = "register read in the group that writes it"
+    title = "register or resource read in the group that writes it"
     severity = "error"
     in_mixed_headers = False
     invalid = (
@@ -43,7 +45,19 @@ class ReadAfterWrite(Rule):
         ),
         Flagged(
             "\tmov ar.lc = r8\n\t«mov r9 = ar.lc» ;;",
-            "`mov r9 = ar.lc' reads ar.lc, which `mov ar.lc = r8' writes in the same group",
+            "`mov r9 = ar.lc' reads AR[LC], which `mov ar.lc = r8' writes in the same group",
+        ),
+        Flagged(
+            "\tssm psr.i\n\t«mov r8 = psr» ;;",
+            "`mov r8 = psr' reads PSR.i, which `ssm psr.i' writes in the same group",
+        ),
+        Flagged(
+            "\tmov rr[r8] = r9\n\t«mov r10 = rr[r11]» ;;",
+            "`mov r10 = rr[r11]' reads RR#, which `mov rr[r8] = r9' writes in the same group",
+        ),
+        Flagged(
+            "\trsm psr.dt\n\t«ld8 r8 = [r9]» ;;",
+            "`ld8 r8 = [r9]' reads PSR.dt, which `rsm psr.dt' writes in the same group; srlz.d is due between",
         ),
     )
     valid = (
@@ -58,6 +72,5 @@ class ReadAfterWrite(Rule):
         """Every register that is read in the group in which it is written before."""
         for found in subject.of(find_violations):
             if found.kind == "RAW":
-                yield found.finding(
-                    f"{found.later} reads {found.resource}, which {found.earlier} writes in the same group"
-                )
+                message = f"{found.later} reads {found.resource}, which {found.earlier} writes in the same group"
+                yield found.finding("; ".join(filter(None, (message, found.due))))

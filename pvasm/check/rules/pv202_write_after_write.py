@@ -1,4 +1,4 @@
-"""PV202: a register is written twice in an instruction group."""
+"""PV202: a register or other resource is written twice in an instruction group."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from pvasm.check.subject import Subject
 
 
 class WriteAfterWrite(Rule):
-    """The instructions of a group run as if at once: of two that write one register, either may be the last (WAW).
+    """The instructions of a group run as if at once: of two that write one resource, either may be the last (WAW).
 
-    Every variant is looked at: what stands in the source, with each instance's expansions in the place of the ops.
+    So it is for every resource: registers, the fields of psr and ar.fpsr, the indexed files, translations. Every
+    variant is looked at: what stands in the source, with each instance's expansions in the place of the ops.
     Predicates that are known to exclude each other are respected, and so are the exceptions of the architecture
-    (parallel compares of one type may write the same predicate). GNU as warns of the same in explicit mode. Put a stop
-    between. (SDM vol. 1, 3.4.)
+    (parallel compares of one type may write the same predicate). GNU as warns of the same in explicit mode; in
+    automatic mode (`.auto`) it mends it. Put a stop between, and a serialization where one is due. (SDM vol. 1, 3.4;
+    vol. 3, 5.3.)
     """
 
     code = "PV202"
-    title = "register written twice in a group"
+    title = "register or resource written twice in a group"
     severity = "error"
     in_mixed_headers = False
     invalid = (
@@ -36,6 +38,10 @@ class WriteAfterWrite(Rule):
             "(p6)\tmov r8 = r9\n«(p8)\tmov r8 = r10» ;;",
             "`(p8) mov r8 = r10' writes r8, as `(p6) mov r8 = r9' does in the same group",
         ),
+        Flagged(
+            "\trsm psr.ic\n\t«ssm psr.ic» ;;",
+            "`ssm psr.ic' writes PSR.ic, as `rsm psr.ic' does in the same group",
+        ),
     )
     valid = (
         "mov r8 = r9 ;;\n\tmov r8 = r10 ;;",
@@ -48,4 +54,5 @@ class WriteAfterWrite(Rule):
         """Every register that is written twice in a group."""
         for found in subject.of(find_violations):
             if found.kind == "WAW":
-                yield found.finding(f"{found.later} writes {found.resource}, as {found.earlier} does in the same group")
+                message = f"{found.later} writes {found.resource}, as {found.earlier} does in the same group"
+                yield found.finding("; ".join(filter(None, (message, found.due))))

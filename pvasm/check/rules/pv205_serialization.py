@@ -31,7 +31,7 @@ class MissingSerialization(Rule):
         ),
         Flagged(
             "\trsm psr.dt ;;\n\t«ld8 r9 = [r10]» ;;",
-            "`ld8 r9 = [r10]' may not see psr.dt as `rsm psr.dt' leaves it: srlz.d is due between",
+            "`ld8 r9 = [r10]' may not see PSR.dt as `rsm psr.dt' leaves it: srlz.d is due between",
         ),
     )
     valid = (
@@ -45,5 +45,5 @@ class MissingSerialization(Rule):
         """Every instruction that stands before the serialization which it needs."""
         for found in subject.of(find_violations):
             if found.kind == "serialization":
-                due = f"{found.needs} is due between"
-                yield found.finding(f"{found.later} may not see {found.resource} as {found.earlier} leaves it: {due}")
+                message = f"{found.later} may not see {found.resource} as {found.earlier} leaves it: {found.due}"
+                yield found.finding(message)
