@@ -208,17 +208,48 @@ class Checker:
         cpp = self.settings.cpp
         if cpp is None or shown.endswith(".s"):
             return text, None
+        preprocessed = self._preprocessed(shown, text if path == "-" else None, cpp)
+        self._refuse_op_headers(shown, text if path == "-" else None, cpp, preprocessed)
+        return preprocessed, _sources({shown: text}, preprocessed, cpp)
+
+    def _preprocessed(self, shown: str, text: str | None, cpp: CppSettings, *, with_defines: bool = False) -> str:
+        """What the C preprocessor makes of a file, or of `text`."""
+        from pvasm.expand.op_headers import overlays
         from pvasm.syntax.run_cpp import preprocess
 
-        preprocessed = preprocess(
+        return preprocess(
             shown,
             include_directories=cpp.include_directories,
             defines=cpp.defines,
             includes=cpp.includes,
-            text=text if path == "-" else None,
+            text=text,
             within=cpp.within,
+            overlays=overlays(cpp.op_headers, self._prepared()[0]) if cpp.op_headers else None,
+            flags=("-dD",) if with_defines else (),
         )
-        return preprocessed, _sources({shown: text}, preprocessed, cpp)
+
+    def _refuse_op_headers(self, shown: str, text: str | None, cpp: CppSettings, preprocessed: str) -> None:
+        """Raises PvasmError if a header's own ops have taken the place of an instance's: there is nothing to check."""
+        from pvasm.expand.op_headers import find_op_headers, overlays
+        from pvasm.syntax.run_cpp import OVERLAYS
+
+        ops = self._prepared()[0].ops
+
+        own = overlays(cpp.op_headers, self._prepared()[0]) if cpp.op_headers else {}
+
+        def read(path: str) -> str:
+            if path.startswith(f"{OVERLAYS}/"):
+                return own[path.removeprefix(f"{OVERLAYS}/")]
+            if path == "<stdin>":
+                return text or ""  # a file is included by a line
+            if not _may_be_read(path, cpp):
+                raise PvasmError("not read", path)
+            return read_text(path)
+
+        if find_op_headers(preprocessed, ops, read, cpp.defines, shown):  # likely; the preprocessor itself knows
+            exact = self._preprocessed(shown, text, cpp, with_defines=True)
+            for header in find_op_headers(exact, ops, read, (), shown):
+                raise header.error(shown, cpp.op_headers)
 
     def _name(self, shown: str, text: str, sources: dict[str, str]) -> str:
         """The name of a text's result in the cache."""
@@ -273,19 +304,20 @@ _MARKED = regex(r'^#[ \t]+\d+[ \t]+"((?:\\.|[^"\\\n])*)"', re.MULTILINE)
 _MAX_SOURCES_BYTES = 1 << 25  # of all that a file includes
 
 
+def _may_be_read(path: str, cpp: CppSettings) -> bool:
+    """Whether a file that a line marker names is one that may be included."""
+    allowed = None if cpp.within is None else (*cpp.within, *cpp.include_directories)
+    return allowed is None or any(is_below(path, folder) for folder in allowed)
+
+
 def _sources(sources: dict[str, str], text: str, cpp: CppSettings) -> dict[str, str]:
     """The sources that the C preprocessor has read, by the line markers in its text.
 
     A line marker may as well be somebody's invention, and name anything: what may not be included is not read.
     """
-    allowed = None if cpp.within is None else (*cpp.within, *cpp.include_directories)
     left = _MAX_SOURCES_BYTES
     for path in dict.fromkeys(_MARKED.findall(text)):
-        if (
-            path not in sources
-            and os.path.isfile(path)
-            and (allowed is None or any(is_below(path, folder) for folder in allowed))
-        ):
+        if path not in sources and os.path.isfile(path) and _may_be_read(path, cpp):
             left -= os.path.getsize(path)
             if left < 0:
                 break

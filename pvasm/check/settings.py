@@ -9,13 +9,15 @@ from msgspec import Struct
 class CppSettings(Struct, frozen=True):
     """What the C preprocessor is run with; headers outside of `within` and of the folders named here are refused.
 
-    `within` None allows any header.
+    `within` None allows any header. `op_headers` are those whose ops are put out of the way, as `#include <...>` names
+    them.
     """
 
     include_directories: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
     includes: tuple[str, ...] = ()
     within: tuple[str, ...] | None = None
+    op_headers: tuple[str, ...] = ()
 
 
 class AnswerSettings(Struct, frozen=True):
