@@ -126,10 +126,13 @@ class Checker:
             self._parts = catalog, known_macros(self._instances(catalog))
         return self._parts
 
-    def subject(self, text: str, path: str, headers: Sequence[Header] = ()) -> Subject:
+    def subject(
+        self, text: str, path: str, headers: Sequence[Header] = (), sources: dict[str, str] | None = None
+    ) -> Subject:
         """What rules look at for a text, which is the C preprocessor's if the settings ask for that.
 
-        `headers` are the paths and texts of those that it includes.
+        `headers` are the paths and texts of those that it includes, `sources` those that it was made of, where they
+        have comments for pvasm.
         """
         from pvasm.check.subject import Subject
         from pvasm.ia64.reading import assembly_parser
@@ -138,7 +141,17 @@ class Checker:
         catalog, known = self._prepared()
         document = read_document(assembly_parser(), text, path, preprocessed=True if self.settings.cpp else None)
         named = not is_header(path)
-        return Subject(document, catalog, known, self._names, named=named, included=tuple(headers))
+        return Subject(
+            document,
+            catalog,
+            known,
+            self._names,
+            named=named,
+            included=tuple(headers),
+            user_level=self.settings.user_level,
+            bare_files=self.settings.bare_files,
+            sources=sources,
+        )
 
     def _instances(self, catalog: Catalog) -> list[Instance]:
         if not self.settings.instances:
@@ -272,7 +285,7 @@ class Checker:
         from pvasm.check.source_places import SourcePlaces, readable_sources
 
         rules = self.rules
-        subject = self.subject(text, result.path, headers)
+        subject = self.subject(text, result.path, headers, sources)
         document = subject.document
         if not subject.named and not subject.holds_assembly():
             result.counts = 0

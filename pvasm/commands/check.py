@@ -132,7 +132,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
     """How to check: what the command line says, or else the configuration."""
     from msgspec.structs import replace
 
-    from pvasm.check.settings import CppSettings, Settings
+    from pvasm.check.settings import BareFiles, CppSettings, Settings
 
     on_command_line = options.include_directories or options.defines or options.includes or options.op_headers
     use_cpp = options.cpp if options.cpp is not None else bool(on_command_line) or config.cpp
@@ -158,6 +158,8 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         severity=config.severity,
         jobs=options.jobs or config.jobs,
         respect_gitignore=config.respect_gitignore and not options.no_gitignore,
+        user_level=config.user_level,
+        bare_files=BareFiles(config.folder, config.bare_hardware) if config.bare_hardware else None,
         extension=config.extension if options.extension is None else options.extension,
     )
     if options.select is None:
