@@ -16,9 +16,9 @@ def compile_with(
 ) -> int:
     """Runs a compiler's command with the ops in its assembly expanded for an instance; returns the exit status.
 
-    The ops that `op_headers` define themselves are put out of the way. A command without assembly takes this process's place. Errors in the sources are told through `say`. Raises
-    PvasmError for an instance that is none, CannotRunError if the compiler cannot be run, StoppedError if a signal has
-    ended it, or is to end this process.
+    The ops that `op_headers` define themselves are put out of the way. A command without assembly takes this
+    process's place. Errors in the sources are told through `say`. Raises PvasmError for an instance that is none,
+    CannotRunError if the compiler cannot be run, StoppedError if a signal has ended it, or is to end this process.
     """
     compiler, arguments = split_command(command)
     if is_bare_assembler(compiler[-1]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 
 from pvasm.expand.op_headers import overlays
@@ -39,6 +38,8 @@ class OverlayFolder:
         """A dependency file, without the overlays: they are gone before make reads it."""
         if not self.flags:
             return text
-        name = rf"{re.escape(self.folder)}/(?:[^\s\\]|\\[^\n])+"
-        text = re.sub(rf"^{name}:\n+", "", text, flags=re.M)
-        return re.sub(rf"(?:[ \t]+\\\n)?[ \t]+{name}", "", text)
+        lines = [line for line in text.split("\n") if not line.startswith(f"{self.folder}/")]  # targets of their own
+        words = "\n".join(lines).split(" ")
+        return " ".join(
+            word if not word.startswith(f"{self.folder}/") else "".join(word.partition("\n")[1:]) for word in words
+        )

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from fnmatch import translate
+from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
 from pvasm.check.native_only import Boundary, find_boundaries
 from pvasm.check.subject import Subject
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 from pvasm.syntax.lines import LEXEMES
@@ -26,7 +27,7 @@ Level = Literal["kernel", "user", "bare hardware"]
 USER_LEVEL = (".gate.text", "__kernel_sigtramp", "ia64_sigtramp")
 
 MARK = "user-level"
-_COMMENT = re.compile(r"pvasm:[ \t]*user-level\b[ \t]*(?P<word>[A-Za-z-]*)")
+_COMMENT = regex(r"pvasm:[ \t]*+user-level\b[ \t]*+(?P<word>[A-Za-z-]*+)")
 
 
 class Region(NamedTuple):
@@ -157,10 +158,9 @@ def _named(document: Document, subject: Subject) -> Iterator[tuple[int, int, str
     names = (*USER_LEVEL, *subject.user_level)
     if not subject.user_level and not any(name in text for name in USER_LEVEL):
         return
-    matches = [re.compile(translate(name)).match for name in names]
 
     def is_user(name: str) -> bool:
-        return any(match(name) for match in matches)
+        return any(fnmatchcase(name, each) for each in names)
 
     walk = _Walk(document, is_user, {each.statement: each for each in find_boundaries(document, subject.headers)})
     first, before = 0, ""

@@ -1,7 +1,7 @@
 """Headers that define ops themselves: after the C preprocessor, their code stands where an instance's is due.
 
-Linux 6.1's `asm/native/inst.h` makes `RFI` an `rfi` before anybody can expand it. Two remedies: what can be seen of such
-a header in preprocessed text is an error; and an overlay, found before the header, includes the header and then takes
+Linux 6.1's `asm/native/inst.h` makes `RFI` an `rfi` before anybody can expand it. What can be seen of
+such a header in preprocessed text is an error. An overlay, found before the header, includes the header and then takes
 the ops away again, so that they pass the C preprocessor as they are.
 """
 
@@ -14,18 +14,20 @@ from typing import NamedTuple
 from pvasm.errors import PvasmError
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.instance import Instance
+from pvasm.regex import regex
 from pvasm.text import read_text
 
 # A line marker with its flags, a definition, the end of one, or other text.
-_LINE = re.compile(
-    r"^(?:[ \t]*#(?:[ \t]*line)?[ \t]+\d+[ \t]+\"(?P<file>(?:\\.|[^\"\\\n])*)\"(?P<flags>[ \t\d]*)"
-    r"|[ \t]*#[ \t]*define(?:[ \t]|\\\n)+(?P<name>\w+)|[ \t]*#[ \t]*undef(?:[ \t]|\\\n)+(?P<gone>\w+)|(?P<code>[ \t]*[^#\s]))",
+_LINE = regex(
+    r"^(?:[ \t]*+#(?:[ \t]*+line)?[ \t]++\d++[ \t]++\"(?P<file>(?:\\.|[^\"\\\n])*+)\"(?P<flags>[ \t\d]*+)"
+    r"|[ \t]*+#[ \t]*+define(?:[ \t]|\\\n)++(?P<name>\w++)|[ \t]*+#[ \t]*+undef(?:[ \t]|\\\n)++(?P<gone>\w++)"
+    r"|(?P<code>[ \t]*+[^#\s]))",
     re.MULTILINE,
 )
-_COMMENT = re.compile(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*")
-_NAMED = re.compile(r"^[ \t]*#[ \t]*(?:define(?:[ \t]|\\\n)+\w+|(?:undef|ifn?def)[^\n]*)", re.MULTILINE)
-_DIRECTIVE = re.compile(r"^[ \t]*#[^\n]*", re.MULTILINE)
-_WORD = re.compile(r"\b[A-Z][A-Z0-9_]++\b")
+_COMMENT = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*+")
+_NAMED = regex(r"^[ \t]*+#[ \t]*+(?:define(?:[ \t]|\\\n)++\w++|(?:undef|ifn?def)[^\n]*+)", re.MULTILINE)
+_DIRECTIVE = regex(r"^[ \t]*+#[^\n]*+", re.MULTILINE)
+_WORD = regex(r"\b[A-Z][A-Z0-9_]++\b")
 _MOST_FILES = 2_000
 _SHOWN = 6  # ops in a message
 
@@ -84,7 +86,7 @@ def find_op_headers(
         return []
     look = _Look(frozenset(ops), read, source)
     for define in defines:
-        name = re.split(r"[(=]", define, maxsplit=1)[0]
+        name = define.partition("=")[0].partition("(")[0]
         if name in ops:
             look.define(name, True, "<command-line>")
     for found in _LINE.finditer(text):

@@ -28,8 +28,8 @@ _CONSTANT = regex(r"[A-Z][A-Z0-9_]*")
 _RANGE = regex(r"r(\d{1,3})-r(\d{1,3})")
 _MAX_EXTENDS = 8
 _OF_ONES_OWN = (
-    "; for a hypervisor of your own write `trap' if it emulates what faults, with calls of your own (see docs/instances.md), "
-    "`xen' if it has Xen's calls, `hardware' if nothing differs from a real machine"
+    "; for a hypervisor of your own write `trap' if it emulates what faults, with calls of your own "
+    "(see docs/instances.md), `xen' if it has Xen's calls, `hardware' if nothing differs from a real machine"
 )
 
 

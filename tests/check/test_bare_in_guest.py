@@ -36,8 +36,12 @@ def ops(said: str) -> list[str]:
 def test_what_a_guest_takes_over_from_bare_hardware(base: str, environment: str, tmp_path: Path) -> None:
     status, said = validated(tmp_path, f"extends: {base}\nenvironment: {environment}\n")
     assert (status, ops(said)) == (1, BARE)
-    assert f"g.yaml:3:1: PV508 error: COVER: the sensitive instruction `cover', taken over from {base}, stays bare" in said
-    assert f"g.yaml:3:1: PV509 note: 57 ops are those of {base}, which runs on hardware, and this on {environment}" in said
+    assert (
+        f"g.yaml:3:1: PV508 error: COVER: the sensitive instruction `cover', taken over from {base}, stays bare" in said
+    )
+    assert (
+        f"g.yaml:3:1: PV509 note: 57 ops are those of {base}, which runs on hardware, and this on {environment}" in said
+    )
 
 
 def test_what_is_otherwise_the_instruction(tmp_path: Path) -> None:

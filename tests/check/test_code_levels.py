@@ -66,7 +66,8 @@ def test_epc_enters_the_kernel_up_to_the_end_of_the_function(tmp_path: Path) -> 
 
 def test_settings_name_sections_and_symbols(tmp_path: Path) -> None:
     (tmp_path / "pvasm.toml").write_text('user-level = [".vdso.*", "vdso_*"]\n')
-    text = "\t.section .vdso.text\n\tcover\n\t.text\nENTRY(vdso_a)\n\tcover\nEND(vdso_a)\nENTRY(a)\n\tcover // <-\nEND(a)\n"
+    text = "\t.section .vdso.text\n\tcover\n\t.text\nENTRY(vdso_a)\n\tcover\nEND(vdso_a)\n"
+    text += "ENTRY(a)\n\tcover // <-\nEND(a)\n"
     (tmp_path / "g.S").write_text(text)
     assert lines(tmp_path / "g.S") == kernel_lines(text)
 
