@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from pvasm.cpp_options import flaw_of_define
+from pvasm.cpp_options import flaw_of_define, flaw_of_header_name
 from pvasm.errors import PvasmError
 from pvasm.files import is_below, open_regular
 from pvasm.limits import MAX_JOBS
@@ -51,6 +51,9 @@ class Config(NamedTuple):
     jobs: int | None = None
     baseline: str | None = None
     respect_gitignore: bool = True
+    op_headers: tuple[str, ...] = ()
+    bare_hardware: tuple[str, ...] = ()
+    user_level: tuple[str, ...] = ()
 
 
 def find_config(paths: Collection[str]) -> str | None:
@@ -221,6 +224,13 @@ class _Reader:
                 raise self.error(f"{key}: {flaw}", key, word)
         return words
 
+    def header_names(self, key: str, value: object) -> tuple[str, ...]:
+        words = self.words(key, value)
+        for word in words:
+            if (flaw := flaw_of_header_name(word)) is not None:
+                raise self.error(f"{key}: {flaw}", key, word)
+        return words
+
     def chosen(self, key: str, value: object) -> tuple[str, ...]:
         return tuple(self.code(key, word) for word in self.words(key, value))
 
@@ -296,6 +306,9 @@ _KEYS: dict[str, Callable[[_Reader, str, Any], object]] = {
     "jobs": _Reader.number,
     "baseline": _Reader.path,
     "respect-gitignore": _Reader.truth,
+    "op-headers": _Reader.header_names,
+    "bare-hardware": _Reader.words,
+    "user-level": _Reader.words,
 }
 
 

@@ -208,7 +208,12 @@ def _errors(subject: Subject) -> list[tuple[str, PvasmError]]:
 def fixable_sources(paths: Sequence[str], settings: Settings, errors: list[PvasmError]) -> list[Source]:
     """The files that `paths` mean and that can be fixed; what cannot be found goes to `errors`."""
     sources = chosen_sources(paths, replace(settings, cpp=None), errors, [])  # a check tells of links
-    return [source for source in sources if not is_instance_file(source.path)]
+    bare = settings.bare_files
+    return [
+        source
+        for source in sources
+        if not is_instance_file(source.path) and (bare is None or not bare.match(source.path))
+    ]
 
 
 class Outcome(Struct, frozen=True):

@@ -11,12 +11,14 @@ from pvasm.cc.processes import become, run_program, stoppable, temporary_folder
 from pvasm.errors import PvasmError
 
 
-def compile_with(instance: str, command: Sequence[str], say: Callable[[PvasmError], None]) -> int:
+def compile_with(
+    instance: str, command: Sequence[str], say: Callable[[PvasmError], None], op_headers: Sequence[str] = ()
+) -> int:
     """Runs a compiler's command with the ops in its assembly expanded for an instance; returns the exit status.
 
-    A command without assembly takes this process's place. Errors in the sources are told through `say`. Raises
-    PvasmError for an instance that is none, CannotRunError if the compiler cannot be run, StoppedError if a signal has
-    ended it, or is to end this process.
+    The ops that `op_headers` define themselves are put out of the way. A command without assembly takes this
+    process's place. Errors in the sources are told through `say`. Raises PvasmError for an instance that is none,
+    CannotRunError if the compiler cannot be run, StoppedError if a signal has ended it, or is to end this process.
     """
     compiler, arguments = split_command(command)
     if is_bare_assembler(compiler[-1]):
@@ -36,7 +38,7 @@ def compile_with(instance: str, command: Sequence[str], say: Callable[[PvasmErro
     catalog = load_catalog()
     loaded = load_instance(instance, catalog)
     with stoppable(), temporary_folder() as folder:
-        return Steps(read, catalog, loaded, folder, say).status()
+        return Steps(read, catalog, loaded, folder, say, op_headers).status()
 
 
 def _refuse_response_files(command: CommandLine) -> None:

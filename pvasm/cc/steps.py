@@ -9,9 +9,11 @@ from functools import cached_property
 
 from pvasm.cc import dependency_files
 from pvasm.cc.command_line import PLAIN, WITH_CPP, CommandLine, Word, dumps_macros, is_ours, is_same, stem
+from pvasm.cc.overlay_folder import OverlayFolder
 from pvasm.cc.processes import Done, run_program
 from pvasm.errors import PvasmError
 from pvasm.expand import ExpandErrors, expand
+from pvasm.expand.op_headers import find_op_headers, is_bare_hardware
 from pvasm.expand.preprocessed import defined_constants
 from pvasm.files import write_atomically
 from pvasm.ia64.reading import assembly_parser
@@ -34,13 +36,22 @@ _FOR_PREPROCESSOR = frozenset({"-D", "-U", "-include", "-imacros", "-P", "-C", "
 class Steps:
     """One command that has assembly in it."""
 
-    def __init__(self, command: CommandLine, catalog: Catalog, instance: Instance, folder: str, say: Say) -> None:
+    def __init__(
+        self,
+        command: CommandLine,
+        catalog: Catalog,
+        instance: Instance,
+        folder: str,
+        say: Say,
+        op_headers: Sequence[str] = (),
+    ) -> None:
         self.command = command
         self.catalog = catalog
         self.instance = instance
         self.folder = folder
         self.say = say
         self.prerequisites = [*instance.files, catalog.path]
+        self.overlays = OverlayFolder(os.path.join(folder, "op-headers"), op_headers, catalog)
 
     @cached_property
     def standard_input(self) -> bytes:
@@ -151,7 +162,16 @@ class Steps:
         ]
         symbols = [self.instance.defines, *(self.catalog.blocks[name].kept for name in self.instance.blocks)]
         symbol = [f"-D{each}" for each in symbols if each]
-        return [*self.command.compiler, *symbol, *asked, *options, "-x", word.language or WITH_CPP, *word.given]
+        return [
+            *self.command.compiler,
+            *symbol,
+            *self.overlays.flags,
+            *asked,
+            *options,
+            "-x",
+            word.language or WITH_CPP,
+            *word.given,
+        ]
 
     def preprocessed(self, number: int, word: Word) -> Done:
         """What the C preprocessor makes of an input. The dependency file is written, whether it fails or not."""
@@ -162,15 +182,17 @@ class Steps:
         done = self.run(command, word)
         text = dependency_files.read_rule(rule)
         if text is not None:
+            text = self.overlays.without_rules(text)
             self.told(encode(dependency_files.write_extended(asked, text, self.prerequisites)), None)
-        return done
+        return done._replace(output=encode(self.overlays.renamed(decode(done.output))))
 
     def rules(self, word: Word) -> int:
         """Tells what an input depends on, and nothing else."""
         asked = dependency_files.asked_for(self.command, word, os.devnull)
         done = self.run(self.preprocessor(word, asked.options, lambda option: True), word)
         if done.status == 0:
-            text = dependency_files.write_extended(asked, decode(done.output), self.prerequisites)
+            text = self.overlays.without_rules(decode(done.output))
+            text = dependency_files.write_extended(asked, text, self.prerequisites)
             self.told(encode(text), None)
         return done.status
 
@@ -187,6 +209,7 @@ class Steps:
         document = read_document(assembly_parser(), check_text(text, name), name, preprocessed=True)
         if document.problems:
             raise ExpandErrors(list(map(document.error, document.problems)))
+        self.refuse_op_headers(word, name, text)
         constants = self.constants(word, text) if word.language == WITH_CPP else {}
         markers = word.language == PLAIN and not looks_preprocessed(text, "")
         return expand(document, self.catalog, self.instance, line_markers=markers, constants=constants)
@@ -197,9 +220,26 @@ class Steps:
         users = self.instance.users_of_constants()
         if not any(name in text for name in users):
             return {}
+        return defined_constants(self.with_defines(word), names, word.value, users)
+
+    def with_defines(self, word: Word) -> str:
+        """What the C preprocessor makes of an input, with the definitions of macros."""
         options = (*dependency_files.passed_on(self.command), "-E", "-dD")
         command = self.preprocessor(word, options, lambda option: not dumps_macros(option))
-        return defined_constants(decode(self.run(command, word, quiet=True).output), names, word.value, users)
+        return self.overlays.renamed(decode(self.run(command, word, quiet=True).output))
+
+    def refuse_op_headers(self, word: Word, name: str, text: str) -> None:
+        """Raises ExpandErrors if headers' own ops have taken the place of the instance's."""
+        ops = self.catalog.ops
+        if word.language != WITH_CPP or is_bare_hardware(self.instance):
+            return
+        defines = [option.value for option in self.command.options if option.name == "-D"]
+        read = self.overlays.read
+        if not self.command.has("-imacros") and not find_op_headers(text, ops, read, defines):
+            return
+        headers = find_op_headers(self.with_defines(word), ops, read)  # the preprocessor itself knows
+        if headers:
+            raise ExpandErrors([header.error(name, self.overlays.names) for header in headers])
 
     # ---------------------------------------------------------------------------------- assembling
 

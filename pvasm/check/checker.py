@@ -126,10 +126,13 @@ class Checker:
             self._parts = catalog, known_macros(self._instances(catalog))
         return self._parts
 
-    def subject(self, text: str, path: str, headers: Sequence[Header] = ()) -> Subject:
+    def subject(
+        self, text: str, path: str, headers: Sequence[Header] = (), sources: dict[str, str] | None = None
+    ) -> Subject:
         """What rules look at for a text, which is the C preprocessor's if the settings ask for that.
 
-        `headers` are the paths and texts of those that it includes.
+        `headers` are the paths and texts of those that it includes, `sources` those that it was made of, where they
+        have comments for pvasm.
         """
         from pvasm.check.subject import Subject
         from pvasm.ia64.reading import assembly_parser
@@ -138,7 +141,17 @@ class Checker:
         catalog, known = self._prepared()
         document = read_document(assembly_parser(), text, path, preprocessed=True if self.settings.cpp else None)
         named = not is_header(path)
-        return Subject(document, catalog, known, self._names, named=named, included=tuple(headers))
+        return Subject(
+            document,
+            catalog,
+            known,
+            self._names,
+            named=named,
+            included=tuple(headers),
+            user_level=self.settings.user_level,
+            bare_files=self.settings.bare_files,
+            sources=sources,
+        )
 
     def _instances(self, catalog: Catalog) -> list[Instance]:
         if not self.settings.instances:
@@ -208,17 +221,48 @@ class Checker:
         cpp = self.settings.cpp
         if cpp is None or shown.endswith(".s"):
             return text, None
+        preprocessed = self._preprocessed(shown, text if path == "-" else None, cpp)
+        self._refuse_op_headers(shown, text if path == "-" else None, cpp, preprocessed)
+        return preprocessed, _sources({shown: text}, preprocessed, cpp)
+
+    def _preprocessed(self, shown: str, text: str | None, cpp: CppSettings, *, with_defines: bool = False) -> str:
+        """What the C preprocessor makes of a file, or of `text`."""
+        from pvasm.expand.op_headers import overlays
         from pvasm.syntax.run_cpp import preprocess
 
-        preprocessed = preprocess(
+        return preprocess(
             shown,
             include_directories=cpp.include_directories,
             defines=cpp.defines,
             includes=cpp.includes,
-            text=text if path == "-" else None,
+            text=text,
             within=cpp.within,
+            overlays=overlays(cpp.op_headers, self._prepared()[0]) if cpp.op_headers else None,
+            flags=("-dD",) if with_defines else (),
         )
-        return preprocessed, _sources({shown: text}, preprocessed, cpp)
+
+    def _refuse_op_headers(self, shown: str, text: str | None, cpp: CppSettings, preprocessed: str) -> None:
+        """Raises PvasmError if a header's own ops have taken the place of an instance's: there is nothing to check."""
+        from pvasm.expand.op_headers import find_op_headers, overlays
+        from pvasm.syntax.run_cpp import OVERLAYS
+
+        ops = self._prepared()[0].ops
+
+        own = overlays(cpp.op_headers, self._prepared()[0]) if cpp.op_headers else {}
+
+        def read(path: str) -> str:
+            if path.startswith(f"{OVERLAYS}/"):
+                return own[path.removeprefix(f"{OVERLAYS}/")]
+            if path == "<stdin>":
+                return text or ""  # a file is included by a line
+            if not _may_be_read(path, cpp):
+                raise PvasmError("not read", path)
+            return read_text(path)
+
+        if find_op_headers(preprocessed, ops, read, cpp.defines, shown):  # likely; the preprocessor itself knows
+            exact = self._preprocessed(shown, text, cpp, with_defines=True)
+            for header in find_op_headers(exact, ops, read, (), shown):
+                raise header.error(shown, cpp.op_headers)
 
     def _name(self, shown: str, text: str, sources: dict[str, str]) -> str:
         """The name of a text's result in the cache."""
@@ -241,7 +285,7 @@ class Checker:
         from pvasm.check.source_places import SourcePlaces, readable_sources
 
         rules = self.rules
-        subject = self.subject(text, result.path, headers)
+        subject = self.subject(text, result.path, headers, sources)
         document = subject.document
         if not subject.named and not subject.holds_assembly():
             result.counts = 0
@@ -273,19 +317,20 @@ _MARKED = regex(r'^#[ \t]+\d+[ \t]+"((?:\\.|[^"\\\n])*)"', re.MULTILINE)
 _MAX_SOURCES_BYTES = 1 << 25  # of all that a file includes
 
 
+def _may_be_read(path: str, cpp: CppSettings) -> bool:
+    """Whether a file that a line marker names is one that may be included."""
+    allowed = None if cpp.within is None else (*cpp.within, *cpp.include_directories)
+    return allowed is None or any(is_below(path, folder) for folder in allowed)
+
+
 def _sources(sources: dict[str, str], text: str, cpp: CppSettings) -> dict[str, str]:
     """The sources that the C preprocessor has read, by the line markers in its text.
 
     A line marker may as well be somebody's invention, and name anything: what may not be included is not read.
     """
-    allowed = None if cpp.within is None else (*cpp.within, *cpp.include_directories)
     left = _MAX_SOURCES_BYTES
     for path in dict.fromkeys(_MARKED.findall(text)):
-        if (
-            path not in sources
-            and os.path.isfile(path)
-            and (allowed is None or any(is_below(path, folder) for folder in allowed))
-        ):
+        if path not in sources and os.path.isfile(path) and _may_be_read(path, cpp):
             left -= os.path.getsize(path)
             if left < 0:
                 break

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pvasm.asm.elaborate import Step, Visitor
+from pvasm.check.code_levels import code_levels
 from pvasm.ia64 import is_mnemonic
 from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.registers import INDEXED, REGISTERS
@@ -98,6 +99,7 @@ class ExposureSearch(Visitor):
         self.ops = subject.catalog.ops
         self.patterns = subject.patterns
         self.parser = assembly_parser()
+        self.levels = subject.of(code_levels)
         self.scope = Scope(lenient=True)
         self.found: dict[tuple[int, int, str], Exposure] = {}
         self.by_statement: dict[int, list[Exposure]] = {}  # what stands in each statement of the document
@@ -121,6 +123,8 @@ class ExposureSearch(Visitor):
             return
         if step.macro in self.ops or not self.subject.concerns_guests(step.conditions):
             return  # in an instance's definition of an op, what it consists of is the instance's business
+        if self.levels.at(step.statement) != "kernel":
+            return  # no hypervisor minds it there
         self.scope = scope
         statement = self.document.statements[step.statement]
         if self._may_be_c(statement) and not isinstance(syntax, tree.Instruction):

@@ -47,7 +47,7 @@ class OpenRegion(NamedTuple):
     message: str
 
 
-class _Boundary(NamedTuple):
+class Boundary(NamedTuple):
     """Where a function begins or ends: the index of the statement."""
 
     kind: _Kind
@@ -67,7 +67,7 @@ class _Arm(NamedTuple):
 def find_open_regions(subject: Subject) -> Iterator[OpenRegion]:
     """The native-only arms that begin in one function and end in another, or outside, in order."""
     document = subject.document
-    boundaries = list(_boundaries(document, subject.headers))
+    boundaries = list(find_boundaries(document, subject.headers))
     if not boundaries:
         return
     native = NativeOnly()
@@ -88,7 +88,7 @@ def find_open_regions(subject: Subject) -> Iterator[OpenRegion]:
 
 
 def _message(
-    document: Document, boundaries: Sequence[_Boundary], arms: Sequence[_Arm], arm: _Arm, native: NativeOnly
+    document: Document, boundaries: Sequence[Boundary], arms: Sequence[_Arm], arm: _Arm, native: NativeOnly
 ) -> str:
     """What is wrong with an arm that does not hold whole functions; empty if another such arm makes up for it."""
     inside = _within(boundaries, arm)
@@ -110,7 +110,7 @@ def _message(
     return f"{where} ends the function {ended}, and other instances get the beginning of it"
 
 
-def _shape(boundaries: Iterable[_Boundary]) -> tuple[bool, bool]:
+def _shape(boundaries: Iterable[Boundary]) -> tuple[bool, bool]:
     """Whether functions end that have not begun there, and whether one begins that does not end."""
     is_open = ends = False
     for boundary in boundaries:
@@ -120,7 +120,7 @@ def _shape(boundaries: Iterable[_Boundary]) -> tuple[bool, bool]:
     return ends, is_open
 
 
-def _within(boundaries: Sequence[_Boundary], arm: _Arm) -> list[_Boundary]:
+def _within(boundaries: Sequence[Boundary], arm: _Arm) -> list[Boundary]:
     """The boundaries in an arm; of the conditionals in it, those in first arms alone."""
     depth = len(arm.conditions)
     return [
@@ -130,7 +130,7 @@ def _within(boundaries: Sequence[_Boundary], arm: _Arm) -> list[_Boundary]:
     ]
 
 
-def _after(boundaries: Sequence[_Boundary], statement: int) -> int:
+def _after(boundaries: Sequence[Boundary], statement: int) -> int:
     """The index of the first boundary after a statement."""
     return bisect_right(boundaries, statement, key=lambda boundary: boundary.statement)
 
@@ -162,7 +162,7 @@ def _conditionals(document: Document) -> Iterator[list[_Arm]]:
 # ------------------------------------------------------------------------------------- functions
 
 
-def _boundaries(document: Document, headers: Sequence[Document]) -> Iterator[_Boundary]:
+def find_boundaries(document: Document, headers: Sequence[Document]) -> Iterator[Boundary]:
     """Where the functions of a document begin and end."""
     kinds = _boundary_macros([*headers, document])
     for index, statement in enumerate(document.statements):
@@ -173,9 +173,9 @@ def _boundaries(document: Document, headers: Sequence[Document]) -> Iterator[_Bo
             continue
         match statement.syntax:
             case tree.Directive(arguments=(name, *_)) | tree.MacroCall(arguments=(tree.Argument(text=name), *_)):
-                yield _Boundary(kind, name, index, statement.conditions)
+                yield Boundary(kind, name, index, statement.conditions)
             case _:
-                yield _Boundary(kind, "a function", index, statement.conditions)
+                yield Boundary(kind, "a function", index, statement.conditions)
 
 
 def _boundary_macros(documents: Sequence[Document]) -> dict[str, _Kind]:

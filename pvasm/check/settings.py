@@ -9,13 +9,28 @@ from msgspec import Struct
 class CppSettings(Struct, frozen=True):
     """What the C preprocessor is run with; headers outside of `within` and of the folders named here are refused.
 
-    `within` None allows any header.
+    `within` None allows any header. `op_headers` are those whose ops are put out of the way, as `#include <...>` names
+    them.
     """
 
     include_directories: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
     includes: tuple[str, ...] = ()
     within: tuple[str, ...] | None = None
+    op_headers: tuple[str, ...] = ()
+
+
+class BareFiles(Struct, frozen=True):
+    """The files that are compiled once, for bare hardware: globs, relative to a folder."""
+
+    root: str
+    globs: tuple[str, ...]
+
+    def match(self, path: str) -> bool:
+        """Whether a file is one of them."""
+        from pvasm.config import Globs
+
+        return Globs(self.globs, self.root).match(path)
 
 
 class AnswerSettings(Struct, frozen=True):
@@ -26,6 +41,7 @@ class AnswerSettings(Struct, frozen=True):
     `select` None means the codes that are on by default; `extend_select` adds to them, `ignore` takes away.
     `instances` empty means all; `cpp` None means that files are read as they are. With `find_unused` False,
     suppressions that hide nothing are nobody's concern. `extension` asks for the ops that Linux does not have, too.
+    `user_level` are globs of sections and symbols of code that runs at user level, besides those of any Linux.
     """
 
     select: tuple[str, ...] | None = None
@@ -35,6 +51,8 @@ class AnswerSettings(Struct, frozen=True):
     extend_select: tuple[str, ...] = ()
     find_unused: bool = True
     extension: bool = False
+    user_level: tuple[str, ...] = ()
+    bare_files: BareFiles | None = None
 
     def key(self) -> str:
         """A text that is another for any other settings."""

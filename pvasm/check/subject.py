@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
+from pvasm.check.settings import BareFiles
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, reachable
@@ -31,6 +32,9 @@ class Subject(Struct, dict=True):
     from a header found in a folder, which may hold C as well. `included` are the paths and texts of headers that the
     document includes, for their macros. With `fixing`, rules say how to mend what they find, even if that takes long.
     Without `follows_flow`, no rule asks how one instruction follows another.
+    `user_level` are globs of sections and symbols of code that runs at user level, `bare_files` are files that are
+    compiled once, for bare hardware. `sources` are the texts, by path, that the document was made of by the C
+    preprocessor, where they have comments for pvasm.
     """
 
     document: Document
@@ -41,6 +45,22 @@ class Subject(Struct, dict=True):
     included: tuple[tuple[str, str], ...] = ()
     fixing: bool = False
     follows_flow: bool = True
+    user_level: tuple[str, ...] = ()
+    bare_files: BareFiles | None = None
+    sources: Mapping[str, str] | None = None
+
+    def bare_hardware(self, path: str) -> bool:
+        """Whether a file is compiled once, for bare hardware: then nothing is asked of its code."""
+        if self.bare_files is None:
+            return False
+        answer = self._bare.get(path)
+        if answer is None:
+            answer = self._bare[path] = self.bare_files.match(path)
+        return answer
+
+    @cached_property
+    def _bare(self) -> dict[str, bool]:
+        return {}
 
     def of(self, analysis: Callable[[Subject], Analysis]) -> Analysis:
         """The analysis of this subject, by its class (or the function that makes it); made once."""

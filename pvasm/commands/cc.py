@@ -7,7 +7,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import complain
+from pvasm.commands.shared import complain, configured_op_headers, header_name
 from pvasm.errors import PvasmError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "cc",
         allow_abbrev=False,
-        usage="pvasm cc [-h] --instance NAME -- COMPILER [ARGUMENT ...]",
+        usage="pvasm cc [-h] --instance NAME [--op-header NAME] -- COMPILER [ARGUMENT ...]",
         help="run a compiler, with the ops in its assembly expanded",
         description="Run a compiler's command: assembly (.S, .sx, .s) is preprocessed, expanded for an instance and "
         'assembled; everything else is handed to the compiler as it stands. For builds: CC="pvasm cc -i xen -- gcc".',
@@ -31,6 +31,15 @@ def add(commands: Commands) -> None:
         action="append",
         metavar="NAME",
         help="an instance's name, or an instance file",
+    )
+    command.add_argument(
+        "--op-header",
+        dest="op_headers",
+        type=header_name,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="put the ops that the header <NAME> defines itself out of the way (asm/native/inst.h)",
     )
     command.add_argument("command", nargs=argparse.REMAINDER, metavar="COMPILER", help="the compiler's command")
     command.set_defaults(run=_run)
@@ -46,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
     if len(options.instance) > 1:
         raise PvasmError(f"{len(options.instance)} instances, but one compiler's output: give one")
     try:
-        return compile_with(options.instance[0], command, _say)
+        return compile_with(options.instance[0], command, _say, (*configured_op_headers(), *options.op_headers))
     except CannotRunError as cannot:
         complain(cannot.error)
         return cannot.status

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pvasm.commands.shared import codes, complain, count, fail, joined, tell, write
+from pvasm.commands.shared import codes, complain, count, fail, header_name, joined, tell, write
 from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, FOUND
 from pvasm.limits import MAX_JOBS
@@ -85,6 +85,14 @@ def add(commands: Commands) -> None:
     cpp.add_argument("-I", dest="include_directories", metavar="DIR", help="look for headers in DIR", **several)
     cpp.add_argument("-D", dest="defines", metavar="X[=V]", help="define a macro", **several)
     cpp.add_argument("-include", "--include", dest="includes", metavar="FILE", help="include FILE first", **several)
+    cpp.add_argument(
+        "--op-header",
+        dest="op_headers",
+        type=header_name,
+        metavar="NAME",
+        help="put the ops that the header <NAME> defines itself out of the way (asm/native/inst.h)",
+        **several,
+    )
     running = command.add_argument_group("running")
     config = running.add_mutually_exclusive_group()
     config.add_argument("--config", metavar="FILE", help="take the configuration from FILE [the nearest upward]")
@@ -124,15 +132,16 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
     """How to check: what the command line says, or else the configuration."""
     from msgspec.structs import replace
 
-    from pvasm.check.settings import CppSettings, Settings
+    from pvasm.check.settings import BareFiles, CppSettings, Settings
 
-    on_command_line = options.include_directories or options.defines or options.includes
+    on_command_line = options.include_directories or options.defines or options.includes or options.op_headers
     use_cpp = options.cpp if options.cpp is not None else bool(on_command_line) or config.cpp
     cpp = CppSettings(
         include_directories=(*options.include_directories, *config.include_dirs),  # the first that has a header wins
         defines=(*config.defines, *options.defines),  # the last that defines a macro wins
         includes=(*config.includes, *options.includes),
         within=_folders(options.paths, config),
+        op_headers=(*config.op_headers, *options.op_headers),
     )
     settings = Settings(
         select=config.select,
@@ -149,6 +158,8 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         severity=config.severity,
         jobs=options.jobs or config.jobs,
         respect_gitignore=config.respect_gitignore and not options.no_gitignore,
+        user_level=config.user_level,
+        bare_files=BareFiles(config.folder, config.bare_hardware) if config.bare_hardware else None,
         extension=config.extension if options.extension is None else options.extension,
     )
     if options.select is None:

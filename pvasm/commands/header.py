@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import write
+from pvasm.commands.shared import configured_op_headers, header_name, write
 from pvasm.errors import PvasmError
 
 if TYPE_CHECKING:
@@ -25,6 +25,16 @@ def add(commands: Commands) -> None:
         "-i", "--instance", action="append", default=[], metavar="NAME", help="an instance's name, or an instance file"
     )
     command.add_argument("-o", dest="output", metavar="FILE", help="write to FILE [standard output]")
+    command.add_argument(
+        "--op-header",
+        dest="op_headers",
+        type=header_name,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a header that defines ops itself: write one that takes them away again to DIR/NAME, for `gcc -E -I DIR'",
+    )
+    command.add_argument("--output-dir", metavar="DIR", help="the folder for these")
     command.set_defaults(run=_run)
 
 
@@ -32,6 +42,8 @@ def _run(options: argparse.Namespace) -> int:
     from pvasm.files import refuse_overwriting, write_atomically
     from pvasm.text import encode
 
+    if options.op_headers or options.output_dir is not None:
+        return _write_overlays(options)
     if len(options.instance) > 1:
         raise PvasmError(f"{len(options.instance)} instances, but one header: give one")
     text, read = _text(*options.instance)
@@ -40,6 +52,26 @@ def _run(options: argparse.Namespace) -> int:
     else:
         refuse_overwriting(options.output, "header", read)
         write_atomically(options.output, encode(text))
+    return 0
+
+
+def _write_overlays(options: argparse.Namespace) -> int:
+    """Writes the overlays of op headers below a folder."""
+    import os
+
+    from pvasm.expand.op_headers import overlays
+    from pvasm.files import refuse_leaving, write_atomically
+    from pvasm.paravirt.loading import load_catalog
+
+    names = (*configured_op_headers(), *options.op_headers)
+    if not names or not options.output_dir or options.instance or options.output:
+        raise PvasmError("--op-header NAME (or op-headers of pvasm.toml) and --output-dir DIR go together, and alone")
+    for name, text in overlays(names, load_catalog()).items():
+        path = os.path.join(options.output_dir, name)
+        refuse_leaving(path, options.output_dir)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        write_atomically(path, text.encode(), options.output_dir)
+        write(f"{path}\n")
     return 0
 
 

@@ -63,6 +63,28 @@ def count(limit: int) -> Callable[[str], int]:
     return number
 
 
+def header_name(text: str) -> str:
+    """The name of a header, as `#include <...>` has it."""
+    from pvasm.cpp_options import flaw_of_header_name
+
+    if (flaw := flaw_of_header_name(text)) is not None:
+        raise argparse.ArgumentTypeError(flaw)
+    return text
+
+
+def configured_op_headers() -> tuple[str, ...]:
+    """The op headers of the configuration that is in force in the current folder, if there is one."""
+    from pvasm.config import find_config
+
+    path = find_config(())
+    if path is None:
+        return ()
+    from pvasm.check.codes import known_codes
+    from pvasm.config import read_config
+
+    return read_config(path, known_codes()).op_headers
+
+
 def joined(lists: Iterable[list[str]]) -> tuple[str, ...]:
     """Codes that were given in several lists."""
     return tuple(code for codes in lists for code in codes)

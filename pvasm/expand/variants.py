@@ -10,10 +10,11 @@ import msgspec
 
 from pvasm.errors import PvasmError
 from pvasm.expand.expander import ExpandErrors, Reading, expand
+from pvasm.expand.op_headers import find_op_headers, is_bare_hardware
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.instance import Instance
-from pvasm.syntax.document import Document, read_document
+from pvasm.syntax.document import Document, looks_preprocessed, read_document
 from pvasm.text import encode, read_text, shown_name
 
 # Less work than this for a process (bytes of the files, times the instances) is done before the process is ready.
@@ -104,6 +105,12 @@ def _make(making: Making, file: str) -> _Made:
         made.errors.append(_parts(error))
         return made
     reading = Reading(document, making.catalog)
+    if not all(map(is_bare_hardware, making.instances)) and looks_preprocessed(document.text, document.path):
+        made.errors += (
+            _parts(each.error(document.path)) for each in find_op_headers(document.text, making.catalog.ops)
+        )
+        if made.errors:
+            return made
     by_code: dict[str, str] = {}
     for instance in making.instances:
         try:

@@ -27,6 +27,10 @@ _RENAMED = regex(r"[A-Za-z_][\w.$]*")
 _CONSTANT = regex(r"[A-Z][A-Z0-9_]*")
 _RANGE = regex(r"r(\d{1,3})-r(\d{1,3})")
 _MAX_EXTENDS = 8
+_OF_ONES_OWN = (
+    "; for a hypervisor of your own write `trap' if it emulates what faults, with calls of your own "
+    "(see docs/instances.md), `xen' if it has Xen's calls, `hardware' if nothing differs from a real machine"
+)
 
 
 class OpDefinition(Struct, forbid_unknown_fields=True):
@@ -67,6 +71,7 @@ class InstanceFile(Struct, forbid_unknown_fields=True):
     tables: dict[str, dict[str, int | str | None]] = {}
     ops: dict[str, Any] = {}
     blocks: dict[str, Any] = {}
+    bare: dict[str, str] = {}
 
 
 def read_model(path: str) -> InstanceFile:
@@ -110,7 +115,8 @@ class Draft(Struct):
     """An instance file as far as it can be made sense of.
 
     `root` is the file's own. `errors` tell what is wrong with it, and `missing` are the ops that nothing defines;
-    `own` are those that the file itself defines.
+    `own` are those that the file itself defines. `bare` says of ops why a sensitive instruction may stay in them;
+    `base_environment` is the environment of the instance that it extends, None for none.
     """
 
     instance: Instance
@@ -118,11 +124,19 @@ class Draft(Struct):
     errors: Sequence[PvasmError]
     missing: Sequence[str]
     own: Sequence[str]
+    bare: Mapping[str, str]
+    base_environment: str | None
 
     @property
     def place_of_ops(self) -> tuple[int, int]:
         """The line and column of the file's ops; its first, if there are none."""
         return self.root.keys.get("ops", (self.root.line, self.root.column))
+
+    @property
+    def place_of_base(self) -> tuple[int, int]:
+        """The line and column of what says where definitions come from that are not the file's own."""
+        keys = self.root.keys
+        return keys.get("extends") or keys.get("otherwise") or self.place_of_ops
 
 
 def read_instance(path: Path, catalog: Catalog) -> Instance:
@@ -168,7 +182,9 @@ def read_draft(path: Path, catalog: Catalog) -> Draft:
         blocks={name: template for file in reversed(chain) for name, template in _blocks(file, catalog, constants)},
         machine_vector=_inherited(chain, "machine_vector", needed=False),
     )
-    return Draft(instance, own.root, errors, missing, own_ops)
+    bare = {name: reason for file in reversed(chain) for name, reason in _bare(file, catalog)}
+    base_environment = _inherited(chain[1:], "environment", needed=False) if len(chain) > 1 else None
+    return Draft(instance, own.root, errors, missing, own_ops, bare, base_environment)
 
 
 def _chain(path: Path) -> list[_File]:
@@ -274,7 +290,7 @@ def _read(path: Path) -> _File:
     check("defines", _SYMBOL, "a C preprocessor symbol")
     environments = get_args(Environment)
     check("machine_vector", _SYMBOL, "a machine vector's name")
-    check("environment", made_regex("|".join(environments)), f"an environment: {', '.join(environments)}")
+    check("environment", made_regex("|".join(environments)), f"an environment: {', '.join(environments)}{_OF_ONES_OWN}")
     for constant in model.constants:
         if not _CONSTANT.fullmatch(constant):
             message = "a constant's name is of capital letters, digits and _"
@@ -380,6 +396,18 @@ def _blocks(file: _File, catalog: Catalog, constants: Mapping[str, Any]) -> Iter
         yaml_nodes.convert(entry, BlockDefinition, str(file.path), path)
         names = [*block.parameters, *constants, *catalog.constants]
         yield word, Template(entry.value["template"], str(file.path), f"{path}.template", names)
+
+
+def _bare(file: _File, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Why sensitive instructions stay in ops, as a file says it. Raises PvasmError for an unknown op, or no reason."""
+    for name, reason in file.model.bare.items():
+        place = file.root.value["bare"].keys[name]
+        if name not in catalog.ops:
+            message = f"no such op in the catalog{near(name, catalog.ops)}"
+            raise fault(message, str(file.path), place, f"bare.{name}")
+        if not reason.strip():
+            raise fault("say why the instruction may stay", str(file.path), place, f"bare.{name}")
+        yield name, reason
 
 
 def _registers(words: Sequence[str]) -> frozenset[str]:

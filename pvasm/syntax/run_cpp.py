@@ -12,7 +12,7 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pvasm import text as source_text
@@ -29,6 +29,9 @@ _MESSAGE = regex(r"^(?P<path>[^:\n]+):(?P<line>\d+):(?:(?P<column>\d+):)? (?:fat
 _TIME_LIMIT = 60  # seconds
 _MOST_MEMORY = 4 << 30  # bytes: `#include "/dev/zero"' would take all
 _MOST_OUTPUT = source_text.MAX_FILE_BYTES
+
+OVERLAYS = "<pvasm>"
+"""What the folder of overlays is called in line markers: it is a temporary one."""
 
 # The start of a header, as gcc and clang mark it: flag 1.
 _ENTERED = regex(r'^#[ \t]\d+[ \t]"(?P<name>(?:\\.|[^"\\\n])*)"[ \t]1\b', re.M)
@@ -47,13 +50,16 @@ def preprocess(
     flags: Sequence[str] = (),
     text: str | None = None,
     within: Sequence[str] | None = None,
+    overlays: Mapping[str, str] | None = None,
 ) -> str:
     """The file's text after the C preprocessor (`$PVASM_CPP`, or `gcc -E`), with line markers.
 
     `flags` are a person's own, such as `-dD`, never from a file.
     `text` is what to preprocess in place of a file: it counts as standing in the current folder. With `within`, only
     headers in these folders, in `include_directories`, and in the folders of `includes` may be included; without,
-    any. Predefined macros of the host are left out; `__ia64__`, `__ASSEMBLY__` and `__ASSEMBLER__` are defined.
+    any. `overlays` are headers (their texts by name) that are found before any other of the name; line markers call
+    their folder OVERLAYS. Predefined macros of the host are left out; `__ia64__`, `__ASSEMBLY__` and `__ASSEMBLER__` are
+    defined.
 
     Raises PvasmError with the place of the preprocessor's first error, if it cannot be run, takes more than a minute,
     4 GiB or writes more than MAX_FILE_BYTES, or if a header is included that may not be.
@@ -62,8 +68,8 @@ def preprocess(
         if (flaw := flaw_of_define(define)) is not None:
             raise PvasmError(flaw)
     given = os.environ.get("PVASM_CPP", "").split() or ["gcc", "-E"]
-    command = [
-        *given,
+    data = _input(path) if text is None else source_text.encode(text)
+    options = [
         *("-undef", "-nostdinc", *(f"-D{name}" for name in PREDEFINED)),
         *(f"-I{_as_argument(directory)}" for directory in include_directories),
         *(f"-D{define}" for define in defines),
@@ -71,7 +77,7 @@ def preprocess(
         *flags,
         *("-x", "assembler-with-cpp", "-"),
     ]
-    result = _output(command, _input(path) if text is None else source_text.encode(text), path)
+    result = _overlaid(given, options, overlays or {}, data, path)
     if within is not None:
         allowed = [
             *within,
@@ -81,6 +87,21 @@ def preprocess(
         ]
         _refuse_outside(result, allowed, path)
     return source_text.check_text(result, path)
+
+
+def _overlaid(given: Sequence[str], options: Sequence[str], overlays: Mapping[str, str], data: bytes, path: str) -> str:
+    """What the preprocessor writes, where it finds overlays before any other headers."""
+    import tempfile
+
+    if not overlays:
+        return _output([*given, *options], data, path)
+    with tempfile.TemporaryDirectory(prefix="pvasm-") as folder:
+        for name, header in overlays.items():
+            target = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with open(target, "wb") as file:
+                file.write(source_text.encode(header))
+        return _output([*given, f"-I{folder}", *options], data, path).replace(f'"{folder}/', f'"{OVERLAYS}/')
 
 
 def _input(path: str) -> bytes:

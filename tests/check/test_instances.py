@@ -325,7 +325,8 @@ def test_calls_are_those_of_the_environment_and_the_own(tmp_path: Path) -> None:
     op = "ops:\n  MOV_FROM_IVR:\n    template: |\n      ;;\n      break {{ GET }} ;;\n"
     saved = "      mov {{ reg }} = r8 ;;\n"
     found, _ = checked(f"environment: xen\n{keys}{op}{saved}", tmp_path)
-    assert {(d.code, d.instruction) for d in found} == {("PV503", "break {{ GET }} ;;")}
+    # What is otherwise the instruction stays bare in a guest (M14): not asked here.
+    assert {(d.code, d.instruction) for d in found if d.code != "PV508"} == {("PV503", "break {{ GET }} ;;")}
     found, _ = checked(f"environment: hardware\n{keys}{op}{saved}", tmp_path)
     assert {(d.code, d.instruction) for d in found if d.code == "PV503"} == {("PV503", "mov {{ reg }} = r8 ;;")}
     found, _ = checked(f"environment: trap\n{keys}calls: {{GET: {{gives: [r9]}}}}\n{op}{saved}", tmp_path)
@@ -441,4 +442,4 @@ def test_the_instructions_themselves_are_right(tmp_path: Path) -> None:
         text = re.sub(rf"(?<![\w.])(?:{names}|PSR_DEFAULT_BITS)(?![\w.])", r"{{ \g<0> }}", op.replaces)
         text = re.sub(r"IA64_KR\(\{\{ (\w+) \}\}\)", r"ar.k{{ \1.number }}", text)
         ops.append(f"  {op.name}:\n    template: |\n" + "".join(f"      {line}\n" for line in text.split(" ; ")))
-    assert checked("environment: trap\ndefines: MINE\nops:\n" + "".join(ops), tmp_path) == ([], [])
+    assert checked("environment: hardware\ndefines: MINE\nops:\n" + "".join(ops), tmp_path) == ([], [])

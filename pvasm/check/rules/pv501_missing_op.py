@@ -39,7 +39,7 @@ class MissingOp(InstanceRule):
     )
     valid = (
         "extends: native\nops:\n  RFI: {template: rfi}\n",
-        "environment: trap\ndefines: MINE\notherwise: replaces\n",
+        "environment: hardware\ndefines: MINE\notherwise: replaces\n",
     )
 
     def check(self, subject: InstanceSubject) -> Iterator[InstanceFinding]:

@@ -1,0 +1,40 @@
+"""PV406: a comment about user level that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvasm.check.finding import Finding
+from pvasm.check.rule import Rule
+from pvasm.check.subject import Subject
+
+
+class UserLevelRegion(Rule):
+    """Comments say which code runs at user level, where a hypervisor asks nothing of it: from `pvasm: user-level
+    begin` to `pvasm: user-level end`.
+
+    A region that never ends counts for nothing: nobody knows how far it was to go.
+    """
+
+    code = "PV406"
+    title = "comment about user level without its other half"
+    severity = "error"
+    invalid = (
+        "\tnop 0\n\t// pvasm: user-level begin // <--\n\tnop 0",
+        "\tnop 0\n\t// pvasm: user-level end // <--\n\tnop 0",
+        "\tnop 0\n\t// pvasm: user-level starts // <--\n\tnop 0",
+        "// pvasm: user-level begin // <--\n\tnop 0\n// pvasm: user-level begin\n\tnop 0\n// pvasm: user-level end",
+    )
+    valid = (
+        "// pvasm: user-level begin\n\tcover\n// pvasm: user-level end",
+        '.string "pvasm: user-level begin"',
+    )
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        """Every such comment."""
+        if "user-level" not in subject.document.text:
+            return
+        from pvasm.check.code_levels import open_regions
+
+        for region in open_regions(subject):
+            yield Finding(region.start, region.end, region.problem)

@@ -1,0 +1,34 @@
+"""PV509: an instance that extends one for another environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pvasm.check.finding import InstanceFinding
+from pvasm.check.rule import InstanceRule
+
+if TYPE_CHECKING:
+    from pvasm.check.instance_subject import InstanceSubject
+
+
+class OtherEnvironment(InstanceRule):
+    """What an instance takes over was written for the environment of the one that it extends: bare hardware's ops
+    are plain instructions, Xen's are calls that no other hypervisor has.
+    """
+
+    code = "PV509"
+    title = "definitions taken over from another environment"
+    severity = "note"
+    invalid = ("extends: native # <--\nenvironment: trap\n", "extends: xen # <--\nenvironment: trap\n")
+    valid = ("extends: xen\nenvironment: xen\n", "extends: native\n", "extends: trap\n")
+
+    def check(self, subject: InstanceSubject) -> Iterator[InstanceFinding]:
+        """The key that names the other instance, and how many ops are that one's."""
+        draft = subject.draft
+        environment, base = draft.instance.environment, draft.base_environment
+        if base is None or base == environment:
+            return
+        number = len(draft.instance.definitions) - len(draft.own)
+        message = f"{number} ops are those of {draft.instance.extends}, which runs on {base}, and this on {environment}"
+        yield InstanceFinding(draft.place_of_base, message)

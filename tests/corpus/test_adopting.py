@@ -1,0 +1,96 @@
+"""docs/adopting.md on Linux 6.1's tree as it is: the configuration and the commands, word for word (acceptance 4)."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import pvasm
+from tests.corpus.build import Corpus
+from tests.expand.test_corpus import corpus, sections
+from tests.oracle import require_tool
+
+__all__ = ["corpus"]
+
+DOCUMENT = (Path(__file__).parents[2] / "docs/adopting.md").read_text()
+FILES = ("entry", "fsys", "gate", "ivt")
+ERRORS = [
+    ("entry.S", 524, "PV002"),
+    ("ivt.S", 1555, "PV301"),
+    ("ivt.S", 1603, "PV301"),
+    ("ivt.S", 1663, "PV301"),
+    ("minstate.h", 11, "PV001"),
+    ("minstate.h", 150, "PV002"),
+    ("flush.S", 53, "PV001"),
+    ("flush.S", 109, "PV001"),
+]
+
+
+@pytest.fixture(scope="module")
+def tree(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree, as it is after `make prepare`: generated headers are where the kernel's build puts them."""
+    folder = tmp_path_factory.mktemp("linux")
+    source, generated = corpus.root / "tree", corpus.root / "built/gen"
+    for name in ("arch/ia64", "include"):
+        shutil.copytree(source / name, folder / name, copy_function=_link)
+    shutil.copytree(generated / "asm", folder / "arch/ia64/include/generated/asm")
+    shutil.copytree(generated / "generated", folder / "include/generated")
+    (folder / "pvasm.toml").write_text(blocks("toml")[0])
+    return folder
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy(source, target)
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", DOCUMENT, re.M | re.S)
+
+
+def errors(output: str) -> list[tuple[str, int, str]]:
+    found = re.findall(r"^(\S+):(\d+):\d+: (PV\d+) error", output, re.M)
+    return [(Path(path).name, int(line), code) for path, line, code in found]
+
+
+def test_a_check_finds_what_is_real_and_nothing_else(tree: Path) -> None:
+    done = pvasm("check", cwd=tree)
+    assert (done.status, done.errors) == (1, "")
+    assert errors(done.output) == ERRORS
+    assert set(re.findall(r"(PV\d+) (?:warning|note)", done.output)) == {"PV003"}
+
+
+def test_after_the_preprocessor_it_finds_the_same(tree: Path) -> None:
+    """What stands in minstate.h shows where ivt.S uses it."""
+    done = pvasm("check", "--cpp", cwd=tree)
+    assert (done.status, done.errors) == (1, "")
+    found = [each for each in errors(done.output) if each[:1] != ("ivt.S",) or each[2] == "PV301"]
+    assert found == [each for each in ERRORS if each[0] != "minstate.h"]
+    inside = {(line, code) for name, line, code in errors(done.output) if name == "ivt.S" and code != "PV301"}
+    uses = (1524, 1543, 1570, 1597, 1629, 1662)
+    assert inside == {(line, code) for line in uses for code in ("PV001", "PV002")}
+
+
+def test_every_route_gives_the_same_bytes(tree: Path) -> None:
+    require_tool("ia64-linux-gnu-as")
+    (tree / "bin").mkdir()
+    command = tree / "bin/pvasm"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m pvasm "$@"\n')
+    command.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tree}/bin:{os.environ['PATH']}", "LC_ALL": "C"}
+    script = "set -e\n" + "".join(blocks("sh"))
+    done = subprocess.run(["sh", "-c", script], cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "rror" not in done.stderr
+    for name in FILES:
+        source, text, cc = (sections(tree / f"{name}-{route}.o") for route in ("source", "text", "cc"))
+        assert source == text
+        assert cc == text
