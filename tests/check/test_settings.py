@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from pvasm.check.check_files import check_files
 from pvasm.check.checker import Checker
-from pvasm.check.settings import AnswerSettings, CppSettings, Settings
+from pvasm.check.settings import AnswerSettings, BareFiles, CppSettings, Settings
 
 # For each field another value than any other has; a field that is missing here fails the test.
 OTHER: dict[str, Any] = {
@@ -22,8 +22,16 @@ OTHER: dict[str, Any] = {
     "extend_select": ("PV001",),
     "find_unused": False,
     "extension": True,
+    "user_level": (".gate",),
+    "bare_files": BareFiles("/", ("head.S",)),
 }
-OTHER_CPP: dict[str, Any] = {"include_directories": ("a",), "defines": ("a",), "includes": ("a",), "within": ("a",)}
+OTHER_CPP: dict[str, Any] = {
+    "include_directories": ("a",),
+    "defines": ("a",),
+    "includes": ("a",),
+    "within": ("a",),
+    "op_headers": ("a",),
+}
 
 
 def variants() -> Iterator[AnswerSettings]:
