@@ -58,8 +58,8 @@ def preprocess(
     `text` is what to preprocess in place of a file: it counts as standing in the current folder. With `within`, only
     headers in these folders, in `include_directories`, and in the folders of `includes` may be included; without,
     any. `overlays` are headers (their texts by name) that are found before any other of the name; line markers call
-    their folder OVERLAYS. Predefined macros of the host are left out; `__ia64__`, `__ASSEMBLY__` and `__ASSEMBLER__` are
-    defined.
+    their folder OVERLAYS. Predefined macros of the host are left out; `__ia64__`, `__ASSEMBLY__` and `__ASSEMBLER__`
+    are defined.
 
     Raises PvasmError with the place of the preprocessor's first error, if it cannot be run, takes more than a minute,
     4 GiB or writes more than MAX_FILE_BYTES, or if a header is included that may not be.

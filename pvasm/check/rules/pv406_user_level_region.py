@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -20,10 +21,22 @@ class UserLevelRegion(Rule):
     title = "comment about user level without its other half"
     severity = "error"
     invalid = (
-        "\tnop 0\n\t// pvasm: user-level begin // <--\n\tnop 0",
-        "\tnop 0\n\t// pvasm: user-level end // <--\n\tnop 0",
-        "\tnop 0\n\t// pvasm: user-level starts // <--\n\tnop 0",
-        "// pvasm: user-level begin // <--\n\tnop 0\n// pvasm: user-level begin\n\tnop 0\n// pvasm: user-level end",
+        Flagged(
+            "\tnop 0\n\t// «pvasm: user-level begin»\n\tnop 0",
+            "user level begins here and never ends",
+        ),
+        Flagged(
+            "\tnop 0\n\t// «pvasm: user-level end»\n\tnop 0",
+            "user level ends here and has not begun",
+        ),
+        Flagged(
+            "\tnop 0\n\t// «pvasm: user-level starts»\n\tnop 0",
+            "is no mark: `pvasm: user-level begin' or `pvasm: user-level end' is due",
+        ),
+        Flagged(
+            "// «pvasm: user-level begin»\n\tnop 0\n// pvasm: user-level begin\n\tnop 0\n// pvasm: user-level end",
+            "user level begins here and does not end before it begins again",
+        ),
     )
     valid = (
         "// pvasm: user-level begin\n\tcover\n// pvasm: user-level end",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.op_uses import invocations_of
 from pvasm.check.rule import Rule
@@ -21,9 +22,18 @@ class OpAtUserLevel(Rule):
     severity = "error"
     in_mixed_headers = False
     invalid = (
-        '\t.section .gate.text, "ax"\n\tCOVER // <--\n',
-        "// pvasm: user-level begin\n\tCOVER // <--\n// pvasm: user-level end",
-        "GLOBAL_ENTRY(__kernel_sigtramp)\n\tCOVER // <--\nEND(__kernel_sigtramp)",
+        Flagged(
+            '\t.section .gate.text, "ax"\n\t«COVER»\n',
+            "COVER in code that runs at user level (section .gate.text): write the instruction",
+        ),
+        Flagged(
+            "// pvasm: user-level begin\n\t«COVER»\n// pvasm: user-level end",
+            "COVER in code that runs at user level (a comment in line 1): write the instruction",
+        ),
+        Flagged(
+            "GLOBAL_ENTRY(__kernel_sigtramp)\n\t«COVER»\nEND(__kernel_sigtramp)",
+            "COVER in code that runs at user level (symbol __kernel_sigtramp): write the instruction",
+        ),
     )
     valid = (
         '\t.section .gate.text, "ax"\n\tcover\n',

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import InstanceFinding
 from pvasm.check.rule import InstanceRule
 
@@ -24,8 +25,16 @@ class BareInGuest(InstanceRule):
     title = "sensitive instruction that stays in an op of a guest"
     severity = "error"
     invalid = (
-        "extends: native # <--\nenvironment: trap\n",
-        "extends: trap\nops:\n  COVER: # <--\n    template: cover\n",
+        Flagged(
+            "extends: trap\nops:\n  «COVER:»\n    template: cover\n",
+            "COVER: the sensitive instruction `cover' stays bare, and does not fault in a guest: give a template, or "
+            "say why under `bare'",
+        ),
+        Flagged(
+            "extends: trap\nops:\n  «THASH:»\n    template: ({{ pred }}) thash {{ reg }} = {{ address }}\n",
+            "THASH: the sensitive instruction `(p6) thash r20 = r21' stays bare, and does not fault in a guest: give a "
+            "template, or say why under `bare'",
+        ),
     )
     valid = (
         "extends: native\n",

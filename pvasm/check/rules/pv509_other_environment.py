@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pvasm.check.example import Flagged
 from pvasm.check.finding import InstanceFinding
 from pvasm.check.rule import InstanceRule
 
@@ -20,7 +21,16 @@ class OtherEnvironment(InstanceRule):
     code = "PV509"
     title = "definitions taken over from another environment"
     severity = "note"
-    invalid = ("extends: native # <--\nenvironment: trap\n", "extends: xen # <--\nenvironment: trap\n")
+    invalid = (
+        Flagged(
+            "«extends: native»\nenvironment: trap\n",
+            "57 ops are those of native, which runs on hardware, and this on trap",
+        ),
+        Flagged(
+            "«extends: xen»\nenvironment: trap\n",
+            "57 ops are those of xen, which runs on xen, and this on trap",
+        ),
+    )
     valid = ("extends: xen\nenvironment: xen\n", "extends: native\n", "extends: trap\n")
 
     def check(self, subject: InstanceSubject) -> Iterator[InstanceFinding]:
