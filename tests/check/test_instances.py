@@ -330,7 +330,7 @@ def test_calls_are_those_of_the_environment_and_the_own(tmp_path: Path) -> None:
     found, _ = checked(f"environment: hardware\n{keys}{op}{saved}", tmp_path)
     assert {(d.code, d.instruction) for d in found if d.code == "PV503"} == {("PV503", "mov {{ reg }} = r8 ;;")}
     found, _ = checked(f"environment: trap\n{keys}calls: {{GET: {{gives: [r9]}}}}\n{op}{saved}", tmp_path)
-    assert "writes r9, which it was not given" in found[0].message
+    assert "writes r9, which it was not given" in next(d.message for d in found if d.code != "PV508")
 
 
 def test_tables_are_filled_with_those_of_the_instance_extended(tmp_path: Path) -> None:

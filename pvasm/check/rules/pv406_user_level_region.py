@@ -21,8 +21,14 @@ class UserLevelRegion(Rule):
     title = "comment about user level without its other half"
     severity = "error"
     invalid = (
-        Flagged("\tnop 0\n\t// «pvasm: user-level begin»\n\tnop 0", "user level begins here and never ends"),
-        Flagged("\tnop 0\n\t// «pvasm: user-level end»\n\tnop 0", "user level ends here and has not begun"),
+        Flagged(
+            "\tnop 0\n\t// «pvasm: user-level begin»\n\tnop 0",
+            "user level begins here and never ends",
+        ),
+        Flagged(
+            "\tnop 0\n\t// «pvasm: user-level end»\n\tnop 0",
+            "user level ends here and has not begun",
+        ),
         Flagged(
             "\tnop 0\n\t// «pvasm: user-level starts»\n\tnop 0",
             "is no mark: `pvasm: user-level begin' or `pvasm: user-level end' is due",

@@ -26,31 +26,13 @@ class BareInGuest(InstanceRule):
     severity = "error"
     invalid = (
         Flagged(
-            "««««««««««extends: native»»»»»»»»»»\nenvironment: trap\n",
-            "COVER: the sensitive instruction `cover', taken over from native, stays bare, and does not "
-            "fault in a guest: give a template, or say why under `bare'",
-            "FC: the sensitive instruction `(p6) fc r20', taken over from native, stays bare, and does not "
-            "fault in a guest: give a template, or say why under `bare'",
-            "FC_I: the sensitive instruction `(p6) fc.i r20', taken over from native, stays bare, and does "
-            "not fault in a guest: give a template, or say why under `bare'",
-            "MOV_FROM_CPUID: the sensitive instruction `(p6) mov r20 = cpuid[r21]', taken over from native, "
-            "stays bare, and does not fault in a guest: give a template, or say why under `bare'",
-            "MOV_FROM_ITC: the sensitive instruction `(p6) mov r20 = ar.itc', taken over from native, stays "
-            "bare, and does not fault in a guest: give a template, or say why under `bare'",
-            "MOV_FROM_PMD: the sensitive instruction `(p6) mov r20 = pmd[r21]', taken over from native, "
-            "stays bare, and does not fault in a guest: give a template, or say why under `bare'",
-            "MOV_FROM_RUC: the sensitive instruction `(p6) mov r20 = ar.ruc', taken over from native, stays "
-            "bare, and does not fault in a guest: give a template, or say why under `bare'",
-            "MOV_TO_EFLAG: the sensitive instruction `(p6) mov ar.eflag = r20', taken over from native, "
-            "stays bare, and does not fault in a guest: give a template, or say why under `bare'",
-            "THASH: the sensitive instruction `(p6) thash r20 = r21', taken over from native, stays bare, "
-            "and does not fault in a guest: give a template, or say why under `bare'",
-            "TTAG: the sensitive instruction `(p6) ttag r20 = r21', taken over from native, stays bare, and "
-            "does not fault in a guest: give a template, or say why under `bare'",
+            "extends: trap\nops:\n  «COVER:»\n    template: cover\n",
+            "COVER: the sensitive instruction `cover' stays bare, and does not fault in a guest: give a template, or "
+            "say why under `bare'",
         ),
         Flagged(
-            "extends: trap\nops:\n  «COVER:»\n    template: cover\n",
-            "COVER: the sensitive instruction `cover' stays bare, and does not fault in a guest: give a "
+            "extends: trap\nops:\n  «THASH:»\n    template: ({{ pred }}) thash {{ reg }} = {{ address }}\n",
+            "THASH: the sensitive instruction `(p6) thash r20 = r21' stays bare, and does not fault in a guest: give a "
             "template, or say why under `bare'",
         ),
     )

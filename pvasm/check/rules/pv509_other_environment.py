@@ -26,7 +26,10 @@ class OtherEnvironment(InstanceRule):
             "«extends: native»\nenvironment: trap\n",
             "57 ops are those of native, which runs on hardware, and this on trap",
         ),
-        Flagged("«extends: xen»\nenvironment: trap\n", "57 ops are those of xen, which runs on xen, and this on trap"),
+        Flagged(
+            "«extends: xen»\nenvironment: trap\n",
+            "57 ops are those of xen, which runs on xen, and this on trap",
+        ),
     )
     valid = ("extends: xen\nenvironment: xen\n", "extends: native\n", "extends: trap\n")
 
