@@ -1,11 +1,14 @@
 # make demo    installs pvasm in .venv, checks the samples and expands them for every instance
 # make test    the same set-up, with the tools of developers, and the tests (make test PYTEST_FLAGS="-n 2": the slow too)
 # make lint    ruff and mypy
+# make fuzz    random inputs for FUZZ_MINUTES minutes; what fails is kept in fuzz-failures/
 # make bench   how fast pvasm is, against the preprocessor, sed and the assembler
 # make clean   removes all that the others made
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PYTEST_FLAGS ?= -n 2 -m 'not slow'
+
+FUZZ_MINUTES ?= 10
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +16,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 SAMPLES := $(wildcard sample_S/*.S)
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench fuzz clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -42,8 +45,11 @@ lint: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python bench/run.py
 
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.fuzz --minutes $(FUZZ_MINUTES)
+
 clean:
-	rm -rf $(VENV) demo-output build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-output fuzz-failures build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name '*.egg-info' -type d -prune -exec rm -rf {} +
 

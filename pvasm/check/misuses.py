@@ -90,7 +90,7 @@ class _Search:
             known: Mapping[str, int] = self.subject.catalog.kernel_registers
             if inner and mismatch(inner[1], parameter.kind, parameter.use, known) is None:
                 yield Edit(argument.offset, argument.end, inner[1])
-        elif problem.fault == "form" and len(given) == len(op.parameters):
+        elif problem.fault == "form" and len(given) == len(op.parameters) and all(each.text for each in given):
             if problem.offset == found.predicate:
                 yield from self._predicate_moved(op, found)
             elif given and not found.parenthesised and not found.followed:
