@@ -35,6 +35,7 @@ WRONG = [
     ("(p6) MOV_FROM_TPR,", TPR),
     ("ITC_D(,r1,)", "ITC_D, parameter pred: nothing is given where a predicate register is due"),
 ]
+from tests.fix.fixing import mended
 
 
 @pytest.mark.parametrize(("source", "message"), WRONG)
@@ -56,3 +57,8 @@ def test_arguments_may_be_empty(name: str) -> None:
         for op in CATALOG.ops:
             document = read_document(Parser(is_mnemonic), source.replace("op", op), "a.S")
             run(Subject(document, CATALOG, known_macros([instance]), (name,)), Selection(("PV",)).rules())
+
+
+@pytest.mark.parametrize("text", ["MOV_FROM_TPR,", "MOV_FROM_TPR a,"])
+def test_what_is_empty_is_not_put_into_parentheses(text: str) -> None:
+    assert mended(f"\t{text}\n", codes=("PV1",)).text == f"\t{text}\n"
