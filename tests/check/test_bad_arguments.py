@@ -13,6 +13,7 @@ from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
+from tests.fix.fixing import mended
 
 CATALOG = load_catalog()
 NAMES = tuple(instance_names())
@@ -35,7 +36,6 @@ WRONG = [
     ("(p6) MOV_FROM_TPR,", TPR),
     ("ITC_D(,r1,)", "ITC_D, parameter pred: nothing is given where a predicate register is due"),
 ]
-from tests.fix.fixing import mended
 
 
 @pytest.mark.parametrize(("source", "message"), WRONG)
