@@ -312,7 +312,7 @@ class Fixer:
 
         def make_subject(text: str) -> Subject:
             subject = self.checker.subject(text, shown, headers)
-            subject.fixing = True
+            subject.fixing = subject.follows_flow = True
             return subject
 
         first = make_subject(before)

@@ -151,6 +151,7 @@ class Checker:
             user_level=self.settings.user_level,
             bare_files=self.settings.bare_files,
             sources=sources,
+            follows_flow=any(rule.follows_flow for rule in self.rules),
         )
 
     def _instances(self, catalog: Catalog) -> list[Instance]:

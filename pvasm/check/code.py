@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from pvasm.asm.elaborate import elaborate
+from pvasm.asm.elaborate import Visitor, elaborate
 from pvasm.check.exposure import Exposure, ExposureSearch
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Program
 
 
 class Code:
-    """What looks on while a document is read, with what it has seen."""
+    """What looks on while a document is read, with what it has seen.
+
+    The program is made along with the search if the subject says that somebody will ask for it, else when asked for.
+    """
 
     def __init__(self, subject: Subject) -> None:
+        self._subject = subject
         self.search = ExposureSearch(subject)
-        self.program = Program(subject.document, subject.catalog, subject.headers)
-        visitors = [self.search, self.program] if subject.follows_flow else [self.search]
+        self._program = self._unread() if subject.follows_flow else None
+        self._read(self.search, *([self._program] if self._program is not None else []))
+
+    def _unread(self) -> Program:
+        return Program(self._subject.document, self._subject.catalog, self._subject.headers)
+
+    def _read(self, *visitors: Visitor) -> None:
+        subject = self._subject
         elaborate(subject.document, subject.headers, subject.scope(), subject.known, subject.names_kept, visitors)
+
+    @property
+    def program(self) -> Program:
+        """The document's steps, whichever instance it is compiled for."""
+        if self._program is None:
+            self._program = self._unread()
+            self._read(self._program)
+        return self._program
 
 
 def find_exposures(subject: Subject) -> list[Exposure]:

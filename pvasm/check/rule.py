@@ -30,6 +30,7 @@ class Rule(ABC):
     severity: ClassVar[Severity]
     on_by_default: ClassVar[bool] = True
     in_mixed_headers: ClassVar[bool] = True  # whether to run on a header found in a folder, which may hold C as well
+    follows_flow: ClassVar[bool] = False  # whether it asks how one instruction follows another
     invalid: ClassVar[tuple[Flagged, ...]]
     valid: ClassVar[tuple[str, ...]]
 

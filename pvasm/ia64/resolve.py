@@ -13,7 +13,7 @@ from pvasm.ia64.operands import (
     Value,
     describe,
 )
-from pvasm.ia64.registers import Register
+from pvasm.ia64.registers import REGISTERS, Register
 from pvasm.ia64.resources import Resource
 from pvasm.ia64.scope import OperandError, Scope
 from pvasm.ia64.spelling import expression_text, spell
@@ -27,7 +27,7 @@ from pvasm.ia64.table import (
     candidates,
     real_candidates,
 )
-from pvasm.syntax.tree import Expression, Instruction
+from pvasm.syntax.tree import Expression, Instruction, Memory, Name, Number
 
 
 class Resolved:
@@ -229,6 +229,38 @@ def resolve(instruction: Instruction, scope: Scope) -> Resolved:
     Raises `OperandError` for a mnemonic or completer that there is not, too many or too few operands, an operand of the
     wrong sort or out of range, and a predicate that is none.
     """
+    known = _FIXED.get(id(instruction))
+    if known is not None and known[0] is instruction:
+        return known[1]
+    found = _resolved(instruction, scope)
+    if _is_fixed(instruction):
+        if len(_FIXED) > _MOST_FIXED:
+            _FIXED.clear()
+        _FIXED[id(instruction)] = instruction, found
+    return found
+
+
+# What instructions are that mean the same wherever they stand; the parser has one for each text.
+_FIXED: dict[int, tuple[Instruction, Resolved]] = {}
+_MOST_FIXED: Final = 20_000
+
+
+def _is_fixed(instruction: Instruction) -> bool:
+    """Whether all operands are registers and numbers, which no scope makes anything else of."""
+    operands = instruction.outputs + instruction.inputs
+    predicate = () if instruction.predicate is None else (instruction.predicate,)
+    return instruction.mnemonic != "alloc" and all(map(_is_literal, operands + predicate))
+
+
+def _is_literal(operand: Expression) -> bool:
+    if isinstance(operand, Memory):
+        operand = operand.address
+    return isinstance(operand, Number) or (
+        isinstance(operand, Name) and operand.text in REGISTERS and not operand.is_symbol
+    )
+
+
+def _resolved(instruction: Instruction, scope: Scope) -> Resolved:
     values = _values(instruction, scope)
     for candidate, spelling, operands in _matches(instruction, values):
         predicate = _predicate(instruction, scope) if instruction.predicate is not None else 0

@@ -25,6 +25,7 @@ class ReadAfterWrite(Rule):
     code = "PV201"
     title = "register or resource read in the group that writes it"
     severity = "error"
+    follows_flow = True
     in_mixed_headers = False
     invalid = (
         Flagged(

@@ -25,6 +25,7 @@ class WriteAfterWrite(Rule):
     code = "PV202"
     title = "register or resource written twice in a group"
     severity = "error"
+    follows_flow = True
     in_mixed_headers = False
     invalid = (
         Flagged(

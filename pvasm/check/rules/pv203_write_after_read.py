@@ -21,6 +21,7 @@ class WriteAfterRead(Rule):
     code = "PV203"
     title = "register written in a group that must not read it before"
     severity = "error"
+    follows_flow = True
     in_mixed_headers = False
     invalid = (
         Flagged(

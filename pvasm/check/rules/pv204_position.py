@@ -23,6 +23,7 @@ class Position(Rule):
     code = "PV204"
     title = "instruction in the wrong place of its group"
     severity = "note"
+    follows_flow = True
     on_by_default = False
     in_mixed_headers = False
     invalid = (

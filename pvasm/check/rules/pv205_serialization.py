@@ -23,6 +23,7 @@ class MissingSerialization(Rule):
     code = "PV205"
     title = "use before the serialization that is due"
     severity = "note"
+    follows_flow = True
     in_mixed_headers = False
     invalid = (
         Flagged(

@@ -31,6 +31,7 @@ class LiveClobber(Rule):
     code = "PV301"
     title = "clobber that is live"
     severity = "error"
+    follows_flow = True
     in_mixed_headers = False
     invalid = (
         Flagged(

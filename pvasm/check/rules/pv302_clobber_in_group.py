@@ -23,6 +23,7 @@ class ClobberNeededInGroup(Rule):
     code = "PV302"
     title = "clobber that the same instruction group still reads"
     severity = "error"
+    follows_flow = True
     in_mixed_headers = False
     invalid = (
         Flagged(

@@ -22,6 +22,7 @@ class UnsetPredicate(Rule):
     code = "PV601"
     title = "predicate that nothing sets, beside one that nothing reads"
     severity = "note"
+    follows_flow = True
     in_mixed_headers = False
     invalid = (
         Flagged(

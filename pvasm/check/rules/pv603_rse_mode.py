@@ -22,6 +22,7 @@ class RseMode(Rule):
     code = "PV603"
     title = "ar.bspstore or ar.rnat used while ar.rsc.mode is not 0"
     severity = "note"
+    follows_flow = True
     in_mixed_headers = False
     invalid = (
         Flagged(
