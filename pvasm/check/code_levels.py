@@ -184,6 +184,7 @@ class _Walk:
         self.sections = Sections()
         self.open: list[Sections] = []  # the sections where the conditionals around began
         self.symbol = ""
+        self.has_bounds = False  # the symbol is a function's, with an end of its own
         self.has_entered = False  # the kernel, by `epc`
 
     def step(self, index: int) -> str:
@@ -193,20 +194,25 @@ class _Walk:
         if bound is not None:
             self.has_entered = False
             if bound.kind == "begin":
-                self.symbol = bound.name
+                self.symbol, self.has_bounds = bound.name, True
         match syntax:
             case tree.Label(name=name) if self.is_user(name):
+                self.has_bounds = self.has_bounds and name == self.symbol
                 self.symbol, self.has_entered = name, False
+            case tree.Label(name=name) if not self.has_bounds and not name.startswith(".L") and not name.isdecimal():
+                self.symbol = ""  # another's code, as far as anyone can tell
             case tree.Directive(name=name, arguments=arguments) if name in SECTION_DIRECTIVES:
                 self.sections.turn(name, arguments)
                 self.has_entered = False
+                if not self.has_bounds:
+                    self.symbol = ""
             case tree.CppDirective(name=name):
                 self._conditional(name)
         reason = self._reason()
         if isinstance(syntax, tree.Instruction) and syntax.mnemonic == "epc" and reason:
             self.has_entered = True
         if bound is not None and bound.kind == "end":
-            self.symbol = ""
+            self.symbol, self.has_bounds = "", False
         return reason
 
     def _reason(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pvasm.check.code_levels import regions_of_text
+from tests.check.checking import check
 from tests.cli.command import pvasm
 
 GATE = """\t.section .gate.text, "ax"
@@ -132,3 +133,15 @@ def test_the_cache_tells_settings_apart(tree: Path) -> None:
     for _ in range(2):
         assert "PV002" not in pvasm("check", "head.S", cwd=tree, PVASM_CACHE_DIR=kept).output
         assert "PV002" in pvasm("check", "--no-config", "head.S", cwd=tree, PVASM_CACHE_DIR=kept).output
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__kernel_sigtramp:\n\tcover\n.global k\nk:\tthash r8=r9\n",
+        "__kernel_sigtramp:\n\tcover\n.data\n.text\n\tthash r8=r9\n",
+        "__kernel_sigtramp:\n1:\tcover\n.Lx:\tcover\nother:\n\tthash r8=r9\n",
+    ],
+)
+def test_a_symbol_without_an_end_goes_as_far_as_the_next(text: str) -> None:
+    assert [each.instruction for each in check(text, "PV001")] == ["thash r8=r9"]

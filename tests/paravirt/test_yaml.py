@@ -39,7 +39,10 @@ def error_of(text: str | bytes, folder: Path) -> str:
         ("description: x\n", r"FILE:1:1: the key name is missing"),
         (HEAD + "defnies: X\n", r"FILE:4:1: unknown key defnies \(did you mean defines\?\); known are name, .*"),
         (HEAD + "name: other\n", r"FILE:4:1: the key name stands twice; first on line 1"),
-        (HEAD + "environment: moon\n", r"FILE:4:14: environment: 'moon' is not an environment: hardware, xen, trap"),
+        (
+            HEAD + "environment: moon\n",
+            r"FILE:4:14: environment: 'moon' is not an environment: hardware, xen, trap; for a hypervisor of your own .*",
+        ),
         (
             HEAD.replace("native", "nativ"),
             r"FILE:3:10: extends: unknown instance nativ \(did you mean native\?\); known .*",
