@@ -41,7 +41,7 @@ def error_of(text: str | bytes, folder: Path) -> str:
         (HEAD + "name: other\n", r"FILE:4:1: the key name stands twice; first on line 1"),
         (
             HEAD + "environment: moon\n",
-            r"FILE:4:14: environment: 'moon' is not an environment: hardware, xen, trap; for a hypervisor of your own .*",
+            r"FILE:4:14: environment: 'moon' is not an environment: hardware, xen, trap; for a hypervisor .*",
         ),
         (
             HEAD.replace("native", "nativ"),
