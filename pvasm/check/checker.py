@@ -244,10 +244,13 @@ class Checker:
 
     def _refuse_op_headers(self, shown: str, text: str | None, cpp: CppSettings, preprocessed: str) -> None:
         """Raises PvasmError if a header's own ops have taken the place of an instance's: there is nothing to check."""
-        from pvasm.expand.op_headers import find_op_headers, overlays
+        from pvasm.expand.op_headers import find_op_headers, is_bare_hardware, overlays
         from pvasm.syntax.run_cpp import OVERLAYS
 
-        ops = self._prepared()[0].ops
+        catalog = self._prepared()[0]
+        if self.settings.instances and all(map(is_bare_hardware, self._instances(catalog))):
+            return  # what such a header makes of ops is what is due
+        ops = catalog.ops
 
         own = overlays(cpp.op_headers, self._prepared()[0]) if cpp.op_headers else {}
 

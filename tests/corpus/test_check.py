@@ -7,7 +7,7 @@ from collections import Counter
 
 from pvasm.check.check_files import CppSettings, Settings, check_files
 from pvasm.check.diagnostic import Diagnostic
-from tests.corpus.build import Corpus, Instruction
+from tests.corpus.build import Corpus, CorpusFile, Instruction
 
 CODES = ("PV001", "PV002", "PV003")
 
@@ -22,16 +22,25 @@ EXPOSED = re.compile(
     """,
     re.VERBOSE,
 )
-EXPECTED = {"ivt": 136, "mca_asm": 114, "head": 49, "entry": 23, "pal": 11, "relocate_kernel": 11, "fsys": 5, "gate": 5}
+EXPECTED = {"ivt": 136, "mca_asm": 114, "head": 49, "entry": 23, "pal": 11, "relocate_kernel": 11, "fsys": 5, "gate": 4}
 EXPECTED |= {"mca_drv_asm": 3, "flush": 2, "efi_stub": 1, "esi_stub": 1}
 
 
-def exposed(instructions: tuple[Instruction, ...]) -> list[Instruction]:
-    return [instruction for instruction in instructions if EXPOSED.match(instruction.text)]
+AT_USER_LEVEL = {("gate", "cover")}  # in the signal trampoline, where nothing is asked of it (F5)
+
+
+def exposed(file: CorpusFile) -> list[Instruction]:
+    return [
+        instruction
+        for instruction in file.instructions
+        if EXPOSED.match(instruction.text) and (file.name, instruction.text) not in AT_USER_LEVEL
+    ]
 
 
 def diagnostics(path: str, cpp: CppSettings | None = None) -> list[Diagnostic]:
-    (result,) = check_files([path], Settings(select=CODES, cpp=cpp, use_cache=False))
+    # What asm/native/inst.h makes of ops is native's code: with --cpp, for another instance that is an error (M13).
+    instances = () if cpp is None else ("native",)
+    (result,) = check_files([path], Settings(select=CODES, cpp=cpp, instances=instances, use_cache=False))
     assert not result.errors
     return result.diagnostics
 
@@ -46,12 +55,12 @@ def test_preprocessed_files(corpus: Corpus) -> None:
     counts = {}
     for file in corpus.files:
         found = diagnostics(str(file.preprocessed))
-        truth = exposed(file.instructions)
+        truth = exposed(file)
         assert Counter(word(d.instruction) for d in found) == Counter(i.mnemonic for i in truth), file.name
         if found:
             counts[file.name] = len(found)
     assert counts == EXPECTED
-    assert sum(counts.values()) == 361
+    assert sum(counts.values()) == 360
 
 
 def test_preprocessing_by_pvasm_finds_the_same(corpus: Corpus) -> None:
@@ -66,9 +75,7 @@ def test_preprocessing_by_pvasm_finds_the_same(corpus: Corpus) -> None:
             found = diagnostics(str(file.raw), cpp)
             assert len(found) == EXPECTED[file.name]
             truth = Counter(
-                (i.mnemonic, i.line)
-                for i in exposed(file.instructions)
-                if i.source and i.source.endswith(file.raw.name)
+                (i.mnemonic, i.line) for i in exposed(file) if i.source and i.source.endswith(file.raw.name)
             )
             ours = Counter((word(d.instruction), d.line) for d in found if d.path.endswith(file.raw.name))
             assert ours == truth
@@ -85,9 +92,7 @@ def test_raw_files(corpus: Corpus) -> None:
     for file in corpus.files:
         found = Counter(d.line for d in diagnostics(str(file.raw)))
         total += sum(found.values())
-        here = [
-            i for i in exposed(file.instructions) if i.source is not None and i.source.endswith(f"/{file.raw.name}")
-        ]
+        here = [i for i in exposed(file) if i.source is not None and i.source.endswith(f"/{file.raw.name}")]
         truth = Counter(i.line for i in here if i.in_own_text)
         assert not truth - found, file.name
         lines = file.raw.read_text(encoding="latin-1").split("\n")
