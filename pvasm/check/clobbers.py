@@ -78,7 +78,7 @@ def _told(subject: Subject, flow: Flow, index: int, place: int, live: Live) -> L
     why = live.convention or f"read at line {last}"
     if live.origin is not None:
         why = f"{why}, set at line {_line(subject, flow.nodes[live.origin])}"
-    path = tuple(_shown(subject, flow.nodes, live.path)) if live.path != [index] else ()
+    path = tuple(_shown(subject, flow, live.path)) if live.path != [index] else ()
     return LiveClobber(node.op.name, node.arguments[place], start, end, why, live.in_group, path)
 
 
@@ -92,14 +92,14 @@ def _argument_span(subject: Subject, node: Node, place: int) -> tuple[int, int]:
     return node.start, node.end
 
 
-def _shown(subject: Subject, nodes: Sequence[Node], path: Sequence[int]) -> Iterator[str]:
+def _shown(subject: Subject, flow: Flow, path: Sequence[int]) -> Iterator[str]:
     """The steps of a path that tell where it goes: the branches that it takes, the labels, and its end."""
     steps = []
     for place, index in enumerate(path):
-        node = nodes[index]
+        node = flow.nodes[index]
         is_last = place == len(path) - 1
-        is_jump = not is_last and path[place + 1] not in node.next
-        if is_last or is_jump or (node.kind == "label" and place and index not in nodes[path[place - 1]].next):
+        is_jump = not is_last and path[place + 1] not in flow.next[index]
+        if is_last or is_jump or (node.kind == "label" and place and index not in flow.next[path[place - 1]]):
             steps.append(f"line {_line(subject, node)}: {_text(node)}")
     if len(steps) > _LONGEST_SHOWN:
         steps = [*steps[: _LONGEST_SHOWN - 2], "...", steps[-1]]

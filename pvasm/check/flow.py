@@ -49,6 +49,7 @@ class Flow:
         graph: Graph = subject.of(Code).program.graph(subject.known)
         self.graph = graph
         self.nodes = graph.nodes
+        self.next = graph.next
         self.steps_left = max(_MIN_STEPS, _STEPS_A_NODE * len(graph.nodes))
         self._uses: dict[int, Uses] = {}
         self._after: dict[int, tuple[list[int], Exit | None]] = {}
@@ -151,20 +152,21 @@ class Flow:
         return known
 
     def _find_after(self, node: Node, index: int) -> tuple[list[int], Exit | None]:
+        following = self.next[index]
         if node.kind == "op":
             is_rfi = any(passing(each).transfer == "rfi" for each in mnemonics(node))
-            return ([], "rfi") if is_rfi else (node.next, None if node.next else "elsewhere")
-        if node.kind == "end" or (not node.next and node.kind != "instruction"):
+            return ([], "rfi") if is_rfi else (following, None if following else "elsewhere")
+        if node.kind == "end" or (not following and node.kind != "instruction"):
             return [], "elsewhere"
         transfer = self.transfer(index)
         if transfer in ("", "break"):
-            return node.next, None if node.next else "elsewhere"
+            return following, None if following else "elsewhere"
         if transfer == "call":
-            return node.next, "call"
-        if transfer == "loop" or (transfer == "check" and node.next):
-            falls = node.next
+            return following, "call"
+        if transfer == "loop" or (transfer == "check" and following):
+            falls = following
         else:
-            falls = node.next if node.resolved is not None and node.resolved.predicate != 0 else []
+            falls = following if node.resolved is not None and node.resolved.predicate != 0 else []
         if transfer in ("return", "rfi"):
             return falls, "return" if transfer == "return" else "rfi"
         targets = self.targets(index) if node.target else []
@@ -185,7 +187,7 @@ class Flow:
         (SDM vol. 1, 3.3, instruction groups.)
         """
         node = self.nodes[one]
-        if other not in node.next:
+        if other not in self.next[one]:
             return True
         is_always = node.resolved is not None and node.resolved.predicate == 0
         return is_always and self.transfer(one) in ("branch", "foreign")

@@ -95,7 +95,7 @@ class FreeRegisters:
         if leaving == "call":
             yield from flow.callees(index)
         for site in flow.return_sites.get(index, ()) if leaving is not None else ():
-            yield from flow.nodes[site].next
+            yield from flow.next[site]
 
     def _is_dead_at(self, leaving: Exit, index: int, start: int, register: Register) -> bool:
         """Whether a register's value is nobody's where control leaves at a node, but for what `_called` leads to."""

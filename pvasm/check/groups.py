@@ -225,8 +225,9 @@ def _violations(graph: Graph, *, automatic_bodies: bool) -> Iterator[Violation |
             mode.note(node, states[-1])
         if node.kind == "stop" and not node.conditions:
             del states[1:]  # from here on they hardly differ
-        last = len(node.next) - 1
-        for place, following in enumerate(node.next):
+        after = graph.next[index]
+        last = len(after) - 1
+        for place, following in enumerate(after):
             waiting = arriving.setdefault(following, [])
             waiting += states if place == last else [state.copy() for state in states]
 

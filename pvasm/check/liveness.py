@@ -163,9 +163,9 @@ class Liveness:
         """The states behind a node, where the register still has its value."""
         flow = self._flow
         index, known, assumed, calls = state
-        node = flow.nodes[index]
+        next_in_text = flow.next[index]
         if is_off:
-            yield from (_State(after, known, assumed, calls) for after in node.next)
+            yield from (_State(after, known, assumed, calls) for after in next_in_text)
             return
         uses = flow.uses(index)
         following, leaving = flow.after(index)
@@ -177,7 +177,7 @@ class Liveness:
         for after in following:
             passed: Known | None = known
             if len(following) > 1:
-                passed = flow.predicates.after_branch(known, uses.predicate, after not in node.next)
+                passed = flow.predicates.after_branch(known, uses.predicate, after not in next_in_text)
             if passed is not None:
                 yield _State(after, passed, assumed, calls)
 
@@ -191,7 +191,7 @@ class Liveness:
             for entry in flow.callees(index):
                 yield _State(entry, known, assumed, (*calls, (index, entry)))
         if is_kept or flow.uses(index).predicate:
-            yield from (_State(after, known, assumed, calls) for after in flow.nodes[index].next)
+            yield from (_State(after, known, assumed, calls) for after in flow.next[index])
 
     def _back(self, state: _State, register: Register) -> Iterator[_State]:
         """Behind the calls that a return, or a branch through a branch register, leads back to; or at its labels."""
@@ -207,7 +207,7 @@ class Liveness:
         else:
             sites, outer = flow.return_sites.get(index, []), ()
         for site in sites:
-            yield from (_State(after, known, assumed, outer) for after in flow.nodes[site].next)
+            yield from (_State(after, known, assumed, outer) for after in flow.next[site])
         if not sites and flow.transfer(index) == "branch":
             yield from (_State(entry, known, assumed, calls) for entry in flow.callees(index))
 

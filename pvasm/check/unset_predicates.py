@@ -76,7 +76,7 @@ class UnsetPredicates:
             return None  # by another name, or in a macro
         for place in range(index - 1, max(index - _NEAR, 0) - 1, -1):
             node = flow.nodes[place]
-            if place + 1 not in node.next or node.kind not in ("instruction", "stop", "op"):
+            if place + 1 not in flow.next[place] or node.kind not in ("instruction", "stop", "op"):
                 return None
             if node.resolved is None or not plan_of(node.resolved.spelling).compares:
                 continue

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from pvasm.asm.elaborate import Fork, Step, Visitor
 from pvasm.errors import PvasmError
@@ -49,7 +49,7 @@ class Node(Struct):
     `values`; in an instance's graph the nodes of its expansion bear the op too, and the number of the invocation in
     `invocation`. `name` is a label's or directive's, `target` the label that an instruction may branch to. `macro` is
     the macro whose body it stands in. `inlined` says that a macro made it, and the span is that of the macro's
-    invocation. `next` are the nodes that may stand next in the text, wherever control goes.
+    invocation. The graphs of a program share its nodes.
     """
 
     kind: Kind
@@ -68,7 +68,6 @@ class Node(Struct):
     macro: str | None = None
     inlined: bool = False
     frame: tuple[int, int, int] | None = None
-    next: list[int] = field(default_factory=list)
 
     @property
     def predicate(self) -> str:
@@ -80,12 +79,14 @@ class Node(Struct):
 
 
 class Graph(Struct):
-    """The nodes of a program, for an instance or for any; edges lead to higher numbers alone.
+    """The nodes of a program, for an instance or for any.
 
+    `next` has for each node those that may stand next in the text, wherever control goes: higher numbers alone.
     `changing` are the names that the file defines or undefines: conditions that ask of them need not agree.
     """
 
     nodes: list[Node]
+    next: list[list[int]]
     changing: frozenset[str] = frozenset()
 
 
@@ -284,7 +285,7 @@ class Program(Visitor):
         builder = _Builder(self, known, instance)
         for step in self._steps:
             builder.step(step)
-        return Graph(builder.nodes, self._changing)
+        return Graph(builder.nodes, builder.next, self._changing)
 
     @cached_property
     def _changing(self) -> frozenset[str]:
@@ -413,6 +414,7 @@ class _Builder:
         self.instance = instance
         self.contexts: Contexts | None = None
         self.nodes: list[Node] = []
+        self.next: list[list[int]] = []
         self.frontier: list[int] = []  # the nodes that the next one follows
         self.open: list[_Open] = []
         self.outside: list[list[int]] = []  # what waits for the end of the macro's body being read
@@ -441,19 +443,20 @@ class _Builder:
             if step.op is not None and "rfi" in step.op.replaces:
                 self.add(_like(step, "end"))  # control does not come back, whatever instruction it goes with
         else:
-            self.add(_unlinked(step))
+            self.add(step)
 
     def add(self, node: Node) -> None:
         index = len(self.nodes)
         for before in self.frontier:
-            self.nodes[before].next.append(index)
+            self.next[before].append(index)
         self.frontier = [index]
         self.nodes.append(node)
+        self.next.append([])
 
     def end(self, step: Node) -> None:
         """The body of a macro begins or ends."""
         if step.macro is not None:
-            self.add(_unlinked(step))
+            self.add(step)
             self.frontier = self.outside.pop() if self.outside else []
         following = self.program.document.statements[step.statement].macro
         if following is not None:
@@ -510,11 +513,3 @@ class _Builder:
         taken = None if condition is None else arm_taken(condition, self.known)
         self.frontier = [] if opened.certain or taken is False else list(opened.entry)
         opened.certain = opened.certain or taken is True
-
-
-def _unlinked(node: Node) -> Node:
-    """The node without its edges."""
-    copy = _like(node, node.kind, node.text, node.resolved)
-    copy.values, copy.name, copy.frame = node.values, node.name, node.frame
-    copy.target = node.target
-    return copy
