@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Literal, NamedTuple
 
 from pvasm.check.native_only import Boundary, find_boundaries
@@ -159,6 +160,7 @@ def _named(document: Document, subject: Subject) -> Iterator[tuple[int, int, str
     if not subject.user_level and not any(name in text for name in USER_LEVEL):
         return
 
+    @cache
     def is_user(name: str) -> bool:
         return any(fnmatchcase(name, each) for each in names)
 

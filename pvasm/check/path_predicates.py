@@ -38,7 +38,7 @@ class PathPredicates:
                 return None
         if not known:
             return known
-        overwritten = {each.text for each in uses.writes if each.file == "p"}
+        overwritten = {each.text for each in uses.writes if each.file == "p"} if uses.predicates else set()
         known -= {f"!{name}" for name in overwritten}
         # `(p6) cmp.unc p6, p7 = ...`: both are true only if p6 was.
         resolved = self._nodes[index].resolved
@@ -70,9 +70,10 @@ class PathPredicates:
         pairs: set[tuple[str, str]] = set()
         apart: set[str] = set()
         for index, node in enumerate(self._nodes):
-            if node.kind not in ("instruction", "op"):
+            uses = self._uses(index)
+            if not uses.predicates:
                 continue
-            written = sorted(each.text for each in self._uses(index).writes if each.file == "p")
+            written = sorted(each.text for each in uses.writes if each.file == "p")
             if len(written) == 2 and _is_complementary(node):
                 pairs.add((written[0], written[1]))
             elif len(written) < _MANY:

@@ -20,7 +20,8 @@ class Uses(NamedTuple):
     `done` are those that it writes whenever it is executed (a parallel compare may leave its predicates alone), `sure`
     those that it writes whenever it is reached. `predicate` is the name of the one that it stands under
     (`p6`, or a name that the file does not explain), empty for none. `reads_unknown` names the register files of which
-    it may read others as well, `writes_unknown` says that it may write others.
+    it may read others as well, `writes_unknown` says that it may write others. `predicates` are the predicates among
+    `writes`, as bits.
     """
 
     reads: frozenset[Register]
@@ -30,6 +31,7 @@ class Uses(NamedTuple):
     predicate: str
     reads_unknown: str
     writes_unknown: bool
+    predicates: int = 0
 
 
 _NONE: frozenset[Register] = frozenset()
@@ -61,11 +63,20 @@ def _of_instruction(resolved: Resolved, predicate: str) -> Uses:
     done, reads = done - checked, reads | checked
     is_sure = resolved.predicate == 0 or resolved.clears_when_false
     reads_unknown, writes_unknown = _unknown(resolved)
-    return Uses(reads, writes, done, done if is_sure else _NONE, predicate, reads_unknown, writes_unknown)
+    sure = done if is_sure else _NONE
+    return Uses(reads, writes, done, sure, predicate, reads_unknown, writes_unknown, _predicates(writes))
 
 
 def _registers(values: Iterable[object]) -> frozenset[Register]:
     return frozenset(each for each in values if isinstance(each, Register))
+
+
+def _predicates(registers: frozenset[Register]) -> int:
+    mask = 0
+    for register in registers:
+        if register.file == "p":
+            mask |= 1 << register.number
+    return mask
 
 
 def _unknown(resolved: Resolved) -> tuple[str, bool]:
@@ -108,14 +119,16 @@ def _of_op(node: Node, op: Op) -> Uses:
     ]
     always = all(name == "p0" for name in predicates)
     outputs = frozenset(value for parameter, value in known if parameter.use == "out") - CONSTANTS
+    writes = frozenset(value for parameter, value in known if parameter.use != "in") - CONSTANTS
     return Uses(
         reads=frozenset(value for parameter, value in known if parameter.use == "in") - CONSTANTS,
-        writes=frozenset(value for parameter, value in known if parameter.use != "in") - CONSTANTS,
+        writes=writes,
         done=outputs,
         sure=outputs if always else _NONE,
         predicate=predicates[0] if len(predicates) == 1 and not always else "",
         reads_unknown="".join(_FILE_OF_KIND[each.kind] for each in unknown if each.use == "in"),
         writes_unknown=any(each.use != "in" for each in unknown),
+        predicates=_predicates(writes),
     )
 
 

@@ -57,9 +57,7 @@ class UnsetPredicates:
         while waiting and flow.steps_left > 0:
             index = waiting.popleft()
             uses = flow.uses(index)
-            left = masks[index] | (_UNKNOWN if uses.writes_unknown else 0)
-            for register in uses.writes:
-                left |= 1 << register.number if register.file == "p" else 0
+            left = masks[index] | uses.predicates | (_UNKNOWN if uses.writes_unknown else 0)
             called = flow.callees(index) if flow.transfer(index) == "call" else ()
             for after in (*flow.after(index)[0], *called):
                 if left & ~masks[after]:

@@ -185,18 +185,32 @@ class Program(Visitor):
             case tree.Unparsed():
                 self._add(base, "opaque", text=text)
 
-    def _add(self, base: Node, kind: Kind, **values: object) -> Node:
+    def _add(
+        self,
+        base: Node,
+        kind: Kind,
+        text: str = "",
+        resolved: Resolved | None = None,
+        op: Op | None = None,
+        arguments: tuple[str, ...] = (),
+        values: tuple[Value | None, ...] = (),
+        name: str = "",
+    ) -> Node:
         node = Node(
             kind,
             base.statement,
             base.start,
             base.end,
-            conditions=base.conditions,
+            text,
+            base.conditions,
+            resolved,
+            op,
+            arguments,
+            values,
+            name=name,
             macro=base.macro,
             inlined=base.inlined,
         )
-        for name, value in values.items():
-            setattr(node, name, value)
         self._steps.append(node)
         return node
 
@@ -421,18 +435,23 @@ class _Builder:
         self.sections: dict[tuple[str, str], list[int]] = {}
         self.section = self.previous = (".text", "0")
         self.pushed: list[tuple[tuple[str, str], tuple[str, str]]] = []
-        self.reachable: dict[tuple[tree.Condition, ...], bool] = {(): True}
+        self.reachable: dict[tuple[tree.Condition, ...], bool] = {}
+        self.conditions: tuple[tree.Condition, ...] | None = None  # those of the step before, and what is said of them
+        self.is_reachable = True
 
     def step(self, step: Node | Fork) -> None:
         if isinstance(step, Fork):
             self.fork(step)
             return
-        is_reachable = self.reachable.get(step.conditions)
-        if is_reachable is None:
-            is_reachable = self.reachable[step.conditions] = reachable(step.conditions, self.known)
+        conditions = step.conditions
+        if conditions is not self.conditions:
+            found = self.reachable.get(conditions)
+            if found is None:
+                found = self.reachable[conditions] = reachable(conditions, self.known)
+            self.conditions, self.is_reachable = conditions, found
         if step.kind == "end":
             self.end(step)
-        elif not is_reachable:
+        elif not self.is_reachable:
             return
         elif step.kind == "section":
             self.change_section(step)

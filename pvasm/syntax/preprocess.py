@@ -70,11 +70,14 @@ def _tokens(text: str, origin: int = NOWHERE) -> list[_Token]:
 
 
 _NOTHING: Final[frozenset[str]] = frozenset()
+_BLANK: Final = _Token("blank", " ")
 
 
 @lru_cache(maxsize=4096)
-def _body_tokens(body: str, origin: int) -> tuple[_Token, ...]:
-    return tuple(_tokens(body.strip(), origin if origin == NOWHERE else origin + len(body) - len(body.lstrip())))
+def _body_tokens(body: str, origin: int) -> tuple[tuple[_Token, ...], bool]:
+    """The tokens of a macro's body, and whether a `#` or `##` is among them."""
+    tokens = _tokens(body.strip(), origin if origin == NOWHERE else origin + len(body) - len(body.lstrip()))
+    return tuple(tokens), any(token.kind == "hashes" for token in tokens)
 
 
 def _text(tokens: Iterable[_Token]) -> str:
@@ -111,10 +114,13 @@ class Preprocessor:
     def expand_traced(self, text: Traced, place: Place) -> Traced:
         """The text with its macros expanded, on one line. Raises PvasmError as `expand` does."""
         self._steps = self._depth = 0
-        tokens = [
-            _Token(found.lastgroup or "", found[0], _NOTHING, text.origin(found.start()))
-            for found in _TOKEN.finditer(text.text)
-        ]
+        if len(text.starts) == 1:
+            tokens = _tokens(text.text, text.origins[0])
+        else:
+            tokens = [
+                _Token(found.lastgroup or "", found[0], _NOTHING, text.origin(found.start()))
+                for found in _TOKEN.finditer(text.text)
+            ]
         made = self._expanded(tokens, place, keeps_constants=True)
         # A comment, or the end of a line among a macro's arguments, is a blank.
         return Traced.join(
@@ -206,40 +212,65 @@ class Preprocessor:
         if macro.is_ambiguous:
             message = f"{macro.name} is defined in several ways; say which holds, with -D for the condition around it"
             raise PvasmError(message, *macro.place)
-        body = _body_tokens(macro.body, macro.origin)
-        made: list[_Token] = []
-        at = 0
-        while at < len(body):
-            token = body[at]
-            following = next((index for index in range(at + 1, len(body)) if body[index].kind != "blank"), len(body))
-            after = body[following].text if following < len(body) else ""
-            if token.text == "##" and made and following < len(body):
-                while made and made[-1].kind == "blank":
-                    made.pop()
-                right = list(raw.get(after, [body[following]])) if body[following].kind == "name" else [body[following]]
-                if made and made[-1].text == "," and after == _rest_of(macro):
-                    # GNU: `, ##rest` is nothing at all without a rest, and else no pasting.
-                    made = [*made, *right] if right else made[:-1]
-                    at = following + 1
-                    continue
-                joined = (made.pop().text if made else "") + (right[0].text if right else "")
-                made += [*_tokens(joined), *right[1:]]
-                at = following + 1
-            elif token.text == "#" and macro.parameters is not None and after in raw:
-                text = _text(raw[after]).strip()
-                made.append(_Token("string", '"' + _BARE_QUOTE.sub(r"\"", " ".join(text.split())) + '"'))
-                at = following + 1
-            else:
-                is_pasted = after == "##"
-                given = (raw if is_pasted else full).get(token.text) if token.kind == "name" else None
-                if given is not None:
-                    made += given
-                else:
-                    made.append(token)
-                at += 1
+        body, has_hashes = _body_tokens(macro.body, macro.origin)
+        made = _pasted(macro, body, raw, full) if has_hashes else _substituted(body, full)
         inside = hidden | {macro.name}
-        made = [each._replace(hidden=each.hidden | inside) if each.kind == "name" else each for each in made]
-        return [_Token("blank", " "), *made, _Token("blank", " ")] if macro.parameters is not None else made
+        made = [
+            _Token("name", each.text, each.hidden | inside, each.origin) if each.kind == "name" else each
+            for each in made
+        ]
+        return [_BLANK, *made, _BLANK] if macro.parameters is not None else made
+
+
+def _substituted(body: Sequence[_Token], full: Mapping[str, Sequence[_Token]]) -> Sequence[_Token]:
+    """A body with its arguments in it."""
+    if not full:
+        return body
+    made: list[_Token] = []
+    for token in body:
+        given = full.get(token.text) if token.kind == "name" else None
+        if given is None:
+            made.append(token)
+        else:
+            made += given
+    return made
+
+
+def _pasted(
+    macro: CppMacro, body: Sequence[_Token], raw: Mapping[str, Sequence[_Token]], full: Mapping[str, Sequence[_Token]]
+) -> list[_Token]:
+    """A body in which there are `#` or `##`, with its arguments in it."""
+    made: list[_Token] = []
+    at = 0
+    while at < len(body):
+        token = body[at]
+        following = next((index for index in range(at + 1, len(body)) if body[index].kind != "blank"), len(body))
+        after = body[following].text if following < len(body) else ""
+        if token.text == "##" and made and following < len(body):
+            while made and made[-1].kind == "blank":
+                made.pop()
+            right = list(raw.get(after, [body[following]])) if body[following].kind == "name" else [body[following]]
+            if made and made[-1].text == "," and after == _rest_of(macro):
+                # GNU: `, ##rest` is nothing at all without a rest, and else no pasting.
+                made = [*made, *right] if right else made[:-1]
+                at = following + 1
+                continue
+            joined = (made.pop().text if made else "") + (right[0].text if right else "")
+            made += [*_tokens(joined), *right[1:]]
+            at = following + 1
+        elif token.text == "#" and macro.parameters is not None and after in raw:
+            text = _text(raw[after]).strip()
+            made.append(_Token("string", '"' + _BARE_QUOTE.sub(r"\"", " ".join(text.split())) + '"'))
+            at = following + 1
+        else:
+            is_pasted = after == "##"
+            given = (raw if is_pasted else full).get(token.text) if token.kind == "name" else None
+            if given is not None:
+                made += given
+            else:
+                made.append(token)
+            at += 1
+    return made
 
 
 def _rest_of(macro: CppMacro) -> str | None:
