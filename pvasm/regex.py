@@ -9,17 +9,35 @@ say where a match never goes back to.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final, cast
 
 # The patterns that modules hold, as these are imported.
 REGISTERED: Final[list[re.Pattern[str]]] = []
 
+_ATTRIBUTES: Final = tuple(name for name in dir(re.Pattern) if not name.startswith("_"))
+
+
+class _Pattern:
+    """A pattern that is compiled when it is first used: a run uses few of all that are imported."""
+
+    def __init__(self, pattern: str, flags: int | re.RegexFlag) -> None:
+        self._source = pattern, flags
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for what is not there: once, as from then on all of the compiled pattern's attributes are."""
+        if name not in _ATTRIBUTES:
+            raise AttributeError(name)
+        compiled = re.compile(*self._source)
+        for each in _ATTRIBUTES:
+            setattr(self, each, getattr(compiled, each))
+        return getattr(compiled, name)
+
 
 def regex(pattern: str, flags: int | re.RegexFlag = 0) -> re.Pattern[str]:
-    """The pattern, compiled; it is kept for the test. For modules: it is called once for each pattern."""
-    compiled = re.compile(pattern, flags)
-    REGISTERED.append(compiled)
-    return compiled
+    """The pattern, which is kept for the test. For modules: it is called once for each pattern."""
+    made = cast("re.Pattern[str]", _Pattern(pattern, flags))
+    REGISTERED.append(made)
+    return made
 
 
 def made_regex(pattern: str, flags: int | re.RegexFlag = 0) -> re.Pattern[str]:

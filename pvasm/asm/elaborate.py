@@ -444,7 +444,7 @@ class _Reader:
         """Whether the macros in a statement stand for operands alone: what they are, the scope tells."""
         if not isinstance(syntax, tree.Instruction) or syntax.mnemonic.partition(".")[0] in self.cpp.table:
             return False
-        return all(self._is_operand(word) for word in words & self.cpp.table.keys())
+        return all(self._is_operand(word) for word in words.intersection(self.cpp.table))
 
     def _is_operand(self, word: str) -> bool:
         """Whether a macro stands for an operand, and all that it stands for does."""
@@ -452,7 +452,7 @@ class _Reader:
             body = self.operands.get(word)
             if body is None:
                 return False
-            others = self._words(body) & self.cpp.table.keys()
+            others = self._words(body).intersection(self.cpp.table)
             if not others:
                 return True
             if len(others) > 1:
@@ -621,7 +621,7 @@ class _Reader:
         """Reads a statement by each meaning of the names in it."""
         conditions = (*piece.conditions, *self.gas_conditions)
         ways: list[tuple[Conditions, dict[str, Value | None]]] = [((), {})]
-        for name in sorted(self._words(piece.source.text) & self.names.table.keys()):
+        for name in sorted(self._words(piece.source.text).intersection(self.names.table)):
             ways = [
                 ((*extra, *meaning.conditions), {**values, name: meaning.value})
                 for extra, values in ways
@@ -630,7 +630,7 @@ class _Reader:
             ]
             if len(ways) > _MOST_ALTERNATIVES or name in self.names.too_many:
                 self._gap(f"{name} and others have too many meanings to follow", piece.statement, conditions)
-                ways = [((), {name: Unknown() for name in self._words(piece.source.text) & self.names.table.keys()})]
+                ways = [((), {name: Unknown() for name in self._words(piece.source.text).intersection(self.names.table)})]
                 break
         last = len(ways) - 1
         for number, (extra, values) in enumerate(ways):
