@@ -630,7 +630,9 @@ class _Reader:
             ]
             if len(ways) > _MOST_ALTERNATIVES or name in self.names.too_many:
                 self._gap(f"{name} and others have too many meanings to follow", piece.statement, conditions)
-                ways = [((), {name: Unknown() for name in self._words(piece.source.text).intersection(self.names.table)})]
+                ways = [
+                    ((), {name: Unknown() for name in self._words(piece.source.text).intersection(self.names.table)})
+                ]
                 break
         last = len(ways) - 1
         for number, (extra, values) in enumerate(ways):

@@ -25,11 +25,11 @@ class Assumptions:
             for condition in conditions:
                 for expression, _ in _literals(condition):
                     askers.setdefault(expression, set()).add(condition.line)
-        self.repeated = {
+        self.repeated = frozenset(
             expression
             for expression, lines in askers.items()
             if len(lines) > 1 and graph.changing.isdisjoint(_NAME.findall(expression))
-        }
+        )
         self._known: dict[tuple[Literals, tuple[tree.Condition, ...]], Literals | None] = {}
 
     def entered(self, assumed: Literals, conditions: tuple[tree.Condition, ...]) -> Literals | None:

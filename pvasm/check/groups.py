@@ -95,9 +95,10 @@ def find_violations(subject: Subject) -> list[GroupFinding]:
     text = subject.document.text
     alike = not program.ops_used and not any(instance.defines in text for instance in instances)
     found: dict[tuple[object, ...], tuple[Violation | Misplaced, Graph, list[str]]] = {}
+    stretches: dict[tuple[object, ...], _Stretch] = {}
     for instance in instances[:1] if alike else instances:
         graph = program.graph(known_macros([instance]), instance)
-        for violation in _violations(graph, automatic_bodies=".auto" in text):
+        for violation in _Walk(graph, stretches, automatic_bodies=".auto" in text).violations():
             key = (*_what(violation), *(_identity(graph.nodes[index]) for index in _pair(violation)))
             found.setdefault(key, (violation, graph, []))[2].append(instance.name)
     in_bodies = {
@@ -196,20 +197,63 @@ class _Mode(Struct):
             self.automatic, self.under = after.dependencies.automatic, directive.conditions
 
 
-def _violations(graph: Graph, *, automatic_bodies: bool) -> Iterator[Violation | Misplaced]:
-    """The violations on any way through a graph, each once.
+_Carried = tuple[tuple[int, int, bool], bool, Literals]
+_LEAST_STRETCH = 24  # nodes
 
-    `automatic_bodies` says that the bodies of macros may be meant for the assembler's automatic mode.
+
+class _Stretch(Struct):
+    """A part of a graph without an op, the same in other instances, and what is wrong in it.
+
+    Nothing that stands before it matters to what is found in it or behind it, but for what is `carried` on. `next` and
+    `found` count from its first node.
     """
-    nodes = graph.nodes
-    mode = _Mode(automatic_bodies)
-    worlds = Assumptions(graph)
-    arriving: dict[int, list[_State]] = {}
-    seen: set[tuple[object, ...]] = set()
-    for index, node in enumerate(nodes):
-        states = arriving.pop(index, None) or [mode.entry(node)]
+
+    nodes: list[Node]
+    next: list[list[int]]
+    found: list[Violation | Misplaced]
+    carried: _Carried
+
+
+class _Walk:
+    """Goes through a graph once, on all ways.
+
+    `automatic_bodies` says that the bodies of macros may be meant for the assembler's automatic mode. `known` are
+    stretches of the graphs of other instances: what is found in them is taken over, and new ones are added.
+    """
+
+    def __init__(self, graph: Graph, known: dict[tuple[object, ...], _Stretch], *, automatic_bodies: bool) -> None:
+        self.graph = graph
+        self.known = known
+        self.mode = _Mode(automatic_bodies)
+        self.worlds = Assumptions(graph)
+        self.arriving: dict[int, list[_State]] = {}
+        self.seen: set[tuple[object, ...]] = set()
+        self.begun: tuple[int, _Carried] | None = None  # where a stretch has begun, and what was carried into it
+        self.found: list[Violation | Misplaced] = []  # since then
+
+    def violations(self) -> Iterator[Violation | Misplaced]:
+        """The violations, each once."""
+        nodes = self.graph.nodes
+        index = 0
+        while index < len(nodes):
+            states = self.arriving.pop(index, None) or [self.mode.entry(nodes[index])]
+            if len(states) == 1 and not self.arriving:
+                stretch = self._taken_over(index, states[0])
+                if stretch is not None:
+                    yield from (_moved(each, index) for each in stretch.found)
+                    index += len(stretch.nodes)
+                    self.arriving[index] = states
+                    continue
+            yield from self._step(index, states)
+            index += 1
+
+    def _step(self, index: int, states: list[_State]) -> Iterator[Violation | Misplaced]:
+        nodes = self.graph.nodes
+        node = nodes[index]
+        if node.op is not None:
+            self.begun = None
         if node.conditions or len(states) > 1:
-            states = list(_entered(states, worlds, node))[:_MAX_STATES]
+            states = list(_entered(states, self.worlds, node))[:_MAX_STATES]
         for state in states:
             for violation in _feed(state, node, index):
                 if isinstance(violation, Misplaced):
@@ -218,18 +262,64 @@ def _violations(graph: Graph, *, automatic_bodies: bool) -> Iterator[Violation |
                     key = (violation.kind, violation.resource, violation.first, violation.second)
                 else:
                     continue
-                if key not in seen:
-                    seen.add(key)
+                if key not in self.seen:
+                    self.seen.add(key)
+                    self.found.append(violation)
                     yield violation
         if node.kind == "directive" and states:
-            mode.note(node, states[-1])
+            self.mode.note(node, states[-1])
         if node.kind == "stop" and not node.conditions:
             del states[1:]  # from here on they hardly differ
-        after = graph.next[index]
+        after = self.graph.next[index]
         last = len(after) - 1
         for place, following in enumerate(after):
-            waiting = arriving.setdefault(following, [])
+            waiting = self.arriving.setdefault(following, [])
             waiting += states if place == last else [state.copy() for state in states]
+
+    def _taken_over(self, index: int, state: _State) -> _Stretch | None:
+        """The stretch that begins at a node, if it is known from another instance.
+
+        Else one begins, once another has ended here.
+        """
+        carried = _carried(state)
+        if carried is None or self.mode.automatic:
+            return None
+        if self.begun is not None:
+            start, before = self.begun
+            if index - start < _LEAST_STRETCH:
+                return None
+            nodes = self.graph.nodes[start:index]
+            found = [_moved(each, -start) for each in self.found]
+            self.known[self._key(start, before)] = _Stretch(nodes, self._edges(start, index), found, carried)
+        stretch = self.known.get(self._key(index, carried))
+        if stretch is not None:
+            end = index + len(stretch.nodes)
+            if self.graph.nodes[index:end] == stretch.nodes and self._edges(index, end) == stretch.next:
+                self.begun = None
+                state.dependencies.carry(stretch.carried[0])
+                state.blind, state.world = stretch.carried[1:]
+                return stretch
+        self.begun, self.found = (index, carried), []
+        return None
+
+    def _key(self, index: int, carried: _Carried) -> tuple[object, ...]:
+        return id(self.graph.nodes[index]), carried, self.worlds.repeated
+
+    def _edges(self, start: int, end: int) -> list[list[int]]:
+        return [[each - start for each in following] for following in self.graph.next[start:end]]
+
+
+def _carried(state: _State) -> _Carried | None:
+    """All that later findings depend on, where no instruction matters to them so far; else None."""
+    carried = state.dependencies.carried
+    return (carried, state.blind, state.world) if carried is not None and state.positions.is_first else None
+
+
+def _moved(violation: Violation | Misplaced, by: int) -> Violation | Misplaced:
+    """The same between other steps, that much further on."""
+    if isinstance(violation, Misplaced):
+        return violation._replace(name=violation.name + by, other=violation.other + by)
+    return violation._replace(first=violation.first + by, second=violation.second + by)
 
 
 def _entered(states: Sequence[_State], worlds: Assumptions, node: Node) -> Iterator[_State]:

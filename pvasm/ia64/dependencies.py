@@ -137,6 +137,19 @@ class Dependencies:
         new._branched = {predicate: times.copy() for predicate, times in self._branched.items()}
         return new
 
+    @property
+    def carried(self) -> tuple[int, int, bool] | None:
+        """All that later findings depend on, where that is no instruction so far; else None."""
+        if self._direct or self._named or self._lasting or self._values or self._qualified or self._spill is not None:
+            return None
+        if self._branched or self._called or not self._relations.is_empty:
+            return None
+        return self.rotating, self._safe, self.automatic
+
+    def carry(self, carried: tuple[int, int, bool]) -> None:
+        """Takes over what another carries on (`carried`), where no instruction matters so far."""
+        self.rotating, self._safe, self.automatic = carried
+
     # ------------------------------------------------------------------------- what is no instruction
 
     def stop(self) -> None:

@@ -30,6 +30,11 @@ class Positions:
         new._latest, new._last = self._latest, self._last
         return new
 
+    @property
+    def is_first(self) -> bool:
+        """Whether what follows is the first of its group, as far as is known."""
+        return self._latest is None and self._last is None
+
     def stop(self) -> None:
         """The group ends here."""
         self._latest = self._last = None

@@ -49,6 +49,11 @@ class Relations:
         new._implied = self._implied.copy()
         return new
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known."""
+        return not self._apart and not self._implied
+
     def exclusive(self, one: int, other: int, path: int) -> bool:
         """Whether two predicates are known to exclude each other, also where the code is entered at `path`."""
         if one == other or not self._apart:
