@@ -289,6 +289,7 @@ class _Reader:
         self.is_exhausted = False
         self.words: dict[str, frozenset[str]] = {}
         self.included: set[int] = set()
+        self.labels = frozenset(each.syntax.name for each in document.statements if isinstance(each.syntax, tree.Label))
 
     # ------------------------------------------------------------------------------------- documents
 
@@ -419,7 +420,7 @@ class _Reader:
         conditions = statement.conditions
         kind = syntax.__class__
         text = self.document.text
-        if kind not in _MARKS and self.cpp.table:
+        if (kind not in _MARKS or kind is tree.Label) and self.cpp.table:
             written = text[statement.start : statement.end]
             words = self._words(written)
             if not self.cpp.table.keys().isdisjoint(words) and not self._is_plain(syntax, words):
@@ -447,10 +448,10 @@ class _Reader:
         return all(self._is_operand(word) for word in words.intersection(self.cpp.table))
 
     def _is_operand(self, word: str) -> bool:
-        """Whether a macro stands for an operand, and all that it stands for does."""
+        """Whether a macro stands for an operand, and all that it stands for does; a label is none."""
         for _ in range(_DEEPEST):
             body = self.operands.get(word)
-            if body is None:
+            if body is None or word in self.labels or body in self.labels:
                 return False
             others = self._words(body).intersection(self.cpp.table)
             if not others:
@@ -517,7 +518,13 @@ class _Reader:
 
     def _means_otherwise(self, name: str) -> bool:
         """Whether a name that no `#define` defines is something to the assembler."""
-        return name in REGISTERS or is_mnemonic(name) or name in self.scope.names or name.lower() in self.gas.table
+        return (
+            name in REGISTERS
+            or name in self.labels
+            or is_mnemonic(name)
+            or name in self.scope.names
+            or name.lower() in self.gas.table
+        )
 
     def _is_code(self, text: str) -> bool:
         for statement in read_document(self.parser, text, preprocessed=True).statements:

@@ -25,7 +25,10 @@ class Code:
 
     def _read(self, *visitors: Visitor) -> None:
         subject = self._subject
-        elaborate(subject.document, subject.headers, subject.scope(), subject.known, subject.names_kept, visitors)
+        # Read once for all instances: which of them the code is compiled for, the conditions of its steps say.
+        symbols = subject.build_symbols
+        known = {name: value for name, value in subject.known.items() if len(symbols) == 1 or name not in symbols}
+        elaborate(subject.document, subject.headers, subject.scope(), known, subject.names_kept, visitors)
 
     @property
     def program(self) -> Program:

@@ -149,6 +149,16 @@ class Subject(Struct, dict=True):
         """The instances in question."""
         return [_instance(name, self.catalog) for name in self.instance_names]
 
+    @property
+    def build_symbols(self) -> frozenset[str]:
+        """The C preprocessor symbols by which the instances in question are told apart."""
+        from pvasm.paravirt.environments import instance_summaries
+
+        shipped = {each.name: each.defines for each in instance_summaries()}
+        if shipped.keys() >= set(self.instance_names):  # without loading them
+            return frozenset(shipped[name] for name in self.instance_names)
+        return frozenset(instance.defines for instance in self.instances)
+
     @cached_property
     def may_name_an_op(self) -> bool:
         """Whether the name of an op stands in the text, or may: one broken by the end of a line, which cpp joins."""

@@ -32,6 +32,8 @@ from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
 from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import parse_expression
+from pvasm.syntax.sections import SECTION_DIRECTIVES, SectionPlace, Sections
+from pvasm.syntax.traced import NOWHERE, Traced
 
 Kind = Literal["instruction", "op", "stop", "label", "directive", "opaque", "arm", "end", "section"]
 
@@ -39,7 +41,6 @@ _MOST_CALLS = 64  # of ops, one after the other without a separator; what follow
 
 # The assembler's own conditionals and loops: which lines they yield, or how often, is not followed.
 _STEERING = frozenset({".if", ".else", ".elseif", ".endif", ".rept", ".irp", ".irpc", ".endr", ".exitm", ".include"})
-_SECTIONS = frozenset({".section", ".text", ".data", ".bss", ".previous", ".pushsection", ".popsection", ".subsection"})
 
 
 class Node(Struct):
@@ -141,7 +142,7 @@ class Program(Visitor):
             if syntax.name.startswith("include") and self._may_be_code(syntax.text):
                 self._add(base, "opaque", name=f"#{syntax.name}")
         else:
-            self._statement(syntax, base, step.source.text)
+            self._statement(syntax, base, step.source)
 
     def fork(self, fork: Fork) -> None:
         """Alternatives begin, go on or end."""
@@ -169,21 +170,32 @@ class Program(Visitor):
             for statement in found.statements
         )
 
-    def _statement(self, syntax: tree.Syntax, base: Node, text: str) -> None:
-        """Adds the steps of a statement. `base` says where it stands, `text` is what its offsets count in."""
+    def _statement(self, syntax: tree.Syntax, base: Node, source: Traced) -> None:
+        """Adds the steps of a statement. `base` says where it stands, `source` is what its offsets count in."""
         match syntax:
             case tree.Instruction():
-                self._instruction(syntax, base, text)
+                self._instruction(syntax, base, source.text)
             case tree.Stop():
                 self._add(base, "stop", text=";;")
-            case tree.Label(name=name):
-                self._add(base, "label", name=name)
+            case tree.Label():
+                self._label(syntax, base, source)
             case tree.MacroCall():
                 self._call(syntax, base)
             case tree.Directive(name=name, arguments=arguments):
                 self._directive(name, arguments, base)
             case tree.Unparsed():
-                self._add(base, "opaque", text=text)
+                self._add(base, "opaque", text=source.text)
+
+    def _label(self, label: tree.Label, base: Node, source: Traced) -> None:
+        """Adds a label. Its place is that of its name, if that stands in the statement."""
+        node = self._add(base, "label", name=label.name)
+        own = self.document.statements[base.statement].syntax
+        if isinstance(own, tree.Label):
+            node.end = node.start + len(own.name)
+            return
+        found = source.span(label.start, label.start + len(label.name))
+        if found is not None and base.start <= found[0] and found[1] <= base.end:
+            node.start, node.end = found
 
     def _add(
         self,
@@ -227,7 +239,7 @@ class Program(Visitor):
     def _directive(self, name: str, arguments: tuple[str, ...], base: Node) -> None:
         if name in _STEERING:
             self._add(base, "opaque")
-        elif name in _SECTIONS:
+        elif name in SECTION_DIRECTIVES:
             self._add(base, "section", name=name, arguments=arguments)
         elif name[0] == "." or name.startswith("data"):
             values = tuple(_value(each, self.scope) for each in arguments) if name in ANNOTATIONS else ()
@@ -252,9 +264,9 @@ class Program(Visitor):
                 return
             *before, last = statements
             for statement in before:
-                self._statement(statement.syntax, base, text[statement.origin : statement.end])
+                self._statement(statement.syntax, base, _untraced(text[statement.origin : statement.end]))
             if not isinstance(last.syntax, tree.MacroCall):
-                self._statement(last.syntax, base, text[last.origin : last.end])
+                self._statement(last.syntax, base, _untraced(text[last.origin : last.end]))
                 return
             call = last.syntax
         self._add(base, "opaque")
@@ -265,8 +277,13 @@ class Program(Visitor):
             return False
         argument = call.arguments[0].text
         if call.name.endswith("ENTRY"):
+            if call.name.startswith("GLOBAL"):
+                self._add(base, "directive", name=".global", arguments=(argument,))
             self._add(base, "directive", name=".proc", arguments=(argument,))
-            self._add(base, "label", name=argument)
+            label = self._add(base, "label", name=argument)
+            if not base.inlined:
+                label.start = base.start - call.start + call.arguments[0].start
+                label.end = label.start + len(argument)
             return True
         if call.name == "END":
             self._add(base, "directive", name=".endp", arguments=(argument,))
@@ -339,6 +356,10 @@ class Program(Visitor):
             yield from _made(node, statement, scope)
 
 
+def _untraced(text: str) -> Traced:
+    return Traced.whole(text, NOWHERE)
+
+
 def _is_taken(node: Node, instance: Instance, context: Context) -> bool:
     """Whether an instance takes an op's arguments together.
 
@@ -408,7 +429,7 @@ def _like(node: Node, kind: Kind, text: str = "", resolved: Resolved | None = No
 class _Open(Struct):
     """A conditional that is open: what falls into its arms, what falls out of those read, the last arm's condition.
 
-    `certain` says that an arm read is compiled for sure, so that none after it is.
+    `certain` says that an arm read is compiled for sure, so that none after it is; `dead`, that this one is not.
     """
 
     entry: list[int]
@@ -417,6 +438,7 @@ class _Open(Struct):
     conditions: tuple[tree.Condition, ...]
     has_else: bool = False
     certain: bool = False
+    dead: bool = False
 
 
 class _Builder:
@@ -431,10 +453,10 @@ class _Builder:
         self.next: list[list[int]] = []
         self.frontier: list[int] = []  # the nodes that the next one follows
         self.open: list[_Open] = []
+        self.dead = 0  # how many of them are in an arm that is not compiled
         self.outside: list[list[int]] = []  # what waits for the end of the macro's body being read
-        self.sections: dict[tuple[str, str], list[int]] = {}
-        self.section = self.previous = (".text", "0")
-        self.pushed: list[tuple[tuple[str, str], tuple[str, str]]] = []
+        self.sections = Sections()
+        self.ends: dict[SectionPlace, list[int]] = {}  # what the next node of each section follows
         self.reachable: dict[tuple[tree.Condition, ...], bool] = {}
         self.conditions: tuple[tree.Condition, ...] | None = None  # those of the step before, and what is said of them
         self.is_reachable = True
@@ -451,7 +473,7 @@ class _Builder:
             self.conditions, self.is_reachable = conditions, found
         if step.kind == "end":
             self.end(step)
-        elif not self.is_reachable:
+        elif self.dead or not self.is_reachable:
             return
         elif step.kind == "section":
             self.change_section(step)
@@ -484,25 +506,9 @@ class _Builder:
 
     def change_section(self, step: Node) -> None:
         """What stands in one section does not fall into another."""
-        self.sections[self.section] = self.frontier
-        current = self.section
-        words = [word.strip(' "') for word in step.arguments]
-        if step.name == ".previous":
-            self.section, self.previous = self.previous, current
-        elif step.name == ".popsection":
-            if self.pushed:
-                self.section, self.previous = self.pushed.pop()
-        else:
-            if step.name == ".pushsection":
-                self.pushed.append((current, self.previous))
-            self.previous = current
-            if step.name == ".subsection":
-                self.section = (current[0], words[0] if words else "0")
-            elif step.name in (".section", ".pushsection"):
-                self.section = (words[0] if words else "", "0")
-            else:
-                self.section = (step.name, words[0] if words else "0")
-        self.frontier = self.sections.get(self.section, [])
+        self.ends[self.sections.place] = self.frontier
+        self.sections.turn(step.name, step.arguments)
+        self.frontier = self.ends.get(self.sections.place, [])
 
     def fork(self, fork: Fork) -> None:
         if fork.name in ("if", "ifdef", "ifndef"):
@@ -519,7 +525,8 @@ class _Builder:
             self.enter(last, fork.condition)
             return
         self.open.pop()
-        if not last.has_else and not last.certain:
+        self.dead -= last.dead
+        if not last.has_else and not last.certain and not self.dead:
             # As if there were an empty #else: a node that stands for it says under which condition it is taken.
             self.frontier = last.entry
             if last.last is not None:
@@ -530,5 +537,8 @@ class _Builder:
 
     def enter(self, opened: _Open, condition: tree.Condition | None) -> None:
         taken = None if condition is None else arm_taken(condition, self.known)
-        self.frontier = [] if opened.certain or taken is False else list(opened.entry)
+        self.dead -= opened.dead
+        opened.dead = opened.certain or taken is False
+        self.dead += opened.dead
+        self.frontier = [] if opened.dead else list(opened.entry)
         opened.certain = opened.certain or taken is True

@@ -9,29 +9,46 @@ SECTION_DIRECTIVES = frozenset(
 )
 
 
+SectionPlace = tuple[str, str]
+"""A section and its subsection."""
+
+
 class Sections:
     """The section that code goes to, the one before it, and those pushed (GNU as, ELF sections)."""
 
     def __init__(self) -> None:
-        self.current = self.previous = ".text"
-        self.pushed: list[tuple[str, str]] = []
+        self.place: SectionPlace = (".text", "0")
+        self.previous = self.place
+        self.pushed: list[tuple[SectionPlace, SectionPlace]] = []
+
+    @property
+    def current(self) -> str:
+        """The name of the section."""
+        return self.place[0]
 
     def turn(self, directive: str, arguments: Sequence[str]) -> None:
         """Does what a directive says; one that is not of SECTION_DIRECTIVES changes nothing."""
         if directive == ".previous":
-            self.current, self.previous = self.previous, self.current
+            self.place, self.previous = self.previous, self.place
         elif directive == ".popsection":
             if self.pushed:
-                self.current, self.previous = self.pushed.pop()
-        elif directive in SECTION_DIRECTIVES and directive != ".subsection":
+                self.place, self.previous = self.pushed.pop()
+        elif directive in SECTION_DIRECTIVES:
             if directive == ".pushsection":
-                self.pushed.append((self.current, self.previous))
-            self.previous = self.current
-            named = directive in (".section", ".pushsection")
-            self.current = arguments[0].strip(' "') if named and arguments else directive
+                self.pushed.append((self.place, self.previous))
+            words = [word.strip(' "') for word in arguments]
+            self.previous = self.place
+            self.place = self._named(directive, words)
+
+    def _named(self, directive: str, words: Sequence[str]) -> SectionPlace:
+        if directive in (".section", ".pushsection"):
+            subsection = words[1] if directive == ".pushsection" and words[1:] and words[1].isdecimal() else "0"
+            return words[0] if words else "", subsection
+        subsection = words[0] if words else "0"
+        return (self.current if directive == ".subsection" else directive), subsection
 
     def copy(self) -> Sections:
         """The same, to go on from separately."""
         other = Sections()
-        other.current, other.previous, other.pushed = self.current, self.previous, self.pushed.copy()
+        other.place, other.previous, other.pushed = self.place, self.previous, self.pushed.copy()
         return other

@@ -192,3 +192,12 @@ def test_no_search_takes_the_time_of_the_others() -> None:
 def test_a_file_that_cannot_be_expanded_is_mended_with_the_same_care() -> None:
     text = "{ .mii\n\tmov cr.ifa = r18\n\tnop.i 0\n\tnop.i 0\n}\n\tMOV_TO_IFA(r18)\n\tmov r14 = 0\n\tbr.ret.sptk rp\n"
     assert mended(text).text == text
+
+
+def test_a_branch_to_a_label_by_another_name() -> None:
+    """A label's name may be one that `#define` gives: branches by either name lead to it."""
+    text = "#define leave out\n\tbr.cond.sptk leave\n\t;;\n{label}:\n\tmov r8 = r16\n\t;;\n\tbr.ret.sptk rp\n"
+    for label in ("leave", "out"):
+        nodes = subject(text.replace("{label}", label)).of(Flow).nodes
+        assert [each.name for each in nodes if each.kind == "label"] == ["out"], label
+        assert [each.target for each in nodes if each.target] == ["out"], label

@@ -284,3 +284,30 @@ def test_a_load_that_the_linker_may_make_a_move() -> None:
 def test_resources_by_the_manuals_terms(text: str, messages: set[str]) -> None:
     """M9. The message has the manual's term for the resource, and the serialization that is due."""
     assert {each.message for each in check(f"{text} ;;\n", "PV2")} == messages
+
+
+def test_a_macro_of_one_instance_counts_in_its_variant() -> None:
+    """M3: code is read once for all instances, and no definition of one of them is lost or taken for another's."""
+    text = (
+        "#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n#define FETCH(x) add r8 = x, r9\n#else\n"
+        "#define FETCH(x) add r8 = x, r10\n#endif\n\tmov r9 = 1\n\tFETCH(r11)\n\t;;\n"
+        "\tmov r10 = 1\n\tFETCH(r11)\n\tCOVER\n"
+    )
+    found = check(text, "PV201", instances=("native", "xen"))
+    assert [(each.line, each.instance, "r9" in each.message) for each in found] == [
+        (7, "native", True),
+        (10, "xen", False),
+    ]
+
+
+def test_code_without_ops_is_looked_through_once_for_all_instances() -> None:
+    """What is found in it is found in each, wherever it stands there; what follows an op may differ."""
+    group = "".join(f"\tadd r{n} = r{n - 1}, r2\n\t;;\n" for n in range(14, 44))
+    body = f"\t.proc f{{0}}\nf{{0}}:\n\tmov r14 = 1\n\tmov r15 = r14\n\t;;\n{group}\tbr.ret.sptk rp\n\t.endp f{{0}}\n"
+    text = (
+        "\tCOVER\n" + "".join(body.replace("{0}", str(n)) for n in range(3)) + "\tMOV_FROM_IFA(r16)\n\tmov r8 = r16\n"
+    )
+    found = check(text, "PV201", instances=("native", "xen"))
+    lines = [place for place, line in enumerate(text.splitlines(), 1) if line == "\tmov r15 = r14"]
+    assert [each.line for each in found] == [*lines, text.count("\n") - 1]
+    assert [each.instance for each in found] == [None, None, None, "native, xen"]
