@@ -32,7 +32,7 @@ from pvasm.syntax.macros import Macro, bind_traced, iteration_spans, read_macro,
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.path_conditions import Conditions, Meaning, Meanings, PathConditions
 from pvasm.syntax.preprocess import CppMacro, Preprocessor, is_closed, value_of
-from pvasm.syntax.traced import Traced, origin_of
+from pvasm.syntax.traced import NOWHERE, Traced, origin_of
 
 _DEEPEST: Final = 64  # invocations in what invocations of the assembler's macros make
 _MOST_ALTERNATIVES: Final = 16  # readings of one statement
@@ -111,6 +111,15 @@ class Visitor:
 
     def gap(self, reason: str, statement: int, conditions: Conditions) -> None:
         """What a statement stands for, or what it does to those that follow, is not known; `reason` says why."""
+
+    def readings(self, statement: int, readings: Sequence[tuple[Traced, Conditions]]) -> None:
+        """The C preprocessor makes something else of a statement: each text, and under which conditions it is that."""
+
+    def invoked(self, macro: str, body: int, given: Mapping[str, str], statement: int) -> None:
+        """A macro is invoked, in a statement or in what that makes: what its parameters stand for.
+
+        `body` is the origin of the body of a `#define`, NOWHERE for a `.macro`, whose name is in lower case.
+        """
 
 
 class _Piece(Struct):
@@ -273,7 +282,9 @@ class _Reader:
         self.names: Meanings[Value] = Meanings(self.paths)  # those that several assignments may have made
         self.operands: dict[str, str] = {}  # the bodies of macros that stand for a register or a number, for sure
         self.macros = _Macros(self.cpp, kept, self._means_otherwise)
-        self.preprocessor = Preprocessor(self.macros)
+        self.listeners = [each for each in visitors if type(each).invoked is not Visitor.invoked]
+        self.preprocessor = Preprocessor(self.macros, invoked=self._define_invoked if self.listeners else None)
+        self.statement = 0  # of the document, that is read
         self.budget = _LEAST_BUDGET + _BUDGET_PER_CHARACTER * sum(len(each.text) for each in documents)
         self.collected: _Collected | None = None
         self.suspended: list[_Collected] = []
@@ -423,8 +434,11 @@ class _Reader:
             written = text[statement.start : statement.end]
             words = self._words(written)
             if not self.cpp.table.keys().isdisjoint(words) and not self._is_plain(syntax, words):
+                self.statement = index
                 readings = self._readings(Traced.whole(written, statement.start), index, conditions)
                 if readings is not None:
+                    for visitor in self.visitors:
+                        visitor.readings(index, readings)
                     self._alternatives(
                         [(extra, _Piece(source, index, (*conditions, *extra))) for source, extra in readings],
                         conditions,
@@ -514,6 +528,10 @@ class _Reader:
         found.reverse()
         # What cannot be assembled is no way to compile the file, as long as there is another.
         return [each for each in found if self._is_code(each[0].text)] or found if len(found) > 1 else found
+
+    def _define_invoked(self, macro: CppMacro, given: Mapping[str, str]) -> None:
+        for visitor in self.listeners:
+            visitor.invoked(macro.name, macro.origin, given, self.statement)
 
     def _means_otherwise(self, name: str) -> bool:
         """Whether a name that no `#define` defines is something to the assembler."""
@@ -691,6 +709,9 @@ class _Reader:
         altmacro = self.altmacro
         bound = bind_traced(macro.head, given, altmacro=altmacro)
         if self.collected is None:
+            for visitor in self.listeners:
+                given_texts = {name: value.text for name, value in bound.items()}
+                visitor.invoked(macro.head.name.lower(), NOWHERE, given_texts, statement)
             self._expand(macro.body, bound, statement, conditions, prefix=prefix, altmacro=altmacro)
 
     def _expand(

@@ -48,7 +48,7 @@ class _Search:
         self.ops = subject.catalog.ops
         self.checks = []
         for instance in subject.instances:
-            definitions = Definitions(self.document, known_macros([instance]), subject.headers)
+            definitions = Definitions(self.document, known_macros([instance]), subject.headers, self.ops)
             self.checks.append(ArgumentCheck(Contexts(definitions, subject.catalog, instance)))
 
     def misuses(self) -> Iterator[Misuse]:

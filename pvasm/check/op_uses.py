@@ -26,7 +26,7 @@ def invocations_of(subject: Subject) -> Invocations:
     if not subject.may_name_an_op:
         return Invocations()
     document, ops = subject.document, subject.catalog.ops
-    definitions = Definitions(document, subject.known, subject.headers)
+    definitions = Definitions(document, subject.known, subject.headers, ops)
     known, hidden = find_invocations(document, ops, definitions)
     statements = document.statements
     others = {op.name for op in ops.values() if _is_another(op, definitions)}

@@ -70,7 +70,7 @@ class Reading:
         # What is known tells which code is compiled, and no more.
         key = tuple(reachable(conditions, known) for conditions in self._conditions)
         if key not in self._definitions:
-            self._definitions[key] = Definitions(self.document, known)
+            self._definitions[key] = Definitions(self.document, known, kept=self.catalog.ops)
         return self._definitions[key]
 
     def invocations(self, definitions: Definitions) -> tuple[list[Invocation], list[Hidden]]:
