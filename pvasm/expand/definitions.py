@@ -195,12 +195,13 @@ class Definitions:
             text = name
             for _ in range(_DEEPEST):
                 text = once.get(text, text)
-            if text in REGISTERS or operand(text).frame is not None:
+            # Another name may be that of a kernel register.
+            if text in REGISTERS or operand(text).frame is not None or (text != name and text.isidentifier()):
                 found[name] = text
         return found
 
     def registers(self, statement: tree.Statement) -> Mapping[str, str]:
-        """The registers that names stand for in a statement."""
+        """The registers that names stand for in a statement; and the other names, which may be kernel registers'."""
         hidden = self.parameters(statement) if statement.in_define else ()
         registers = self._registers(statement.conditions)
         if not any(name in registers for name in hidden):

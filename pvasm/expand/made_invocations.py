@@ -1,0 +1,153 @@
+"""Invocations that the C preprocessor puts together: `READ(r16)`, where `READ` is the name of an op by a `#define`.
+
+Where an op is invoked in the body of a `#define`, it is expanded there. A name alone, passed on or pasted, cannot be:
+the statement that makes an invocation of it gives way to what the C preprocessor makes of it, with its ops expanded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from pvasm.expand.definitions import Definitions
+from pvasm.expand.invocations import Given, Hidden, Invocation, bundle_around, find_written, is_well_formed
+from pvasm.ia64.reading import assembly_parser
+from pvasm.paravirt.catalog import Op
+from pvasm.sources import is_header
+from pvasm.syntax.document import Document, read_document
+from pvasm.syntax.traced import Traced
+
+_SEVERAL = "may be one of several ops here, as the conditions around its definitions have it; expand after the C "
+_SEVERAL += "preprocessor has run"
+
+
+class _Made(NamedTuple):
+    """What the C preprocessor makes of a statement: its text, the same as a document, and the invocations in it."""
+
+    source: Traced
+    document: Document
+    invocations: list[Invocation]
+
+
+def find_invocations(
+    document: Document, ops: Mapping[str, Op], definitions: Definitions
+) -> tuple[list[Invocation], list[Hidden]]:
+    """The invocations of `ops` in a document, and their names where no invocation can stand; both in order.
+
+    What is written in a statement that gives way to what the C preprocessor makes of it, and a name that is used for
+    that alone, is no invocation by itself.
+    """
+    found, hidden = find_written(document, ops, definitions)
+    if document.preprocessed or not _may_be_made(document, found, hidden, ops):
+        return found, hidden
+    found, hidden = _with_made(document, ops, definitions, found, hidden)
+    return sorted(found, key=lambda each: each.start), sorted(hidden, key=lambda each: each.start)
+
+
+def _may_be_made(document: Document, found: list[Invocation], hidden: list[Hidden], ops: Mapping[str, Op]) -> bool:
+    """Whether the C preprocessor may make invocations of names that stand alone, or are pasted together."""
+    if not document.defines:
+        return False
+    return (
+        bool(hidden)
+        or any("##" in define.body for define in document.defines)
+        or any(
+            not is_well_formed(each, ops) or (not each.parenthesised and document.statements[each.statement].in_define)
+            for each in found
+        )
+    )
+
+
+def _with_made(
+    document: Document,
+    ops: Mapping[str, Op],
+    definitions: Definitions,
+    found: Sequence[Invocation],
+    hidden: Sequence[Hidden],
+) -> tuple[list[Invocation], list[Hidden]]:
+    """The invocations and hidden names of a document with those that the C preprocessor puts together."""
+    written = {each.start: (each.end, is_well_formed(each, ops)) for each in found}
+    used: set[int] = set()  # where the names stand that invocations are made of
+    spans: set[int] = set()  # the statements that give way
+    made: list[Invocation] = []
+    unclear: list[Hidden] = []
+    for index, readings in definitions.code.made.items():
+        statement = document.statements[index]
+        if not definitions.is_compiled(statement):
+            continue
+        several = [_made(source, document, index, ops, definitions) for source, _ in readings]
+        if all(each is None or _is_written(each, written, ops) for each in several):
+            continue
+        spans.add(index)
+        for each in several:
+            used.update(_names(each) if each is not None else ())
+        only = several[0]
+        if len(several) == 1 and only is not None:
+            made += _placed(only, document, index)
+        else:
+            name = document.text[statement.start : statement.end].partition("(")[0].strip()
+            unclear.append(Hidden(name, statement.start, statement.end, index, _SEVERAL, True))
+    if is_header(document.path):
+        used.clear()  # other files use what it defines
+    return (
+        [each for each in found if each.statement not in spans and not _is_used(each.start, used, written)] + made,
+        [each for each in hidden if each.statement not in spans and each.start not in used] + unclear,
+    )
+
+
+def _is_used(start: int, used: set[int], written: Mapping[int, tuple[int, bool]]) -> bool:
+    """Whether an invocation that is not well-formed is the name that others are made of."""
+    return start in used and not written[start][1]
+
+
+def _made(
+    source: Traced, document: Document, index: int, ops: Mapping[str, Op], definitions: Definitions
+) -> _Made | None:
+    """What a statement is made into, if that is ops as they should be; None if it is anything else."""
+    if not any(name in source.text for name in ops):
+        return None
+    statement = document.statements[index]
+    made = read_document(assembly_parser(), source.text, document.path, preprocessed=True)
+    for each in made.statements:
+        each.conditions, each.macro = statement.conditions, statement.macro
+    invocations, hidden = find_written(made, ops, definitions)
+    if hidden or not invocations or not all(each.parenthesised or is_well_formed(each, ops) for each in invocations):
+        return None
+    return _Made(source, made, invocations)
+
+
+def _is_written(made: _Made, written: Mapping[int, tuple[int, bool]], ops: Mapping[str, Op]) -> bool:
+    """Whether all invocations stand in the document as they are, but for their arguments."""
+    for each in made.invocations:
+        end, is_right = written.get(made.source.origin(each.start), (-1, False))
+        if end != made.source.origin(each.end - 1) + 1 or (not is_right and is_well_formed(each, ops)):
+            return False
+    return True
+
+
+def _names(made: _Made) -> Iterator[int]:
+    """Where the names of the ops that are invoked stand in the document."""
+    return (made.source.origin(each.start) for each in made.invocations)
+
+
+def _placed(made: _Made, document: Document, index: int) -> Iterator[Invocation]:
+    """The invocations where the statement stands that makes them."""
+    statement = document.statements[index]
+    bundle = bundle_around(document, index)
+    for each in made.invocations:
+        as_made = each if bundle is None else replace(each, bundle=bundle)
+        yield Invocation(
+            name=each.name,
+            arguments=tuple(Given(given.text, statement.start, statement.end) for given in each.arguments),
+            parenthesised=each.parenthesised,
+            start=statement.start,
+            end=statement.end,
+            statement=index,
+            predicate=None if each.predicate is None else statement.start,
+            in_argument=each.in_argument,
+            bundle=as_made.bundle,
+            made=made.document,
+            as_made=as_made,
+        )
