@@ -49,16 +49,43 @@ def check_files(
     if skipped:
         yield FileResult("", counts=0, notes=[_of_skipped(skipped)])
     barren = {path for path in paths if os.path.isdir(path)} - {error.path for error in errors}
+    missing = _MissingHeaders()
     with closing(_results(checker, [source.path for source in sources], settings.jobs, progress)) as results:
         for source, result in zip(sources, results, strict=True):
             if result.counts or result.errors:
                 barren = {name for name in barren if not _is_below(source.path, name)}
+            if result.missing:
+                missing.add(result)
             if result.counts:
                 result.diagnostics = pipeline.reported(result.path, result.diagnostics)
             yield result
     if barren:
         errors = [PvasmError("no assembly in this folder (.S, .s, .sx, or headers)", path) for path in sorted(barren)]
         yield FileResult("", errors=errors, counts=0)
+    if missing.names and settings.cpp is not None:
+        yield FileResult("", counts=0, notes=[missing.note(settings.cpp)])
+
+
+class _MissingHeaders:
+    """The headers that are missing in a run: of each place where one is included, it is said once."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, None] = {}
+        self._said: set[str] = set()
+
+    def add(self, result: FileResult) -> None:
+        """Takes note of a file's, and leaves in its errors what has not been said."""
+        self.names.update(dict.fromkeys(result.missing))
+        told = [f"{error}" for error in result.errors]
+        errors = [error for error, said in zip(result.errors, told, strict=True) if said not in self._said]
+        self._said.update(told)
+        result.errors = errors
+
+    def note(self, cpp: CppSettings) -> PvasmError:
+        """What to do about them."""
+        from pvasm.syntax.missing_headers import remedy
+
+        return PvasmError(remedy(self.names, dict.fromkeys((*(cpp.within or ()), "."))))
 
 
 def _with_instances(sources: list[Source], settings: Settings) -> list[Source]:

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 class FileResult:
     """What was found in one file.
 
-    `counts` is 1, or 0 if nothing was checked: an unreadable file, a header without assembly. `notes` are to be said of
-    the run, and are no errors.
+    `counts` is 1, or 0 if nothing was checked: an unreadable file, a header without assembly. `missing` are the headers
+    that `errors` say are missing, each by its name. `notes` are to be said of the run, and are no errors.
     """
 
-    __slots__ = ("counts", "diagnostics", "errors", "notes", "path")
+    __slots__ = ("counts", "diagnostics", "errors", "missing", "notes", "path")
 
     def __init__(
         self,
@@ -45,23 +45,26 @@ class FileResult:
         errors: Iterable[PvasmError] = (),
         counts: int = 1,
         notes: Iterable[PvasmError] = (),
+        missing: Iterable[str] = (),
     ) -> None:
         self.path = path
         self.diagnostics = list(diagnostics)
         self.errors = list(errors)
         self.counts = counts
         self.notes = list(notes)
+        self.missing = list(missing)
 
     def dump(self) -> bytes:
         """The result, but for its path, as bytes for the cache or another process."""
         errors = [(error.message, error.path, error.line, error.column) for error in self.errors]
-        return json.dumps([self.counts, self.diagnostics, errors]).encode()
+        return json.dumps([self.counts, self.diagnostics, errors, self.missing]).encode()
 
     @classmethod
     def load(cls, path: str, kept: bytes) -> FileResult:
         """The result that `dump` gave these bytes for."""
-        counts, diagnostics, errors = json.loads(kept)
-        return cls(path, map(_diagnostic, diagnostics), [PvasmError(*values) for values in errors], counts)
+        counts, diagnostics, errors, missing = json.loads(kept)
+        errors = [PvasmError(*values) for values in errors]
+        return cls(path, map(_diagnostic, diagnostics), errors, counts, missing=missing)
 
 
 def _diagnostic(values: list[Any]) -> Diagnostic:
@@ -204,6 +207,10 @@ class Checker:
         try:
             text, sources = self._read(shown, path)
         except PvasmError as error:
+            missing = getattr(error, "headers", ())
+            if missing:
+                errors, names = [each.error() for each in missing], [each.name for each in missing]
+                return FileResult(shown, errors=errors, counts=0, missing=names)
             return FileResult(shown, errors=[error], counts=0)
         headers = self._headers(shown, text)
         name = self._name(shown, text, {**dict(headers), **(sources or {})}) if self._uses_cache else ""
@@ -229,18 +236,23 @@ class Checker:
     def _preprocessed(self, shown: str, text: str | None, cpp: CppSettings, *, with_defines: bool = False) -> str:
         """What the C preprocessor makes of a file, or of `text`."""
         from pvasm.expand.op_headers import overlays
+        from pvasm.syntax.missing_headers import with_all_missing
         from pvasm.syntax.run_cpp import preprocess
 
-        return preprocess(
-            shown,
-            include_directories=cpp.include_directories,
-            defines=cpp.defines,
-            includes=cpp.includes,
-            text=text,
-            within=cpp.within,
-            overlays=overlays(cpp.op_headers, self._prepared()[0]) if cpp.op_headers else None,
-            flags=("-dD",) if with_defines else (),
-        )
+        def run(last_directories: Sequence[str]) -> str:
+            return preprocess(
+                shown,
+                include_directories=cpp.include_directories,
+                defines=cpp.defines,
+                includes=cpp.includes,
+                text=text,
+                within=cpp.within,
+                overlays=overlays(cpp.op_headers, self._prepared()[0]) if cpp.op_headers else None,
+                flags=("-dD",) if with_defines else (),
+                last_directories=last_directories,
+            )
+
+        return with_all_missing(run)
 
     def _refuse_op_headers(self, shown: str, text: str | None, cpp: CppSettings, preprocessed: str) -> None:
         """Raises PvasmError if a header's own ops have taken the place of an instance's: there is nothing to check."""
