@@ -117,7 +117,7 @@ def _make(making: Making, file: str) -> _Made:
         if made.errors:
             return made
     for instance in making.instances:
-        unseen = _unseen_constants(reading, instance)
+        unseen = unseen_constants(reading, instance)
         if unseen is not None:
             made.errors.append(_parts(unseen))
             return made
@@ -138,7 +138,7 @@ def _make(making: Making, file: str) -> _Made:
     return made
 
 
-def _unseen_constants(reading: Reading, instance: Instance) -> PvasmError | None:
+def unseen_constants(reading: Reading, instance: Instance) -> PvasmError | None:
     """What to say where an op is made of a constant of which it cannot be told what the source makes of it.
 
     `gcc -E -dD` leaves definitions in its text, at the least those of the preprocessor itself; `gcc -E` leaves none.
