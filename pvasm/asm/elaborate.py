@@ -414,7 +414,7 @@ class _Reader:
         self.operands.pop(name, None)
         if define.parameters is None and name not in self.macros.kept and self.paths.implies((), conditions):
             value = _operand(define.body)
-            if value is not None:
+            if value is not None and define.body not in self.macros.kept:  # the name of an op is no operand
                 self.operands[name] = define.body
                 self.scope.define_operand(name, value)
 

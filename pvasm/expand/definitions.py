@@ -13,7 +13,7 @@ from pvasm.paravirt.arguments import operand
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
 from pvasm.syntax.document import Define, Document
-from pvasm.syntax.macros import Macro, read_macro
+from pvasm.syntax.macros import Macro, parameter_name, read_macro
 
 if TYPE_CHECKING:
     from pvasm.expand.macro_code import MacroCode
@@ -102,7 +102,7 @@ class Definitions:
         """The names of the parameters of the macro in whose body a statement stands, as they are written there."""
         if statement.in_define:
             define = self.define_before(statement.start)
-            return [] if define is None else define.parameters or []
+            return [] if define is None else [parameter_name(each) for each in define.parameters or ()]
         macros = self.gas_macros.get(statement.macro or "", [])
         return [f"\\{parameter.name}" for parameter in macros[0].parameters] if len(macros) == 1 else []
 
@@ -130,7 +130,8 @@ class Definitions:
             prefix = "\\"
         found: dict[tuple[str, ...], Binding] = {}  # one for each way to invoke it that matters
         for meanings, index in invocations:
-            known = {name: meaning for name in words if (meaning := meanings.get(name.removeprefix(prefix)))}
+            meant = ((name, meanings.get(name.removeprefix(prefix))) for name in words if name)
+            known = {name: meaning for name, meaning in meant if meaning is not None}
             start = self.document.statements[index].start
             found.setdefault(tuple(known.get(name, name) for name in words), Binding(known, start))
         return list(found.values())

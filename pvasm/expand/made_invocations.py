@@ -6,7 +6,7 @@ the statement that makes an invocation of it gives way to what the C preprocesso
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -24,11 +24,23 @@ _SEVERAL += "preprocessor has run"
 
 
 class _Made(NamedTuple):
-    """What the C preprocessor makes of a statement: its text, the same as a document, and the invocations in it."""
+    """What the C preprocessor makes of a statement: its text, the same as a document, and the names of ops in it.
+
+    Those of `wrong` are no invocations, by the place of each.
+    """
 
     source: Traced
     document: Document
     invocations: list[Invocation]
+    wrong: dict[int, str]
+
+    def origins(self) -> Iterator[int]:
+        """Where the names of the ops that are invoked stand in the document that the statement is of."""
+        return (self.source.origin(each.start) for each in self.invocations)
+
+    def unexplained(self, told: Container[int]) -> Iterator[str]:
+        """The names that are wrong, but for those of which it is told where they stand in the document."""
+        return (name for start, name in self.wrong.items() if self.source.origin(start) not in told)
 
 
 def find_invocations(
@@ -69,8 +81,11 @@ def _with_made(
 ) -> tuple[list[Invocation], list[Hidden]]:
     """The invocations and hidden names of a document with those that the C preprocessor puts together."""
     written = {each.start: (each.end, is_well_formed(each, ops)) for each in found}
+    told = {each.start for each in hidden} | {start for start, (_, is_right) in written.items() if not is_right}
     used: set[int] = set()  # where the names stand that invocations are made of
+    wrong: set[int] = set()  # ... and those that are no invocations then, either
     spans: set[int] = set()  # the statements that give way
+    gone: set[int] = set()  # those of which the C preprocessor takes the names away
     made: list[Invocation] = []
     unclear: list[Hidden] = []
     for index, readings in definitions.code.made.items():
@@ -78,44 +93,49 @@ def _with_made(
         if not definitions.is_compiled(statement):
             continue
         several = [_made(source, document, index, ops, definitions) for source, _ in readings]
-        if all(each is None or _is_written(each, written, ops) for each in several):
-            continue
-        spans.add(index)
-        for each in several:
-            used.update(_names(each) if each is not None else ())
-        only = several[0]
-        if len(several) == 1 and only is not None:
-            made += _placed(only, document, index)
-        else:
-            name = document.text[statement.start : statement.end].partition("(")[0].strip()
-            unclear.append(Hidden(name, statement.start, statement.end, index, _SEVERAL, True))
+        name = document.text[statement.start : statement.end].partition("(")[0].strip()
+        if not any(each.invocations or each.wrong for each in several):
+            gone.add(index)
+        elif any(each.wrong for each in several):
+            for each in several:
+                wrong.update(each.source.origin(start) for start in each.wrong)
+            strange = next((op for each in several for op in each.unexplained(told)), None)
+            if strange is not None:
+                message = f"makes {strange} here, which is no invocation of it: {ops[strange].signature} is"
+                unclear.append(Hidden(name, statement.start, statement.end, index, message))
+        elif not all(_is_written(each, written, ops) for each in several):
+            spans.add(index)
+            for each in several:
+                used.update(each.origins())
+            if len(several) == 1:
+                made += _placed(several[0], document, index)
+            else:
+                unclear.append(Hidden(name, statement.start, statement.end, index, _SEVERAL, True))
     if is_header(document.path):
         used.clear()  # other files use what it defines
+    used -= wrong
+
+    def stays(start: int, index: int) -> bool:
+        return index not in spans and not (start in told and (start in used or index in gone))
+
     return (
-        [each for each in found if each.statement not in spans and not _is_used(each.start, used, written)] + made,
-        [each for each in hidden if each.statement not in spans and each.start not in used] + unclear,
+        [each for each in found if stays(each.start, each.statement)] + made,
+        [each for each in hidden if stays(each.start, each.statement)] + unclear,
     )
 
 
-def _is_used(start: int, used: set[int], written: Mapping[int, tuple[int, bool]]) -> bool:
-    """Whether an invocation that is not well-formed is the name that others are made of."""
-    return start in used and not written[start][1]
-
-
-def _made(
-    source: Traced, document: Document, index: int, ops: Mapping[str, Op], definitions: Definitions
-) -> _Made | None:
-    """What a statement is made into, if that is ops as they should be; None if it is anything else."""
-    if not any(name in source.text for name in ops):
-        return None
+def _made(source: Traced, document: Document, index: int, ops: Mapping[str, Op], definitions: Definitions) -> _Made:
+    """What a statement is made into."""
     statement = document.statements[index]
+    if not any(name in source.text for name in ops):
+        return _Made(source, document, [], {})
     made = read_document(assembly_parser(), source.text, document.path, preprocessed=True)
     for each in made.statements:
         each.conditions, each.macro = statement.conditions, statement.macro
-    invocations, hidden = find_written(made, ops, definitions)
-    if hidden or not invocations or not all(each.parenthesised or is_well_formed(each, ops) for each in invocations):
-        return None
-    return _Made(source, made, invocations)
+    found, hidden = find_written(made, ops, definitions)
+    wrong = {each.start: each.name for each in hidden}
+    wrong.update((each.start, each.name) for each in found if not (each.parenthesised or is_well_formed(each, ops)))
+    return _Made(source, made, [each for each in found if each.start not in wrong], wrong)
 
 
 def _is_written(made: _Made, written: Mapping[int, tuple[int, bool]], ops: Mapping[str, Op]) -> bool:
@@ -125,11 +145,6 @@ def _is_written(made: _Made, written: Mapping[int, tuple[int, bool]], ops: Mappi
         if end != made.source.origin(each.end - 1) + 1 or (not is_right and is_well_formed(each, ops)):
             return False
     return True
-
-
-def _names(made: _Made) -> Iterator[int]:
-    """Where the names of the ops that are invoked stand in the document."""
-    return (made.source.origin(each.start) for each in made.invocations)
 
 
 def _placed(made: _Made, document: Document, index: int) -> Iterator[Invocation]:

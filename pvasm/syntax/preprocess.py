@@ -14,6 +14,7 @@ from pvasm.errors import PvasmError
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Place
+from pvasm.syntax.macros import parameter_name
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.traced import NOWHERE, Traced
 
@@ -251,7 +252,7 @@ def _rest_of(macro: CppMacro) -> str | None:
     """The name of the parameter that takes all arguments that are left; None if there is none."""
     if not macro.parameters or not macro.parameters[-1].endswith("..."):
         return None
-    return macro.parameters[-1].removesuffix("...").strip() or "__VA_ARGS__"
+    return parameter_name(macro.parameters[-1])
 
 
 def _bound(macro: CppMacro, given: list[list[_Token]], place: Place) -> dict[str, list[_Token]]:

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pvasm.expand import ExpandErrors, expand
 from pvasm.ia64 import is_mnemonic
@@ -62,6 +64,12 @@ MADE = {
     "#define READ MOV_FROM_ITIR\n#endif\n\tREAD(r16)\n",
     "redefined": "#define READ MOV_FROM_IFA\n\tREAD(r16)\n#undef READ\n#define READ MOV_FROM_ITIR\n\tREAD(r17)\n",
     "registers by name": "#define REG r9\n#define IVR MOV_FROM_IVR\n\tIVR(r8, REG)\n\tIVR(REG, r8)\n",
+    "of arguments that are left": "#define IVR(a...) MOV_FROM_IVR(a)\n\tIVR(r8, r9)\n",
+    "in the arguments of another": "#define READ MOV_FROM_IFA\n#define DO(x) x\n\tDO(READ(r16))\n"
+    "\tDO(nop 0 ; READ(r17))\n",
+    "with a comment in it": "#define READ MOV_FROM_IFA /* the\n address */\n\tREAD /* of */ (r16)\n",
+    "broken over lines": "#define READ \\\n\tMOV_FROM_IFA\n\tREAD\\\n(r16)\n",
+    "as a parameter of its own name": "#define DO(MOV_FROM_IFA) MOV_FROM_IFA(r16)\n\tDO(MOV_FROM_ITIR)\n",
     "a kernel register": "#define WHICH CURRENT\n\tMOV_TO_KR(WHICH, r8, r9, r10)\n",
     "a kernel register of two levels": "#define A B\n#define B CURRENT\n\tMOV_TO_KR(A, r8, r9, r10)\n",
     "a kernel register, passed on": "#define SET(op, k) op(k, r8, r9, r10)\n#define WHICH CURRENT\n"
@@ -124,6 +132,26 @@ SEVERAL = (
             "take the braces away",
         ),
         (
+            "#define GET(x) MOV_FROM_##x\n\tGET(IFA)\n",
+            "2:2: GET makes MOV_FROM_IFA here, which is no invocation of it: MOV_FROM_IFA(reg) is",
+        ),
+        ("#define GET(x) MOV_FROM_##x()\n\tGET(IFA)\n", "2:2: MOV_FROM_IFA takes 1 argument, not 0: MOV_FROM_IFA(reg)"),
+        (
+            "#define READ MOV_FROM_IFA\n\tREAD(r16)\n\tmov r1 = READ(r2)\n",
+            "1:14: MOV_FROM_IFA needs its arguments in parentheses: write `#define READ(reg) MOV_FROM_IFA(reg)' "
+            "in its place",
+        ),
+        (
+            "#define READ(r...) MOV_FROM_IFA(r)\n\tREAD()\n",
+            "1:33: MOV_FROM_IFA, parameter reg: nothing is given where a general register to write to is due "
+            "where READ is invoked on line 2",
+        ),
+        (
+            "#define READ(r) MOV_FROM_IFA(r)\n#define ALL(r) READ(r)\n\tALL(f8)\n",
+            "1:30: MOV_FROM_IFA, parameter reg: f8 is a floating-point register where a general register to write to "
+            "is due where READ is invoked on line 3",
+        ),
+        (
             ".macro get op, r\n\t\\op(\\r)\n.endm\n\tget MOV_FROM_IFA, r16\n",
             "4:6: MOV_FROM_IFA needs its arguments in parentheses: MOV_FROM_IFA(reg); "
             "what get makes of the name alone is not expanded",
@@ -172,5 +200,59 @@ def test_what_is_not_made_of_names_stays() -> None:
         "#define CAT(a, b) a##b\n\tCAT(no, p) 0\n",
         "#define STR(x) #x\n\t.string STR(x)\n#define CAT(a, b) a##b\n",
         "#if 0\n#define READ MOV_FROM_IFA\n\tREAD(r16)\n#endif\n",
+        "#define STR(x) #x\n\t.string STR(MOV_FROM_IFA)\n",
+        "#define NONE(x)\n\tNONE(MOV_FROM_IFA)\n",
     ):
         assert expanded(source, XEN) == source
+
+
+BODIES = (
+    "MOV_FROM_IFA",
+    "B",
+    "C",
+    "MOV_FROM_ITIR(r9)",
+    "x(r8)",
+    "MOV_FROM_##x",
+    "x",
+    "RFI",
+    "x ; B(r10)",
+    "MOV_FROM_IFA(x)",
+)
+USES = (
+    "A(r8)",
+    "B(r9)",
+    "A(IFA)",
+    "A(MOV_FROM_IFA)",
+    "B(MOV_FROM_IFA)(r8)",
+    "A(B)",
+    "C",
+    "RFI",
+    "nop 0",
+    "A(B(r8))",
+    "B (r9)",
+)
+
+
+def words(text: str) -> str:
+    """Code, however it is laid out."""
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return "".join(" ".join(lines).replace(";;", "|").replace(";", " ").split())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(("A", "B", "C", "A(x)", "B(x)")), st.sampled_from(BODIES)), max_size=3),
+    st.lists(st.sampled_from(USES), min_size=1, max_size=3),
+)
+def test_what_is_expanded_is_what_the_preprocessor_would_have_made(
+    defines: list[tuple[str, str]], uses: list[str]
+) -> None:
+    """Before the C preprocessor or after: the same, or an error before."""
+    macros = "".join(f"#undef {head[0]}\n#define {head} {body}\n" for head, body in defines)
+    source = macros + "".join(f"\t{use}\n" for use in uses)
+    for instance in (NATIVE, XEN):
+        try:
+            raw = preprocessed(expanded(source, instance))
+        except (ExpandErrors, subprocess.CalledProcessError):
+            continue
+        assert words(raw) == words(expanded(preprocessed(source), instance, "a.s"))
