@@ -113,7 +113,10 @@ class Visitor:
         """What a statement stands for, or what it does to those that follow, is not known; `reason` says why."""
 
     def readings(self, statement: int, readings: Sequence[tuple[Traced, Conditions]]) -> None:
-        """The C preprocessor makes something else of a statement: each text, and under which conditions it is that."""
+        """The C preprocessor makes something else of a statement: each text, and under which conditions it is that.
+
+        There is none where that is not followed.
+        """
 
     def invoked(self, macro: str, body: int, given: Mapping[str, str], statement: int) -> None:
         """A macro is invoked, in a statement or in what that makes: what its parameters stand for.
@@ -439,6 +442,7 @@ class _Reader:
                 if readings is not None:
                     for visitor in self.visitors:
                         visitor.readings(index, readings)
+                if readings:
                     self._alternatives(
                         [(extra, _Piece(source, index, (*conditions, *extra))) for source, extra in readings],
                         conditions,
@@ -498,7 +502,10 @@ class _Reader:
     def _readings(
         self, written: Traced, statement: int, conditions: Conditions
     ) -> list[tuple[Traced, Conditions]] | None:
-        """What the C preprocessor makes of a statement, by each meaning of the names in it; None if it is the same."""
+        """What the C preprocessor makes of a statement, by each meaning of the names in it; None if it is the same.
+
+        Nothing, if that is not followed.
+        """
         found: list[tuple[Traced, Conditions]] = []
         waiting: list[tuple[dict[str, CppMacro | None], Conditions]] = [({}, ())]
         while waiting:
@@ -512,14 +519,14 @@ class _Reader:
                     waiting.append(({**chosen, several.name: meaning.value}, (*extra, *meaning.conditions)))
                 if len(waiting) + len(found) > _MOST_ALTERNATIVES:
                     self._gap(f"{several.name} and others have too many meanings to follow", statement, conditions)
-                    return None
+                    return []
                 continue
             except PvasmError as error:
                 if "too much" in error.message:
                     self._exhausted(statement, conditions)
                 else:
                     self._gap(error.message, statement, conditions)
-                return None
+                return []
             if made.text == written.text and not found and not waiting:
                 return None
             if made.text != written.text:

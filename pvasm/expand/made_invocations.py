@@ -6,6 +6,7 @@ the statement that makes an invocation of it gives way to what the C preprocesso
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,10 +16,13 @@ from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import Given, Hidden, Invocation, bundle_around, find_written, is_well_formed
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Op
+from pvasm.regex import regex
 from pvasm.sources import is_header
 from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.traced import Traced
 
+_WORD = regex(r"[A-Za-z_]\w*+")
+_NOT_FOLLOWED = "may make an op here, and what it comes to is not followed; expand after the C preprocessor has run"
 _SEVERAL = "may be one of several ops here, as the conditions around its definitions have it; expand after the C "
 _SEVERAL += "preprocessor has run"
 
@@ -88,12 +92,16 @@ def _with_made(
     gone: set[int] = set()  # those of which the C preprocessor takes the names away
     made: list[Invocation] = []
     unclear: list[Hidden] = []
+    not_followed: list[int] = []
     for index, readings in definitions.code.made.items():
         statement = document.statements[index]
         if not definitions.is_compiled(statement):
             continue
+        if not readings:
+            not_followed.append(index)
+            continue
         several = [_made(source, document, index, ops, definitions) for source, _ in readings]
-        name = document.text[statement.start : statement.end].partition("(")[0].strip()
+        name = _first_word(document, index)
         if not any(each.invocations or each.wrong for each in several):
             gone.add(index)
         elif any(each.wrong for each in several):
@@ -111,6 +119,13 @@ def _with_made(
                 made += _placed(several[0], document, index)
             else:
                 unclear.append(Hidden(name, statement.start, statement.end, index, _SEVERAL, True))
+    if not_followed:
+        makers = _makers(document, definitions, {each.start for each in found if not each.parenthesised})
+        for index in not_followed:
+            statement = document.statements[index]
+            if not makers.isdisjoint(_WORD.findall(document.text, statement.start, statement.end)):
+                name = _first_word(document, index)
+                unclear.append(Hidden(name, statement.start, statement.end, index, _NOT_FOLLOWED))
     if is_header(document.path):
         used.clear()  # other files use what it defines
     used -= wrong
@@ -122,6 +137,30 @@ def _with_made(
         [each for each in found if stays(each.start, each.statement)] + made,
         [each for each in hidden if stays(each.start, each.statement)] + unclear,
     )
+
+
+def _first_word(document: Document, index: int) -> str:
+    """What a statement begins with: the name of a macro."""
+    return document.text[document.statements[index].start : document.statements[index].end].partition("(")[0].strip()
+
+
+def _makers(document: Document, definitions: Definitions, names: set[int]) -> set[str]:
+    """The macros that may put an op together: of pieces, of the `names` of ops that stand alone, or by such macros."""
+    users: dict[str, list[str]] = {}
+    makers: set[str] = set()
+    waiting: list[str] = []
+    places = sorted(names)
+    for define in definitions.defines:
+        for word in set(_WORD.findall(define.body)):
+            users.setdefault(word, []).append(define.name)
+        if "##" in define.body or bisect_left(places, define.body_start) < bisect_left(places, define.body_end):
+            waiting.append(define.name)
+    while waiting:
+        name = waiting.pop()
+        if name not in makers:
+            makers.add(name)
+            waiting += users.get(name, ())
+    return makers
 
 
 def _made(source: Traced, document: Document, index: int, ops: Mapping[str, Op], definitions: Definitions) -> _Made:

@@ -152,6 +152,14 @@ SEVERAL = (
             "is due where READ is invoked on line 3",
         ),
         (
+            "#define P(a, b) a##b\n\t" + "P(" * 150 + "MOV_FROM, _IFA" + ")" * 150 + "(r8)\n",
+            "2:2: P may make an op here, and what it comes to is not followed; expand after the C preprocessor has run",
+        ),
+        (
+            "#define GET(x) MOV_FROM_##x(r8)\n#define D(x, y) GET(x) ; y\n\tD(IFA)\n",
+            "3:2: D may make an op here, and what it comes to is not followed; expand after the C preprocessor has run",
+        ),
+        (
             ".macro get op, r\n\t\\op(\\r)\n.endm\n\tget MOV_FROM_IFA, r16\n",
             "4:6: MOV_FROM_IFA needs its arguments in parentheses: MOV_FROM_IFA(reg); "
             "what get makes of the name alone is not expanded",
@@ -201,6 +209,7 @@ def test_what_is_not_made_of_names_stays() -> None:
         "#define STR(x) #x\n\t.string STR(x)\n#define CAT(a, b) a##b\n",
         "#if 0\n#define READ MOV_FROM_IFA\n\tREAD(r16)\n#endif\n",
         "#define STR(x) #x\n\t.string STR(MOV_FROM_IFA)\n",
+        "#define DO(x, y) x ; y\n#define CAT(x, y) x##y\n\tDO(nop 0)\n",
         "#define NONE(x)\n\tNONE(MOV_FROM_IFA)\n",
     ):
         assert expanded(source, XEN) == source
