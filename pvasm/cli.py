@@ -148,27 +148,49 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, *names: Any, **options: Any) -> None:
         super().__init__(*names, **{"formatter_class": _Formatter, "allow_abbrev": False, **options})
+        self.given: list[str] = []
 
     def parse_known_args(self, *arguments: Any) -> Any:  # type: ignore[override]
         """As argparse, but an option that is not known is an error here, where the options are known."""
+        self.given = list(arguments[0] if arguments and arguments[0] is not None else sys.argv[1:])
         found, rest = super().parse_known_args(*arguments)
         if rest:
             option = next((word.partition("=")[0] for word in rest if word.startswith("-") and word != "-"), None)
             if option is None:
                 self.error(f"unrecognized arguments: {' '.join(rest)}")
-            self.error(f"there is no option `{option}'{_meant(option, self._option_string_actions)}")
+            self.error(self._no_option(option))
         return found, rest
+
+    def _no_option(self, option: str) -> str:
+        return f"there is no option `{option}'{_meant(option, self._option_string_actions)}"
+
+    def _strange(self, until: str) -> str | None:
+        """The first option on the command line, before a word, that there is not."""
+        known = self._option_string_actions
+        for word in self.given:
+            if word in ("--", until):
+                break
+            if word[:1] == "-" and word != "-" and word.partition("=")[0] not in known and word[:2] not in known:
+                return word.partition("=")[0]
+        return None
 
     def error(self, message: str) -> NoReturn:
         """One line that says what is wrong, and the exit status of bad usage."""
         wrong = _CHOICE.fullmatch(message)
+        if wrong or message.startswith(_REQUIRED):
+            strange = self._strange(wrong["word"] if wrong else "--")
+            if strange is not None:  # what is missing or wrong may be due to it
+                message, wrong = self._no_option(strange), None
         if wrong:
             choices = [choice.strip("' ") for choice in wrong["choices"].split(",")]
+            more = ["help"] if self.prog == "pvasm" else []
             of = "command" if wrong["of"] == "COMMAND" else f"choice for {wrong['of']}"
-            message = f"there is no {of} `{wrong['word']}'{_meant(wrong['word'], choices)}"
+            message = f"there is no {of} `{wrong['word']}'{_meant(wrong['word'], [*choices, *more])}"
             message += "" if message.endswith("?") else f": there are {', '.join(choices)}"
         raise SystemExit(fail([PvasmError(f"{message} (`{self.prog} --help' tells more)")]))
 
+
+_REQUIRED = "the following arguments are required"
 
 # argparse's message for a word that is not among the choices.
 _CHOICE = regex(

@@ -8,7 +8,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from pvasm.errors import PvasmError
@@ -69,6 +69,9 @@ def is_below(path: str, folder: str) -> bool:
     return real == real_folder or real.startswith(os.path.join(real_folder, ""))
 
 
+_DEVICES = ("/dev/", "/proc/")
+
+
 def refuse_leaving(path: str, folder: str | None = None) -> None:
     """Raises PvasmError if a file that is to be written is, by way of a link, outside of the folder that was named.
 
@@ -76,7 +79,7 @@ def refuse_leaving(path: str, folder: str | None = None) -> None:
     Links in the path of the folder itself are whoever's who named it, and /dev/stdout leads where it leads.
     """
     named = (os.path.dirname(path) or ".") if folder is None else folder
-    if is_below(path, named) or os.path.abspath(path).startswith(("/dev/", "/proc/")):
+    if is_below(path, named) or os.path.abspath(path).startswith(_DEVICES):
         return
     where = "its folder" if folder is None else folder
     target = os.path.realpath(path)
@@ -90,12 +93,13 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, within: str | No
     symbolic link stays one. What is no regular file (a pipe, `/dev/stdout`) is written to directly. Returns whether
     anything was written: a file that has this content already is left alone.
     Raises PvasmError, with the old file as it was and no temporary file left, if the file cannot be written, and as
-    `refuse_leaving` does for one outside of the folder `within`.
+    `refuse_leaving` does for one outside of the folder `within`; a link that is put in the way later is not followed.
     """
     name = os.fspath(path)
     refuse_leaving(name, within)
     try:
-        return _write(name, data)
+        with _target(name, within) as (folder, base):
+            return _write(folder, base, data)
     except OSError as error:
         raise _for_people(error, name) from error
 
@@ -108,10 +112,41 @@ def touch(path: str | os.PathLike[str]) -> None:
     name = os.fspath(path)
     refuse_leaving(name)
     try:
-        with open(name, "ab"):
-            os.utime(name)
+        with _target(name) as (folder, base):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | (0 if folder is None else os.O_NOFOLLOW)
+            descriptor = os.open(base, flags, 0o666, dir_fd=folder)
+            try:
+                os.utime(descriptor)
+            finally:
+                os.close(descriptor)
     except OSError as error:
         raise _for_people(error, name) from error
+
+
+@contextlib.contextmanager
+def _target(name: str, within: str | None = None) -> Iterator[tuple[int | None, str]]:
+    """The folder of what a name leads to, opened, and its name in that; no folder for what `/dev/stdout` leads to.
+
+    Links are followed once. From the folder that was named on, what is opened is no link: one that somebody puts there
+    between the check of a path and its use leads nowhere.
+    """
+    if os.path.abspath(name).startswith(_DEVICES):
+        yield None, name
+        return
+    start = os.path.realpath((os.path.dirname(name) or ".") if within is None else within)
+    real = os.path.realpath(name)
+    inner = os.path.relpath(os.path.dirname(real), start)
+    if inner.split("/")[0] == "..":
+        raise OSError(errno.ELOOP, "a link has been put in its way")
+    descriptor = os.open(start, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in inner.split("/") if inner != "." else ():
+            outer = descriptor
+            descriptor = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=outer)
+            os.close(outer)
+        yield descriptor, os.path.basename(real)
+    finally:
+        os.close(descriptor)
 
 
 def remove_leftovers(paths: Iterable[str]) -> None:
@@ -134,55 +169,67 @@ def _for_people(error: OSError, name: str) -> PvasmError:
     return PvasmError(f"cannot be written: {reason}", name)
 
 
-def _write(name: str, data: bytes) -> bool:
-    target = os.path.realpath(name)
+def _write(folder: int | None, base: str, data: bytes) -> bool:
+    """Writes a file of a folder that is open, or of any name."""
+    is_link = folder is None  # /dev/stdout is one, and leads to what may have no name
     try:
-        status = os.stat(name)  # where /dev/stdout leads to has no name if it is a pipe
+        status = os.stat(base, dir_fd=folder, follow_symlinks=is_link)
     except FileNotFoundError:
         mode = None
     else:
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, None)
-        if not stat.S_ISREG(status.st_mode):
-            with open(name, "wb") as file:
-                file.write(data)
+        if stat.S_ISLNK(status.st_mode):
+            raise OSError(errno.ELOOP, "a link has been put in its place")
+        if folder is None or not stat.S_ISREG(status.st_mode):
+            _pour(folder, base, data)
             return True
-        if not os.access(target, os.W_OK):
+        if not os.access(base, os.W_OK, dir_fd=folder):
             raise PermissionError(errno.EACCES, None)
-        if _holds(target, data, status.st_size):
+        if _holds(folder, base, data, status.st_size):
             return False
         mode = stat.S_IMODE(status.st_mode)
-    replace_file(target, data, mode)
+    replace_file(base, data, mode, folder)
     return True
 
 
-def replace_file(path: str, data: bytes, mode: int | None = None) -> None:
+def _pour(folder: int | None, base: str, data: bytes) -> None:
+    """Writes to a pipe, a device, or what `/dev/stdout` leads to."""
+    follow = os.O_TRUNC if folder is None else os.O_NOFOLLOW
+    with open(os.open(base, os.O_WRONLY | os.O_CLOEXEC | follow, dir_fd=folder), "wb") as file:
+        file.write(data)
+
+
+def replace_file(path: str, data: bytes, mode: int | None = None, folder: int | None = None) -> None:
     """Puts a file with this content, whole, in the place of what is at `path`; a mode of None is that of a new file.
 
-    Raises OSError, with no temporary file left, if it cannot.
+    The path is one in `folder`, a folder that is open, if there is one. Raises OSError, with no temporary file left, if
+    it cannot.
     """
-    folder, base = os.path.split(path)
-    temporary = os.path.join(folder, f".{base[:_NAME_LENGTH]}.{os.urandom(6).hex()}.tmp")
+    parent, base = os.path.split(path)
+    temporary = os.path.join(parent, f".{base[:_NAME_LENGTH]}.{os.urandom(6).hex()}.tmp")
     try:
         # Mode 0o666 as the umask allows it: what open() gives a new file.
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, 0o666, dir_fd=folder)
         with open(descriptor, "wb") as file:
             file.write(data)
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
-        os.replace(temporary, path)
+        os.replace(temporary, path, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:  # Ctrl-C as well
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            os.unlink(temporary, dir_fd=folder)
         raise
 
 
-def _holds(path: str, data: bytes, size: int) -> bool:
+def _holds(folder: int, base: str, data: bytes, size: int) -> bool:
     """Whether a file's content is `data`."""
     if size != len(data):
         return False
     try:
-        with open(path, "rb") as file:
+        descriptor = os.open(base, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        with open(descriptor, "rb") as file:
             return file.read() == data
     except OSError:
         return False

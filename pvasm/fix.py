@@ -295,20 +295,21 @@ class Fixer:
     can be fixed.
 
     Files are read as they stand, whether the settings ask for the C preprocessor or not. In `directories`, headers
-    are looked for.
+    are looked for; `outside` are those that were not read, since they are outside of what the run is about.
     """
 
     def __init__(self, settings: Settings, directories: Sequence[str] = (), baseline: str | None = None) -> None:
         self.pipeline = Pipeline(settings, baseline)
         self.checker = Checker(replace(settings, cpp=None))
         self.directories = directories
+        self.outside: list[str] = []
 
     def outcome(self, path: str) -> Outcome:
         """What fixing makes of a file, which stays as it is. Raises PvasmError if it cannot be read."""
         before = read_text(path)
         shown = shown_name(path)
         rules = self.checker.rules
-        headers = included(shown, before, self.directories)
+        headers = included(shown, before, self.directories, within=self.checker.settings.within, outside=self.outside)
 
         def make_subject(text: str) -> Subject:
             subject = self.checker.subject(text, shown, headers)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from pvasm.errors import PvasmError
+from pvasm.files import is_below
 from pvasm.regex import regex
 from pvasm.text import read_text
 
@@ -22,12 +23,21 @@ Header = tuple[str, str]
 """A header's path and text."""
 
 
-def included(path: str, text: str, directories: Sequence[str] = ()) -> list[Header]:
+def included(
+    path: str,
+    text: str,
+    directories: Sequence[str] = (),
+    *,
+    within: Sequence[str] | None = None,
+    outside: list[str] | None = None,
+) -> list[Header]:
     """The headers that a file includes, and those that they include, each once, in order.
 
     A name in quotes is looked for beside the file that includes it, then, like one in angle brackets, in `directories`;
-    an absolute one is left alone. What is not found, cannot be read, or would be too much, is left out.
+    an absolute one is left alone. What is not found, cannot be read, or would be too much, is left out; so is what
+    is in none of `directories`, nor in the folders `within`, if any are given: it goes to `outside`.
     """
+    allowed = None if within is None else (*within, *directories)
     found: list[Header] = []
     seen = {os.path.realpath(path)}
     waiting = deque([(path, text)])
@@ -41,6 +51,10 @@ def included(path: str, text: str, directories: Sequence[str] = ()) -> list[Head
             if len(found) >= _MAX_HEADERS or characters > _MAX_CHARACTERS:
                 return found
             seen.add(real)
+            if allowed is not None and not any(is_below(header, folder) for folder in allowed):
+                if outside is not None:
+                    outside.append(header)
+                continue
             content = _read(header)
             if content is not None:
                 characters += len(content)

@@ -32,7 +32,7 @@ from pvasm.syntax.macros import Macro, bind_traced, iteration_spans, read_macro,
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.path_conditions import Conditions, Meaning, Meanings, PathConditions
 from pvasm.syntax.preprocess import CppMacro, Preprocessor, is_closed, value_of
-from pvasm.syntax.traced import Traced, origin_of
+from pvasm.syntax.traced import NOWHERE, Traced, origin_of
 
 _DEEPEST: Final = 64  # invocations in what invocations of the assembler's macros make
 _MOST_ALTERNATIVES: Final = 16  # readings of one statement
@@ -111,6 +111,18 @@ class Visitor:
 
     def gap(self, reason: str, statement: int, conditions: Conditions) -> None:
         """What a statement stands for, or what it does to those that follow, is not known; `reason` says why."""
+
+    def readings(self, statement: int, readings: Sequence[tuple[Traced, Conditions]]) -> None:
+        """The C preprocessor makes something else of a statement: each text, and under which conditions it is that.
+
+        There is none where that is not followed.
+        """
+
+    def invoked(self, macro: str, body: int, given: Mapping[str, str], statement: int) -> None:
+        """A macro is invoked, in a statement or in what that makes: what its parameters stand for.
+
+        `body` is the origin of the body of a `#define`, NOWHERE for a `.macro`, whose name is in lower case.
+        """
 
 
 class _Piece(Struct):
@@ -273,7 +285,9 @@ class _Reader:
         self.names: Meanings[Value] = Meanings(self.paths)  # those that several assignments may have made
         self.operands: dict[str, str] = {}  # the bodies of macros that stand for a register or a number, for sure
         self.macros = _Macros(self.cpp, kept, self._means_otherwise)
-        self.preprocessor = Preprocessor(self.macros)
+        self.listeners = [each for each in visitors if type(each).invoked is not Visitor.invoked]
+        self.preprocessor = Preprocessor(self.macros, invoked=self._define_invoked if self.listeners else None)
+        self.statement = 0  # of the document, that is read
         self.budget = _LEAST_BUDGET + _BUDGET_PER_CHARACTER * sum(len(each.text) for each in documents)
         self.collected: _Collected | None = None
         self.suspended: list[_Collected] = []
@@ -404,7 +418,7 @@ class _Reader:
         self.operands.pop(name, None)
         if define.parameters is None and name not in self.macros.kept and self.paths.implies((), conditions):
             value = _operand(define.body)
-            if value is not None:
+            if value is not None and define.body not in self.macros.kept:  # the name of an op is no operand
                 self.operands[name] = define.body
                 self.scope.define_operand(name, value)
 
@@ -424,8 +438,12 @@ class _Reader:
             written = text[statement.start : statement.end]
             words = self._words(written)
             if not self.cpp.table.keys().isdisjoint(words) and not self._is_plain(syntax, words):
+                self.statement = index
                 readings = self._readings(Traced.whole(written, statement.start), index, conditions)
                 if readings is not None:
+                    for visitor in self.visitors:
+                        visitor.readings(index, readings)
+                if readings:
                     self._alternatives(
                         [(extra, _Piece(source, index, (*conditions, *extra))) for source, extra in readings],
                         conditions,
@@ -485,7 +503,10 @@ class _Reader:
     def _readings(
         self, written: Traced, statement: int, conditions: Conditions
     ) -> list[tuple[Traced, Conditions]] | None:
-        """What the C preprocessor makes of a statement, by each meaning of the names in it; None if it is the same."""
+        """What the C preprocessor makes of a statement, by each meaning of the names in it; None if it is the same.
+
+        Nothing, if that is not followed.
+        """
         found: list[tuple[Traced, Conditions]] = []
         waiting: list[tuple[dict[str, CppMacro | None], Conditions]] = [({}, ())]
         while waiting:
@@ -499,14 +520,14 @@ class _Reader:
                     waiting.append(({**chosen, several.name: meaning.value}, (*extra, *meaning.conditions)))
                 if len(waiting) + len(found) > _MOST_ALTERNATIVES:
                     self._gap(f"{several.name} and others have too many meanings to follow", statement, conditions)
-                    return None
+                    return []
                 continue
             except PvasmError as error:
                 if "too much" in error.message:
                     self._exhausted(statement, conditions)
                 else:
                     self._gap(error.message, statement, conditions)
-                return None
+                return []
             if made.text == written.text and not found and not waiting:
                 return None
             if made.text != written.text:
@@ -515,6 +536,10 @@ class _Reader:
         found.reverse()
         # What cannot be assembled is no way to compile the file, as long as there is another.
         return [each for each in found if self._is_code(each[0].text)] or found if len(found) > 1 else found
+
+    def _define_invoked(self, macro: CppMacro, given: Mapping[str, str]) -> None:
+        for visitor in self.listeners:
+            visitor.invoked(macro.name, macro.origin, given, self.statement)
 
     def _means_otherwise(self, name: str) -> bool:
         """Whether a name that no `#define` defines is something to the assembler."""
@@ -700,6 +725,9 @@ class _Reader:
         altmacro = self.altmacro
         bound = bind_traced(macro.head, given, altmacro=altmacro)
         if self.collected is None:
+            for visitor in self.listeners:
+                given_texts = {name: value.text for name, value in bound.items()}
+                visitor.invoked(macro.head.name.lower(), NOWHERE, given_texts, statement)
             self._expand(macro.body, bound, statement, conditions, prefix=prefix, altmacro=altmacro)
 
     def _expand(

@@ -15,8 +15,9 @@ from pvasm.cc.command_line import is_same
 from pvasm.cc.processes import become, run_program, stoppable, temporary_folder
 from pvasm.depfile import extended
 from pvasm.errors import PvasmError
-from pvasm.expand import ExpandErrors, expand
+from pvasm.expand.expander import ExpandErrors, Reading, expand
 from pvasm.expand.preprocessed import defined_constants
+from pvasm.expand.variants import unseen_constants
 from pvasm.files import write_atomically
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Catalog
@@ -156,8 +157,11 @@ class _Job:
         document = read_document(assembly_parser(), text, shown, preprocessed=True)
         if document.problems:
             raise ExpandErrors(list(map(document.error, document.problems)))
+        reading = Reading(document, self.catalog)
+        if is_plain and (unseen := unseen_constants(reading, self.instance)) is not None:
+            raise unseen
         markers = is_plain and not looks_preprocessed(text, "")
-        return expand(document, self.catalog, self.instance, line_markers=markers, constants=constants)
+        return expand(document, self.catalog, self.instance, line_markers=markers, constants=constants, reading=reading)
 
     def _preprocessed(self, name: str, rule: str) -> str:
         symbols = [self.instance.defines, *(self.catalog.blocks[block].kept for block in self.instance.blocks)]

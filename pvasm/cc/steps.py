@@ -12,9 +12,10 @@ from pvasm.cc.command_line import PLAIN, WITH_CPP, CommandLine, Word, dumps_macr
 from pvasm.cc.overlay_folder import OverlayFolder
 from pvasm.cc.processes import Done, run_program
 from pvasm.errors import PvasmError
-from pvasm.expand import ExpandErrors, expand
+from pvasm.expand.expander import ExpandErrors, Reading, expand
 from pvasm.expand.op_headers import find_op_headers, is_bare_hardware
 from pvasm.expand.preprocessed import defined_constants
+from pvasm.expand.variants import unseen_constants
 from pvasm.files import write_atomically
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Catalog
@@ -211,8 +212,11 @@ class Steps:
             raise ExpandErrors(list(map(document.error, document.problems)))
         self.refuse_op_headers(word, name, text)
         constants = self.constants(word, text) if word.language == WITH_CPP else {}
+        reading = Reading(document, self.catalog)
+        if word.language == PLAIN and (unseen := unseen_constants(reading, self.instance)) is not None:
+            raise unseen
         markers = word.language == PLAIN and not looks_preprocessed(text, "")
-        return expand(document, self.catalog, self.instance, line_markers=markers, constants=constants)
+        return expand(document, self.catalog, self.instance, line_markers=markers, constants=constants, reading=reading)
 
     def constants(self, word: Word, text: str) -> dict[str, str]:
         """What the source makes of the catalog's constants, if it has ops in which they stand."""

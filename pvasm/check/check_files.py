@@ -49,16 +49,47 @@ def check_files(
     if skipped:
         yield FileResult("", counts=0, notes=[_of_skipped(skipped)])
     barren = {path for path in paths if os.path.isdir(path)} - {error.path for error in errors}
+    missing = _MissingHeaders()
+    outside: list[Source] = []
     with closing(_results(checker, [source.path for source in sources], settings.jobs, progress)) as results:
         for source, result in zip(sources, results, strict=True):
             if result.counts or result.errors:
                 barren = {name for name in barren if not _is_below(source.path, name)}
+            if result.missing:
+                missing.add(result)
+            outside += (Source(header, result.path) for header in result.outside)
             if result.counts:
                 result.diagnostics = pipeline.reported(result.path, result.diagnostics)
             yield result
     if barren:
         errors = [PvasmError("no assembly in this folder (.S, .s, .sx, or headers)", path) for path in sorted(barren)]
         yield FileResult("", errors=errors, counts=0)
+    if outside:
+        yield FileResult("", counts=0, notes=[of_outside(outside)])
+    if missing.names:
+        yield FileResult("", counts=0, notes=[missing.note(settings.within or ())])
+
+
+class _MissingHeaders:
+    """The headers that are missing in a run: of each place where one is included, it is said once."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, None] = {}
+        self._said: set[str] = set()
+
+    def add(self, result: FileResult) -> None:
+        """Takes note of a file's, and leaves in its errors what has not been said."""
+        self.names.update(dict.fromkeys(result.missing))
+        told = [f"{error}" for error in result.errors]
+        errors = [error for error, said in zip(result.errors, told, strict=True) if said not in self._said]
+        self._said.update(told)
+        result.errors = errors
+
+    def note(self, folders: Sequence[str]) -> PvasmError:
+        """What to do about them, in a run about these folders."""
+        from pvasm.syntax.missing_headers import remedy
+
+        return PvasmError(remedy(self.names, dict.fromkeys((*folders, "."))))
 
 
 def _with_instances(sources: list[Source], settings: Settings) -> list[Source]:
@@ -89,6 +120,15 @@ def _of_skipped(skipped: Sequence[Source]) -> PvasmError:
     first, *others = skipped
     more = f"; {len(others)} more like it" if others else ""
     return PvasmError(f"leads out of {first.folder} by a link: not read (name it, to have it read){more}", first.path)
+
+
+def of_outside(headers: Sequence[Source]) -> PvasmError:
+    """What to say of headers that were not read; the `folder` of each is the file that includes it."""
+    first = headers[0]
+    others = len({os.path.realpath(header.path) for header in headers}) - 1
+    more = f"; {others} more like it" if others else ""
+    said = f"includes {first.path}, which is outside of the folders that were named: not read"
+    return PvasmError(f"{said} (name its folder as well, to have it read){more}", first.folder)
 
 
 def _is_below(path: str, folder: str) -> bool:

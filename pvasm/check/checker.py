@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 class FileResult:
     """What was found in one file.
 
-    `counts` is 1, or 0 if nothing was checked: an unreadable file, a header without assembly. `notes` are to be said of
-    the run, and are no errors.
+    `counts` is 1, or 0 if nothing was checked: an unreadable file, a header without assembly. `missing` are the headers
+    that `errors` say are missing, each by its name; `outside` those that were not read, since they are outside of the
+    folders that the run is about. `notes` are to be said of the run, and are no errors.
     """
 
-    __slots__ = ("counts", "diagnostics", "errors", "notes", "path")
+    __slots__ = ("counts", "diagnostics", "errors", "missing", "notes", "outside", "path")
 
     def __init__(
         self,
@@ -45,23 +46,28 @@ class FileResult:
         errors: Iterable[PvasmError] = (),
         counts: int = 1,
         notes: Iterable[PvasmError] = (),
+        missing: Iterable[str] = (),
+        outside: Iterable[str] = (),
     ) -> None:
         self.path = path
         self.diagnostics = list(diagnostics)
         self.errors = list(errors)
         self.counts = counts
         self.notes = list(notes)
+        self.missing = list(missing)
+        self.outside = list(outside)
 
     def dump(self) -> bytes:
         """The result, but for its path, as bytes for the cache or another process."""
         errors = [(error.message, error.path, error.line, error.column) for error in self.errors]
-        return json.dumps([self.counts, self.diagnostics, errors]).encode()
+        return json.dumps([self.counts, self.diagnostics, errors, self.missing, self.outside]).encode()
 
     @classmethod
     def load(cls, path: str, kept: bytes) -> FileResult:
         """The result that `dump` gave these bytes for."""
-        counts, diagnostics, errors = json.loads(kept)
-        return cls(path, map(_diagnostic, diagnostics), [PvasmError(*values) for values in errors], counts)
+        counts, diagnostics, errors, missing, outside = json.loads(kept)
+        errors = [PvasmError(*values) for values in errors]
+        return cls(path, map(_diagnostic, diagnostics), errors, counts, missing=missing, outside=outside)
 
 
 def _diagnostic(values: list[Any]) -> Diagnostic:
@@ -180,7 +186,7 @@ class Checker:
             text = read_text(path)
         except PvasmError as error:
             return FileResult(shown, errors=[error], counts=0), 0
-        headers = dict(self._headers(shown, text))
+        headers = dict(self._headers(shown, text, []))
         kept = cache.load(self._name(shown, text, headers)) if self._uses_cache else None
         return FileResult.load(shown, kept) if kept is not None else None, len(text)
 
@@ -204,13 +210,18 @@ class Checker:
         try:
             text, sources = self._read(shown, path)
         except PvasmError as error:
+            missing = getattr(error, "headers", ())
+            if missing:
+                errors, names = [each.error() for each in missing], [each.name for each in missing]
+                return FileResult(shown, errors=errors, counts=0, missing=names)
             return FileResult(shown, errors=[error], counts=0)
-        headers = self._headers(shown, text)
+        outside: list[str] = []
+        headers = self._headers(shown, text, outside)
         name = self._name(shown, text, {**dict(headers), **(sources or {})}) if self._uses_cache else ""
         kept = cache.load(name) if name else None
         if kept is not None:
             return FileResult.load(shown, kept)
-        result = FileResult(shown)
+        result = FileResult(shown, outside=outside)
         self._check_text(text, headers, sources, result)
         if name:
             cache.store(name, result.dump())
@@ -224,23 +235,28 @@ class Checker:
             return text, None
         preprocessed = self._preprocessed(shown, text if path == "-" else None, cpp)
         self._refuse_op_headers(shown, text if path == "-" else None, cpp, preprocessed)
-        return preprocessed, _sources({shown: text}, preprocessed, cpp)
+        return preprocessed, self._sources({shown: text}, preprocessed, cpp)
 
     def _preprocessed(self, shown: str, text: str | None, cpp: CppSettings, *, with_defines: bool = False) -> str:
         """What the C preprocessor makes of a file, or of `text`."""
         from pvasm.expand.op_headers import overlays
+        from pvasm.syntax.missing_headers import with_all_missing
         from pvasm.syntax.run_cpp import preprocess
 
-        return preprocess(
-            shown,
-            include_directories=cpp.include_directories,
-            defines=cpp.defines,
-            includes=cpp.includes,
-            text=text,
-            within=cpp.within,
-            overlays=overlays(cpp.op_headers, self._prepared()[0]) if cpp.op_headers else None,
-            flags=("-dD",) if with_defines else (),
-        )
+        def run(last_directories: Sequence[str]) -> str:
+            return preprocess(
+                shown,
+                include_directories=cpp.include_directories,
+                defines=cpp.defines,
+                includes=cpp.includes,
+                text=text,
+                within=self.settings.within,
+                overlays=overlays(cpp.op_headers, self._prepared()[0]) if cpp.op_headers else None,
+                flags=("-dD",) if with_defines else (),
+                last_directories=last_directories,
+            )
+
+        return with_all_missing(run)
 
     def _refuse_op_headers(self, shown: str, text: str | None, cpp: CppSettings, preprocessed: str) -> None:
         """Raises PvasmError if a header's own ops have taken the place of an instance's: there is nothing to check."""
@@ -259,7 +275,7 @@ class Checker:
                 return own[path.removeprefix(f"{OVERLAYS}/")]
             if path == "<stdin>":
                 return text or ""  # a file is included by a line
-            if not _may_be_read(path, cpp):
+            if not self._may_be_read(path, cpp):
                 raise PvasmError("not read", path)
             return read_text(path)
 
@@ -268,19 +284,42 @@ class Checker:
             for header in find_op_headers(exact, ops, read, (), shown):
                 raise header.error(shown, cpp.op_headers)
 
+    def _may_be_read(self, path: str, cpp: CppSettings) -> bool:
+        """Whether a file that a line marker names is one that may be included."""
+        within = self.settings.within
+        return within is None or any(is_below(path, folder) for folder in (*within, *cpp.include_directories))
+
+    def _sources(self, sources: dict[str, str], text: str, cpp: CppSettings) -> dict[str, str]:
+        """The sources that the C preprocessor has read, by the line markers in its text.
+
+        A line marker may as well be somebody's invention, and name anything: what may not be included is not read.
+        """
+        left = _MAX_SOURCES_BYTES
+        for path in dict.fromkeys(_MARKED.findall(text)):
+            if path not in sources and os.path.isfile(path) and self._may_be_read(path, cpp):
+                left -= os.path.getsize(path)
+                if left < 0:
+                    break
+                with contextlib.suppress(PvasmError):  # its findings stay where they are
+                    sources[path] = read_text(path)
+        return sources
+
     def _name(self, shown: str, text: str, sources: dict[str, str]) -> str:
         """The name of a text's result in the cache."""
         digests = ((path, hashlib.sha256(encode(content)).hexdigest()) for path, content in sorted(sources.items()))
         said = json.dumps(list(digests)) if sources else ""
         return cache.key(f"{self.key} {shown} {said}", encode(text))
 
-    def _headers(self, path: str, text: str) -> list[Header]:
-        """The headers beside a file that it includes: how its macros go on shows what the registers mean."""
+    def _headers(self, path: str, text: str, outside: list[str]) -> list[Header]:
+        """The headers beside a file that it includes: how its macros go on shows what the registers mean.
+
+        Those that are not read, since they are no part of what the run is about, go to `outside`.
+        """
         if self.settings.cpp is not None or "include" not in text or path in ("<stdin>",) or path.endswith(".s"):
             return []
         from pvasm.headers import included
 
-        return included(path, text)
+        return included(path, text, within=self.settings.within, outside=outside)
 
     def _check_text(
         self, text: str, headers: Sequence[Header], sources: dict[str, str] | None, result: FileResult
@@ -319,25 +358,3 @@ class Checker:
 
 _MARKED = regex(r'^#[ \t]+\d+[ \t]+"((?:\\.|[^"\\\n])*)"', re.MULTILINE)
 _MAX_SOURCES_BYTES = 1 << 25  # of all that a file includes
-
-
-def _may_be_read(path: str, cpp: CppSettings) -> bool:
-    """Whether a file that a line marker names is one that may be included."""
-    allowed = None if cpp.within is None else (*cpp.within, *cpp.include_directories)
-    return allowed is None or any(is_below(path, folder) for folder in allowed)
-
-
-def _sources(sources: dict[str, str], text: str, cpp: CppSettings) -> dict[str, str]:
-    """The sources that the C preprocessor has read, by the line markers in its text.
-
-    A line marker may as well be somebody's invention, and name anything: what may not be included is not read.
-    """
-    left = _MAX_SOURCES_BYTES
-    for path in dict.fromkeys(_MARKED.findall(text)):
-        if path not in sources and os.path.isfile(path) and _may_be_read(path, cpp):
-            left -= os.path.getsize(path)
-            if left < 0:
-                break
-            with contextlib.suppress(PvasmError):  # its findings stay where they are
-                sources[path] = read_text(path)
-    return sources

@@ -48,7 +48,7 @@ class _Search:
         self.ops = subject.catalog.ops
         self.checks = []
         for instance in subject.instances:
-            definitions = Definitions(self.document, known_macros([instance]), subject.headers)
+            definitions = Definitions(self.document, known_macros([instance]), subject.headers, self.ops)
             self.checks.append(ArgumentCheck(Contexts(definitions, subject.catalog, instance)))
 
     def misuses(self) -> Iterator[Misuse]:
@@ -66,7 +66,7 @@ class _Search:
                 all_names = self.checks if problem.fault in OF_INSTANCE else compiling
                 by_name = names if len(names) < len(all_names) else []
                 start, end = _span(found, problem)
-                edits = tuple(self._edits(found, problem))
+                edits = tuple(self._edits(found, problem)) if found.made is None else ()
                 message, instance = problem.said(*by_name), ", ".join(by_name) or None
                 yield Misuse(problem.fault, Finding(start, end, message, instance, edits=edits))
 

@@ -6,8 +6,10 @@ from msgspec import Struct
 
 from pvasm.check.subject import Subject
 from pvasm.expand.definitions import Definitions
-from pvasm.expand.invocations import Hidden, Invocation, find_invocations
+from pvasm.expand.invocations import Given, Hidden, Invocation
+from pvasm.expand.made_invocations import find_invocations
 from pvasm.paravirt.catalog import Op
+from pvasm.paravirt.environments import known_macros
 
 
 class Invocations(Struct, frozen=True):
@@ -26,14 +28,32 @@ def invocations_of(subject: Subject) -> Invocations:
     if not subject.may_name_an_op:
         return Invocations()
     document, ops = subject.document, subject.catalog.ops
-    definitions = Definitions(document, subject.known, subject.headers)
+    definitions = Definitions(document, subject.known, subject.headers, ops)
     known, hidden = find_invocations(document, ops, definitions)
+    if any(each.is_ambiguous for each in hidden):
+        known, hidden = _by_instance(subject)
     statements = document.statements
     others = {op.name for op in ops.values() if _is_another(op, definitions)}
     return Invocations(
         tuple(each for each in known if each.name not in others and statements[each.statement].macro not in ops),
         tuple(each for each in hidden if each.name not in others and statements[each.statement].macro not in ops),
     )
+
+
+def _by_instance(subject: Subject) -> tuple[list[Invocation], list[Hidden]]:
+    """The invocations and hidden names of any instance: what is not clear for all together may be for each."""
+    document, ops = subject.document, subject.catalog.ops
+    known: dict[tuple[int, int, str, tuple[Given, ...]], Invocation] = {}
+    hidden: dict[Hidden, None] = {}
+    for instance in subject.instances:
+        definitions = Definitions(document, known_macros([instance]), subject.headers, ops)
+        found, names = find_invocations(document, ops, definitions)
+        compiled = {index for index, each in enumerate(document.statements) if definitions.is_compiled(each)}
+        for each in found:
+            if each.statement in compiled:
+                known[each.start, each.end, each.name, each.given] = each
+        hidden.update((each, None) for each in names if each.statement in compiled)
+    return sorted(known.values(), key=lambda each: each.start), sorted(hidden, key=lambda each: each.start)
 
 
 def _is_another(op: Op, definitions: Definitions) -> bool:

@@ -7,16 +7,14 @@ from msgspec import Struct
 
 
 class CppSettings(Struct, frozen=True):
-    """What the C preprocessor is run with; headers outside of `within` and of the folders named here are refused.
+    """What the C preprocessor is run with.
 
-    `within` None allows any header. `op_headers` are those whose ops are put out of the way, as `#include <...>` names
-    them.
+    `op_headers` are those whose ops are put out of the way, as `#include <...>` names them.
     """
 
     include_directories: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
     includes: tuple[str, ...] = ()
-    within: tuple[str, ...] | None = None
     op_headers: tuple[str, ...] = ()
 
 
@@ -42,6 +40,8 @@ class AnswerSettings(Struct, frozen=True):
     `instances` empty means all; `cpp` None means that files are read as they are. With `find_unused` False,
     suppressions that hide nothing are nobody's concern. `extension` asks for the ops that Linux does not have, too.
     `user_level` are globs of sections and symbols of code that runs at user level, besides those of any Linux.
+    `within` are the folders that the run is about: a header elsewhere is not read, unless its folder is named where
+    headers are looked for. None allows any.
     """
 
     select: tuple[str, ...] | None = None
@@ -53,6 +53,7 @@ class AnswerSettings(Struct, frozen=True):
     extension: bool = False
     user_level: tuple[str, ...] = ()
     bare_files: BareFiles | None = None
+    within: tuple[str, ...] | None = None
 
     def key(self) -> str:
         """A text that is another for any other settings."""

@@ -161,9 +161,14 @@ class Subject(Struct, dict=True):
 
     @cached_property
     def may_name_an_op(self) -> bool:
-        """Whether the name of an op stands in the text, or may: one broken by the end of a line, which cpp joins."""
+        """Whether the name of an op stands in the text, or may: one that cpp puts together, or joins over lines."""
+        document = self.document
         return self.names_an_op or (
-            not self.document.preprocessed and _BROKEN_WORD.search(self.document.text) is not None
+            not document.preprocessed
+            and (
+                _BROKEN_WORD.search(document.text) is not None
+                or any("##" in define.body for define in document.defines)
+            )
         )
 
     @cached_property

@@ -140,7 +140,6 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         include_directories=(*options.include_directories, *config.include_dirs),  # the first that has a header wins
         defines=(*config.defines, *options.defines),  # the last that defines a macro wins
         includes=(*config.includes, *options.includes),
-        within=_folders(options.paths, config),
         op_headers=(*config.op_headers, *options.op_headers),
     )
     settings = Settings(
@@ -160,6 +159,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         respect_gitignore=config.respect_gitignore and not options.no_gitignore,
         user_level=config.user_level,
         bare_files=BareFiles(config.folder, config.bare_hardware) if config.bare_hardware else None,
+        within=_folders(options.paths, config),
         extension=config.extension if options.extension is None else options.extension,
     )
     if options.select is None:
@@ -279,11 +279,14 @@ def _diff(
     options: argparse.Namespace,
 ) -> int:
     """Shows what fixing would change and, on standard error, what it would leave and why."""
+    from pvasm.check.check_files import of_outside
     from pvasm.fix import Fixer, fixable_sources
     from pvasm.report.plain_text import counted, render
+    from pvasm.sources import Source
 
     errors: list[PvasmError] = []
     fixer = Fixer(settings, directories, baseline)
+    outside: list[Source] = []
     changes = left = 0
     for path, _ in fixable_sources(paths, settings, errors):
         try:
@@ -291,12 +294,16 @@ def _diff(
         except PvasmError as error:
             errors.append(error)
             continue
+        outside += (Source(header, outcome.path) for header in fixer.outside)
+        fixer.outside.clear()
         write(outcome.diff())
         changes += outcome.number
         for diagnostic in outcome.left:
             if diagnostic.severity == "error":
                 left += 1
                 tell(render(diagnostic))
+    if outside:
+        complain(of_outside(outside), "note")
     if left and not options.quiet:
         tell(f"{counted(left, 'finding')} at error level would be left")
     if errors:

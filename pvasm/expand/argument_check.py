@@ -70,7 +70,8 @@ class ArgumentCheck:
             )
             yield Problem("form", found.predicate, None, f"{op.name} cannot stand under a predicate; {hint}")
         if op.parameters and not found.parenthesised:
-            yield Problem("form", found.start, None, f"{op.name} needs its arguments in parentheses: {op.signature}")
+            told = self._whole(op, found)
+            yield Problem("form", found.start, None, f"{op.name} needs its arguments in parentheses: {told}")
             return
         if len(found.given) != len(op.parameters):
             number = f"{len(op.parameters)} argument{'s' * (len(op.parameters) != 1)}"
@@ -91,6 +92,17 @@ class ArgumentCheck:
         yield from wrong
         if not wrong:
             yield from self._together(op, found, texts, registers)
+
+    def _whole(self, op: Op, found: Invocation) -> str:
+        """How an op is invoked of which the name alone stands there."""
+        statement = self.document.statements[found.statement]
+        define = self.definitions.define_before(found.start) if statement.in_define else None
+        if define is not None and define.parameters is None and define.body == op.name:
+            parameters = op.signature.removeprefix(op.name)
+            return f"write `#define {define.name}{parameters} {op.signature}' in its place"
+        if found.word is not None and not found.arguments:
+            return f"{op.signature}; what {found.in_argument} makes of the name alone is not expanded"
+        return op.signature
 
     def _misleading(self, statement: tree.Statement, texts: Sequence[str]) -> Iterator[int]:
         """The arguments, by number, that are parameters of the macro around them, and are called as registers are."""

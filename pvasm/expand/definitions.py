@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.arguments import operand
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
 from pvasm.syntax.document import Define, Document
-from pvasm.syntax.macros import Macro, bind, bind_define, read_macro
+from pvasm.syntax.macros import Macro, parameter_name, read_macro
+
+if TYPE_CHECKING:
+    from pvasm.expand.macro_code import MacroCode
 
 _DEEPEST = 8  # names that stand for names
-_MOST_BINDINGS = 200_000  # looked at for a document: what the bodies of macros are given, op by op
 _SETTING = frozenset({".set", ".equ", ".equiv", ".eqv"})
 
 
@@ -30,16 +32,23 @@ class Binding(NamedTuple):
 class Definitions:
     """The definitions in a document that count where `known` says which cpp symbols are defined.
 
-    What `headers`, the documents that it includes, say of names that stand for registers counts as well.
+    What `headers`, the documents that it includes, say of names that stand for registers counts as well. `kept` are
+    names that stay, whatever the document defines: those of ops.
     """
 
-    def __init__(self, document: Document, known: Known, headers: Sequence[Document] = ()) -> None:
+    def __init__(
+        self,
+        document: Document,
+        known: Known,
+        headers: Sequence[Document] = (),
+        kept: Container[str] = frozenset(),
+    ) -> None:
         self.document = document
         self.known = known
         self.headers = headers
+        self.kept = kept
         self._body_starts = [define.body_start for define in document.defines]
         self._is_compiled: dict[tuple[tree.Condition, ...], bool] = {(): True}
-        self._bindings_left = _MOST_BINDINGS
         self._by_conditions: dict[tuple[tree.Condition, ...], dict[str, str]] = {}
         self._bound: dict[tuple[int, tuple[str, ...]], list[Binding]] = {}
 
@@ -93,7 +102,7 @@ class Definitions:
         """The names of the parameters of the macro in whose body a statement stands, as they are written there."""
         if statement.in_define:
             define = self.define_before(statement.start)
-            return [] if define is None else define.parameters or []
+            return [] if define is None else [parameter_name(each) for each in define.parameters or ()]
         macros = self.gas_macros.get(statement.macro or "", [])
         return [f"\\{parameter.name}" for parameter in macros[0].parameters] if len(macros) == 1 else []
 
@@ -101,43 +110,38 @@ class Definitions:
         """What the parameters stand for at each invocation of the macro in whose body a statement stands.
 
         One that says nothing if none of `words` is a parameter, and none if the document does not invoke the macro.
-        What is itself a parameter, of the macro in whose body the invocation stands, is not told if it has the name of
-        a register. Beyond a bound, for all of a document, there are no more.
+        Where the macros of the document come to more than is followed, there are no more.
         """
         parameters = self.parameters(statement)
         if not set(words) & set(parameters):
             return [Binding({}, statement.start)]
         key = statement.start, tuple(words)
         if key not in self._bound:  # asked again for each instance
-            self._bound[key] = self._bindings(statement, words, parameters)
+            self._bound[key] = self._bindings(statement, words)
         return self._bound[key]
 
-    def _bindings(self, statement: tree.Statement, words: Collection[str], parameters: Sequence[str]) -> list[Binding]:
+    def _bindings(self, statement: tree.Statement, words: Collection[str]) -> list[Binding]:
+        if statement.in_define:
+            define = self.define_before(statement.start)
+            invocations = self.code.invocations.get(define.body_start if define else statement.macro, ())
+            prefix = ""
+        else:
+            invocations = self.code.invocations.get((statement.macro or "").lower(), ())
+            prefix = "\\"
         found: dict[tuple[str, ...], Binding] = {}  # one for each way to invoke it that matters
-        for call, syntax in self._calls.get(statement.macro or "", ()):
-            self._bindings_left -= 1
-            if self._bindings_left < 0:
-                break
-            if statement.in_define:
-                meanings = bind_define(parameters, [argument.text for argument in syntax.arguments])
-            else:
-                after_name = call.origin + syntax.name_start + len(syntax.name)
-                text = self.document.text[after_name : call.origin + syntax.call_end].strip(" \t")
-                (macro,) = self.gas_macros[syntax.name]
-                meanings = {f"\\{name}": given for name, given in bind(macro, text).items()}
-            unknown = [name for name in self.parameters(call) if name in REGISTERS] if call.in_define else ()
-            known = {name: meanings[name] for name in words if meanings.get(name) and meanings[name] not in unknown}
-            found.setdefault(tuple(known.get(name, name) for name in words), Binding(known, call.start))
+        for meanings, index in invocations:
+            meant = ((name, meanings.get(name.removeprefix(prefix))) for name in words if name)
+            known = {name: meaning for name, meaning in meant if meaning is not None}
+            start = self.document.statements[index].start
+            found.setdefault(tuple(known.get(name, name) for name in words), Binding(known, start))
         return list(found.values())
 
     @cached_property
-    def _calls(self) -> dict[str, list[tuple[tree.Statement, tree.MacroCall]]]:
-        """The invocations of each macro."""
-        found: dict[str, list[tuple[tree.Statement, tree.MacroCall]]] = {}
-        for statement in self._compiled():
-            if isinstance(statement.syntax, tree.MacroCall):
-                found.setdefault(statement.syntax.name, []).append((statement, statement.syntax))
-        return found
+    def code(self) -> MacroCode:
+        """What the macros of the document make of its statements."""
+        from pvasm.expand.macro_code import read_macro_code
+
+        return read_macro_code(self.document, self.headers, self.known, self.kept)
 
     # --------------------------------------------------------------------------------- registers
 
@@ -192,12 +196,13 @@ class Definitions:
             text = name
             for _ in range(_DEEPEST):
                 text = once.get(text, text)
-            if text in REGISTERS or operand(text).frame is not None:
+            # Another name may be that of a kernel register.
+            if text in REGISTERS or operand(text).frame is not None or (text != name and text.isidentifier()):
                 found[name] = text
         return found
 
     def registers(self, statement: tree.Statement) -> Mapping[str, str]:
-        """The registers that names stand for in a statement."""
+        """The registers that names stand for in a statement; and the other names, which may be kernel registers'."""
         hidden = self.parameters(statement) if statement.in_define else ()
         registers = self._registers(statement.conditions)
         if not any(name in registers for name in hidden):

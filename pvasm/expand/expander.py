@@ -15,7 +15,8 @@ from pvasm.errors import PvasmError
 from pvasm.expand.argument_check import AFTER_CPP, ArgumentCheck
 from pvasm.expand.contexts import MARKER, Contexts
 from pvasm.expand.definitions import Definitions
-from pvasm.expand.invocations import BLANKS, Hidden, Invocation, find_invocations
+from pvasm.expand.invocations import BLANKS, Hidden, Invocation
+from pvasm.expand.made_invocations import find_invocations
 from pvasm.expand.renames import rename_edits
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog
@@ -70,7 +71,7 @@ class Reading:
         # What is known tells which code is compiled, and no more.
         key = tuple(reachable(conditions, known) for conditions in self._conditions)
         if key not in self._definitions:
-            self._definitions[key] = Definitions(self.document, known)
+            self._definitions[key] = Definitions(self.document, known, kept=self.catalog.ops)
         return self._definitions[key]
 
     def invocations(self, definitions: Definitions) -> tuple[list[Invocation], list[Hidden]]:
@@ -152,17 +153,30 @@ class _UnsuitableError(Exception):
 class _Expander:
     """Turns the invocations of one document into edits.
 
-    `errors` are what is wrong in code that is compiled.
+    `errors` are what is wrong in code that is compiled. The document may be what the C preprocessor makes of a
+    statement of another, that of the expander `around`: its index.
     """
 
-    def __init__(self, reading: Reading, instance: Instance, line_markers: bool, constants: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        instance: Instance,
+        line_markers: bool,
+        constants: Mapping[str, str],
+        around: tuple[_Expander, int] | None = None,
+    ) -> None:
         self.reading = reading
         self.document = reading.document
         self.catalog = reading.catalog
         self.instance = instance
         self.line_markers = line_markers
-        self.definitions = reading.definitions(instance)
-        self.contexts = Contexts(self.definitions, reading.catalog, instance, constants)
+        self.around = around
+        self.contexts: Contexts = (
+            Contexts(reading.definitions(instance), reading.catalog, instance, constants)
+            if around is None
+            else around[0].contexts
+        )
+        self.definitions: Definitions = self.contexts.definitions
         self.check = ArgumentCheck(self.contexts)
         self.errors: list[PvasmError] = []
         self.grown: list[int] = []  # where expansions have more lines than the invocations had
@@ -178,14 +192,18 @@ class _Expander:
     def of_ops(self) -> list[Edit]:
         """The edits that expand ops."""
         edits: list[Edit] = []
+        in_made: dict[int, tuple[Document, list[Edit]]] = {}  # of the statements that the C preprocessor makes
         invocations, hidden = self.reading.invocations(self.definitions)
         wrong = [(name.start, name.statement, [(name.start, f"{name.name} {name.message}")]) for name in hidden]
         for found in invocations:
             edit, problems = self.judged(found)
-            if edit is not None:
-                edits.append(edit)
-            elif problems:
+            if problems:
                 wrong.append((found.start, found.statement, problems))
+            elif edit is not None and found.made is not None:
+                in_made.setdefault(found.statement, (found.made, []))[1].append(edit)
+            elif edit is not None:
+                edits.append(edit)
+        edits += (self.made(index, document, inside) for index, (document, inside) in in_made.items())
         for _, statement, problems in sorted(wrong):
             if self.is_compiled(statement):
                 self.errors += (PvasmError(message, *self.document.place(offset)) for offset, message in problems)
@@ -227,11 +245,14 @@ class _Expander:
     # ------------------------------------------------------------------------------------ expanding
 
     def edit(self, found: Invocation) -> Edit:
-        """The edit that expands an invocation.
+        """The edit that expands an invocation; in what the C preprocessor makes of a statement, if it stands there.
 
         Raises _UnsuitableError if it cannot be expanded where it stands, RegisterNotKnownError if it depends on which
         register an argument is.
         """
+        if found.made is not None and found.as_made is not None:
+            reading = Reading(found.made, self.catalog)
+            return _Expander(reading, self.instance, False, {}, (self, found.statement)).edit(found.as_made)
         statement = self.document.statements[found.statement]
         expansion = self.between_stops(found, self.expansion(found))
         self.check_bundle(found, expansion)
@@ -246,6 +267,16 @@ class _Expander:
         else:
             made = self.as_statements(found.start, expansion.lines, statement, newline, lost_lines)
         return Edit(found.start, found.end, self.separated(found, made))
+
+    def made(self, index: int, made: Document, edits: list[Edit]) -> Edit:
+        """The edit that puts what the C preprocessor makes of a statement in its place, with the ops in it expanded."""
+        statement = self.document.statements[index]
+        edits = _with_renames(edits, rename_edits(made, self.definitions, self.instance.renames))
+        lines = [line for each in apply_edits(made.text, edits).split("\n") if (line := each.strip(" \t"))]
+        lost_lines = self.document.text.count("\n", statement.start, statement.end)
+        newline = self.newline(statement.start)
+        text = self.as_statements(statement.start, lines, statement, newline, lost_lines)
+        return Edit(statement.start, statement.end, text)
 
     def expansion(self, found: Invocation) -> Expansion:
         """What an invocation becomes. Raises RegisterNotKnownError if it depends on which register an argument is."""
@@ -408,7 +439,10 @@ class _Expander:
     def is_stop(self, index: int, beside: tree.Statement) -> bool:
         """Whether a statement is a stop, compiled whenever the one beside it is."""
         if not 0 <= index < len(self.document.statements):
-            return False
+            if self.around is None:
+                return False
+            expander, here = self.around
+            return expander.is_stop(here + (-1 if index < 0 else 1), expander.document.statements[here])
         statement = self.document.statements[index]
         return (
             isinstance(statement.syntax, tree.Stop)

@@ -95,6 +95,9 @@ class Invocation(Struct, frozen=True, kw_only=True):
     `predicate` is the offset of a predicate before it, if there is one. `in_argument` names the macro or directive in
     whose argument it stands; `word` tells which argument, where GNU as reads them. `after_call` is true if it stands
     right after another invocation, `followed` if something stands right after it.
+
+    One that the C preprocessor puts together stands where the statement does of which that makes it: `made` is the
+    statement as it is then, and `as_made` the invocation in it.
     """
 
     name: str
@@ -109,6 +112,8 @@ class Invocation(Struct, frozen=True, kw_only=True):
     after_call: bool = False
     followed: bool = False
     bundle: Bundle | None = None
+    made: Document | None = None
+    as_made: Invocation | None = None
 
     @property
     def given(self) -> tuple[Given, ...]:
@@ -117,19 +122,23 @@ class Invocation(Struct, frozen=True, kw_only=True):
 
 
 class Hidden(NamedTuple):
-    """An op's name where it would be left as it is: in an operand, in text that could not be parsed, among words."""
+    """An op's name where it would be left as it is: in an operand, in text that could not be parsed, among words.
+
+    Or, if it `is_ambiguous`, the name of a macro that makes one op or another.
+    """
 
     name: str
     start: int
     end: int
     statement: int
     message: str
+    is_ambiguous: bool = False
 
 
-def find_invocations(
+def find_written(
     document: Document, ops: Mapping[str, Op], definitions: Definitions
 ) -> tuple[list[Invocation], list[Hidden]]:
-    """The invocations of `ops` in a document, and their names where no invocation can stand; both in order.
+    """The invocations of `ops` written in a document, and their names where no invocation can stand; both in order.
 
     An invocation in which a name is hidden is none. Where the document has a macro of its own with the name of an op of
     the extension, that is meant.
@@ -153,6 +162,12 @@ def find_invocations(
     places = [name.start for name in hidden]
     whole = [each for each in found if bisect_left(places, each.start) == bisect_left(places, each.end)]
     return sorted(whole, key=lambda invocation: invocation.start), hidden
+
+
+def is_well_formed(found: Invocation, ops: Mapping[str, Op]) -> bool:
+    """Whether an invocation has as many arguments as the op, in parentheses."""
+    number = len(ops[found.name].parameters)
+    return len(found.given) == number and (found.parenthesised or not number) and found.predicate is None
 
 
 # ------------------------------------------------------------------------- names that would be left
@@ -307,7 +322,7 @@ class _Finder:
     @cached_property
     def bundle(self) -> Bundle | None:
         """The explicit bundle that the statement stands in."""
-        return _bundle_around(self.document, self.index)
+        return bundle_around(self.document, self.index)
 
     def at_head(
         self, tokens: list[_Token], at: int, last: int, around: tuple[int, str | None], predicate: int | None
@@ -532,7 +547,7 @@ def _clean(text: str) -> str:
 # --------------------------------------------------------------------------------------- bundles
 
 
-def _bundle_around(document: Document, index: int) -> Bundle | None:
+def bundle_around(document: Document, index: int) -> Bundle | None:
     """The explicit bundle that a statement stands in."""
     statements = document.statements
     here = statements[index]

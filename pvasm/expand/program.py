@@ -331,7 +331,7 @@ class Program(Visitor):
 
     def contexts(self, known: Known, instance: Instance) -> Contexts:
         """What words mean where ops are invoked, as the expander has it."""
-        return Contexts(Definitions(self.document, known, self.headers), self.catalog, instance)
+        return Contexts(Definitions(self.document, known, self.headers, self.catalog.ops), self.catalog, instance)
 
     def expansion(self, node: Node, contexts: Contexts) -> Iterator[Node]:
         """The nodes that an op is in an instance; an opaque one where it has none, or it cannot be known."""

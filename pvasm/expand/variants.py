@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import closing
 from typing import NamedTuple
 
 import msgspec
 
 from pvasm.errors import PvasmError
+from pvasm.expand.contexts import MARKER
 from pvasm.expand.expander import ExpandErrors, Reading, expand
 from pvasm.expand.op_headers import find_op_headers, is_bare_hardware
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.instance import Instance
+from pvasm.regex import regex
 from pvasm.syntax.document import Document, looks_preprocessed, read_document
 from pvasm.text import encode, read_text, shown_name
 
 # Less work than this for a process (bytes of the files, times the instances) is done before the process is ready.
 _MIN_WORK = 300_000
+
+_DEFINITION = regex(r"^#[ \t]*(?:define|undef)\b", re.MULTILINE)
 
 
 class Making(NamedTuple):
@@ -111,6 +116,11 @@ def _make(making: Making, file: str) -> _Made:
         )
         if made.errors:
             return made
+    for instance in making.instances:
+        unseen = unseen_constants(reading, instance)
+        if unseen is not None:
+            made.errors.append(_parts(unseen))
+            return made
     by_code: dict[str, str] = {}
     for instance in making.instances:
         try:
@@ -126,6 +136,24 @@ def _make(making: Making, file: str) -> _Made:
             by_code[instance.code or ""] = text if instance.code else ""
             made.variants.append(encode(f"#define {instance.defines} 1\n{text}" if making.define else text))
     return made
+
+
+def unseen_constants(reading: Reading, instance: Instance) -> PvasmError | None:
+    """What to say where an op is made of a constant of which it cannot be told what the source makes of it.
+
+    `gcc -E -dD` leaves definitions in its text, at the least those of the preprocessor itself; `gcc -E` leaves none.
+    """
+    document = reading.document
+    names = sorted(reading.catalog.constants)
+    if not document.preprocessed or not MARKER.match(document.text) or _DEFINITION.search(document.text):
+        return None
+    users = instance.users_of_constants()
+    definitions = reading.definitions(instance)
+    for found in reading.invocations(definitions)[0]:
+        if found.name in users and definitions.is_compiled(document.statements[found.statement]):
+            message = f"{found.name}: what the source makes of {' and '.join(names)} does not show in this text"
+            return PvasmError(f"{message}; preprocess with -dD (gcc -E -dD)", *document.place(found.start))
+    return None
 
 
 def _document(file: str) -> Document:

@@ -52,15 +52,21 @@ def read_macros(
 
     What they include is looked for beside them and in `directories`. `definitions` are those of a command line, `NAME`
     or `NAME=VALUE`; they hold instead of the header's, and decide its conditionals: a name that nothing defines is not
-    defined. Raises PvasmError for a header that cannot be read, conditionals or comments that do not close, and a
-    definition that is none.
+    defined. Raises PvasmError for a header that cannot be read, or is neither in the folder of the one that is named
+    nor in `directories`, for conditionals or comments that do not close, and a definition that is none.
     """
     given = dict(map(_definition, definitions))
     headers: dict[str, Header] = {}
     for file in (path, *before):
         name, text = shown_name(file), read_text(file)
-        for header in ((name, text), *(included(file, text, directories) if name == file else ())):
+        headers.setdefault(os.path.realpath(name), (name, text))
+        outside: list[str] = []
+        folder = os.path.dirname(file) or "."
+        for header in included(file, text, directories, within=(folder,), outside=outside) if name == file else ():
             headers.setdefault(os.path.realpath(header[0]), header)
+        for path_outside in outside:
+            message = f"includes {path_outside}, which is outside of its folder: name the header's folder with -I"
+            raise PvasmError(message, name)
     documents = [read_header(header) for header in headers.values()]
     for document in documents:
         for problem in document.problems:

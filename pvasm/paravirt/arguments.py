@@ -126,11 +126,11 @@ def mismatch(
 ) -> str | None:
     """What is wrong with `text` as an argument of this kind and use; None if nothing is, as far as its text tells.
 
-    `names` tells which registers some names stand for.
+    `names` tells which registers, or kernel registers, some names stand for.
     """
     given, due = named(text, names), DUE[kind, use]
     if kind == "kernel-register":
-        if text in kernel_registers or (("\\" in text or "##" in text) and given.kind == "unknown"):
+        if names.get(text, text) in kernel_registers or (("\\" in text or "##" in text) and given.kind == "unknown"):
             return None
         known = ", ".join(kernel_registers)
         if not text:

@@ -28,8 +28,8 @@ _MOST_KEPT: Final = 20_000
 class Context(Struct, frozen=True):
     """What words mean where an op is invoked.
 
-    `registers` tells which registers some names stand for, `constants` what constants of the catalog stand for in place
-    of the catalog's own values.
+    `registers` tells which registers, or kernel registers, some names stand for, `constants` what constants of the
+    catalog stand for in place of the catalog's own values.
     """
 
     registers: Mapping[str, str] = field(default_factory=dict)

@@ -89,6 +89,11 @@ class Instance(Struct):
         neither its text nor the context tells, PvasmError for a template that fails.
         """
         names, constants = context.registers, context.constants
+        if names:
+            arguments = [
+                names.get(text, text) if parameter.kind == "kernel-register" else text
+                for parameter, text in zip(op.parameters, arguments, strict=True)
+            ]
         meant = tuple(map(names.get, arguments)) if names else ()
         key = (op.name, tuple(arguments), meant, tuple(constants.items()) if constants else ())
         expansion = self._expansions.get(key)

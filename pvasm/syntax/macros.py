@@ -181,6 +181,11 @@ def substitute_traced(text: Traced, bound: Mapping[str, Traced], *, count: int =
     return Traced.join(pieces)
 
 
+def parameter_name(written: str) -> str:
+    """The name of a `#define`'s parameter in its body; `x...` and `...` take all arguments that are left."""
+    return written.removesuffix("...").strip() or "__VA_ARGS__" if written.endswith("...") else written
+
+
 def bind_define(parameters: Sequence[str], given: Sequence[str]) -> dict[str, str]:
     """What the arguments of an invocation give the parameters of a `#define`.
 
@@ -189,7 +194,7 @@ def bind_define(parameters: Sequence[str], given: Sequence[str]) -> dict[str, st
     bound: dict[str, str] = {}
     for position, parameter in enumerate(parameters):
         if parameter.endswith("..."):
-            bound[parameter.removesuffix("...").strip() or "__VA_ARGS__"] = ", ".join(given[position:])
+            bound[parameter_name(parameter)] = ", ".join(given[position:])
         else:
             bound[parameter] = given[position] if position < len(given) else ""
     return bound

@@ -14,6 +14,7 @@ from pvasm.errors import PvasmError
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Place
+from pvasm.syntax.macros import parameter_name
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.traced import NOWHERE, Traced
 
@@ -87,15 +88,18 @@ def _text(tokens: Iterable[_Token]) -> str:
 class Preprocessor:
     """Expands macros. `stands_for` tells what stands for a name that is to be left in the text: None for any other.
 
-    No text that is expanded may come to more than `most_characters`.
+    `invoked` is told of each macro with parameters that is invoked, and what its arguments are, macros in them
+    expanded. No text that is expanded may come to more than `most_characters`.
     """
 
     def __init__(
         self,
         macros: Macros,
         stands_for: Callable[[str], str | None] = lambda name: None,
+        invoked: Callable[[CppMacro, Mapping[str, str]], None] | None = None,
     ) -> None:
         self.macros = macros
+        self._invoked = invoked
         self.most_characters = _MOST_CHARACTERS
         self._stands_for = stands_for
         self._steps = 0
@@ -169,6 +173,8 @@ class Preprocessor:
                     name: self._expanded(value, place, keeps_constants=keeps_constants) for name, value in bound.items()
                 }
                 self._depth -= 1
+                if self._invoked is not None:
+                    self._invoked(macro, {name: _text(value).strip() for name, value in full.items()})
                 pending += reversed(self._body(macro, bound, full, place, token.hidden))
         return done
 
@@ -277,7 +283,7 @@ def _rest_of(macro: CppMacro) -> str | None:
     """The name of the parameter that takes all arguments that are left; None if there is none."""
     if not macro.parameters or not macro.parameters[-1].endswith("..."):
         return None
-    return macro.parameters[-1].removesuffix("...").strip() or "__VA_ARGS__"
+    return parameter_name(macro.parameters[-1])
 
 
 def _bound(macro: CppMacro, given: list[list[_Token]], place: Place) -> dict[str, list[_Token]]:

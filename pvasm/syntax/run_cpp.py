@@ -13,7 +13,7 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvasm import text as source_text
 from pvasm.cpp_options import flaw_of_define
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     import subprocess
 
 _MESSAGE = regex(r"^(?P<path>[^:\n]+):(?P<line>\d+):(?:(?P<column>\d+):)? (?:fatal )?error: (?P<message>.*)$", re.M)
+# What gcc and clang say of a header that is not found.
+_MISSING = regex(
+    r"(?P<gcc>.+): No such file or directory|no include path in which to search for (?P<alone>.+)"
+    r"|'(?P<clang>.+)' file not found"
+)
 _TIME_LIMIT = 60  # seconds
 _MOST_MEMORY = 4 << 30  # bytes: `#include "/dev/zero"' would take all
 _MOST_OUTPUT = source_text.MAX_FILE_BYTES
@@ -41,6 +46,28 @@ _ESCAPE = regex(r"\\([0-7]{1,3}|.)")
 _FOLDERS = ("-isystem", "-iquote", "-idirafter", "-I")
 
 
+class MissingHeader(NamedTuple):
+    """A header that was not found, by the name that it is included by, and where that is."""
+
+    name: str
+    path: str
+    line: int | None
+    column: int | None
+
+    def error(self) -> PvasmError:
+        """What to say of it."""
+        return PvasmError(f"{self.name}: No such file or directory", self.path, self.line, self.column)
+
+
+class MissingHeadersError(PvasmError):
+    """Headers were not found; the message is about the first of `headers`."""
+
+    def __init__(self, headers: Sequence[MissingHeader]) -> None:
+        first = headers[0].error()
+        super().__init__(first.message, first.path, first.line, first.column)
+        self.headers = tuple(headers)
+
+
 def preprocess(
     path: str,
     *,
@@ -51,6 +78,7 @@ def preprocess(
     text: str | None = None,
     within: Sequence[str] | None = None,
     overlays: Mapping[str, str] | None = None,
+    last_directories: Sequence[str] = (),
 ) -> str:
     """The file's text after the C preprocessor (`$PVASM_CPP`, or `gcc -E`), with line markers.
 
@@ -61,8 +89,11 @@ def preprocess(
     their folder OVERLAYS. Predefined macros of the host are left out; `__ia64__`, `__ASSEMBLY__` and `__ASSEMBLER__`
     are defined.
 
-    Raises PvasmError with the place of the preprocessor's first error, if it cannot be run, takes more than a minute,
-    4 GiB or writes more than MAX_FILE_BYTES, or if a header is included that may not be.
+    `last_directories` are looked at for headers after all others.
+
+    Raises MissingHeadersError for the first header that is not found, PvasmError with the place of the preprocessor's
+    first error, if it cannot be run, takes more than a minute, 4 GiB or writes more than MAX_FILE_BYTES, or if a header
+    is included that may not be.
     """
     for define in defines:
         if (flaw := flaw_of_define(define)) is not None:
@@ -75,6 +106,7 @@ def preprocess(
         *(f"-D{define}" for define in defines),
         *(argument for name in includes for argument in ("-include", _as_argument(name))),
         *flags,
+        *(f"-I{directory}" for directory in last_directories),
         *("-x", "assembler-with-cpp", "-"),
     ]
     result = _overlaid(given, options, overlays or {}, data, path)
@@ -187,10 +219,15 @@ def _error(messages: str, status: int, path: str) -> PvasmError:
     if found is None:
         lines = messages.strip().splitlines() or [f"exit status {status}"]
         return PvasmError(f"the C preprocessor failed: {lines[0]}", path)
+    place: tuple[str, int | None, int | None] = found["path"], int(found["line"]), None
     if found["path"] == "<stdin>":  # of `text`, or of the line that includes the file
-        return PvasmError(found["message"], path, *((int(found["line"]),) if path in ("-", "<stdin>") else ()))
-    column = int(found["column"]) if found["column"] else None
-    return PvasmError(found["message"], found["path"], int(found["line"]), column)
+        place = path, int(found["line"]) if path in ("-", "<stdin>") else None, None
+    elif found["column"]:
+        place = found["path"], int(found["line"]), int(found["column"])
+    missing = _MISSING.fullmatch(found["message"])
+    if missing is not None and place[1] is not None:
+        return MissingHeadersError([MissingHeader(missing["gcc"] or missing["alone"] or missing["clang"], *place)])
+    return PvasmError(found["message"], *place)
 
 
 # ---------------------------------------------------------------------------------- what was included

@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -103,7 +104,11 @@ def test_a_full_disk(build: Workshop) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 def test_a_full_device(build: Workshop) -> None:
     variant(build, "b").unlink()
-    variant(build, "b").symlink_to("/dev/full")
+    try:  # a link to it would lead out of the folder
+        os.mknod(variant(build, "b"), stat.S_IFCHR | 0o666, os.stat("/dev/full").st_rdev)
+        variant(build, "b").write_bytes(b"")
+    except PermissionError:
+        pytest.skip("no device can be made here")
     output = build.run("pvasm", *COMMAND, status=2)
     reason = "no space left on the device: make room there"
     assert output == f"pvasm: error: out/native/b.S: cannot be written: {reason}; {REST}\n"

@@ -93,3 +93,24 @@ def test_a_dependency_file_names_headers_and_the_instance(folder: Path) -> None:
     text = (folder / "a.d").read_text()
     assert text.startswith("a.o:")
     assert all(name in text for name in ("a.S", "include/get.h", "instances/xen.yaml", "instances/ops.yaml"))
+
+
+def test_text_without_definitions_that_an_op_needs(folder: Path) -> None:
+    """What `gcc -E` without -dD has written does not say what the source makes of a constant."""
+    for options in ([], ["-dD"]):
+        command = [
+            "gcc",
+            "-E",
+            *options,
+            "-Iinclude",
+            "-D__IA64_ASM_PARAVIRTUALIZED_XEN",
+            "-DVALUE=7",
+            "a.S",
+            "-o",
+            "a.s",
+        ]
+        subprocess.run(command, cwd=folder, check=True)
+        done = cc(folder, "-o", "a.o", "a.s")
+        told = "what the source makes of PSR_DEFAULT_BITS does not show in this text; preprocess with -dD (gcc -E -dD)"
+        assert (done.status == 0) is bool(options)
+        assert (told in done.errors) is not bool(options)

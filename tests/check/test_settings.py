@@ -24,12 +24,12 @@ OTHER: dict[str, Any] = {
     "extension": True,
     "user_level": (".gate",),
     "bare_files": BareFiles("/", ("head.S",)),
+    "within": ("a",),
 }
 OTHER_CPP: dict[str, Any] = {
     "include_directories": ("a",),
     "defines": ("a",),
     "includes": ("a",),
-    "within": ("a",),
     "op_headers": ("a",),
 }
 

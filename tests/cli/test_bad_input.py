@@ -82,7 +82,7 @@ def test_one_clear_line(folder: Path, command: str, start: str, words: str) -> N
     before = sorted(os.walk(folder))
     done = pvasm(*command.format(*[folder] * 9).split())
     assert done.status == 2
-    (line,) = done.error_lines
+    (line,) = [each for each in done.error_lines if not each.startswith("pvasm: note: headers are missing: ")]
     assert line.startswith(f"pvasm: error: {start.format(folder)}")
     assert words in line
     assert sorted(os.walk(folder)) == before

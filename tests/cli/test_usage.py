@@ -17,6 +17,15 @@ WRONG = {
     "instance lst": "there is no command `lst': did you mean `list'? (`pvasm instance --help' tells more)",
     "help chekc": "there is no command `chekc': did you mean `check'? (`pvasm --help' tells more)",
     "check --zzz": "there is no option `--zzz' (`pvasm check --help' tells more)",
+    "hlep": "there is no command `hlep': did you mean `help'? (`pvasm --help' tells more)",
+    "--verson": "there is no option `--verson': did you mean `--version'? (`pvasm --help' tells more)",
+    "expand --isntance xen a.S": "there is no option `--isntance': did you mean `--instance'? "
+    "(`pvasm expand --help' tells more)",
+    "cc --instnace xen -- gcc -c": "there is no option `--instnace': did you mean `--instance'? "
+    "(`pvasm cc --help' tells more)",
+    "instance --fmt json": "there is no option `--fmt' (`pvasm instance --help' tells more)",
+    "chekc --slect": "there is no command `chekc': did you mean `check'? (`pvasm --help' tells more)",
+    "expand -i xen": "the following arguments are required: FILE (`pvasm expand --help' tells more)",
     "frob": "there is no command `frob': there are parse, check, explain, expand, cc, header, import, instance "
     "(`pvasm --help' tells more)",
 }

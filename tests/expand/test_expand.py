@@ -304,6 +304,17 @@ KNOWN_TOO_LATE = "in a .macro it cannot be known: write the registers out, or us
             "1:31: MOV_TO_IFA: reg and clob must be different registers in instance xen; both are ret0 "
             "where R is invoked on line 3",
         ),
+        (  # through another macro (F6)
+            "#define B(r) MOV_TO_IFA(r, r8)\n#define A(x) B(x)\n\tA(r8)\n",
+            "1:28: MOV_TO_IFA: reg and clob must be different registers in instance xen; both are r8 "
+            "where B is invoked on line 3",
+        ),
+        (
+            ".macro b x, y\n\tMOV_TO_IFA(\\x, \\y)\n.endm\n.macro a x\n\tb \\x, r9\n.endm\n\t.irp reg, r8, r9\n"
+            "\ta \\reg\n\t.endr\n",
+            "2:17: MOV_TO_IFA: reg and clob must be different registers in instance xen; both are r9 "
+            "where b is invoked on line 7",
+        ),
         (
             ".macro m reg\n\tMOV_TO_IFA(\\reg, r8)\n.endm\n",
             "2:2: MOV_TO_IFA: in instance xen it matters which register \\reg is, and its name does not tell; "

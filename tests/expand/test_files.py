@@ -62,7 +62,7 @@ def test_a_failure_leaves_the_old_file(
     path = tmp_path / "out.S"
     path.write_bytes(b"old")
 
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise failure
 
     monkeypatch.setattr(os, call, fail)
@@ -101,7 +101,7 @@ def killed_while_writing(path: Path) -> Path:
     """The temporary file that is left when a process is killed before the file that it writes has its name."""
     child = os.fork()
     if child == 0:
-        os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
         write_atomically(path, b"new")
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL

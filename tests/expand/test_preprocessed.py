@@ -78,13 +78,47 @@ def test_a_value_that_is_none_or_too_much_is_an_error(text: str) -> None:
         defined_constants(f"{text}\n\tCOVER\n", ["C"], "a.S", OPS)
 
 
-@pytest.mark.parametrize(("option", "bits"), [("-dD", "(1 << 3)"), ("-dI", "psr.ac")])
-def test_expanding_what_the_preprocessor_wrote_minds_its_definitions(option: str, bits: str, tmp_path: Path) -> None:
-    source = "#define PSR_DEFAULT_BITS BITS\n#define BITS (1 << 3)\n\tSSM_PSR_IC_AND_DEFAULT_BITS_AND_SRLZ_I(r2, r3)\n"
+BITS = "#define PSR_DEFAULT_BITS BITS\n#define BITS (1 << 3)\n\tSSM_PSR_IC_AND_DEFAULT_BITS_AND_SRLZ_I(r2, r3)\n"
+UNSEEN = (
+    "pvasm: error: a.S:3:2: SSM_PSR_IC_AND_DEFAULT_BITS_AND_SRLZ_I: what the source makes of PSR_DEFAULT_BITS "
+    "does not show in this text; preprocess with -dD (gcc -E -dD)\n"
+)
+
+
+def piped(source: str, tmp_path: Path, *options: str, instance: str = "native") -> tuple[int, str, str, bytes]:
+    """What `gcc -E | pvasm expand` gives: its status, output and errors, and the text between."""
     (tmp_path / "a.S").write_text(source)
-    gcc = [require_tool("gcc"), "-E", option, "a.S"]
+    gcc = [require_tool("gcc"), "-E", *options, "a.S"]
     text = subprocess.run(gcc, cwd=tmp_path, capture_output=True, check=True).stdout
-    pvasm = [sys.executable, "-m", "pvasm", "expand", "-i", "native", "-"]
-    variant = subprocess.run(pvasm, input=text, capture_output=True, check=True).stdout
-    assert f"ssm psr.ic | {bits} ;;" in variant.decode()
-    assert set(re.findall(rb"^#define.*\n", text, re.MULTILINE)) <= set(variant.splitlines(keepends=True))
+    command = [sys.executable, "-m", "pvasm", "expand", "-i", instance, "-"]
+    result = subprocess.run(command, input=text, capture_output=True, check=False)
+    return result.returncode, result.stdout.decode(), result.stderr.decode(), text
+
+
+@pytest.mark.parametrize("options", [("-dD",), ("-dD", "-undef"), ("-dD", "-undef", "-nostdinc", "-D__ia64__")])
+def test_expanding_what_the_preprocessor_wrote_minds_its_definitions(options: tuple[str, ...], tmp_path: Path) -> None:
+    status, variant, _, text = piped(BITS, tmp_path, *options)
+    assert status == 0
+    assert "ssm psr.ic | (1 << 3) ;;" in variant
+    assert set(re.findall(rb"^#define.*\n", text, re.MULTILINE)) <= set(variant.encode().splitlines(keepends=True))
+
+
+@pytest.mark.parametrize("options", [(), ("-dI",), ("-undef", "-C")])
+def test_without_definitions_a_constant_cannot_be_told(options: tuple[str, ...], tmp_path: Path) -> None:
+    assert piped(BITS + "\tCOVER\n" + BITS.splitlines()[-1] + "\n", tmp_path, *options)[:3] == (
+        2,
+        "",
+        UNSEEN,
+    )
+
+
+@pytest.mark.parametrize("source", ["\tCOVER\n", "#define PSR_DEFAULT_BITS 0\n\tCOVER\n\tSSM_PSR_I(p0, p1, r2)\n"])
+@pytest.mark.parametrize("instance", ["native", "xen"])
+def test_where_no_op_is_made_of_a_constant_none_is_asked_for(source: str, instance: str, tmp_path: Path) -> None:
+    assert piped(source, tmp_path, instance=instance)[0] == 0
+
+
+def test_with_definitions_the_catalogs_value_holds_if_there_is_none_of_the_constant(tmp_path: Path) -> None:
+    status, variant, _, _ = piped(BITS.splitlines()[-1] + "\n", tmp_path, "-dD")
+    assert status == 0
+    assert "ssm psr.ic | psr.ac ;;" in variant

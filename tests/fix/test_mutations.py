@@ -14,7 +14,8 @@ import pytest
 from pvasm.check.engine import Selection
 from pvasm.check.subject import Subject
 from pvasm.expand.definitions import Definitions
-from pvasm.expand.invocations import Invocation, find_invocations
+from pvasm.expand.invocations import Invocation
+from pvasm.expand.made_invocations import find_invocations
 from pvasm.paravirt.environments import known_macros
 from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.paravirt.shipped import instance_names

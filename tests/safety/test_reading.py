@@ -94,6 +94,71 @@ def test_a_header_from_elsewhere_is_refused(clone: Clone, include: str) -> None:
             assert "outside of the folder" not in named.errors
 
 
+OUTSIDE = ['"../outside/clock.h"', '"sub/../../outside/clock.h"', '"link/clock.h"', '"clock-link.h"', '"by-way.h"']
+
+
+@pytest.mark.parametrize("include", OUTSIDE)
+def test_without_the_c_preprocessor_a_header_from_elsewhere_is_not_read_and_that_is_said(
+    clone: Clone, include: str
+) -> None:
+    """S4: what a header says decides what is found, and shows in messages."""
+    (clone.outside / "clock.h").write_text("#define CLOCK cr.ifa\n")
+    clone.link("link", "../outside")
+    clone.link("clock-link.h", "../outside/clock.h")
+    clone.write("by-way.h", '#include "../outside/clock.h"\n')
+    clone.write("sub/x", "")
+    for name in ("a.S", "b.S"):
+        clone.write(name, f"#include {include}\n\tmov r16 = CLOCK\n")
+    note = "which is outside of the folders that were named: not read (name its folder as well, to have it read)"
+    for command, paths in (
+        ("check", ["."]),
+        ("check --fix", ["."]),
+        ("check --diff", ["."]),
+        ("check", ["a.S", "b.S"]),
+    ):
+        done = pvasm(*command.split(), *paths, cwd=clone.folder)
+        assert "cr.ifa" not in done.output + done.errors
+        (line,) = [line for line in done.error_lines if "by a link" not in line]
+        assert line.startswith("pvasm: note: a.S: includes ")
+        assert line.endswith(note)
+    assert (clone.folder / "a.S").read_text().endswith("mov r16 = CLOCK\n")
+    named = pvasm("check", ".", clone.outside, cwd=clone.folder)
+    assert note not in named.errors
+    assert "PV002" in named.output
+    mended = pvasm("check", "--fix", "-I", clone.outside, ".", cwd=clone.folder)
+    assert "2 fixed" in mended.output
+    assert "MOV_FROM_IFA(r16)" in (clone.folder / "a.S").read_text()
+
+
+def test_a_header_from_elsewhere_is_said_with_the_cache_and_by_processes_too(clone: Clone, tmp_path: Path) -> None:
+    (clone.outside / "clock.h").write_text("#define CLOCK cr.ifa\n")
+    (clone.outside / "other.h").write_text("")
+    for number in range(12):
+        text = '#include "../outside/clock.h"\n#include "../outside/other.h"\n\tmov r16 = CLOCK\n'
+        clone.write(f"a{number:02}.S", text + "\tnop 0\n" * 5_000)
+    said = []
+    for _ in range(2):
+        done = pvasm("check", "-j", "2", ".", cwd=clone.folder, PVASM_CACHE_DIR=str(tmp_path / "cache"))
+        assert "cr.ifa" not in done.output
+        said.append(done.error_lines)
+    assert said[0] == said[1]
+    (line,) = said[0]
+    assert line.startswith("pvasm: note: a00.S: includes ../outside/clock.h, which is outside")
+    assert line.endswith("; 1 more like it")
+
+
+def test_a_header_that_is_imported_stays_in_its_folder(clone: Clone) -> None:
+    (clone.outside / "clock.h").write_text("#define CLOCK cr.ifa\n")
+    clone.write("ops.h", '#include "../outside/clock.h"\n#define MOV_FROM_IFA(reg) mov reg = CLOCK\n')
+    done = pvasm("import", "--extends", "xen", "ops.h", cwd=clone.folder)
+    assert done.status == 2
+    assert done.errors == (
+        "pvasm: error: ops.h: includes ../outside/clock.h, which is outside of its folder: "
+        "name the header's folder with -I\n"
+    )
+    assert "cr.ifa" in pvasm("import", "--extends", "xen", "-I", clone.outside, "ops.h", cwd=clone.folder).output
+
+
 def test_a_link_that_leads_out_is_not_read_and_that_is_said(clone: Clone) -> None:
     """S3"""
     clone.link("evil.S", "../outside/x.S")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pvasm.files import write_atomically
+from pvasm import files
+from pvasm.errors import PvasmError
+from pvasm.files import touch, write_atomically
 from tests.cli.command import pvasm
 from tests.oracle import require_tool
 from tests.safety.conftest import BAD, Clone
@@ -112,18 +117,80 @@ def test_standard_output_by_its_name_is_written_to(clone: Clone) -> None:
 
 def test_a_link_that_appears_late_is_replaced_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between looking and writing somebody may put a link there: the file takes its place."""
-    import pvasm.files
-
     victim = tmp_path / "victim"
     victim.write_text("x")
     target = tmp_path / "folder" / "target"
     target.parent.mkdir()
-    original = pvasm.files.replace_file
+    original = files.replace_file
 
-    def late(path: str, data: bytes, mode: int | None = None) -> None:
+    def late(path: str, data: bytes, mode: int | None = None, folder: int | None = None) -> None:
         target.symlink_to("../victim")
-        original(path, data, mode)
+        original(path, data, mode, folder)
 
-    monkeypatch.setattr(pvasm.files, "replace_file", late)
+    monkeypatch.setattr(files, "replace_file", late)
     write_atomically(target, b"new")
     assert (victim.read_text(), target.read_text(), target.is_symlink()) == ("x", "new", False)
+
+
+def _swap_file(clone: Clone) -> None:
+    target = clone.folder / "sub/deep/a.S"
+    target.unlink(missing_ok=True)
+    target.symlink_to(clone.outside / "x.S")
+
+
+def _swap_folder(name: str) -> Callable[[Clone], None]:
+    def swap(clone: Clone) -> None:
+        folder = clone.folder / name
+        folder.rename(clone.folder / "before")
+        (clone.outside / "deep").mkdir(exist_ok=True)
+        folder.symlink_to(clone.outside)
+
+    return swap
+
+
+SWAPS = {"the file": _swap_file, "its folder": _swap_folder("sub/deep"), "one around": _swap_folder("sub")}
+WRITES = {
+    "a variant": lambda clone: write_atomically(clone.folder / "sub/deep/a.S", b"new", str(clone.folder)),
+    "a stamp": lambda clone: touch(clone.folder / "sub/deep/a.S"),
+    "a file named": lambda clone: write_atomically(clone.folder / "sub/deep/a.S", b"new"),
+    "through a link": lambda clone: write_atomically(clone.folder / "link", b"new"),
+}
+
+
+@pytest.mark.parametrize("old", [None, "new", "old"])
+@pytest.mark.parametrize(
+    ("write", "swap"),
+    [  # a folder that a person names may be a link
+        (write, swap)
+        for write in WRITES
+        for swap in SWAPS
+        if swap == "the file" or write in ("a variant", "through a link")
+    ],
+)
+def test_a_link_that_is_swapped_in_after_the_check_is_not_followed(
+    write: str, swap: str, old: str | None, clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3: whoever may change the tree has a moment between the check of a path and its use."""
+    clone.write("sub/deep/x", "")
+    if old is not None:
+        clone.write("sub/deep/a.S", old)
+    clone.link("link", "sub/deep/a.S")
+    checked, real, swapped = files.refuse_leaving, os.path.realpath, []
+
+    def check(path: str, folder: str | None = None) -> None:
+        checked(path, folder)
+        swapped.append(False)
+
+    def realpath(path: str) -> str:
+        found = real(path)
+        if swapped == [False] and found == real(clone.folder / "sub/deep/a.S"):
+            swapped.append(True)
+            SWAPS[swap](clone)
+        return found
+
+    monkeypatch.setattr(files, "refuse_leaving", check)
+    monkeypatch.setattr(os.path, "realpath", realpath)
+    with contextlib.suppress(PvasmError):
+        WRITES[write](clone)
+    assert swapped == [False, True]
+    clone.assert_nothing_got_out()

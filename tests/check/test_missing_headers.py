@@ -1,0 +1,142 @@
+"""Headers that the C preprocessor does not find: all in one run, each where it is included, and what would give them
+(section 4 of the cases)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pvasm.errors import PvasmError
+from pvasm.syntax import missing_headers
+from pvasm.syntax.missing_headers import with_all_missing
+from pvasm.syntax.run_cpp import preprocess
+from tests.cli.command import pvasm
+from tests.oracle import require_tool
+
+NOT_FOUND = "No such file or directory"
+TAIL = " (or `include-dirs' of the configuration; docs/configuration.md)"
+
+
+@pytest.fixture(autouse=True)
+def _gcc() -> None:
+    require_tool("gcc")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    files = {
+        "kernel/x.S": '#include <asm/a.h>\n#include "b.h"\n#include <asm/c.h>\n#include "../gen/d.h"\n\tcover\n',
+        "kernel/y.S": "#include <asm/a.h>\n#include <asm/c.h>\n\tcover\n",
+        "include/asm/a.h": "#include <deep.h>\n",
+        "include/asm/c.h": "",
+        "more/deep.h": "#include <generated/e.h>\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def errors(tree: Path, *options: str) -> list[str]:
+    result = pvasm("check", "--no-config", "--no-cache", "--cpp", *options, cwd=tree)
+    assert result.status == 2
+    return [line.removeprefix("pvasm: ") for line in result.errors.splitlines()]
+
+
+def test_all_of_a_run_and_the_folder_that_has_them(tree: Path) -> None:
+    (tree / "empty").mkdir()
+    assert errors(tree, "-I", "empty", "kernel") == [
+        f"error: kernel/x.S:1:10: asm/a.h: {NOT_FOUND}",
+        f"error: kernel/x.S:2:10: b.h: {NOT_FOUND}",
+        f"error: kernel/x.S:3:10: asm/c.h: {NOT_FOUND}",
+        f"error: kernel/x.S:4:10: ../gen/d.h: {NOT_FOUND}",
+        f"error: kernel/y.S:1:10: asm/a.h: {NOT_FOUND}",
+        f"error: kernel/y.S:2:10: asm/c.h: {NOT_FOUND}",
+        "note: headers are missing: -I include gives asm/a.h and asm/c.h; none has b.h or ../gen/d.h: "
+        f"name their folders with -I{TAIL}",
+    ]
+
+
+def test_without_any_folder(tree: Path) -> None:
+    said = errors(tree, "kernel/y.S")
+    assert [each.rpartition(":")[0].partition(":")[2].rpartition(":")[2].strip() for each in said[:-1]] == [
+        "asm/a.h",
+        "asm/c.h",
+    ]
+    assert said[-1] == f"note: headers are missing: -I include gives asm/a.h and asm/c.h{TAIL}"
+
+
+def test_a_header_that_a_header_includes_is_told_of_once(tree: Path) -> None:
+    (tree / "kernel/x.S").write_text("#include <asm/a.h>\n")
+    assert errors(tree, "-I", "include", "kernel") == [
+        f"error: include/asm/a.h:1:10: deep.h: {NOT_FOUND}",
+        f"note: headers are missing: -I more gives deep.h{TAIL}",
+    ]
+    assert errors(tree, "-I", "include", "-I", "more", "kernel") == [
+        f"error: more/deep.h:1:10: generated/e.h: {NOT_FOUND}",
+        f"note: headers are missing: no folder here has generated/e.h: name its folder with -I{TAIL}",
+    ]
+
+
+def test_by_several_processes(tree: Path) -> None:
+    for number in range(20):
+        (tree / f"kernel/z{number}.S").write_text("#include <asm/a.h>\n" + "\tnop 0\n" * 20_000)
+    said = errors(tree, "-j", "2", "-I", "more", "kernel")
+    assert len(said) == len(set(said)) == 4 + 2 + 20 + 1
+
+
+def test_standard_input(tree: Path) -> None:
+    result = pvasm(
+        "check", "--no-config", "--cpp", "-I", "more", "-", cwd=tree, stdin=b"\n#include <asm/a.h>\n#include <no.h>\n"
+    )
+    assert result.errors.splitlines()[:2] == [
+        f"pvasm: error: <stdin>:2: asm/a.h: {NOT_FOUND}",
+        f"pvasm: error: <stdin>:3: no.h: {NOT_FOUND}",
+    ]
+
+
+def test_what_is_found_with_empty_headers_is_no_finding(tree: Path) -> None:
+    (tree / "kernel/x.S").write_text("#include <asm/a.h>\n#ifndef GUEST\n\tcover\n#endif\n#error stop\n")
+    result = pvasm("check", "--no-config", "--no-cache", "--cpp", "-I", "more", "kernel/x.S", cwd=tree)
+    assert (result.status, result.output) == (
+        2,
+        "nothing found in 0 files; 1 problem kept pvasm from checking everything\n",
+    )
+    assert "stop" not in result.errors
+
+
+def test_nothing_more_is_run_where_nothing_is_missing(tree: Path) -> None:
+    (tree / "a.S").write_text("\tcover\n")
+    (tree / "b.S").write_text("#error stop\n")
+    runs: list[tuple[str, ...]] = []
+
+    def run(name: str) -> str:
+        def once(more: object) -> str:
+            assert more == ()
+            runs.append((name,))
+            return preprocess(str(tree / name))
+
+        return with_all_missing(once)
+
+    assert "cover" in run("a.S")
+    with pytest.raises(PvasmError, match="stop"):
+        run("b.S")
+    assert len(runs) == 2
+
+
+@pytest.mark.parametrize("name", ["/nowhere/x.h", "../" * 30 + "evil.h", "a/../../../../../../../../../../evil.h"])
+def test_a_name_that_leads_elsewhere_makes_no_file(name: str, tree: Path) -> None:
+    (tree / "kernel/x.S").write_text(f'#include "{name}"\n#include <asm/a.h>\n')
+    before = sorted(os.listdir("/"))
+    assert errors(tree, "kernel/x.S")[0].endswith(f": {name}: {NOT_FOUND}")
+    assert sorted(os.listdir("/")) == before
+
+
+def test_a_bound_on_how_many(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(missing_headers, "_MOST", 3)
+    text = "".join(f"#include <no{number}.h>\n" for number in range(10))
+    with pytest.raises(PvasmError) as raised:
+        with_all_missing(lambda more: preprocess("-", text=text, include_directories=["."], last_directories=more))
+    assert len(raised.value.headers) == 3  # type: ignore[attr-defined]
