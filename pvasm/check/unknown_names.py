@@ -15,7 +15,7 @@ from pvasm.ia64 import nearest
 from pvasm.ia64.mnemonics import is_mnemonic
 from pvasm.ia64.reading import scope_of
 from pvasm.ia64.resolve import resolve
-from pvasm.ia64.scope import OperandError
+from pvasm.ia64.scope import NoFormError, OperandError
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
@@ -24,6 +24,8 @@ from pvasm.syntax.macros import read_macro
 _WORD: Final = regex(r"[A-Za-z_]\w*(?:\.\w+)*")
 _LIKE_OPERANDS: Final = regex(r"[^=\"']*\S\s*=\s*\S[^=\"']*")
 _INCLUDE: Final = regex(r"^[ \t]*#[ \t]*include\b", re.MULTILINE)
+# What the C preprocessor leaves no line of: the file is yet to go through it, whatever it is called.
+_FOR_PREPROCESSOR: Final = regex(r"^[ \t]*#[ \t]*(?:ifdef|ifndef|endif|define|include)\b", re.MULTILINE)
 _MACRO: Final = regex(r"\.macro[ \t]+[^\s,]*[\\&]|\.altmacro|\.include\b|\.mri\b", re.IGNORECASE)
 # GNU as, tc-ia64.c: directives that take no dot.
 _WITHOUT_DOT: Final = frozenset(
@@ -44,7 +46,7 @@ class UnknownName(NamedTuple):
 
 
 def unknown_registers(subject: Subject) -> Iterator[UnknownName]:
-    """The operands that are written as an application register, control register or field of the PSR that there is not.
+    """The operands that are written as a register or a field of the PSR that there is not: `cr.ifx`, `r128`.
 
     GNU as takes such a name for a symbol: `mov r8 = cr.ifx` becomes a move of an address.
     """
@@ -58,22 +60,25 @@ def unknown_registers(subject: Subject) -> Iterator[UnknownName]:
             continue
         parameters = _parameters(subject, statement)
         for name in nearest.unknown_registers(syntax):
-            if not explained.isdisjoint((name.text, *name.text.split("."))) or name.text.split(".")[1] in parameters:
+            words = (name.text, *name.text.split("."))
+            if not explained.isdisjoint(words) or not parameters.isdisjoint(words):
                 continue
             start = statement.origin + name.start
             yield UnknownName(start, start + len(name.text), nearest.no_such_register(name.text))
 
 
 def _explained(subject: Subject) -> set[str]:
-    """The names that the document, or a header of its that is known, gives a meaning."""
+    """The names that the document, or a header of its that is known, gives a meaning, or that are symbols there."""
     names: set[str] = set()
     for document in (subject.document, *subject.headers):
         names.update(define.name for define in document.defines)
         for statement in document.statements:
             if isinstance(statement.syntax, tree.Assignment):
                 names.add(statement.syntax.name)
-            elif isinstance(statement.syntax, tree.Directive) and len(statement.syntax.arguments) == 2:
-                names.add(statement.syntax.arguments[0].strip())
+            elif isinstance(statement.syntax, tree.Directive):
+                names.update(argument.strip() for argument in statement.syntax.arguments)
+            elif isinstance(statement.syntax, tree.Label):
+                names.add(statement.syntax.name)
     return names
 
 
@@ -91,11 +96,11 @@ def _parameters(subject: Subject, statement: tree.Statement) -> set[str]:
 def unknown_instructions(subject: Subject) -> Iterator[UnknownName]:
     """The statements that the assembler would refuse, since neither an instruction nor a macro has that name.
 
-    After the C preprocessor that is sure. In raw source it is where all headers are seen and what is written has an
-    instruction's operands and nearly an instruction's name.
+    After the C preprocessor that is sure, unless there are lines for it in the text. In raw source it is where all
+    headers are seen and what is written has an instruction's operands and nearly an instruction's name.
     """
     document = subject.document
-    is_sure = document.preprocessed
+    is_sure = document.preprocessed and _FOR_PREPROCESSOR.search(document.text) is None
     if not subject.named or _MACRO.search(document.text):
         return
     if not is_sure and not _sees_all_headers(subject):
@@ -143,8 +148,10 @@ def _has_no_form(instruction: tree.Instruction) -> bool:
     """Whether no row of the table has a mnemonic, whatever its operands: `ld8.foo`."""
     try:
         resolve(instruction, _ANYTHING)
-    except OperandError as error:
-        return error.start == instruction.mnemonic_start and error.end == error.start + len(instruction.mnemonic)
+    except NoFormError:
+        return True
+    except OperandError:
+        return False
     return False
 
 

@@ -32,6 +32,7 @@ from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
 from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import parse_expression
+from pvasm.syntax.traced import Traced, text_number
 
 Kind = Literal["instruction", "op", "stop", "label", "directive", "opaque", "arm", "end", "section"]
 
@@ -79,6 +80,16 @@ class Node(Struct):
         return f"p{number}" if number else ""
 
 
+class Refusal(Struct, frozen=True):
+    """An instruction that is none that there is: where to report it, why, and what a macro makes there if one does."""
+
+    start: int
+    end: int
+    error: OperandError
+    made: str
+    conditions: tuple[tree.Condition, ...]
+
+
 class Graph(Struct):
     """The nodes of a program, for an instance or for any; edges lead to higher numbers alone.
 
@@ -113,6 +124,8 @@ class Program(Visitor):
         self.headers = headers
         self.scope = Scope(lenient=True)
         self.ops_used: set[str] = set()
+        self.refusals: list[Refusal] = []
+        self._source = Traced("", (), ())  # what the text of the statement came from
         self._calls = 0
         self._steps: list[Node | Fork] = []
 
@@ -140,6 +153,7 @@ class Program(Visitor):
             if syntax.name.startswith("include") and self._may_be_code(syntax.text):
                 self._add(base, "opaque", name=f"#{syntax.name}")
         else:
+            self._source = step.source
             self._statement(syntax, base, step.source.text)
 
     def fork(self, fork: Fork) -> None:
@@ -202,12 +216,23 @@ class Program(Visitor):
     def _instruction(self, syntax: tree.Instruction, base: Node, text: str) -> None:
         try:
             resolved = resolve(syntax, self.scope)
-        except OperandError:
+        except OperandError as error:
             self._add(base, "opaque", text=text[syntax.start : syntax.end])
+            if not (base.macro is not None and self.document.statements[base.statement].in_define):
+                self._refuse(error, base, text)  # a body need not be whole, and a parameter may be called as a register
             return
         node = self._add(base, "instruction", text=text[syntax.start : syntax.end], resolved=resolved)
         if resolved.form.mnemonic.startswith(_BRANCHING):
             node.target = _target(syntax)
+
+    def _refuse(self, error: OperandError, base: Node, text: str) -> None:
+        """Takes note of an instruction that is none: where it stands if it stands in the document, else as made."""
+        source = self._source
+        span = source.span(error.start, error.end) if text is source.text else None
+        if span is not None and text_number(span[0]) == 0:
+            self.refusals.append(Refusal(*span, error, "", base.conditions))
+        else:
+            self.refusals.append(Refusal(base.start, base.end, error, text, base.conditions))
 
     def _directive(self, name: str, arguments: tuple[str, ...], base: Node) -> None:
         if name in _STEERING:
