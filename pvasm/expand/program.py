@@ -34,7 +34,7 @@ from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.traced import Traced, text_number
 
-Kind = Literal["instruction", "op", "stop", "label", "directive", "opaque", "arm", "end", "section"]
+Kind = Literal["instruction", "op", "stop", "label", "directive", "bundle", "opaque", "arm", "end", "section"]
 
 _MOST_CALLS = 64  # of ops, one after the other without a separator; what follows is not looked into
 
@@ -48,9 +48,10 @@ class Node(Struct):
 
     `text` is its source, or a statement of an expansion. An op has its arguments' values (None where one is none) in
     `values`; in an instance's graph the nodes of its expansion bear the op too, and the number of the invocation in
-    `invocation`. `name` is a label's or directive's, `target` the label that an instruction may branch to. `macro` is
-    the macro whose body it stands in. `inlined` says that a macro made it, and the span is that of the macro's
-    invocation. `next` are the nodes that may stand next in the text, wherever control goes.
+    `invocation`. `name` is a label's or directive's, or a brace or template of a bundle (graphs have no such
+    steps). `target` is the label that an instruction may branch to. `macro` is the macro whose body it stands in.
+    `inlined` says that a macro made it, and the span is that of the macro's invocation. `next` are the nodes that may
+    stand next in the text, wherever control goes.
     """
 
     kind: Kind
@@ -127,7 +128,7 @@ class Program(Visitor):
         self.refusals: list[Refusal] = []
         self._source = Traced("", (), ())  # what the text of the statement came from
         self._calls = 0
-        self._steps: list[Node | Fork] = []
+        self.steps: list[Node | Fork] = []  # whichever way the code is compiled
 
     # -------------------------------------------------------------------------------------- reading
 
@@ -158,18 +159,18 @@ class Program(Visitor):
 
     def fork(self, fork: Fork) -> None:
         """Alternatives begin, go on or end."""
-        self._steps.append(fork)
+        self.steps.append(fork)
 
     def boundary(self, macro: str | None, statement: int) -> None:
         """The body of a macro begins or ends: nothing falls from one side to the other."""
         start = self.document.statements[statement].start
         before = self.document.statements[statement - 1].macro if statement else None
-        self._steps.append(Node("end", statement, start, start, macro=before))
+        self.steps.append(Node("end", statement, start, start, macro=before))
 
     def gap(self, reason: str, statement: int, conditions: tuple[tree.Condition, ...]) -> None:
         """What stands here is not known."""
         where = self.document.statements[statement]
-        self._steps.append(Node("opaque", statement, where.start, where.end, conditions=conditions, name=reason))
+        self.steps.append(Node("opaque", statement, where.start, where.end, conditions=conditions, name=reason))
 
     def _may_be_code(self, name: str) -> bool:
         """Whether an included file may bring instructions in, rather than definitions; of one not found, it may."""
@@ -191,6 +192,12 @@ class Program(Visitor):
                 self._add(base, "stop", text=";;")
             case tree.Label(name=name):
                 self._add(base, "label", name=name)
+            case tree.BundleOpen():
+                self._add(base, "bundle", name="{")
+            case tree.BundleClose():
+                self._add(base, "bundle", name="}")
+            case tree.Template(name=name):
+                self._add(base, "bundle", name=name)
             case tree.MacroCall():
                 self._call(syntax, base)
             case tree.Directive(name=name, arguments=arguments):
@@ -210,7 +217,7 @@ class Program(Visitor):
         )
         for name, value in values.items():
             setattr(node, name, value)
-        self._steps.append(node)
+        self.steps.append(node)
         return node
 
     def _instruction(self, syntax: tree.Instruction, base: Node, text: str) -> None:
@@ -307,7 +314,7 @@ class Program(Visitor):
         With an instance, its expansions stand in the place of the ops.
         """
         builder = _Builder(self, known, instance)
-        for step in self._steps:
+        for step in self.steps:
             builder.step(step)
         return Graph(builder.nodes, self._changing)
 
@@ -455,7 +462,7 @@ class _Builder:
             is_reachable = self.reachable[step.conditions] = reachable(step.conditions, self.known)
         if step.kind == "end":
             self.end(step)
-        elif not is_reachable:
+        elif not is_reachable or step.kind == "bundle":
             return
         elif step.kind == "section":
             self.change_section(step)

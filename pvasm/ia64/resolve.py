@@ -87,12 +87,8 @@ class Resolved:
     @property
     def alternatives(self) -> tuple[Resolved, ...]:
         """The same in other execution units, where the source leaves the choice to the assembler."""
-        found = []
-        for mnemonic in self._mnemonics[1:]:
-            for candidate in real_candidates(mnemonic):
-                if candidate.spelling is not None and len(candidate.operands) == len(self.operands):
-                    found.append(Resolved(candidate.spelling, self.operands, self.predicate))
-        return tuple(found)
+        spellings = (_spelling(mnemonic, self.operands) for mnemonic in self._mnemonics[1:])
+        return tuple(Resolved(each, self.operands, self.predicate) for each in spellings if each is not None)
 
     @property
     def reads(self) -> frozenset[Resource]:
