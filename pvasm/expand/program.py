@@ -82,7 +82,7 @@ class Node(Struct):
 
 
 class Refusal(Struct, frozen=True):
-    """An instruction that is none that there is: where to report it, why, and what a macro makes there if one does."""
+    """An instruction that the assembler refuses: where to report it, why, and what a macro makes there if one does."""
 
     start: int
     end: int
@@ -221,19 +221,27 @@ class Program(Visitor):
         return node
 
     def _instruction(self, syntax: tree.Instruction, base: Node, text: str) -> None:
+        scope = self.scope
+        scope.beyond_frame = None
         try:
-            resolved = resolve(syntax, self.scope)
+            resolved = resolve(syntax, scope)
         except OperandError as error:
             self._add(base, "opaque", text=text[syntax.start : syntax.end])
-            if not (base.macro is not None and self.document.statements[base.statement].in_define):
-                self._refuse(error, base, text)  # a body need not be whole, and a parameter may be called as a register
+            self._refuse(error, base, text)
             return
+        if scope.beyond_frame is not None:
+            self._refuse(scope.beyond_frame, base, text)
         node = self._add(base, "instruction", text=text[syntax.start : syntax.end], resolved=resolved)
         if resolved.form.mnemonic.startswith(_BRANCHING):
             node.target = _target(syntax)
 
     def _refuse(self, error: OperandError, base: Node, text: str) -> None:
-        """Takes note of an instruction that is none: where it stands if it stands in the document, else as made."""
+        """Takes note of an instruction that the assembler refuses: where it stands in the document, else as made.
+
+        The body of a `#define` need not be whole, and its parameters may be called as registers are.
+        """
+        if base.macro is not None and self.document.statements[base.statement].in_define:
+            return
         source = self._source
         span = source.span(error.start, error.end) if text is source.text else None
         if span is not None and text_number(span[0]) == 0:

@@ -66,8 +66,9 @@ class Scope(Struct):
     it is a symbol. `operand_macros` explains cpp macros in operand position, and `macro_values` keeps what was found of
     them. `files` are other names of indexed register files. `rotating` has the first register that a name of `.rotr` or
     its like stands for, and how many it stands for, if that is known. `frame` is (inputs, locals, outputs) of the last
-    `alloc` or `.regstk`. With `frame_is_certain` it is the assembler's for sure, None being that there is none: then a
-    stacked register beyond it is refused.
+    `alloc` or `.regstk`. With `frame_is_certain` it is the assembler's for sure, None being that there is none: then
+    `beyond_frame` tells of the first stacked register evaluated that is not in it, which the assembler refuses. Who
+    wants to know sets it to None before.
     """
 
     lenient: bool = False
@@ -76,6 +77,7 @@ class Scope(Struct):
     rotating: dict[str, tuple[Register, int | None]] = {}
     frame: tuple[int, int, int] | None = None
     frame_is_certain: bool = False
+    beyond_frame: OperandError | None = None
     macro_values: dict[str, Value] = {}
     files: dict[str, str] = {}
 
@@ -203,12 +205,12 @@ def _stacked(scope: Scope, name: Name) -> Value | None:
         return None
     number = int(digits)
     part, noun = _STACKED[stem]
-    if number < _STACKED_REGISTERS and scope.frame_is_certain:
+    if scope.frame_is_certain and scope.beyond_frame is None and number < _STACKED_REGISTERS:
         count = 0 if scope.frame is None else scope.frame[part]
         if number >= count:
-            has = f"has {count or 'no'} {noun} register{'s' * (count != 1)}"
-            frame = "no alloc or .regstk stands before" if scope.frame is None else f"the frame {has}"
-            raise OperandError(f"`{text}' is beyond the frame: {frame}", name.start, name.end)
+            has = f"the frame has {count or 'no'} {noun} register{'s' * (count != 1)}"
+            has = "no alloc or .regstk stands before" if scope.frame is None else has
+            scope.beyond_frame = OperandError(f"`{text}' is beyond the frame: {has}", name.start, name.end)
     if scope.frame is None and part:
         return Unknown("r")
     base = 0 if scope.frame is None else sum(scope.frame[:part])
