@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 from pvasm.ia64.mnemonics import is_mnemonic, stems
-from pvasm.ia64.registers import PSR_MASKS, REGISTERS, register_count
+from pvasm.ia64.registers import INDEXED, PSR_MASKS, REGISTERS, register_count
 from pvasm.ia64.table import candidates
 from pvasm.regex import regex
 from pvasm.syntax import tree
@@ -24,9 +24,8 @@ def unknown_registers(instruction: tree.Instruction) -> Iterator[tree.Name]:
     register can stand. To GNU as they are symbols: `mov r8 = cr.ifx` is a move of an address.
     """
     operands = (*instruction.outputs, *instruction.inputs)
-    for name in _names(operands):
-        if not name.is_symbol and _NAMED.fullmatch(name.text) and name.text not in _known_registers():
-            yield name
+    for operand in operands:
+        yield from unknown_values(operand)
     if instruction.predicate is not None:
         yield from _beyond(instruction.predicate, ("p",))
     readings = [item for item in candidates(instruction.mnemonic) if len(item.operands) == len(operands)]
@@ -37,6 +36,40 @@ def unknown_registers(instruction: tree.Instruction) -> Iterator[tree.Name]:
             yield from _beyond(operand.index, ("r",))
         else:
             yield from _beyond(operand, {item.operands[place].shape for item in readings})
+
+
+def unknown_values(value: tree.Expression) -> Iterator[tree.Name]:
+    """The names in an expression that are written as a register with a name, or a field of the PSR, and are none."""
+    for name in _names((value,)):
+        if not name.is_symbol and _NAMED.fullmatch(name.text) and name.text not in _known_registers():
+            yield name
+
+
+def misspelt_registers(instruction: tree.Instruction) -> Iterator[tree.Name | tree.Index]:
+    """The operands that are nearly a register with a name, or one of an indexed file, where such a register can stand.
+
+    `psrr.um`, `AR.ITC`, `pdm[r3]`: what is written may yet be a symbol or a macro.
+    """
+    operands = (*instruction.outputs, *instruction.inputs)
+    readings = [item for item in candidates(instruction.mnemonic) if len(item.operands) == len(operands)]
+    for place, operand in enumerate(operands):
+        shapes = {item.operands[place].shape for item in readings}
+        if isinstance(operand, tree.Name) and "." in operand.text and not operand.is_symbol:
+            meant = (
+                None if operand.text in _known_registers() or _NAMED.fullmatch(operand.text) else _meant(operand.text)
+            )
+            if meant is not None and meant in REGISTERS and REGISTERS[meant].file in shapes:
+                yield operand
+        elif isinstance(operand, tree.Index) and operand.file not in INDEXED:
+            meant = _nearest(operand.file, INDEXED)
+            if meant is not None and f"{meant}[]" in shapes:
+                yield operand
+
+
+def _meant(name: str) -> str | None:
+    """The register with a name that is meant."""
+    lower = name.lower()
+    return lower if lower in _with_a_name() else _nearest(name, _with_a_name())
 
 
 def _beyond(operand: tree.Expression, files: Container[str]) -> Iterator[tree.Name]:
@@ -58,7 +91,9 @@ def no_such_register(name: str) -> str:
     if found is not None:
         file = found[1]
         return f"there is no register `{name}': the last one is {file}{register_count(file) - 1}"
-    return f"there is no register `{name}'{_guess(_nearest(name, _with_a_name()))}"
+    if "." not in name:
+        return f"there is no register file `{name}'{_guess(_nearest(name, INDEXED))}"
+    return f"there is no register `{name}'{_guess(_meant(name))}"
 
 
 def no_such_instruction(name: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.code import Code
 from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
-from pvasm.check.unknown_names import unknown_registers
 
 
 class UnknownRegister(Rule):
@@ -52,5 +52,5 @@ class UnknownRegister(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every operand of that form that is not a register."""
-        for found in unknown_registers(subject):
+        for found in subject.of(Code).names.registers:
             yield Finding(found.start, found.end, found.message)
