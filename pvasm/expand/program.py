@@ -28,6 +28,7 @@ from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.expansion import Context, Statement
 from pvasm.paravirt.instance import Instance
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
 from pvasm.syntax.document import Document, read_document
@@ -50,8 +51,8 @@ class Node(Struct):
     `values`; in an instance's graph the nodes of its expansion bear the op too, and the number of the invocation in
     `invocation`. `name` is a label's or directive's, or a brace or template of a bundle (graphs have no such
     steps). `target` is the label that an instruction may branch to. `macro` is the macro whose body it stands in.
-    `inlined` says that a macro made it, and the span is that of the macro's invocation. `next` are the nodes that may
-    stand next in the text, wherever control goes.
+    `frame` and `names` are what the scope has for an op's arguments. `inlined` says that a macro made it, and the span
+    is that of the macro's invocation. `next` are the nodes that may stand next in the text, wherever control goes.
     """
 
     kind: Kind
@@ -70,6 +71,7 @@ class Node(Struct):
     macro: str | None = None
     inlined: bool = False
     frame: tuple[int, int, int] | None = None
+    names: dict[str, Value] = {}
     next: list[int] = field(default_factory=list)
 
     @property
@@ -101,6 +103,7 @@ class Graph(Struct):
     changing: frozenset[str] = frozenset()
 
 
+_WORD = regex(r"[A-Za-z_.$][\w.$]*+")
 _BRANCHING = ("br", "chk", "fchkf")  # how the mnemonics begin that have a label among their operands
 
 
@@ -311,6 +314,9 @@ class Program(Visitor):
             base, "op", op=op, arguments=arguments, values=tuple(_value(each, self.scope) for each in arguments)
         )
         node.start, node.end, node.frame = start, end, self.scope.frame
+        if self.scope.names:
+            words = _WORD.findall(" ".join(arguments))
+            node.names = {word: self.scope.names[word] for word in words if word in self.scope.names}
         node.invocation = self._calls
         self._calls += 1
 
@@ -356,7 +362,7 @@ class Program(Visitor):
         scope = Scope(
             lenient=True,
             operand_macros=self.scope.operand_macros,
-            names=self.scope.names,
+            names={**self.scope.names, **node.names} if node.names else self.scope.names,
             rotating=self.scope.rotating,
             frame=node.frame,
         )
@@ -556,5 +562,5 @@ def _unlinked(node: Node) -> Node:
     """The node without its edges."""
     copy = _like(node, node.kind, node.text, node.resolved)
     copy.values, copy.name, copy.frame = node.values, node.name, node.frame
-    copy.target = node.target
+    copy.names, copy.target = node.names, node.target
     return copy
