@@ -299,7 +299,8 @@ class _Reader:
         self.expansions = 0
         self.arms = _FIRST_ARM
         self.is_in_place = False  # the body of a macro is read where it stands
-        self.frame: tuple[int, int, int] | None = None  # before that
+        self.frame: tuple[tuple[int, int, int] | None, bool] = None, False  # before that, as in the scope
+        self.frame_conditions: Conditions = ()  # those that the last alloc stood under
         self.is_exhausted = False
         self.words: dict[str, frozenset[str]] = {}
         self.included: set[int] = set()
@@ -360,6 +361,7 @@ class _Reader:
         """Reads the document."""
         document = self.document
         defines = iter(document.defines)
+        self.scope.frame_is_certain = True  # GNU as begins without one
         macro: str | None = None
         for index, statement in enumerate(document.statements):
             syntax = statement.syntax
@@ -374,6 +376,8 @@ class _Reader:
                 self._emit(Step(syntax, source, index, statement.conditions, macro))
                 if isinstance(syntax, tree.Directive) and syntax.name not in SETTING:
                     self.scope.directive(syntax)
+                    if syntax.name == ".regstk":
+                        self._lose_frame()
                 if statement.in_define:
                     continue
             self._statement(index, statement)
@@ -382,10 +386,12 @@ class _Reader:
 
     def _boundary(self, macro: str | None, index: int) -> None:
         """The body of a macro begins or ends; what it says of the frame says nothing of what stands around it."""
+        scope = self.scope
         if self.is_in_place:
-            self.scope.frame = self.frame
-        self.frame = self.scope.frame
+            scope.frame, scope.frame_is_certain = self.frame
+        self.frame = scope.frame, scope.frame_is_certain
         self.is_in_place = macro is not None
+        scope.frame_is_certain = scope.frame_is_certain and not self.is_in_place
         for visitor in self.visitors:
             visitor.boundary(macro, index)
 
@@ -613,13 +619,41 @@ class _Reader:
                 self._assign(name, conditions, lambda: self.scope.directive(syntax))
             else:
                 self.scope.directive(syntax)
+                if syntax.name == ".regstk":
+                    self._set_frame(conditions)
 
     def _emit(self, step: Step) -> None:
+        around = self.frame_conditions
+        if around and step.conditions[: len(around)] != around:
+            self._lose_frame()  # it was another where the alloc is not compiled
         for visitor in self.visitors:
             visitor.step(step, self.scope)
-        if isinstance(step.syntax, tree.Instruction) and step.syntax.mnemonic == "alloc":
-            with contextlib.suppress(OperandError):
-                self.scope.allocate(step.syntax)
+        syntax = step.syntax
+        if isinstance(syntax, tree.Instruction):
+            if syntax.mnemonic == "alloc":
+                with contextlib.suppress(OperandError):
+                    self.scope.allocate(syntax)
+                self._set_frame(step.conditions)
+        elif self._may_allocate(syntax):
+            self._lose_frame()
+
+    def _may_allocate(self, syntax: tree.Syntax) -> bool:
+        """Whether a statement that is not followed may be, or bring, an `alloc`."""
+        if isinstance(syntax, tree.MacroCall):
+            return syntax.name not in self.macros.kept
+        return isinstance(syntax, tree.Unparsed) or (
+            isinstance(syntax, tree.CppDirective) and syntax.name.startswith("include")
+        )
+
+    def _set_frame(self, conditions: Conditions) -> None:
+        """The frame is the one that the scope has now, under these conditions."""
+        self.scope.frame_is_certain = self.scope.frame is not None
+        self.frame_conditions = conditions
+
+    def _lose_frame(self) -> None:
+        """Another alloc than the last may be what counts here."""
+        self.scope.frame_is_certain = False
+        self.frame_conditions = ()
 
     def _fork(self, fork: Fork) -> None:
         if self.collected is not None:
@@ -629,6 +663,7 @@ class _Reader:
                 visitor.fork(fork)
 
     def _gap(self, reason: str, statement: int, conditions: Conditions) -> None:
+        self._lose_frame()
         if not self.silent:
             for visitor in self.visitors:
                 visitor.gap(reason, statement, conditions)

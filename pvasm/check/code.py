@@ -1,10 +1,11 @@
-"""A document's code, read once: what is exposed in it, and its steps for those who follow its flow."""
+"""A document's code, read once: what is exposed in it, which names are nothing, its steps for who follows its flow."""
 
 from __future__ import annotations
 
 from pvasm.asm.elaborate import Visitor, elaborate
 from pvasm.check.exposure import Exposure, ExposureSearch
 from pvasm.check.subject import Subject
+from pvasm.check.unknown_names import UnknownNames
 from pvasm.expand.program import Program
 
 
@@ -17,8 +18,9 @@ class Code:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self.search = ExposureSearch(subject)
+        self.names = UnknownNames(subject)
         self._program = self._unread() if subject.follows_flow else None
-        self._read(self.search, *([self._program] if self._program is not None else []))
+        self._read(self.search, self.names, *([self._program] if self._program is not None else []))
 
     def _unread(self) -> Program:
         return Program(self._subject.document, self._subject.catalog, self._subject.headers)

@@ -8,27 +8,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Final, NamedTuple
 
+from pvasm.asm.elaborate import Step, Visitor
 from pvasm.check.subject import Subject
 from pvasm.ia64 import nearest
 from pvasm.ia64.mnemonics import is_mnemonic
-from pvasm.ia64.reading import scope_of
-from pvasm.ia64.resolve import resolve
-from pvasm.ia64.scope import OperandError
+from pvasm.ia64.scope import SETTING, Scope
+from pvasm.ia64.table import candidates
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 from pvasm.syntax.macros import read_macro
+from pvasm.syntax.parser import parse_expression
+from pvasm.syntax.traced import text_number
 
 _WORD: Final = regex(r"[A-Za-z_]\w*(?:\.\w+)*")
 _LIKE_OPERANDS: Final = regex(r"[^=\"']*\S\s*=\s*\S[^=\"']*")
 _INCLUDE: Final = regex(r"^[ \t]*#[ \t]*include\b", re.MULTILINE)
+# What the C preprocessor leaves no line of: the file is yet to go through it, whatever it is called.
+_FOR_PREPROCESSOR: Final = regex(r"^[ \t]*#[ \t]*(?:ifdef|ifndef|endif|define|include)\b", re.MULTILINE)
 _MACRO: Final = regex(r"\.macro[ \t]+[^\s,]*[\\&]|\.altmacro|\.include\b|\.mri\b", re.IGNORECASE)
 # GNU as, tc-ia64.c: directives that take no dot.
 _WITHOUT_DOT: Final = frozenset(
     {"data1", "data2", "data4", "data8", "data16", "real4", "real8", "real10", "real16", "string", "stringz"}
 )
+_MANY: Final = 1 << 16
+# How many arguments of a directive are names that it defines, or says are symbols.
+_DEFINING: Final = {
+    **dict.fromkeys(SETTING, 1),
+    **dict.fromkeys((".comm", ".lcomm"), 1),
+    **dict.fromkeys((".global", ".globl", ".extern", ".weak", ".hidden", ".proc", ".rotr", ".rotf", ".rotp"), _MANY),
+}
+# What an operand looks like that may be nearly a register: a name with a dot, or one of a file.
+_MAY_BE_LIKELY: Final = regex(r"[=,\s]\w{1,12}[.\[]\w")
 _ASSEMBLY_IF: Final = regex(r"\.(?:if\w*|endif)")
 
 
@@ -40,91 +54,176 @@ class UnknownName(NamedTuple):
     message: str
 
 
-# ------------------------------------------------------------------------------------------ registers
+class _Met(NamedTuple):
+    """A name that may be nothing, with the step that it stands in and its span there.
 
-
-def unknown_registers(subject: Subject) -> Iterator[UnknownName]:
-    """The operands that are written as an application register, control register or field of the PSR that there is not.
-
-    GNU as takes such a name for a symbol: `mov r8 = cr.ifx` becomes a move of an address.
+    `is_likely` says of a register that it is one only by its likeness to one.
     """
-    document = subject.document
-    if not nearest.may_name_unknown_register(document.text):
-        return
-    explained = _explained(subject)
-    for statement in document.statements:
-        syntax = statement.syntax
-        if not isinstance(syntax, tree.Instruction) or not subject.concerns(statement.conditions):
-            continue
-        parameters = _parameters(subject, statement)
+
+    name: str
+    start: int
+    end: int
+    step: Step
+    is_likely: bool = False
+
+
+class UnknownNames(Visitor):
+    """Looks on while a document is read, and takes note of names that may be nothing, also in what macros make."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.document = subject.document
+        self._names_registers = nearest.may_name_unknown_register(self.document.text)
+        self._registers: list[_Met] = []
+        self._instructions: list[_Met] = []
+
+    def step(self, step: Step, scope: Scope) -> None:
+        """Looks at a statement."""
+        syntax = step.syntax
+        match syntax:
+            case tree.Instruction(mnemonic=mnemonic, mnemonic_start=start):
+                if not candidates(mnemonic):
+                    self._instructions.append(_Met(mnemonic, start, start + len(mnemonic), step))
+                elif step.made or self._names_registers or _MAY_BE_LIKELY.search(step.text):
+                    self._operands(step, syntax, scope)
+            case tree.MacroCall(name=name, name_start=start):
+                self._instructions.append(_Met(name, start, start + len(name), step))
+            case tree.Assignment(value=value) if value is not None:
+                self._assigned(step, value, 0)
+            case tree.Directive(name=name, arguments=(_, text)) if name in SETTING:
+                value = parse_expression(text)
+                if value is not None:
+                    self._assigned(step, value, step.text.rfind(text) + syntax.start)
+
+    def _operands(self, step: Step, syntax: tree.Instruction, scope: Scope) -> None:
         for name in nearest.unknown_registers(syntax):
-            if not explained.isdisjoint((name.text, *name.text.split("."))) or name.text.split(".")[1] in parameters:
+            self._registers.append(_Met(name.text, name.start, name.end, step))
+        for operand in (*syntax.outputs, *syntax.inputs):
+            meaning = scope.operand_macros.get(operand.text) if isinstance(operand, tree.Name) else None
+            for name in nearest.unknown_values(meaning) if isinstance(meaning, tree.Name) else ():
+                self._registers.append(_Met(name.text, operand.start, operand.end, step))
+        for operand in nearest.misspelt_registers(syntax):
+            text = operand.file if isinstance(operand, tree.Index) else operand.text
+            if text not in scope.rotating and text not in scope.files and text not in scope.names:
+                start = operand.start
+                self._registers.append(_Met(text, start, start + len(text), step, is_likely=True))
+
+    def _assigned(self, step: Step, value: tree.Expression, offset: int) -> None:
+        for name in nearest.unknown_values(value):
+            self._registers.append(_Met(name.text, offset + name.start, offset + name.end, step))
+
+    def _is_sure(self) -> bool:
+        """Whether the C preprocessor has been over the text."""
+        return self.document.preprocessed and _FOR_PREPROCESSOR.search(self.document.text) is None
+
+    @cached_property
+    def registers(self) -> list[UnknownName]:
+        """The operands that are written as a register or a field of the PSR that there is not: `cr.ifx`, `r128`.
+
+        GNU as takes such a name for a symbol: `mov r8 = cr.ifx` becomes a move of an address. What is only like a
+        register is one where all headers are seen.
+        """
+        if not self._registers:
+            return []
+        explained = self._explained()
+        sees_all = self._is_sure() or _sees_all_headers(self.subject)
+        found: dict[tuple[int, int], UnknownName] = {}
+        for met in self._registers:
+            words = {met.name, *met.name.split(".")}
+            if met.is_likely and not sees_all:
                 continue
-            start = statement.origin + name.start
-            yield UnknownName(start, start + len(name.text), nearest.no_such_register(name.text))
+            if explained.isdisjoint(words) and self._parameters(met.step).isdisjoint(words):
+                self._tell(found, met, nearest.no_such_register(met.name))
+        return sorted(found.values())
 
+    def _explained(self) -> set[str]:
+        """The names that the document, or a header of its that is known, gives a meaning, or that are symbols there."""
+        names: set[str] = set()
+        for document in (self.document, *self.subject.headers):
+            names.update(define.name for define in document.defines)
+            for statement in document.statements:
+                if isinstance(statement.syntax, tree.Assignment):
+                    names.add(statement.syntax.name)
+                elif isinstance(statement.syntax, tree.Directive):
+                    names.update(_explained_by(statement.syntax))
+                elif isinstance(statement.syntax, tree.Label):
+                    names.add(statement.syntax.name)
+        return names
 
-def _explained(subject: Subject) -> set[str]:
-    """The names that the document, or a header of its that is known, gives a meaning."""
-    names: set[str] = set()
-    for document in (subject.document, *subject.headers):
-        names.update(define.name for define in document.defines)
-        for statement in document.statements:
-            if isinstance(statement.syntax, tree.Assignment):
-                names.add(statement.syntax.name)
-            elif isinstance(statement.syntax, tree.Directive) and len(statement.syntax.arguments) == 2:
-                names.add(statement.syntax.arguments[0].strip())
-    return names
+    def _parameters(self, step: Step) -> set[str]:
+        """The parameters of the `#define` that a statement stands in the body of."""
+        if step.macro is None or not self.document.statements[step.statement].in_define:
+            return set()
+        defines = (define for define in self.document.defines if define.name == step.macro)
+        return {name for define in defines for name in define.parameters or ()}
 
+    def _tell(self, found: dict[tuple[int, int], UnknownName], met: _Met, message: str) -> None:
+        """Says of a name that it is nothing: where it stands in the document, else at what makes it."""
+        step = met.step
+        if not self.subject.concerns(step.conditions):
+            return
+        span = step.source.span(met.start, met.end)
+        if span is None or text_number(span[0]):
+            where = self.document.statements[step.statement]
+            span = where.start, where.end
+            message = f"this makes `{' '.join(step.text.split())}': {message}"
+        found.setdefault(span, UnknownName(*span, message))
 
-def _parameters(subject: Subject, statement: tree.Statement) -> set[str]:
-    """The parameters of the `#define` that a statement stands in the body of."""
-    if not statement.in_define:
-        return set()
-    defines = (define for define in subject.document.defines if define.name == statement.macro)
-    return {name for define in defines for name in define.parameters or ()}
+    @cached_property
+    def instructions(self) -> list[UnknownName]:
+        """The statements that the assembler would refuse, since neither an instruction nor a macro has that name.
 
-
-# --------------------------------------------------------------------------------------- instructions
-
-
-def unknown_instructions(subject: Subject) -> Iterator[UnknownName]:
-    """The statements that the assembler would refuse, since neither an instruction nor a macro has that name.
-
-    After the C preprocessor that is sure. In raw source it is where all headers are seen and what is written has an
-    instruction's operands and nearly an instruction's name.
-    """
-    document = subject.document
-    is_sure = document.preprocessed
-    if not subject.named or _MACRO.search(document.text):
-        return
-    if not is_sure and not _sees_all_headers(subject):
-        return
-    macros = _macros((document, *subject.headers))
-    depth = 0  # of the assembler's conditionals, where nothing is sure
-    for statement in document.statements:
-        syntax = statement.syntax
-        if isinstance(syntax, tree.Directive):
-            found = _ASSEMBLY_IF.fullmatch(syntax.name)
-            depth += 0 if found is None else -1 if syntax.name == ".endif" else 1
-        if depth > 0 or statement.in_define or not subject.concerns(statement.conditions):
-            continue
-        name, start = "", 0
-        if isinstance(syntax, tree.MacroCall):
-            name, start = syntax.name, syntax.name_start
-            if name in macros or syntax.parenthesised or _is_other(subject, name):
+        After the C preprocessor that is sure, unless there are lines for it in the text. In raw source it is where all
+        headers are seen and what is written has an instruction's operands and nearly an instruction's name.
+        """
+        if not self._instructions or not self.subject.named or _MACRO.search(self.document.text):
+            return []
+        is_sure = self._is_sure()
+        if not is_sure and not _sees_all_headers(self.subject):
+            return []
+        macros = _macros((self.document, *self.subject.headers))
+        under_if = _under_if(self.document)
+        found: dict[tuple[int, int], UnknownName] = {}
+        for met in self._instructions:
+            step = met.step
+            where = self.document.statements[step.statement]
+            if where.in_define and step.macro is not None:
                 continue
-            if not is_sure and not _has_operands(syntax):
-                continue
-        elif isinstance(syntax, tree.Instruction):
-            if syntax.mnemonic in macros or syntax.mnemonic.partition(".")[0] in macros or not _has_no_form(syntax):
-                continue
-            name, start = syntax.mnemonic, syntax.mnemonic_start
-        if not name or not _WORD.fullmatch(name):
-            continue
-        if is_sure or nearest.mnemonic(name) is not None or isinstance(syntax, tree.Instruction):
-            at = statement.origin + start
-            yield UnknownName(at, at + len(name), nearest.no_such_instruction(name))
+            if step.statement in under_if if step.macro is not None else step.conditions != where.conditions:
+                continue  # of the assembler's conditionals it is not known which lines they yield
+            if self._is_unknown(step.syntax, met.name, macros, is_sure):
+                self._tell(found, met, nearest.no_such_instruction(met.name))
+        return sorted(found.values())
+
+    def _is_unknown(self, syntax: tree.Syntax, name: str, macros: set[str], is_sure: bool) -> bool:
+        """Whether a statement can be nothing at all, by its name."""
+        if not _WORD.fullmatch(name) or name in macros:
+            return False
+        if isinstance(syntax, tree.Instruction):
+            return name.partition(".")[0] not in macros
+        assert isinstance(syntax, tree.MacroCall)
+        if syntax.parenthesised or _is_other(self.subject, name):
+            return False
+        return is_sure or (_has_operands(syntax) and nearest.mnemonic(name) is not None)
+
+
+def _explained_by(directive: tree.Directive) -> Iterator[str]:
+    """The names that a directive may give a meaning: `.rotr`'s are written with how many there are."""
+    arguments = directive.arguments[: _DEFINING.get(directive.name, 0)]
+    return (argument.partition("[")[0].strip() for argument in arguments)
+
+
+def _under_if(document: Document) -> set[int]:
+    """The statements between an `.if` and its `.endif`, wherever these stand."""
+    found: set[int] = set()
+    depth = 0
+    for index, statement in enumerate(document.statements):
+        if isinstance(statement.syntax, tree.Directive):
+            met = _ASSEMBLY_IF.fullmatch(statement.syntax.name)
+            depth += 0 if met is None else -1 if statement.syntax.name == ".endif" else 1
+        if depth > 0:
+            found.add(index)
+    return found
 
 
 def _is_other(subject: Subject, name: str) -> bool:
@@ -137,18 +236,6 @@ def _has_operands(call: tree.MacroCall) -> bool:
     """Whether what is behind a name looks like an instruction's operands: `r8 = r9`, `r8 = [r9], 8`."""
     text = ",".join(argument.text for argument in call.arguments)
     return _LIKE_OPERANDS.fullmatch(text) is not None
-
-
-def _has_no_form(instruction: tree.Instruction) -> bool:
-    """Whether no row of the table has a mnemonic, whatever its operands: `ld8.foo`."""
-    try:
-        resolve(instruction, _ANYTHING)
-    except OperandError as error:
-        return error.start == instruction.mnemonic_start and error.end == error.start + len(instruction.mnemonic)
-    return False
-
-
-_ANYTHING: Final = scope_of([], {})
 
 
 def _sees_all_headers(subject: Subject) -> bool:

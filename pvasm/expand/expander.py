@@ -18,6 +18,7 @@ from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import BLANKS, Hidden, Invocation
 from pvasm.expand.made_invocations import find_invocations
 from pvasm.expand.renames import rename_edits
+from pvasm.ia64.bundles import STOPS_INSIDE
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.environments import known_macros
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 _INDENT = regex(r"[ \t]*")
 _SEPARATOR = regex(r"[ \t]*;")
 _NEXT_WORD = regex(r"(?:[ \t\r\n]++|\\[ \t\r]*+\n|/\*(?s:.*?)\*/)*+(\w+)")
-
-# Where a stop may stand within a bundle: its template, and the slot before the stop (SDM 3:3.3, table 3-1).
-_STOPS_INSIDE = frozenset({("mii", 1), ("mmi", 0)})
 
 # What makes the C preprocessor or the assembler skip lines, or read them twice: it begins, goes on, ends.
 _OPENS = regex(r"if(?:n?def)?|\.(?:if\w*|rept|irpc?)")
@@ -353,7 +351,7 @@ class _Expander:
         number = sum(statement.takes_slot for statement in expansion.statements)
         if number > 1:
             raise _UnsuitableError(f" becomes {number} instructions {of}, which do not fit in a bundle: {out}")
-        fits = bundle.is_last or bundle.template is None or (bundle.template, bundle.slot) in _STOPS_INSIDE
+        fits = bundle.is_last or bundle.template is None or (bundle.template, bundle.slot) in STOPS_INSIDE
         first, last = (isinstance(syntaxes[at], tree.Stop) if syntaxes else False for at in (0, -1))
         if first or (last and not fits):
             raise _UnsuitableError(f" brings a stop {of}, which cannot stand here in a bundle: {out}")

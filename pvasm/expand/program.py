@@ -28,14 +28,15 @@ from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.expansion import Context, Statement
 from pvasm.paravirt.instance import Instance
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
 from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.sections import SECTION_DIRECTIVES, SectionPlace, Sections
-from pvasm.syntax.traced import NOWHERE, Traced
+from pvasm.syntax.traced import NOWHERE, Traced, text_number
 
-Kind = Literal["instruction", "op", "stop", "label", "directive", "opaque", "arm", "end", "section"]
+Kind = Literal["instruction", "op", "stop", "label", "directive", "bundle", "opaque", "arm", "end", "section"]
 
 _MOST_CALLS = 64  # of ops, one after the other without a separator; what follows is not looked into
 
@@ -48,9 +49,10 @@ class Node(Struct):
 
     `text` is its source, or a statement of an expansion. An op has its arguments' values (None where one is none) in
     `values`; in an instance's graph the nodes of its expansion bear the op too, and the number of the invocation in
-    `invocation`. `name` is a label's or directive's, `target` the label that an instruction may branch to. `macro` is
-    the macro whose body it stands in. `inlined` says that a macro made it, and the span is that of the macro's
-    invocation. The graphs of a program share its nodes.
+    `invocation`. `name` is a label's or directive's, or a brace or template of a bundle (graphs have no such
+    steps). `target` is the label that an instruction may branch to. `macro` is the macro whose body it stands in.
+    `frame` and `names` are what the scope has for an op's arguments. `inlined` says that a macro made it, and the span
+    is that of the macro's invocation. The graphs of a program share its nodes.
     """
 
     kind: Kind
@@ -69,6 +71,7 @@ class Node(Struct):
     macro: str | None = None
     inlined: bool = False
     frame: tuple[int, int, int] | None = None
+    names: dict[str, Value] = {}
 
     @property
     def predicate(self) -> str:
@@ -77,6 +80,16 @@ class Node(Struct):
         if number is None:
             return self.text.partition(")")[0].strip(" (\t")
         return f"p{number}" if number else ""
+
+
+class Refusal(Struct, frozen=True):
+    """An instruction that the assembler refuses: where to report it, why, and what a macro makes there if one does."""
+
+    start: int
+    end: int
+    error: OperandError
+    made: str
+    conditions: tuple[tree.Condition, ...]
 
 
 class Graph(Struct):
@@ -91,6 +104,7 @@ class Graph(Struct):
     changing: frozenset[str] = frozenset()
 
 
+_WORD = regex(r"[A-Za-z_.$][\w.$]*+")
 _BRANCHING = ("br", "chk", "fchkf")  # how the mnemonics begin that have a label among their operands
 
 
@@ -115,8 +129,9 @@ class Program(Visitor):
         self.headers = headers
         self.scope = Scope(lenient=True)
         self.ops_used: set[str] = set()
+        self.refusals: list[Refusal] = []
         self._calls = 0
-        self._steps: list[Node | Fork] = []
+        self.steps: list[Node | Fork] = []  # whichever way the code is compiled
 
     # -------------------------------------------------------------------------------------- reading
 
@@ -146,18 +161,18 @@ class Program(Visitor):
 
     def fork(self, fork: Fork) -> None:
         """Alternatives begin, go on or end."""
-        self._steps.append(fork)
+        self.steps.append(fork)
 
     def boundary(self, macro: str | None, statement: int) -> None:
         """The body of a macro begins or ends: nothing falls from one side to the other."""
         start = self.document.statements[statement].start
         before = self.document.statements[statement - 1].macro if statement else None
-        self._steps.append(Node("end", statement, start, start, macro=before))
+        self.steps.append(Node("end", statement, start, start, macro=before))
 
     def gap(self, reason: str, statement: int, conditions: tuple[tree.Condition, ...]) -> None:
         """What stands here is not known."""
         where = self.document.statements[statement]
-        self._steps.append(Node("opaque", statement, where.start, where.end, conditions=conditions, name=reason))
+        self.steps.append(Node("opaque", statement, where.start, where.end, conditions=conditions, name=reason))
 
     def _may_be_code(self, name: str) -> bool:
         """Whether an included file may bring instructions in, rather than definitions; of one not found, it may."""
@@ -174,11 +189,17 @@ class Program(Visitor):
         """Adds the steps of a statement. `base` says where it stands, `source` is what its offsets count in."""
         match syntax:
             case tree.Instruction():
-                self._instruction(syntax, base, source.text)
+                self._instruction(syntax, base, source)
             case tree.Stop():
                 self._add(base, "stop", text=";;")
             case tree.Label():
                 self._label(syntax, base, source)
+            case tree.BundleOpen():
+                self._add(base, "bundle", name="{")
+            case tree.BundleClose():
+                self._add(base, "bundle", name="}")
+            case tree.Template(name=name):
+                self._add(base, "bundle", name=name)
             case tree.MacroCall():
                 self._call(syntax, base)
             case tree.Directive(name=name, arguments=arguments):
@@ -223,18 +244,36 @@ class Program(Visitor):
             macro=base.macro,
             inlined=base.inlined,
         )
-        self._steps.append(node)
+        self.steps.append(node)
         return node
 
-    def _instruction(self, syntax: tree.Instruction, base: Node, text: str) -> None:
+    def _instruction(self, syntax: tree.Instruction, base: Node, source: Traced) -> None:
+        scope, text = self.scope, source.text
+        scope.beyond_frame = None
         try:
-            resolved = resolve(syntax, self.scope)
-        except OperandError:
+            resolved = resolve(syntax, scope)
+        except OperandError as error:
             self._add(base, "opaque", text=text[syntax.start : syntax.end])
+            self._refuse(error, base, source)
             return
+        if scope.beyond_frame is not None:
+            self._refuse(scope.beyond_frame, base, source)
         node = self._add(base, "instruction", text=text[syntax.start : syntax.end], resolved=resolved)
         if resolved.form.mnemonic.startswith(_BRANCHING):
             node.target = _target(syntax)
+
+    def _refuse(self, error: OperandError, base: Node, source: Traced) -> None:
+        """Takes note of an instruction that the assembler refuses: where it stands in the document, else as made.
+
+        The body of a `#define` need not be whole, and its parameters may be called as registers are.
+        """
+        if base.macro is not None and self.document.statements[base.statement].in_define:
+            return
+        span = source.span(error.start, error.end)
+        if span is not None and text_number(span[0]) == 0:
+            self.refusals.append(Refusal(*span, error, "", base.conditions))
+        else:
+            self.refusals.append(Refusal(base.start, base.end, error, source.text, base.conditions))
 
     def _directive(self, name: str, arguments: tuple[str, ...], base: Node) -> None:
         if name in _STEERING:
@@ -303,6 +342,9 @@ class Program(Visitor):
             base, "op", op=op, arguments=arguments, values=tuple(_value(each, self.scope) for each in arguments)
         )
         node.start, node.end, node.frame = start, end, self.scope.frame
+        if self.scope.names:
+            words = _WORD.findall(" ".join(arguments))
+            node.names = {word: self.scope.names[word] for word in words if word in self.scope.names}
         node.invocation = self._calls
         self._calls += 1
 
@@ -314,7 +356,7 @@ class Program(Visitor):
         With an instance, its expansions stand in the place of the ops.
         """
         builder = _Builder(self, known, instance)
-        for step in self._steps:
+        for step in self.steps:
             builder.step(step)
         return Graph(builder.nodes, builder.next, self._changing)
 
@@ -348,7 +390,7 @@ class Program(Visitor):
         scope = Scope(
             lenient=True,
             operand_macros=self.scope.operand_macros,
-            names=self.scope.names,
+            names={**self.scope.names, **node.names} if node.names else self.scope.names,
             rotating=self.scope.rotating,
             frame=node.frame,
         )
@@ -473,7 +515,7 @@ class _Builder:
             self.conditions, self.is_reachable = conditions, found
         if step.kind == "end":
             self.end(step)
-        elif self.dead or not self.is_reachable:
+        elif self.dead or not self.is_reachable or step.kind == "bundle":
             return
         elif step.kind == "section":
             self.change_section(step)

@@ -2,26 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import cache
 from typing import Final
 
 from pvasm.ia64.mnemonics import is_mnemonic, stems
-from pvasm.ia64.registers import PSR_MASKS, REGISTERS
+from pvasm.ia64.registers import INDEXED, PSR_MASKS, REGISTERS, register_count
+from pvasm.ia64.table import candidates
 from pvasm.regex import regex
 from pvasm.syntax import tree
 
-_REGISTER: Final = regex(r"(?:ar|cr|psr)\.[A-Za-z_]\w*")
+_NAMED: Final = regex(r"(?:ar|cr|psr)\.[A-Za-z_]\w*")
+_NUMBERED: Final = regex(r"(r|f|p|b|ar|cr)[1-9]\d{0,8}")
+_REGISTER: Final = regex(r"\b(?:(?:ar|cr|psr)\.[A-Za-z_]\w*|(?:[rfpb]|ar|cr)[1-9]\d{0,8}\b)")
 
 
 def unknown_registers(instruction: tree.Instruction) -> Iterator[tree.Name]:
-    """The operands written as a register of the files `ar`, `cr` or as a field of `psr` (SDM vol. 2, 3.3) that is none.
+    """The operands that are written as registers (SDM vol. 1, 3.1; vol. 2, 3.3) that there are not.
 
-    To GNU as they are symbols: `mov r8 = cr.ifx` is a move of an address.
+    They are `cr.ifx` and its like (also of `ar`, and the fields of `psr`); and `r128`, `p64` or `cr128` where such a
+    register can stand. To GNU as they are symbols: `mov r8 = cr.ifx` is a move of an address.
     """
-    for name in _names((*instruction.outputs, *instruction.inputs)):
-        if not name.is_symbol and _REGISTER.fullmatch(name.text) and name.text not in _known_registers():
+    operands = (*instruction.outputs, *instruction.inputs)
+    for operand in operands:
+        yield from unknown_values(operand)
+    if instruction.predicate is not None:
+        yield from _beyond(instruction.predicate, ("p",))
+    readings = [item for item in candidates(instruction.mnemonic) if len(item.operands) == len(operands)]
+    for place, operand in enumerate(operands):
+        if isinstance(operand, tree.Memory):
+            yield from _beyond(operand.address, ("r",))
+        elif isinstance(operand, tree.Index):
+            yield from _beyond(operand.index, ("r",))
+        else:
+            yield from _beyond(operand, {item.operands[place].shape for item in readings})
+
+
+def unknown_values(value: tree.Expression) -> Iterator[tree.Name]:
+    """The names in an expression that are written as a register with a name, or a field of the PSR, and are none."""
+    for name in _names((value,)):
+        if not name.is_symbol and _NAMED.fullmatch(name.text) and name.text not in _known_registers():
             yield name
+
+
+def misspelt_registers(instruction: tree.Instruction) -> Iterator[tree.Name | tree.Index]:
+    """The operands that are nearly a register with a name, or one of an indexed file, where such a register can stand.
+
+    `psrr.um`, `AR.ITC`, `pdm[r3]`: what is written may yet be a symbol or a macro.
+    """
+    operands = (*instruction.outputs, *instruction.inputs)
+    readings = [item for item in candidates(instruction.mnemonic) if len(item.operands) == len(operands)]
+    for place, operand in enumerate(operands):
+        shapes = {item.operands[place].shape for item in readings}
+        if isinstance(operand, tree.Name) and "." in operand.text and not operand.is_symbol:
+            meant = (
+                None if operand.text in _known_registers() or _NAMED.fullmatch(operand.text) else _meant(operand.text)
+            )
+            if meant is not None and meant in REGISTERS and REGISTERS[meant].file in shapes:
+                yield operand
+        elif isinstance(operand, tree.Index) and operand.file not in INDEXED:
+            meant = _nearest(operand.file, INDEXED)
+            if meant is not None and f"{meant}[]" in shapes:
+                yield operand
+
+
+def _meant(name: str) -> str | None:
+    """The register with a name that is meant."""
+    lower = name.lower()
+    return lower if lower in _with_a_name() else _nearest(name, _with_a_name())
+
+
+def _beyond(operand: tree.Expression, files: Container[str]) -> Iterator[tree.Name]:
+    """The operand, if it is a number beyond the last register of one of these files."""
+    if isinstance(operand, tree.Name) and not operand.is_symbol and operand.text not in REGISTERS:
+        found = _NUMBERED.fullmatch(operand.text)
+        if found is not None and found[1] in files:
+            yield operand
 
 
 def may_name_unknown_register(text: str) -> bool:
@@ -31,7 +87,13 @@ def may_name_unknown_register(text: str) -> bool:
 
 def no_such_register(name: str) -> str:
     """What to say of such a name."""
-    return f"there is no register `{name}'{_guess(_nearest(name, _known_registers()))}"
+    found = _NUMBERED.fullmatch(name)
+    if found is not None:
+        file = found[1]
+        return f"there is no register `{name}': the last one is {file}{register_count(file) - 1}"
+    if "." not in name:
+        return f"there is no register file `{name}'{_guess(_nearest(name, INDEXED))}"
+    return f"there is no register `{name}'{_guess(_meant(name))}"
 
 
 def no_such_instruction(name: str) -> str:
@@ -52,8 +114,12 @@ def _guess(meant: str | None) -> str:
 
 @cache
 def _known_registers() -> frozenset[str]:
-    named = {name for name in REGISTERS if name.startswith(("ar.", "cr.", "psr."))}
-    return frozenset({*named, *PSR_MASKS})
+    return frozenset({*REGISTERS, *PSR_MASKS})
+
+
+@cache
+def _with_a_name() -> frozenset[str]:
+    return frozenset(name for name in _known_registers() if "." in name)
 
 
 def _names(expressions: Iterable[object]) -> Iterator[tree.Name]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from pvasm.ia64.registers import FILE_NOUNS, Register
+from pvasm.ia64.registers import FILE_NOUNS, Register, register_count
 from pvasm.syntax.tree import Expression
 
 _WORD: Final = (1 << 64) - 1
@@ -95,7 +95,7 @@ class Kind(Struct, frozen=True):
         """Whether the value, whose shape is the kind's, is in range."""
         if isinstance(value, int):
             if self.is_target:
-                return True
+                return self.low <= signed64(value) < self.high + self.scale
             if self.choices:
                 return signed64(value) in self.choices
             if self.width32 and value == 1 << 32:
@@ -121,8 +121,7 @@ class Kind(Struct, frozen=True):
         number = signed64(value)
         if self.drops_low_bits and not self.is_target:
             number -= number % self.scale
-            top = 1 << (self.high.bit_length() + 1)
-            return number - top if self.either_sign and self.high < number < top else number
+            return number - self._span if self.either_sign and self.high < number < self._span else number
         return number
 
     def encode(self, value: int) -> int:
@@ -140,11 +139,16 @@ class Kind(Struct, frozen=True):
         return (bits * self.scale - self.offset) * self.sign
 
     @property
+    def _span(self) -> int:
+        """How many values a signed field has, those between its steps counted."""
+        return 1 << (self.high.bit_length() + 1)
+
+    @property
     def noun(self) -> str:
         """What the operand must be, in words."""
         if self.shape != "i":
             noun = FILE_NOUNS.get(self.shape, self.shape)
-            last = {"p": 63, "b": 7, "dahr": 7}.get(self.shape, 127)
+            last = register_count(self.shape) - 1
             if self.excluded:
                 first, final = (Register(self.shape, number).text for number in (self.excluded[0], self.excluded[-1]))
                 return f"{noun} that is none of {first} to {final}"
@@ -157,13 +161,12 @@ class Kind(Struct, frozen=True):
             *most, last_word = (str(choice) for choice in sorted(self.choices))
             return f"one of {', '.join(most)} and {last_word}" if most else last_word
         if self.is_target:
-            return "the address of a bundle"
+            return f"the address of a bundle, from {self.low:#x} to {self.high:#x} away"
         multiple = f", a multiple of {self.scale}" if self.scale > 1 and not self.drops_low_bits else ""
-        return (
-            f"an integer from {self.low:#x} to {self.high:#x}{multiple}"
-            if self.hexadecimal
-            else (f"an integer from {self.low} to {self.high}{multiple}")
-        )
+        high = self._span - 1 if self.either_sign else self.high
+        if self.hexadecimal:
+            return f"an integer from {self.low:#x} to {high:#x}{multiple}"
+        return f"an integer from {self.low} to {high}{multiple}"
 
 
 def describe(value: Value, text: str) -> str:
@@ -175,7 +178,7 @@ def describe(value: Value, text: str) -> str:
     if isinstance(value, IndexedRegister):
         return f"`{text}' is a register of the file {value.file}"
     if isinstance(value, int):
-        return f"`{text}' is the integer {value}"
+        return f"`{text}' is the integer {signed64(value)}"
     return f"`{text}' is a symbol"
 
 

@@ -124,6 +124,14 @@ PSR_MASKS: Final = {
     f"psr.{name}": 1 << low for name, (low, _) in PSR_FIELDS.items() if name not in ("cpl", "ri", "ia", "vm")
 }
 
+_COUNTS: Final = {"r": 128, "f": 128, "p": 64, "b": 8, "ar": 128, "cr": 128, "dahr": 8}
+
+
+def register_count(file: str) -> int:
+    """How many registers a file has; 1 for a register alone of its sort."""
+    return _COUNTS.get(file, 1)
+
+
 FILE_NOUNS: Final = {
     "r": "a general register",
     "f": "a floating-point register",
@@ -143,12 +151,11 @@ FILE_NOUNS: Final = {
 
 def _names() -> dict[str, Register]:
     names: dict[str, Register] = {}
-    for file, count in (("r", 128), ("f", 128), ("p", 64), ("b", 8), ("ar", 128), ("cr", 128)):
+    for file, count in _COUNTS.items():
         names.update((f"{file}{number}", Register(file, number)) for number in range(count))
     names.update((f"ar.{name}", Register("ar", number)) for name, number in APPLICATION.items())
     names.update((f"cr.{name}", Register("cr", number)) for name, number in CONTROL.items())
     names.update((name, Register(name, 0)) for name in ("ip", "pr", "pr.rot", "psr", "psr.l", "psr.um"))
-    names.update((f"dahr{number}", Register("dahr", number)) for number in range(8))
     names.update({"gp": Register("r", 1), "sp": Register("r", 12), "tp": Register("r", 13), "rp": Register("b", 0)})
     names.update((f"ret{number}", Register("r", 8 + number)) for number in range(4))
     names.update((f"{name}{number}", Register("f", 8 + number)) for name in ("farg", "fret") for number in range(8))

@@ -15,7 +15,7 @@ from pvasm.ia64.operands import (
 )
 from pvasm.ia64.registers import REGISTERS, Register
 from pvasm.ia64.resources import Resource
-from pvasm.ia64.scope import OperandError, Scope
+from pvasm.ia64.scope import NoFormError, OperandError, Scope
 from pvasm.ia64.spelling import expression_text, spell
 from pvasm.ia64.table import (
     STEMS,
@@ -87,12 +87,8 @@ class Resolved:
     @property
     def alternatives(self) -> tuple[Resolved, ...]:
         """The same in other execution units, where the source leaves the choice to the assembler."""
-        found = []
-        for mnemonic in self._mnemonics[1:]:
-            for candidate in real_candidates(mnemonic):
-                if candidate.spelling is not None and len(candidate.operands) == len(self.operands):
-                    found.append(Resolved(candidate.spelling, self.operands, self.predicate))
-        return tuple(found)
+        spellings = (_spelling(mnemonic, self.operands) for mnemonic in self._mnemonics[1:])
+        return tuple(Resolved(each, self.operands, self.predicate) for each in spellings if each is not None)
 
     @property
     def reads(self) -> frozenset[Resource]:
@@ -311,12 +307,13 @@ def _values(instruction: Instruction, scope: Scope) -> tuple[Value, ...]:
     operands = instruction.outputs + instruction.inputs
     if instruction.mnemonic != "alloc":
         return tuple([scope.evaluate(operand) for operand in operands])
-    before = scope.frame
+    before = scope.frame, scope.frame_is_certain
     scope.allocate(instruction)  # `alloc loc1 = ...` means the new frame's loc1
+    scope.frame_is_certain = scope.frame_is_certain and scope.frame is not None
     try:
         return tuple([scope.evaluate(operand) for operand in operands])
     finally:
-        scope.frame = before
+        scope.frame, scope.frame_is_certain = before
 
 
 def _oversized(operands: tuple[Value, ...]) -> bool:
@@ -360,14 +357,19 @@ def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) 
             said = f"`{stem}' has no form {with_them}"
         else:
             said = f"there is no instruction `{stem}'"
-        return OperandError(said, instruction.mnemonic_start, end)
+        return NoFormError(said, instruction.mnemonic_start, end)
     counts = (len(instruction.outputs), len(instruction.inputs))
     same = [item for item in readings if (len(item.outputs), len(item.inputs)) == counts]
     if not same:
         wanted = sorted({(len(item.outputs), len(item.inputs)) for item in readings})
-        said = " or ".join(f"{right} operands" if not left else f"{left} = {right} operands" for left, right in wanted)
+        said = " or ".join(
+            f"{right} operand{'s' * (right != 1)}" if not left else f"{left} = {right} operands"
+            for left, right in wanted
+        )
         have = f"{counts[0]} = {counts[1]}" if instruction.has_equals else str(counts[1])
-        return OperandError(f"`{mnemonic}' takes {said}, not {have}", instruction.mnemonic_start, instruction.end)
+        said = f"`{mnemonic}' takes {said}, not {have}"
+        certain = Unknown() not in values
+        return OperandError(said, instruction.mnemonic_start, instruction.end, certain=certain)
     nearest = max(same, key=lambda item: _nearness(item, values))
     place, spec = next(_bad(nearest, values), (0, None))
     nodes: tuple[Expression, ...] = (*instruction.outputs, *instruction.inputs)

@@ -46,6 +46,7 @@ _SPECULATIVE_TYPES: Final = frozenset({0x1, 0x3})
 
 # The terms of the tables for the registers that have names of their own, and for the indexed files.
 _TERMS: Final = {
+    Register("p", 63): "PR63",  # which loop branches write: the tables have it apart from the others
     **{Register("ar", number): f"AR[{name.upper()}]" for name, number in APPLICATION.items()},
     **{Register("cr", number): f"CR[{name.upper()}]" for name, number in CONTROL.items()},
 }
@@ -55,7 +56,8 @@ _FILE_TERMS: Final = {name: f"{name}#" for name in ("CPUID", "DBR", "IBR", "MSR"
 def term(resource: Resource) -> str:
     """What SDM vol. 3, tables 5-2 to 5-4, call the resource: `AR[LC]`, `PSR.ic`, `AR[FPSR].sf0.flags`, `RR#`, `DTC`.
 
-    A general, floating-point, predicate or branch register is named as in the source: the tables' `GR%` is all of them.
+    General, floating-point, branch and predicate registers (but for PR63) are named as in the source: the tables' `GR%`
+    is all of them.
     """
     if isinstance(resource, Register):
         return _TERMS.get(resource) or resource.text

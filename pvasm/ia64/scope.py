@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
-from pvasm.ia64.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value, ones_of
+from pvasm.ia64.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value, ones_of, signed64
 from pvasm.ia64.registers import INDEXED, PSR_MASKS, REGISTERS, Register
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.tree import (
@@ -44,13 +44,19 @@ _BEYOND: Final = 1 << 16
 class OperandError(PvasmError):
     """An instruction that there is not, or an operand that it cannot take.
 
-    `start` and `end` are offsets in the statement, as in the syntax tree.
+    `start` and `end` are offsets in the statement, as in the syntax tree. It is not `certain` where a name that is not
+    known may stand for something that makes it right, for several operands, say.
     """
 
-    def __init__(self, message: str, start: int, end: int) -> None:
+    def __init__(self, message: str, start: int, end: int, *, certain: bool = True) -> None:
         super().__init__(message)
         self.start = start
         self.end = end
+        self.certain = certain
+
+
+class NoFormError(OperandError):
+    """A mnemonic or completer that there is not, whatever the operands."""
 
 
 class Scope(Struct):
@@ -58,15 +64,20 @@ class Scope(Struct):
 
     `lenient` is for raw source, before the C preprocessor: a name that nothing explains may then be anything. Otherwise
     it is a symbol. `operand_macros` explains cpp macros in operand position, and `macro_values` keeps what was found of
-    them. `files` are other names of indexed register files. `frame` is (inputs, locals, outputs) of the last `alloc` or
-    `.regstk`.
+    them. `files` are other names of indexed register files. `rotating` has the first register that a name of `.rotr` or
+    its like stands for, and how many it stands for, if that is known. `frame` is (inputs, locals, outputs) of the last
+    `alloc` or `.regstk`. With `frame_is_certain` it is the assembler's for sure, None being that there is none: then
+    `beyond_frame` tells of the first stacked register evaluated that is not in it, which the assembler refuses. Who
+    wants to know sets it to None before.
     """
 
     lenient: bool = False
     operand_macros: dict[str, OperandMacro] = {}
     names: dict[str, Value] = {}
-    rotating: dict[str, Register] = {}
+    rotating: dict[str, tuple[Register, int | None]] = {}
     frame: tuple[int, int, int] | None = None
+    frame_is_certain: bool = False
+    beyond_frame: OperandError | None = None
     macro_values: dict[str, Value] = {}
     files: dict[str, str] = {}
 
@@ -104,8 +115,8 @@ class Scope(Struct):
         """Lay out the names of a `.rotr` from its first register on."""
         for argument in arguments:
             name, _, rest = argument.partition("[")
-            self.rotating[name.strip().removesuffix("#")] = first
             count = self._count(rest.rpartition("]")[0])
+            self.rotating[name.strip().removesuffix("#")] = first, count
             first = Register(first.file, _BEYOND if count is None else first.number + count)
 
     def _count(self, text: str) -> int | None:
@@ -153,7 +164,7 @@ def _name(scope: Scope, name: Name, depth: int) -> Value:
             return PSR_MASKS[text]
         if text in WORDS:
             return WORDS[text]
-        stacked = _stacked(scope, text)
+        stacked = _stacked(scope, name)
         if stacked is not None:
             return stacked
     macro = _macro(scope, text, name, depth)
@@ -180,20 +191,30 @@ def _macro(scope: Scope, text: str, expression: Name | Call, depth: int) -> Valu
     return known
 
 
-def _stacked(scope: Scope, text: str) -> Value | None:
+# The stacked registers by the beginnings of their names: the part of the frame, and what it is called.
+_STACKED: Final = {"in": (0, "input"), "loc": (1, "local"), "out": (2, "output")}
+_STACKED_REGISTERS: Final = 96
+
+
+def _stacked(scope: Scope, name: Name) -> Value | None:
     """`in0`, `loc3`, `out1`: a stacked register, by the frame."""
+    text = name.text
     stem = text.rstrip("0123456789")
     digits = text[len(stem) :]
-    if not digits or stem not in ("in", "loc", "out") or (len(digits) > 1 and digits[0] == "0"):
+    if not digits or stem not in _STACKED or (len(digits) > 1 and digits[0] == "0"):
         return None
     number = int(digits)
-    if stem == "in":
-        base = 0
-    elif scope.frame is None:
+    part, noun = _STACKED[stem]
+    if scope.frame_is_certain and scope.beyond_frame is None and number < _STACKED_REGISTERS:
+        count = 0 if scope.frame is None else scope.frame[part]
+        if number >= count:
+            has = f"the frame has {count or 'no'} {noun} register{'s' * (count != 1)}"
+            has = "no alloc or .regstk stands before" if scope.frame is None else has
+            scope.beyond_frame = OperandError(f"`{text}' is beyond the frame: {has}", name.start, name.end)
+    if scope.frame is None and part:
         return Unknown("r")
-    else:
-        base = scope.frame[0] if stem == "loc" else scope.frame[0] + scope.frame[1]
-    return Register("r", 32 + base + number) if base + number < 96 else None
+    base = 0 if scope.frame is None else sum(scope.frame[:part])
+    return Register("r", 32 + base + number) if base + number < _STACKED_REGISTERS else None
 
 
 def _number(scope: Scope, number: Number, depth: int) -> Value:
@@ -220,11 +241,16 @@ def _general(scope: Scope, expression: Expression, depth: int, what: str) -> Reg
 
 
 def _index(scope: Scope, index: Index, depth: int) -> Value:
-    first = scope.rotating.get(index.file)
-    if first is not None:
+    rotating = scope.rotating.get(index.file)
+    if rotating is not None:
+        first, count = rotating
         number = _EVALUATORS[type(index.index)](scope, index.index, depth)
-        known = isinstance(number, int) and first.number < _BEYOND
-        return Register(first.file, first.number + number) if known else Unknown(first.file)  # type: ignore[operator]
+        if not isinstance(number, int):
+            return Unknown(first.file)
+        if count is not None and number >= count:
+            said = f"the index of {index.file}[] must be less than {count}, not {signed64(number)}"
+            raise OperandError(said, index.start, index.end)
+        return Register(first.file, first.number + number) if first.number < _BEYOND else Unknown(first.file)
     file = scope.files.get(index.file) or _FILES_IN_CAPITALS.get(index.file, index.file)
     if file in INDEXED:
         return IndexedRegister(file, _general(scope, index.index, depth, f"the index of {index.file}[]"))
@@ -251,10 +277,6 @@ def _quotient(left: int, right: int) -> int:
     return quotient if (left < 0) == (right < 0) else -quotient
 
 
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >> 63 else value
-
-
 _UNARY: Final[dict[str, Callable[[int], int]]] = {
     "-": lambda value: -value,
     "+": lambda value: value,
@@ -267,8 +289,8 @@ _BINARY: Final[dict[str, Callable[[int, int], int]]] = {
     "+": lambda left, right: left + right,
     "-": lambda left, right: left - right,
     "*": lambda left, right: left * right,
-    "/": lambda left, right: _quotient(_signed(left), _signed(right)),
-    "%": lambda left, right: _signed(left) - _quotient(_signed(left), _signed(right)) * _signed(right),
+    "/": lambda left, right: _quotient(signed64(left), signed64(right)),
+    "%": lambda left, right: signed64(left) - _quotient(signed64(left), signed64(right)) * signed64(right),
     "<<": _shift,
     ">>": lambda left, right: left >> right if right < 64 else 0,
     "|": lambda left, right: left | right,
@@ -278,16 +300,25 @@ _BINARY: Final[dict[str, Callable[[int, int], int]]] = {
     "==": lambda left, right: -(left == right),
     "!=": lambda left, right: -(left != right),
     "<>": lambda left, right: -(left != right),
-    "<": lambda left, right: -(_signed(left) < _signed(right)),
-    "<=": lambda left, right: -(_signed(left) <= _signed(right)),
-    ">": lambda left, right: -(_signed(left) > _signed(right)),
-    ">=": lambda left, right: -(_signed(left) >= _signed(right)),
+    "<": lambda left, right: -(signed64(left) < signed64(right)),
+    "<=": lambda left, right: -(signed64(left) <= signed64(right)),
+    ">": lambda left, right: -(signed64(left) > signed64(right)),
+    ">=": lambda left, right: -(signed64(left) >= signed64(right)),
     "&&": lambda left, right: int(bool(left and right)),
     "||": lambda left, right: int(bool(left or right)),
 }
 
 
+def _is_too_wide(expression: Expression) -> bool:
+    """Whether it is a number of more than 64 bits, with a sign perhaps: 0 as a part of an expression (GNU as warns)."""
+    while isinstance(expression, Unary) and expression.operator != "!":
+        expression = expression.operand
+    return isinstance(expression, Number) and expression.value is not None and expression.value > _WORD
+
+
 def _unary(scope: Scope, unary: Unary, depth: int) -> Value:
+    if unary.operator == "!" and _is_too_wide(unary.operand):
+        return 0
     operand = _EVALUATORS[type(unary.operand)](scope, unary.operand, depth)
     if isinstance(operand, int):
         return _UNARY[unary.operator](operand) & _WORD
@@ -295,11 +326,12 @@ def _unary(scope: Scope, unary: Unary, depth: int) -> Value:
 
 
 def _binary(scope: Scope, binary: Binary, depth: int) -> Value:
-    left = _EVALUATORS[type(binary.left)](scope, binary.left, depth)
-    right = _EVALUATORS[type(binary.right)](scope, binary.right, depth)
+    left, right = (
+        0 if _is_too_wide(part) else _EVALUATORS[type(part)](scope, part, depth) for part in (binary.left, binary.right)
+    )
     if isinstance(left, int) and isinstance(right, int):
         if right == 0 and binary.operator in ("/", "%"):
-            raise OperandError("division by zero", binary.start, binary.end)
+            right = 1  # GNU as warns, and divides by that
         return _BINARY[binary.operator](left, right) & _WORD
     value = _open(scope, binary, left, right)
     if binary.operator == "|" and isinstance(value, Unknown):

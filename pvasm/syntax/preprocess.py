@@ -6,7 +6,7 @@ There are no conditionals here: whoever reads a file knows which of its `#define
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
@@ -71,7 +71,6 @@ def _tokens(text: str, origin: int = NOWHERE) -> list[_Token]:
 
 
 _NOTHING: Final[frozenset[str]] = frozenset()
-_BLANK: Final = _Token("blank", " ")
 
 
 @lru_cache(maxsize=4096)
@@ -82,7 +81,39 @@ def _body_tokens(body: str, origin: int) -> tuple[tuple[_Token, ...], bool]:
 
 
 def _text(tokens: Iterable[_Token]) -> str:
-    return "".join(token.text for token in tokens)
+    return "".join(token.text for token in _separated(tokens))
+
+
+# Where what a macro stands for begins or ends.
+_SEAM: Final = _Token("blank", "")
+_BLANK: Final = _Token("blank", " ")
+_PLACEMARKER: Final = _Token("other", "")  # an argument of nothing beside `##` (C, 6.10.3.3)
+_DOUBLED: Final = frozenset("+-<>&|=#:")
+_BEFORE_EQUALS: Final = frozenset("+-*/%<>!&|^=")
+
+
+def _separated(tokens: Iterable[_Token]) -> Iterator[_Token]:
+    """The tokens without seams, with a blank where at one two tokens would become another, as GNU cpp writes them."""
+    last = ""
+    at_seam = False
+    for token in tokens:
+        if not token.text:
+            at_seam = True
+            continue
+        if at_seam and last and _run_together(last, token.text):
+            yield _BLANK
+        yield token
+        last, at_seam = token.text, False
+
+
+def _run_together(left: str, right: str) -> bool:
+    """Whether two tokens side by side would be read as one, or as others."""
+    end, begin = left[-1], right[0]
+    if begin.isalnum() or begin in "_$":
+        return end.isalnum() or end in "_$" or (end == "." and begin.isdigit())
+    if begin in "+-." and left[0].isdigit():
+        return True
+    return left + begin == "->" or (end == begin and end in _DOUBLED) or (begin == "=" and end in _BEFORE_EQUALS)
 
 
 class Preprocessor:
@@ -128,7 +159,7 @@ class Preprocessor:
         made = self._expanded(tokens, place, keeps_constants=True)
         # A comment, or the end of a line among a macro's arguments, is a blank.
         return Traced.join(
-            (" " * len(token.text) if token.kind == "blank" else token.text, token.origin) for token in made
+            (" " * len(token.text) if token.kind == "blank" else token.text, token.origin) for token in _separated(made)
         )
 
     def number(self, name: str) -> int | None:
@@ -225,7 +256,7 @@ class Preprocessor:
             _Token("name", each.text, each.hidden | inside, each.origin) if each.kind == "name" else each
             for each in made
         ]
-        return [_BLANK, *made, _BLANK] if macro.parameters is not None else made
+        return [_SEAM, *made, _SEAM]
 
 
 def _substituted(body: Sequence[_Token], full: Mapping[str, Sequence[_Token]]) -> Sequence[_Token]:
@@ -252,7 +283,7 @@ def _pasted(
         token = body[at]
         following = next((index for index in range(at + 1, len(body)) if body[index].kind != "blank"), len(body))
         after = body[following].text if following < len(body) else ""
-        if token.text == "##" and made and following < len(body):
+        if token.text == "##" and at > 0 and following < len(body):
             while made and made[-1].kind == "blank":
                 made.pop()
             right = list(raw.get(after, [body[following]])) if body[following].kind == "name" else [body[following]]
@@ -262,7 +293,7 @@ def _pasted(
                 at = following + 1
                 continue
             joined = (made.pop().text if made else "") + (right[0].text if right else "")
-            made += [*_tokens(joined), *right[1:]]
+            made += [*(_tokens(joined) or [_PLACEMARKER]), *right[1:]]
             at = following + 1
         elif token.text == "#" and macro.parameters is not None and after in raw:
             text = _text(raw[after]).strip()
@@ -272,11 +303,11 @@ def _pasted(
             is_pasted = after == "##"
             given = (raw if is_pasted else full).get(token.text) if token.kind == "name" else None
             if given is not None:
-                made += given
+                made += given or ([_PLACEMARKER] if is_pasted else [])
             else:
                 made.append(token)
             at += 1
-    return made
+    return [each for each in made if each is not _PLACEMARKER]
 
 
 def _rest_of(macro: CppMacro) -> str | None:
@@ -296,7 +327,8 @@ def _bound(macro: CppMacro, given: list[list[_Token]], place: Place) -> dict[str
         fixed = len(parameters) - 1
         rest: list[_Token] = []
         for index, value in enumerate(values[fixed:]):
-            rest += [*([_Token("other", ","), _Token("blank", " ")] if index else []), *value]
+            blank = [_BLANK] if given[fixed + index][:1] and given[fixed + index][0].kind == "blank" else []
+            rest += [*([_Token("other", ","), *blank] if index else []), *value]
         if len(values) >= fixed:
             return {**dict(zip(parameters[:fixed], values, strict=False)), last: rest}
     elif len(values) == len(parameters):

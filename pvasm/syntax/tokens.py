@@ -90,7 +90,8 @@ _TOKEN = regex(
     re.VERBOSE,
 )
 
-BUNDLE_TEMPLATES = frozenset(["mii", "mlx", "mmi", "mfi", "mmf", "mib", "mbb", "bbb", "mmb", "mfb"])
+# The templates of bundles, in the order of their numbers: a letter a slot (SDM vol. 1, table 3-10).
+BUNDLE_TEMPLATES = ("mii", "mlx", "mmi", "mfi", "mmf", "mib", "mbb", "bbb", "mmb", "mfb")
 
 _DATA = frozenset(
     [

@@ -8,11 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.check.groups import find_violations
-from pvasm.check.subject import Subject
 from pvasm.expand import expand
-from pvasm.ia64.dependencies import Violation
-from pvasm.paravirt.environments import known_macros
 from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document
@@ -20,22 +16,9 @@ from pvasm.text import read_text
 from tests.check.checking import PARSER, check
 from tests.corpus.build import Corpus
 from tests.expand.test_corpus import CATALOG, WITH_OPS, corpus, preprocessed
-from tests.ia64.dependency_oracle import Said, as_says, differences, name_of, we_say, without_markers
+from tests.ia64.dependency_oracle import as_says, by_the_checker, differences, we_say, without_markers
 
 __all__ = ["corpus"]
-
-
-def by_the_checker(text: str) -> dict[Said, list[Violation]]:
-    """What the checker finds in the file, of every resource, in a group and before a serialization."""
-    document = read_document(PARSER, text, "t.s", preprocessed=True)
-    subject = Subject(document, CATALOG, known_macros(), ("native",))
-    found: dict[Said, list[Violation]] = {}
-    for each in subject.of(find_violations):
-        if isinstance(each.violation, Violation):
-            first, second = (document.place(node.start).line for node in (each.first, each.second))
-            said = (second, each.violation.kind, name_of(each.violation.resource))
-            found.setdefault(said, []).append(each.violation._replace(first=first, second=second))
-    return found
 
 
 def in_a_group(text: str) -> int:

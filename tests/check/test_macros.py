@@ -90,5 +90,5 @@ def test_what_a_name_makes_is_told_at_its_use() -> None:  # M4
     (found,) = check("#define AR(n) ar.n\n\tmov r8=AR(lc) ; mov r9=AR(itc)\n", "PV001")
     assert (found.line, found.column) == (2, 18)
     assert found.message.startswith(
-        "sensitive instruction used directly: this makes `mov r9= ar.itc': use MOV_FROM_ITC("
+        "sensitive instruction used directly: this makes `mov r9=ar.itc': use MOV_FROM_ITC("
     )

@@ -87,9 +87,9 @@ def assembled(document: Document) -> Iterator[Ours]:
 
 
 def read_back(truth: Instruction) -> Resolved:
-    """What objdump says of an instruction, resolved: branch targets are numbers, for it prints `1f0 <label>`."""
-    text = re.sub(r"\b([0-9a-f]+) <[^>]*>", r"0x\1", truth.text)
-    text = re.sub(r"((?:^|,|=)(?:brl?|chk|brp|fchkf)\S* (?:.*[,=])?)([0-9a-f]+)$", r"\g<1>0x\2", text)
+    """What objdump says of an instruction, resolved: targets are a name, for it prints an address, `1f0 <label>`."""
+    text = re.sub(r"\b([0-9a-f]+) <[^>]*>", "there", truth.text)
+    text = re.sub(r"((?:^|,|=)(?:brl?|chk|brp|fchkf)\S* (?:.*[,=])?)([0-9a-f]+)$", r"\g<1>there", text)
     (syntax,) = PARSER.chunk(text)
     assert isinstance(syntax, tree.Instruction), truth.text
     return resolve(syntax, Scope())

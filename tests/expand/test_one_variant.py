@@ -85,6 +85,10 @@ def test_of_real_code(corpus: Corpus, stem: str, name: str) -> None:
     "text",
     [
         "rIVR = r8\n\tMOV_FROM_IVR(rIVR, r9)\n",  # M19
+        "\talloc r2=ar.pfs,2,3,1,0\n\tMOV_FROM_IVR(in1, loc2)\n",
+        ".equ rA, r8\nrB = rA\n\tMOV_FROM_IVR(rB, r9)\n",
+        "rIVR=(r8)\n\tMOV_FROM_IVR(rIVR, r9)\n",
+        "pX = p6\n\tTHASH(pX, r16, r17, r18)\n",
         ".set rIVR, ret0\n\tMOV_FROM_IVR(rIVR, r9)\n",
         "#define rIVR r8\n#define rCLOB r9\n\tMOV_FROM_IVR(rIVR, rCLOB)\n",
         "\tMOV_FROM_IVR(in0, loc1)\n",
@@ -103,6 +107,18 @@ def test_of_small_pieces(text: str, name: str) -> None:
     assert_same(*both(text, "a.S", name))
     nodes = graph_of(text, "a.S", name, name).nodes
     assert not [node.text for node in nodes if node.kind == "opaque" and node.op is not None and node.macro is None]
+
+
+@pytest.mark.parametrize("name", ["native", "trap", "hvm"])
+@pytest.mark.parametrize("setting", ["{} = {}\n", ".set {}, {}\n"])
+def test_a_name_means_what_it_was_set_to_last(setting: str, name: str) -> None:
+    """M19: not what it is set to further down. Where it matters which register it is, the expander asks for it."""
+    invocation = "\tMOV_FROM_IVR(rIVR, r9) ;;\n"
+    text = setting.format("rIVR", "r8") + invocation + setting.format("rIVR", "r10") + invocation
+    checked, written = both(text, "a.S", name)
+    assert_same(checked, written)
+    moves = [text for kind, text in checked if kind == "instruction"]
+    assert [f"file='r', number={number}" in move for move, number in zip(moves, (8, 10), strict=True)] == [True, True]
 
 
 @pytest.mark.parametrize("is_defined", [True, False])

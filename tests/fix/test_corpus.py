@@ -13,11 +13,11 @@ from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document
 from pvasm.text import read_text
-from tests.check.test_groups import by_the_checker, in_a_group
+from tests.check.test_groups import in_a_group
 from tests.corpus.build import Corpus, CorpusFile
 from tests.expand.test_corpus import CATALOG, WITH_OPS, corpus, preprocessed, sections
 from tests.fix.fixing import CODES, PARSER, mended, subject
-from tests.ia64.dependency_oracle import differences, without_markers
+from tests.ia64.dependency_oracle import by_the_checker, differences, without_markers
 from tests.paravirt.assembler import assemble
 
 __all__ = ["corpus"]

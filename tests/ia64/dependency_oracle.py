@@ -6,14 +6,18 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from pvasm.check.groups import find_violations
+from pvasm.check.subject import Subject
 from pvasm.ia64 import OperandError, Register, Resource, Scope, Value, is_mnemonic
 from pvasm.ia64.annotations import annotate
 from pvasm.ia64.dependencies import Dependencies, Violation
 from pvasm.ia64.hazards import ends_group
 from pvasm.ia64.registers import REGISTERS
 from pvasm.ia64.resolve import resolve
+from pvasm.paravirt.environments import known_macros
+from pvasm.paravirt.loading import load_catalog
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import Parser, parse_expression
@@ -150,6 +154,19 @@ def we_say(text: str) -> dict[Said, list[Violation]]:
     return found
 
 
+def by_the_checker(text: str) -> dict[Said, list[Violation]]:
+    """What the checker finds in a preprocessed text, of every resource, in a group and before a serialization."""
+    document = read_document(_PARSER, text, "in.s", preprocessed=True)
+    subject = Subject(document, load_catalog(), known_macros(), ("native",))
+    found: dict[Said, list[Violation]] = {}
+    for each in subject.of(find_violations):
+        if isinstance(each.violation, Violation):
+            first, second = (document.place(node.start).line for node in (each.first, each.second))
+            said = (second, each.violation.kind, name_of(each.violation.resource))
+            found.setdefault(said, []).append(each.violation._replace(first=first, second=second))
+    return found
+
+
 # ---------------------------------------------------------------------------------------- differences
 
 # What as says that we do not: the hazard, the register and the second instruction.
@@ -196,21 +213,43 @@ def _renewed(lines: list[str], first: int, second: int) -> bool:
     )
 
 
+class Compared(NamedTuple):
+    """What one of the two says, or both: `by` is `both`, `as` or `pvasm`; and what it says, with the instructions.
+
+    `expected` is true for both, and for a difference that the lists above explain.
+    """
+
+    said: Said
+    by: Literal["both", "as", "pvasm"]
+    told: str
+    expected: bool
+
+
+def compared(text: str, ours: Mapping[Said, Sequence[Violation]], theirs: Mapping[Said, Heard]) -> Iterator[Compared]:
+    """What we found in a text beside what as says of it, by lines."""
+    lines = ["", *text.split("\n")]
+    for said in sorted(theirs.keys() | ours.keys()):
+        line, kind, name = said
+        if said not in ours:
+            told = f"{kind} {name} | {lines[line].strip()}"
+            yield Compared(said, "as", told, any(re.match(each, told) for each in AS_IS_BROADER))
+            continue
+        for violation in ours[said]:
+            told = f"{kind} {name} | {lines[violation.first].strip()} | {lines[line].strip()}"
+            if said in theirs:
+                yield Compared(said, "both", told, True)
+                break
+            explained = any(re.match(each, told) for each in AS_OVERLOOKS) or _renewed(lines, violation.first, line)
+            yield Compared(said, "pvasm", told, explained)
+
+
 def differences(text: str, ours: Mapping[Said, Sequence[Violation]], folder: Path) -> list[str]:
     """Where what we found in a text and what as says of it do not agree, but for what the lists above explain."""
     theirs = as_says(text, folder)
-    lines = ["", *text.split("\n")]
     found = []
-    for line, kind, name in sorted(theirs.keys() - ours.keys()):
-        told = f"{kind} {name} | {lines[line].strip()}"
-        if not any(re.match(each, told) for each in AS_IS_BROADER):
-            found.append(f"missing, line {line}: {told}")
-    for line, kind, name in sorted(ours.keys() - theirs.keys()):
-        for violation in ours[line, kind, name]:
-            told = f"{kind} {name} | {lines[violation.first].strip()} | {lines[line].strip()}"
-            explained = any(re.match(each, told) for each in AS_OVERLOOKS) or _renewed(lines, violation.first, line)
-            if not explained:
-                found.append(f"as does not say, line {line}: {told}")
+    for each in compared(text, ours, theirs):
+        if not each.expected:
+            found.append(f"{each.by} alone, line {each.said[0]}: {each.told}")
     for said in sorted(theirs.keys() & ours.keys()):
         heard = theirs[said]
         # Of several spills before, as may mean another than the nearest.

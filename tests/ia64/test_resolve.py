@@ -46,7 +46,14 @@ def test_pseudo_ops_and_defaults(written: str, mnemonic: str, shown: str) -> Non
 
 def test_the_assembler_chooses_the_unit_of_a_nop() -> None:
     nop = _resolve("nop 0")
-    assert [one.text for one in (nop, *nop.alternatives)] == ["nop.m 0x0", "nop.i 0x0", "nop.b 0x0", "nop.f 0x0"]
+    units = [one.text for one in (nop, *nop.alternatives)]
+    assert units == ["nop.m 0x0", "nop.i 0x0", "nop.b 0x0", "nop.f 0x0", "nop.x 0x0"]
+
+
+def test_the_assembler_chooses_the_unit_of_a_move_of_a_register_that_both_have() -> None:
+    for text, units in (("mov ar48=r9", "MI"), ("mov r9=ar127", "IM"), ("mov ar.lc=r9", "I"), ("mov r9=ar.itc", "M")):
+        move = _resolve(text)
+        assert "".join(one.form.unit for one in (move, *move.alternatives)) == units
 
 
 _PRIVILEGED = """

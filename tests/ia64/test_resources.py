@@ -17,9 +17,8 @@ from pvasm.ia64.effects import plan_of
 from pvasm.ia64.registers import NAMES, Register
 from pvasm.ia64.resolve import resolve
 from pvasm.ia64.resources import Resource
-from tests.check.test_groups import by_the_checker
 from tests.ia64.assembly import instances, instruction
-from tests.ia64.dependency_oracle import as_says, differences, name_of, we_say
+from tests.ia64.dependency_oracle import as_says, by_the_checker, differences, name_of, we_say
 
 # The assembler chooses among units, or branch tags are too far; what has a status field without naming it, as takes for
 # any of them.

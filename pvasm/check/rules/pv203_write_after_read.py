@@ -26,7 +26,7 @@ class WriteAfterRead(Rule):
     invalid = (
         Flagged(
             "1:\n(p63)\tbr.cond.sptk 1b\n\t«br.ctop.sptk 1b» ;;",
-            "`br.ctop.sptk 1b' writes p63, which `(p63) br.cond.sptk 1b' reads in the same group",
+            "`br.ctop.sptk 1b' writes PR63, which `(p63) br.cond.sptk 1b' reads in the same group",
         ),
     )
     valid = (

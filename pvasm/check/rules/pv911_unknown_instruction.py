@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.code import Code
 from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
-from pvasm.check.unknown_names import unknown_instructions
 
 
 class UnknownInstruction(Rule):
@@ -42,5 +42,5 @@ class UnknownInstruction(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every such statement."""
-        for found in unknown_instructions(subject):
+        for found in subject.of(Code).names.instructions:
             yield Finding(found.start, found.end, found.message)

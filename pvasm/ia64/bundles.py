@@ -1,0 +1,175 @@
+"""Explicit bundles: whether instructions fit in the slots of a template (SDM vol. 1, 3.3, table 3-10).
+
+GNU as puts each instruction of an explicit bundle in the first slot behind the one before that is of its kind, and nops
+in the slots left out. Where no template is named it takes the one that holds most of the first three instructions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from pvasm.syntax.tokens import BUNDLE_TEMPLATES
+
+SLOTS: Final = 3
+
+STOPS_INSIDE: Final = frozenset({("mii", 1), ("mmi", 0)})
+"""Where a stop may stand within a bundle: its template, and the slot before the stop."""
+
+# The kinds of slot that each unit of an instruction form goes in; a long instruction takes the slots L and X.
+_SLOTS_OF: Final = {"A": "MI", "M": "M", "I": "I", "F": "F", "B": "B", "X": "L"}
+
+
+class Slotted(NamedTuple):
+    """An instruction of an explicit bundle, in what matters to its place.
+
+    `units` are those of the rows that it may be (`A M I F B X`). `stop` says that one follows, `label` that one stands
+    before, `template` is the one named before.
+    """
+
+    units: frozenset[str]
+    first_in_group: bool = False
+    last_in_group: bool = False
+    slot_2: bool = False
+    stop: bool = False
+    label: bool = False
+    template: str | None = None
+
+
+class Misfit(NamedTuple):
+    """What does not fit in a bundle: the instruction's place in it, and why it does not, as the end of a sentence."""
+
+    place: int
+    reason: str
+
+
+def first_misfit(instructions: Sequence[Slotted], *, explicit: bool = True) -> Misfit | None:
+    """The first instruction of a bundle, of those between its braces, that has no slot in it; None if all have.
+
+    With `explicit` false there are no braces, and only the first instruction need fit in the template before it.
+    """
+    if not instructions:
+        return None
+    return _Bundle(instructions, explicit).first_misfit()
+
+
+class _Bundle:
+    """The slots of one bundle, being filled."""
+
+    def __init__(self, instructions: Sequence[Slotted], explicit: bool) -> None:
+        self.instructions = instructions
+        self.explicit = explicit
+        self.given = instructions[0].template
+        self.template = self.given or _best_template(instructions[:SLOTS])
+        self.slot = 0
+
+    def first_misfit(self) -> Misfit | None:
+        is_behind_stop = True
+        for index, instruction in enumerate(self.instructions):
+            is_full = self.slot >= SLOTS
+            needs_stop = index > 0 and (is_behind_stop or instruction.first_in_group)
+            reason = self._place(index, instruction, needs_stop=needs_stop)
+            if reason is not None:
+                return Misfit(index, "does not fit: there is no slot left in the bundle" if is_full else reason)
+            if not self.explicit:
+                break
+            is_behind_stop = instruction.stop and not self._brings_stop(instruction)
+        return None
+
+    def _place(self, index: int, instruction: Slotted, *, needs_stop: bool) -> str | None:
+        """Puts an instruction in a slot, behind a stop if it needs one; why there is no such slot, if so."""
+        if index and instruction.template is not None:
+            return f"has the template .{instruction.template} before it, which must stand at the head of a bundle"
+        reason = self._order(index, instruction)
+        if reason is None and index and instruction.label:
+            reason = "has a label before it, which can stand at the head of a bundle alone"
+        if reason is None and needs_stop:
+            reason = self._stop(instruction)
+        if reason is not None:
+            return reason
+        while self.slot < SLOTS and not self._takes(instruction):
+            self.slot += 1
+        if self.slot >= SLOTS:
+            return f"does not fit in {self._name()}: it needs {_slots(instruction)} there"
+        self.slot = SLOTS if "L" in self._kinds() else self.slot + 1
+        return None
+
+    def _order(self, index: int, instruction: Slotted) -> str | None:
+        """Goes to the slot that an instruction must have; why it cannot, if so."""
+        is_last = index + 1 == len(self.instructions)
+        if instruction.slot_2 and "X" not in instruction.units:
+            if self.explicit and not is_last:
+                return "must be last in its bundle"
+            self.slot = max(self.slot, SLOTS - 1)
+        if self._brings_stop(instruction):
+            if self.explicit and (self.slot or self.given not in (None, "mmi")):
+                return "must be in slot 0 of a bundle .mmi, with the stop behind it"
+            self.template = "mmi"
+        elif instruction.last_in_group:
+            if self.explicit and not is_last:
+                return "must be last in its group, and so in its bundle"
+            self.slot = max(self.slot, SLOTS - 1)
+        return None
+
+    @staticmethod
+    def _brings_stop(instruction: Slotted) -> bool:
+        """Whether it must be last in its group and is of the M unit: the stop is then behind slot 0."""
+        return instruction.last_in_group and "M" in instruction.units
+
+    def _stop(self, instruction: Slotted) -> str | None:
+        """Has a stop stand before the next slot; why it cannot, if so."""
+        before = self.slot - 1
+        if self.given == "mii" and before == 0 and not instruction.first_in_group:
+            before, self.slot = 1, 2  # a nop before the stop
+        if self.given is None:
+            kind = self._kinds(before)
+            change = {(0, "M"): "mmi", (1, "I"): "mii"}.get((before, kind), self.template)
+            self.template = change
+        fits = (self.template, before) in STOPS_INSIDE and not (before == 1 and instruction.first_in_group)
+        return None if fits else f"stands behind a stop, for which there is no place in {self._name()}"
+
+    def _kinds(self, slot: int | None = None) -> str:
+        """What kind a slot is of, that being filled if none is named."""
+        number = self.slot if slot is None else slot
+        return self.template[number].upper() if 0 <= number < SLOTS else ""
+
+    def _takes(self, instruction: Slotted) -> bool:
+        return any(self._kinds() in _SLOTS_OF[unit] for unit in instruction.units)
+
+    def _name(self) -> str:
+        return f"the template .{self.given}" if self.given else "any template with what stands before it"
+
+
+def _slots(instruction: Slotted) -> str:
+    """The slots that an instruction can have, in words."""
+    kinds = dict.fromkeys(kind for unit in sorted(instruction.units) for kind in _SLOTS_OF[unit])
+    return " or ".join(_SLOT_NOUNS[kind] for kind in kinds)
+
+
+_SLOT_NOUNS: Final = {
+    "M": "an M slot",
+    "I": "an I slot",
+    "F": "an F slot",
+    "B": "a B slot",
+    "L": "the slots L and X of .mlx",
+}
+
+
+def _best_template(instructions: Sequence[Slotted]) -> str:
+    """The template that GNU as takes for the first instructions of a bundle: it holds most of them, the first first."""
+    return max(BUNDLE_TEMPLATES, key=lambda name: _goodness(name, instructions))
+
+
+def _goodness(template: str, instructions: Sequence[Slotted]) -> int:
+    """How well a template suits: a slot that is filled counts three, one behind the first with an M or I nop two."""
+    goodness, waiting = 0, list(instructions)
+    is_long = False  # whether the instruction in the slot before must be a long one
+    for kind in template.upper():
+        if waiting and any(kind in _SLOTS_OF[unit] for unit in waiting[0].units):
+            goodness += 3
+            is_long = waiting.pop(0).units == {"X"}
+        elif is_long:
+            goodness += 3
+        elif goodness and kind in "MI":
+            goodness += 2
+    return goodness

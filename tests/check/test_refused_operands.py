@@ -1,0 +1,89 @@
+"""Operands that the assembler refuses (PV604, M20): what is flagged, where, and what is left alone.
+
+That the rule flags what GNU as refuses of each instruction form and operand, `tests/ia64/test_refusals.py` compares.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.check.checking import check
+
+
+def _said(text: str, *, preprocessed: bool = False) -> list[tuple[int, int, str]]:
+    found = check(text, "PV604", preprocessed=preprocessed)
+    return [(diagnostic.line, diagnostic.column, diagnostic.message) for diagnostic in found]
+
+
+@pytest.mark.parametrize("preprocessed", [True, False])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("adds r8=-8193,r9", "operand 2 of `adds' must be an integer from -8192 to 8191; `-8193' is the integer -8193"),
+        ("addl r8=0x200000,r3", "operand 2 of `addl' must be an integer from -2097152 to 2097151"),
+        ("addl r8=5,r4", "operand 3 of `addl' must be a general register from r0 to r3"),
+        ("mov pr=r5,0x20000", "operand 3 of `mov' must be an integer from -0x10000 to 0x1ffff"),
+        ("cmp.lt p6,p7=-129,r8", "operand 3 of `cmp.lt' must be an integer from -128 to 127"),
+        ("cmp.gt p6,p7=-128,r8", "operand 3 of `cmp.gt' must be an integer from -127 to 128"),
+        ("extr r8=r9,64,1", "operand 3 of `extr' must be an integer from 0 to 63"),
+        ("dep.z r8=r9,0,65", "operand 4 of `dep.z' must be an integer from 1 to 64"),
+        ("shladd r8=r9,5,r10", "operand 3 of `shladd' must be an integer from 1 to 4"),
+        ("fetchadd4.acq r8=[r9],3", "operand 3 of `fetchadd4.acq' must be one of -16, -8, -4, -1, 1, 4, 8 and 16"),
+        ("ld8 r8=[r9],256", "operand 3 of `ld8' must be an integer from -256 to 255"),
+        ("alloc r8=ar.pfs,60,30,7,0", "alloc: a frame has at most 96 registers"),
+        ("alloc r8=ar.pfs,1,2,1,9", "alloc: a frame has at most 96 registers, and no more"),
+        ("break.m 0x200000", "operand 1 of `break.m' must be an integer from 0x0 to 0x1fffff"),
+        ("mov ar.lc=256", "operand 2 of `mov' must be "),
+        ("mov r8=cpuid[3]", "the index of cpuid[] must be a general register"),
+        ("(r6) mov r8=r9", "the qualifying predicate must be a predicate register"),
+        ("br.cond.sptk 0x1000000", "operand 1 of `br.cond.sptk' must be the address of a bundle"),
+        ("nop", "`nop' takes 1 operand, not 0"),
+    ],
+)
+def test_what_is_said(text: str, said: str, preprocessed: bool) -> None:
+    ((line, _, message),) = _said(f"\tnop 0\n\t{text} ;;\n", preprocessed=preprocessed)
+    assert line == 2
+    assert message.startswith(said)
+
+
+def test_what_a_macro_makes_is_told_of_where_a_person_wrote_it() -> None:
+    text = ".macro add8k r\n\tadds \\r=8192,\\r\n\t.endm\n\tadd8k r8\n\tadd8k r9\n"
+    assert [(line, column) for line, column, _ in _said(text)] == [(2, 10)]
+    text = "#define ADD(r, n) adds r = n + 1, r\n\tADD(r8, 8190)\n\tADD(r8, 8191)\n"
+    assert _said(text) == [
+        (
+            3,
+            2,
+            "this makes `adds r8 = 8191 + 1, r8': operand 2 of `adds' must be an integer from -8192 to 8191;"
+            " `8191+1' is the integer 8192",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Bodies of `#define` need not be whole, and their parameters may be called as registers are.
+        "#define EXTEND zxt4\n\tEXTEND r8=r9\n",
+        "#define LOAD(pr, b1) (pr) ld8 r8=[b1]\n",
+        # What a header that is not seen may explain.
+        "\tadds r8=OFFSET+8192,r9\n\tmov r8=pair\n\tadd OPERANDS\n\tadd r8=OPERANDS\n",
+        # Which alloc counts depends on the configuration, or on a macro that is not seen.
+        "#ifdef A\n\talloc r8=ar.pfs,1,2,1,0\n#else\n\talloc r8=ar.pfs,1,5,1,0\n#endif\n\tmov r8=loc4\n",
+        "\talloc r8=ar.pfs,1,2,1,0\n\tSAVE_SWITCH_STACK\n\tmov r8=loc4\n",
+        '\talloc r8=ar.pfs,1,2,1,0\n#include "entry.h"\n\tmov r8=loc4\n',
+        "\talloc r8=ar.pfs,1,LOCALS,1,0\n\tmov r8=loc4\n",
+        "#include <asm/asmmacro.h>\n\tmov r8=in0\n",
+        # In the body of a macro it is the one around the invocation.
+        "\talloc r8=ar.pfs,1,2,1,0\n.macro get n\n\tmov r8=loc4\n.endm\n\talloc r8=ar.pfs,1,5,1,0\n\tget\n",
+        # In another arm of the assembler's conditional.
+        ".if X\n\talloc r8=ar.pfs,1,2,1,0\n.else\n\talloc r8=ar.pfs,1,5,1,0\n.endif\n\tmov r8=loc4\n",
+    ],
+)
+def test_what_is_not_known_is_left_alone(text: str) -> None:
+    assert _said(text) == []
+
+
+def test_the_frame_is_known_again_behind_the_next_alloc() -> None:
+    text = "\tSAVE_ALL\n\tmov r8=loc4\n\talloc r8=ar.pfs,1,2,1,0\n\tmov r8=loc4\n#ifdef A\n\tmov r8=loc5\n#endif\n"
+    assert [line for line, _, _ in _said(text)] == [4, 6]
