@@ -28,7 +28,7 @@ from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import PREDEFINED, Known, arm_taken, plain
 from pvasm.syntax.document import Define, Document, Place, read_document
-from pvasm.syntax.macros import Macro, bind_traced, iteration_spans, read_macro, substitute_traced
+from pvasm.syntax.macros import CLOSING, REPEATING, Macro, bind_traced, iterations, read_macro, substitute_traced
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.path_conditions import Conditions, Meaning, Meanings, PathConditions
 from pvasm.syntax.preprocess import CppMacro, Preprocessor, is_closed, value_of
@@ -61,8 +61,7 @@ _COMPARISONS: Final[Mapping[str, Callable[[int], bool]]] = {
 }
 _TEXTUAL: Final[Mapping[str, bool]] = {".ifc": True, ".ifnc": False, ".ifeqs": True, ".ifnes": False}
 _CONDITIONALS: Final = (*_COMPARISONS, *_TEXTUAL, ".ifdef", ".ifndef", ".ifnotdef", ".ifb", ".ifnb")
-_BODIES: Final[Mapping[str, str]] = {".macro": ".endm", ".irp": ".endr", ".irpc": ".endr", ".rept": ".endr"}
-_BODY_ENDS: Final = frozenset(_BODIES.values())
+_BODY_ENDS: Final = frozenset(CLOSING.values())
 
 
 class Step(Struct):
@@ -689,7 +688,7 @@ class _Reader:
 
     def _invoke(self, macro: _GasMacro, prefix: Traced, given: Traced, statement: int, conditions: Conditions) -> None:
         altmacro = self.altmacro
-        bound = bind_traced(macro.head, given, altmacro=altmacro)
+        bound = bind_traced(macro.head, given, altmacro=altmacro, evaluate=self._value)
         if self.collected is None:
             self._expand(macro.body, bound, statement, conditions, prefix=prefix, altmacro=altmacro)
 
@@ -766,13 +765,13 @@ class _Reader:
         collected = self.collected
         assert collected is not None
         if isinstance(syntax, tree.Directive):
-            if syntax.name in _BODIES:
-                collected.nested.append(_BODIES[syntax.name])
+            if syntax.name in CLOSING:
+                collected.nested.append(CLOSING[syntax.name])
             elif syntax.name in _BODY_ENDS:
                 if collected.nested:
                     if collected.nested[-1] == syntax.name:
                         collected.nested.pop()
-                elif syntax.name == _BODIES[collected.head.name]:
+                elif syntax.name == CLOSING[collected.head.name]:
                     self.collected = None
                     if not collected.skipped:
                         self._close_body(collected)
@@ -785,22 +784,21 @@ class _Reader:
         head, source = collected.head, collected.source
         if head.name == ".macro":
             for each in (collected, *collected.others):
-                macro = read_macro(each.head, 0, 0)
+                macro = read_macro(each.head, 0, 0, altmacro=self.altmacro)
                 if macro is not None:
                     made = _GasMacro(macro, tuple(collected.body), len(self.gas.table))
                     self.gas.define(macro.name.lower(), made, each.conditions)
             return
         if self.silent:
             return
-        if head.name == ".rept":
+        if head.name in REPEATING:
             self._repeat(collected)
             return
         text = source.part(head.start + len(head.name), len(source.text))
-        for name, start, end in iteration_spans(head.name, text.text):
-            bound = {name: text.part(start, end)}
+        for name, value in iterations(head.name, text, altmacro=self.altmacro, evaluate=self._value):
             self._expand(
                 collected.body,
-                bound,
+                {name: value},
                 collected.statement,
                 collected.conditions,
                 altmacro=self.altmacro,
@@ -867,7 +865,7 @@ class _Reader:
         if not self.conditionals:
             return
         last = self.conditionals[-1]
-        is_last = directive.name == ".else"
+        is_last = directive.name != ".elseif"
         if last.done:
             last.taken = False
             return
@@ -943,20 +941,20 @@ class _Reader:
 
 
 _HANDLERS: Final[Mapping[str, Callable[[_Reader, _Piece, tree.Directive], None]]] = {
-    **dict.fromkeys(_BODIES, _Reader._open_body),
+    **dict.fromkeys(CLOSING, _Reader._open_body),
     **dict.fromkeys((*_CONDITIONALS,), _Reader._if),
-    **dict.fromkeys((".else", ".elseif"), _Reader._else),
-    ".endif": _Reader._endif,
+    **dict.fromkeys((".else", ".elsec", ".elseif"), _Reader._else),
+    **dict.fromkeys((".endif", ".endc"), _Reader._endif),
     ".purgem": _Reader._purge,
     ".altmacro": _Reader._set_altmacro,
     ".noaltmacro": _Reader._set_altmacro,
-    ".exitm": _Reader._exit_macro,
+    **dict.fromkeys((".exitm", ".mexit"), _Reader._exit_macro),
     ".include": _Reader._include_text,
 }
 
 
 def _opens_body(syntax: tree.Syntax | None) -> bool:
-    return isinstance(syntax, tree.Directive) and syntax.name in _BODIES
+    return isinstance(syntax, tree.Directive) and syntax.name in CLOSING
 
 
 def _changing(documents: Sequence[Document]) -> frozenset[str]:

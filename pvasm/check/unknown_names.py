@@ -29,7 +29,7 @@ _MACRO: Final = regex(r"\.macro[ \t]+[^\s,]*[\\&]|\.altmacro|\.include\b|\.mri\b
 _WITHOUT_DOT: Final = frozenset(
     {"data1", "data2", "data4", "data8", "data16", "real4", "real8", "real10", "real16", "string", "stringz"}
 )
-_ASSEMBLY_IF: Final = regex(r"\.(?:if\w*|endif)")
+_ASSEMBLY_IF: Final = regex(r"\.(?:if\w*|endif|endc)")
 
 
 class UnknownName(NamedTuple):
@@ -106,7 +106,7 @@ def unknown_instructions(subject: Subject) -> Iterator[UnknownName]:
         syntax = statement.syntax
         if isinstance(syntax, tree.Directive):
             found = _ASSEMBLY_IF.fullmatch(syntax.name)
-            depth += 0 if found is None else -1 if syntax.name == ".endif" else 1
+            depth += 0 if found is None else -1 if syntax.name in (".endif", ".endc") else 1
         if depth > 0 or statement.in_define or not subject.concerns(statement.conditions):
             continue
         name, start = "", 0

@@ -31,6 +31,7 @@ from pvasm.paravirt.instance import Instance
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
 from pvasm.syntax.document import Document, read_document
+from pvasm.syntax.macros import CLOSING
 from pvasm.syntax.parser import parse_expression
 
 Kind = Literal["instruction", "op", "stop", "label", "directive", "opaque", "arm", "end", "section"]
@@ -38,7 +39,9 @@ Kind = Literal["instruction", "op", "stop", "label", "directive", "opaque", "arm
 _MOST_CALLS = 64  # of ops, one after the other without a separator; what follows is not looked into
 
 # The assembler's own conditionals and loops: which lines they yield, or how often, is not followed.
-_STEERING = frozenset({".if", ".else", ".elseif", ".endif", ".rept", ".irp", ".irpc", ".endr", ".exitm", ".include"})
+_STEERING = frozenset(
+    {".if", ".else", ".elsec", ".elseif", ".endif", ".endc", ".endr", ".exitm", ".mexit", ".include", *CLOSING}
+) - {".macro"}
 _SECTIONS = frozenset({".section", ".text", ".data", ".bss", ".previous", ".pushsection", ".popsection", ".subsection"})
 
 

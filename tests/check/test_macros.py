@@ -55,6 +55,23 @@ SENSITIVE = [
     ("M17", ".altmacro\n.macro g x\n mov r8=ar.&x\n.endm\n g itc", [5]),
     ("M17", ".altmacro\n.macro g x\n mov r8=x\n.endm\n g <ar.itc>\n.noaltmacro\n g ar.itc", [5]),
     ("M17", ".altmacro\n.macro g op, r\n op r\n.endm\n g fc, r8", [5]),
+    ("M17", ".altmacro\n.macro g a, b=<ar.itc>\n mov a = b\n.endm\n g r8\n g r9, <ar.lc>", [5]),
+    ("M17", ".altmacro\n.macro g op, n\n op r&n\n.endm\n g fc, %4+4\n g nop, 9", [5]),
+    ("M17", ".altmacro\n.macro g n\n.if n\n.ifc n,1\n fc r9\n.endif\n g %(n-1)\n.endif\n.endm\n g 3", [5]),
+    ("M17", ".altmacro\n.irp x, <fc r8>, <nop 0>\nx\n.endr", [2]),
+    # Other names of directives, and other ways to write parameters and arguments.
+    ("M2", ".irep o, nop, thash\n \\o r8=r9\n.endr", [1]),
+    ("M2", '.irepc c, "xi"\n.ifc \\c,i\n fc r8\n.endc\n.endr', [3]),
+    ("M2", ".rep 2\n fc r8\n.endr", [2]),
+    ("M1", ".macro g x\n.ifb \\x\n.mexit\n.elsec\n\\x r8\n.endc\n.endm\n g fc", [8]),
+    ("M1", ".macro g x\n mov r8=ar.&x\n.endm\n g itc", [4]),
+    ("M1", ".macro g r.x\n mov r8=\\r.x\n.endm\n g ar.itc", [4]),
+    ("M1", ".macro g op$, b\n \\op$ \\b\n.endm\n g fc r8", [4]),
+    ("M1", '.macro g a="r8" , b = ar.itc\n mov \\a=\\b\n.endm\n g', [4]),
+    ("M1", '.macro g a,b\n \\a \\b\n.endm\n g b="r8=r9" a="thash"', [4]),
+    ("M1", ".macro g a,b=fc,c=r9\n \\b \\c\n.endm\n g 1,,r4\n g 1 , nop , 0", [4]),
+    ("M1", ".macro g a /* one */ , b // two\n mov \\a = \\b\n.endm\n g r8 /* x */ , ar.itc // y", [4]),
+    ("M1", '.macro g a\n \\a\n.endm\n g "fc r8 ; nop 0"', [4]),
 ]
 
 
@@ -73,6 +90,9 @@ def test_what_macros_hide_is_found(case: str, text: str, lines: list[int]) -> No
         ("M4", "#define AR(n) ar.n\n mov r8=AR(lc)"),
         ("M5", "#define CLK ar.itc\n#undef CLK\n#define CLK r9\n mov r8=CLK"),
         ("M16", "#define S(x) #x\n .ascii S(fc r8)"),
+        ("M2", '.irpc c, 8 9\n mov r\\c=0\n.endr\n.irpc x,"fc"\n nop 0\n.endr'),
+        ("M17", ".altmacro\n.macro g x\n mov r8=ar.x\n.endm\n g itc"),  # a dot is part of a name
+        ("M1", '.macro g a,b\n \\a\n.endm\n g nop,"fc r8"'),
         ("M17", ".macro g x\n mov r8=x\n.endm\n g ar.itc"),  # not .altmacro: x is a symbol
     ],
 )
