@@ -21,7 +21,7 @@ from pvasm.errors import PvasmError
 from pvasm.ia64.mnemonics import is_mnemonic
 from pvasm.ia64.operands import Unknown, Value, signed64
 from pvasm.ia64.reading import assembly_parser
-from pvasm.ia64.registers import REGISTERS
+from pvasm.ia64.registers import INDEXED, REGISTERS
 from pvasm.ia64.resolve import resolve
 from pvasm.ia64.scope import SETTING, OperandError, Scope
 from pvasm.regex import regex
@@ -402,7 +402,7 @@ class _Reader:
         self.operands.pop(name, None)
         if define.parameters is None and name not in self.macros.kept and self.paths.implies((), conditions):
             value = _operand(define.body)
-            if value is not None:
+            if value is not None and define.body not in INDEXED:  # of `cpuid[r9]`, that is no operand by itself
                 self.operands[name] = define.body
                 self.scope.define_operand(name, value)
 

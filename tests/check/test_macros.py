@@ -52,6 +52,13 @@ SENSITIVE = [
     ("M16", "#define CAT(a,...) a##__VA_ARGS__\n CAT(f,c) r8", [2]),
     ("M16", "#define H tha\n#define P_(a,b) a##b\n#define P(a,b) P_(a,b)\n P(H,sh) r8=r9", [4]),
     ("M16", "#define CALL(f,args...) f(args)\n#define FLUSH(r) fc r\n CALL(FLUSH, r8)", [2]),
+    ("M16", "#define O(x,...) x __VA_OPT__(= __VA_ARGS__)\n O(thash r8, r9)\n O(nop 0)\n O(fc r8,)", [2, 4]),
+    ("M16", "#define O(x,y...) f##__VA_OPT__(c) x __VA_OPT__(; O2(y))\n#define O2(x) x\n O(r8, thash r9=r9)", [3, 3]),
+    ("M16", "#define O(x,...) __VA_OPT__(f)##x##__VA_OPT__() r8\n O(c, 1)\n O(c)", [2]),
+    ("M16", "#define N\n#define O(...) __VA_OPT__(thash) __VA_ARGS__\n O(N)\n O(r8=r9)", [4]),
+    ("M4", "#define CPU cpuid\n mov r8=CPU[r9]", [2]),
+    ("M4", "#define F pmd\n#define G F\n#define N r9\n mov r8=G[N]", [4]),
+    ("M4", "#define IS =\n mov r8 IS ar.itc", [2]),
     ("M17", ".altmacro\n.macro g x\n mov r8=ar.&x\n.endm\n g itc", [5]),
     ("M17", ".altmacro\n.macro g x\n mov r8=x\n.endm\n g <ar.itc>\n.noaltmacro\n g ar.itc", [5]),
     ("M17", ".altmacro\n.macro g op, r\n op r\n.endm\n g fc, r8", [5]),
@@ -99,6 +106,24 @@ def test_what_macros_hide_is_found(case: str, text: str, lines: list[int]) -> No
 def test_what_is_not_assembled_is_not_found(case: str, text: str) -> None:
     body = 2 if case == "M1" else 0  # a macro's body that nobody invokes is found where it stands
     assert [each.line for each in check(f"{text}\n", "PV001") if each.line != body] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#define IS =\n mov r8 IS ar.itc",
+        "#define NONE\n#define AND ,\n add NONE r8 NONE = NONE r9 AND r10 NONE",
+        "#define AT [r9]\n mov r8=pkr AT",
+        '.macro g to\n mov r8 \\to\n.endm\n g "= ar.itc"',
+        ".altmacro\n.macro g t\n mov r8 = ar.&t&\n.endm\n g itc",
+    ],
+)
+def test_what_macros_make_a_statement_of_is_one(text: str) -> None:  # M4, M17
+    assert check(f"{text}\n", "PV901") == []
+
+
+def test_what_macros_make_no_statement_of_is_none() -> None:  # M4
+    assert [each.line for each in check("#define R r8\n mov R IS R\n", "PV901")] == [2]
 
 
 def test_a_name_of_a_control_register_is_privileged() -> None:  # M8
