@@ -42,6 +42,8 @@ _MOST_TURNS: Final = 3  # of a `.rept`, whose body is the same each time
 
 _WORD: Final = regex(r"[A-Za-z_$][\w$]*+")
 _NAMES_SOMETHING: Final = regex(r"(?:[ \t]|/\*(?s:.*?)\*/|\\[ \t\r]*\n)*+[^\x00-#%-/:-@\[-^`{-\x7f]")
+# Lines are joined before there are words (C11, 5.1.1.2, phase 2).
+_SPLIT_WORD: Final = regex(r"(?<=[\w.$])(?:\\[ \t\r]*+\n)++(?=[\w.$])")
 _SETS: Final = regex(r"=|\.set|\.eq")
 _MARKS: Final = frozenset({tree.Stop, tree.Label, tree.BundleOpen, tree.BundleClose, tree.Template, tree.Tag})
 _HERE: Final = Place("", 1, 1)
@@ -283,6 +285,7 @@ class _Reader:
         self.depth = 0
         self.expansions = 0
         self.arms = _FIRST_ARM
+        self.splits_words = not document.preprocessed and _SPLIT_WORD.search(document.text) is not None
         self.is_in_place = False  # the body of a macro is read where it stands
         self.frame: tuple[int, int, int] | None = None  # before that
         self.is_exhausted = False
@@ -396,6 +399,8 @@ class _Reader:
 
     def _define(self, document: Document, number: int, define: Define, conditions: Conditions) -> None:
         name, body = define.name, document.text[define.body_start : define.body_end]
+        if "\\" in body:
+            body = _SPLIT_WORD.sub("", body)
         place = Place(document.path, 1, 1)
         origin = origin_of(number, define.body_start)
         self.cpp.define(name, CppMacro(name, define.parameters, body, place, origin=origin), conditions)
@@ -418,6 +423,14 @@ class _Reader:
         conditions = statement.conditions
         kind = syntax.__class__
         text = self.document.text
+        if self.splits_words and kind not in _MARKS:
+            whole = _rejoined(Traced.whole(text[statement.start : statement.end], statement.start))
+            if whole is not None:
+                found = self._readings(whole, index, conditions) or [(whole, ())]
+                self._alternatives(
+                    [(extra, _Piece(source, index, (*conditions, *extra))) for source, extra in found], conditions
+                )
+                return
         if kind not in _MARKS and self.cpp.table:
             written = text[statement.start : statement.end]
             words = self._words(written)
@@ -951,6 +964,16 @@ _HANDLERS: Final[Mapping[str, Callable[[_Reader, _Piece, tree.Directive], None]]
     **dict.fromkeys((".exitm", ".mexit"), _Reader._exit_macro),
     ".include": _Reader._include_text,
 }
+
+
+def _rejoined(source: Traced) -> Traced | None:
+    """A statement with its words whole that the ends of continued lines split; None if there are none."""
+    pieces: list[tuple[str, int]] = []
+    at = 0
+    for found in _SPLIT_WORD.finditer(source.text):
+        pieces += source.pieces(at, found.start())
+        at = found.end()
+    return Traced.join([*pieces, *source.pieces(at, len(source.text))]) if at else None
 
 
 def _opens_body(syntax: tree.Syntax | None) -> bool:

@@ -56,6 +56,10 @@ SENSITIVE = [
     ("M16", "#define O(x,y...) f##__VA_OPT__(c) x __VA_OPT__(; O2(y))\n#define O2(x) x\n O(r8, thash r9=r9)", [3, 3]),
     ("M16", "#define O(x,...) __VA_OPT__(f)##x##__VA_OPT__() r8\n O(c, 1)\n O(c)", [2]),
     ("M16", "#define N\n#define O(...) __VA_OPT__(thash) __VA_ARGS__\n O(N)\n O(r8=r9)", [4]),
+    # The ends of continued lines may split words.
+    ("M16", "mo\\\nv r8=ar.i\\\ntc\n mov r9=ar\\ \n.itc", [1, 4]),
+    ("M16", "#define A th\\\n\\\nash r8=r9\n#define CLK ar.itc\n A\n mov r8=C\\\nLK", [1, 6]),
+    ("M16", ".mac\\\nro m op\n \\op r8\n.en\\\ndm\n m f\\\nc", [6]),
     ("M4", "#define CPU cpuid\n mov r8=CPU[r9]", [2]),
     ("M4", "#define F pmd\n#define G F\n#define N r9\n mov r8=G[N]", [4]),
     ("M4", "#define IS =\n mov r8 IS ar.itc", [2]),

@@ -10,6 +10,7 @@ from pvasm.check.exposure import described
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
+from pvasm.check.unknown_names import unknown_registers
 
 
 class PrivilegedInstructionWithoutOp(Rule):
@@ -37,10 +38,13 @@ class PrivilegedInstructionWithoutOp(Rule):
         Flagged("«tpa r2=r3»", "privileged instruction used directly; the catalog has no op for it, and it traps"),
         Flagged("«ssm psr.dfh»", "privileged instruction used directly; the catalog has no op for it, and it traps"),
     )
-    valid = ("mov r16=cr.ifa", "rfi", "nop 0", "mov r8=ar.itc")
+    valid = ("mov r16=cr.ifa", "rfi", "nop 0", "mov r8=ar.itc", "mov r8=cr.ifx")
 
     def check(self, subject: Subject) -> Iterator[Finding]:
-        """Every exposed instruction that is privileged and that no op replaces."""
+        """Every exposed instruction that is privileged and that no op replaces, unless a register is none (PV910)."""
+        unknown = [name.start for name in unknown_registers(subject)]
         for exposure in subject.of(find_exposures):
-            if exposure.sensitivity == "privileged" and not exposure.has_op:
+            if exposure.sensitivity != "privileged" or exposure.has_op:
+                continue
+            if not any(exposure.start <= start < exposure.end for start in unknown):
                 yield Finding(exposure.start, exposure.end, described(exposure, "privileged instruction"))
