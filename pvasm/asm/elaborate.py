@@ -21,14 +21,14 @@ from pvasm.errors import PvasmError
 from pvasm.ia64.mnemonics import is_mnemonic
 from pvasm.ia64.operands import Unknown, Value, signed64
 from pvasm.ia64.reading import assembly_parser
-from pvasm.ia64.registers import REGISTERS
+from pvasm.ia64.registers import INDEXED, REGISTERS
 from pvasm.ia64.resolve import resolve
 from pvasm.ia64.scope import SETTING, OperandError, Scope
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import PREDEFINED, Known, arm_taken, plain
 from pvasm.syntax.document import Define, Document, Place, read_document
-from pvasm.syntax.macros import Macro, bind_traced, iteration_spans, read_macro, substitute_traced
+from pvasm.syntax.macros import CLOSING, REPEATING, Macro, bind_traced, iterations, read_macro, substitute_traced
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.path_conditions import Conditions, Meaning, Meanings, PathConditions
 from pvasm.syntax.preprocess import CppMacro, Preprocessor, is_closed, value_of
@@ -42,6 +42,8 @@ _MOST_TURNS: Final = 3  # of a `.rept`, whose body is the same each time
 
 _WORD: Final = regex(r"[A-Za-z_$][\w$]*+")
 _NAMES_SOMETHING: Final = regex(r"(?:[ \t]|/\*(?s:.*?)\*/|\\[ \t\r]*\n)*+[^\x00-#%-/:-@\[-^`{-\x7f]")
+# Lines are joined before there are words (C11, 5.1.1.2, phase 2).
+_SPLIT_WORD: Final = regex(r"(?<=[\w.$])(?:\\[ \t\r]*+\n)++(?=[\w.$])")
 _SETS: Final = regex(r"=|\.set|\.eq")
 _MARKS: Final = frozenset({tree.Stop, tree.Label, tree.BundleOpen, tree.BundleClose, tree.Template, tree.Tag})
 _HERE: Final = Place("", 1, 1)
@@ -61,8 +63,7 @@ _COMPARISONS: Final[Mapping[str, Callable[[int], bool]]] = {
 }
 _TEXTUAL: Final[Mapping[str, bool]] = {".ifc": True, ".ifnc": False, ".ifeqs": True, ".ifnes": False}
 _CONDITIONALS: Final = (*_COMPARISONS, *_TEXTUAL, ".ifdef", ".ifndef", ".ifnotdef", ".ifb", ".ifnb")
-_BODIES: Final[Mapping[str, str]] = {".macro": ".endm", ".irp": ".endr", ".irpc": ".endr", ".rept": ".endr"}
-_BODY_ENDS: Final = frozenset(_BODIES.values())
+_BODY_ENDS: Final = frozenset(CLOSING.values())
 
 
 class Step(Struct):
@@ -298,6 +299,7 @@ class _Reader:
         self.depth = 0
         self.expansions = 0
         self.arms = _FIRST_ARM
+        self.splits_words = not document.preprocessed and _SPLIT_WORD.search(document.text) is not None
         self.is_in_place = False  # the body of a macro is read where it stands
         self.frame: tuple[tuple[int, int, int] | None, bool] = None, False  # before that, as in the scope
         self.frame_conditions: Conditions = ()  # those that the last alloc stood under
@@ -418,13 +420,16 @@ class _Reader:
 
     def _define(self, document: Document, number: int, define: Define, conditions: Conditions) -> None:
         name, body = define.name, document.text[define.body_start : define.body_end]
+        if "\\" in body:
+            body = _SPLIT_WORD.sub("", body)
         place = Place(document.path, 1, 1)
         origin = origin_of(number, define.body_start)
         self.cpp.define(name, CppMacro(name, define.parameters, body, place, origin=origin), conditions)
         self.operands.pop(name, None)
         if define.parameters is None and name not in self.macros.kept and self.paths.implies((), conditions):
             value = _operand(define.body)
-            if value is not None and define.body not in self.macros.kept:  # the name of an op is no operand
+            # The name of an op is no operand, nor is the `cpuid` of `cpuid[r9]` by itself.
+            if value is not None and define.body not in self.macros.kept and define.body not in INDEXED:
                 self.operands[name] = define.body
                 self.scope.define_operand(name, value)
 
@@ -440,6 +445,14 @@ class _Reader:
         conditions = statement.conditions
         kind = syntax.__class__
         text = self.document.text
+        if self.splits_words and kind not in _MARKS:
+            whole = _rejoined(Traced.whole(text[statement.start : statement.end], statement.start))
+            if whole is not None:
+                found = self._readings(whole, index, conditions) or [(whole, ())]
+                self._alternatives(
+                    [(extra, _Piece(source, index, (*conditions, *extra))) for source, extra in found], conditions
+                )
+                return
         if (kind not in _MARKS or kind is tree.Label) and self.cpp.table:
             written = text[statement.start : statement.end]
             words = self._words(written)
@@ -758,7 +771,7 @@ class _Reader:
 
     def _invoke(self, macro: _GasMacro, prefix: Traced, given: Traced, statement: int, conditions: Conditions) -> None:
         altmacro = self.altmacro
-        bound = bind_traced(macro.head, given, altmacro=altmacro)
+        bound = bind_traced(macro.head, given, altmacro=altmacro, evaluate=self._value)
         if self.collected is None:
             for visitor in self.listeners:
                 given_texts = {name: value.text for name, value in bound.items()}
@@ -838,13 +851,13 @@ class _Reader:
         collected = self.collected
         assert collected is not None
         if isinstance(syntax, tree.Directive):
-            if syntax.name in _BODIES:
-                collected.nested.append(_BODIES[syntax.name])
+            if syntax.name in CLOSING:
+                collected.nested.append(CLOSING[syntax.name])
             elif syntax.name in _BODY_ENDS:
                 if collected.nested:
                     if collected.nested[-1] == syntax.name:
                         collected.nested.pop()
-                elif syntax.name == _BODIES[collected.head.name]:
+                elif syntax.name == CLOSING[collected.head.name]:
                     self.collected = None
                     if not collected.skipped:
                         self._close_body(collected)
@@ -857,22 +870,21 @@ class _Reader:
         head, source = collected.head, collected.source
         if head.name == ".macro":
             for each in (collected, *collected.others):
-                macro = read_macro(each.head, 0, 0)
+                macro = read_macro(each.head, 0, 0, altmacro=self.altmacro)
                 if macro is not None:
                     made = _GasMacro(macro, tuple(collected.body), len(self.gas.table))
                     self.gas.define(macro.name.lower(), made, each.conditions)
             return
         if self.silent:
             return
-        if head.name == ".rept":
+        if head.name in REPEATING:
             self._repeat(collected)
             return
         text = source.part(head.start + len(head.name), len(source.text))
-        for name, start, end in iteration_spans(head.name, text.text):
-            bound = {name: text.part(start, end)}
+        for name, value in iterations(head.name, text, altmacro=self.altmacro, evaluate=self._value):
             self._expand(
                 collected.body,
-                bound,
+                {name: value},
                 collected.statement,
                 collected.conditions,
                 altmacro=self.altmacro,
@@ -939,7 +951,7 @@ class _Reader:
         if not self.conditionals:
             return
         last = self.conditionals[-1]
-        is_last = directive.name == ".else"
+        is_last = directive.name != ".elseif"
         if last.done:
             last.taken = False
             return
@@ -1015,20 +1027,30 @@ class _Reader:
 
 
 _HANDLERS: Final[Mapping[str, Callable[[_Reader, _Piece, tree.Directive], None]]] = {
-    **dict.fromkeys(_BODIES, _Reader._open_body),
+    **dict.fromkeys(CLOSING, _Reader._open_body),
     **dict.fromkeys((*_CONDITIONALS,), _Reader._if),
-    **dict.fromkeys((".else", ".elseif"), _Reader._else),
-    ".endif": _Reader._endif,
+    **dict.fromkeys((".else", ".elsec", ".elseif"), _Reader._else),
+    **dict.fromkeys((".endif", ".endc"), _Reader._endif),
     ".purgem": _Reader._purge,
     ".altmacro": _Reader._set_altmacro,
     ".noaltmacro": _Reader._set_altmacro,
-    ".exitm": _Reader._exit_macro,
+    **dict.fromkeys((".exitm", ".mexit"), _Reader._exit_macro),
     ".include": _Reader._include_text,
 }
 
 
+def _rejoined(source: Traced) -> Traced | None:
+    """A statement with its words whole that the ends of continued lines split; None if there are none."""
+    pieces: list[tuple[str, int]] = []
+    at = 0
+    for found in _SPLIT_WORD.finditer(source.text):
+        pieces += source.pieces(at, found.start())
+        at = found.end()
+    return Traced.join([*pieces, *source.pieces(at, len(source.text))]) if at else None
+
+
 def _opens_body(syntax: tree.Syntax | None) -> bool:
-    return isinstance(syntax, tree.Directive) and syntax.name in _BODIES
+    return isinstance(syntax, tree.Directive) and syntax.name in CLOSING
 
 
 def _changing(documents: Sequence[Document]) -> frozenset[str]:

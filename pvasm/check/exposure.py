@@ -104,6 +104,7 @@ class ExposureSearch(Visitor):
         self.found: dict[tuple[int, int, str], Exposure] = {}
         self.by_statement: dict[int, list[Exposure]] = {}  # what stands in each statement of the document
         self.gaps: dict[tuple[str, int], None] = {}  # what is not followed, and the statements
+        self.reread: dict[int, bool] = {}  # statements that are none as written: whether macros make statements of each
         self.asked: set[int] = set()  # the statements whose arguments have been looked at
         self.covered_until = 0  # the statements before this one are part of `covering`
         self.covering: str | None = None
@@ -115,6 +116,9 @@ class ExposureSearch(Visitor):
     def step(self, step: Step, scope: Scope) -> None:
         """Looks at a statement."""
         syntax = step.syntax
+        if step.made and self.document.statements[step.statement].syntax.__class__ is tree.Unparsed:
+            is_statement = syntax.__class__ is not tree.Unparsed
+            self.reread[step.statement] = is_statement and self.reread.get(step.statement, True)
         if syntax.__class__ not in _TELLING or (
             syntax.__class__ is tree.Instruction
             and not step.made

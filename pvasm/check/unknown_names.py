@@ -43,7 +43,7 @@ _DEFINING: Final = {
 }
 # What an operand looks like that may be nearly a register: a name with a dot, or one of a file.
 _MAY_BE_LIKELY: Final = regex(r"[=,\s]\w{1,12}[.\[]\w")
-_ASSEMBLY_IF: Final = regex(r"\.(?:if\w*|endif)")
+_ASSEMBLY_IF: Final = regex(r"\.(?:if\w*|endif|endc)")
 
 
 class UnknownName(NamedTuple):
@@ -220,7 +220,7 @@ def _under_if(document: Document) -> set[int]:
     for index, statement in enumerate(document.statements):
         if isinstance(statement.syntax, tree.Directive):
             met = _ASSEMBLY_IF.fullmatch(statement.syntax.name)
-            depth += 0 if met is None else -1 if statement.syntax.name == ".endif" else 1
+            depth += 0 if met is None else -1 if statement.syntax.name in (".endif", ".endc") else 1
         if depth > 0:
             found.add(index)
     return found

@@ -306,7 +306,7 @@ class _Finder:
     def of_directive(self, directive: tree.Directive) -> Iterator[Invocation]:
         """The invocations in the arguments of a directive that makes code of them."""
         tokens = _tokens(self.text, self.statement.start + len(directive.name), self.statement.end)
-        if directive.name == ".irp":
+        if directive.name in (".irp", ".irep"):
             yield from self.of_words(tokens[1:], directive.name)
         elif directive.name == ".macro":
             yield from self.of_defaults(tokens)

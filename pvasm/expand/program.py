@@ -32,6 +32,7 @@ from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
 from pvasm.syntax.document import Document, read_document
+from pvasm.syntax.macros import CLOSING
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.sections import SECTION_DIRECTIVES, SectionPlace, Sections
 from pvasm.syntax.traced import NOWHERE, Traced, text_number
@@ -41,7 +42,9 @@ Kind = Literal["instruction", "op", "stop", "label", "directive", "bundle", "opa
 _MOST_CALLS = 64  # of ops, one after the other without a separator; what follows is not looked into
 
 # The assembler's own conditionals and loops: which lines they yield, or how often, is not followed.
-_STEERING = frozenset({".if", ".else", ".elseif", ".endif", ".rept", ".irp", ".irpc", ".endr", ".exitm", ".include"})
+_STEERING = frozenset(
+    {".if", ".else", ".elsec", ".elseif", ".endif", ".endc", ".endr", ".exitm", ".mexit", ".include", *CLOSING}
+) - {".macro"}
 
 
 class Node(Struct):

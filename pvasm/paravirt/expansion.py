@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pvasm.ia64 import Resolved, Scope
 
 # Directives that make the assembler read other lines than those that follow, or the same lines again.
-_STEERING = regex(r"\.(?:if\w*|else\w*|endif|macro|endm|rept|irpc?|endr|exitm|purgem|include|end|(?:no)?altmacro)")
+_STEERING = regex(
+    r"\.(?:if\w*|else\w*|end[ifcmr]\w*|macro|rept?|ire?pc?|exitm|mexit|purgem|include|end|(?:no)?altmacro)"
+)
 _STRING = regex(r'(?<!\\)"(?:\\[^\n]|[^"\\\n])*"')
 _WORD = regex(r"(?<![\w.$\\])[A-Za-z_][\w.$]*")
 _SPREADS = regex(r"[{}()]")  # what may make one statement of several lines, or give the next another meaning

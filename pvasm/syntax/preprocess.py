@@ -249,7 +249,10 @@ class Preprocessor:
         if macro.is_ambiguous:
             message = f"{macro.name} is defined in several ways; say which holds, with -D for the condition around it"
             raise PvasmError(message, *macro.place)
-        body, has_hashes = _body_tokens(macro.body, macro.origin)
+        tokens, has_hashes = _body_tokens(macro.body, macro.origin)
+        body: Sequence[_Token] = tokens
+        if "__VA_OPT__" in macro.body and (last := _rest_of(macro)) is not None:
+            body = _options_taken(body, any(each.kind != "blank" for each in full.get(last, ())))
         made = _pasted(macro, body, raw, full) if has_hashes else _substituted(body, full)
         inside = hidden | {macro.name}
         made = [
@@ -308,6 +311,26 @@ def _pasted(
                 made.append(token)
             at += 1
     return [each for each in made if each is not _PLACEMARKER]
+
+
+def _options_taken(body: Sequence[_Token], has_rest: bool) -> list[_Token]:
+    """A body with what stands in its `__VA_OPT__(...)` if arguments are left for the last parameter, else without."""
+    made: list[_Token] = []
+    at = 0
+    while at < len(body):
+        opening = next((index for index in range(at + 1, len(body)) if body[index].kind != "blank"), len(body))
+        if body[at].text != "__VA_OPT__" or opening == len(body) or body[opening].text != "(":
+            made.append(body[at])
+            at += 1
+            continue
+        depth, end = 1, opening + 1
+        while end < len(body) and depth:
+            depth += (body[end].text == "(") - (body[end].text == ")")
+            end += 1
+        content = _stripped(list(body[opening + 1 : end - 1])) if has_rest else []
+        made += content or [_Token("other", "")]
+        at = end
+    return made
 
 
 def _rest_of(macro: CppMacro) -> str | None:

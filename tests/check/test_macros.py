@@ -52,9 +52,37 @@ SENSITIVE = [
     ("M16", "#define CAT(a,...) a##__VA_ARGS__\n CAT(f,c) r8", [2]),
     ("M16", "#define H tha\n#define P_(a,b) a##b\n#define P(a,b) P_(a,b)\n P(H,sh) r8=r9", [4]),
     ("M16", "#define CALL(f,args...) f(args)\n#define FLUSH(r) fc r\n CALL(FLUSH, r8)", [2]),
+    ("M16", "#define O(x,...) x __VA_OPT__(= __VA_ARGS__)\n O(thash r8, r9)\n O(nop 0)\n O(fc r8,)", [2, 4]),
+    ("M16", "#define O(x,y...) f##__VA_OPT__(c) x __VA_OPT__(; O2(y))\n#define O2(x) x\n O(r8, thash r9=r9)", [3, 3]),
+    ("M16", "#define O(x,...) __VA_OPT__(f)##x##__VA_OPT__() r8\n O(c, 1)\n O(c)", [2]),
+    ("M16", "#define N\n#define O(...) __VA_OPT__(thash) __VA_ARGS__\n O(N)\n O(r8=r9)", [4]),
+    # The ends of continued lines may split words.
+    ("M16", "mo\\\nv r8=ar.i\\\ntc\n mov r9=ar\\ \n.itc", [1, 4]),
+    ("M16", "#define A th\\\n\\\nash r8=r9\n#define CLK ar.itc\n A\n mov r8=C\\\nLK", [1, 6]),
+    ("M16", ".mac\\\nro m op\n \\op r8\n.en\\\ndm\n m f\\\nc", [6]),
+    ("M4", "#define CPU cpuid\n mov r8=CPU[r9]", [2]),
+    ("M4", "#define F pmd\n#define G F\n#define N r9\n mov r8=G[N]", [4]),
+    ("M4", "#define IS =\n mov r8 IS ar.itc", [2]),
     ("M17", ".altmacro\n.macro g x\n mov r8=ar.&x\n.endm\n g itc", [5]),
     ("M17", ".altmacro\n.macro g x\n mov r8=x\n.endm\n g <ar.itc>\n.noaltmacro\n g ar.itc", [5]),
     ("M17", ".altmacro\n.macro g op, r\n op r\n.endm\n g fc, r8", [5]),
+    ("M17", ".altmacro\n.macro g a, b=<ar.itc>\n mov a = b\n.endm\n g r8\n g r9, <ar.lc>", [5]),
+    ("M17", ".altmacro\n.macro g op, n\n op r&n\n.endm\n g fc, %4+4\n g nop, 9", [5]),
+    ("M17", ".altmacro\n.macro g n\n.if n\n.ifc n,1\n fc r9\n.endif\n g %(n-1)\n.endif\n.endm\n g 3", [5]),
+    ("M17", ".altmacro\n.irp x, <fc r8>, <nop 0>\nx\n.endr", [2]),
+    # Other names of directives, and other ways to write parameters and arguments.
+    ("M2", ".irep o, nop, thash\n \\o r8=r9\n.endr", [1]),
+    ("M2", '.irepc c, "xi"\n.ifc \\c,i\n fc r8\n.endc\n.endr', [3]),
+    ("M2", ".rep 2\n fc r8\n.endr", [2]),
+    ("M1", ".macro g x\n.ifb \\x\n.mexit\n.elsec\n\\x r8\n.endc\n.endm\n g fc", [8]),
+    ("M1", ".macro g x\n mov r8=ar.&x\n.endm\n g itc", [4]),
+    ("M1", ".macro g r.x\n mov r8=\\r.x\n.endm\n g ar.itc", [4]),
+    ("M1", ".macro g op$, b\n \\op$ \\b\n.endm\n g fc r8", [4]),
+    ("M1", '.macro g a="r8" , b = ar.itc\n mov \\a=\\b\n.endm\n g', [4]),
+    ("M1", '.macro g a,b\n \\a \\b\n.endm\n g b="r8=r9" a="thash"', [4]),
+    ("M1", ".macro g a,b=fc,c=r9\n \\b \\c\n.endm\n g 1,,r4\n g 1 , nop , 0", [4]),
+    ("M1", ".macro g a /* one */ , b // two\n mov \\a = \\b\n.endm\n g r8 /* x */ , ar.itc // y", [4]),
+    ("M1", '.macro g a\n \\a\n.endm\n g "fc r8 ; nop 0"', [4]),
 ]
 
 
@@ -73,12 +101,33 @@ def test_what_macros_hide_is_found(case: str, text: str, lines: list[int]) -> No
         ("M4", "#define AR(n) ar.n\n mov r8=AR(lc)"),
         ("M5", "#define CLK ar.itc\n#undef CLK\n#define CLK r9\n mov r8=CLK"),
         ("M16", "#define S(x) #x\n .ascii S(fc r8)"),
+        ("M2", '.irpc c, 8 9\n mov r\\c=0\n.endr\n.irpc x,"fc"\n nop 0\n.endr'),
+        ("M17", ".altmacro\n.macro g x\n mov r8=ar.x\n.endm\n g itc"),  # a dot is part of a name
+        ("M1", '.macro g a,b\n \\a\n.endm\n g nop,"fc r8"'),
         ("M17", ".macro g x\n mov r8=x\n.endm\n g ar.itc"),  # not .altmacro: x is a symbol
     ],
 )
 def test_what_is_not_assembled_is_not_found(case: str, text: str) -> None:
     body = 2 if case == "M1" else 0  # a macro's body that nobody invokes is found where it stands
     assert [each.line for each in check(f"{text}\n", "PV001") if each.line != body] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#define IS =\n mov r8 IS ar.itc",
+        "#define NONE\n#define AND ,\n add NONE r8 NONE = NONE r9 AND r10 NONE",
+        "#define AT [r9]\n mov r8=pkr AT",
+        '.macro g to\n mov r8 \\to\n.endm\n g "= ar.itc"',
+        ".altmacro\n.macro g t\n mov r8 = ar.&t&\n.endm\n g itc",
+    ],
+)
+def test_what_macros_make_a_statement_of_is_one(text: str) -> None:  # M4, M17
+    assert check(f"{text}\n", "PV901") == []
+
+
+def test_what_macros_make_no_statement_of_is_none() -> None:  # M4
+    assert [each.line for each in check("#define R r8\n mov R IS R\n", "PV901")] == [2]
 
 
 def test_a_name_of_a_control_register_is_privileged() -> None:  # M8

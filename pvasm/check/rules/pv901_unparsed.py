@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.check.code import Code
 from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
@@ -26,11 +27,31 @@ class Unparsed(Rule):
         Flagged("«add r1 = (r2»", "not a statement: the end of the statement where `)' is due"),
         Flagged("«= 5»", "not a statement: `=' where an operator or the end of the statement is due"),
     )
-    valid = ("mov r1 = r2", "some_macro a b c", "#define LIMIT (1 << 3)", ".section .text")
+    valid = (
+        "mov r1 = r2",
+        "some_macro a b c",
+        "#define LIMIT (1 << 3)",
+        ".section .text",
+        "#define IS =\n\tmov r1 IS r2",
+        '.macro assign to\n\tmov r1 \\to\n.endm\n\tassign "= r2"',
+    )
 
     def check(self, subject: Subject) -> Iterator[Finding]:
-        """Every statement that is Unparsed, but in the body of a `#define`, which need not be a statement."""
-        for statement in subject.document.statements:
+        """Every statement that is Unparsed, unless macros make one of it or a macro's arguments may."""
+        made = subject.of(Code).search.reread
+        for index, statement in enumerate(subject.document.statements):
             syntax = statement.syntax
-            if isinstance(syntax, tree.Unparsed) and not statement.in_define and subject.concerns(statement.conditions):
+            if not isinstance(syntax, tree.Unparsed) or made.get(index) or _waits_for_arguments(subject, statement):
+                continue
+            if subject.concerns(statement.conditions):
                 yield Finding(statement.start, statement.end, f"not a statement: {syntax.reason}")
+
+
+def _waits_for_arguments(subject: Subject, statement: tree.Statement) -> bool:
+    """Whether a statement of a macro's body need not be one before its parameters have values."""
+    if statement.in_define:
+        return True
+    if statement.macro is None:
+        return False
+    text = subject.document.source(statement)
+    return "\\" in text or "&" in text or ".altmacro" in subject.document.text
