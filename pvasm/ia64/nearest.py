@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from pvasm.ia64.mnemonics import is_mnemonic, stems
@@ -28,14 +28,14 @@ def unknown_registers(instruction: tree.Instruction) -> Iterator[tree.Name]:
         yield from unknown_values(operand)
     if instruction.predicate is not None:
         yield from _beyond(instruction.predicate, ("p",))
-    readings = [item for item in candidates(instruction.mnemonic) if len(item.operands) == len(operands)]
+    shapes = _shapes(instruction.mnemonic, len(operands))
     for place, operand in enumerate(operands):
         if isinstance(operand, tree.Memory):
             yield from _beyond(operand.address, ("r",))
         elif isinstance(operand, tree.Index):
             yield from _beyond(operand.index, ("r",))
         else:
-            yield from _beyond(operand, {item.operands[place].shape for item in readings})
+            yield from _beyond(operand, shapes[place])
 
 
 def unknown_values(value: tree.Expression) -> Iterator[tree.Name]:
@@ -51,9 +51,7 @@ def misspelt_registers(instruction: tree.Instruction) -> Iterator[tree.Name | tr
     `psrr.um`, `AR.ITC`, `pdm[r3]`: what is written may yet be a symbol or a macro.
     """
     operands = (*instruction.outputs, *instruction.inputs)
-    readings = [item for item in candidates(instruction.mnemonic) if len(item.operands) == len(operands)]
-    for place, operand in enumerate(operands):
-        shapes = {item.operands[place].shape for item in readings}
+    for operand, shapes in zip(operands, _shapes(instruction.mnemonic, len(operands)), strict=True):
         if isinstance(operand, tree.Name) and "." in operand.text and not operand.is_symbol:
             meant = (
                 None if operand.text in _known_registers() or _NAMED.fullmatch(operand.text) else _meant(operand.text)
@@ -64,6 +62,13 @@ def misspelt_registers(instruction: tree.Instruction) -> Iterator[tree.Name | tr
             meant = _nearest(operand.file, INDEXED)
             if meant is not None and f"{meant}[]" in shapes:
                 yield operand
+
+
+@lru_cache(maxsize=4096)
+def _shapes(mnemonic: str, count: int) -> tuple[frozenset[str], ...]:
+    """For each of that many operands, the shapes that it can have."""
+    readings = [item.operands for item in candidates(mnemonic) if len(item.operands) == count]
+    return tuple(frozenset(operands[place].shape for operands in readings) for place in range(count))
 
 
 def _meant(name: str) -> str | None:

@@ -149,7 +149,7 @@ def _swap_folder(name: str) -> Callable[[Clone], None]:
 
 
 SWAPS = {"the file": _swap_file, "its folder": _swap_folder("sub/deep"), "one around": _swap_folder("sub")}
-WRITES = {
+WRITES: dict[str, Callable[[Clone], object]] = {
     "a variant": lambda clone: write_atomically(clone.folder / "sub/deep/a.S", b"new", str(clone.folder)),
     "a stamp": lambda clone: touch(clone.folder / "sub/deep/a.S"),
     "a file named": lambda clone: write_atomically(clone.folder / "sub/deep/a.S", b"new"),
@@ -175,7 +175,8 @@ def test_a_link_that_is_swapped_in_after_the_check_is_not_followed(
     if old is not None:
         clone.write("sub/deep/a.S", old)
     clone.link("link", "sub/deep/a.S")
-    checked, real, swapped = files.refuse_leaving, os.path.realpath, []
+    checked, real = files.refuse_leaving, os.path.realpath
+    swapped: list[bool] = []
 
     def check(path: str, folder: str | None = None) -> None:
         checked(path, folder)
