@@ -20,7 +20,7 @@ from pvasm.errors import PvasmError
 from pvasm.expand.contexts import Contexts
 from pvasm.expand.definitions import Definitions
 from pvasm.ia64 import OperandError, Resolved, Scope, Value
-from pvasm.ia64.annotations import ANNOTATIONS
+from pvasm.ia64.annotations import ANNOTATIONS, arguments_of
 from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.registers import REGISTERS
 from pvasm.ia64.resolve import resolve
@@ -284,6 +284,7 @@ class Program(Visitor):
         elif name in SECTION_DIRECTIVES:
             self._add(base, "section", name=name, arguments=arguments)
         elif name[0] == "." or name.startswith("data"):
+            arguments = arguments_of(name, arguments)
             values = tuple(_value(each, self.scope) for each in arguments) if name in ANNOTATIONS else ()
             self._add(base, "directive", name=name, arguments=arguments, values=values)
 
@@ -432,9 +433,9 @@ def _made(node: Node, statement: Statement, scope: Scope) -> Iterator[Node]:
             yield _like(node, "stop", ";;")
         case tree.Directive(name=name, arguments=arguments):
             made = _like(node, "directive", statement.text)
-            made.name, made.arguments = name, arguments
+            made.name, made.arguments = name, arguments_of(name, arguments)
             if name in ANNOTATIONS:
-                made.values = tuple(_value(each, scope) for each in arguments)
+                made.values = tuple(_value(each, scope) for each in made.arguments)
             yield made
         case tree.BundleOpen() | tree.BundleClose() | tree.Template():
             pass

@@ -17,10 +17,20 @@ _Values = Sequence[Value | None]
 _Meaning = Callable[[Dependencies, Sequence[str], _Values], bool]
 
 
+def arguments_of(name: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """A directive's arguments as as takes them: no comma need follow the relation of `.pred.rel "mutex" p6, p7`."""
+    if name != ".pred.rel" or not arguments:
+        return arguments
+    first = arguments[0].strip()
+    end = first.find('"', 1) + 1 if first[:1] == '"' else len(first.partition(" ")[0].partition("\t")[0])
+    predicate = first[end:].strip()
+    return (first[:end], predicate, *arguments[1:]) if predicate else arguments
+
+
 def annotate(dependencies: Dependencies, name: str, arguments: Sequence[str], values: _Values) -> bool:
     """Has `dependencies` take note of a directive, if it is one of `ANNOTATIONS`.
 
-    `values` are those of the arguments, None where one is no expression. False where predicates are named that are
+    `values` are those of its `arguments_of`, None where one is no expression. False where predicates are named that are
     not known, so that there may be relations between predicates of which nothing is known.
     """
     meaning = ANNOTATIONS.get(name)

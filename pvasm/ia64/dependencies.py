@@ -75,6 +75,7 @@ _MOST: Final = 16
 
 _P: Final = tuple(Register("p", number) for number in range(64))
 _UNAT: Final = Register("ar", 36)
+_ZERO: Final = Register("r", 0)  # whose value is known everywhere
 
 
 class Dependencies:
@@ -412,7 +413,10 @@ class Dependencies:
             return _WHOLE
         if resource == "MSR" or not (resource == plan.file or (resource == "PMC" and plan.file == "PMD")):
             return None
-        register = register_of(step.operands[plan.file_at])
+        index = step.operands[plan.file_at]
+        if base_of(index) == _ZERO:
+            return 0
+        register = register_of(index)
         value, since = self._values.get(register, (0, -1)) if register is not None else (0, -1)
         if since < (self._relations.path if path is None else path):
             return None
@@ -490,7 +494,7 @@ class Dependencies:
         register, number, *rest = operands
         if register.__class__ is not Register or not all(isinstance(each, int | Register) for each in operands):
             return
-        if plan.value == "addl" and rest[0] != Register("r", 0):
+        if plan.value == "addl" and rest[0] != _ZERO:
             return
         if plan.value == "dep.z":
             at, length = rest

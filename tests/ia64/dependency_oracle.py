@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from pvasm.check.groups import find_violations
 from pvasm.check.subject import Subject
 from pvasm.ia64 import OperandError, Register, Resource, Scope, Value, is_mnemonic
-from pvasm.ia64.annotations import annotate
+from pvasm.ia64.annotations import annotate, arguments_of
 from pvasm.ia64.dependencies import Dependencies, Violation
 from pvasm.ia64.hazards import ends_group
 from pvasm.ia64.registers import REGISTERS
@@ -131,8 +131,9 @@ def feed(document: Document, dependencies: Dependencies) -> Iterator[Violation]:
 def _direct(directive: tree.Directive, scope: Scope, dependencies: Dependencies) -> None:
     if ends_group(directive.name):
         dependencies.stop()
-    values = [_value(argument, scope) for argument in directive.arguments]
-    assert annotate(dependencies, directive.name, directive.arguments, values), directive
+    arguments = arguments_of(directive.name, tuple(directive.arguments))
+    values = [_value(argument, scope) for argument in arguments]
+    assert annotate(dependencies, directive.name, arguments, values), directive
 
 
 def _value(argument: str, scope: Scope) -> Value | None:
