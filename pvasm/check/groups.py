@@ -98,7 +98,9 @@ def find_violations(subject: Subject) -> list[GroupFinding]:
     stretches: dict[tuple[object, ...], _Stretch] = {}
     for instance in instances[:1] if alike else instances:
         graph = program.graph(known_macros([instance]), instance)
-        for violation in _Walk(graph, stretches, automatic_bodies=".auto" in text).violations():
+        for violation in _Walk(
+            graph, stretches, _Mode(".auto" in text, not subject.document.preprocessed)
+        ).violations():
             key = (*_what(violation), *(_identity(graph.nodes[index]) for index in _pair(violation)))
             found.setdefault(key, (violation, graph, []))[2].append(instance.name)
     in_bodies = {
@@ -177,19 +179,21 @@ class _State(Struct):
 class _Mode(Struct):
     """Whether the assembler reads the text at a point in its automatic mode, and under which condition it does.
 
-    It goes by the order of the text, whatever leads where; `in_bodies` is for the bodies of macros.
+    It goes by the order of the text, whatever leads where; `in_bodies` is for the bodies of macros. In `raw` text,
+    names may be macros of headers that are not seen.
     """
 
     in_bodies: bool
+    raw: bool
     automatic: bool = False
     under: tuple[Condition, ...] = ()
 
     def entry(self, node: Node) -> _State:
         """What is known at a step that nothing leads to; before the body of a macro stands code that is not known."""
         if node.macro is not None:
-            return _State(Dependencies(automatic=self.in_bodies), Positions(), blind=True)
+            return _State(Dependencies(automatic=self.in_bodies, may_be_macros=self.raw), Positions(), blind=True)
         automatic = self.automatic and node.conditions[: len(self.under)] == self.under
-        return _State(Dependencies(automatic=automatic), Positions())
+        return _State(Dependencies(automatic=automatic, may_be_macros=self.raw), Positions())
 
     def note(self, directive: Node, after: _State) -> None:
         """Takes over the mode that a directive has set."""
@@ -217,14 +221,13 @@ class _Stretch(Struct):
 class _Walk:
     """Goes through a graph once, on all ways.
 
-    `automatic_bodies` says that the bodies of macros may be meant for the assembler's automatic mode. `known` are
-    stretches of the graphs of other instances: what is found in them is taken over, and new ones are added.
+    `known` are stretches of the graphs of other instances: what is found in them is taken over, and new ones are added.
     """
 
-    def __init__(self, graph: Graph, known: dict[tuple[object, ...], _Stretch], *, automatic_bodies: bool) -> None:
+    def __init__(self, graph: Graph, known: dict[tuple[object, ...], _Stretch], mode: _Mode) -> None:
         self.graph = graph
         self.known = known
-        self.mode = _Mode(automatic_bodies)
+        self.mode = mode
         self.worlds = Assumptions(graph)
         self.arriving: dict[int, list[_State]] = {}
         self.seen: set[tuple[object, ...]] = set()

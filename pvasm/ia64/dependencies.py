@@ -68,6 +68,7 @@ class _Step(NamedTuple):
 
 _Uses = dict[Resource, list[_Use]]
 _WHOLE: Final = -1
+_UNTOLD: Final = -2  # which part, a name says that may be a macro's
 
 # How many writes of one register are remembered, and branches under one predicate. Real groups have two or three; it
 # bounds the time that hostile code takes.
@@ -83,7 +84,9 @@ class Dependencies:
 
     Feed it what stands there, in order. It follows fall-through alone: what comes after a branch that is always taken
     starts anew. `rotating` is how many general registers rotate (`alloc` sets it; a caller sets it for `.regstk`).
-    Where it is `automatic`, the assembler puts in the stops and serializations that are missing.
+    Where it is `automatic`, the assembler puts in the stops and serializations that are missing. If names
+    `may_be_macros` that nobody has seen, nothing is said of what they choose in an indexed file; to the assembler they
+    are symbols.
     """
 
     __slots__ = (
@@ -104,11 +107,13 @@ class Dependencies:
         "_time",
         "_values",
         "automatic",
+        "may_be_macros",
         "rotating",
     )
 
-    def __init__(self, *, automatic: bool = False) -> None:
+    def __init__(self, *, automatic: bool = False, may_be_macros: bool = False) -> None:
         self.automatic = automatic
+        self.may_be_macros = may_be_macros
         self.rotating = 0
         self._direct: _Uses = {}  # r f p b, written in this group
         self._named: _Uses = {}  # all else that was written in this group
@@ -124,7 +129,8 @@ class Dependencies:
         self._changed: dict[int, int] = {}  # when a predicate was last written
         self._branched: dict[int, list[tuple[int, int]]] = {}  # between which times writes under it did not happen
         self._called: dict[int, int] = {}  # when a call under it ended the group of writes under it
-        self._values: dict[Register, tuple[int, int]] = {}  # the number in a general register, and on which path
+        # The number in a general register, and on which path; None for one that a macro may tell.
+        self._values: dict[Register, tuple[int | None, int]] = {}
         self._spill: int | None = None
 
     def copy(self) -> Dependencies:
@@ -374,6 +380,8 @@ class Dependencies:
             if as_then and not always and self._relations.exclusive(under, predicate, use.path):
                 return False
         part = self._part(step, resource, use.path)
+        if _UNTOLD in (part, use.part):
+            return False
         return part == use.part or part in (None, _WHOLE) or use.part in (None, _WHOLE)
 
     def _report(self, step: _Step, kind: Hazard, resource: Resource, use: _Use, needs: Needs) -> None:
@@ -420,6 +428,8 @@ class Dependencies:
         value, since = self._values.get(register, (0, -1)) if register is not None else (0, -1)
         if since < (self._relations.path if path is None else path):
             return None
+        if value is None:
+            return _UNTOLD
         return value >> 61 & 7 if resource == "RR" else value & 0xFF
 
     def _rotates(self, step: _Step) -> bool:
@@ -492,7 +502,11 @@ class Dependencies:
     def _remember_value(self, plan: Plan, operands: tuple[Any, ...]) -> None:
         """Note the number that a general register is set to, if it is one."""
         register, number, *rest = operands
-        if register.__class__ is not Register or not all(isinstance(each, int | Register) for each in operands):
+        if register.__class__ is not Register:
+            return
+        if not all(isinstance(each, int | Register) for each in operands):
+            if self.may_be_macros:
+                self._values[register] = (None, self._relations.path)
             return
         if plan.value == "addl" and rest[0] != _ZERO:
             return

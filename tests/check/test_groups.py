@@ -302,3 +302,12 @@ def test_code_without_ops_is_looked_through_once_for_all_instances() -> None:
     lines = [place for place, line in enumerate(text.splitlines(), 1) if line == "\tmov r15 = r14"]
     assert [each.line for each in found] == [*lines, text.count("\n") - 1]
     assert [each.instance for each in found] == [None, None, None, "native, xen"]
+
+
+@pytest.mark.parametrize("number", ["5 << SHIFT", "FIRST", "(FIRST + 1) << 61"])
+def test_a_number_that_a_header_may_tell_accuses_nobody(number: str) -> None:
+    """Which region register is written, a macro of a header says that raw mode does not see; to as it is a symbol."""
+    text = f"\tmovl r2 = {number}\n\tmovl r3 = 1 << 61\n\t;;\n\tmov rr[r2] = r4\n\tmov rr[r3] = r5\n\tmov rr[r6] = r7\n"
+    raw = check(text, "PV202")
+    assert [(each.line, "rr[r6]" in each.message) for each in raw] == [(6, True)]
+    assert len(check(text.replace("FIRST", "one").replace("SHIFT", "one"), "PV202", preprocessed=True)) == 2
