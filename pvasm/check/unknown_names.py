@@ -20,7 +20,7 @@ from pvasm.ia64.table import candidates
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
-from pvasm.syntax.macros import read_macro
+from pvasm.syntax.macros import may_replace_words, read_macro
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.traced import text_number
 
@@ -80,6 +80,8 @@ class UnknownNames(Visitor):
     def step(self, step: Step, scope: Scope) -> None:
         """Looks at a statement."""
         syntax = step.syntax
+        if step.macro is not None and may_replace_words(self.document.text):
+            return
         match syntax:
             case tree.Instruction(mnemonic=mnemonic, mnemonic_start=start):
                 if not candidates(mnemonic):

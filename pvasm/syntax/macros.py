@@ -7,7 +7,7 @@ instruction in it is may depend on the argument (`mov r8 = ar.\which`): then the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pvasm.regex import regex
@@ -103,10 +103,13 @@ def bind(macro: Macro, text: str) -> dict[str, str]:
     return {name: given.text for name, given in bind_traced(macro, Traced.whole(text, NOWHERE)).items()}
 
 
-def bind_traced(macro: Macro, given: Traced, *, altmacro: bool = False) -> dict[str, Traced]:
+def bind_traced(
+    macro: Macro, given: Traced, *, altmacro: bool = False, number: Callable[[str], int | None] | None = None
+) -> dict[str, Traced]:
     """What an invocation, with `given` after the macro's name, gives each parameter.
 
-    With `altmacro`, arguments may stand in angle brackets, and `%` before an expression makes a number of it.
+    With `altmacro`, arguments may stand in angle brackets, and `%` before an expression makes a number of it: what
+    `number` says, where it knows.
     """
     bound = {parameter.name: Traced.whole(parameter.default, NOWHERE) for parameter in macro.parameters}
     spans = _argument_spans(given.text, altmacro=altmacro)
@@ -123,8 +126,15 @@ def bind_traced(macro: Macro, given: Traced, *, altmacro: bool = False) -> dict[
             if equals and name in bound:
                 bound[name] = given.part(start + len(name) + 1, end)
             else:
-                bound[parameter.name] = given.part(start, end)
+                is_number = altmacro and given.text[start - 1 : start] == "%"
+                value = number(given.text[start:end]) if is_number and number is not None else None
+                bound[parameter.name] = given.part(start, end) if value is None else Traced.whole(str(value), NOWHERE)
     return bound
+
+
+def may_replace_words(text: str) -> bool:
+    """Whether macros of a text may have parameters whose names need no backslash: a quick look."""
+    return ".altmacro" in text
 
 
 def iterations(directive: tree.Directive) -> Iterator[dict[str, str]]:
@@ -164,17 +174,21 @@ def substitute_traced(text: Traced, bound: Mapping[str, Traced], *, count: int =
     """
     pieces: list[tuple[str, int]] = []
     position = 0
-    for found in (_ALTMACRO_REFERENCE if altmacro else _REFERENCE).finditer(text.text):
+    pattern = _ALTMACRO_REFERENCE if altmacro else _REFERENCE
+    found = pattern.search(text.text)
+    while found is not None:
         name = found["name"] or (found["word"] if altmacro else None)
-        if name is None:
-            value = [(str(count), NOWHERE)] if found[0] == "\\@" else []
-        elif name in bound:
-            value = bound[name].pieces(0, len(bound[name].text))
-        else:
-            continue
-        pieces += text.pieces(position, found.start())
-        pieces += value
-        position = found.end()
+        end = found.end()
+        if name is None or name in bound:
+            pieces += text.pieces(position, found.start())
+            if name is not None:
+                pieces += bound[name].pieces(0, len(bound[name].text))
+            elif found[0] == "\\@":
+                pieces.append((str(count), NOWHERE))
+            position = end
+        elif altmacro and found["word"]:
+            end = found.end("word")  # the `&` behind another word may join a parameter to it
+        found = pattern.search(text.text, end)
     if not position:
         return text
     pieces += text.pieces(position, len(text.text))
