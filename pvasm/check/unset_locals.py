@@ -76,14 +76,14 @@ class UnsetLocals:
     def _left(self, index: int, before: int) -> int:
         """What may have been set behind a node."""
         flow, node = self._flow, self._flow.nodes[index]
-        uses = flow.uses(index)
         if node.resolved is not None and node.resolved.mnemonic == "alloc":
             return self._allocated(node, before)
+        if before == _ANY:
+            return _ANY
+        uses = flow.uses(index)
         if uses.writes_unknown:
             return _ANY
         if flow.transfer(index) != "call" and flow.hides(index, Register("r", FIRST_STACKED)):
-            return _ANY
-        if before == _ANY:
             return _ANY
         for register in uses.writes:
             before |= 1 << register.number if register.file == "r" else 0
