@@ -304,6 +304,7 @@ class _Reader:
         self.frame: tuple[tuple[int, int, int] | None, bool] = None, False  # before that, as in the scope
         self.frame_conditions: Conditions = ()  # those that the last alloc stood under
         self.is_exhausted = False
+        self.is_ended = False
         self.words: dict[str, frozenset[str]] = {}
         self.included: set[int] = set()
         self.labels = frozenset(each.syntax.name for each in document.statements if isinstance(each.syntax, tree.Label))
@@ -372,6 +373,8 @@ class _Reader:
                 self._boundary(macro, index)
             if isinstance(syntax, tree.CppDirective):
                 self._cpp(index, statement, syntax, defines)
+                continue
+            if self.is_ended:
                 continue
             if macro is not None:
                 source = Traced.whole(document.text[statement.origin : statement.end], statement.origin)
@@ -1025,6 +1028,15 @@ class _Reader:
             name = ", ".join(directive.arguments)
             self._gap(f"what .include {name} brings is not read", piece.statement, piece.conditions)
 
+    def _change_syntax(self, piece: _Piece, directive: tree.Directive) -> None:
+        if not self._is_skipping and directive.arguments != ("0",):
+            self._gap("what .mri changes is not known", piece.statement, piece.conditions)
+
+    def _end(self, piece: _Piece, directive: tree.Directive) -> None:
+        """GNU as reads nothing behind an `.end`."""
+        if not (piece.conditions or self.gas_conditions or self._is_skipping or self.silent):
+            self.is_ended = True
+
 
 _HANDLERS: Final[Mapping[str, Callable[[_Reader, _Piece, tree.Directive], None]]] = {
     **dict.fromkeys(CLOSING, _Reader._open_body),
@@ -1036,6 +1048,8 @@ _HANDLERS: Final[Mapping[str, Callable[[_Reader, _Piece, tree.Directive], None]]
     ".noaltmacro": _Reader._set_altmacro,
     **dict.fromkeys((".exitm", ".mexit"), _Reader._exit_macro),
     ".include": _Reader._include_text,
+    ".mri": _Reader._change_syntax,
+    ".end": _Reader._end,
 }
 
 

@@ -13,9 +13,9 @@ from pvasm.ia64.scope import NoFormError
 def refused_operands(subject: Subject) -> Iterator[Finding]:
     """A finding for each operand that cannot stand where it does, as far as all that it depends on is known.
 
-    Mnemonics that there are not are left to those who look for them.
+    Mnemonics and registers that there are not are left to those who look for them.
     """
-    told: set[tuple[int, int]] = set()
+    told = {(name.start, name.end) for name in subject.of(Code).names.registers}
     for found in sorted(subject.of(Code).program.refusals, key=lambda found: (found.start, found.end)):
         error, place = found.error, (found.start, found.end)
         if isinstance(error, NoFormError) or not error.certain or place in told:

@@ -20,7 +20,7 @@ from pvasm.ia64.table import candidates
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
-from pvasm.syntax.macros import read_macro
+from pvasm.syntax.macros import may_replace_words, read_macro
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.traced import text_number
 
@@ -41,8 +41,7 @@ _DEFINING: Final = {
     **dict.fromkeys((".comm", ".lcomm"), 1),
     **dict.fromkeys((".global", ".globl", ".extern", ".weak", ".hidden", ".proc", ".rotr", ".rotf", ".rotp"), _MANY),
 }
-# What an operand looks like that may be nearly a register: a name with a dot, or one of a file.
-_MAY_BE_LIKELY: Final = regex(r"[=,\s]\w{1,12}[.\[]\w")
+_TELLING: Final = frozenset({tree.Instruction, tree.MacroCall, tree.Assignment, tree.Directive})
 _ASSEMBLY_IF: Final = regex(r"\.(?:if\w*|endif|endc)")
 
 
@@ -74,18 +73,27 @@ class UnknownNames(Visitor):
         self.subject = subject
         self.document = subject.document
         self._names_registers = nearest.may_name_unknown_register(self.document.text)
+        self._known: set[str] = set()  # mnemonics that there are
         self._registers: list[_Met] = []
         self._instructions: list[_Met] = []
 
     def step(self, step: Step, scope: Scope) -> None:
         """Looks at a statement."""
         syntax = step.syntax
+        if isinstance(syntax, tree.Instruction):
+            mnemonic = syntax.mnemonic
+            is_known = mnemonic in self._known or bool(candidates(mnemonic))
+            if is_known and not (step.made or self._names_registers or nearest.may_be_misspelt(syntax)):
+                self._known.add(mnemonic)
+                return
+        if syntax.__class__ not in _TELLING or (step.macro is not None and may_replace_words(self.document.text)):
+            return
         match syntax:
             case tree.Instruction(mnemonic=mnemonic, mnemonic_start=start):
-                if not candidates(mnemonic):
-                    self._instructions.append(_Met(mnemonic, start, start + len(mnemonic), step))
-                elif step.made or self._names_registers or _MAY_BE_LIKELY.search(step.text):
+                if candidates(mnemonic):
                     self._operands(step, syntax, scope)
+                else:
+                    self._instructions.append(_Met(mnemonic, start, start + len(mnemonic), step))
             case tree.MacroCall(name=name, name_start=start):
                 self._instructions.append(_Met(name, start, start + len(name), step))
             case tree.Assignment(value=value) if value is not None:

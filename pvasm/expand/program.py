@@ -32,7 +32,7 @@ from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
 from pvasm.syntax.document import Document, read_document
-from pvasm.syntax.macros import CLOSING
+from pvasm.syntax.macros import CLOSING, may_replace_words
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.sections import SECTION_DIRECTIVES, SectionPlace, Sections
 from pvasm.syntax.traced import NOWHERE, Traced, text_number
@@ -268,9 +268,12 @@ class Program(Visitor):
     def _refuse(self, error: OperandError, base: Node, source: Traced) -> None:
         """Takes note of an instruction that the assembler refuses: where it stands in the document, else as made.
 
-        The body of a `#define` need not be whole, and its parameters may be called as registers are.
+        The body of a `#define` need not be whole, and its parameters may be called as registers are; so may those of a
+        `.macro` after `.altmacro`.
         """
-        if base.macro is not None and self.document.statements[base.statement].in_define:
+        if base.macro is not None and (
+            self.document.statements[base.statement].in_define or may_replace_words(self.document.text)
+        ):
             return
         span = source.span(error.start, error.end)
         if span is not None and text_number(span[0]) == 0:

@@ -45,6 +45,19 @@ def unknown_values(value: tree.Expression) -> Iterator[tree.Name]:
             yield name
 
 
+def may_be_misspelt(instruction: tree.Instruction) -> bool:
+    """Whether an operand has the looks of `misspelt_registers`: a quick look."""
+    for operand in (*instruction.outputs, *instruction.inputs):
+        kind = operand.__class__
+        if kind is tree.Name:
+            text = operand.text  # type: ignore[union-attr]
+            if text.find(".", 1) > 0 and text not in REGISTERS:
+                return True
+        elif kind is tree.Index and operand.file not in INDEXED:  # type: ignore[union-attr]
+            return True
+    return False
+
+
 def misspelt_registers(instruction: tree.Instruction) -> Iterator[tree.Name | tree.Index]:
     """The operands that are nearly a register with a name, or one of an indexed file, where such a register can stand.
 
@@ -52,7 +65,7 @@ def misspelt_registers(instruction: tree.Instruction) -> Iterator[tree.Name | tr
     """
     operands = (*instruction.outputs, *instruction.inputs)
     for operand, shapes in zip(operands, _shapes(instruction.mnemonic, len(operands)), strict=True):
-        if isinstance(operand, tree.Name) and "." in operand.text and not operand.is_symbol:
+        if isinstance(operand, tree.Name) and operand.text.find(".", 1) > 0 and not operand.is_symbol:
             meant = (
                 None if operand.text in _known_registers() or _NAMED.fullmatch(operand.text) else _meant(operand.text)
             )

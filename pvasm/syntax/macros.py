@@ -218,6 +218,11 @@ def _traced_value(given: Traced, at: int, altmacro: bool, evaluate: Evaluate) ->
     return Traced.join(piece for first, last in pieces for piece in given.pieces(first, last)), end
 
 
+def may_replace_words(text: str) -> bool:
+    """Whether macros of a text may have parameters whose names need no backslash: a quick look."""
+    return ".altmacro" in text
+
+
 def iterations(
     directive: str, given: Traced, *, altmacro: bool = False, evaluate: Evaluate = _unknown
 ) -> Iterator[tuple[str, Traced]]:

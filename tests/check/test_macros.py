@@ -63,6 +63,14 @@ SENSITIVE = [
     ("M4", "#define CPU cpuid\n mov r8=CPU[r9]", [2]),
     ("M4", "#define F pmd\n#define G F\n#define N r9\n mov r8=G[N]", [4]),
     ("M4", "#define IS =\n mov r8 IS ar.itc", [2]),
+    ("M16", "#define P(a,b) a##b\n P(,fc) r8", [2]),
+    ("M16", "#define P(a,b,c) a##b##c\n P(f,,c) r8", [2]),
+    ("M16", "#define G(a) pm##a\n mov r8=G(d)[r9]", [2]),
+    ("M16", "#define C(n) ar.i##n\n mov r8=C(tc)", [2]),
+    ("M16", "#define R ar.\n#define I() itc\n mov r8=R I()\n mov r9=ar.I()", [4]),
+    ("M17", ".altmacro\n.macro g x\n mov r8=ar&x\n.endm\n g %(40+4)", [5]),
+    ("M17", ".altmacro\nn = 43\n.macro g x\n mov r8=ar\\x\n.endm\n g %n+1", [6]),
+    ("M17", ".altmacro\n.macro g\n LOCAL l\nl: fc r8\n.endm\n g", [4]),
     ("M17", ".altmacro\n.macro g x\n mov r8=ar.&x\n.endm\n g itc", [5]),
     ("M17", ".altmacro\n.macro g x\n mov r8=x\n.endm\n g <ar.itc>\n.noaltmacro\n g ar.itc", [5]),
     ("M17", ".altmacro\n.macro g op, r\n op r\n.endm\n g fc, r8", [5]),
@@ -104,6 +112,8 @@ def test_what_macros_hide_is_found(case: str, text: str, lines: list[int]) -> No
         ("M2", '.irpc c, 8 9\n mov r\\c=0\n.endr\n.irpc x,"fc"\n nop 0\n.endr'),
         ("M17", ".altmacro\n.macro g x\n mov r8=ar.x\n.endm\n g itc"),  # a dot is part of a name
         ("M1", '.macro g a,b\n \\a\n.endm\n g nop,"fc r8"'),
+        ("M16", "#define R(a,b) th a##b\n R(,ash) r8=r9"),  # `th ash', and no paste with what stands before
+        ("M17", " nop 0\n.end\n fc r8"),
         ("M17", ".macro g x\n mov r8=x\n.endm\n g ar.itc"),  # not .altmacro: x is a symbol
     ],
 )

@@ -62,7 +62,7 @@ def test_any_text_becomes_statements_in_order_and_loses_nothing(text: str, prepr
     rest = gaps(document).replace("\0", "")
     rest = re.sub(r"/\*(?s:.*?)\*/", " ", rest)
     rest = re.sub(r"//(?:\\[ \t\r]*\n|[^\n])*", " ", rest)
-    rest = re.sub(r"(?m)^[ \t\r\f\v\ufeff]*(?:#(?:.|\\\n)*)", "", rest)
+    rest = re.sub(r"(?m)(?:^|;)[ \t\r\f\v\ufeff]*(?:#(?:.|\\\n)*)", "", rest)
     assert "mov" not in rest
     assert "thash" not in rest
 
