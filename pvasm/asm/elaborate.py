@@ -152,7 +152,8 @@ class _GasMacro(Struct, frozen=True):
 class _Collected(Struct):
     """A body being read: what opens it, where, and what closes those in it that are open.
 
-    `others` are what opens it in other arms of an `#if`.
+    `others` are what opens it in other arms of an `#if`; `plain` are the conditions under which nothing may open it, so
+    that it is code as it stands.
     """
 
     head: tree.Directive
@@ -163,6 +164,7 @@ class _Collected(Struct):
     body: list[_Event]
     nested: list[str] = []
     others: tuple[_Collected, ...] = ()
+    plain: Conditions | None = None
 
 
 class _Conditional(Struct):
@@ -527,6 +529,8 @@ class _Reader:
             self.otherwise = []
             return
         bodies: list[_Collected] = []
+        if last:
+            self.arm_states.append(_ArmStates(self._state(), [], True))
         for number, (extra, piece) in enumerate(pieces):
             if last:
                 name = "if" if number == 0 else "else" if number == last else "elif"
@@ -535,11 +539,16 @@ class _Reader:
             if outer is None and self.collected is not None and last:
                 bodies.append(self.collected)
                 self.collected = None
+            if last:
+                self._end_arm()
         if last:
+            self._end_arms(pieces[0][1].statement, conditions)
             self._fork(Fork("endif", None, conditions))
         if bodies:  # each of them goes on with what follows
             self.collected = bodies[0]
             self.collected.others += tuple(bodies[1:])
+            if len(bodies) <= last:
+                self.collected.plain = conditions
 
     def _as_conditionals(self, pieces: Sequence[tuple[Conditions, _Piece]]) -> list[tree.Directive]:
         """The conditional of the assembler that each piece is; none if one of them is something else."""
@@ -861,22 +870,33 @@ class _Reader:
         if not self.arm_states:
             return
         arms = self.arm_states[-1]
+        arms.has_else = arms.has_else or fork.name == "else"
+        self._end_arm()
+        if fork.name == "endif":
+            self._end_arms(statement, fork.conditions)
+
+    def _end_arm(self) -> None:
+        """Takes note of what an arm leaves open."""
+        arms = self.arm_states[-1]
         arms.after.append(self._state())
-        if fork.name != "endif":
-            arms.has_else = arms.has_else or fork.name == "else"
-            self._restore(arms.before)
-            return
-        self.arm_states.pop()
+        self._restore(arms.before)
+
+    def _end_arms(self, statement: int, conditions: Conditions) -> None:
+        """Has what some arm leaves open be so; where arms differ, it is not known whether the code is assembled."""
+        arms = self.arm_states.pop()
         changed = [each for each in arms.after if each.told() != arms.before.told()]
         if not changed:
             return
-        merged = changed[0]
-        if len({len(each.conditionals) for each in changed}) == 1:
-            for number, conditional in enumerate(merged.conditionals):
-                same = [each.conditionals[number] for each in changed]
-                if any((each.taken, each.done) != (conditional.taken, conditional.done) for each in same):
-                    conditional.taken, conditional.done = None, False
-                    self._gap("", statement, fork.conditions)
+        merged = max(changed, key=lambda each: len(each.conditionals))
+        everyone = arms.after if arms.has_else else [*arms.after, arms.before]
+        for number, conditional in enumerate(merged.conditionals):
+            same = [each.conditionals[number] for each in everyone if number < len(each.conditionals)]
+            is_skipped_in_some = len(same) < len(everyone) and conditional.taken is False
+            if is_skipped_in_some or any(
+                (each.taken, each.done) != (conditional.taken, conditional.done) for each in same
+            ):
+                conditional.taken, conditional.done = None, False
+                self._gap("", statement, conditions)
         self._restore(merged)
 
     def _state(self) -> _State:
@@ -893,13 +913,17 @@ class _Reader:
         """Has each arm of an `#if` begin a body of its own, which goes on behind the `#endif`."""
         collected = self.collected
         around = len(fork.conditions) - (fork.name.startswith("el") and fork.condition is not None)
+        is_opened = collected is not None and len(collected.conditions) > around
         if fork.name == "endif":
             if self.suspended and len(self.suspended[-1].conditions) > around:
                 before = self.suspended.pop()
                 if collected is None:
                     self.collected = before
+                    before.plain = fork.conditions
                 else:
                     collected.others += (before, *before.others)
+            elif is_opened and collected is not None:
+                collected.plain = fork.conditions
         elif fork.name.startswith("el") and collected is not None and len(collected.conditions) > around:
             if self.suspended and len(self.suspended[-1].conditions) > around:
                 collected.others += (self.suspended.pop(),)
@@ -934,16 +958,21 @@ class _Reader:
                 if macro is not None:
                     made = _GasMacro(macro, tuple(collected.body), len(self.gas.table))
                     self.gas.define(macro.name.lower(), made, each.conditions)
+            if collected.plain is not None and not self.silent:
+                self._expand(collected.body, {}, collected.statement, collected.plain, is_loop=not self.depth)
             return
         if self.silent:
             return
-        last = len(everyone) - 1
+        last = len(everyone) - (collected.plain is None)
         for number, each in enumerate(everyone):
             if last:
                 name = "if" if number == 0 else "else" if number == last else "elif"
                 self._fork(Fork(name, None, ()))
             each.body = collected.body
             self._run_loop(each)
+        if collected.plain is not None:
+            self._fork(Fork("else", None, ()))
+            self._expand(collected.body, {}, collected.statement, collected.plain, is_loop=not self.depth)
         if last:
             self._fork(Fork("endif", None, ()))
 

@@ -7,6 +7,7 @@ import pytest
 from tests.check.checking import check
 
 TWO_R = "#ifdef FOO\n#define R r8\n#else\n#define R r9\n#endif\n"
+OPEN_OR_NOT = "#ifdef FOO\n#define A {}\n#define B {}\n#else\n#define A\n#define B\n#endif\n"
 
 # The case, the source, and the lines at which PV001 is due.
 SENSITIVE = [
@@ -74,6 +75,12 @@ SENSITIVE = [
         ".macro m\n#ifdef FOO\n.irp x,r8\n#else\n.irp x,r9\n#endif\n mov \\x=ar.itc\n.endr\n.endm\n m\n fc r8",
         [7, 11],
     ),
+    ("M5", f"{OPEN_OR_NOT.format('.rept 0', '.endr')}A\n fc r8\nB\n fc r9", [9, 11]),
+    ("M5", f"{OPEN_OR_NOT.format('.if 0', '.endif')}A\n fc r8\nB\n fc r9", [9, 11]),
+    ("M5", f"{OPEN_OR_NOT.format('.macro m', '.endm')}A\n fc r8\nB\n fc r9", [9, 11]),
+    ("M3", "#ifdef FOO\n.rept 0\n#endif\n fc r8\n#ifdef FOO\n.endr\n#endif\n fc r9", [4, 8]),
+    ("M3", "#ifdef FOO\n.if 0\n#endif\n fc r8\n#ifdef FOO\n.endif\n#endif\n fc r9", [4, 8]),
+    ("M3", ".if 0\n#ifdef FOO\n.endif\n#else\n.endif\n#endif\n fc r8", [7]),
     # The ends of continued lines may split words.
     ("M16", "mo\\\nv r8=ar.i\\\ntc\n mov r9=ar\\ \n.itc", [1, 4]),
     ("M16", "#define A th\\\n\\\nash r8=r9\n#define CLK ar.itc\n A\n mov r8=C\\\nLK", [1, 6]),
