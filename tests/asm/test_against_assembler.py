@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.asm.reading import seen
+from tests.check.checking import check
 from tests.oracle import require_tool
 
 PROGRAMS = 40
@@ -324,6 +325,33 @@ def test_macros_make_what_the_assembler_makes_of_them(seed: int, tmp_path: Path)
         assert [_plain(each) for each in found.instructions if "nop" not in each] == [
             _plain(each) for each in assembled(text, known, tmp_path)
         ], f"{known}\n{text}"
+
+
+@pytest.mark.parametrize("seed", range(PROGRAMS, 2 * PROGRAMS))
+def test_what_the_assembler_makes_is_found_in_the_source(seed: int, tmp_path: Path) -> None:
+    """Whatever of the configurations a file is compiled in, of which the checker knows nothing."""
+    text = "#define P(a,b) a##b\n" + Writer(seed).program()
+    made: set[str] = set()
+    for number in range(1 << len(CONFIGURATIONS)):
+        known = {name: bool(number >> bit & 1) for bit, name in enumerate(CONFIGURATIONS)}
+        made.update(assembled(text, known, tmp_path))
+    found = check(text, *_SENSITIVE, "PV901", "PV902")
+    assert not {"PV901", "PV902"} & {each.code for each in found}, text
+    told = {_told(each.message) for each in found}
+    for instruction in sorted(made):
+        for due in check(f"{instruction}\n", *_SENSITIVE):
+            # A body that is no instruction before it has arguments is told of as it stands.
+            assert _told(due.message) in told or any("no statement" in each for each in told), f"{instruction}\n{text}"
+
+
+_SENSITIVE = ("PV001", "PV002", "PV003")
+_OP = re.compile(r"(?:use|has|op is|;) ([A-Z][A-Z_]+)")
+
+
+def _told(message: str) -> str:
+    """The op that a message names, or what it says."""
+    named = _OP.search(message)
+    return named[1] if named is not None else re.sub(": this makes `[^']*'", "", message)
 
 
 def _plain(text: str) -> str:
