@@ -16,7 +16,7 @@ from tests.oracle import require_tool
 PROGRAMS = 40
 CONFIGURATIONS = ("CONFIG_A", "CONFIG_B")
 _LISTED = re.compile(
-    r"^\s+[0-9a-f]+:\t(?:[0-9a-f]{2} )+\s*(?:\[[A-Z]{3}\])?\s+(?P<text>[^\t\n;]+?)\s*(?:;;)?$", re.MULTILINE
+    r"^[ \t]+[0-9a-f]+:\t(?:[0-9a-f]{2} )+[ \t]*(?:\[[A-Z]{3}\])?[ \t]+(?P<text>[^\t\n;]+?)\s*(?:;;)?$", re.MULTILINE
 )
 
 
