@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pvasm.errors import PvasmError
 from pvasm.ia64.mnemonics import is_mnemonic
@@ -91,11 +92,13 @@ class Fork(Struct, frozen=True):
     """Code parts into alternatives here (`if`), goes on with the next (`elif`, `else`), or comes together (`endif`).
 
     `condition` is that of the alternative, if it can be followed; `conditions` are those around the whole.
+    `is_written`: an `#if` stands there, and what is open may differ from arm to arm.
     """
 
     name: str
     condition: tree.Condition | None
     conditions: Conditions
+    is_written: bool = False
 
 
 class Visitor:
@@ -135,7 +138,13 @@ class _Piece(Struct):
     syntax: tree.Syntax | None = None
 
 
-_Event = _Piece | Fork
+class _Either(Struct):
+    """A statement in a body, in each way to read it that begins a body in that."""
+
+    pieces: Sequence[tuple[Conditions, _Piece]]
+
+
+_Event = _Piece | Fork | _Either
 
 
 class _GasMacro(Struct, frozen=True):
@@ -155,7 +164,8 @@ class _GasMacro(Struct, frozen=True):
 class _Collected(Struct):
     """A body being read: what opens it, where, and what closes those in it that are open.
 
-    `others` are what opens it in other arms of an `#if`.
+    `others` are what opens it in other arms of an `#if`; `plain` are the conditions under which nothing may open it, so
+    that it is code as it stands.
     """
 
     head: tree.Directive
@@ -166,6 +176,7 @@ class _Collected(Struct):
     body: list[_Event]
     nested: list[str] = []
     others: tuple[_Collected, ...] = ()
+    plain: Conditions | None = None
 
 
 class _Conditional(Struct):
@@ -180,6 +191,25 @@ class _Conditional(Struct):
     number: int
     earlier: tuple[str, ...] = ()
     condition: tree.Condition | None = None
+
+
+class _State(Struct):
+    """What is open at a place: the assembler's conditionals, and bodies in the body being read."""
+
+    conditionals: list[_Conditional]
+    nested: list[str]
+
+    def told(self) -> list[object]:
+        """What tells it from another."""
+        return [*((each.taken, each.done, each.number) for each in self.conditionals), *self.nested]
+
+
+class _ArmStates(Struct):
+    """An `#if` that is open: what was open before it, and after each of its arms so far."""
+
+    before: _State
+    after: list[_State]
+    has_else: bool = False
 
 
 class _ExitMacroError(Exception):
@@ -293,6 +323,8 @@ class _Reader:
         self.collected: _Collected | None = None
         self.suspended: list[_Collected] = []
         self.conditionals: list[_Conditional] = []
+        self.otherwise: list[tree.Directive] = []  # other readings of the `.if` that is read
+        self.arm_states: list[_ArmStates] = []
         self.gas_conditions: Conditions = ()
         self.altmacro = False
         self.silent = False  # a header is read, for its definitions alone
@@ -404,12 +436,11 @@ class _Reader:
         document = self.document
         conditions = statement.conditions
         if index in document.arms or syntax.name == "endif":
-            fork = Fork(syntax.name, document.arms.get(index), conditions)
+            fork = Fork(syntax.name, document.arms.get(index), conditions, True)
             if self.collected is not None and self.is_in_place:  # in a body that is read where it stands
                 for visitor in self.visitors:
                     visitor.fork(fork)
-            self._leave_body(fork)
-            self._fork(fork)
+            self._written_fork(fork, index)
             return
         if syntax.name == "define":
             define = next(defines, None) if _NAMES_SOMETHING.match(syntax.text) else None
@@ -512,13 +543,63 @@ class _Reader:
     def _alternatives(self, pieces: Sequence[tuple[Conditions, _Piece]], conditions: Conditions) -> None:
         """Reads one of several pieces, each under conditions of its own."""
         last = len(pieces) - 1
+        outer = self.collected
+        conditionals = self._as_conditionals(pieces) if last else []
+        if last and outer is not None:
+            opened = [name for _, piece in pieces for name in self._left_open(piece.source.text)]
+            if opened or conditionals:
+                outer.nested += opened[:1]
+                outer.body.append(_Either(pieces))
+                return
+        if conditionals:
+            first, *self.otherwise = conditionals
+            piece = pieces[0][1]
+            _HANDLERS[first.name](self, _Piece(piece.source, piece.statement, conditions), first)
+            self.otherwise = []
+            return
+        bodies: list[_Collected] = []
+        if last:
+            self.arm_states.append(_ArmStates(self._state(), [], True))
         for number, (extra, piece) in enumerate(pieces):
             if last:
                 name = "if" if number == 0 else "else" if number == last else "elif"
                 self._fork(Fork(name, extra[0] if len(extra) == 1 and not extra[0].earlier else None, conditions))
             self._feed(piece)
+            if outer is None and self.collected is not None and last:
+                bodies.append(self.collected)
+                self.collected = None
+            if last:
+                self._end_arm()
         if last:
+            self._end_arms(pieces[0][1].statement, conditions)
             self._fork(Fork("endif", None, conditions))
+        if bodies:  # each of them goes on with what follows
+            self.collected = bodies[0]
+            self.collected.others += tuple(bodies[1:])
+            if len(bodies) <= last:
+                self.collected.plain = conditions
+
+    def _as_conditionals(self, pieces: Sequence[tuple[Conditions, _Piece]]) -> list[tree.Directive]:
+        """The conditional of the assembler that each piece is; none if one of them is something else."""
+        found: list[tree.Directive] = []
+        for _, piece in pieces:
+            statements = read_document(self.parser, piece.source.text, preprocessed=True).statements
+            syntax = statements[0].syntax if len(statements) == 1 else None
+            if not isinstance(syntax, tree.Directive) or syntax.name not in (*_CONDITIONALS, ".elseif"):
+                return []
+            found.append(syntax)
+        return found
+
+    def _left_open(self, text: str) -> list[str]:
+        """What closes the bodies that a text begins and does not end."""
+        opened: list[str] = []
+        for statement in read_document(self.parser, text, preprocessed=True).statements:
+            name = statement.syntax.name if isinstance(statement.syntax, tree.Directive) else ""
+            if name in CLOSING:
+                opened.append(CLOSING[name])
+            elif opened and name == opened[-1]:
+                opened.pop()
+        return opened
 
     # -------------------------------------------------------------------------- the C preprocessor's
 
@@ -797,7 +878,7 @@ class _Reader:
             self._gap("macros are nested too deeply to follow", statement, conditions)
             return
         self.depth += 1
-        opened = len(self.conditionals)
+        opened, arms = len(self.conditionals), len(self.arm_states)
         count = self.expansions
         self.expansions += 1
         try:
@@ -806,7 +887,26 @@ class _Reader:
                     self._exhausted(statement, conditions)
                     break
                 if isinstance(event, Fork):
-                    self._fork(event)
+                    others = tuple(each for each in event.conditions if each not in conditions)
+                    fork = replace(event, conditions=(*conditions, *others))
+                    if event.is_written:
+                        self._written_fork(fork, statement)
+                    else:
+                        self._fork(fork)
+                    continue
+                if isinstance(event, _Either):
+                    ways = [
+                        (
+                            extra,
+                            _Piece(
+                                substitute_traced(each.source, bound, count=count, altmacro=altmacro),
+                                statement,
+                                (*conditions, *extra),
+                            ),
+                        )
+                        for extra, each in event.pieces
+                    ]
+                    self._alternatives(ways, conditions)
                     continue
                 source = substitute_traced(event.source, bound, count=count, altmacro=altmacro)
                 self.budget -= len(source.text) + 1
@@ -824,7 +924,7 @@ class _Reader:
         except _ExitMacroError:
             pass
         finally:
-            del self.conditionals[opened:]
+            del self.conditionals[opened:], self.arm_states[arms:]
             self._renew_conditions()
             self.depth -= 1
 
@@ -832,17 +932,74 @@ class _Reader:
         conditions = (*piece.conditions, *self.gas_conditions)
         self.collected = _Collected(directive, piece.source, piece.statement, conditions, self._is_skipping, [])
 
+    def _written_fork(self, fork: Fork, statement: int) -> None:
+        """An arm of an `#if` begins, or the last ends."""
+        self._leave_body(fork)
+        self._leave_arm(fork, statement)
+        self._fork(fork)
+
+    def _leave_arm(self, fork: Fork, statement: int) -> None:
+        """Has each arm of an `#if` begin with what was open before it."""
+        if fork.name.startswith("if"):
+            self.arm_states.append(_ArmStates(self._state(), []))
+            return
+        if not self.arm_states:
+            return
+        arms = self.arm_states[-1]
+        arms.has_else = arms.has_else or fork.name == "else"
+        self._end_arm()
+        if fork.name == "endif":
+            self._end_arms(statement, fork.conditions)
+
+    def _end_arm(self) -> None:
+        """Takes note of what an arm leaves open."""
+        arms = self.arm_states[-1]
+        arms.after.append(self._state())
+        self._restore(arms.before)
+
+    def _end_arms(self, statement: int, conditions: Conditions) -> None:
+        """Has what some arm leaves open be so; where arms differ, it is not known whether the code is assembled."""
+        arms = self.arm_states.pop()
+        changed = [each for each in arms.after if each.told() != arms.before.told()]
+        if not changed:
+            return
+        merged = max(changed, key=lambda each: len(each.conditionals))
+        everyone = arms.after if arms.has_else else [*arms.after, arms.before]
+        for number, conditional in enumerate(merged.conditionals):
+            same = [each.conditionals[number] for each in everyone if number < len(each.conditionals)]
+            is_skipped_in_some = len(same) < len(everyone) and conditional.taken is False
+            if is_skipped_in_some or any(
+                (each.taken, each.done) != (conditional.taken, conditional.done) for each in same
+            ):
+                conditional.taken, conditional.done = None, False
+                self._gap("", statement, conditions)
+        self._restore(merged)
+
+    def _state(self) -> _State:
+        nested = [] if self.collected is None else list(self.collected.nested)
+        return _State([replace(each) for each in self.conditionals], nested)
+
+    def _restore(self, state: _State) -> None:
+        self.conditionals = [replace(each) for each in state.conditionals]
+        self._renew_conditions()
+        if self.collected is not None:
+            self.collected.nested = list(state.nested)
+
     def _leave_body(self, fork: Fork) -> None:
         """Has each arm of an `#if` begin a body of its own, which goes on behind the `#endif`."""
         collected = self.collected
         around = len(fork.conditions) - (fork.name.startswith("el") and fork.condition is not None)
+        is_opened = collected is not None and len(collected.conditions) > around
         if fork.name == "endif":
             if self.suspended and len(self.suspended[-1].conditions) > around:
                 before = self.suspended.pop()
                 if collected is None:
                     self.collected = before
+                    before.plain = fork.conditions
                 else:
                     collected.others += (before, *before.others)
+            elif is_opened and collected is not None:
+                collected.plain = fork.conditions
         elif fork.name.startswith("el") and collected is not None and len(collected.conditions) > around:
             if self.suspended and len(self.suspended[-1].conditions) > around:
                 collected.others += (self.suspended.pop(),)
@@ -870,20 +1027,37 @@ class _Reader:
         collected.body.append(_Piece(whole, piece.statement, piece.conditions, syntax if syntax.start == 0 else None))
 
     def _close_body(self, collected: _Collected) -> None:
-        head, source = collected.head, collected.source
-        if head.name == ".macro":
-            for each in (collected, *collected.others):
-                macro = read_macro(each.head, 0, 0, altmacro=self.altmacro)
+        everyone = (collected, *collected.others)
+        if collected.head.name == ".macro":
+            for each in everyone:
+                macro = read_macro(each.head, 0, 0, altmacro=self.altmacro, evaluate=self._value)
                 if macro is not None:
                     made = _GasMacro(macro, tuple(collected.body), len(self.gas.table))
                     self.gas.define(macro.name.lower(), made, each.conditions)
+            if collected.plain is not None and not self.silent:
+                self._expand(collected.body, {}, collected.statement, collected.plain, is_loop=not self.depth)
             return
         if self.silent:
             return
+        last = len(everyone) - (collected.plain is None)
+        for number, each in enumerate(everyone):
+            if last:
+                name = "if" if number == 0 else "else" if number == last else "elif"
+                self._fork(Fork(name, None, ()))
+            each.body = collected.body
+            self._run_loop(each)
+        if collected.plain is not None:
+            self._fork(Fork("else", None, ()))
+            self._expand(collected.body, {}, collected.statement, collected.plain, is_loop=not self.depth)
+        if last:
+            self._fork(Fork("endif", None, ()))
+
+    def _run_loop(self, collected: _Collected) -> None:
+        head = collected.head
         if head.name in REPEATING:
             self._repeat(collected)
             return
-        text = source.part(head.start + len(head.name), len(source.text))
+        text = collected.source.part(head.start + len(head.name), len(collected.source.text))
         for name, value in iterations(head.name, text, altmacro=self.altmacro, evaluate=self._value):
             self._expand(
                 collected.body,
@@ -984,7 +1158,11 @@ class _Reader:
                 self._fork(Fork("endif", None, (*piece.conditions, *self.gas_conditions)))
 
     def _holds(self, directive: tree.Directive) -> bool | None:
-        """Whether the condition of an `.if` holds; None if that is not known."""
+        """Whether the condition of an `.if` holds, in all readings of it; None if that is not known."""
+        found = {self._holds_as_read(each) for each in (directive, *self.otherwise)}
+        return found.pop() if len(found) == 1 else None
+
+    def _holds_as_read(self, directive: tree.Directive) -> bool | None:
         arguments = directive.arguments
         text = ", ".join(arguments)
         name = ".if" + directive.name.removeprefix(".elseif").removeprefix(".if")

@@ -77,22 +77,32 @@ def body_ends(statements: Sequence[tree.Statement]) -> dict[int, int]:
     return ends
 
 
-def read_macro(directive: tree.Directive, index: int, end: int, *, altmacro: bool = False) -> Macro | None:
+Evaluate = Callable[[str], int | None]
+"""What number an expression is; None if that is not known."""
+
+
+def _unknown(text: str) -> int | None:
+    return None
+
+
+def read_macro(
+    directive: tree.Directive, index: int, end: int, *, altmacro: bool = False, evaluate: Evaluate = _unknown
+) -> Macro | None:
     """The macro that the `.macro` at `index` defines, whose body ends before `end`; None if it has no name."""
     words = _NAME_AND_REST.match(_without_comments(", ".join(directive.arguments)))
     if words is None:
         return None
-    return Macro(words[1], tuple(_parameters(words[2], altmacro=altmacro)), index + 1, end)
+    return Macro(words[1], tuple(_parameters(words[2], altmacro, evaluate)), index + 1, end)
 
 
-def _parameters(text: str, *, altmacro: bool) -> Iterator[Parameter]:
+def _parameters(text: str, altmacro: bool, evaluate: Evaluate) -> Iterator[Parameter]:
     """The parameters that the text after a macro's name declares."""
     at = _next(text, 0)
     while (found := _PARAMETER.match(text, at)) is not None:
         default, at = "", found.end()
         if found["equals"]:
-            pieces, at = _value_at(text, at, altmacro=altmacro)
-            default = "".join(text[start:end] for start, end in pieces)
+            value, at = _traced_value(Traced.whole(text, NOWHERE), _skip_blanks(text, at), altmacro, evaluate)
+            default = value.text
         yield Parameter(found["name"], default, found["kind"] == "vararg")
         at = _next(text, at)
 
@@ -164,14 +174,6 @@ def _quoted(text: str, at: int, *, altmacro: bool) -> tuple[list[tuple[int, int]
 def bind(macro: Macro, text: str) -> dict[str, str]:
     """What an invocation, with `text` after the macro's name, gives each parameter."""
     return {name: given.text for name, given in bind_traced(macro, Traced.whole(text, NOWHERE)).items()}
-
-
-Evaluate = Callable[[str], int | None]
-"""What number an expression is; None if that is not known."""
-
-
-def _unknown(text: str) -> int | None:
-    return None
 
 
 def bind_traced(

@@ -6,6 +6,9 @@ import pytest
 
 from tests.check.checking import check
 
+TWO_R = "#ifdef FOO\n#define R r8\n#else\n#define R r9\n#endif\n"
+OPEN_OR_NOT = "#ifdef FOO\n#define A {}\n#define B {}\n#else\n#define A\n#define B\n#endif\n"
+
 # The case, the source, and the lines at which PV001 is due.
 SENSITIVE = [
     # A macro means what it means when it is invoked.
@@ -56,6 +59,28 @@ SENSITIVE = [
     ("M16", "#define O(x,y...) f##__VA_OPT__(c) x __VA_OPT__(; O2(y))\n#define O2(x) x\n O(r8, thash r9=r9)", [3, 3]),
     ("M16", "#define O(x,...) __VA_OPT__(f)##x##__VA_OPT__() r8\n O(c, 1)\n O(c)", [2]),
     ("M16", "#define N\n#define O(...) __VA_OPT__(thash) __VA_ARGS__\n O(N)\n O(r8=r9)", [4]),
+    # Several meanings of what begins a loop or a conditional: what follows is read all the same.
+    ("M5", f"{TWO_R}.irp x, R, r10\n fc \\x\n.endr\n thash r8=r9", [6, 6, 6, 9]),
+    ("M5", f"{TWO_R}.macro m a\n.irp x, R, \\a\n mov \\x=ar.itc\n.endr\n.endm\n m r10\n fc r8", [8, 12]),
+    ("M5", f"{TWO_R}.irp y, 1, 2\n.irp x, R\n add \\x=\\y,r1\n.endr\n.endr\n fc r8", [11]),
+    ("M5", f"{TWO_R}.ifc R,r8\n fc r8\n.else\n fc r9\n.endif\n fc r10", [7, 9, 11]),
+    ("M5", f"{TWO_R}.ifc r1,r2\n.elseif R == 5\n fc r8\n.else\n fc r9\n.endif\n fc r10", [8, 10, 12]),
+    ("M5", f"{TWO_R}.macro m\n.ifc R,r8\n fc r8\n.else\n fc r9\n.endif\n.endm\n m\n fc r10", [8, 10, 14]),
+    ("M3", "#ifdef FOO\n.irp o, fc\n#else\n.irp o, nop, ttag\n#endif\n \\o r8=r9\n.endr\n fc r8", [4, 8]),
+    ("M3", "#ifdef FOO\n.irp o, nop\n#else\n.irp o, nop, ttag\n#endif\n \\o r8=r9\n.endr\n fc r8", [4, 8]),
+    ("M3", "#ifdef FOO\n.if 0\n#else\n.if 1\n#endif\n fc r8\n.else\n fc r9\n.endif\n fc r10", [6, 8, 10]),
+    ("M3", "#ifdef FOO\n.if 1\n#endif\n fc r8\n#ifdef FOO\n.else\n fc r9\n.endif\n#endif\n fc r10", [4, 10]),
+    (
+        "M3",
+        ".macro m\n#ifdef FOO\n.irp x,r8\n#else\n.irp x,r9\n#endif\n mov \\x=ar.itc\n.endr\n.endm\n m\n fc r8",
+        [7, 11],
+    ),
+    ("M5", f"{OPEN_OR_NOT.format('.rept 0', '.endr')}A\n fc r8\nB\n fc r9", [9, 11]),
+    ("M5", f"{OPEN_OR_NOT.format('.if 0', '.endif')}A\n fc r8\nB\n fc r9", [9, 11]),
+    ("M5", f"{OPEN_OR_NOT.format('.macro m', '.endm')}A\n fc r8\nB\n fc r9", [9, 11]),
+    ("M3", "#ifdef FOO\n.rept 0\n#endif\n fc r8\n#ifdef FOO\n.endr\n#endif\n fc r9", [4, 8]),
+    ("M3", "#ifdef FOO\n.if 0\n#endif\n fc r8\n#ifdef FOO\n.endif\n#endif\n fc r9", [4, 8]),
+    ("M3", ".if 0\n#ifdef FOO\n.endif\n#else\n.endif\n#endif\n fc r8", [7]),
     # The ends of continued lines may split words.
     ("M16", "mo\\\nv r8=ar.i\\\ntc\n mov r9=ar\\ \n.itc", [1, 4]),
     ("M16", "#define A th\\\n\\\nash r8=r9\n#define CLK ar.itc\n A\n mov r8=C\\\nLK", [1, 6]),
