@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _MESSAGE = regex(r"^(?P<path>[^:\n]+):(?P<line>\d+):(?:(?P<column>\d+):)? (?:fatal )?error: (?P<message>.*)$", re.M)
 # Lines that tell of no error: by which way a file was included, a warning, the line that it is about.
 _BESIDE = regex(r"In file included from |[ \t]|[^:\n]*+:(?:\d++:)*+ (?:warning|note): ")
+_AROUND = regex(r"^In file included from (?P<path>[^:\n]++):(?P<line>\d++)", re.M)
 # What gcc and clang say of a header that is not found.
 _MISSING = regex(
     r"(?P<gcc>.+): No such file or directory|no include path in which to search for (?P<alone>.+)"
@@ -51,12 +52,16 @@ _FOLDERS = ("-isystem", "-iquote", "-idirafter", "-I")
 
 
 class MissingHeader(NamedTuple):
-    """A header that was not found, by the name that it is included by, and where that is."""
+    """A header that was not found, by the name that it is included by, and where that is.
+
+    `around` is where the file is included that includes it, if it is.
+    """
 
     name: str
     path: str
     line: int | None
     column: int | None
+    around: tuple[str, int] | None = None
 
     def error(self) -> PvasmError:
         """What to say of it."""
@@ -151,7 +156,14 @@ def _overlaid(
             os.makedirs(os.path.dirname(target), exist_ok=True)
             with open(target, "wb") as file:
                 file.write(source_text.encode(header))
-        return _output([*given, f"-I{folder}", *options], data, path, slow).replace(f'"{folder}/', f'"{OVERLAYS}/')
+        try:
+            result = _output([*given, f"-I{folder}", *options], data, path, slow)
+        except MissingHeadersError as error:
+            (header,) = error.headers
+            if header.path.startswith(f"{folder}/") and header.around is not None:  # what the overlay is put over
+                header = MissingHeader(header.name, *header.around, None)
+            raise MissingHeadersError([header]) from None
+        return result.replace(f'"{folder}/', f'"{OVERLAYS}/')
 
 
 def _input(path: str) -> bytes:
@@ -252,7 +264,9 @@ def _error(messages: str, status: int, path: str) -> PvasmError:
         place = found["path"], int(found["line"]), int(found["column"])
     missing = _MISSING.fullmatch(found["message"])
     if missing is not None and place[1] is not None:
-        return MissingHeadersError([MissingHeader(missing["gcc"] or missing["alone"] or missing["clang"], *place)])
+        name, around = missing["gcc"] or missing["alone"] or missing["clang"], _AROUND.search(messages)
+        outer = None if around is None else (around["path"], int(around["line"]))
+        return MissingHeadersError([MissingHeader(name, *place, outer)])
     return PvasmError(found["message"], *place)
 
 
