@@ -159,10 +159,10 @@ def _overlaid(
         try:
             result = _output([*given, f"-I{folder}", *options], data, path, slow)
         except MissingHeadersError as error:
-            (header,) = error.headers
-            if header.path.startswith(f"{folder}/") and header.around is not None:  # what the overlay is put over
-                header = MissingHeader(header.name, *header.around, None)
-            raise MissingHeadersError([header]) from None
+            (missing,) = error.headers
+            if missing.path.startswith(f"{folder}/") and missing.around is not None:  # what the overlay is put over
+                missing = MissingHeader(missing.name, *missing.around, None)
+            raise MissingHeadersError([missing]) from None
         return result.replace(f'"{folder}/', f'"{OVERLAYS}/')
 
 
