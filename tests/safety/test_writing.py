@@ -149,7 +149,7 @@ def _swap_folder(name: str) -> Callable[[Clone], None]:
 
 
 SWAPS = {"the file": _swap_file, "its folder": _swap_folder("sub/deep"), "one around": _swap_folder("sub")}
-WRITES = {
+WRITES: dict[str, Callable[[Clone], object]] = {
     "a variant": lambda clone: write_atomically(clone.folder / "sub/deep/a.S", b"new", str(clone.folder)),
     "a stamp": lambda clone: touch(clone.folder / "sub/deep/a.S"),
     "a file named": lambda clone: write_atomically(clone.folder / "sub/deep/a.S", b"new"),
