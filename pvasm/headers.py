@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import stat
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
@@ -71,6 +73,18 @@ def _found(include: re.Match[str], folder: str, directories: Sequence[str]) -> s
         path = os.path.join(directory, name)
         if os.path.isfile(path):
             return path
+    return None
+
+
+def find_pipe(path: str, text: str, directories: Sequence[str] = ()) -> str | None:
+    """A pipe that a file, or a header that it includes, would include: whoever reads it waits for a writer."""
+    for including, source in [(path, text), *included(path, text, directories)]:
+        for include in _INCLUDE.finditer(source):
+            for folder in (os.path.dirname(including), *directories) if include["quoted"] else directories:
+                header = os.path.join(folder, include["quoted"] or include["angled"])
+                with contextlib.suppress(OSError, ValueError):
+                    if stat.S_ISFIFO(os.stat(header).st_mode):
+                        return header
     return None
 
 

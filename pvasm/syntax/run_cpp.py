@@ -19,6 +19,7 @@ from pvasm import text as source_text
 from pvasm.cpp_options import flaw_of_define
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
+from pvasm.headers import find_pipe
 from pvasm.regex import regex
 from pvasm.syntax.cpp import PREDEFINED
 
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
     import subprocess
 
 _MESSAGE = regex(r"^(?P<path>[^:\n]+):(?P<line>\d+):(?:(?P<column>\d+):)? (?:fatal )?error: (?P<message>.*)$", re.M)
+# Lines that tell of no error: by which way a file was included, a warning, the line that it is about.
+_BESIDE = regex(r"In file included from |[ \t]|[^:\n]*+:(?:\d++:)*+ (?:warning|note): ")
+_AROUND = regex(r"^In file included from (?P<path>[^:\n]++):(?P<line>\d++)", re.M)
 # What gcc and clang say of a header that is not found.
 _MISSING = regex(
     r"(?P<gcc>.+): No such file or directory|no include path in which to search for (?P<alone>.+)"
     r"|'(?P<clang>.+)' file not found"
 )
 _TIME_LIMIT = 60  # seconds
+_PATIENCE = 2  # ... after which it may be waiting for something
 _MOST_MEMORY = 4 << 30  # bytes: `#include "/dev/zero"' would take all
 _MOST_OUTPUT = source_text.MAX_FILE_BYTES
 
@@ -47,12 +52,16 @@ _FOLDERS = ("-isystem", "-iquote", "-idirafter", "-I")
 
 
 class MissingHeader(NamedTuple):
-    """A header that was not found, by the name that it is included by, and where that is."""
+    """A header that was not found, by the name that it is included by, and where that is.
+
+    `around` is where the file is included that includes it, if it is.
+    """
 
     name: str
     path: str
     line: int | None
     column: int | None
+    around: tuple[str, int] | None = None
 
     def error(self) -> PvasmError:
         """What to say of it."""
@@ -109,7 +118,14 @@ def preprocess(
         *(f"-I{directory}" for directory in last_directories),
         *("-x", "assembler-with-cpp", "-"),
     ]
-    result = _overlaid(given, options, overlays or {}, data, path)
+
+    def refuse_pipe() -> None:
+        source = source_text.read_text(path) if text is None else text
+        pipe = find_pipe("" if text is not None else path, source, include_directories)
+        if pipe is not None:
+            raise PvasmError(f"includes {pipe}, which is a pipe, not a file", path)
+
+    result = _overlaid(given, options, overlays or {}, data, path, refuse_pipe)
     if within is not None:
         allowed = [
             *within,
@@ -121,19 +137,33 @@ def preprocess(
     return source_text.check_text(result, path)
 
 
-def _overlaid(given: Sequence[str], options: Sequence[str], overlays: Mapping[str, str], data: bytes, path: str) -> str:
+def _overlaid(
+    given: Sequence[str],
+    options: Sequence[str],
+    overlays: Mapping[str, str],
+    data: bytes,
+    path: str,
+    slow: Callable[[], None],
+) -> str:
     """What the preprocessor writes, where it finds overlays before any other headers."""
     import tempfile
 
     if not overlays:
-        return _output([*given, *options], data, path)
+        return _output([*given, *options], data, path, slow)
     with tempfile.TemporaryDirectory(prefix="pvasm-") as folder:
         for name, header in overlays.items():
             target = os.path.join(folder, name)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             with open(target, "wb") as file:
                 file.write(source_text.encode(header))
-        return _output([*given, f"-I{folder}", *options], data, path).replace(f'"{folder}/', f'"{OVERLAYS}/')
+        try:
+            result = _output([*given, f"-I{folder}", *options], data, path, slow)
+        except MissingHeadersError as error:
+            (missing,) = error.headers
+            if missing.path.startswith(f"{folder}/") and missing.around is not None:  # what the overlay is put over
+                missing = MissingHeader(missing.name, *missing.around, None)
+            raise MissingHeadersError([missing]) from None
+        return result.replace(f'"{folder}/', f'"{OVERLAYS}/')
 
 
 def _input(path: str) -> bytes:
@@ -148,15 +178,18 @@ def _as_argument(name: str) -> str:
     return f"./{name}" if name.startswith(("@", "-")) else name
 
 
-def _output(command: Sequence[str], data: bytes, path: str) -> str:
-    """What a command that reads `data` writes. Raises PvasmError, as `preprocess` does, if it fails."""
+def _output(command: Sequence[str], data: bytes, path: str, slow: Callable[[], None]) -> str:
+    """What a command that reads `data` writes. Raises PvasmError, as `preprocess` does, if it fails.
+
+    If it takes a while, `slow` is called, and may raise one too.
+    """
     import tempfile
 
     try:
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             given.write(data)
             given.seek(0)
-            status = _run(command, (given.fileno(), output.fileno(), errors.fileno()), path)
+            status = _run(command, (given.fileno(), output.fileno(), errors.fileno()), path, slow)
             output.seek(0)
             errors.seek(0)
             result = source_text.decode(output.read(_MOST_OUTPUT + 1))
@@ -165,14 +198,14 @@ def _output(command: Sequence[str], data: bytes, path: str) -> str:
         raise PvasmError(f"the C preprocessor `{command[0]}' is not installed (needed for --cpp)", path) from error
     except OSError as error:
         raise PvasmError(f"the C preprocessor cannot be run: {error.strerror}", path) from error
-    if len(result) >= _MOST_OUTPUT:
+    if len(result) >= _MOST_OUTPUT or status == -signal.SIGXFSZ:
         raise PvasmError(f"the C preprocessor makes more than {_MOST_OUTPUT >> 20} MiB of it: not read", path)
     if status != 0:
         raise _error(messages, status, path)
     return result
 
 
-def _run(command: Sequence[str], streams: tuple[int, int, int], path: str) -> int:
+def _run(command: Sequence[str], streams: tuple[int, int, int], path: str, slow: Callable[[], None]) -> int:
     """Runs a command in a group of its own, so that nothing of it outlives us; the exit status."""
     import subprocess
 
@@ -181,7 +214,11 @@ def _run(command: Sequence[str], streams: tuple[int, int, int], path: str) -> in
         command, stdin=stdin, stdout=stdout, stderr=stderr, preexec_fn=_limited(), start_new_session=True
     )
     try:
-        return process.wait(_TIME_LIMIT)
+        try:
+            return process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            slow()
+            return process.wait(_TIME_LIMIT - _PATIENCE)
     except subprocess.TimeoutExpired as error:
         raise PvasmError(f"the C preprocessor took more than {_TIME_LIMIT} seconds", path) from error
     finally:
@@ -217,8 +254,9 @@ def _error(messages: str, status: int, path: str) -> PvasmError:
     """The error that the preprocessor's messages tell of."""
     found = _MESSAGE.search(messages)
     if found is None:
-        lines = messages.strip().splitlines() or [f"exit status {status}"]
-        return PvasmError(f"the C preprocessor failed: {lines[0]}", path)
+        lines = [line for line in messages.splitlines() if line.strip() and not _BESIDE.match(line)]
+        said = lines[0] if lines else f"signal {-status}" if status < 0 else f"exit status {status}"
+        return PvasmError(f"the C preprocessor failed: {said}", path)
     place: tuple[str, int | None, int | None] = found["path"], int(found["line"]), None
     if found["path"] == "<stdin>":  # of `text`, or of the line that includes the file
         place = path, int(found["line"]) if path in ("-", "<stdin>") else None, None
@@ -226,7 +264,9 @@ def _error(messages: str, status: int, path: str) -> PvasmError:
         place = found["path"], int(found["line"]), int(found["column"])
     missing = _MISSING.fullmatch(found["message"])
     if missing is not None and place[1] is not None:
-        return MissingHeadersError([MissingHeader(missing["gcc"] or missing["alone"] or missing["clang"], *place)])
+        name, around = missing["gcc"] or missing["alone"] or missing["clang"], _AROUND.search(messages)
+        outer = None if around is None else (around["path"], int(around["line"]))
+        return MissingHeadersError([MissingHeader(name, *place, outer)])
     return PvasmError(found["message"], *place)
 
 

@@ -140,3 +140,13 @@ def test_a_bound_on_how_many(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(PvasmError) as raised:
         with_all_missing(lambda more: preprocess("-", text=text, include_directories=["."], last_directories=more))
     assert len(raised.value.headers) == 3  # type: ignore[attr-defined]
+
+
+def test_what_an_overlay_is_put_over_is_missing_where_the_source_includes_it(tree: Path) -> None:
+    (tree / "kernel/x.S").write_text("#include <no.h>\n#include <asm/a.h>\n")
+    said = errors(tree, "-I", "more", "--op-header", "asm/a.h", "kernel/x.S")
+    assert said == [
+        f"error: kernel/x.S:1:10: no.h: {NOT_FOUND}",
+        f"error: kernel/x.S:2: asm/a.h: {NOT_FOUND}",
+        f"note: headers are missing: -I include gives asm/a.h; none has no.h: name its folder with -I{TAIL}",
+    ]

@@ -224,6 +224,37 @@ def test_a_file_that_is_too_large_is_told_at_once(clone: Clone, command: str) ->
     assert f"larger than {MAX_FILE_BYTES >> 20} MiB" in done.errors
 
 
+def test_a_header_that_is_too_large_is_told_by_the_cause(clone: Clone) -> None:
+    """S11: the preprocessor is stopped, and what it had to say before is no cause."""
+    require_tool("gcc")
+    clone.write("large.h", "\n" + "\tnop 0\n" * (MAX_FILE_BYTES // 6))
+    clone.write("a.S", '#include "large.h"\n')
+    clone.write("zero.S", '#include "zero.h"\n')
+    with clone.write("zero.h").open("wb") as file:
+        file.truncate(MAX_FILE_BYTES * 2)
+    for name in ("a.S", "zero.S"):
+        done = pvasm("check", "--cpp", "--no-cache", name, cwd=clone.folder)
+        assert done.errors == f"pvasm: error: {name}: the C preprocessor makes more than 16 MiB of it: not read\n"
+
+
+@pytest.mark.parametrize("include", ['"pipe.h"', '"sub/pipe.h"', "<pipe.h>", '"by-way.h"'])
+@pytest.mark.parametrize("command", ["check --cpp -I sub", "check", "check --fix"])
+def test_a_header_that_is_a_pipe_is_not_waited_for(clone: Clone, command: str, include: str) -> None:
+    """S11"""
+    require_tool("gcc")
+    (clone.folder / "sub").mkdir()
+    for name in ("pipe.h", "sub/pipe.h"):
+        os.mkfifo(clone.folder / name)
+    clone.write("by-way.h", '#include "pipe.h"\n')
+    clone.write("a.S", f"#include {include}\n\tnop 0\n")
+    done = pvasm(*command.split(), "--no-cache", "a.S", cwd=clone.folder)
+    if "--cpp" in command:
+        assert done.status == 2
+        (line,) = done.error_lines
+        assert line.startswith("pvasm: error: ")
+        assert "is a pipe, not a file" in line
+
+
 def test_what_stands_in_instance_files_leads_nowhere(clone: Clone) -> None:
     """Paths, tags, templates and names that would lead out: errors with a place, no traceback."""
     files = {
