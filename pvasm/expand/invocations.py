@@ -534,10 +534,10 @@ def _arguments(text: str, tokens: list[_Token], end: int) -> Iterator[Given]:
 
 
 def _one(text: str, start: int, end: int) -> Given:
-    return Given(_clean(text[start:end]), start, end)
+    return Given(argument_text(text[start:end]), start, end)
 
 
-def _clean(text: str) -> str:
+def argument_text(text: str) -> str:
     """An argument's text on one line, without comments."""
     if text.isalnum():
         return text

@@ -19,6 +19,7 @@ from pvasm.asm.elaborate import Fork, Step, Visitor
 from pvasm.errors import PvasmError
 from pvasm.expand.contexts import Contexts
 from pvasm.expand.definitions import Definitions
+from pvasm.expand.invocations import argument_text
 from pvasm.ia64 import OperandError, Resolved, Scope, Value
 from pvasm.ia64.annotations import ANNOTATIONS, arguments_of
 from pvasm.ia64.reading import assembly_parser
@@ -298,7 +299,7 @@ class Program(Visitor):
                 if not self._bounds_function(call, base):
                     self._add(base, "opaque", name=call.name)
                 return
-            arguments = tuple(argument.text for argument in call.arguments)
+            arguments = tuple(argument_text(argument.text) for argument in call.arguments)
             self._op(op, () if arguments == ("",) else arguments, call, base)
             if not call.tail:
                 return

@@ -311,3 +311,10 @@ def test_a_number_that_a_header_may_tell_accuses_nobody(number: str) -> None:
     raw = check(text, "PV202")
     assert [(each.line, "rr[r6]" in each.message) for each in raw] == [(6, True)]
     assert len(check(text.replace("FIRST", "one").replace("SHIFT", "one"), "PV202", preprocessed=True)) == 2
+
+
+def test_comments_among_the_arguments_of_an_op() -> None:
+    """An argument is its text on one line, without comments, for the checker as for the expander."""
+    text = "\tMOV_FROM_IFA(r16 /* of\n the fault */)\n\tMOV_TO_IFA(r16 // again\n\t, r18)\n"
+    (found,) = check(text, "PV201", instances=("native", "xen"))
+    assert (found.line, found.instance) == (3, "native")
