@@ -197,10 +197,10 @@ class Subject(Struct, dict=True):
         return found
 
     def scope(self) -> Scope:
-        """What names mean at the start of the document."""
-        from pvasm.ia64.reading import scope_of
+        """What names mean at the start of the document: what the catalog says of them."""
+        from pvasm.ia64.scope import Scope
 
-        return scope_of([self.document, *self.headers], self.patterns.operand_macros)
+        return Scope(lenient=True, operand_macros=dict(self.patterns.operand_macros))
 
     @cached_property
     def names_kept(self) -> frozenset[str]:
