@@ -122,10 +122,12 @@ class Subject(Struct, dict=True):
         return False
 
     def may_be_assembly(self) -> bool:
-        """Whether a file that is not called assembly may be: it is blank, or holds what prose does not."""
+        """Whether a file that is not called assembly may be: it is blank, or holds what prose and C do not."""
         statements = self.document.statements
-        return not statements or any(
-            isinstance(each.syntax, tree.Directive | tree.CppDirective | tree.Assignment)
+        if all(isinstance(each.syntax, tree.CppDirective) or each.in_define for each in statements):
+            return True
+        return any(
+            isinstance(each.syntax, tree.Directive | tree.Assignment)
             or (isinstance(each.syntax, tree.MacroCall) and each.syntax.name in self.catalog.ops)
             or (isinstance(each.syntax, tree.Instruction) and _is_whole_instruction(each.syntax))
             for each in statements

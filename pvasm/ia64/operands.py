@@ -164,6 +164,8 @@ class Kind(Struct, frozen=True):
             return f"the address of a bundle, from {self.low:#x} to {self.high:#x} away"
         multiple = f", a multiple of {self.scale}" if self.scale > 1 and not self.drops_low_bits else ""
         high = self._span - 1 if self.either_sign else self.high
+        if self.low == -(1 << 63):
+            return "an integer of 64 bits"
         if self.hexadecimal:
             return f"an integer from {self.low:#x} to {high:#x}{multiple}"
         return f"an integer from {self.low} to {high}{multiple}"

@@ -376,7 +376,9 @@ def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) 
     if spec is None:
         said = f"the operands of `{mnemonic}' do not fit together"
         if mnemonic == "alloc":
-            said = "alloc: a frame has at most 96 registers, and no more rotating ones than it has in all"
+            said = (
+                "alloc: a frame has at most 96 registers, and no more rotating ones than it has in all, a multiple of 8"
+            )
         return OperandError(said, instruction.mnemonic_start, instruction.end)
     specs = [spec]
     for item in same:

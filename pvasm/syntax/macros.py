@@ -287,39 +287,3 @@ def substitute_traced(text: Traced, bound: Mapping[str, Traced], *, count: int =
 def parameter_name(written: str) -> str:
     """The name of a `#define`'s parameter in its body; `x...` and `...` take all arguments that are left."""
     return written.removesuffix("...").strip() or "__VA_ARGS__" if written.endswith("...") else written
-
-
-def bind_define(parameters: Sequence[str], given: Sequence[str]) -> dict[str, str]:
-    """What the arguments of an invocation give the parameters of a `#define`.
-
-    `...` and `x...` take all that is left.
-    """
-    bound: dict[str, str] = {}
-    for position, parameter in enumerate(parameters):
-        if parameter.endswith("..."):
-            bound[parameter_name(parameter)] = ", ".join(given[position:])
-        else:
-            bound[parameter] = given[position] if position < len(given) else ""
-    return bound
-
-
-def parameters_replaced(body: str, bound: Mapping[str, str]) -> str:
-    """The body of a `#define` with its parameters' values: words replaced, `#x` a string, `a##b` pasted."""
-
-    def value(found: re.Match[str]) -> str:
-        word = found["word"]
-        if word is None:
-            return found[0]
-        given = bound.get(word)
-        if given is None:
-            return found[0]
-        if found["hash"]:
-            text = given.replace("\\", "\\\\").replace('"', '\\"')
-            return f'"{text}"'
-        return given
-
-    return _PASTE.sub("", _WORD_OF_BODY.sub(value, body))
-
-
-_WORD_OF_BODY = regex(r'(?<!\\)"(?:\\.|[^"\\])*"|(?P<hash>(?<!\#)\#[ \t]*(?!\#))?(?<![\w$])(?P<word>[A-Za-z_$]\w*)')
-_PASTE = regex(r"(?:(?<![ \t])[ \t]+)?+\#\#[ \t]*+")

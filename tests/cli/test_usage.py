@@ -90,8 +90,12 @@ def test_a_file_that_is_named_is_read(tree: Path) -> None:
 PROSE = "This is a text.\nNothing to see, here: move along.\n\n- and so on\n"
 
 
-def test_a_text_that_is_no_assembly(tmp_path: Path) -> None:
-    (tmp_path / "t.txt").write_text(PROSE)
+C_TEXT = '#include <a.h>\n#define A 1\nint f(void)\n{\n\tasm volatile("mov %0 = cr.ifa" : "=r"(x));\n\treturn x;\n}\n'
+
+
+@pytest.mark.parametrize("text", [PROSE, C_TEXT], ids=["prose", "C"])
+def test_a_text_that_is_no_assembly(text: str, tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text(text)
     (tmp_path / "a.S").write_text("\tnop 0\n")
     done = pvasm("check", "t.txt", "a.S", cwd=tmp_path)
     message = "pvasm: error: t.txt: not assembly: no instruction, directive or op stands in it"
