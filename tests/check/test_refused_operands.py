@@ -32,7 +32,10 @@ def _said(text: str, *, preprocessed: bool = False) -> list[tuple[int, int, str]
         ("ld8 r8=[r9],256", "operand 3 of `ld8' must be an integer from -256 to 255"),
         ("alloc r8=ar.pfs,60,30,7,0", "alloc: a frame has at most 96 registers"),
         ("alloc r8=ar.pfs,1,2,1,9", "alloc: a frame has at most 96 registers, and no more"),
-        ("alloc r8=ar.pfs,1,2,3,4", "a multiple of 8"),
+        (
+            "alloc r8=ar.pfs,1,2,3,4",
+            "alloc: a frame has at most 96 registers, and no more rotating ones than it has in all, a multiple of 8",
+        ),
         ("break.m 0x200000", "operand 1 of `break.m' must be an integer from 0x0 to 0x1fffff"),
         ("mov ar.lc=256", "operand 2 of `mov' must be "),
         ("mov r8=cpuid[3]", "the index of cpuid[] must be a general register"),
