@@ -73,6 +73,7 @@ class UnknownNames(Visitor):
         self.subject = subject
         self.document = subject.document
         self._names_registers = nearest.may_name_unknown_register(self.document.text)
+        self._words_may_be_replaced = may_replace_words(self.document.text)
         self._known: set[str] = set()  # mnemonics that there are
         self._registers: list[_Met] = []
         self._instructions: list[_Met] = []
@@ -86,7 +87,7 @@ class UnknownNames(Visitor):
             if is_known and not (step.made or self._names_registers or nearest.may_be_misspelt(syntax)):
                 self._known.add(mnemonic)
                 return
-        if syntax.__class__ not in _TELLING or (step.macro is not None and may_replace_words(self.document.text)):
+        if syntax.__class__ not in _TELLING or (step.macro is not None and self._words_may_be_replaced):
             return
         match syntax:
             case tree.Instruction(mnemonic=mnemonic, mnemonic_start=start):

@@ -182,15 +182,26 @@ class Definitions:
             known = self._by_conditions[around] = self._registers_under(around)
         return known
 
-    def _registers_under(self, around: tuple[tree.Condition, ...]) -> dict[str, str]:
+    @cached_property
+    def _once(self) -> tuple[dict[str, str], dict[tuple[tree.Condition, ...], dict[str, str]]]:
+        """What names stand for that are defined once: those that surely are, and the others by their conditions."""
         times = Counter(name for name, _, _ in self._meanings)
-        once = {
-            name: text
-            for name, text, conditions in self._meanings
-            if text is not None
-            and times[name] == 1
-            and (around[: len(conditions)] == conditions or all(arm_taken(each, self.known) for each in conditions))
-        }
+        sure: dict[str, str] = {}
+        others: dict[tuple[tree.Condition, ...], dict[str, str]] = {}
+        for name, text, conditions in self._meanings:
+            if text is not None and times[name] == 1:
+                is_sure = all(arm_taken(each, self.known) for each in conditions)
+                (sure if is_sure else others.setdefault(conditions, {}))[name] = text
+        return sure, others
+
+    def _registers_under(self, around: tuple[tree.Condition, ...]) -> dict[str, str]:
+        sure, others = self._once
+        within = [found for end in range(1, len(around) + 1) if (found := others.get(around[:end]))]
+        if around and not within:
+            return self._registers(())
+        once = dict(sure)
+        for more in within:
+            once.update(more)
         found = {}
         for name in once:
             text = name

@@ -134,6 +134,7 @@ class Program(Visitor):
         self.scope = Scope(lenient=True)
         self.ops_used: set[str] = set()
         self.refusals: list[Refusal] = []
+        self._words_may_be_replaced = may_replace_words(document.text)
         self._calls = 0
         self.steps: list[Node | Fork] = []  # whichever way the code is compiled
 
@@ -273,7 +274,7 @@ class Program(Visitor):
         `.macro` after `.altmacro`.
         """
         if base.macro is not None and (
-            self.document.statements[base.statement].in_define or may_replace_words(self.document.text)
+            self.document.statements[base.statement].in_define or self._words_may_be_replaced
         ):
             return
         span = source.span(error.start, error.end)
