@@ -149,6 +149,8 @@ def _parsed(text: str, shown: str) -> dict[str, Any]:
         if found is None:  # it ends too early
             raise PvasmError(str(error), shown, text.count("\n") + 1) from error
         raise PvasmError(found["message"], shown, int(found["line"]), int(found["column"])) from error
+    except ValueError as error:  # Python's bound on the digits of an integer
+        raise PvasmError("a number that is too long: not read", shown) from error
     except RecursionError as error:
         raise PvasmError("nested too deeply", shown) from error
 

@@ -104,6 +104,7 @@ WRONG = [
     ("jobs = 1\njobs = 2\n", 2, "overwrite"),
     ("jobs = ", 1, "value"),
     ("x = " + "[" * 5000, None, "nested"),
+    ("jobs = " + "9" * 5000, None, "a number that is too long"),
     ("a." * 200 + "a = 1", 1, "dots"),
 ]
 
