@@ -24,7 +24,7 @@ from pvasm.ia64.operands import Unknown, Value, signed64
 from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.registers import INDEXED, REGISTERS
 from pvasm.ia64.resolve import resolve
-from pvasm.ia64.scope import SETTING, OperandError, Scope
+from pvasm.ia64.scope import OperandError, Scope
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import PREDEFINED, Known, arm_taken, plain
@@ -33,6 +33,7 @@ from pvasm.syntax.macros import CLOSING, REPEATING, Macro, bind_traced, iteratio
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.path_conditions import Conditions, Meaning, Meanings, PathConditions
 from pvasm.syntax.preprocess import CppMacro, Preprocessor, is_closed, value_of
+from pvasm.syntax.tokens import SETTING
 from pvasm.syntax.traced import NOWHERE, Traced, origin_of
 
 _DEEPEST: Final = 64  # invocations in what invocations of the assembler's macros make
@@ -329,7 +330,7 @@ class _Reader:
         self.altmacro = False
         self.silent = False  # a header is read, for its definitions alone
         self.depth = 0
-        self.expansions = 0
+        self.invocations = 0  # of macros of the assembler
         self.arms = _FIRST_ARM
         self.splits_words = not document.preprocessed and _SPLIT_WORD.search(document.text) is not None
         self.is_in_place = False  # the body of a macro is read where it stands
@@ -460,7 +461,8 @@ class _Reader:
         origin = origin_of(number, define.body_start)
         self.cpp.define(name, CppMacro(name, define.parameters, body, place, origin=origin), conditions)
         self.operands.pop(name, None)
-        if define.parameters is None and name not in self.macros.kept and self.paths.implies((), conditions):
+        is_plain = define.parameters is None and name not in self.macros.kept and name not in REGISTERS
+        if is_plain and self.paths.implies((), conditions):
             value = _operand(define.body)
             # The name of an op is no operand, nor is the `cpuid` of `cpuid[r9]` by itself.
             if value is not None and define.body not in self.macros.kept and define.body not in INDEXED:
@@ -860,7 +862,9 @@ class _Reader:
             for visitor in self.listeners:
                 given_texts = {name: value.text for name, value in bound.items()}
                 visitor.invoked(macro.head.name.lower(), NOWHERE, given_texts, statement)
-            self._expand(macro.body, bound, statement, conditions, prefix=prefix, altmacro=altmacro)
+            number = self.invocations
+            self.invocations += 1
+            self._expand(macro.body, bound, statement, conditions, number, prefix=prefix, altmacro=altmacro)
 
     def _expand(
         self,
@@ -868,19 +872,22 @@ class _Reader:
         bound: Mapping[str, Traced],
         statement: int,
         conditions: Conditions,
+        number: int | None = None,
         *,
         prefix: Traced | None = None,
         altmacro: bool = False,
         is_loop: bool = False,
     ) -> None:
-        """Reads a body with its parameters' values; a loop in a loop is where it stands."""
+        r"""Reads a body with its parameters' values; a loop in a loop is where it stands.
+
+        `number` is what `\@` stands for: how many macros were invoked before this one. Loops are not counted.
+        """
         if self.depth >= _DEEPEST:
             self._gap("macros are nested too deeply to follow", statement, conditions)
             return
         self.depth += 1
         opened, arms = len(self.conditionals), len(self.arm_states)
-        count = self.expansions
-        self.expansions += 1
+        count = self.invocations if number is None else number
         try:
             for event in body:
                 if self.budget <= 0:
@@ -1076,10 +1083,15 @@ class _Reader:
             self._gap("", collected.statement, collected.conditions)
             return
         counts = any(isinstance(each, _Piece) and _SETS.search(each.source.text) for each in collected.body)
-        for _ in range(min(times, _MOST_COUNTED_TURNS if counts else _MOST_TURNS)):
+        turns = min(times, _MOST_COUNTED_TURNS if counts else _MOST_TURNS)
+        invoked = 0  # in one turn: those of the turns left out count as well
+        for _ in range(turns):
             if self.budget <= 0:
                 break
+            before = self.invocations
             self._expand(collected.body, {}, collected.statement, collected.conditions, is_loop=not self.depth)
+            invoked = self.invocations - before
+        self.invocations += invoked * (times - turns)
 
     def _value(self, text: str) -> int | None:
         """The number that an expression is; None if it is not known."""

@@ -15,13 +15,14 @@ from pvasm.asm.elaborate import Step, Visitor
 from pvasm.check.subject import Subject
 from pvasm.ia64 import nearest
 from pvasm.ia64.mnemonics import is_mnemonic
-from pvasm.ia64.scope import SETTING, Scope
+from pvasm.ia64.scope import Scope
 from pvasm.ia64.table import candidates
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 from pvasm.syntax.macros import may_replace_words, read_macro
 from pvasm.syntax.parser import parse_expression
+from pvasm.syntax.tokens import SETTING
 from pvasm.syntax.traced import text_number
 
 _WORD: Final = regex(r"[A-Za-z_]\w*(?:\.\w+)*")

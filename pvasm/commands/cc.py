@@ -7,7 +7,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import complain, configured_op_headers, header_name
+from pvasm.commands.shared import add_op_header, complain, configured_op_headers
 from pvasm.errors import PvasmError
 
 if TYPE_CHECKING:
@@ -32,15 +32,7 @@ def add(commands: Commands) -> None:
         metavar="NAME",
         help="an instance's name, or an instance file",
     )
-    command.add_argument(
-        "--op-header",
-        dest="op_headers",
-        type=header_name,
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="put the ops that the header <NAME> defines itself out of the way (asm/native/inst.h)",
-    )
+    add_op_header(command, "put the ops that the header <NAME> defines itself out of the way (asm/native/inst.h)")
     command.add_argument("command", nargs=argparse.REMAINDER, metavar="COMPILER", help="the compiler's command")
     command.set_defaults(run=_run)
 

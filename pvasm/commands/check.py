@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pvasm.commands.shared import codes, complain, count, fail, header_name, joined, tell, write
+from pvasm.commands.shared import add_op_header, codes, complain, count, fail, joined, tell, write
 from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, FOUND
 from pvasm.limits import MAX_JOBS
@@ -85,14 +85,7 @@ def add(commands: Commands) -> None:
     cpp.add_argument("-I", dest="include_directories", metavar="DIR", help="look for headers in DIR", **several)
     cpp.add_argument("-D", dest="defines", metavar="X[=V]", help="define a macro", **several)
     cpp.add_argument("-include", "--include", dest="includes", metavar="FILE", help="include FILE first", **several)
-    cpp.add_argument(
-        "--op-header",
-        dest="op_headers",
-        type=header_name,
-        metavar="NAME",
-        help="put the ops that the header <NAME> defines itself out of the way (asm/native/inst.h)",
-        **several,
-    )
+    add_op_header(cpp, "put the ops that the header <NAME> defines itself out of the way (asm/native/inst.h)")
     running = command.add_argument_group("running")
     config = running.add_mutually_exclusive_group()
     config.add_argument("--config", metavar="FILE", help="take the configuration from FILE [the nearest upward]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import configured_op_headers, header_name, write
+from pvasm.commands.shared import add_op_header, configured_op_headers, write
 from pvasm.errors import PvasmError
 
 if TYPE_CHECKING:
@@ -25,14 +25,9 @@ def add(commands: Commands) -> None:
         "-i", "--instance", action="append", default=[], metavar="NAME", help="an instance's name, or an instance file"
     )
     command.add_argument("-o", dest="output", metavar="FILE", help="write to FILE [standard output]")
-    command.add_argument(
-        "--op-header",
-        dest="op_headers",
-        type=header_name,
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a header that defines ops itself: write one that takes them away again to DIR/NAME, for `gcc -E -I DIR'",
+    add_op_header(
+        command,
+        "a header that defines ops itself: write one that takes them away again to DIR/NAME, for `gcc -E -I DIR'",
     )
     command.add_argument("--output-dir", metavar="DIR", help="the folder for these")
     command.set_defaults(run=_run)

@@ -63,6 +63,19 @@ def count(limit: int) -> Callable[[str], int]:
     return number
 
 
+def add_op_header(command: argparse.ArgumentParser | argparse._ArgumentGroup, said: str) -> None:
+    """Adds the option that names headers which define ops themselves; `said` is its help."""
+    command.add_argument(
+        "--op-header",
+        dest="op_headers",
+        type=header_name,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=said,
+    )
+
+
 def header_name(text: str) -> str:
     """The name of a header, as `#include <...>` has it."""
     from pvasm.cpp_options import flaw_of_header_name

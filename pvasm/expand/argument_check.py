@@ -64,6 +64,11 @@ class ArgumentCheck:
     def problems(self, found: Invocation) -> Iterator[Problem]:
         """What is wrong with an invocation, as far as can be told without expanding it."""
         op = self.catalog.ops[found.name]
+        register = self.definitions.redefined_register
+        if register is not None and not self.document.preprocessed:
+            message = f"{op.name}: a #define in this file makes something else of the register {register}, which would"
+            yield Problem("form", found.start, None, f"{message} change what the op becomes; {AFTER_CPP}")
+            return
         if found.predicate is not None:
             hint = (
                 f"it takes its predicate as an argument: {op.signature}" if takes_predicate(op) else "branch around it"

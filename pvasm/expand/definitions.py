@@ -14,12 +14,12 @@ from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
 from pvasm.syntax.document import Define, Document
 from pvasm.syntax.macros import Macro, parameter_name, read_macro
+from pvasm.syntax.tokens import SETTING
 
 if TYPE_CHECKING:
     from pvasm.expand.macro_code import MacroCode
 
 _DEEPEST = 8  # names that stand for names
-_SETTING = frozenset({".set", ".equ", ".equiv", ".eqv"})
 
 
 class Binding(NamedTuple):
@@ -78,6 +78,18 @@ class Definitions:
     def cpp_macros(self) -> frozenset[str]:
         """The names that a `#define` defines."""
         return frozenset(define.name for define in self.defines)
+
+    @cached_property
+    def redefined_register(self) -> str | None:
+        """A register's name that a `#define` makes something else of; None if there is none."""
+        return next(
+            (
+                define.name
+                for define in self.defines
+                if define.name in REGISTERS and REGISTERS.get(define.body) != REGISTERS[define.name]
+            ),
+            None,
+        )
 
     @cached_property
     def gas_macros(self) -> dict[str, list[Macro]]:
@@ -167,7 +179,7 @@ class Definitions:
                     meanings.append((name, None if depth or statement.macro else text, conditions))
                 case tree.Assignment(name=name):
                     meanings.append((name, None, conditions))
-                case tree.Directive(name=directive, arguments=(name, text)) if directive in _SETTING:
+                case tree.Directive(name=directive, arguments=(name, text)) if directive in SETTING:
                     meanings.append((name, None if depth or statement.macro else text, conditions))
                 case tree.Directive(name=name) if name.startswith(".if"):
                     depth += 1

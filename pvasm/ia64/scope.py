@@ -11,6 +11,7 @@ from pvasm.errors import PvasmError
 from pvasm.ia64.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value, ones_of, signed64
 from pvasm.ia64.registers import INDEXED, PSR_MASKS, REGISTERS, Register
 from pvasm.syntax.parser import parse_expression
+from pvasm.syntax.tokens import SETTING
 from pvasm.syntax.tree import (
     Assignment,
     Binary,
@@ -31,7 +32,6 @@ OperandMacro = Expression | Callable[[Expression], Value]
 
 _WORD: Final = (1 << 64) - 1
 _ROTATING: Final = {".rotr": Register("r", 32), ".rotf": Register("f", 32), ".rotp": Register("p", 16)}
-SETTING: Final = frozenset({".set", ".equ", ".equiv", ".eqv"})
 _DEEPEST_MACRO: Final = 32
 # GNU as knows this file in capitals too, and no other.
 _FILES_IN_CAPITALS: Final = {"CPUID": "cpuid"}

@@ -91,6 +91,9 @@ _TOKEN = regex(
 )
 
 # The templates of bundles, in the order of their numbers: a letter a slot (SDM vol. 1, table 3-10).
+SETTING = frozenset({".set", ".equ", ".equiv", ".eqv"})
+"""The directives that have a name stand for something, as `=` does."""
+
 BUNDLE_TEMPLATES = ("mii", "mlx", "mmi", "mfi", "mmf", "mib", "mbb", "bbb", "mmb", "mfb")
 
 _DATA = frozenset(

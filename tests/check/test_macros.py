@@ -96,6 +96,13 @@ SENSITIVE = [
     ("M17", ".altmacro\n.macro g x\n mov r8=ar&x\n.endm\n g %(40+4)", [5]),
     ("M17", ".altmacro\nn = 43\n.macro g x\n mov r8=ar\\x\n.endm\n g %n+1", [6]),
     ("M17", ".altmacro\n.macro g\n LOCAL l\nl: fc r8\n.endm\n g", [4]),
+    # GNU as counts invocations of macros for \@, and no turns of loops.
+    ("M2", ".macro z\n.endm\n.rept 44\n z\n.endr\n.macro m\n mov r8=ar\\@\n.endm\n m", [9]),
+    ("M2", ".macro z\n.endm\n.irp x,1,2\n.rept 22\n z\n.endr\n.endr\n.macro m\n mov r8=ar\\@\n.endm\n m", [11]),
+    # The name of a register is a macro's like any other.
+    ("M4", "#define r8 ar.itc\n mov r9=r8", [2]),
+    ("M4", "#define r9 r10\n#define r10 ar.itc\n mov r8=r9", [3]),
+    ("M4", " add r8=r9,r10 ;;\n#define r9 pmd[r3]\n mov r8=r9", [3]),
     ("M17", ".altmacro\n.macro g x\n mov r8=ar.&x\n.endm\n g itc", [5]),
     ("M17", ".altmacro\n.macro g x\n mov r8=x\n.endm\n g <ar.itc>\n.noaltmacro\n g ar.itc", [5]),
     ("M17", ".altmacro\n.macro g op, r\n op r\n.endm\n g fc, r8", [5]),

@@ -574,3 +574,16 @@ def test_any_text_is_expanded_or_refused(words: list[str], markers: bool, path: 
     for instance in (NATIVE, XEN):
         with contextlib.suppress(ExpandErrors):
             expanded("".join(words), instance, path, line_markers=markers)
+
+
+@pytest.mark.parametrize("name", ["native", "xen"])
+def test_a_register_of_another_name_changes_what_ops_become(name: str) -> None:
+    """M19: what is written for r8, the C preprocessor would make r17 of, the template's own registers included."""
+    text = "#define r8 r17\n\tTHASH(p0, r8, r16, r19) ;;\n"
+    said = (
+        "THASH: a #define in this file makes something else of the register r8, which would change what the op becomes"
+    )
+    with pytest.raises(ExpandErrors, match=re.escape(said)):
+        expand(read_document(PARSER, text, "a.S"), CATALOG, load_instance(name, CATALOG))
+    harmless = text.replace("r8 r17", "rp b0")
+    assert "THASH" not in expand(read_document(PARSER, harmless, "a.S"), CATALOG, load_instance(name, CATALOG))
