@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from pvasm.cpp_options import flaw_of_define, flaw_of_header_name
 from pvasm.errors import PvasmError
@@ -26,7 +28,7 @@ _MAX_BYTES = 1 << 18
 _MAX_DOTS_IN_A_LINE = 100
 
 
-class Config(NamedTuple):
+class Config(Struct, frozen=True):
     """What a configuration file says. `folder` is the one that its paths and globs are relative to.
 
     Paths are joined with it. None, and an empty tuple, say that the file is silent. Codes may be cut short. A severity

@@ -339,7 +339,7 @@ class Fixer:
                 place = document.place(finding.start)
                 reasons[place.line, place.column, rule.code] = told
             start = fixed.before(finding.start)
-            placed = finding._replace(start=start, end=max(start, fixed.before(finding.end)), details=told)
+            placed = replace(finding, start=start, end=max(start, fixed.before(finding.end)), details=told)
             if _span(rule, placed) not in hidden:
                 left.append(placing.diagnostic(rule, placed))
         return Outcome(shown, before, fixed.text, fixed.number, reasons, sorted(left, key=lambda each: each.order))

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from pvasm.cc.command_line import is_same
 from pvasm.cc.processes import become, run_program, stoppable, temporary_folder
@@ -35,7 +37,7 @@ _CPP_JOINED: Final = ("-D", "-U", "-isystem", "-iquote", "-include")
 _CPP_SOURCES: Final = (".S", ".sx")
 
 
-class _Words(NamedTuple):
+class _Words(Struct, frozen=True):
     """What an assembler's command says: the assembler's own options, the preprocessor's, the inputs."""
 
     options: tuple[str, ...]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from msgspec import Struct
 
 from pvasm.regex import regex
 
@@ -71,7 +73,7 @@ def is_bare_assembler(program: str) -> bool:
     return _ASSEMBLER.fullmatch(os.path.basename(program)) is not None
 
 
-class Word(NamedTuple):
+class Word(Struct, frozen=True):
     """An option with its argument, or an input.
 
     `given` is how it stands in the command. `name` is the option's short name, empty for an input; `value` its
@@ -84,7 +86,7 @@ class Word(NamedTuple):
     language: str | None = None
 
 
-class CommandLine(NamedTuple):
+class CommandLine(Struct, frozen=True):
     """A compiler (with what runs it, such as ccache), and the words after it."""
 
     compiler: tuple[str, ...]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from pvasm.cc.command_line import PLAIN, CommandLine, Word, stem
 from pvasm.depfile import extended, rule
@@ -18,7 +19,7 @@ PASSED_ON = frozenset({"-Wp", "-Xpreprocessor"})
 _WITH_FILE = frozenset({"-MD", "-MMD", "-MF"})  # as the C preprocessor takes them
 
 
-class Dependencies(NamedTuple):
+class Dependencies(Struct, frozen=True):
     """What is asked for.
 
     `options` are for the C preprocessor, `file` is where the rule must end up: None if none is asked for, `-` for

@@ -8,7 +8,9 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
+
+from msgspec import Struct
 
 from pvasm.errors import PvasmError
 
@@ -36,7 +38,7 @@ class StoppedError(BaseException):
         self.number = number
 
 
-class Done(NamedTuple):
+class Done(Struct, frozen=True):
     """A program that has ended: its exit status, and what it wrote to standard output if that was asked for."""
 
     status: int

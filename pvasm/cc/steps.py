@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
+from msgspec.structs import replace
+
 from pvasm.cc import dependency_files
 from pvasm.cc.command_line import PLAIN, WITH_CPP, CommandLine, Word, dumps_macros, is_ours, is_same, stem
 from pvasm.cc.overlay_folder import OverlayFolder
@@ -185,7 +187,7 @@ class Steps:
         if text is not None:
             text = self.overlays.without_rules(text)
             self.told(encode(dependency_files.write_extended(asked, text, self.prerequisites)), None)
-        return done._replace(output=encode(self.overlays.renamed(decode(done.output))))
+        return replace(done, output=encode(self.overlays.renamed(decode(done.output))))
 
     def rules(self, word: Word) -> int:
         """Tells what an input depends on, and nothing else."""

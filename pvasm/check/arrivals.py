@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from pvasm.check.flow import Flow
 from pvasm.check.subject import Subject
@@ -27,7 +28,7 @@ EVERY_REGISTER = _EveryRegister()
 _ALL_PREDICATES = Register("pr", 0)
 
 
-class Before(NamedTuple):
+class Before(Struct, frozen=True):
     """What a function has done before one of its nodes, on any path: `written` and `saved` registers.
 
     A register is saved where its value goes to another place. Where `unknown` code precedes, anything may have been

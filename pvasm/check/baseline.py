@@ -16,7 +16,9 @@ import json
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.errors import PvasmError
@@ -27,7 +29,7 @@ from pvasm.text import read_text
 _VERSION = 1
 
 
-class _Key(NamedTuple):
+class _Key(Struct, frozen=True):
     """What findings have in common that a baseline does not tell apart but by their number."""
 
     path: str
@@ -138,7 +140,7 @@ def write_baseline(path: str, diagnostics: Iterable[Diagnostic], checked: Checke
         for key, known in before.not_looked_for(checked):
             contexts.setdefault(key, []).extend(known.elements())
     lines = [
-        json.dumps({**key._asdict(), "contexts": sorted(contexts[key])}, sort_keys=True)
+        json.dumps({**asdict(key), "contexts": sorted(contexts[key])}, sort_keys=True)
         for key in sorted(contexts, key=lambda key: (key.path, key.code, key.instruction, key.instance or ""))
     ]
     body = ",\n".join(lines)

@@ -11,7 +11,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from msgspec import Struct
 
 from pvasm.check.native_only import Boundary, find_boundaries
 from pvasm.check.subject import Subject
@@ -31,7 +33,7 @@ MARK = "user-level"
 _COMMENT = regex(r"pvasm:[ \t]*+user-level\b[ \t]*+(?P<word>[A-Za-z-]*+)")
 
 
-class Region(NamedTuple):
+class Region(Struct, frozen=True):
     """From one offset of a text to another: what a comment says of it, or what is wrong with what it says."""
 
     start: int

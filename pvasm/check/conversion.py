@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from pvasm.check.exposure import Exposure
 from pvasm.check.flow import Flow
@@ -28,7 +29,7 @@ _MAX_GROUP = 64  # nodes
 _COMMENT = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*")
 
 
-class Conversion(NamedTuple):
+class Conversion(Struct, frozen=True):
     """The edits that put an op in the place of an instruction; or, if there are none, the reason."""
 
     edits: tuple[Edit, ...]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from pvasm.asm.elaborate import Fork
 from pvasm.check.code import Code
 from pvasm.check.finding import Finding
@@ -67,7 +69,7 @@ class _Reader:
                 self._instruction(node, node.resolved)
             case "stop":
                 if self.instructions and not self.is_automatic:
-                    self.instructions[-1] = self.instructions[-1]._replace(stop=True)
+                    self.instructions[-1] = replace(self.instructions[-1], stop=True)
             case "label":
                 self.has_label = True
             case "directive" | "section":

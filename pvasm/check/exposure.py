@@ -310,7 +310,7 @@ class ExposureSearch(Visitor):
             if "(" in first.text or any(is_mnemonic(word) for word in _WORD.findall(first.text)):
                 for last in range(min(len(arguments), position + _MAX_OPERANDS), position, -1):
                     part = source.part(first.start, arguments[last - 1].end)
-                    part = part._replace(text=part.text.replace("\n", " "))
+                    part = replace(part, text=part.text.replace("\n", " "))
                     if (found := self._code(part, statement, depth + 1)) is not None:
                         is_found = is_found or found
                         after = last

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from msgspec import Struct
 
 from pvasm.text import Edit
 
 Severity = Literal["error", "warning", "note"]
 
 
-class Finding(NamedTuple):
+class Finding(Struct, frozen=True):
     """A finding about a document: the span in its text, and the message.
 
     `instance` names the instance in which it is so, if it is not so in all. `details` are lines to show below the
@@ -25,7 +27,7 @@ class Finding(NamedTuple):
     edits: tuple[Edit, ...] = ()
 
 
-class InstanceFinding(NamedTuple):
+class InstanceFinding(Struct, frozen=True):
     """A finding about an instance file: the place in it (line and column, from 1), and the message.
 
     `details` are lines to show below: what an op becomes.

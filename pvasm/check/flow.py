@@ -9,7 +9,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from msgspec import Struct
 
 from pvasm.check.assumptions import Assumptions
 from pvasm.check.code import Code
@@ -376,7 +378,7 @@ class Flow:
         return found
 
 
-class _Landmarks(NamedTuple):
+class _Landmarks(Struct, frozen=True):
     """Where functions begin, and where the register bank is, or may be, switched (functions begin with either).
 
     `frames` are where a register stack frame is made or told of.

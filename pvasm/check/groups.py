@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pvasm.check.assumptions import Assumptions, Literals
 from pvasm.check.code import Code
@@ -322,7 +323,7 @@ def _moved(violation: Violation | Misplaced, by: int) -> Violation | Misplaced:
     """The same between other steps, that much further on."""
     if isinstance(violation, Misplaced):
         return violation._replace(name=violation.name + by, other=violation.other + by)
-    return violation._replace(first=violation.first + by, second=violation.second + by)
+    return replace(violation, first=violation.first + by, second=violation.second + by)
 
 
 def _entered(states: Sequence[_State], worlds: Assumptions, node: Node) -> Iterator[_State]:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from pvasm.check.arrivals import Arrivals, is_save
 from pvasm.check.assumptions import Literals
 from pvasm.check.flow import Exit, Flow
@@ -46,7 +48,7 @@ class _State(NamedTuple):
     calls: _Calls
 
 
-class Live(NamedTuple):
+class Live(Struct, frozen=True):
     """Why a register's value is needed.
 
     `path` are the nodes from the first behind the op to the one that reads the register or, where `convention` is not

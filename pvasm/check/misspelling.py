@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from pvasm.check.subject import Subject
 from pvasm.ia64 import is_mnemonic
@@ -21,7 +22,7 @@ _LONG = 7
 _VERY_LONG = 12  # from this length on, two slips are as sure a sign as one
 
 
-class Misspelling(NamedTuple):
+class Misspelling(Struct, frozen=True):
     """A name with its span, and the op that is meant."""
 
     start: int

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from msgspec import Struct
+
 from pvasm.check.subject import Subject
 from pvasm.paravirt.environments import known_macros
 from pvasm.syntax import tree
@@ -47,7 +49,7 @@ class OpenRegion(NamedTuple):
     message: str
 
 
-class Boundary(NamedTuple):
+class Boundary(Struct, frozen=True):
     """Where a function begins or ends: the index of the statement."""
 
     kind: _Kind
@@ -56,7 +58,7 @@ class Boundary(NamedTuple):
     conditions: tuple[tree.Condition, ...]
 
 
-class _Arm(NamedTuple):
+class _Arm(Struct, frozen=True):
     """An arm of a conditional: the indexes of its directive and of the one after it, and the conditions in it."""
 
     first: int

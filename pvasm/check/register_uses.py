@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from pvasm.expand.program import Node
 from pvasm.ia64 import IndexedRegister, MemoryOperand, Register, Resolved, Unknown, Value
@@ -14,7 +15,7 @@ from pvasm.ia64.resources import CONSTANTS
 from pvasm.paravirt.catalog import Op
 
 
-class Uses(NamedTuple):
+class Uses(Struct, frozen=True):
     """What a step does to registers.
 
     `done` are those that it writes whenever it is executed (a parallel compare may leave its predicates alone), `sure`

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from pvasm.asm.elaborate import Step, Visitor
 from pvasm.check.subject import Subject
@@ -46,7 +48,7 @@ _TELLING: Final = frozenset({tree.Instruction, tree.MacroCall, tree.Assignment, 
 _ASSEMBLY_IF: Final = regex(r"\.(?:if\w*|endif|endc)")
 
 
-class UnknownName(NamedTuple):
+class UnknownName(Struct, frozen=True, order=True):
     """A name that is nothing, with its span in the document, and what to say of it."""
 
     start: int
@@ -54,7 +56,7 @@ class UnknownName(NamedTuple):
     message: str
 
 
-class _Met(NamedTuple):
+class _Met(Struct, frozen=True):
     """A name that may be nothing, with the step that it stands in and its span there.
 
     `is_likely` says of a register that it is one only by its likeness to one.

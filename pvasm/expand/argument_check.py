@@ -7,7 +7,9 @@ The expander refuses what is found here; the checker tells of it, for all instan
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.expand.contexts import Contexts
@@ -29,7 +31,7 @@ OF_INSTANCE: frozenset[Fault] = frozenset(
 )  # what one instance minds, another need not
 
 
-class Problem(NamedTuple):
+class Problem(Struct, frozen=True):
     """Something that is wrong with an invocation.
 
     `offset` is its place, `argument` the index of the argument that it is about, if it is about one. The message is

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.expand.renames import STRING_OR_COMMENT
@@ -18,7 +19,7 @@ from pvasm.syntax.document import Document, read_document
 from pvasm.text import Edit, apply_edits
 
 
-class BlockUse(NamedTuple):
+class BlockUse(Struct, frozen=True):
     """An invocation of a block that an instance replaces: its statement, and its span in the document."""
 
     block: Block

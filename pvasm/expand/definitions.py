@@ -6,7 +6,9 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.arguments import operand
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 _DEEPEST = 8  # names that stand for names
 
 
-class Binding(NamedTuple):
+class Binding(Struct, frozen=True):
     """What the parameters of a macro, as written in its body, stand for at one invocation; and where that stands."""
 
     meanings: Mapping[str, str]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from pvasm.errors import PvasmError
 from pvasm.expand.outputs import Outputs, no_rule_for_stdout, planned, write_outputs
 from pvasm.expand.variants import Making, make_variants
@@ -38,7 +40,7 @@ class ExpandSettings(NamedTuple):
     jobs: int = 0
 
 
-class Expanded(NamedTuple):
+class Expanded(Struct, frozen=True):
     """What a run made: the text for standard output, and the paths of the variants, written or right already."""
 
     text: str

@@ -12,7 +12,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import islice, pairwise
-from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -63,7 +62,7 @@ _IN_DIRECTIVE = "would stay as it is in the arguments of {directive}; an op is a
 _BROKEN = "is written over several lines; write it on one"
 
 
-class Given(NamedTuple):
+class Given(Struct, frozen=True):
     """An argument of an invocation: its text on one line, without comments, and its span in the document.
 
     The span of nothing is that of what stands after it: a comma, or the parenthesis.
@@ -74,14 +73,14 @@ class Given(NamedTuple):
     end: int
 
 
-class Word(NamedTuple):
+class Word(Struct, frozen=True):
     """One of the arguments that GNU as reads, separated by blanks or commas: its number from 0, or its `NAME=`."""
 
     number: int
     keyword: str | None
 
 
-class Bundle(NamedTuple):
+class Bundle(Struct, frozen=True):
     """The explicit bundle around an invocation: its template, if it names one, and the invocation's slot in it."""
 
     template: str | None
@@ -121,7 +120,7 @@ class Invocation(Struct, frozen=True, kw_only=True):
         return () if len(self.arguments) == 1 and not self.arguments[0].text else self.arguments
 
 
-class Hidden(NamedTuple):
+class Hidden(Struct, frozen=True):
     """An op's name where it would be left as it is: in an operand, in text that could not be parsed, among words.
 
     Or, if it `is_ambiguous`, the name of a macro that makes one op or another.
@@ -238,7 +237,7 @@ def _broken(document: Document, ops: Mapping[str, Op]) -> Iterator[Hidden]:
 # ----------------------------------------------------------------------------------- invocations
 
 
-class _Token(NamedTuple):
+class _Token(Struct, frozen=True):
     """A word or a character; `kind` is `name`, `number`, `string`, or the character."""
 
     kind: str

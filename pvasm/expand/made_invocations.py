@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from pvasm.expand.definitions import Definitions
@@ -27,7 +27,7 @@ _SEVERAL = "may be one of several ops here, as the conditions around its definit
 _SEVERAL += "preprocessor has run"
 
 
-class _Made(NamedTuple):
+class _Made(Struct, frozen=True):
     """What the C preprocessor makes of a statement: its text, the same as a document, and the names of ops in it.
 
     Those of `wrong` are no invocations, by the place of each.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.paravirt.catalog import Catalog
@@ -35,7 +36,7 @@ Read = Callable[[str], str]
 """Reads a file; raises PvasmError where it cannot."""
 
 
-class OpHeader(NamedTuple):
+class OpHeader(Struct, frozen=True):
     """A header whose definitions of ops the C preprocessor has put in their place; or the source, or its command."""
 
     path: str

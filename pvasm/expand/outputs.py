@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from pvasm import depfile
 from pvasm.errors import PvasmError
 from pvasm.files import refuse_leaving, remove_leftovers, touch, write_atomically
@@ -31,7 +33,7 @@ class Variant(NamedTuple):
         return [self.source, *self.instance.files, self.instance.catalog.path]
 
 
-class Outputs(NamedTuple):
+class Outputs(Struct, frozen=True):
     """All that a run writes: variants, and a dependency file and a stamp if they are wanted.
 
     With `folder`, all variants are in there; the folders in it are made where there are none.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from contextlib import closing
-from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.expand.contexts import MARKER
@@ -26,7 +26,7 @@ _MIN_WORK = 300_000
 _DEFINITION = regex(r"^#[ \t]*(?:define|undef)\b", re.MULTILINE)
 
 
-class Making(NamedTuple):
+class Making(Struct, frozen=True):
     """What variants to make: of these files for these instances.
 
     With `define`, a variant starts with the `#define` of its instance's symbol.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, get_args
+from typing import Final, get_args
+
+from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.header.interpret import Interpreter
@@ -31,7 +33,7 @@ _SMALL: Final = 1 << 12  # a number that is less negative is one; another is an 
 _ONES: Final = (1 << 64) - 1
 
 
-class ImportSettings(NamedTuple):
+class ImportSettings(Struct, frozen=True):
     """What to read, and what the header does not say of the instance (None: what it says, or what is extended)."""
 
     header: str
@@ -44,14 +46,14 @@ class ImportSettings(NamedTuple):
     before: tuple[str, ...] = ()
 
 
-class Imported(NamedTuple):
+class Imported(Struct, frozen=True):
     """The instance file's text, and the ops that the header does not define."""
 
     text: str
     missing: tuple[str, ...]
 
 
-class _If(NamedTuple):
+class _If(Struct, frozen=True):
     """A question in a template, and what follows from either answer."""
 
     question: Question
@@ -62,7 +64,7 @@ class _If(NamedTuple):
 _Piece = str | _If
 
 
-class _Entry(NamedTuple):
+class _Entry(Struct, frozen=True):
     """What an op's entry says."""
 
     apart: Sequence[tuple[str, str]]

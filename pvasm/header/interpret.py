@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.header.read import GasMacro, HeaderMacros
@@ -70,7 +72,7 @@ class _ExitError(Exception):
     """`.exitm`."""
 
 
-class _Step(NamedTuple):
+class _Step(Struct, frozen=True):
     """A statement to run: its syntax, its text, and where it stands in the header."""
 
     syntax: tree.Syntax

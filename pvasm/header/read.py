@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pvasm.errors import PvasmError
 from pvasm.expand.definitions import Definitions
@@ -24,7 +27,7 @@ _DEFINITION = regex(r"(?P<name>[A-Za-z_$][\w$]*)(?:=(?P<value>.*))?", re.DOTALL)
 _COMMAND_LINE: Final = Place("<command line>", 1, 1)
 
 
-class GasMacro(NamedTuple):
+class GasMacro(Struct, frozen=True):
     """A `.macro`: its parameters, and the statements of its body, each with its place.
 
     `is_ambiguous` where there are several of its name.
@@ -36,7 +39,7 @@ class GasMacro(NamedTuple):
     is_ambiguous: bool = False
 
 
-class HeaderMacros(NamedTuple):
+class HeaderMacros(Struct, frozen=True):
     """What a header and those that it includes define. `own` are the names of `#define`s of the header itself."""
 
     path: str
@@ -84,7 +87,7 @@ def read_macros(
         for assembler_macro in _gas_macros(document, found):
             word = assembler_macro.macro.name
             other = gas.get(word)
-            gas[word] = assembler_macro if other is None else other._replace(is_ambiguous=True)
+            gas[word] = assembler_macro if other is None else replace(other, is_ambiguous=True)
     cpp.update((word, CppMacro(word, None, value, _COMMAND_LINE)) for word, value in given.items())
     own = Definitions(documents[0], known).cpp_macros
     return HeaderMacros(shown_name(path), cpp, gas, own)
@@ -144,7 +147,7 @@ def _with_others(macro: CppMacro, before: CppMacro | None) -> CppMacro:
     """A macro, where there may be another of its name."""
     if before is None or (before.parameters, before.body.split()) == (macro.parameters, macro.body.split()):
         return macro
-    return macro._replace(is_ambiguous=True)
+    return replace(macro, is_ambiguous=True)
 
 
 def _gas_macros(document: Document, definitions: Definitions) -> Iterator[GasMacro]:

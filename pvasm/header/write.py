@@ -13,7 +13,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import Kind, RegisterNotKnownError
@@ -53,7 +55,7 @@ _UNDEFINING = """\
 """
 
 
-class _Made(NamedTuple):
+class _Made(Struct, frozen=True):
     """What an op is in a header: its `#define`, the `.macro` behind that, if any, and the kinds that this checks."""
 
     define: Sequence[str]

@@ -7,7 +7,9 @@ in the slots left out. Where no template is named it takes the one that holds mo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from pvasm.syntax.tokens import BUNDLE_TEMPLATES
 
@@ -20,7 +22,7 @@ STOPS_INSIDE: Final = frozenset({("mii", 1), ("mmi", 0)})
 _SLOTS_OF: Final = {"A": "MI", "M": "M", "I": "I", "F": "F", "B": "B", "X": "L"}
 
 
-class Slotted(NamedTuple):
+class Slotted(Struct, frozen=True):
     """An instruction of an explicit bundle, in what matters to its place.
 
     `units` are those of the rows that it may be (`A M I F B X`). `stop` says that one follows, `label` that one stands
@@ -36,7 +38,7 @@ class Slotted(NamedTuple):
     template: str | None = None
 
 
-class Misfit(NamedTuple):
+class Misfit(Struct, frozen=True):
     """What does not fit in a bundle: the instruction's place in it, and why it does not, as the end of a sentence."""
 
     place: int

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NamedTuple
 
+from msgspec import Struct
+
 from pvasm.ia64.effects import FILES, Plan, ReadWay, WriteWay, base_of, masked, plan_of, register_of
 from pvasm.ia64.hazards import LASTING, Needs, between_write_and_read, between_writes, may_read, may_write
 from pvasm.ia64.predicates import ALL, ROTATING, Relations, mask_of
@@ -22,7 +24,7 @@ Hazard = Literal["RAW", "WAW", "WAR"]
 Relation = Literal["mutex", "imply", "clear", "safe_across_calls"]
 
 
-class Violation(NamedTuple):
+class Violation(Struct, frozen=True):
     """One instruction uses a register too early after another did.
 
     `first` and `second` are the indexes that the caller gave the two. `needs` is what must stand between them;
@@ -39,7 +41,7 @@ class Violation(NamedTuple):
     same_group: bool
 
 
-class _Use(NamedTuple):
+class _Use(Struct, frozen=True):
     """A register as an instruction wrote it (or, for WAR, read it).
 
     `name` is the index that the caller gave it, `predicate` is -1 where it is not known. `time` counts instructions.

@@ -8,7 +8,7 @@ ends. The lines have holes where arguments, numbers of kernel registers and cons
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -51,7 +51,7 @@ class Lines(Struct, frozen=True, eq=False):
         return Expansion(lines, self.numbers, len(lines))
 
 
-class Choice(NamedTuple):
+class Choice(Struct, frozen=True):
     """A question, and what follows from either answer."""
 
     question: Question

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 from pvasm import data
 from pvasm.compiled import compiled
@@ -20,7 +22,7 @@ class CompiledFor(Protocol):
         """The symbol."""
 
 
-class Summary(NamedTuple):
+class Summary(Struct, frozen=True):
     """An instance's name, the C preprocessor symbol that is defined when compiling for it, and what it runs on.
 
     `is_build` is false for one that shares its symbol with the one that it extends: the same code, made otherwise.

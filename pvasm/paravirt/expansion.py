@@ -66,7 +66,7 @@ class Statement(NamedTuple):
         return resolve(self.syntax, scope)
 
 
-class Line(NamedTuple):
+class Line(Struct, frozen=True):
     """A statement with the instruction that it is, resolved; None for one that is none."""
 
     number: int

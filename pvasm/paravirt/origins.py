@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.instance_file import read_model
 
 
-class Origin(NamedTuple):
+class Origin(Struct, frozen=True):
     """The name of the instance whose file defines an op, and the op's entry there: `template`, `apart`, `not_among`."""
 
     instance: str

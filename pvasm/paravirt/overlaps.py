@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from pvasm.ia64 import Register
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.trial import Breach, Trial
@@ -59,7 +61,7 @@ def _renamed(value: Value, renamed: Mapping[Register, Register]) -> Value:
     base = value.base
     if isinstance(base, Register) and base in renamed:
         new = renamed[base]
-        return Value(None, value.offset) if new.number == 0 else value._replace(base=new)
+        return Value(None, value.offset) if new.number == 0 else replace(value, base=new)
     return value
 
 

@@ -8,9 +8,10 @@ hypervisor's calls see them. Where a predicate that a compare has made decides, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pvasm.ia64 import MemoryOperand, Register, Resolved, Resource, Symbolic
 from pvasm.ia64.resources import CONSTANTS, whole
@@ -24,14 +25,14 @@ _MAX_PATHS: Final = 64
 _MAX_VISITS: Final = 3  # of a line on a path: enough to see what a loop changes
 
 
-class Made(NamedTuple):
+class Made(Struct, frozen=True):
     """Something that a line has made: the line, and how many things were made before on the path."""
 
     line: int
     number: int
 
 
-class Value(NamedTuple):
+class Value(Struct, frozen=True):
     """What a register holds: `base` (a register's value at the start, or something made; None for 0) plus `offset`.
 
     Of a predicate, the offset tells whether it is negated; `Value(None, 1)` is true.
@@ -41,7 +42,7 @@ class Value(NamedTuple):
     offset: int = 0
 
 
-class Observed(NamedTuple):
+class Observed(Struct, frozen=True):
     """Values that mattered beyond being copied: the line that used them, in what way, and which they were."""
 
     line: int
@@ -49,7 +50,7 @@ class Observed(NamedTuple):
     values: tuple[Value, ...]
 
 
-class Act(NamedTuple):
+class Act(Struct, frozen=True):
     """Something done that is seen outside of registers: a store, or a call of the hypervisor by its number."""
 
     line: int
@@ -83,7 +84,7 @@ Runs = Sequence[tuple[Mapping[Register, bool], list[Outcome]]]
 """For truths of the predicates that an expansion is given, what its ways do."""
 
 
-class _Snapshot(NamedTuple):
+class _Snapshot(Struct, frozen=True):
     """What `mov r1 = pr` and `mov r1 = psr` keep: several values in one register."""
 
     cells: tuple[tuple[Resource, Value], ...]
@@ -448,7 +449,7 @@ def _compare(state: _State, line: Line, resolved: Resolved) -> bool:
     if words[:2] == ["cmp", "eq"] and len(sources) == 2 and _value(state, sources[0]) == _value(state, sources[1]):
         result = Value(None, 1)
     _set(state, outputs[0], result, line)
-    _set(state, outputs[1], result._replace(offset=1 - result.offset), line)
+    _set(state, outputs[1], replace(result, offset=1 - result.offset), line)
     return True
 
 

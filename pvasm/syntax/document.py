@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pvasm.errors import PvasmError
 from pvasm.regex import regex
@@ -175,7 +176,7 @@ def read_document(parser: Parser, text: str, path: str = "<text>", *, preprocess
     return document
 
 
-class _Conditional(NamedTuple):
+class _Conditional(Struct, frozen=True):
     """An open `#if`: where it stands, the expressions of the arms so far, and what was open before it.
 
     `arms` is None where there are too many. `conditions` and `macros` are those around it, `markers` is how many line
@@ -318,7 +319,7 @@ class _Reader:
         self._leave_arm(offset)
         last = self.open[-1]
         arms = (*last.arms, expression) if last.arms is not None and len(last.arms) < _MAX_ARMS else None
-        self.open[-1] = last._replace(arms=arms, has_else=name == "else")
+        self.open[-1] = replace(last, arms=arms, has_else=name == "else")
         self.macros = list(last.macros)  # each arm may begin the same .macro
         self._enter()
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from pvasm import data
 from pvasm.compiled import compiled
 from pvasm.syntax.tokens import TERMINALS
@@ -20,7 +22,7 @@ _STARTS = ("statement", "condition", "expression")
 _END = "$END"
 
 
-class Malformed(NamedTuple):
+class Malformed(Struct, frozen=True):
     """A key that the grammar does not know.
 
     The token (by index) it stops at, and the terminals that it would go on with.

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pvasm.regex import regex
 from pvasm.syntax import tree
@@ -37,7 +40,7 @@ _BLANK = " \t\r\n\f\v"
 _STRING_OR_COMMENT = regex(r'"(?:\\.|[^"\\])*+"?|(?P<comment>/\*(?s:.*?)(?:\*/|\Z)|\\[ \t\r]*+\n)', re.DOTALL)
 
 
-class Parameter(NamedTuple):
+class Parameter(Struct, frozen=True):
     """A parameter of a `.macro`; a `vararg` one takes all that is left."""
 
     name: str
@@ -45,7 +48,7 @@ class Parameter(NamedTuple):
     vararg: bool
 
 
-class Macro(NamedTuple):
+class Macro(Struct, frozen=True):
     """A macro: its parameters, and the indexes of the first statement of its body and of the one that closes it."""
 
     name: str
@@ -185,7 +188,7 @@ def bind_traced(
     given by name. What is given as nothing is the default.
     """
     bound = {parameter.name: Traced.whole(parameter.default, NOWHERE) for parameter in macro.parameters}
-    given = given._replace(text=_without_comments(given.text))
+    given = replace(given, text=_without_comments(given.text))
     text = given.text
     at = _skip_blanks(text, 0)
     position = 0
@@ -229,7 +232,7 @@ def iterations(
     directive: str, given: Traced, *, altmacro: bool = False, evaluate: Evaluate = _unknown
 ) -> Iterator[tuple[str, Traced]]:
     """The parameter of an `.irp`, `.irpc` or the like with `given` after it, and its value in each turn."""
-    given = given._replace(text=_without_comments(given.text))
+    given = replace(given, text=_without_comments(given.text))
     text = given.text
     words = _ITERATED.match(text)
     if words is None:

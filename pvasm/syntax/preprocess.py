@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
+
+from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.regex import regex
@@ -33,7 +35,7 @@ _DEEPEST_ARGUMENTS: Final = 100  # invocations in arguments of invocations
 _MOST_CHARACTERS: Final = 256 << 10
 
 
-class CppMacro(NamedTuple):
+class CppMacro(Struct, frozen=True):
     """A macro: its parameters (None for one without parentheses), its body, and the places that define it.
 
     `is_ambiguous` where there are several definitions that differ, any of which may count. `origin` is where the body
@@ -55,7 +57,7 @@ class Macros(Protocol):
         """The macro of that name; None if there is none."""
 
 
-class _Token(NamedTuple):
+class _Token(Struct, frozen=True):
     kind: str
     text: str
     hidden: frozenset[str] = frozenset()  # the macros whose expansions it comes from: their names stay in it

@@ -13,7 +13,9 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from pvasm import text as source_text
 from pvasm.cpp_options import flaw_of_define
@@ -51,7 +53,7 @@ _ESCAPE = regex(r"\\([0-7]{1,3}|.)")
 _FOLDERS = ("-isystem", "-iquote", "-idirafter", "-I")
 
 
-class MissingHeader(NamedTuple):
+class MissingHeader(Struct, frozen=True):
     """A header that was not found, by the name that it is included by, and where that is.
 
     `around` is where the file is included that includes it, if it is.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from pvasm.regex import regex
 
@@ -123,7 +124,7 @@ _DATA = frozenset(
 )
 
 
-class Tokens(NamedTuple):
+class Tokens(Struct, frozen=True):
     """The tokens of a chunk: a letter each in `key`, and where each starts and ends in the chunk.
 
     `arguments` is the index of the first token that the key's `$` stands for, or the number of tokens.

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 _TEXT_BITS: Final = 40
 _AT_THE_START: Final = (0,)
@@ -26,7 +28,7 @@ def text_number(origin: int) -> int:
     return origin >> _TEXT_BITS
 
 
-class Traced(NamedTuple):
+class Traced(Struct, frozen=True):
     """A text, and where its pieces came from: piece `i` begins at `starts[i]`, and stood at `origins[i]`."""
 
     text: str

@@ -199,4 +199,4 @@ def test_the_documentation_shows_every_key(tmp_path: Path) -> None:
     example = text.split("```toml\n")[1].split("```")[0]
     config = read(tmp_path, example)
     silent = Config(path=config.path, folder=config.folder)
-    assert [name for name in Config._fields[2:] if getattr(config, name) == getattr(silent, name)] == []
+    assert [name for name in Config.__struct_fields__[2:] if getattr(config, name) == getattr(silent, name)] == []

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from msgspec.structs import replace
+
 from pvasm.check.groups import find_violations
 from pvasm.check.subject import Subject
 from pvasm.ia64 import OperandError, Register, Resource, Scope, Value, is_mnemonic
@@ -151,7 +153,7 @@ def we_say(text: str) -> dict[Said, list[Violation]]:
     for violation in feed(document, Dependencies()):
         first, second = (document.place(offset).line for offset in (violation.first, violation.second))
         said = (second, violation.kind, name_of(violation.resource))
-        found.setdefault(said, []).append(violation._replace(first=first, second=second))
+        found.setdefault(said, []).append(replace(violation, first=first, second=second))
     return found
 
 
@@ -164,7 +166,7 @@ def by_the_checker(text: str) -> dict[Said, list[Violation]]:
         if isinstance(each.violation, Violation):
             first, second = (document.place(node.start).line for node in (each.first, each.second))
             said = (second, each.violation.kind, name_of(each.violation.resource))
-            found.setdefault(said, []).append(each.violation._replace(first=first, second=second))
+            found.setdefault(said, []).append(replace(each.violation, first=first, second=second))
     return found
 
 
