@@ -78,7 +78,8 @@ _NUMBERED: Final = frozenset({"r", "f", "p", "b", "ar", "cr"})
 class Form(Struct, frozen=True, eq=False):
     """A row: one instruction form of the architecture.
 
-    `mnemonic` is as in the table, with its completer sets in angle brackets. `fixed` are the encoding fields that the
+    `id` is its name for good, which no other row has: format, mnemonic without completers and, of rows that would be
+    alike, the word of its mark `id=`: `A1.add`, `A1.add.one`, `M42.mov.rr`. `mnemonic` is as in the table, with its completer sets in angle brackets. `fixed` are the encoding fields that the
     row fixes, `reads` and `writes` the implicit resources by their names in the table. `clears_when_false` instructions
     write their predicates even when their own qualifying predicate is false. An operand of a form that `leaves_operand`
     is neither read nor written. `unwritten` forms have a pseudo-op of their own name, the only way to write them. A
@@ -86,6 +87,7 @@ class Form(Struct, frozen=True, eq=False):
     marks that say for which sources the result is the same whatever they hold (`constant_results.py`).
     """
 
+    id: str
     format: str
     mnemonic: str
     outputs: tuple[OperandSpec, ...]
@@ -418,6 +420,7 @@ def _form(line: str) -> Form:
         outputs, inputs, has_equals = _operands(columns[2])
         marks = columns[6].split()
         form = _FORMS[line] = Form(
+            _identity(columns[0], columns[1], marks),
             columns[0],
             columns[1],
             outputs,
@@ -440,6 +443,13 @@ def _form(line: str) -> Form:
             constants=CONSTANT_MARKS.intersection(marks),
         )
     return form
+
+
+def _identity(format_: str, mnemonic: str, marks: list[str]) -> str:
+    """The id of a row."""
+    apart = [mark.removeprefix("id=") for mark in marks if mark.startswith("id=")]
+    plain = "".join(literal for literal, _ in _pattern(mnemonic))
+    return ".".join([format_, plain, *apart])
 
 
 _Mnemonics = dict[str, list[Candidate]]
