@@ -79,9 +79,10 @@ class Form(Struct, frozen=True, eq=False):
     """A row: one instruction form of the architecture.
 
     `id` is its name for good, which no other row has: format, mnemonic without completers and, of rows that would be
-    alike, the word of its mark `id=`: `A1.add`, `A1.add.one`, `M42.mov.rr`. `mnemonic` is as in the table, with its completer sets in angle brackets. `fixed` are the encoding fields that the
-    row fixes, `reads` and `writes` the implicit resources by their names in the table. `clears_when_false` instructions
-    write their predicates even when their own qualifying predicate is false. An operand of a form that `leaves_operand`
+    alike, the word of its mark `id=`: `A1.add`, `A1.add.one`, `M42.mov.rr`. `mnemonic` is as in the table, with its
+    completer sets in angle brackets. `fixed` are the encoding fields that the row fixes, `reads` and `writes` the
+    implicit resources by their names in the table. `clears_when_false` instructions write their predicates even when
+    their own qualifying predicate is false. An operand of a form that `leaves_operand`
     is neither read nor written. `unwritten` forms have a pseudo-op of their own name, the only way to write them. A
     form that `sizes_frame` has a frame's size among its operands, and no part of it may be larger. `constants` are the
     marks that say for which sources the result is the same whatever they hold (`constant_results.py`).

@@ -235,7 +235,6 @@ class Operation:
         return tuple(self._effects)
 
 
-
 _FIRST_STACKED: Final = 32
 _FILES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr", "ip": "ip", "pr": "prs"}
 

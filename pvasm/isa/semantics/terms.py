@@ -127,7 +127,7 @@ class Term(Struct, frozen=True, eq=False):
 
     def bits(self, low: int, width: int) -> Term:
         """`width` bits, of which the lowest is bit `low`."""
-        if not (0 <= low and width > 0 and low + width <= self.width):
+        if not (low >= 0 and width > 0 and low + width <= self.width):
             raise ValueError(f"bits {low} to {low + width - 1} of {self.width}")
         if width == self.width:
             return self

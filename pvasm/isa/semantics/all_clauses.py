@@ -1,0 +1,30 @@
+"""The meaning of every form: this imports each family once, so that all clauses are registered."""
+
+from pvasm.isa.semantics import (
+    branches,
+    compares,
+    floating,
+    frames,
+    integer,
+    memory,
+    moves,
+    parallel,
+    speculation,
+    system,
+)
+from pvasm.isa.semantics.operation import clauses, program_of
+
+__all__ = [
+    "branches",
+    "clauses",
+    "compares",
+    "floating",
+    "frames",
+    "integer",
+    "memory",
+    "moves",
+    "parallel",
+    "program_of",
+    "speculation",
+    "system",
+]

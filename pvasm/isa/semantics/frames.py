@@ -1,0 +1,3 @@
+"""Register frames, rotation and the backing store (SDM vol. 2, 6)."""
+
+from __future__ import annotations

@@ -1,0 +1,299 @@
+"""The back end that makes Python of programs: a basic block becomes the source of one function.
+
+A block keeps what it reads and writes of the register files in local variables, and puts back what it wrote when it is
+left, by whatever way. General registers and their NaT bits, predicates, branch and floating-point registers are lists
+in the machine, in the order in which instructions name them (`registers.py` renames by moving); application registers
+are a list too. All values are ints below 2**width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If, every_effect, terms_of
+from pvasm.isa.semantics.terms import Cell, Term, mask
+
+
+class Step(Struct, frozen=True, eq=False):
+    """An instruction of a block: the address of its bundle with its slot in the low bits, and what it does."""
+
+    ip: int
+    effects: tuple[Effect, ...]
+
+
+# How a file's registers are called in a block, and where the machine keeps them.
+_LISTS: Final = {"gr": ("g", "gr"), "nat": ("n", "nat"), "pr": ("p", "pr"), "br": ("b", "br"), "fr": ("f", "fr")}
+_AR: Final = ("a", "ar")
+_KEPT: Final = {**_LISTS, "ar": _AR}
+
+
+def source(steps: Sequence[Step], next_ip: int) -> str:
+    """The source of a function `block(m)` that runs the steps on a machine, and leaves `m.ip` at what is next."""
+    return _Writer(steps, next_ip).source()
+
+
+class _Writer:
+    """Writes the source of one block."""
+
+    def __init__(self, steps: Sequence[Step], next_ip: int) -> None:
+        self.steps = steps
+        self.next_ip = next_ip
+        self.lines: list[str] = []
+        self.depth = 2
+        self.temporaries = 0
+        self.scopes: list[dict[int, str]] = [{}]  # the names of terms that have been computed, by identity
+        self.old: dict[Cell, str] = {}  # what cells held when the instruction began
+        self.results: dict[int, str] = {}
+        self.uses: dict[int, int] = {}
+        self.ip = 0
+
+    def source(self) -> str:
+        """The whole function."""
+        touched: dict[Cell, None] = {}
+        written: dict[Cell, None] = {}
+        for step in self.steps:
+            for effect in every_effect(step.effects):
+                for term in terms_of(effect):
+                    touched.update(dict.fromkeys(cells_of(term)))
+                if isinstance(effect, Assign):
+                    written[effect.cell] = None
+        kept = [cell for cell in {**touched, **written} if cell.file in _KEPT]
+        for step in self.steps:
+            self._step(step)
+        self._line(f"m.ip = {self.next_ip}")
+        back = [cell for cell in written if cell.file in _KEPT]
+        faults = any(_may_fault(step.effects) for step in self.steps)
+        head = ["def block(m):"]
+        files = dict.fromkeys(cell.file for cell in kept)
+        head += [f" {_KEPT[file][0].upper()} = m.{_KEPT[file][1]}" for file in files]
+        head += [f" {_name(cell)} = {_place(cell)}" for cell in kept]
+        body = self.lines
+        tail = [f"{_place(cell)} = {_name(cell)}" for cell in back]
+        if not faults and not tail:
+            return "\n".join([*head, *(line[1:] for line in body), ""])
+        head.append(" try:")
+        return "\n".join([*head, *(body or ["  pass"]), " finally:", *(f"  {line}" for line in tail or ["pass"]), ""])
+
+    def _line(self, text: str) -> None:
+        self.lines.append(" " * self.depth + text)
+
+    def _step(self, step: Step) -> None:
+        self.scopes = [{}]
+        self.old = {}
+        self.uses = {}
+        self.ip = step.ip
+        assigned: dict[Cell, int] = {}
+        kept_old: dict[Cell, None] = {}
+        for at, effect in enumerate(every_effect(step.effects)):
+            for term in terms_of(effect):
+                self._count(term)
+                kept_old.update((cell, None) for cell in cells_of(term) if cell in assigned)
+            if isinstance(effect, Assign):
+                assigned.setdefault(effect.cell, at)
+        if _may_fault(step.effects):
+            self._line(f"m.ip = {step.ip}")
+        for cell in kept_old:
+            name = f"o{_name(cell)}"
+            self._line(f"{name} = {self._cell(cell)}")
+            self.old[cell] = name
+        self._effects(step.effects)
+
+    def _count(self, term: Term) -> None:
+        seen = self.uses.get(id(term), 0)
+        self.uses[id(term)] = seen + 1
+        if not seen:
+            for argument in term.arguments:
+                if isinstance(argument, Term):
+                    self._count(argument)
+
+    def _effects(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Assign):
+                self._assign(effect)
+            elif isinstance(effect, Call):
+                self._call(effect)
+            else:
+                self._if(effect)
+
+    def _assign(self, effect: Assign) -> None:
+        value = self._value(effect.value)
+        cell = effect.cell
+        if cell.file in _KEPT:
+            self._line(f"{_name(cell)} = {value}")
+        else:
+            self._line(f"m.set_{cell.file}({value})" if cell.file != "cr" else f"m.cr[{cell.number}] = {value}")
+
+    def _call(self, effect: Call) -> None:
+        interface = CALLS[effect.name]
+        arguments = [self._value(each) if isinstance(each, Term) else repr(each) for each in effect.arguments]
+        names = []
+        for result in effect.results:
+            number = result.arguments[0]
+            assert isinstance(number, int)
+            name = f"r{number}"
+            self.results[number] = name
+            names.append(name)
+        text = f"m.{effect.name}({', '.join(arguments)})"
+        assert len(names) == len(interface.results)
+        self._line(f"{', '.join(names)} = {text}" if names else text)
+        if interface.leaves:
+            self._line("return")
+
+    def _if(self, effect: If) -> None:
+        condition = self._value(effect.condition)
+        for keyword, arm in ((f"if {condition}:", effect.then), ("else:", effect.otherwise)):
+            if not arm:
+                if keyword != "else:":
+                    self._line(keyword)
+                    self._line(" pass")
+                continue
+            self._line(keyword)
+            self.depth += 1
+            self.scopes.append({})
+            self._effects(arm)
+            self.scopes.pop()
+            self.depth -= 1
+
+    # ------------------------------------------------------------------------------------- values
+
+    def _cell(self, cell: Cell) -> str:
+        if cell in self.old:
+            return self.old[cell]
+        if cell.file == "ip":
+            return str(self.ip & ~15)
+        if cell.file in _KEPT:
+            return _name(cell)
+        return f"m.cr[{cell.number}]" if cell.file == "cr" else f"m.{cell.file}"
+
+    def _value(self, term: Term) -> str:
+        """An expression for a term; one that is used again is computed once."""
+        for scope in reversed(self.scopes):
+            if id(term) in scope:
+                return scope[id(term)]
+        text = self._text(term)
+        if self.uses.get(id(term), 0) > 1 and term.operator not in ("const", "read", "result"):
+            name = f"t{self.temporaries}"
+            self.temporaries += 1
+            self._line(f"{name} = {text}")
+            self.scopes[-1][id(term)] = name
+            return name
+        return text
+
+    def _text(self, term: Term) -> str:
+        arguments = term.arguments
+        match term.operator:
+            case "const":
+                return str(arguments[0])
+            case "read":
+                assert isinstance(arguments[0], Cell)
+                return self._cell(arguments[0])
+            case "result":
+                assert isinstance(arguments[0], int)
+                return self.results[arguments[0]]
+            case "bits":
+                value, low = arguments
+                assert isinstance(value, Term)
+                assert isinstance(low, int)
+                text = self._value(value)
+                shifted = f"({text} >> {low})" if low else text
+                return shifted if low + term.width == value.width else f"({shifted} & {mask(term.width)})"
+            case "zext":
+                (value,) = arguments
+                assert isinstance(value, Term)
+                return self._value(value)
+            case "sext":
+                (value,) = arguments
+                assert isinstance(value, Term)
+                half = 1 << (value.width - 1)
+                return f"((({self._value(value)} ^ {half}) - {half}) & {mask(term.width)})"
+            case "join":
+                parts = []
+                low = 0
+                for part in arguments:
+                    assert isinstance(part, Term)
+                    if part.constant != 0:
+                        parts.append(f"{self._value(part)} << {low}" if low else self._value(part))
+                    low += part.width
+                return f"({' | '.join(parts)})" if parts else "0"
+            case "choose":
+                condition, then, otherwise = (self._value(each) for each in arguments if isinstance(each, Term))
+                return f"({then} if {condition} else {otherwise})"
+            case "function":
+                name, *given = arguments
+                return f"{name}({', '.join(self._value(each) for each in given if isinstance(each, Term))})"
+        left, right = arguments
+        assert isinstance(left, Term)
+        assert isinstance(right, Term)
+        return self._binary(term.operator, left, right)
+
+    def _binary(self, operator: str, left: Term, right: Term) -> str:
+        a, b, width = self._value(left), self._value(right), left.width
+        ones = mask(width)
+        match operator:
+            case "add" | "sub" | "mul":
+                return f"({a} {_SIGNS[operator]} {b} & {ones})"
+            case "and" | "or" | "xor":
+                return f"({a} {_SIGNS[operator]} {b})"
+            case "shl" | "shr" | "sar":
+                return self._shift(operator, left, right)
+            case "eq":
+                return f"({a} == {b})"
+            case "ltu":
+                return f"({a} < {b})"
+            case "lts":
+                half = 1 << (width - 1)
+                first = str(left.constant ^ half) if left.constant is not None else f"({a} ^ {half})"
+                second = str(right.constant ^ half) if right.constant is not None else f"({b} ^ {half})"
+                return f"({first} < {second})"
+        raise ValueError(operator)
+
+    def _shift(self, operator: str, left: Term, right: Term) -> str:
+        a, b, width = self._value(left), self._value(right), left.width
+        ones, half = mask(width), 1 << (width - 1)
+        number = right.constant
+        if operator == "sar":
+            count = str(min(number, width - 1)) if number is not None else f"({b} if {b} < {width} else {width - 1})"
+            return f"((({a} ^ {half}) - {half} >> {count}) & {ones})"
+        if number is not None:
+            if number >= width:
+                return "0"
+            return f"({a} << {number} & {ones})" if operator == "shl" else f"({a} >> {number})"
+        if operator == "shl":
+            return f"({a} << {b} & {ones} if {b} < {width} else 0)"
+        return f"({a} >> {b} if {b} < {width} else 0)"
+
+
+_SIGNS: Final = {"add": "+", "sub": "-", "mul": "*", "and": "&", "or": "|", "xor": "^"}
+
+
+def _name(cell: Cell) -> str:
+    return f"{_KEPT[cell.file][0]}{cell.number}"
+
+
+def _place(cell: Cell) -> str:
+    return f"{_KEPT[cell.file][0].upper()}[{cell.number}]"
+
+
+def cells_of(term: Term) -> Iterator[Cell]:
+    """The cells that a term reads."""
+    waiting = [term]
+    seen: set[int] = set()
+    while waiting:
+        for argument in waiting.pop().arguments:
+            if isinstance(argument, Term):
+                if id(argument) not in seen:
+                    seen.add(id(argument))
+                    waiting.append(argument)
+            elif isinstance(argument, Cell):
+                yield argument
+
+
+def _may_fault(effects: tuple[Effect, ...]) -> bool:
+    return any(isinstance(each, Call) and CALLS[each.name].may_fault for each in every_effect(effects))
+
+
+def _leaves(effects: tuple[Effect, ...]) -> bool:
+    return any(isinstance(each, Call) and CALLS[each.name].leaves for each in every_effect(effects))

@@ -1,0 +1,45 @@
+"""What one processor holds: its registers, and memory."""
+
+from __future__ import annotations
+
+from pvsim.machine.memory import Memory
+
+
+class State:
+    """The state of one processor and its memory; the machine's parts are classes on top of it.
+
+    Registers are as instructions name them now: `gr[33]` is r33 of the frame. `nat` are the NaT bits of `gr`, `fr` the
+    82 bits of each floating-point register (sign, 17 of exponent, 64 of significand). `sof sol sor` and the three bases
+    of renaming are the fields of the current frame marker, `sor` in registers.
+    """
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self.memory = memory or Memory()
+        self.ip = 0
+        self.psr = 0
+        self.gr = [0] * 128
+        self.nat = [0] * 128
+        self.fr = [0, 0xFFFF << 64 | 1 << 63] + [0] * 126
+        self.pr = [1] + [0] * 63
+        self.br = [0] * 8
+        self.ar = [0] * 128
+        self.cr = [0] * 128
+        self.sof = 96
+        self.sol = self.sor = self.rrb_gr = self.rrb_fr = self.rrb_pr = 0
+        self.instructions = 0
+        """How many have been executed, those that a predicate turned off among them."""
+
+    @property
+    def prs(self) -> int:
+        """The predicates as one word, p0 at the right, rotation undone."""
+        word = 0
+        for number, value in enumerate(self.pr):
+            at = number if number < 16 else 16 + (number - 16 + self.rrb_pr) % 48
+            word |= value << at
+        return word
+
+    def set_prs(self, word: int) -> None:
+        """Sets the predicates from one word; p0 stays 1."""
+        for number in range(1, 64):
+            at = number if number < 16 else 16 + (number - 16 + self.rrb_pr) % 48
+            self.pr[number] = word >> at & 1
