@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
+from msgspec import Struct
+
 from pvasm.ia64.encoding import decode
-from pvasm.isa.bundle import SIZE, TEMPLATES, Bundle
+from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.semantics.all_clauses import program_of
+from pvasm.isa.semantics.operation import FAULT
 from pvasm.isa.semantics.programs import CALLS, Call, Effect, every_effect
 from pvsim.machine.data_access import DataAccess
+from pvsim.machine.direct import execute
 from pvsim.machine.floating_point import FloatingPoint
 from pvsim.machine.functions import FUNCTIONS
-from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector
-from pvsim.machine.memory import Memory
+from pvsim.machine.interruptions import Interruption
+from pvsim.machine.memory import PAGE, Memory
 from pvsim.machine.python_code import Step, source
 from pvsim.machine.register_stack import RegisterStack
 from pvsim.machine.system import System
 
-Block = Callable[["Machine"], None]
-
 _MOST_STEPS: Final = 64  # instructions of a basic block
+_COMPILED_AT: Final = 12  # how often a block is carried out as it is before it is worth compiling
+
+
+class _Block(Struct):
+    """Instructions in a row, to where control may leave; the address of what follows; the block compiled, if it is."""
+
+    steps: list[Step]
+    following: int
+    uses: int = 0
+    function: Callable[[Machine, int], None] | None = None
 
 
 class Machine(DataAccess, RegisterStack, FloatingPoint, System):
@@ -28,60 +41,86 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, System):
 
     def __init__(self, memory: Memory | None = None) -> None:
         super().__init__(memory)
-        self._blocks: dict[tuple[int, int], tuple[Block, int]] = {}
-
-    # ------------------------------------------------------------------------------------- running
+        self._blocks: dict[tuple[int, int], _Block] = {}
 
     def run(self, most: int) -> Interruption | None:
-        """Runs at most so many instructions; the interruption that ended it, None where the number did."""
+        """Runs at most so many instructions; the interruption that ended it, None where the number did.
+
+        An instruction that faults is not counted, one that traps is.
+        """
         end = self.instructions + most
         blocks = self._blocks
-        try:
-            while self.instructions < end:
-                key = (self.ip, self.sof)
-                found = blocks.get(key)
-                if found is None or self.instructions + found[1] > end:
-                    found = self._block(end - self.instructions)
-                found[0](self)
-                self.instructions += found[1]
-        except Interruption as interruption:
-            return interruption
+        while self.instructions < end:
+            block = blocks.get((self.ip, self.sof)) or self._block()
+            left = end - self.instructions
+            try:
+                if block.function is not None and len(block.steps) <= left:
+                    block.function(self, left)
+                else:
+                    self._carry_out(block, left)
+            except Interruption as interruption:
+                if block.function is not None:
+                    self.instructions += [step.ip for step in block.steps].index(self.ip)
+                return interruption
         return None
 
-    def _block(self, most: int) -> tuple[Block, int]:
-        """The block that begins here, of at most so many instructions."""
-        steps, following = self._fetched(min(most, _MOST_STEPS))
-        made: dict[str, Block] = {}
-        text = source(steps, following)
-        exec(compile(text, f"<block {self.ip:#x}>", "exec"), FUNCTIONS, made)
-        block = made["block"], len(steps)
-        if most >= _MOST_STEPS:
-            self._blocks[self.ip, self.sof] = block
+    def _carry_out(self, block: _Block, most: int) -> None:
+        """Runs a block that is not compiled, or as much of it as is asked for."""
+        block.uses += 1
+        if block.uses >= _COMPILED_AT and block.function is None:
+            made: dict[str, Callable[[Machine, int], None]] = {}
+            text = source(block.steps, block.following)
+            exec(compile(text, f"<block {self.ip:#x}>", "exec"), FUNCTIONS, made)
+            block.function = made["block"]
+        steps = block.steps[:most]
+        for step in steps[:-1]:
+            self.ip = step.ip
+            execute(self, step.effects)
+            self.instructions += 1
+        last = steps[-1]
+        self.ip = last.ip
+        if not execute(self, last.effects):
+            self.ip = block.following if len(steps) == len(block.steps) else block.steps[most].ip
+        self.instructions += 1
+
+    def _block(self) -> _Block:
+        """The block that begins here."""
+        steps, following = self._fetched()
+        block = self._blocks[self.ip, self.sof] = _Block(steps, following)
         return block
 
-    def _fetched(self, most: int) -> tuple[list[Step], int]:
+    def _fetched(self) -> tuple[list[Step], int]:
         """The instructions from here on, to where control may leave; and the address of what follows them."""
         steps: list[Step] = []
         address, slot = self.ip & ~15, self.ip & 3
-        while True:
+        while len(steps) < _MOST_STEPS and (not steps or address % PAGE):
             bundle = Bundle.of(self.memory.fetch(address))
-            if bundle.template not in TEMPLATES:
-                return steps, address | slot
-            for number, unit, bits in bundle.instructions():
+            instructions = bundle.instructions()
+            for number, unit, bits in instructions or [(slot, "", 0)]:
                 if number < slot:
                     continue
-                ip = address | number
-                resolved = decode(bits, unit, address)
-                if resolved is None or resolved.predicate is None:
-                    raise Interruption(Vector.GENERAL_EXCEPTION, GENERAL_CODES["illegal_operation"])
-                effects = program_of(resolved.form, resolved.mnemonic, resolved.operands, resolved.predicate)
-                steps.append(Step(ip, effects))
-                if len(steps) >= most or _leaves(effects):
-                    last = number == 2 or unit == "X"
-                    return steps, address + SIZE if last else ip + 1
+                effects = program_at(bits, unit, address)
+                steps.append(Step(address | number, effects))
+                if _ends(effects):
+                    is_last = number == instructions[-1][0] if instructions else True
+                    return steps, address + SIZE if is_last else address | number + 1
             address, slot = address + SIZE, 0
+        return steps, address
 
 
-def _leaves(effects: tuple[Effect, ...]) -> bool:
-    """Whether control may go elsewhere, or registers get other names: a block ends there."""
-    return any(isinstance(each, Call) and CALLS[each.name].leaves for each in every_effect(effects))
+@lru_cache(maxsize=1 << 14)
+def program_at(bits: int, unit: str, address: int) -> tuple[Effect, ...]:
+    """What the instruction of a slot does, by its bits, the slot's unit, and the address of its bundle.
+
+    Of bits that are no instruction, an Illegal Operation fault.
+    """
+    resolved = decode(bits, unit, address) if unit else None
+    if resolved is None or resolved.predicate is None:
+        return (Call(FAULT, ("illegal_operation",)),)
+    return program_of(resolved.form, resolved.mnemonic, resolved.operands, resolved.predicate)
+
+
+def _ends(effects: tuple[Effect, ...]) -> bool:
+    """Whether a block ends with an instruction."""
+    calls = (CALLS[each.name] for each in every_effect(effects) if isinstance(each, Call))
+    return any(each.leaves or each.ends for each in calls)

@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from pvasm.isa.semantics.branches import BRANCH
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If, every_effect, terms_of
 from pvasm.isa.semantics.terms import Cell, Term, mask
 
@@ -31,7 +32,12 @@ _KEPT: Final = {**_LISTS, "ar": _AR}
 
 
 def source(steps: Sequence[Step], next_ip: int) -> str:
-    """The source of a function `block(m)` that runs the steps on a machine, and leaves `m.ip` at what is next."""
+    """The source of a function `block(m, left)` that runs the steps on a machine, and leaves `m.ip` at what is next.
+
+    A block that branches back to where it begins goes on there, as long as it does no more than `left` instructions.
+    The function adds what it has done to `m.instructions`; where a step faults, those before it in the last turn are
+    not counted yet.
+    """
     return _Writer(steps, next_ip).source()
 
 
@@ -49,6 +55,7 @@ class _Writer:
         self.results: dict[int, str] = {}
         self.uses: dict[int, int] = {}
         self.ip = 0
+        self.is_loop = False
 
     def source(self) -> str:
         """The whole function."""
@@ -61,21 +68,33 @@ class _Writer:
                 if isinstance(effect, Assign):
                     written[effect.cell] = None
         kept = [cell for cell in {**touched, **written} if cell.file in _KEPT]
+        count = len(self.steps)
+        self.is_loop = any(self._is_back(effect) for step in self.steps[-1:] for effect in every_effect(step.effects))
+        self.depth = 3 if self.is_loop else 2
         for step in self.steps:
             self._step(step)
         self._line(f"m.ip = {self.next_ip}")
-        back = [cell for cell in written if cell.file in _KEPT]
-        faults = any(_may_fault(step.effects) for step in self.steps)
-        head = ["def block(m):"]
+        self._line(f"done += {count}")
+        if self.is_loop:
+            self._line("return")
+        head = ["def block(m, left):", " done = 0"]
         files = dict.fromkeys(cell.file for cell in kept)
         head += [f" {_KEPT[file][0].upper()} = m.{_KEPT[file][1]}" for file in files]
         head += [f" {_name(cell)} = {_place(cell)}" for cell in kept]
-        body = self.lines
-        tail = [f"{_place(cell)} = {_name(cell)}" for cell in back]
-        if not faults and not tail:
-            return "\n".join([*head, *(line[1:] for line in body), ""])
         head.append(" try:")
-        return "\n".join([*head, *(body or ["  pass"]), " finally:", *(f"  {line}" for line in tail or ["pass"]), ""])
+        if self.is_loop:
+            head.append("  while True:")
+        tail = [f"  {_place(cell)} = {_name(cell)}" for cell in written if cell.file in _KEPT]
+        return "\n".join([*head, *self.lines, " finally:", "  m.instructions += done", *tail, ""])
+
+    def _is_back(self, effect: Effect) -> bool:
+        """Whether an effect is a branch to where the block begins."""
+        return (
+            isinstance(effect, Call)
+            and effect.name == BRANCH
+            and isinstance(effect.arguments[0], Term)
+            and effect.arguments[0].constant == self.steps[0].ip
+        )
 
     def _line(self, text: str) -> None:
         self.lines.append(" " * self.depth + text)
@@ -128,6 +147,9 @@ class _Writer:
 
     def _call(self, effect: Call) -> None:
         interface = CALLS[effect.name]
+        if effect.name == BRANCH and isinstance(effect.arguments[0], Term) and effect.arguments[0].constant is not None:
+            self._branch(effect.arguments[0].constant)
+            return
         arguments = [self._value(each) if isinstance(each, Term) else repr(each) for each in effect.arguments]
         names = []
         for result in effect.results:
@@ -140,7 +162,17 @@ class _Writer:
         assert len(names) == len(interface.results)
         self._line(f"{', '.join(names)} = {text}" if names else text)
         if interface.leaves:
+            self._line(f"done += {len(self.steps)}")
             self._line("return")
+
+    def _branch(self, target: int) -> None:
+        """Goes to a bundle that is known."""
+        count = len(self.steps)
+        self._line(f"done += {count}")
+        if target == self.steps[0].ip:
+            self._line(f"if done + {count} <= left: continue")
+        self._line(f"m.ip = {target & ~15}")
+        self._line("return")
 
     def _if(self, effect: If) -> None:
         condition = self._value(effect.condition)
@@ -293,7 +325,3 @@ def cells_of(term: Term) -> Iterator[Cell]:
 
 def _may_fault(effects: tuple[Effect, ...]) -> bool:
     return any(isinstance(each, Call) and CALLS[each.name].may_fault for each in every_effect(effects))
-
-
-def _leaves(effects: tuple[Effect, ...]) -> bool:
-    return any(isinstance(each, Call) and CALLS[each.name].leaves for each in every_effect(effects))

@@ -30,6 +30,12 @@ class State:
         """How many have been executed, those that a predicate turned off among them."""
 
     @property
+    def cfm(self) -> int:
+        """The current frame marker as a word (SDM vol. 1, table 4-1)."""
+        sizes = self.sof | self.sol << 7 | self.sor // 8 << 14
+        return sizes | self.rrb_gr << 18 | self.rrb_fr << 25 | self.rrb_pr << 32
+
+    @property
     def prs(self) -> int:
         """The predicates as one word, p0 at the right, rotation undone."""
         word = 0
@@ -43,3 +49,7 @@ class State:
         for number in range(1, 64):
             at = number if number < 16 else 16 + (number - 16 + self.rrb_pr) % 48
             self.pr[number] = word >> at & 1
+
+    def set_psr(self, word: int) -> None:
+        """Sets the processor status register."""
+        self.psr = word
