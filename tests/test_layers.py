@@ -30,6 +30,7 @@ LAYERS = {
     "paravirt": 4,
     "asm": 3,
     "ia64": 3,
+    "isa": 3,
     "syntax": 2,
 }
 GROUND = 1  # of what is not listed

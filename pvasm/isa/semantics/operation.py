@@ -211,7 +211,7 @@ class Operation:
     def check_target(self, name: str) -> None:
         """A target outside of the frame, or r0, is an Illegal Operation fault (SDM vol. 3, check_target_register)."""
         number = self.register(name)
-        if number == 0 or number >= _FIRST_STACKED:
+        if number == 0 or number >= FIRST_STACKED:
             self.call(CHECK_TARGET, number)
 
     def fault(self, name: str, *arguments: Term | int) -> None:
@@ -235,7 +235,7 @@ class Operation:
         return tuple(self._effects)
 
 
-_FIRST_STACKED: Final = 32
+FIRST_STACKED: Final = 32
 _FILES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr", "ip": "ip", "pr": "prs"}
 
 

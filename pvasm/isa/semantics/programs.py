@@ -48,8 +48,8 @@ class Interface(Struct, frozen=True):
     """A call of the machine: the widths of what comes back, and what becomes of control.
 
     `may_fault` says that it may end in an interruption; `leaves` that it says where control goes (the machine's method
-    sets `ip`); `ends` that control goes on behind the instruction, but that what was known of the state no longer holds:
-    registers have other names, or code other bytes. A basic block ends with either.
+    sets `ip`); `ends` that control goes on behind the instruction, but that what was known of the state no longer
+    holds: registers have other names, or code other bytes. A basic block ends with either.
     """
 
     results: tuple[int, ...] = ()

@@ -69,7 +69,7 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, System):
         block.uses += 1
         if block.uses >= _COMPILED_AT and block.function is None:
             made: dict[str, Callable[[Machine, int], None]] = {}
-            text = source(block.steps, block.following)
+            text = source(block.steps, block.following, self.sof)
             exec(compile(text, f"<block {self.ip:#x}>", "exec"), FUNCTIONS, made)
             block.function = made["block"]
         steps = block.steps[:most]

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from pvasm.isa.semantics.branches import BRANCH
+from pvasm.isa.semantics.operation import CHECK_TARGET, FIRST_STACKED
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If, every_effect, terms_of
 from pvasm.isa.semantics.terms import Cell, Term, mask
 
@@ -31,21 +32,22 @@ _AR: Final = ("a", "ar")
 _KEPT: Final = {**_LISTS, "ar": _AR}
 
 
-def source(steps: Sequence[Step], next_ip: int) -> str:
+def source(steps: Sequence[Step], next_ip: int, sof: int) -> str:
     """The source of a function `block(m, left)` that runs the steps on a machine, and leaves `m.ip` at what is next.
 
-    A block that branches back to where it begins goes on there, as long as it does no more than `left` instructions.
-    The function adds what it has done to `m.instructions`; where a step faults, those before it in the last turn are
-    not counted yet.
+    `sof` is the frame's size, with which it is run. A block that branches back to where it begins goes on there, as
+    long as it does no more than `left` instructions. The function adds what it has done to `m.instructions`; where a
+    step faults, those before it in the last turn are not counted yet.
     """
-    return _Writer(steps, next_ip).source()
+    return _Writer(steps, next_ip, sof).source()
 
 
 class _Writer:
     """Writes the source of one block."""
 
-    def __init__(self, steps: Sequence[Step], next_ip: int) -> None:
+    def __init__(self, steps: Sequence[Step], next_ip: int, sof: int) -> None:
         self.steps = steps
+        self.end_of_frame = FIRST_STACKED + sof
         self.next_ip = next_ip
         self.lines: list[str] = []
         self.depth = 2
@@ -87,6 +89,15 @@ class _Writer:
         tail = [f"  {_place(cell)} = {_name(cell)}" for cell in written if cell.file in _KEPT]
         return "\n".join([*head, *self.lines, " finally:", "  m.instructions += done", *tail, ""])
 
+    def _may_fault(self, effects: tuple[Effect, ...]) -> bool:
+        calls = (effect for effect in every_effect(effects) if isinstance(effect, Call))
+        return any(CALLS[each.name].may_fault and not self._is_checked(each) for each in calls)
+
+    def _is_checked(self, effect: Call) -> bool:
+        """Whether a call checks a target that is in the frame, so that there is nothing to do."""
+        number = effect.arguments[0] if effect.name == CHECK_TARGET else 0
+        return isinstance(number, int) and 0 < number < self.end_of_frame
+
     def _is_back(self, effect: Effect) -> bool:
         """Whether an effect is a branch to where the block begins."""
         return (
@@ -112,7 +123,7 @@ class _Writer:
                 kept_old.update((cell, None) for cell in cells_of(term) if cell in assigned)
             if isinstance(effect, Assign):
                 assigned.setdefault(effect.cell, at)
-        if _may_fault(step.effects):
+        if self._may_fault(step.effects):
             self._line(f"m.ip = {step.ip}")
         for cell in kept_old:
             name = f"o{_name(cell)}"
@@ -147,6 +158,8 @@ class _Writer:
 
     def _call(self, effect: Call) -> None:
         interface = CALLS[effect.name]
+        if self._is_checked(effect):
+            return
         if effect.name == BRANCH and isinstance(effect.arguments[0], Term) and effect.arguments[0].constant is not None:
             self._branch(effect.arguments[0].constant)
             return
@@ -321,7 +334,3 @@ def cells_of(term: Term) -> Iterator[Cell]:
                     waiting.append(argument)
             elif isinstance(argument, Cell):
                 yield argument
-
-
-def _may_fault(effects: tuple[Effect, ...]) -> bool:
-    return any(isinstance(each, Call) and CALLS[each.name].may_fault for each in every_effect(effects))
