@@ -20,12 +20,12 @@ END = 0x1FF0
 def assembled(source: str) -> bytes:
     """The code of a program; dependencies are not looked at."""
     with tempfile.TemporaryDirectory() as folder:
-        text, made, code = (Path(folder, name) for name in ("t.s", "t.o", "t.bin"))
-        text.write_text(f"{source}\n break.m {END} ;;\n")
+        text, made, code = (f"{folder}/t.{ending}" for ending in ("s", "o", "bin"))
+        Path(text).write_text(f"{source}\n break.m {END} ;;\n")
         subprocess.run([require_tool("ia64-linux-gnu-as"), "-xnone", "-o", made, text], check=True)
         copy = [require_tool("ia64-linux-gnu-objcopy"), "-O", "binary", "-j", ".text", made, code]
         subprocess.run(copy, check=True)
-        return code.read_bytes()
+        return Path(code).read_bytes()
 
 
 def loaded(source: str) -> Machine:

@@ -28,11 +28,14 @@ def bits(value: int, width: int = 64) -> Bits:
 
 
 def number(given_bits: Sequence[int]) -> int:
-    return sum(bit * 2**at for at, bit in enumerate(given_bits))
+    total = 0
+    for at, bit in enumerate(given_bits):
+        total += bit << at
+    return total
 
 
 def signed(given_bits: Sequence[int]) -> int:
-    return number(given_bits) - given_bits[-1] * 2 ** len(given_bits)
+    return number(given_bits) - (given_bits[-1] << len(given_bits))
 
 
 def filled(given_bits: Sequence[int], with_bit: int = 0) -> Bits:
@@ -99,9 +102,15 @@ SIGNED: dict[str, Callable[[int, int], bool]] = {
     "gt": lambda a, b: a > b,
     "ge": lambda a, b: a >= b,
 }
+
+
+def _relation(test: Callable[[int, int], bool], read: Callable[[Bits], int]) -> Callable[[Bits, Bits], bool]:
+    return lambda a, b: test(read(a), read(b))
+
+
 RELATIONS = {
-    **{name: lambda a, b, test=test: test(signed(a), signed(b)) for name, test in SIGNED.items()},
-    **{f"{name}u": lambda a, b, test=SIGNED[name]: test(number(a), number(b)) for name in ("lt", "le", "gt", "ge")},
+    **{name: _relation(test, signed) for name, test in SIGNED.items()},
+    **{f"{name}u": _relation(SIGNED[name], number) for name in ("lt", "le", "gt", "ge")},
 }
 
 
