@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 SECTION_DIRECTIVES = frozenset(
-    (".section", ".text", ".data", ".bss", ".previous", ".pushsection", ".popsection", ".subsection")
+    f".{name}"
+    for name in (
+        *("section", "text", "data", "bss", "previous", "pushsection", "popsection", "subsection"),
+        *("sbss", "sdata", "rodata", "comment", "init_array", "fini_array", "ia_64.unwind", "ia_64.unwind_info"),
+    )
 )
 
 

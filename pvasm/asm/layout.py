@@ -1,0 +1,649 @@
+"""From statements to an image, without an assembler: sections, labels, data, and instructions in bundles.
+
+Sections stand one after the other in the order in which they begin. Where there are braces, bundles are as written;
+other instructions go into bundles by a simple rule: as many as a template holds in their order, with stops where they
+are written. The assembler packs more densely; what code does is the same.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Final
+
+from msgspec import Struct, field
+
+from pvasm.asm.elaborate import Fork, Step, Visitor, elaborate
+from pvasm.asm.image import Image, Segment
+from pvasm.asm.packing import Packed, Placed, packed
+from pvasm.errors import PvasmError
+from pvasm.ia64.encoding import EncodingError, encode
+from pvasm.ia64.operands import Symbolic, signed64
+from pvasm.ia64.reading import assembly_parser
+from pvasm.ia64.resolve import Resolved, resolve
+from pvasm.ia64.scope import OperandError, Scope
+from pvasm.isa.bundle import SIZE, SLOT_BITS, TEMPLATES, Bundle
+from pvasm.regex import regex
+from pvasm.syntax import tree
+from pvasm.syntax.document import Document, read_document
+from pvasm.syntax.parser import parse_expression
+from pvasm.syntax.path_conditions import Conditions
+from pvasm.syntax.sections import SECTION_DIRECTIVES, Sections
+from pvasm.syntax.tokens import SETTING
+
+_WORD: Final = (1 << 64) - 1
+_MOST_BYTES: Final = 1 << 28
+_SECTION_ALIGNMENT: Final = 16
+_MARK_OF_REAL: Final = regex(r"^([-+]?)0[rRfFdD]")
+_ESCAPE_IN_STRING: Final = regex(r"\\([0-7]{1,3}|x[0-9a-fA-F]+|.)")
+_LOCAL: Final = regex(r"\d+[bf]")
+
+# Data directives: bytes an element. The assembler aligns most of them, but for those with `.ua` after their names; a
+# label before one stays where it is.
+_UNALIGNED: Final = {f".{size}byte": size for size in (1, 2, 4, 8)}
+_SIZES: Final = {
+    **{f"data{size}": size for size in (1, 2, 4, 8, 16)},
+    ".byte": 1,
+    ".short": 2,
+    ".hword": 2,
+    ".word": 2,
+    ".int": 4,
+    ".long": 4,
+    ".quad": 8,
+    ".octa": 16,
+    **_UNALIGNED,
+}
+_FLOATS: Final = {"real4": ("f", 4), "real8": ("d", 8), ".float": ("f", 4), ".single": ("f", 4), ".double": ("d", 8)}
+_STRINGS: Final = {"string": b"", "stringz": b"\0", ".ascii": b"", ".asciz": b"\0", ".string": b"\0"}
+_ALIGNED: Final = (".align", ".balign")
+_SKIPS: Final = (".skip", ".space", ".zero")
+_COMMON: Final = (".comm", ".lcomm", ".common")
+# What says something about code and adds nothing to it.
+_NO_CODE: Final = frozenset(
+    (
+        ".alias",
+        ".auto",
+        ".body",
+        ".default",
+        ".endp",
+        ".entry",
+        ".estate",
+        ".explicit",
+        ".file",
+        ".global",
+        ".globl",
+        ".hidden",
+        ".ident",
+        ".internal",
+        ".line",
+        ".ln",
+        ".loc",
+        ".local",
+        ".lsb",
+        ".mem.offset",
+        ".msb",
+        ".pred.rel",
+        ".pred.rel.clear",
+        ".pred.rel.imply",
+        ".pred.rel.mutex",
+        ".pred.safe_across_calls",
+        ".print",
+        ".proc",
+        ".prologue",
+        ".protected",
+        ".psr",
+        ".radix",
+        ".reg.val",
+        ".regstk",
+        ".rotf",
+        ".rotp",
+        ".rotr",
+        ".secalias",
+        ".serialize.data",
+        ".serialize.instruction",
+        ".size",
+        ".symver",
+        ".type",
+        ".version",
+        ".warning",
+        ".weak",
+    )
+)
+_UNWINDING: Final = regex(
+    r"\.(save|fframe|vframe|vframesp|vframepsp|spill|spillreg|spillsp|spillpsp|restore|restorereg|altrp|unwabi"
+    r"|label_state|copy_state|handlerdata|personality|unwentry|savesp|savepsp|save\.\w+|spill\.\w+|spillreg\.p"
+    r"|spillsp\.p|spillpsp\.p|restorereg\.p|cfi_\w+)"
+)
+
+
+class _Data(Struct):
+    """Bytes that stand in a section: given, or the values of expressions, `size` bytes each."""
+
+    offset: int
+    origin: int
+    size: int
+    values: tuple[tree.Expression, ...] = ()
+    given: bytes = b""
+
+
+class _Code(Struct):
+    """A bundle: where, its template, and what is in which slot."""
+
+    offset: int
+    how: Packed
+    instructions: list[Placed]
+
+
+class _Section(Struct):
+    """A section as it grows."""
+
+    name: str
+    size: int = 0
+    alignment: int = _SECTION_ALIGNMENT
+    data: list[_Data] = field(default_factory=list)
+    code: list[_Code] = field(default_factory=list)
+    fills: list[tuple[int, int]] = field(default_factory=list)  # where what was skipped is not zero, and with what byte
+    address: int = 0
+
+
+def lay_out(
+    document: Document,
+    headers: Sequence[Document] = (),
+    *,
+    address: int = 0x10000,
+    known: Mapping[str, bool] | None = None,
+    stubs: Mapping[str, int] | None = None,
+) -> Image:
+    """The image of a document's code from an address on.
+
+    `stubs` are the addresses of symbols that are defined elsewhere. Raises PvasmError, with its place, for what is no
+    statement, an instruction that there is not or that fits no bundle, a symbol that nothing defines, and a directive
+    that is not known.
+    """
+    placing = _Placing(document)
+    elaborate(document, headers, placing.scope, known or {}, (), [placing])
+    placing.finish()
+    return _Linking(placing, address, stubs or {}).image()
+
+
+class _Placing(Visitor):
+    """Gives everything its place in its section."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.scope = Scope()
+        self.sections = Sections()
+        self.made: dict[str, _Section] = {}
+        self.labels: dict[str, tuple[_Section, int]] = {}
+        self.numbered: dict[str, list[tuple[int, _Section, int]]] = {}  # `1:`, each with the statement's number
+        self.places: list[tuple[int, _Section, int]] = []  # of each statement of interest: statement, section, offset
+        self.assigned: dict[int, int] = {}  # by identity of the expression: the number of the assignment
+        self.values: dict[str, tuple[tree.Expression, int]] = {}
+        self.waiting: list[Placed] = []
+        self.units: str | None = None
+        self.explicit = False
+
+    @property
+    def section(self) -> _Section:
+        name = self.sections.current
+        found = self.made.get(name)
+        if found is None:
+            found = self.made[name] = _Section(name)
+        return found
+
+    # ----------------------------------------------------------------------------------- what is read
+
+    def fork(self, fork: Fork) -> None:
+        """Alternatives have no place in an image: which is compiled must be known."""
+        if fork.condition is not None or fork.name != "endif":
+            raise PvasmError("which arm of a conditional is assembled is not known here", self.document.path)
+
+    def gap(self, reason: str, statement: int, conditions: Conditions) -> None:
+        """What is not followed cannot be laid out."""
+        raise self._error(statement, reason or "what this stands for is not known")
+
+    def step(self, step: Step, scope: Scope) -> None:
+        """Places a statement."""
+        if step.macro is not None:
+            return
+        syntax = step.syntax
+        number = self._number(step.statement)
+        match syntax:
+            case tree.Instruction():
+                self._instruction(step, syntax, scope, number)
+            case tree.Stop():
+                self._stop()
+            case tree.Label(name=name):
+                self._label(name, number)
+            case tree.Tag(name=name):
+                self._label(name, number)
+            case tree.BundleOpen():
+                self._flush()
+                self.explicit, self.units = True, None
+            case tree.BundleClose():
+                self._close(step.statement)
+            case tree.Template(name=name):
+                if not self.explicit:
+                    self._flush()
+                self.units = name
+            case tree.Directive():
+                self._directive(syntax, scope, number, step.statement)
+            case tree.Assignment(name=name, value=value) if value is not None:
+                self._assign(name, value, number)
+            case tree.CppDirective():
+                pass
+            case tree.MacroCall(name=name):
+                raise self._error(step.statement, f"`{name}' is no instruction and no macro that is defined")
+            case tree.Unparsed(reason=reason):
+                raise self._error(step.statement, reason)
+
+    def finish(self) -> None:
+        """Ends what is open."""
+        self._flush()
+
+    def _error(self, statement: int, message: str) -> PvasmError:
+        return PvasmError(message, *self.document.place(self.document.statements[statement].start))
+
+    def _number(self, statement: int) -> int:
+        """A number for a statement that is read, later than all before it."""
+        self.places.append((statement, self.section, self.section.size))
+        return len(self.places) - 1
+
+    def _instruction(self, step: Step, syntax: tree.Instruction, scope: Scope, number: int) -> None:
+        try:
+            resolved = resolve(syntax, scope)
+        except OperandError as error:
+            raise self._error(step.statement, error.message) from None
+        if resolved.predicate is None:
+            raise self._error(step.statement, "which predicate this is under is not known")
+        new = Placed(resolved, number)
+        if not self.explicit and self.waiting and packed([*self.waiting, new], self.units) is None:
+            self._flush()
+        self.waiting.append(new)
+        if not self.explicit and (packed(self.waiting, self.units) is None):
+            raise self._error(step.statement, f"`{resolved.text}' fits in no bundle here")
+        if resolved.form.mnemonic.startswith(("br.call", "brl.call")) and not self.explicit:
+            self._flush()  # a return comes back to the bundle behind
+
+    def _stop(self) -> None:
+        if not self.waiting:
+            return  # behind a bundle that has been filled: that has its stop
+        self.waiting[-1].stop = True
+        if not self.explicit and packed(self.waiting, self.units) is None:
+            *before, last = self.waiting
+            self.waiting = before
+            self._flush()
+            self.waiting = [last]
+
+    def _label(self, name: str, number: int) -> None:
+        self._flush()
+        place = self.section, self.section.size
+        self.places[number] = (self.places[number][0], *place)
+        if name.isdigit():
+            self.numbered.setdefault(name, []).append((number, *place))
+        elif name in self.labels:
+            raise self._error(self.places[number][0], f"`{name}' is defined twice")
+        else:
+            self.labels[name] = place
+
+    def _close(self, statement: int) -> None:
+        if self.waiting and packed(self.waiting, self.units) is None:
+            raise self._error(statement, "the instructions of this bundle do not fit in it")
+        self._flush()
+        self.explicit, self.units = False, None
+
+    def _flush(self) -> None:
+        """Ends the bundle that is being filled."""
+        if self.waiting:
+            how = packed(self.waiting, self.units)
+            if how is None:
+                raise self._error(self.places[self.waiting[0].origin][0], "this does not fit in a bundle")
+            section = self.section
+            self._align(section, SIZE)
+            for each in self.waiting:
+                self.places[each.origin] = (self.places[each.origin][0], section, section.size)
+            section.code.append(_Code(section.size, how, self.waiting))
+            section.size += SIZE
+            self.waiting = []
+        if not self.explicit:
+            self.units = None
+
+    @staticmethod
+    def _align(section: _Section, to: int) -> None:
+        section.size += -section.size % to
+        section.alignment = max(section.alignment, to)
+
+    # ------------------------------------------------------------------------------------ directives
+
+    def _assign(self, name: str, value: tree.Expression, number: int) -> None:
+        self.assigned[id(value)] = number
+        self.values[name] = (value, number)
+
+    def _directive(self, directive: tree.Directive, scope: Scope, number: int, statement: int) -> None:
+        name, arguments = directive.name, directive.arguments
+        base = name.removesuffix(".ua")
+        if name in SECTION_DIRECTIVES:
+            self._flush()
+            self.sections.turn(name, arguments)
+            return
+        if name in SETTING and len(arguments) == 2:
+            value = parse_expression(arguments[1])
+            if value is not None:
+                self._assign(arguments[0].strip().removesuffix("#"), value, number)
+            return
+        if name in _NO_CODE or _UNWINDING.fullmatch(name):
+            return
+        self._flush()
+        section = self.section
+        self.places[number] = (statement, section, section.size)
+        if base in _SIZES:
+            if name == base and name not in _UNALIGNED:
+                self._align(section, _SIZES[base])
+                self.places[number] = (statement, section, section.size)
+            self._values(section, _SIZES[base], arguments, number, statement)
+        elif base in _STRINGS:
+            for text in arguments:
+                self._put(section, number, _bytes_of(text) + _STRINGS[base])
+        elif base in _FLOATS:
+            letter, size = _FLOATS[base]
+            if name == base and name[0] != ".":
+                self._align(section, size)
+            for text in arguments:
+                self._put(section, number, struct.pack(f"<{letter}", self._real(text, statement)))
+        elif base in (*_ALIGNED, ".p2align", *_SKIPS, ".org", ".fill", *_COMMON):
+            self._room(base, arguments, scope, section, statement)
+        elif base.startswith((".x", "x")) and base.lstrip(".")[1:] in {**_SIZES, **_STRINGS}:
+            self._elsewhere(base.lstrip(".")[1:], arguments, number, statement)
+        else:
+            raise self._error(statement, f"{name} is not known here")
+
+    def _values(self, section: _Section, size: int, arguments: Sequence[str], number: int, statement: int) -> None:
+        values = [parse_expression(text.strip()) for text in arguments]
+        wrong = next((text for text, value in zip(arguments, values, strict=True) if value is None), None)
+        if wrong is not None:
+            raise self._error(statement, f"`{wrong.strip()}' is no expression")
+        known = tuple(value for value in values if value is not None)
+        section.data.append(_Data(section.size, number, size, known))
+        section.size += size * len(known)
+
+    @staticmethod
+    def _put(section: _Section, number: int, data: bytes) -> None:
+        section.data.append(_Data(section.size, number, 1, (), data))
+        section.size += len(data)
+
+    def _elsewhere(self, base: str, arguments: Sequence[str], number: int, statement: int) -> None:
+        """`.xdata4 "section", ...`: in another section."""
+        name = arguments[0].strip(' "') if arguments else ""
+        section = self.made.setdefault(name, _Section(name))
+        if base in _SIZES:
+            self._values(section, _SIZES[base], arguments[1:], number, statement)
+        else:
+            for text in arguments[1:]:
+                self._put(section, number, _bytes_of(text) + _STRINGS[base])
+
+    def _room(self, name: str, arguments: Sequence[str], scope: Scope, section: _Section, statement: int) -> None:
+        """Room without values, or up to a place."""
+        if name in _COMMON:
+            symbol, room, *alignment = (text.strip() for text in arguments)
+            common = self.made.setdefault(".bss", _Section(".bss"))
+            self._align(common, self._count(alignment[0], scope, statement) if alignment else 16)
+            self.labels.setdefault(symbol, (common, common.size))
+            common.size += self._count(room, scope, statement)
+            return
+        counts = [self._count(text, scope, statement) for text in arguments if text.strip()]
+        if not counts:
+            raise self._error(statement, f"{name} wants a number")
+        if name in _ALIGNED or name == ".p2align":
+            to = 1 << counts[0] if name == ".p2align" else counts[0]
+            if to & (to - 1) or not 0 < to <= _MOST_BYTES:
+                raise self._error(statement, f"{to} is no power of two")
+            self._align(section, to)
+            return
+        if name == ".fill":
+            repeat, size, value = [*counts, 1, 0][:3] if len(counts) == 1 else [*counts, 0][:3]
+            if not 0 <= repeat * size <= _MOST_BYTES:
+                raise self._error(statement, f".fill of {repeat} times {size} bytes")
+            data = (value & (1 << 8 * size) - 1).to_bytes(size, "little") * repeat
+            section.data.append(_Data(section.size, len(self.places) - 1, 1, (), data))
+            section.size += len(data)
+        elif name == ".org":
+            if counts[0] < section.size:
+                raise self._error(statement, f".org goes back, from {section.size:#x} to {counts[0]:#x}")
+            section.size = counts[0]
+        else:
+            if len(counts) > 1 and counts[1]:
+                data = bytes([counts[1] & 255]) * min(counts[0], _MOST_BYTES)
+                section.data.append(_Data(section.size, len(self.places) - 1, 1, (), data))
+            section.size += counts[0]
+        if section.size > _MOST_BYTES:
+            raise self._error(statement, f"the section {section.name} is larger than {_MOST_BYTES:#x} bytes")
+
+    def _count(self, text: str, scope: Scope, statement: int) -> int:
+        """A number that must be known here: labels before it count, as offsets in one section."""
+        expression = parse_expression(text.strip())
+        value: object = None
+        if expression is not None:
+            value = _evaluated(expression, scope, self._offset)
+        if not isinstance(value, int):
+            raise self._error(statement, f"what `{text.strip()}' is, is not known here")
+        return signed64(value)
+
+    def _offset(self, name: str) -> int | None:
+        if name == ".":
+            return self.section.size
+        found = self.labels.get(name)
+        return found[1] if found is not None else None
+
+    def _real(self, text: str, statement: int) -> float:
+        try:
+            return float(_MARK_OF_REAL.sub(r"\1", text.strip()))
+        except ValueError:
+            raise self._error(statement, f"`{text.strip()}' is no number") from None
+
+
+def _bytes_of(text: str) -> bytes:
+    """The bytes of a quoted string, escapes as the assembler has them."""
+    inner = text.strip()[1:-1]
+
+    def byte(found: re.Match[str]) -> str:
+        word = found[1]
+        if word[0] in "01234567":
+            return chr(int(word, 8) & 255)
+        if word[0] == "x":
+            return chr(int(word[1:], 16) & 255)
+        return _ESCAPES.get(word, word)
+
+    made = _ESCAPE_IN_STRING.sub(byte, inner)
+    return b"".join(bytes([ord(each)]) if ord(each) < 256 else each.encode() for each in made)
+
+
+_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+
+
+def _evaluated(expression: tree.Expression, scope: Scope, symbol: Callable[[str], int | None]) -> object:
+    """What an expression is once its symbols are numbers; something that is no int where it is not known."""
+
+    def replaced(node: tree.Expression) -> tree.Expression:
+        match node:
+            case tree.Name(text=text):
+                value = symbol(text)
+                return node if value is None else tree.Number(str(value), value & _WORD, node.start, node.end)
+            case tree.Unary(operator=operator, operand=operand):
+                return tree.Unary(operator, replaced(operand), node.start, node.end)
+            case tree.Binary(operator=operator, left=left, right=right):
+                return tree.Binary(operator, replaced(left), replaced(right), node.start, node.end)
+        return node
+
+    try:
+        return scope.evaluate(replaced(expression))
+    except OperandError:
+        return None
+
+
+@cache
+def nop(unit: str) -> int:
+    """The bits of the `nop` of a unit."""
+    (statement,) = read_document(assembly_parser(), f"nop.{unit.lower()} 0", preprocessed=True).statements
+    assert isinstance(statement.syntax, tree.Instruction)
+    return encode(resolve(statement.syntax, Scope()))
+
+
+class _Linking:
+    """Gives sections addresses, and values to what names them."""
+
+    def __init__(self, placing: _Placing, address: int, stubs: Mapping[str, int]) -> None:
+        self.placing = placing
+        self.stubs = stubs
+        self.scope = Scope()
+        self.table: dict[tuple[str, int], int] = {}  # entries of the linkage table: what is kept there, and its address
+        self.contents: list[int] = []
+        self.depth = 0
+        self.here: int | None = None  # what `.` is among the values of one directive
+        for section in placing.made.values():
+            address += -address % section.alignment
+            section.address = address
+            address += section.size
+        self.table_address = address + -address % SIZE
+
+    def image(self) -> Image:
+        """The image. Raises PvasmError for symbols that nothing defines, and for what is out of reach."""
+        placing = self.placing
+        image = Image(symbols={**self.stubs, **{name: s.address + at for name, (s, at) in placing.labels.items()}})
+        document = placing.document
+        for section in placing.made.values():
+            data = bytearray(section.size)
+            for each in section.data:
+                raw = each.given or self._values(each, section.address + each.offset)
+                data[each.offset : each.offset + len(raw)] = raw
+            for code in section.code:
+                data[code.offset : code.offset + SIZE] = self._bundle(section, code)
+                statement = document.statements[placing.places[code.instructions[0].origin][0]]
+                place = document.place(statement.start)
+                image.lines.append((section.address + code.offset, place.path, place.line))
+            image.segments.append(Segment(section.name, section.address, data, bool(section.code)))
+        if self.contents:
+            words = bytearray(struct.pack(f"<{len(self.contents)}Q", *self.contents))
+            image.segments.append(Segment(".got", self.table_address, words))
+        image.lines.sort()
+        return image
+
+    def _values(self, data: _Data, address: int) -> bytes:
+        """The bytes of some values that stand at an address."""
+        ones = (1 << 8 * data.size) - 1
+        made = b""
+        for value in data.values:
+            self.here = address + len(made)
+            made += (self._value(value, data.origin) & ones).to_bytes(data.size, "little")
+        self.here = None
+        return made
+
+    def _bundle(self, section: _Section, code: _Code) -> bytes:
+        template = TEMPLATES[code.how.template]
+        address = section.address + code.offset
+        is_long = template.units == "MLX"
+        slots = [nop(unit) if unit in "MIFB" else 0 for unit in template.units]
+        for placed, slot in zip(code.instructions, code.how.slots, strict=True):
+            unit = "X" if is_long and slot == 1 else template.units[slot]
+            bits = self._encoded(placed, unit, address)
+            if unit == "X":
+                slots[1], slots[2] = bits >> SLOT_BITS, bits & (1 << SLOT_BITS) - 1
+            else:
+                slots[slot] = bits
+        first, second, third = slots
+        return Bundle(code.how.template, (first, second, third)).to_bytes()
+
+    def _encoded(self, placed: Placed, unit: str, address: int) -> int:
+        resolved: Resolved = placed.for_slot(unit)
+        try:
+            return encode(resolved, address, lambda expression: self._value(expression, placed.origin))
+        except EncodingError as error:
+            raise self._error(placed.origin, str(error)) from None
+
+    def _error(self, origin: int, message: str) -> PvasmError:
+        return self.placing._error(self.placing.places[origin][0], message)
+
+    # ------------------------------------------------------------------------------------ expressions
+
+    def _value(self, expression: tree.Expression, origin: int) -> int:
+        """What an expression is at a statement."""
+        origin = self.placing.assigned.get(id(expression), origin)
+        if isinstance(expression, tree.Call):
+            return self._operator(expression, origin)
+        value = _evaluated(expression, self.scope, lambda name: self._symbol(name, origin))
+        if isinstance(value, int):
+            return value
+        if isinstance(value, Symbolic) and isinstance(value.expression, tree.Call):
+            return self._operator(value.expression, origin)
+        missing = next(iter(sorted(_names(expression))), None)
+        raise self._error(origin, f"nothing defines `{missing}'" if missing else "what this is, is not known")
+
+    def _operator(self, call: tree.Call, origin: int) -> int:
+        """A relocation operator, as far as it means something in one image."""
+        inner = call.arguments[0] if call.arguments else None
+        if inner is None:
+            raise self._error(origin, f"{call.function} wants an argument")
+        value = self._value(inner, origin)
+        _, section, offset = self.placing.places[origin]
+        match call.function:
+            case "@pcrel":
+                return value - (section.address + offset if self.here is None else self.here)
+            case "@gprel" | "@ltv" | "@segrel" | "@secrel":
+                return value - (self.table_address if call.function == "@gprel" else 0)
+            case "@fptr":
+                return self._entry("descriptor", value)
+            case "@ltoff" | "@ltoffx":
+                return self._entry("word", value) - self.table_address
+        raise self._error(origin, f"{call.function} means nothing in one image")
+
+    def _entry(self, kind: str, value: int) -> int:
+        """The address of an entry of the linkage table: a word, or a function descriptor (entry point and gp)."""
+        known = self.table.get((kind, value))
+        if known is None:
+            known = self.table[kind, value] = self.table_address + 8 * len(self.contents)
+            self.contents += [value] if kind == "word" else [value, self.table_address]
+        return known
+
+    def _symbol(self, name: str, origin: int) -> int | None:
+        placing = self.placing
+        _, section, offset = placing.places[origin]
+        if name == ".":
+            return section.address + offset if self.here is None else self.here
+        if _LOCAL.fullmatch(name):
+            return self._numbered(name, origin)
+        found = placing.labels.get(name)
+        if found is not None:
+            return found[0].address + found[1]
+        if name in placing.values and self.depth < 64:
+            value, where = placing.values[name]
+            here, self.here = self.here, None
+            self.depth += 1
+            try:
+                return self._value(value, where)
+            finally:
+                self.depth -= 1
+                self.here = here
+        return self.stubs.get(name)
+
+    def _numbered(self, name: str, origin: int) -> int | None:
+        """`1b`, `1f`: the last before, the first behind."""
+        places = self.placing.numbered.get(name[:-1], ())
+        if name[-1] == "b":
+            found = [place for place in places if place[0] <= origin][-1:]
+        else:
+            found = [place for place in places if place[0] > origin][:1]
+        return found[0][1].address + found[0][2] if found else None
+
+
+def _names(expression: tree.Expression) -> set[str]:
+    match expression:
+        case tree.Name(text=text):
+            return {text}
+        case tree.Unary(operand=operand):
+            return _names(operand)
+        case tree.Binary(left=left, right=right):
+            return _names(left) | _names(right)
+        case tree.Call(arguments=arguments):
+            return set().union(*map(_names, arguments))
+    return set()

@@ -1,0 +1,185 @@
+"""Images, against what GNU as and ld make of the same text."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pvasm.asm.image import Image
+from pvasm.asm.layout import lay_out
+from pvasm.errors import PvasmError
+from pvasm.ia64.encoding import decode
+from pvasm.ia64.reading import assembly_parser
+from pvasm.isa.bundle import SIZE, Bundle
+from pvasm.syntax.document import Document, read_document
+from pvasm.text import read_text
+from tests.corpus.build import Corpus
+from tests.oracle import require_tool
+
+
+def document_of(text: str, path: str = "t.s") -> Document:
+    return read_document(assembly_parser(), text, path, preprocessed=True)
+
+
+def undefined(document: Document) -> dict[str, int]:
+    """Addresses for what a document does not define, found out one after the other."""
+    stubs: dict[str, int] = {}
+    while True:
+        try:
+            lay_out(document, stubs=stubs)
+        except PvasmError as error:
+            found = re.fullmatch(r"nothing defines `(.*)'", error.message)
+            assert found is not None, error
+            stubs[found[1]] = 0x20000 + 16 * len(stubs)
+        else:
+            return stubs
+
+
+def instructions(code: bytes, address: int) -> Iterator[str]:
+    """The instructions of some bundles but for nops: predicate and mnemonic."""
+    for at in range(0, len(code), SIZE):
+        for _, unit, bits in Bundle.of(code[at : at + SIZE]).instructions():
+            found = decode(bits, unit, address + at)
+            assert found is not None
+            if not found.mnemonic.startswith("nop"):
+                yield f"p{found.predicate} {found.text.partition(' ')[0]}"
+
+
+def test_the_code_of_the_corpus_is_what_the_assembler_makes_of_it(corpus: Corpus) -> None:
+    """Instructions in their order, section by section; only the nops between them differ."""
+    total = 0
+    for file in corpus.files:
+        document = document_of(read_text(file.preprocessed), str(file.preprocessed))
+        image = lay_out(document, stubs=undefined(document))
+        for segment in image.segments:
+            if not segment.executable:
+                continue
+            theirs = [
+                f"{each.predicate} {each.text.partition(' ')[0]}"
+                for each in file.instructions
+                if each.section == segment.name and each.mnemonic != "nop"
+            ]
+            # What stands in an `.org` hole reads as break 0 there.
+            ours = list(instructions(bytes(segment.data), segment.address))
+            assert [each for each in ours if "break" not in each] == [each for each in theirs if "break" not in each]
+            total += len(theirs)
+    assert total > 5000
+
+
+DATA = """
+ .data
+ data1 1, -1, 'a'
+ .align 8
+a: data8 a, b, b - a, (3 << 2) | 1
+ data4.ua 7 + 2*3
+b: .quad 0x123456789abcdef0
+ .byte 3
+ .word 4
+ .byte 3
+ .8byte 5
+ data8.ua 6
+ .long 7
+ .byte 3
+ .float 0.5
+ real4.ua 0.25
+ string "x\\n\\101"
+ stringz "yz"
+ .skip 5
+ .byte 1
+ .balign 32
+ real4 1.5
+ real8 -2.25
+ data2 0x8000, 0x7fff
+ .fill 3, 2, 0x1234
+c = b - a
+ data4 c, . - a
+1: data8 1b, 1f
+1: data8 1b
+ .org 0x180
+ data1 9
+"""
+
+
+def linked(text: str, folder: Path, *addresses: str) -> bytes:
+    """The bytes of `.data`, as assembler and linker make them."""
+    source, made, whole, raw = (f"{folder}/t.{ending}" for ending in ("s", "o", "elf", "bin"))
+    Path(source).write_text(text)
+    subprocess.run([require_tool("ia64-linux-gnu-as"), "-o", made, source], check=True)
+    ld = [require_tool("ia64-linux-gnu-ld"), "-e0", *addresses, "-o", whole, made]
+    subprocess.run(ld, check=True, capture_output=True)
+    copy = [require_tool("ia64-linux-gnu-objcopy"), "-O", "binary", "-j", ".data", whole, raw]
+    subprocess.run(copy, check=True)
+    return Path(raw).read_bytes()
+
+
+def test_data_is_what_the_assembler_makes_of_it(tmp_path: Path) -> None:
+    image = lay_out(document_of(DATA), address=0x40000)
+    (segment,) = [each for each in image.segments if each.name == ".data"]
+    assert bytes(segment.data) == linked(DATA, tmp_path, "-Tdata", hex(segment.address))
+
+
+def word(image: Image, name: str) -> bytes:
+    """Two words at a symbol."""
+    address = image.symbols[name]
+    for segment in image.segments:
+        if segment.address <= address < segment.address + len(segment.data):
+            at = address - segment.address
+            return bytes(segment.data[at : at + 16])
+    raise AssertionError(name)
+
+
+def test_a_function_descriptor_is_in_the_linkage_table() -> None:
+    image = lay_out(document_of("f: nop.m 0 ;;\n.data\np: data8 @fptr(f), @pcrel(f)\n"))
+    pointer = int.from_bytes(word(image, "p")[:8], "little")
+    (table,) = [each for each in image.segments if each.name == ".got"]
+    entry, gp = (int.from_bytes(table.data[at : at + 8], "little") for at in (0, 8))
+    assert pointer == table.address == gp
+    assert entry == image.symbols["f"]
+    place = image.symbols["p"] + 8
+    assert int.from_bytes(word(image, "p")[8:], "little", signed=True) == image.symbols["f"] - place
+
+
+def test_bundles_are_as_written_between_braces() -> None:
+    text = "{ .mib\n ld8 r8=[r9]\n nop.i 5\n br.ret.sptk b0 ;;\n}\n add r8=r9,r10 ;;\n add r9=r8,r10\n"
+    image = lay_out(document_of(text))
+    code = bytes(image.segments[0].data)
+    assert [Bundle.of(code[at : at + SIZE]).template for at in (0, 16)] == [0x11, 0x02]
+    assert len(code) == 32
+
+
+def test_behind_a_call_a_bundle_begins() -> None:
+    image = lay_out(document_of("f: br.call.sptk b0=f\nadd r8=r9,r10\n"))
+    assert len(image.segments[0].data) == 32
+
+
+def test_lines_and_symbols_are_told() -> None:
+    image = lay_out(document_of("f: nop.m 0 ;;\n br.ret.sptk b0 ;;\ng: nop.m 0\n"), address=0x100)
+    assert image.line_of(0x100) == ("t.s", 1)
+    assert image.line_of(0x128) == ("t.s", 3)
+    assert image.line_of(0x200) is None
+    assert (image.symbol_of(0x120), image.symbol_of(0x108), image.symbol_of(0)) == ("g", "f+0x8", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("br.cond.sptk nowhere", "t.s:1:1: nothing defines `nowhere'"),
+        ("nop 0\n mvo r8=r9", "t.s:2:2: `mvo' is no instruction and no macro that is defined"),
+        ("f:\nf: nop 0", "t.s:2:1: `f' is defined twice"),
+        (".frob 1", "t.s:1:1: .frob is not known here"),
+        ("data8 1 +", "t.s:1:1: `1 +' is no expression"),
+        (" .skip later\nlater:", "t.s:1:2: what `later' is, is not known here"),
+        ("{ .bbb\n add r8=r9,r10\n}", "t.s:3:1: the instructions of this bundle do not fit in it"),
+        ("mov r8=@dtprel(x)\nx:", "t.s:1:1: @dtprel means nothing in one image"),
+        (".align 3", "t.s:1:1: 3 is no power of two"),
+        ("nop 0 ;;\n .org 1", "t.s:2:2: .org goes back, from 0x10 to 0x1"),
+    ],
+)
+def test_what_has_no_place_is_an_error_there(text: str, message: str) -> None:
+    with pytest.raises(PvasmError) as caught:
+        lay_out(document_of(text))
+    assert str(caught.value) == message
