@@ -98,6 +98,7 @@ _COMMANDS = {
     "header": "header",
     "import": "importing",
     "instance": "instance_commands",
+    "simulate": "simulate",
 }
 
 

@@ -72,6 +72,15 @@ class Bundle(Struct, frozen=True):
         first, second, third = self.slots
         return (self.template | first << 5 | second << 46 | third << 87).to_bytes(SIZE, "little")
 
+    @property
+    def stops(self) -> frozenset[int]:
+        """The slots of the instructions that a stop follows, as `instructions` numbers them."""
+        template = TEMPLATES.get(self.template)
+        if template is None:
+            return frozenset()
+        last = 1 if template.units == "MLX" else 2
+        return frozenset(min(stop, last) for stop in template.stops)
+
     def instructions(self) -> list[tuple[int, str, int]]:
         """Its instructions: slot, unit (`M I F B X`), and bits, a long one's as `encode` gives them.
 

@@ -32,6 +32,8 @@ class _Block(Struct):
 
     steps: list[Step]
     following: int
+    groups: int
+    bundles: int
     uses: int = 0
     function: Callable[[Machine, int], None] | None = None
 
@@ -52,17 +54,29 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, System):
         blocks = self._blocks
         while self.instructions < end:
             block = blocks.get((self.ip, self.sof)) or self._block()
-            left = end - self.instructions
+            before = self.instructions
+            is_compiled = block.function is not None and len(block.steps) <= end - before
             try:
-                if block.function is not None and len(block.steps) <= left:
-                    block.function(self, left)
+                if is_compiled and block.function is not None:
+                    block.function(self, end - before)
                 else:
-                    self._carry_out(block, left)
+                    self._carry_out(block, end - before)
             except Interruption as interruption:
-                if block.function is not None:
+                if is_compiled:
                     self.instructions += [step.ip for step in block.steps].index(self.ip)
+                self._count(block, self.instructions - before)
                 return interruption
+            self._count(block, self.instructions - before)
         return None
+
+    def _count(self, block: _Block, done: int) -> None:
+        """Counts the groups and bundles of so many instructions of a block."""
+        turns, rest = divmod(done, len(block.steps))
+        self.groups += turns * block.groups
+        self.bundles += turns * block.bundles
+        if rest:
+            self.groups += sum(step.stop for step in block.steps[:rest])
+            self.bundles += _bundles(block.steps[:rest])
 
     def _carry_out(self, block: _Block, most: int) -> None:
         """Runs a block that is not compiled, or as much of it as is asked for."""
@@ -86,7 +100,9 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, System):
     def _block(self) -> _Block:
         """The block that begins here."""
         steps, following = self._fetched()
-        block = self._blocks[self.ip, self.sof] = _Block(steps, following)
+        block = self._blocks[self.ip, self.sof] = _Block(
+            steps, following, sum(step.stop for step in steps), _bundles(steps)
+        )
         return block
 
     def _fetched(self) -> tuple[list[Step], int]:
@@ -100,12 +116,17 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, System):
                 if number < slot:
                     continue
                 effects = program_at(bits, unit, address)
-                steps.append(Step(address | number, effects))
+                steps.append(Step(address | number, effects, number in bundle.stops))
                 if _ends(effects):
                     is_last = number == instructions[-1][0] if instructions else True
                     return steps, address + SIZE if is_last else address | number + 1
             address, slot = address + SIZE, 0
         return steps, address
+
+
+def _bundles(steps: list[Step]) -> int:
+    """How many bundles some instructions begin."""
+    return sum(step.ip & 3 == 0 for step in steps)
 
 
 @lru_cache(maxsize=1 << 14)

@@ -20,10 +20,14 @@ from pvasm.isa.semantics.terms import Cell, Term, mask
 
 
 class Step(Struct, frozen=True, eq=False):
-    """An instruction of a block: the address of its bundle with its slot in the low bits, and what it does."""
+    """An instruction of a block: the address of its bundle with its slot in the low bits, and what it does.
+
+    `stop` says that it is the last of its group.
+    """
 
     ip: int
     effects: tuple[Effect, ...]
+    stop: bool = False
 
 
 # How a file's registers are called in a block, and where the machine keeps them.

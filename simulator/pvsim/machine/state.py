@@ -28,6 +28,8 @@ class State:
         self.sol = self.sor = self.rrb_gr = self.rrb_fr = self.rrb_pr = 0
         self.instructions = 0
         """How many have been executed, those that a predicate turned off among them."""
+        self.groups = self.bundles = 0
+        """How many groups have ended, and how many bundles have been begun."""
 
     @property
     def cfm(self) -> int:

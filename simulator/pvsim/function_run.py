@@ -1,0 +1,168 @@
+"""Runs a function of an image as if it were called, and tells what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pvasm.asm.image import Image
+from pvasm.errors import PvasmError
+from pvasm.ia64.encoding import decode
+from pvasm.ia64.registers import NAMES, REGISTERS, Register
+from pvasm.isa.bundle import SIZE, Bundle
+from pvsim.load import load_image
+from pvsim.machine.interruptions import Interruption, Vector
+from pvsim.machine.machine import Machine
+from pvsim.machine.memory import PAGE
+
+_WORD: Final = (1 << 64) - 1
+_WIDTHS: Final = {"r": 64, "f": 82, "p": 1, "b": 64, "ar": 64, "cr": 64}
+_ATTRIBUTES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr"}
+
+RETURN: Final = 0x8000
+"""Where the function returns to: a bundle with a `break`."""
+
+_RETURNED: Final = 0x1FF0
+_RETURN_BUNDLE: Final = Bundle(0x00, (_RETURNED << 6, 1 << 27, 1 << 27))  # break.m, nop.i, nop.i
+STACK: Final = 0x7FFF_0000
+"""The stack pointer, and up from here the backing store."""
+
+_ARGUMENTS: Final = 8
+
+
+class FunctionRun:
+    """A function of an image that is called, with registers and memory to be set before."""
+
+    def __init__(self, image: Image, entry: str | None) -> None:
+        """`entry` is the label to begin at. Raises PvasmError for one that there is not."""
+        self.image = image
+        self.machine = machine = Machine()
+        load_image(machine, image)
+        machine.memory.write(RETURN, _RETURN_BUNDLE.to_bytes())
+        machine.ip = self._entry(entry)
+        machine.psr = 1 << 13 | 1 << 44  # psr.ic, psr.bn: interruptions can be told of, and r16 to r31 are bank 1's
+        machine.br[0] = RETURN
+        machine.gr[1] = next((each.address for each in image.segments if each.name == ".got"), 0)
+        machine.gr[12] = STACK
+        machine.sof = _ARGUMENTS
+        machine.ar[40] = 0x0009804C0270033F  # ar.fpsr as Linux and the conventions have it
+        self.stopped: Interruption | None = None
+        self.before = self._state()
+        self.memory_before = {number: bytes(page) for number, page in machine.memory.pages.items()}
+
+    def _entry(self, label: str | None) -> int:
+        image = self.image
+        code = [each.address for each in image.segments if each.executable]
+        if not code:
+            raise PvasmError("there is no code in this file")
+        if label is None:
+            return image.symbols.get("_start", code[0])
+        if label not in image.symbols:
+            from difflib import get_close_matches
+
+            near = get_close_matches(label, image.symbols, 1)
+            hint = f"; did you mean `{near[0]}'?" if near else ""
+            raise PvasmError(f"--entry: there is no label `{label}'{hint}")
+        return image.symbols[label]
+
+    # -------------------------------------------------------------------------------------- before
+
+    def set_register(self, name: str, value: int) -> None:
+        """Puts a value in a register, by its name. Raises PvasmError for a name or value that does not fit."""
+        register = REGISTERS.get(name)
+        if register is None or register.file not in _ATTRIBUTES:
+            raise PvasmError(f"--reg: there is no register `{name}' to set")
+        width = _WIDTHS[register.file]
+        if not -(1 << (width - 1)) <= value < 1 << width:
+            raise PvasmError(f"--reg: {value:#x} is more than the {width} bits of {name}")
+        if register.file == "r" and register.number >= 32:
+            self.machine.sof = max(self.machine.sof, register.number - 31)
+        held: list[int] = getattr(self.machine, _ATTRIBUTES[register.file])
+        held[register.number] = value & (1 << width) - 1
+        self.before = self._state()
+
+    def set_memory(self, address: int, data: bytes) -> None:
+        """Puts bytes in memory."""
+        memory = self.machine.memory
+        memory.write(address, data)
+        self.memory_before = {number: bytes(page) for number, page in memory.pages.items()}
+
+    # --------------------------------------------------------------------------------------- running
+
+    def finish(self, most: int) -> bool:
+        """Runs on until `most` instructions have been executed; whether the function returned."""
+        if self.stopped is None:
+            self.stopped = self.machine.run(most - self.machine.instructions)
+        stopped = self.stopped
+        return stopped is not None and stopped.vector == Vector.BREAK_INSTRUCTION and self.machine.ip & ~15 == RETURN
+
+    def trace(self, most: int) -> Iterator[str]:
+        """Runs an instruction at a time; a line for each but nops."""
+        machine = self.machine
+        while machine.instructions < most and self.stopped is None:
+            before, ip = self._state(), machine.ip
+            self.stopped = machine.run(1)
+            if ip & ~15 == RETURN:
+                return
+            text = self._text(ip)
+            if text.startswith("nop"):  # most of them fill bundles, and nobody wrote them
+                continue
+            changed = ", ".join(f"{name} = {value}" for name, value in self._changes(before, self._state()))
+            yield f"{self._where(ip):32} {text:40} {changed}".rstrip()
+
+    def _text(self, ip: int) -> str:
+        bundle = Bundle.of(self.machine.memory.read(ip & ~15, SIZE))
+        for slot, unit, bits in bundle.instructions():
+            if slot == ip & 3:
+                found = decode(bits, unit, ip & ~15)
+                return found.full_text if found is not None else "(no instruction)"
+        return "(no bundle)"
+
+    def _where(self, ip: int) -> str:
+        name = self.image.symbol_of(ip & ~15) or f"{ip & ~15:#x}"
+        line = self.image.line_of(ip & ~15)
+        return f"{name}" + (f" ({line[0]}:{line[1]})" if line else "")
+
+    # ---------------------------------------------------------------------------------------- after
+
+    def told(self) -> Iterator[str]:
+        """What has changed, why it stopped, and how much was executed; a line each."""
+        for name, value in self._changes(self.before, self._state()):
+            yield f"{name} = {value}"
+        yield from self._memory_changes()
+        machine = self.machine
+        counts = (machine.instructions, machine.groups, machine.bundles)
+        yield f"{self._reason()}; instructions {counts[0]}, groups {counts[1]}, bundles {counts[2]}"
+
+    def _reason(self) -> str:
+        stopped = self.stopped
+        if stopped is None:
+            return f"not at an end after {self.machine.instructions} instructions, at {self._where(self.machine.ip)}"
+        if self.machine.ip & ~15 == RETURN:
+            return "returned"
+        what = f"break {stopped.immediate:#x}" if stopped.immediate is not None else str(stopped)
+        return f"{what} at {self._where(self.machine.ip)}"
+
+    def _state(self) -> dict[str, list[int]]:
+        machine = self.machine
+        return {
+            **{file: list(getattr(machine, attribute)) for file, attribute in _ATTRIBUTES.items()},
+            "nat": list(machine.nat),
+        }
+
+    def _changes(self, before: dict[str, list[int]], after: dict[str, list[int]]) -> Iterator[tuple[str, str]]:
+        for file in _ATTRIBUTES:
+            for number, (old, new) in enumerate(zip(before[file], after[file], strict=True)):
+                nat = file == "r" and after["nat"][number]
+                if old != new or (file == "r" and before["nat"][number] != after["nat"][number]):
+                    register = Register(file, number)
+                    yield NAMES.get(register) or register.text, "NaT" if nat else f"{int(new):#x}"
+
+    def _memory_changes(self) -> Iterator[str]:
+        for number, page in sorted(self.machine.memory.pages.items()):
+            old = self.memory_before.get(number, bytes(PAGE))
+            if old == page:
+                continue
+            for at in range(0, PAGE, 8):
+                if old[at : at + 8] != page[at : at + 8]:
+                    yield f"[{number * PAGE + at:#x}] = {page[at : at + 8].hex()}"

@@ -1,0 +1,42 @@
+"""From a file of assembly to an image: preprocessed if it is raw, expanded if it is for an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pvasm.asm.image import Image
+from pvasm.asm.layout import lay_out
+from pvasm.ia64.reading import assembly_parser
+from pvasm.syntax.document import looks_preprocessed, read_document
+from pvasm.text import read_text, shown_name
+
+
+def image_of_file(
+    path: str,
+    *,
+    instance: str | None = None,
+    include_directories: Sequence[str] = (),
+    defines: Sequence[str] = (),
+    address: int = 0x10000,
+    stubs: Mapping[str, int] | None = None,
+) -> Image:
+    """The image of a source file; raw source goes through the C preprocessor first.
+
+    `stubs` are the addresses of symbols that are defined elsewhere. Raises PvasmError with the place of what is wrong,
+    ExpandErrors for invocations that an instance does not take.
+    """
+    text, name = read_text(path), shown_name(path)
+    if not looks_preprocessed(text, path):
+        from pvasm.syntax.run_cpp import preprocess
+
+        flags = ("-dD",) if instance is not None else ()
+        text = preprocess(path, include_directories=include_directories, defines=defines, flags=flags)
+    document = read_document(assembly_parser(), text, name, preprocessed=True)
+    if instance is not None:
+        from pvasm.expand import expand
+        from pvasm.paravirt.loading import load_catalog, load_instance
+
+        catalog = load_catalog()
+        variant = expand(document, catalog, load_instance(instance, catalog))
+        document = read_document(assembly_parser(), variant, name, preprocessed=True)
+    return lay_out(document, address=address, stubs=stubs)
