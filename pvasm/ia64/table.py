@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import pairwise, product
 from typing import Final
 
@@ -602,18 +603,30 @@ def all_forms() -> list[Form]:
     return [_form(line) for line in lines]
 
 
-def canonical_spelling(form: Form, fields: dict[str, int]) -> Spelling | None:
+def canonical_spelling(form: Form, fields: Mapping[str, int]) -> Spelling | None:
     """The form with the completers that the fields' values stand for; None where a value stands for none."""
+    return _spelling(form, tuple([fields[field] for field in _completer_fields(form)]))
+
+
+@cache
+def _completer_fields(form: Form) -> tuple[str, ...]:
+    """The fields that hold the completers of a form, in their order."""
+    return tuple(field for _, name in _pattern(form.mnemonic) if name for field in COMPLETERS[name].fields)
+
+
+@cache
+def _spelling(form: Form, codes: tuple[int, ...]) -> Spelling | None:
     text = ""
     chosen = dict(form.fixed)
+    given = dict(zip(_completer_fields(form), codes, strict=True))
     for literal, name in _pattern(form.mnemonic):
         text += literal
         if name:
             completers = COMPLETERS[name]
             value = 0
             for field in completers.fields:
-                value = value << formats()[form.format][field][2] | fields[field]
-                chosen[field] = fields[field]
+                value = value << formats()[form.format][field][2] | given[field]
+                chosen[field] = given[field]
             word = next((word for word, code in completers.values.items() if code == value), None)
             if word is None:
                 return None

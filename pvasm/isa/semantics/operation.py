@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Final
 
 from pvasm.ia64.operands import IndexedRegister, MemoryOperand, Value
@@ -98,7 +99,7 @@ class Operation:
         set_(self, "mnemonic", mnemonic)
         set_(self, "predicate", predicate)
         set_(self, "words", tuple(mnemonic.split(".")[1:]))
-        set_(self, "_operands", {_name(spec.text): value for spec, value in zip(form.operands, operands, strict=True)})
+        set_(self, "_operands", dict(zip(_names(form), operands, strict=True)))
         set_(self, "_effects", [])
         set_(self, "_results", 0)
 
@@ -237,6 +238,12 @@ class Operation:
 
 FIRST_STACKED: Final = 32
 _FILES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr", "ip": "ip", "pr": "prs"}
+
+
+@cache
+def _names(form: Form) -> tuple[str, ...]:
+    """The names of a form's operands."""
+    return tuple(_name(spec.text) for spec in form.operands)
 
 
 def _name(text: str) -> str:

@@ -193,6 +193,15 @@ def binary(operator: str, left: Term, right: Term | int) -> Term:
     if left.width != right.width:
         raise ValueError(f"{operator} of {left.width} and {right.width} bits")
     width = 1 if operator in COMPARISONS else left.width
+    if left.operator == "const" or right.operator == "const":
+        simpler = _simplified(operator, left, right, width)
+        if simpler is not None:
+            return simpler
+    return Term(operator, (left, right), width)
+
+
+def _simplified(operator: str, left: Term, right: Term, width: int) -> Term | None:
+    """What an operator comes to where a side is a constant that says so."""
     a, b = left.constant, right.constant
     if a is not None and b is not None:
         return const(OPERATORS[operator](a, b, left.width), width)
@@ -204,7 +213,7 @@ def binary(operator: str, left: Term, right: Term | int) -> Term:
         return const(0, width)
     if operator == "and" and b == mask(width):
         return left
-    return Term(operator, (left, right), width)
+    return None
 
 
 _NOTHING_AT_ZERO: Final = frozenset(["add", "sub", "or", "xor", "shl", "shr", "sar"])

@@ -1,0 +1,90 @@
+"""`pvasm simulate`: what it prints, and its exit status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import pvasm
+
+SUM = """\
+sum:
+ add r8=r32,r33 ;;
+ shl r8=r8,4
+ cmp.eq p6,p7=r8,r0 ;;
+ (p6) br.cond.spnt sum
+ mov r40=r8 ;;
+ break.m 7
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = Path("t.s")
+    path.write_text(SUM)
+    return path
+
+
+def test_what_changed_and_why_it_stopped_is_told(source: Path) -> None:
+    done = pvasm("simulate", source, "--reg", "r32=5", "--reg", "r33=7", "--reg", "r40=0")
+    assert done.output.splitlines() == [
+        "r8 = 0xc0",
+        "r40 = 0xc0",
+        "p7 = 0x1",
+        "break 0x7 at sum+0x30 (t.s:6); instructions 10, groups 3, bundles 4",
+    ]
+    assert done.status == 1
+
+
+def test_a_trace_has_a_line_for_each_instruction(source: Path) -> None:
+    done = pvasm("simulate", source, "--reg", "r32=5", "--reg", "r40=1", "--trace")
+    lines = [line.split(maxsplit=2) for line in done.output.splitlines()[:3]]
+    assert lines == [
+        ["sum", "(t.s:2)", "add r8=r32,r33                           r8 = 0x5"],
+        ["sum", "(t.s:2)", "shl r8=r8,4                              r8 = 0x50"],
+        ["sum+0x10", "(t.s:4)", "cmp.eq p6,p7=r8,r0                       p7 = 0x1"],
+    ]
+
+
+def test_what_writes_beyond_the_frame_stops_there(source: Path) -> None:
+    done = pvasm("simulate", source, "--reg", "r32=5")
+    assert done.output.splitlines()[-1].startswith("general exception at sum+0x30 (t.s:6)")
+
+
+def test_an_endless_loop_is_ended(source: Path) -> None:
+    done = pvasm("simulate", source, "--max-steps", "1000")
+    assert done.output.splitlines()[-1].startswith("not at an end after 1000 instructions, at sum")
+    assert done.status == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--entry", "sun"], "--entry: there is no label `sun'; did you mean `sum'?"),
+        (["--reg", "r128=1"], "--reg: there is no register `r128' to set"),
+        (["--reg", "r8"], "--reg: 'r8' has not the form NAME=VALUE"),
+        (["--reg", "r8=x"], "--reg: 'x' is no number"),
+        (["--reg", "p6=2"], "--reg: 0x2 is more than the 1 bits of p6"),
+        (["--mem", "0x100=0g"], "--mem: '0g' is no row of hexadecimal bytes"),
+    ],
+)
+def test_what_makes_no_sense_is_an_error(source: Path, options: list[str], message: str) -> None:
+    done = pvasm("simulate", source, *options)
+    assert (done.status, done.errors.strip()) == (2, f"pvasm: error: {message}")
+
+
+def test_a_symbol_of_another_file_may_be_given(source: Path) -> None:
+    source.write_text(" movl r8=elsewhere ;;\n break.m 1\n")
+    missing = pvasm("simulate", source)
+    assert (missing.status, missing.errors.strip()) == (2, "pvasm: error: t.s:1:2: nothing defines `elsewhere'")
+    done = pvasm("simulate", source, "--stub", "elsewhere=0x1234")
+    assert done.output.splitlines()[0] == "r8 = 0x1234"
+
+
+def test_raw_source_is_preprocessed_and_ops_are_expanded(source: Path) -> None:
+    raw = Path("t.S")
+    raw.write_text("#ifdef WIDE\n#define N 2\n#else\n#define N 1\n#endif\n mov r8=N ;;\n break.m N\n")
+    assert pvasm("simulate", raw, "-D", "WIDE").output.splitlines()[0] == "r8 = 0x2"
+    assert pvasm("simulate", raw).output.splitlines()[0] == "r8 = 0x1"
