@@ -57,7 +57,7 @@ _INSTANCE_RULES = list(all_instance_rules().values())
 _LOADED = {name: load_instance(name, _CATALOG) for name in instance_names()}
 _BUILDS = tuple(build_names())
 # Characters of a piece of real text, at most: a fault mostly needs a few lines, and these are tried soon.
-_LENGTHS = (60, 60, 150, 600)
+_LENGTHS = (40, 60, 120, 600)
 
 _ASSEMBLY = [decode(path.read_bytes()) for path in sorted(samples_directory().rglob("*.[Sh]"))]
 _INSTANCES = [decode(path.read_bytes()) for path in sorted((samples_directory().parent / "instances").glob("*.yaml"))]
@@ -93,7 +93,7 @@ def _mutated(rng: random.Random, texts: list[str], lengths: Sequence[int]) -> st
         start = text.rfind("\n", 0, start) + 1
     longest = rng.choice(lengths)
     source = text[start : start + rng.randrange(1, longest)]
-    for _ in range(rng.randrange(4 if longest <= 150 else 10)):
+    for _ in range(rng.randrange(4 if longest <= 120 else 10)):
         at = rng.randrange(len(source) + 1)
         end = min(len(source), at + rng.randrange(20))
         source = source[:at] + rng.choice(["", source[at:end] * 2, rng.choice(_PIECES)]) + source[end:]
@@ -205,7 +205,7 @@ _KINDS: dict[str, Callable[[random.Random, Path], None]] = {
     "instance": _try_instance,
     "command": _try_command,
 }
-_WEIGHTS = [83, 8, 8, 1]
+_WEIGHTS = [89, 7, 3, 1]  # of files on top of an instance, each takes as long as ten others
 
 
 class _KeptTemplates:
