@@ -16,6 +16,7 @@ from pvasm.ia64.nearest import no_such_instruction
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog_file import read_catalog
 from pvasm.paravirt.instance_file import Draft, read_draft
+from pvasm.paravirt.kept import take_over
 from pvasm.paravirt.loading import load_catalog
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
@@ -29,6 +30,7 @@ def check_instance_file(path: str, rules: Sequence[InstanceRule]) -> tuple[list[
             read_catalog(Path(path))  # no instance, but one of the files beside them
             return [], []
         subject = InstanceSubject(read_draft(Path(path), catalog))
+        take_over(subject.draft.instance)  # what others define has been worked out, and need not be rendered
         with open_regular(path) as file:
             text = file.read().decode("utf-8-sig")
     except PvasmError as error:

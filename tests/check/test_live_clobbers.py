@@ -241,8 +241,9 @@ def _steps(text: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     yield sum(len(line) for each in found for line in (*each.details, each.message))
 
 
-def test_arms_without_a_stop_take_linear_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("numbers", [(100, 200, 400), pytest.param((400, 800), marks=pytest.mark.slow)])
+def test_arms_without_a_stop_take_linear_steps(numbers: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """S9."""
-    counts = [list(_steps(_arms(number), monkeypatch)) for number in (100, 200, 400, 800)]
+    counts = [list(_steps(_arms(number), monkeypatch)) for number in numbers]
     for small, large in pairwise(counts):
         assert all(new <= 2.2 * old for old, new in zip(small, large, strict=True)), counts

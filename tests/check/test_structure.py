@@ -100,7 +100,7 @@ def is_whole(text: str) -> bool:
     return boundaries == [(kind, name) for name in names for kind in ("proc", "endp")]
 
 
-@pytest.mark.parametrize("condition", ["#ifdef", "#ifndef"])
+@pytest.mark.parametrize("condition", ["#ifdef", pytest.param("#ifndef", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("defined", [False, True], ids=["known", "defined"])
 def test_a_region_anywhere_by_what_the_preprocessor_leaves(condition: str, defined: bool) -> None:
     """A region from any line to any other: found exactly if other instances do not get whole functions."""

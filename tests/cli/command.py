@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.cli.fork_server import run
 
 
 class Done(NamedTuple):
@@ -24,13 +24,10 @@ class Done(NamedTuple):
 
 def pvasm(*arguments: str | Path, cwd: Path | None = None, stdin: bytes = b"", **environment: str) -> Done:
     """Runs pvasm in a process of its own; the cache is the caller's business (`PVASM_CACHE_DIR`)."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pvasm", *map(str, arguments)],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        timeout=600,
-        check=False,
-        env={**os.environ, "PVASM_CACHE_DIR": "/dev/null/none", **environment},
+    ended = run(
+        [str(each) for each in arguments],
+        cwd or Path.cwd(),
+        stdin,
+        {**os.environ, "PVASM_CACHE_DIR": "/dev/null/none", **environment},
     )
-    return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+    return Done(ended.status, ended.output.decode("utf-8", "replace"), ended.errors.decode("utf-8", "replace"))

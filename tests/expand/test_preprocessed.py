@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pvasm.errors import PvasmError
 from pvasm.expand.preprocessed import defined_constants
+from tests.cli.command import pvasm
 from tests.oracle import require_tool
 
 OPS = frozenset(("COVER", "RFI"))
@@ -90,9 +90,8 @@ def piped(source: str, tmp_path: Path, *options: str, instance: str = "native") 
     (tmp_path / "a.S").write_text(source)
     gcc = [require_tool("gcc"), "-E", *options, "a.S"]
     text = subprocess.run(gcc, cwd=tmp_path, capture_output=True, check=True).stdout
-    command = [sys.executable, "-m", "pvasm", "expand", "-i", instance, "-"]
-    result = subprocess.run(command, input=text, capture_output=True, check=False)
-    return result.returncode, result.stdout.decode(), result.stderr.decode(), text
+    result = pvasm("expand", "-i", instance, "-", stdin=text)
+    return result.status, result.output, result.errors, text
 
 
 @pytest.mark.parametrize("options", [("-dD",), ("-dD", "-undef"), ("-dD", "-undef", "-nostdinc", "-D__ia64__")])

@@ -73,7 +73,7 @@ def invocations(document: Document) -> Iterator[Invocation]:
             yield each
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, 4))])
 def test_an_instruction_in_the_place_of_its_op(
     part: int, corpus: Corpus, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

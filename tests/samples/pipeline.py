@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from pvasm.data import samples_directory
 from pvasm.paravirt.environments import instance_summaries
+from tests.cli.fork_server import Ended, run
 from tests.oracle import require_tool
 
 SAMPLES = samples_directory()
@@ -34,16 +35,15 @@ class Assembled:
     messages: str
 
 
-def pvasm(*arguments: str | Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+def pvasm(*arguments: str | Path, stdin: bytes = b"") -> Ended:
     """Run the tool in a process of its own."""
-    command = [sys.executable, "-m", "pvasm", *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, check=False)
+    return run([str(each) for each in arguments], Path.cwd(), stdin, os.environ)
 
 
 def expand(source: Path, instance: str, target: Path, *options: str) -> Path:
     """`target`, which is `source` expanded for an instance."""
     done = pvasm("expand", source, "--instance", instance, "-o", target, *options)
-    assert done.returncode == 0, done.stderr.decode()
+    assert done.status == 0, done.errors.decode()
     return target
 
 

@@ -37,8 +37,8 @@ def marked(source: Path) -> Counter[tuple[int, str]]:
 
 def diagnostics(*arguments: str | Path) -> tuple[int, list[dict[str, object]]]:
     done = pvasm("check", *arguments, "--output-format", "json")
-    assert done.stderr == b""
-    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.errors == b""
+    return done.status, [json.loads(line) for line in done.output.splitlines()]
 
 
 @pytest.mark.parametrize("source", BROKEN, ids=lambda path: path.name)

@@ -74,7 +74,7 @@ def test_the_samples_use_every_op() -> None:
 
 def test_all_instances_at_once_get_a_folder_each(tmp_path: Path) -> None:
     done = pipeline.pvasm("expand", *CLEAN, "--instance", "all", "--output-dir", tmp_path)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.status, done.errors) == (0, b"")
     written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
     assert {Path(instance) / source.name for instance in SYMBOLS for source in CLEAN} <= written
     for instance in SYMBOLS:
@@ -85,8 +85,8 @@ def test_all_instances_at_once_get_a_folder_each(tmp_path: Path) -> None:
 def test_a_pipe_gives_the_same_text(tmp_path: Path) -> None:
     source = pipeline.SAMPLES / "switch_to.S"
     piped = pipeline.pvasm("expand", "-", "--instance", "xen", "-o", "-", stdin=source.read_bytes())
-    assert piped.returncode == 0, piped.stderr.decode()
-    assert piped.stdout == expand(source, "xen", tmp_path / "switch_to.S").read_bytes()
+    assert piped.status == 0, piped.errors.decode()
+    assert piped.output == expand(source, "xen", tmp_path / "switch_to.S").read_bytes()
 
 
 @pytest.mark.parametrize(("instance", "symbol"), [("native", "ia64_ivt"), ("xen", "xen_ivt")])

@@ -89,14 +89,19 @@ def _read(preprocessed: bool) -> Callable[[str], object]:
     return read
 
 
-@pytest.mark.parametrize("preprocessed", [False, True], ids=["raw", "preprocessed"])
+RAW_AND_PREPROCESSED = pytest.mark.parametrize(
+    "preprocessed", [pytest.param(False, id="raw"), pytest.param(True, id="preprocessed", marks=pytest.mark.slow)]
+)
+
+
+@RAW_AND_PREPROCESSED
 @pytest.mark.parametrize("name", HOSTILE)
 def test_reading_is_linear(name: str, preprocessed: bool) -> None:
     head, pump, tail = HOSTILE[name]
     assert ratio(_read(preprocessed), lambda size: head + pump * (size // len(pump)) + tail, SIZES) <= MOST
 
 
-@pytest.mark.parametrize("preprocessed", [False, True], ids=["raw", "preprocessed"])
+@RAW_AND_PREPROCESSED
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_is_read_is_printed(name: str, preprocessed: bool) -> None:
     head, pump, tail = HOSTILE[name]
