@@ -93,7 +93,7 @@ def test_pairs_become_one_op(tmp_path: Path) -> None:
     assert "\titc.i" not in text  # two groups: two ops
     assert "ITC_I(p0, r18, r14) ;;\n\tITC_D(p0, r18, r14) ;;" in text
     assert "\tssm psr.ic ;;" in text  # no srlz.d after it
-    assert "SSM_PSR_IC_AND_SRLZ_D stands for" in done.output
+    assert "SSM_PSR_IC_AND_SRLZ_D replaces" in done.output
 
 
 def test_the_layout_stays(tmp_path: Path) -> None:
