@@ -1,4 +1,7 @@
-"""What is not known on the command line: one line that says so, and what may be meant."""
+"""What is not known on the command line, or is not there: one line that says so, and what may be meant.
+
+Section 4 of the cases (friction); F marks what was found later.
+"""
 
 from __future__ import annotations
 
