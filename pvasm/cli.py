@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, NoReturn
 
-from pvasm import __version__
+from pvasm import __version__, exit_status
 from pvasm.commands.shared import closed, fail, write
 from pvasm.data import integration_directory
 from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, INTERRUPTED, PIPE_CLOSED
+from pvasm.files import unreadable
 from pvasm.regex import regex
 
 
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return PIPE_CLOSED
     except OSError as error:
         name = error.filename if isinstance(error.filename, str) else None
-        return fail([PvasmError(error.strerror or str(error), name)])
+        return fail([unreadable(error, name)])
     except KeyboardInterrupt:
         return INTERRUPTED
     except MemoryError:
@@ -130,7 +131,7 @@ def _parser(first: str) -> argparse.ArgumentParser:
     parser = _Parser(
         "pvasm",
         description="Paravirtualization of hand-written IA-64 assembly.",
-        epilog="`pvasm help COMMAND' says more of a command.",
+        epilog="`pvasm help COMMAND' says more of a command, and its exit statuses.",
     )
     parser.add_argument("--version", action="version", version=f"pvasm {__version__}")
     parser.add_argument(
@@ -149,6 +150,7 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, *names: Any, **options: Any) -> None:
         super().__init__(*names, **{"formatter_class": _Formatter, "allow_abbrev": False, **options})
+        self.epilog = self.epilog or exit_status.told(self.prog.removeprefix("pvasm "))
         self.given: list[str] = []
 
     def parse_known_args(self, *arguments: Any) -> Any:  # type: ignore[override]
@@ -201,10 +203,10 @@ _CHOICE = regex(
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
+    from pvasm.suggestions import nearest
 
-    close = get_close_matches(word[:80], list(known), n=1)
-    return f": did you mean `{close[0]}'?" if close else ""
+    found = nearest(word, known)
+    return f": did you mean `{found}'?" if found else ""
 
 
 class _IntegrationDirectory(argparse.Action):

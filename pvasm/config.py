@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from pvasm.cpp_options import flaw_of_define, flaw_of_header_name
 from pvasm.errors import PvasmError
-from pvasm.files import is_below, open_regular
+from pvasm.files import NO_SUCH_FILE, is_below, open_regular, unreadable
 from pvasm.limits import MAX_JOBS
 from pvasm.regex import made_regex, regex
+from pvasm.suggestions import near, unknown_code
 
 OWN_FILE, SHARED_FILE = "pvasm.toml", "pyproject.toml"
 SEVERITIES = ("error", "warning", "note", "off")
@@ -110,7 +111,7 @@ def _read(path: str) -> str:
         with open_regular(path) as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise PvasmError(error.strerror or str(error), path) from error
+        raise unreadable(error, path) from error
     if len(data) > _MAX_BYTES:
         raise PvasmError(f"larger than {_MAX_BYTES >> 10} KiB: not read", path)
     try:
@@ -157,6 +158,46 @@ def _parsed(text: str, shown: str) -> dict[str, Any]:
         raise PvasmError("nested too deeply", shown) from error
 
 
+def _line_of(text: str, path: str, words: Iterable[object]) -> int | None:
+    """The line of the last of some words that can be found in a file, each behind the one before; None if none can."""
+    line = None
+    start = 0
+    if os.path.basename(path) == SHARED_FILE:
+        found = _TABLE.search(text)
+        start = found.start() if found else 0
+    for word in words:
+        at = made_regex(rf"(?<![\w-]){re.escape(str(word))}(?![\w-])").search(text, start)
+        if at is not None:
+            start = at.start()
+            line = text.count("\n", 0, start) + 1
+    return line
+
+
+def error_of_setting(config: Config, key: str, value: str, message: str) -> PvasmError:
+    """The error about something that a configuration file names under a key, with its line."""
+    assert config.path is not None
+    written = os.path.relpath(value, config.folder) if _is_file(value) or os.path.exists(value) else value
+    shown = f"{key}: {written!r}: {message}"
+    return PvasmError(shown, config.path, _line_of(_read(config.path), config.path, (key, written)))
+
+
+def refuse_missing(config: Config, keys: Iterable[str]) -> None:
+    """Raises PvasmError, with its line, for the first path that the file names under one of these keys, and is none.
+
+    A folder of headers may be made later: of `include-dirs` nothing is asked.
+    """
+    for key in keys:
+        named = getattr(config, key)
+        for path in (named,) if isinstance(named, str) else named or ():
+            if (key != "instances" or _is_file(path)) and not os.path.exists(path):
+                raise error_of_setting(config, key, os.path.relpath(path), NO_SUCH_FILE)
+
+
+def _is_file(instance: str) -> bool:
+    """Whether what `instances` names is a file, and not a name."""
+    return "/" in instance or instance.endswith((".yaml", ".yml"))
+
+
 class _Reader:
     """Makes a Config of a table, and says what is wrong with it and where."""
 
@@ -173,23 +214,13 @@ class _Reader:
         for key, value in table.items():
             read = _KEYS.get(key)
             if read is None:
-                raise self.error(f"unknown key {key!r}{suggestion(key, _KEYS)}; the keys are {', '.join(_KEYS)}", key)
+                raise self.error(f"unknown key {key!r}{near(key, _KEYS)}; the keys are {', '.join(_KEYS)}", key)
             values[key.replace("-", "_")] = read(self, key, value)
         return Config(self.folder, self.shown, **values)
 
     def error(self, message: str, *words: object) -> PvasmError:
         """The error, with the line of the last of `words` that can be found: keys, and texts in them."""
-        line = None
-        start = 0
-        if os.path.basename(self.shown) == SHARED_FILE:
-            found = _TABLE.search(self.text)
-            start = found.start() if found else 0
-        for word in words:
-            at = made_regex(rf"(?<![\w-]){re.escape(str(word))}(?![\w-])").search(self.text, start)
-            if at is not None:
-                start = at.start()
-                line = self.text.count("\n", 0, start) + 1
-        return PvasmError(message, self.shown, line)
+        return PvasmError(message, self.shown, _line_of(self.text, self.shown, words))
 
     # Each takes a key and its value, and returns what Config has for it.
 
@@ -219,7 +250,7 @@ class _Reader:
 
     def instances(self, key: str, value: object) -> tuple[str, ...]:
         words = self.words(key, value)
-        return tuple(self.below(key, w) if "/" in w or w.endswith((".yaml", ".yml")) else w for w in words)
+        return tuple(self.below(key, w) if _is_file(w) else w for w in words)
 
     def defines(self, key: str, value: object) -> tuple[str, ...]:
         words = self.words(key, value)
@@ -241,7 +272,7 @@ class _Reader:
     def code(self, key: str, word: str) -> str:
         code = word.strip().upper()
         if not code or not any(known.startswith(code) for known in self.codes):
-            raise self.error(f"{key}: unknown code {word!r}{suggestion(code, self.codes)}", *key.split("."), word)
+            raise self.error(f"{key}: {unknown_code(word, self.codes)}", *key.split("."), word)
         return code
 
     def table(self, key: str, value: object) -> Mapping[str, object]:
@@ -262,7 +293,7 @@ class _Reader:
         found = []
         for code, level in self.table(key, value).items():
             if level not in SEVERITIES:
-                close = suggestion(str(level), SEVERITIES)
+                close = near(str(level), SEVERITIES)
                 message = f"{key}: {code} must be one of {', '.join(SEVERITIES)}, not {level!r}{close}"
                 raise self.error(message, key, code)
             found.append((self.code(key, code), str(level)))
@@ -314,14 +345,6 @@ _KEYS: dict[str, Callable[[_Reader, str, Any], object]] = {
     "bare-hardware": _Reader.words,
     "user-level": _Reader.words,
 }
-
-
-def suggestion(word: str, known: Collection[str]) -> str:
-    """` (did you mean ...?)` if something known is close to what somebody wrote, or nothing."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(word[:80], known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 class Globs:

@@ -1,6 +1,52 @@
-"""The exit statuses of the command line."""
+"""The exit statuses of the command line, and what the commands' help says of them."""
 
 FOUND = 1  # findings at error level
 CANNOT_RUN = 2
+FAILED = 1  # what a compiler, and pvasm in its place, finds wrong in a source
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # of a program that is to be run; as shells and `env` have them
 INTERRUPTED = 130  # as shells have it for SIGINT
 PIPE_CLOSED = 141  # as they have it for SIGPIPE
+
+_ANY = f"{INTERRUPTED} it was interrupted; {PIPE_CLOSED} nobody reads its output."
+
+# By command: when its exit status is 0, when it is FOUND or other than those that all have, and when CANNOT_RUN.
+_MEANINGS = {
+    "parse": ("all is read", "", "it could not run, or text is no statement"),
+    "check": (
+        "nothing at error level was found (or --exit-zero)",
+        f"{FOUND} findings at error level; with --diff, something to fix or left at error level",
+        "it could not run, or could not check everything",
+    ),
+    "explain": ("done", "", "there is no such code"),
+    "expand": (
+        "all variants are written",
+        "",
+        "something is wrong with a source or the command, and nothing is written",
+    ),
+    "cc": (
+        "done",
+        f"{FAILED} something is wrong with a source; else the compiler's own, or {NOT_FOUND} or {NOT_EXECUTABLE} if it "
+        "cannot be run",
+        "something is wrong with the command or the instance",
+    ),
+    "header": ("done", "", "it could not run"),
+    "import": ("done", "", "something is wrong with the header or the command"),
+    "instance list": ("done", "", "it could not run"),
+    "instance show": ("done", "", "there is no such instance or op, or it is not valid"),
+    "instance validate": ("complete and sound", f"{FOUND} findings at error level", "a file is no instance"),
+    "instance new": ("done", "", "it could not run, or the file exists"),
+    "instance diff": ("the instances do the same", f"{FOUND} they differ", "there is no such instance or op"),
+    "instance schema": ("done", "", "it could not run"),
+}
+
+COMMANDS = tuple(_MEANINGS)
+"""The commands that have exit statuses of their own."""
+
+
+def told(command: str) -> str | None:
+    """What the help of a command (`instance show`) says of its exit status; None for what is no command."""
+    meanings = _MEANINGS.get(command)
+    if meanings is None:
+        return None
+    done, found, wrong = meanings
+    return f"Exit status: {'; '.join([f'0 {done}', *([found] if found else []), f'{CANNOT_RUN} {wrong}', _ANY])}"

@@ -14,12 +14,20 @@ from typing import BinaryIO
 from pvasm.errors import PvasmError
 from pvasm.regex import regex
 
-_FOR_PEOPLE = {
-    errno.ENOENT: "the folder does not exist",
+NO_SUCH_FILE = "no such file or folder"
+
+_REASONS = {
+    errno.ENOENT: NO_SUCH_FILE,
+    errno.EISDIR: "is a folder, not a file",
     errno.ENOTDIR: "a part of the path is no folder",
-    errno.EISDIR: "a folder of that name exists",
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
+    errno.ELOOP: "the links in its path lead to each other",
+    errno.ENAMETOOLONG: "the name is too long",
+}
+_REASONS_OF_WRITING = {
+    errno.ENOENT: "the folder does not exist",
+    errno.EISDIR: "a folder of that name exists",
     errno.EROFS: "the file system is read-only",
     errno.ENOSPC: "no space left on the device: make room there",
     errno.EDQUOT: "the disk quota is used up: make room there",
@@ -30,6 +38,16 @@ _FOR_PEOPLE = {
 _NAME_LENGTH = 100
 _TEMPORARY = regex(r"\.(?P<name>.+)\.[0-9a-f]{12}\.tmp", re.DOTALL)
 _LEFT_AFTER = 3600  # seconds; no file takes so long to write
+
+
+def reason_of(error: OSError) -> str:
+    """Why something cannot be opened, read or run, in our words where there are any."""
+    return _REASONS.get(error.errno or 0) or error.strerror or str(error)
+
+
+def unreadable(error: OSError, path: str | None) -> PvasmError:
+    """What to say of a file that cannot be read."""
+    return PvasmError(reason_of(error), path)
 
 
 def refuse_overwriting(target: str, what: str, read: Iterable[str]) -> None:
@@ -101,7 +119,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, within: str | No
         with _target(name, within) as (folder, base):
             return _write(folder, base, data)
     except OSError as error:
-        raise _for_people(error, name) from error
+        raise unwritable(error, name) from error
 
 
 def touch(path: str | os.PathLike[str]) -> None:
@@ -120,7 +138,7 @@ def touch(path: str | os.PathLike[str]) -> None:
             finally:
                 os.close(descriptor)
     except OSError as error:
-        raise _for_people(error, name) from error
+        raise unwritable(error, name) from error
 
 
 @contextlib.contextmanager
@@ -135,6 +153,10 @@ def _target(name: str, within: str | None = None) -> Iterator[tuple[int | None, 
         return
     start = os.path.realpath((os.path.dirname(name) or ".") if within is None else within)
     real = os.path.realpath(name)
+    if os.path.isdir(real):
+        raise IsADirectoryError(errno.EISDIR, None)
+    if name.endswith("/"):
+        raise OSError(errno.EINVAL, "that is the name of a folder")
     inner = os.path.relpath(os.path.dirname(real), start)
     if inner.split("/")[0] == "..":
         raise OSError(errno.ELOOP, "a link has been put in its way")
@@ -164,8 +186,9 @@ def remove_leftovers(paths: Iterable[str]) -> None:
                         os.unlink(entry.path)
 
 
-def _for_people(error: OSError, name: str) -> PvasmError:
-    reason = _FOR_PEOPLE.get(error.errno or 0) or error.strerror or str(error)
+def unwritable(error: OSError, name: str) -> PvasmError:
+    """What to say of a file that cannot be written."""
+    reason = _REASONS_OF_WRITING.get(error.errno or 0) or reason_of(error)
     return PvasmError(f"cannot be written: {reason}", name)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pvasm.errors import PvasmError
-from pvasm.files import is_below
+from pvasm.files import NO_SUCH_FILE, is_below, unreadable
 from pvasm.gitignore import Ignored
 
 # A linker script goes through the C preprocessor too, but is no assembly.
@@ -58,15 +58,15 @@ def find_sources(
             if real not in found or found[real].folder is not None:  # the name given first, before one that was found
                 found[real] = Source(path, None)
         else:
-            errors.append(PvasmError("no such file or folder", path) if path else PvasmError("an empty file name"))
+            errors.append(PvasmError(NO_SUCH_FILE, path) if path else PvasmError("an empty file name"))
     return list(found.values())
 
 
 def _walk(folder: str, errors: list[PvasmError], ignored: Ignored | None) -> Iterator[str]:
-    def unreadable(error: OSError) -> None:
-        errors.append(PvasmError(error.strerror or str(error), str(error.filename)))
+    def add(error: OSError) -> None:
+        errors.append(unreadable(error, str(error.filename)))
 
-    for root, folders, files in os.walk(folder, onerror=unreadable):
+    for root, folders, files in os.walk(folder, onerror=add):
         folders[:] = sorted(
             name
             for name in folders

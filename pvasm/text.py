@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pvasm.errors import PvasmError
-from pvasm.files import open_regular
+from pvasm.files import open_regular, unreadable
 
 MAX_FILE_BYTES = 16 << 20  # what a check takes is some hundred times as much memory
 MAX_LINE_CHARACTERS = 1 << 20
@@ -53,7 +53,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
                     raise _too_large(name)
                 data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise PvasmError(error.strerror or str(error), name) from error
+        raise unreadable(error, name) from error
     if len(data) > MAX_FILE_BYTES:
         raise _too_large(name)
     return check_text(decode(data), name)

@@ -17,6 +17,7 @@ from pvasm.cc.command_line import is_same
 from pvasm.cc.processes import become, run_program, stoppable, temporary_folder
 from pvasm.depfile import extended
 from pvasm.errors import PvasmError
+from pvasm.exit_status import FAILED
 from pvasm.expand.expander import ExpandErrors, Reading, expand
 from pvasm.expand.preprocessed import defined_constants
 from pvasm.expand.variants import unseen_constants
@@ -29,7 +30,6 @@ from pvasm.syntax.document import looks_preprocessed, read_document
 from pvasm.syntax.run_cpp import preprocess
 from pvasm.text import check_text, decode, encode, read_text, shown_name
 
-FAILED: Final = 1
 # GNU as, "Command-Line Options": those whose argument is the next word.
 _SEPARATE: Final = frozenset({"-o", "-I", "--defsym", "--MD", "--debug-prefix-map"})
 # What is the C preprocessor's alone, as gcc has it; `as` knows `-D` and ignores it.
@@ -45,6 +45,7 @@ class _Words(Struct, frozen=True):
     inputs: tuple[str, ...]
     output: str
     depfile: str | None
+    is_cut_short: bool  # the argument of the last option is missing
 
 
 def assemble_with(
@@ -58,7 +59,7 @@ def assemble_with(
     words = _read(arguments)
     catalog = load_catalog()
     loaded = load_instance(instance, catalog)
-    if not words.inputs:  # `--version`, or nothing to do: the assembler knows what to say
+    if not words.inputs or words.is_cut_short:  # `--version`, nothing to do, or wrong: the assembler knows what to say
         become([*assembler, *arguments])
     if any(is_same(words.output, name) for name in words.inputs):
         raise PvasmError("the output is an input", words.output)
@@ -75,7 +76,9 @@ def _read(arguments: Sequence[str]) -> _Words:
     for_cpp: list[str] = []
     inputs: list[str] = []
     output, depfile = "a.out", None
+    is_cut_short = False
     for name, value, given in _parts(arguments):
+        is_cut_short = given == (name,) and name in (*_SEPARATE, *_CPP_JOINED)
         if not name:
             inputs.append(value)
         elif name == "-o":
@@ -88,7 +91,7 @@ def _read(arguments: Sequence[str]) -> _Words:
             options += given
             if name == "-I":
                 for_cpp += given
-    return _Words(tuple(options), tuple(for_cpp), tuple(inputs), output, depfile)
+    return _Words(tuple(options), tuple(for_cpp), tuple(inputs), output, depfile, is_cut_short)
 
 
 def _parts(arguments: Sequence[str]) -> Iterator[tuple[str, str, tuple[str, ...]]]:

@@ -123,6 +123,11 @@ class CommandLine(Struct, frozen=True):
         """Whether an option is given."""
         return any(word.name == name for word in self.words)
 
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether the last word is an option whose argument is due."""
+        return any(word.given == (word.given[0],) and word.given[0] in _SEPARATE for word in self.words)
+
     def last(self, name: str) -> str | None:
         """The argument of an option, the last where there are several; None without it."""
         return next((word.value for word in reversed(self.words) if word.name == name), None)

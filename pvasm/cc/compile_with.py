@@ -68,7 +68,11 @@ def _refused(command: Sequence[str], output: str | None) -> int:
 
 
 def _is_refused(command: CommandLine) -> bool:
-    """Whether the compiler will not do this: several inputs for one output, no name for it, or that of an input."""
+    """Whether the compiler will not do this: an option lacks its argument, or there are several inputs for one output,
+    or that has no name, or the name of an input.
+    """
+    if command.is_cut_short:
+        return True
     several = len(command.inputs) > 1 and command.mode != "link" and command.mode != "dependencies"
     output = command.last("-o")
     if output and any(is_same(output, word.value) for word in command.inputs):

@@ -9,8 +9,7 @@ from msgspec import Struct
 
 from pvasm.cc.command_line import PLAIN, CommandLine, Word, stem
 from pvasm.depfile import extended, rule
-from pvasm.errors import PvasmError
-from pvasm.files import write_atomically
+from pvasm.files import unreadable, write_atomically
 from pvasm.text import decode, encode
 
 # Options of the compiler about dependencies, and those of the C preprocessor that it passes on.
@@ -114,7 +113,7 @@ def read_rule(path: str) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise PvasmError(error.strerror or str(error), path) from error
+        raise unreadable(error, path) from error
 
 
 def _written(asked: Dependencies, text: str) -> str:

@@ -13,8 +13,8 @@ from typing import NoReturn
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
-
-NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit statuses, as shells and `env` have them
+from pvasm.exit_status import NOT_EXECUTABLE, NOT_FOUND
+from pvasm.files import reason_of
 
 _STOPPING: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # What Python has ignored, and what is no less due to those whom we start.
@@ -26,7 +26,7 @@ class CannotRunError(Exception):
 
     def __init__(self, program: str, error: OSError) -> None:
         self.status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-        self.error = PvasmError(f"the compiler cannot be run: {error.strerror or error}", program)
+        self.error = PvasmError(f"the compiler cannot be run: {reason_of(error)}", program)
         super().__init__(str(self.error))
 
 
@@ -172,7 +172,7 @@ def temporary_folder() -> Iterator[str]:
             try:
                 folder = tempfile.mkdtemp(prefix="pvasm-")
             except OSError as error:
-                message = f"no temporary folder can be made: {error.strerror}"
+                message = f"no temporary folder can be made: {reason_of(error)}"
                 raise PvasmError(message, tempfile.gettempdir()) from error
         yield folder
     finally:

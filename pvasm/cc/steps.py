@@ -14,18 +14,17 @@ from pvasm.cc.command_line import PLAIN, WITH_CPP, CommandLine, Word, dumps_macr
 from pvasm.cc.overlay_folder import OverlayFolder
 from pvasm.cc.processes import Done, run_program
 from pvasm.errors import PvasmError
+from pvasm.exit_status import FAILED
 from pvasm.expand.expander import ExpandErrors, Reading, expand
 from pvasm.expand.op_headers import find_op_headers, is_bare_hardware
 from pvasm.expand.preprocessed import defined_constants
 from pvasm.expand.variants import unseen_constants
-from pvasm.files import write_atomically
+from pvasm.files import reason_of, write_atomically
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.instance import Instance
 from pvasm.syntax.document import looks_preprocessed, read_document
 from pvasm.text import check_text, decode, encode
-
-FAILED = 1  # the exit status of a compiler that has found something wrong
 
 Say = Callable[[PvasmError], None]
 """Tells a person of an error in a source, as a compiler does."""
@@ -307,4 +306,4 @@ def _remove(path: str) -> None:
         if os.path.isfile(path):
             os.unlink(path)
     except OSError as error:
-        raise PvasmError(f"cannot be removed: {error.strerror}", path) from error
+        raise PvasmError(f"cannot be removed: {reason_of(error)}", path) from error

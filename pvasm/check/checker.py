@@ -17,7 +17,7 @@ from pvasm.check.settings import AnswerSettings, CppSettings, Settings
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
 from pvasm.regex import regex
-from pvasm.sources import is_assembly_by_name, is_header
+from pvasm.sources import is_header
 from pvasm.text import encode, read_text, shown_name
 
 if TYPE_CHECKING:
@@ -326,6 +326,7 @@ class Checker:
     ) -> None:
         from pvasm.check.engine import run
         from pvasm.check.source_places import SourcePlaces, readable_sources
+        from pvasm.expand.assembly_text import refuse_other_text
 
         rules = self.rules
         subject = self.subject(text, result.path, headers, sources)
@@ -333,9 +334,10 @@ class Checker:
         if not subject.named and not subject.holds_assembly():
             result.counts = 0
             return
-        if not is_assembly_by_name(result.path) and not subject.may_be_assembly():
-            message = "not assembly: no instruction, directive or op stands in it"
-            result.errors.append(PvasmError(message, result.path))
+        try:
+            refuse_other_text(document, subject.catalog.ops)
+        except PvasmError as error:
+            result.errors.append(error)
             result.counts = 0
             return
         # One configuration does not show what another needs.

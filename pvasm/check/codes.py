@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from functools import cache
 
-from pvasm.config import suggestion
 from pvasm.errors import PvasmError
+from pvasm.suggestions import unknown_code
 
 _LENGTH = 5
 
@@ -36,10 +36,4 @@ def require_known(prefixes: Iterable[str]) -> None:
     """Raises PvasmError for the first that is not the code of a rule, or the start of one."""
     for prefix in prefixes:
         if not is_known(prefix):
-            close = suggestion_for(prefix)
-            raise PvasmError(f"unknown code {prefix!r}{close}: the codes are {', '.join(known_codes())}")
-
-
-def suggestion_for(code: str) -> str:
-    """` (did you mean ...?)` if a code is close to what somebody wrote, or nothing."""
-    return suggestion(code, known_codes())
+            raise PvasmError(unknown_code(prefix, known_codes()))

@@ -87,14 +87,14 @@ class Converter:
             yield Edit(first.start, first.end, self._indented(first, " ".join([call, *inside])))
             yield from self._joined([self._removal(statements[index]) for index in covered])
             return
-        raise _CannotError(reasons[0] if reasons else "no op stands for it")
+        raise _CannotError(reasons[0] if reasons else "no op replaces it")
 
     # ------------------------------------------------------------------------- what the op stands for
 
     def _covered(self, use: Use, at: int) -> list[int]:
         """The statements after the first that the op stands for as well: instructions, and the stops between them."""
         if not use.is_complete:
-            raise _CannotError(f"{use.op.name} stands for `{use.op.replaces}', and only a part of it stands here")
+            raise _CannotError(f"{use.op.name} replaces `{use.op.replaces}', and only a part of it stands here")
         if use.predicate_lost:
             raise _CannotError(f"{use.op.name} takes no predicate: branch around it")
         statements = self.document.statements
@@ -117,7 +117,7 @@ class Converter:
             )
             if not fits:
                 where = "after it" if is_last and piece == ";;" else "in it"
-                raise _CannotError(f"{use.op.name} stands for `{use.op.replaces}': the stops {where} are others here")
+                raise _CannotError(f"{use.op.name} replaces `{use.op.replaces}': the stops {where} are others here")
             if not (is_last and piece == ";;"):  # the stop at the end may stay
                 covered.append(index)
         return covered

@@ -1,4 +1,4 @@
-"""What is said of an instruction that should be an op, and how it is mended."""
+"""What is said of an instruction that should be an op, and how it is fixed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pvasm.check.subject import Subject
 
 
 def reported(subject: Subject, exposure: Exposure, noun: str) -> Finding:
-    """The finding about an exposed instruction that should be an op, with what mends it if that is asked for."""
+    """The finding about an exposed instruction that should be an op, with what fixes it if that is asked for."""
     message = described(exposure, noun)
     if not subject.fixing:
         return Finding(exposure.start, exposure.end, message)

@@ -67,7 +67,7 @@ def described(exposure: Exposure, noun: str) -> str:
 
 def _advice(exposure: Exposure) -> str:
     if exposure.part_of is not None:
-        return f"; {exposure.part_of} in place of the instruction before stands for this one too"
+        return f"; {exposure.part_of} in place of the instruction before replaces this one too"
     if not exposure.certain:
         return " (in text that is no statement)"
     if not exposure.uses:
@@ -80,7 +80,7 @@ def _advice(exposure: Exposure) -> str:
     if use.choices:
         said += f", where {', '.join(use.choices)}"
     if use.length > 1:
-        said += f" (it stands for `{use.op.replaces}')"
+        said += f" (it replaces `{use.op.replaces}')"
     if use.predicate_lost:
         said += "; it takes no predicate, so branch around it"
     return said

@@ -11,7 +11,7 @@ from pvasm.check.finding import InstanceFinding
 from pvasm.check.instance_subject import InstanceSubject
 from pvasm.check.rule import InstanceRule
 from pvasm.errors import PvasmError
-from pvasm.files import open_regular
+from pvasm.files import open_regular, unreadable
 from pvasm.ia64.nearest import no_such_instruction
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog_file import read_catalog
@@ -36,7 +36,7 @@ def check_instance_file(path: str, rules: Sequence[InstanceRule]) -> tuple[list[
     except PvasmError as error:
         return [], [error]
     except OSError as error:
-        return [], [PvasmError(error.strerror or str(error), path)]
+        return [], [unreadable(error, path)]
     except UnicodeDecodeError:
         return [], [PvasmError("changed while it was read", path)]
     subject.errors += _wrong_blocks(subject.draft)

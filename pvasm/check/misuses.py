@@ -81,7 +81,7 @@ class _Search:
     # -------------------------------------------------------------------------- where it is certain
 
     def _edits(self, found: Invocation, problem: Problem) -> Iterator[Edit]:
-        """What mends an invocation, where there is but one thing that can be meant."""
+        """What fixes an invocation, where there is but one thing that can be meant."""
         op = self.ops[found.name]
         given = found.given
         if problem.fault == "kind" and problem.argument is not None:

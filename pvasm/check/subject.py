@@ -30,7 +30,7 @@ class Subject(Struct, dict=True):
     `known` says which macros are known to be defined or not: code that cannot be compiled so is nobody's concern.
     `instance_names` are the instances in question, by name or file. `named` tells a file that somebody said is assembly
     from a header found in a folder, which may hold C as well. `included` are the paths and texts of headers that the
-    document includes, for their macros. With `fixing`, rules say how to mend what they find, even if that takes long.
+    document includes, for their macros. With `fixing`, rules say how to fix what they find, even if that takes long.
     Without `follows_flow`, no rule asks how one instruction follows another.
     `user_level` are globs of sections and symbols of code that runs at user level, `bare_files` are files that are
     compiled once, for bare hardware. `sources` are the texts, by path, that the document was made of by the C
@@ -106,6 +106,8 @@ class Subject(Struct, dict=True):
 
     def holds_assembly(self) -> bool:
         """Whether a header is about assembly at all: an op, or a whole instruction, stands in it."""
+        from pvasm.expand.assembly_text import is_whole_instruction
+
         ops = self.catalog.ops
         for statement in self.document.statements:
             syntax = statement.syntax
@@ -114,24 +116,12 @@ class Subject(Struct, dict=True):
                     return True
             elif (
                 isinstance(syntax, tree.Instruction)
-                and _is_whole_instruction(syntax)
+                and is_whole_instruction(syntax)
                 and not _may_be_c(self.document.source(statement))
                 and self.concerns(statement.conditions)
             ):
                 return True
         return False
-
-    def may_be_assembly(self) -> bool:
-        """Whether a file that is not called assembly may be: it is blank, or holds what prose and C do not."""
-        statements = self.document.statements
-        if all(isinstance(each.syntax, tree.CppDirective) or each.in_define for each in statements):
-            return True
-        return any(
-            isinstance(each.syntax, tree.Directive | tree.Assignment)
-            or (isinstance(each.syntax, tree.MacroCall) and each.syntax.name in self.catalog.ops)
-            or (isinstance(each.syntax, tree.Instruction) and _is_whole_instruction(each.syntax))
-            for each in statements
-        )
 
     @cached_property
     def holds_c(self) -> bool:
@@ -245,15 +235,3 @@ _C_WORDS = frozenset(
 def _may_be_c(text: str) -> bool:
     """Whether an instruction could as well be a call in C: `fc (x)`."""
     return text.endswith(")") and "=" not in text
-
-
-def _is_whole_instruction(syntax: tree.Instruction) -> bool:
-    """Whether an instruction is one that there is, whatever names in it may stand for."""
-    from pvasm.ia64.resolve import resolve
-    from pvasm.ia64.scope import OperandError, Scope
-
-    try:
-        resolve(syntax, Scope(lenient=True))
-    except OperandError:
-        return False
-    return True

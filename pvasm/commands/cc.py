@@ -19,7 +19,7 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "cc",
         allow_abbrev=False,
-        usage="pvasm cc [-h] --instance NAME [--op-header NAME] -- COMPILER [ARGUMENT ...]",
+        usage="pvasm cc [-h] --instance NAME [--op-header NAME] [--] COMPILER [ARGUMENT ...]",
         help="run a compiler, with the ops in its assembly expanded",
         description="Run a compiler's command: assembly (.S, .sx, .s) is preprocessed, expanded for an instance and "
         'assembled; everything else is handed to the compiler as it stands. For builds: CC="pvasm cc -i xen -- gcc".',
@@ -43,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
 
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
-        raise PvasmError("no compiler given: write its command after --")
+        raise PvasmError("no compiler given: write its command at the end (pvasm cc -i xen -- gcc -c a.S)")
     if len(options.instance) > 1:
         raise PvasmError(f"{len(options.instance)} instances, but one compiler's output: give one")
     try:

@@ -16,9 +16,11 @@ from pvasm.limits import MAX_JOBS
 
 if TYPE_CHECKING:
     from pvasm.check.diagnostic import Diagnostic
+    from pvasm.check.pipeline import Pipeline
     from pvasm.check.settings import Settings
     from pvasm.commands.shared import Commands
     from pvasm.config import Config
+    from pvasm.report.reporter import Reporter
 
 
 def add(commands: Commands) -> None:
@@ -28,7 +30,6 @@ def add(commands: Commands) -> None:
         allow_abbrev=False,
         help="find what breaks paravirtualization",
         description="Find instructions that are left unparavirtualized, and ops that are used wrongly.",
-        epilog="Exit status: 0 nothing at error level, 1 findings at error level, 2 it could not run.",
     )
     command.add_argument(
         "paths",
@@ -115,6 +116,31 @@ def _config(options: argparse.Namespace) -> Config:
     return Config() if path is None else read_config(path, known_codes())
 
 
+def _refuse_missing(options: argparse.Namespace, config: Config) -> None:
+    """Raises PvasmError, with its place, for what the configuration names, and is not there though it is wanted."""
+    from pvasm.config import error_of_setting, refuse_missing
+    from pvasm.paravirt.loading import unknown_instance
+    from pvasm.paravirt.shipped import ALL, is_path, shipped_instance
+
+    instead = {
+        "paths": options.paths,
+        "instances": options.instance,
+        "includes": not _uses_cpp(options, config),
+        "baseline": options.baseline or options.write_baseline,
+    }
+    refuse_missing(config, (key for key, wanted in instead.items() if not wanted))
+    for name in () if options.instance else config.instances:
+        if name != ALL and not is_path(name) and shipped_instance(name) is None:
+            raise error_of_setting(config, "instances", name, unknown_instance(name))
+
+
+def _uses_cpp(options: argparse.Namespace, config: Config) -> bool:
+    """Whether the C preprocessor runs first."""
+    if options.cpp is not None:
+        return bool(options.cpp)
+    return config.cpp or bool(options.include_directories or options.defines or options.includes or options.op_headers)
+
+
 def _folders(paths: Sequence[str], config: Config) -> tuple[str, ...]:
     """The folders that a run is about: those named, those of the files named, and the configuration's."""
     named = [path if os.path.isdir(path) else os.path.dirname(path) or "." for path in paths or (".",)]
@@ -127,8 +153,6 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
 
     from pvasm.check.settings import BareFiles, CppSettings, Settings
 
-    on_command_line = options.include_directories or options.defines or options.includes or options.op_headers
-    use_cpp = options.cpp if options.cpp is not None else bool(on_command_line) or config.cpp
     cpp = CppSettings(
         include_directories=(*options.include_directories, *config.include_dirs),  # the first that has a header wins
         defines=(*config.defines, *options.defines),  # the last that defines a macro wins
@@ -140,7 +164,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         extend_select=(*config.extend_select, *joined(options.extend_select)),
         ignore=(*config.ignore, *joined(options.ignore)),
         instances=tuple(options.instance) or config.instances,
-        cpp=cpp if use_cpp else None,
+        cpp=cpp if _uses_cpp(options, config) else None,
         use_cache=not options.no_cache,
         find_unused=not options.instance,  # what one instance has no use for, another may
         root=config.folder,
@@ -167,13 +191,22 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from msgspec.structs import replace
+    _refuse_contradictions(options)
+    config = _config(options)
+    _refuse_missing(options, config)
+    settings = _settings(options, config)
+    paths = options.paths or config.paths or (".",)
+    directories = (*options.include_directories, *config.include_dirs)
+    baseline = None if options.write_baseline is not None else options.baseline or config.baseline
+    if options.diff:
+        return _diff(paths, settings, directories, baseline, options)
+    fixed = _Fixed(paths, settings, directories, baseline) if options.fix else None
+    return _check(paths, settings, baseline, fixed, options)
 
-    from pvasm.check.check_files import check_files
-    from pvasm.check.pipeline import Pipeline
-    from pvasm.report.plain_text import counted
-    from pvasm.report.progress import Progress
-    from pvasm.report.reporter import WITH_STATISTICS, Reporter, Style
+
+def _refuse_contradictions(options: argparse.Namespace) -> None:
+    """Raises PvasmError for options that do not go together."""
+    from pvasm.report.reporter import WITH_STATISTICS
 
     if options.diff:
         for name in ("statistics", "write_baseline"):
@@ -185,19 +218,47 @@ def _run(options: argparse.Namespace) -> int:
         raise PvasmError("--write-baseline takes the name of a file")
     if options.statistics and options.output_format not in WITH_STATISTICS:
         raise PvasmError(f"--statistics goes with the formats {' and '.join(WITH_STATISTICS)}")
-    config = _config(options)
-    settings = _settings(options, config)
-    paths = options.paths or config.paths or (".",)
-    directories = (*options.include_directories, *config.include_dirs)
-    baseline = None if options.write_baseline is not None else options.baseline or config.baseline
-    if options.diff:
-        return _diff(paths, settings, directories, baseline, options)
-    fixed = _Fixed(paths, settings, directories, baseline) if options.fix else None
+
+
+def _check(
+    paths: Sequence[str], settings: Settings, baseline: str | None, fixed: _Fixed | None, options: argparse.Namespace
+) -> int:
+    """Checks files, once `fixed` has fixed them if that is asked for, and tells what is found; the exit status."""
+    from msgspec.structs import replace
+
+    from pvasm.check.pipeline import Pipeline
+    from pvasm.report.plain_text import counted
+    from pvasm.report.reporter import Reporter, Style
+
     if fixed is not None:
         settings = replace(settings, cpp=None)
     pipeline = Pipeline(settings, baseline)
-    known: list[Diagnostic] = []
     reporter = Reporter(Style(options.output_format, _use_color(options.color), options.statistics, options.quiet))
+    known = _report(paths, settings, pipeline, reporter, fixed, options)
+    if options.write_baseline is not None and not reporter.errors:
+        pipeline.write_baseline(options.write_baseline, known)
+        if not options.quiet:
+            write(f"{counted(len(known), 'finding')} written to {options.write_baseline}\n")
+    else:
+        write(reporter.end(pipeline.hidden, pipeline.stale(), fixed.number if fixed is not None else 0))
+    if reporter.errors:
+        return CANNOT_RUN
+    return FOUND if reporter.found_errors and not options.exit_zero else 0
+
+
+def _report(
+    paths: Sequence[str],
+    settings: Settings,
+    pipeline: Pipeline,
+    reporter: Reporter,
+    fixed: _Fixed | None,
+    options: argparse.Namespace,
+) -> list[Diagnostic]:
+    """Tells what is found in each file, as soon as it is; or returns it, where it goes to a baseline."""
+    from pvasm.check.check_files import check_files
+    from pvasm.report.progress import Progress
+
+    known: list[Diagnostic] = []
     progress = Progress(wanted=not options.quiet)
     try:
         with contextlib.closing(check_files(paths, settings, progress, pipeline)) as results:
@@ -217,15 +278,7 @@ def _run(options: argparse.Namespace) -> int:
                     complain(note, "note")
     finally:
         progress.clear()
-    if options.write_baseline is not None and not reporter.errors:
-        pipeline.write_baseline(options.write_baseline, known)
-        if not options.quiet:
-            write(f"{counted(len(known), 'finding')} written to {options.write_baseline}\n")
-    else:
-        write(reporter.end(pipeline.hidden, pipeline.stale(), fixed.number if fixed is not None else 0))
-    if reporter.errors:
-        return CANNOT_RUN
-    return FOUND if reporter.found_errors and not options.exit_zero else 0
+    return known
 
 
 class _Fixed:

@@ -27,6 +27,7 @@ def add(commands: Commands) -> None:
         allow_abbrev=False,
         help="list, show, validate, start and compare instances",
         description="List, show, validate, start and compare instances.",
+        epilog="`pvasm instance COMMAND --help' says more of a command, and its exit statuses.",
     )
     own = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listing = _command(own, "list", _list, "list the instances that travel with pvasm")
@@ -46,7 +47,7 @@ def add(commands: Commands) -> None:
     new.add_argument("-o", dest="output", metavar="FILE", help="write to FILE, or - for standard output [NAME.yaml]")
     new.add_argument("--minimal", action="store_true", help="leave out the ops: BASE's hold")
 
-    diff = _command(own, "diff", _diff, "compare two instances, op by op; exit status 1 if they differ")
+    diff = _command(own, "diff", _diff, "compare two instances, op by op")
     diff.add_argument("left", metavar="A", help=_INSTANCE)
     diff.add_argument("right", metavar="B", help=_INSTANCE)
     _add_op(diff, "compare OP alone")
@@ -111,7 +112,7 @@ def _shown(instance: Instance, ops: Iterable[Op]) -> Shown:
 
 def _asked(catalog: Catalog, names: Iterable[str]) -> list[Op]:
     """The ops of these names; all, without any. Raises PvasmError for what is no op, with the near one."""
-    from pvasm.paravirt.yaml_nodes import near
+    from pvasm.suggestions import near
 
     for name in names:
         if name not in catalog.ops:

@@ -22,7 +22,8 @@ from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.traced import Traced
 
 _WORD = regex(r"[A-Za-z_]\w*+")
-_NOT_FOLLOWED = "may make an op here, and what it comes to is not followed; expand after the C preprocessor has run"
+_NOT_FOLLOWED = "may make an op here, and what it comes to is not followed (PV902 of `pvasm check' says why); "
+_NOT_FOLLOWED += "expand after the C preprocessor has run"
 _SEVERAL = "may be one of several ops here, as the conditions around its definitions have it; expand after the C "
 _SEVERAL += "preprocessor has run"
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from pvasm import depfile
 from pvasm.errors import PvasmError
-from pvasm.files import refuse_leaving, remove_leftovers, touch, write_atomically
+from pvasm.files import reason_of, refuse_leaving, remove_leftovers, touch, write_atomically
 from pvasm.paravirt.instance import Instance
 
 _VARIANT = "output"  # what messages call a variant's file
@@ -131,7 +131,7 @@ def write_outputs(outputs: Outputs, texts: Sequence[bytes]) -> None:
 
 def _rest(done: int, number: int) -> str:
     """What to say of all the variants when one cannot be written."""
-    return f"{done} of {number} variants are up to date, the others as they were: mend that, and run it again"
+    return f"{done} of {number} variants are up to date, the others as they were: put that right, and run it again"
 
 
 def _rules(outputs: Outputs) -> str:
@@ -167,4 +167,4 @@ def _make_folder(folder: str) -> None:
     except FileExistsError as error:
         raise PvasmError("the output folder cannot be made: a file of that name is there", folder) from error
     except OSError as error:
-        raise PvasmError(f"the output folder cannot be made: {error.strerror}", folder) from error
+        raise PvasmError(f"the output folder cannot be made: {reason_of(error)}", folder) from error

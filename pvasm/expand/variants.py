@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from contextlib import closing
 
 import msgspec
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
+from pvasm.expand.assembly_text import refuse_other_text
 from pvasm.expand.contexts import MARKER
 from pvasm.expand.expander import ExpandErrors, Reading, expand
+from pvasm.expand.invocations import Invocation
 from pvasm.expand.op_headers import find_op_headers, is_bare_hardware
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Catalog
@@ -103,6 +106,7 @@ def _make(making: Making, file: str) -> _Made:
     made = _Made([], [])
     try:
         document = _document(file)
+        refuse_other_text(document, making.catalog.ops)
     except ExpandErrors as several:
         made.errors += map(_parts, several.errors)
         return made
@@ -139,21 +143,27 @@ def _make(making: Making, file: str) -> _Made:
 
 
 def unseen_constants(reading: Reading, instance: Instance) -> PvasmError | None:
-    """What to say where an op is made of a constant of which it cannot be told what the source makes of it.
+    """What to say of the first of `uses_of_unseen_constants`; None without any."""
+    for found, message in uses_of_unseen_constants(reading, instance):
+        return PvasmError(message, *reading.document.place(found.start))
+    return None
+
+
+def uses_of_unseen_constants(reading: Reading, instance: Instance) -> Iterator[tuple[Invocation, str]]:
+    """The invocations of ops made of a constant whose value in the source cannot be told, and what to say of each.
 
     `gcc -E -dD` leaves definitions in its text, at the least those of the preprocessor itself; `gcc -E` leaves none.
     """
     document = reading.document
     names = sorted(reading.catalog.constants)
     if not document.preprocessed or not MARKER.match(document.text) or _DEFINITION.search(document.text):
-        return None
+        return
     users = instance.users_of_constants()
     definitions = reading.definitions(instance)
     for found in reading.invocations(definitions)[0]:
         if found.name in users and definitions.is_compiled(document.statements[found.statement]):
             message = f"{found.name}: what the source makes of {' and '.join(names)} does not show in this text"
-            return PvasmError(f"{message}; preprocess with -dD (gcc -E -dD)", *document.place(found.start))
-    return None
+            yield found, f"{message}; preprocess with -dD (gcc -E -dD)"
 
 
 def _document(file: str) -> Document:

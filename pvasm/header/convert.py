@@ -15,14 +15,14 @@ from pvasm.header.write import DEFINES, ENVIRONMENT, INSTANCE
 from pvasm.ia64.mnemonics import is_mnemonic
 from pvasm.ia64.registers import REGISTERS
 from pvasm.paravirt.catalog import Catalog, Op
+from pvasm.paravirt.decision_paths import DecisionPath, Question, equal_to
 from pvasm.paravirt.instance import Environment, Instance
 from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.shipped import ALL, instance_names, is_instance_name
-from pvasm.paravirt.ways import Question, Way, equal_to
-from pvasm.paravirt.yaml_nodes import near
 from pvasm.regex import regex
+from pvasm.suggestions import near
 
-_Way = Way[tuple[str, ...] | None]  # what it refuses has no lines
+_Path = DecisionPath[tuple[str, ...] | None]  # what it refuses has no lines
 _SYMBOL = regex(r"[A-Za-z_]\w*")
 _BLANKS = regex(r"\s+")
 _PLAIN_SCALAR = regex(r"[A-Za-z(;][^:#'\"\n]*[^:#'\"\n\s]|[A-Za-z]")
@@ -85,7 +85,7 @@ def import_header(settings: ImportSettings, catalog: Catalog) -> Imported:
         raise PvasmError("defines no op of the catalog", macros.path)
     names = [*catalog.constants, *(() if base is None else base.constants)]
     interpreter = Interpreter(macros, catalog, names)
-    entries = {op.name: _entry(op, interpreter.ways(op), macros) for op in ops}
+    entries = {op.name: _entry(op, interpreter.paths(op), macros) for op in ops}
     blocks = dict(_blocks(interpreter, macros, catalog))
     lines = [
         *_head(settings, macros, base),
@@ -197,17 +197,17 @@ def _blocks(
 # ------------------------------------------------------------------------------------------------ ops
 
 
-def _entry(op: Op, ways: Sequence[_Way], macros: HeaderMacros) -> _Entry:
+def _entry(op: Op, paths: Sequence[_Path], macros: HeaderMacros) -> _Entry:
     """What is to be said of an op. Raises PvasmError where it refuses arguments in a way that cannot be said."""
     apart: list[tuple[str, str]] = []
     not_among: dict[str, list[str]] = {}
     order = [parameter.name for parameter in op.parameters]
-    for way in ways:
-        if way.result is not None:
+    for path in paths:
+        if path.result is not None:
             continue
-        pair, register = _reason(way, order)
+        pair, register = _reason(path, order)
         one, other = pair or ((register[0], f"%{register[1]}") if register else ("", ""))
-        if any(taken.result is not None and other in equal_to(one, taken.answers) for taken in ways):
+        if any(taken.result is not None and other in equal_to(one, taken.answers) for taken in paths):
             pair = register = None  # it takes more than that to be refused
         if pair is not None:
             apart += [pair] if pair not in apart else []
@@ -216,35 +216,35 @@ def _entry(op: Op, ways: Sequence[_Way], macros: HeaderMacros) -> _Entry:
         else:
             message = f"{op.name} refuses arguments (.error): because two of them are the same, or one is a certain"
             raise PvasmError(f"{message} register, is understood", *macros.cpp[op.name].place)
-    return _Entry(apart, not_among, _pieces([way for way in ways if way.result is not None], 0))
+    return _Entry(apart, not_among, _pieces([path for path in paths if path.result is not None], 0))
 
 
-def _reason(way: _Way, order: Sequence[str]) -> tuple[tuple[str, str] | None, tuple[str, str] | None]:
+def _reason(path: _Path, order: Sequence[str]) -> tuple[tuple[str, str] | None, tuple[str, str] | None]:
     """Two parameters that are the same where a macro refuses its arguments; or one, and the register that it is."""
-    asked = dict.fromkeys(word for question, answer in way.answers if answer for word in question)
+    asked = dict.fromkeys(word for question, answer in path.answers if answer for word in question)
     for name in reversed(asked):
-        same = sorted((word for word in equal_to(name, way.answers) if word in order), key=order.index)
+        same = sorted((word for word in equal_to(name, path.answers) if word in order), key=order.index)
         if len(same) > 1:
             return (same[0], same[1]), None
-    for question, answer in reversed(way.answers):
+    for question, answer in reversed(path.answers):
         if answer:
             return None, (question[0], question[1].removeprefix("%"))
     return None, None
 
 
-def _pieces(ways: Sequence[_Way], depth: int) -> tuple[_Piece, ...]:
-    """The template of ways that have their first answers, `depth` of them, in common."""
-    if not ways:
+def _pieces(paths: Sequence[_Path], depth: int) -> tuple[_Piece, ...]:
+    """The template of paths that have their first answers, `depth` of them, in common."""
+    if not paths:
         return ()
-    deeper = [way for way in ways if len(way.answers) > depth]
+    deeper = [path for path in paths if len(path.answers) > depth]
     if not deeper:
-        return tuple(ways[0].result or ())
+        return tuple(paths[0].result or ())
     question = deeper[0].answers[depth][0]
-    yes = _pieces([way for way in ways if way.answers[depth][1]], depth + 1)
-    no = _pieces([way for way in ways if not way.answers[depth][1]], depth + 1)
-    if all(way.answers[depth][1] for way in ways):
+    yes = _pieces([path for path in paths if path.answers[depth][1]], depth + 1)
+    no = _pieces([path for path in paths if not path.answers[depth][1]], depth + 1)
+    if all(path.answers[depth][1] for path in paths):
         return yes
-    if not any(way.answers[depth][1] for way in ways):
+    if not any(path.answers[depth][1] for path in paths):
         return no
     return _chosen(question, yes, no)
 

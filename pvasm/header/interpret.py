@@ -18,7 +18,7 @@ from pvasm.header.write import CHECKS
 from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.arguments import Kind, operand
 from pvasm.paravirt.catalog import Catalog, Op
-from pvasm.paravirt.ways import MOST_WAYS, Answers, TooManyWaysError, Way, every_way
+from pvasm.paravirt.decision_paths import MOST_PATHS, Answers, DecisionPath, TooManyPathsError, every_path
 from pvasm.regex import made_regex, regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Place, read_document
@@ -27,7 +27,7 @@ from pvasm.syntax.parser import parse_condition
 from pvasm.syntax.preprocess import Preprocessor
 
 _ARGUMENT, _NUMBER, _CONSTANT = "__pvasm_argument_", "__pvasm_number_", "__pvasm_constant_"
-_Way = Way[tuple[str, ...] | None]  # what it refuses has no lines
+_Path = DecisionPath[tuple[str, ...] | None]  # what it refuses has no lines
 _END = "__"
 _INNER = r"(?:(?!__pvasm_)\w)+?"  # a hole holds no hole
 _HOLE = regex(rf"({_ARGUMENT}|{_NUMBER}|{_CONSTANT})({_INNER}){_END}(?!\w)")
@@ -38,7 +38,7 @@ _STRING = regex(r'(?<!\\)"(?:\\.|[^"\\])*"')
 _BLANKS = regex(r'((?<!\\)"(?:\\.|[^"\\])*")|\s+')
 _PREDICATE = regex(r"\(\s*+([^()\s]++(?:\s++[^()\s]++)*+)\s*+\)\s*+")
 _DEEPEST: Final = 40
-_MOST_STATEMENTS: Final = 200_000  # for all ways of all ops of a header
+_MOST_STATEMENTS: Final = 200_000  # for all paths of all ops of a header
 
 _CONDITIONALS = frozenset({".if", ".ifc", ".ifnc", ".ifeqs", ".ifnes", ".ifb", ".ifnb"})
 _ENDS = frozenset({".endif", ".endc"})
@@ -98,8 +98,8 @@ class Interpreter:
 
     # ------------------------------------------------------------------------------------------- ops
 
-    def ways(self, op: Op) -> list[_Way]:
-        """What the header makes of an op, every way.
+    def paths(self, op: Op) -> list[_Path]:
+        """What the header makes of an op, on every path.
 
         Raises PvasmError, with the place in the header, for what cannot be understood.
         """
@@ -121,9 +121,9 @@ class Interpreter:
             return tuple(machine.lines)
 
         try:
-            return every_way(run)
-        except TooManyWaysError:
-            raise PvasmError(f"{op.name} depends on its arguments in more than {MOST_WAYS} ways", *place) from None
+            return every_path(run)
+        except TooManyPathsError:
+            raise PvasmError(f"{op.name} depends on its arguments in more than {MOST_PATHS} ways", *place) from None
 
     def block(self, name: str, parameters: Sequence[str]) -> tuple[str, ...]:
         """The lines of a block, with ops left in them. Raises PvasmError for what cannot be understood."""
@@ -197,7 +197,7 @@ class Interpreter:
 
 
 class _Machine:
-    """Runs statements one way, and collects the lines that they leave."""
+    """Runs statements along one path, and collects the lines that they leave."""
 
     def __init__(
         self,

@@ -20,9 +20,9 @@ from msgspec import Struct
 from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import Kind, RegisterNotKnownError
 from pvasm.paravirt.catalog import Block, Catalog, Op
+from pvasm.paravirt.decision_paths import Question
 from pvasm.paravirt.decisions import MOST_ENDS, Choice, Decision, Lines, ends
 from pvasm.paravirt.instance import Definition, Instance
-from pvasm.paravirt.ways import Question
 from pvasm.regex import regex
 
 # The `.macro`s of a header that are not about one op: what calls another, and what checks the kinds of arguments.

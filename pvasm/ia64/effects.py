@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from pvasm.ia64.operands import IndexedRegister, MemoryOperand, Value
 from pvasm.ia64.registers import Register
@@ -107,56 +107,78 @@ def plan_of(spelling: Spelling) -> Plan:
     return plan
 
 
-def _plan(spelling: Spelling) -> Plan:
+class _Places(Struct):
+    """Where among the operands registers are read and written, as `Plan` has it."""
+
+    reads: list[int] = field(default_factory=list)
+    bases: list[int] = field(default_factory=list)
+    others_read: list[int] = field(default_factory=list)
+    writes: list[tuple[int, WriteWay]] = field(default_factory=list)
+    others_written: list[tuple[int, WriteWay]] = field(default_factory=list)
+    file: str = ""
+    file_at: int = 0
+
+    def add_bracketed(self, place: int, spec: OperandSpec, updates_base: bool) -> None:
+        """Takes note of the register in an operand's brackets."""
+        self.bases.append(place)
+        if spec.form == "indexed":
+            self.file, self.file_at = spec.file.upper(), place
+        elif updates_base:
+            self.writes.append((place, ""))
+
+    def add_written(self, place: int, spec: OperandSpec, way: WriteWay) -> None:
+        """Takes note of an output."""
+        (self.writes if spec.shape in _DIRECT else self.others_written).append((place, way))
+
+    def add_read(self, place: int, spec: OperandSpec) -> None:
+        """Takes note of an input."""
+        (self.reads if spec.shape in _DIRECT else self.others_read).append(place)
+
+
+def _places(spelling: Spelling) -> _Places:
     form = spelling.form
-    outputs = len(form.outputs)
-    reads: list[int] = []
-    bases: list[int] = []
-    others_read: list[int] = []
-    writes: list[tuple[int, WriteWay]] = []
-    others_written: list[tuple[int, WriteWay]] = []
-    file, file_at = "", 0
+    places = _Places()
     for place, spec in enumerate(form.operands):
         if spec.form in ("memory", "indexed"):
-            bases.append(place)
-            if spec.form == "indexed":
-                file, file_at = spec.file.upper(), place
-            elif "<base>" in form.writes:
-                writes.append((place, ""))
+            places.add_bracketed(place, spec, "<base>" in form.writes)
         elif not _is_register(spec):
             continue
-        elif place < outputs:
-            way = _write_way(spelling, spec, place)
-            (writes if spec.shape in _DIRECT else others_written).append((place, way))
+        elif place < len(form.outputs):
+            places.add_written(place, spec, _write_way(spelling, spec, place))
         elif not form.leaves_operand:
-            (reads if spec.shape in _DIRECT else others_read).append(place)
+            places.add_read(place, spec)
+    return places
+
+
+def _plan(spelling: Spelling) -> Plan:
+    form = spelling.form
+    places = _places(spelling)
     floats = tuple(place for place, spec in enumerate(form.operands) if spec.shape == "f" and not form.leaves_operand)
-    float_outputs = sum(place < outputs for place in floats)
+    float_outputs = sum(place < len(form.outputs) for place in floats)
     predicates = tuple(place for place, spec in enumerate(form.outputs) if spec.shape == "p")
     named_reads = frozenset(named(form.reads, spelling.fields))
     named_writes = dict.fromkeys(named(form.writes, spelling.fields))
-    masks = "<psr>" in form.writes
     flow = _flow(form)
     rotates = "CFM" in form.writes and flow != "call"
     serializes = form.mnemonic if form.mnemonic in ("srlz.d", "srlz.i") else ""
     value = _VALUES.get(form.format, "")
     return Plan(
-        reads=tuple(reads),
-        bases=tuple(bases),
-        others_read=tuple(others_read),
+        reads=tuple(places.reads),
+        bases=tuple(places.bases),
+        others_read=tuple(places.others_read),
         named_reads=named_reads,
         ordered_reads=named_reads - _UNORDERED,
         reads_as=_read_way(form),
-        writes=tuple(writes),
-        others_written=tuple(others_written),
+        writes=tuple(places.writes),
+        others_written=tuple(places.others_written),
         named_writes=frozenset(named_writes),
         ordered_writes=tuple((each, _named_way(form, each)) for each in named_writes if each not in _UNORDERED),
-        writes_others=bool(others_written or named_writes or masks or float_outputs),
-        mask_way=("user" if _stem(form) in ("sum", "rum") else "system") if masks else "",
+        writes_others=bool(places.others_written or named_writes or _mask_way(form) or float_outputs),
+        mask_way=_mask_way(form),
         floats=floats,
         float_outputs=float_outputs,
-        file=file,
-        file_at=file_at,
+        file=places.file,
+        file_at=places.file_at,
         spills=form.mnemonic.startswith(("st8.spill", "ld8.fill")),
         first=form.first_in_group,
         last=form.last_in_group,
@@ -169,8 +191,15 @@ def _plan(spelling: Spelling) -> Plan:
         rotates=rotates,
         serializes=serializes,
         value=value,
-        acts=bool(flow or predicates or others_written or rotates or serializes or value),
+        acts=bool(flow or predicates or places.others_written or rotates or serializes or value),
     )
+
+
+def _mask_way(form: Form) -> WriteWay:
+    """How the fields of the psr are written that the last operand's bits name; empty without any."""
+    if "<psr>" not in form.writes:
+        return ""
+    return "user" if _stem(form) in ("sum", "rum") else "system"
 
 
 def _stem(form: Form) -> str:

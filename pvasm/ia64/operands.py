@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from pvasm.ia64.registers import FILE_NOUNS, Register, register_count
+from pvasm.ia64.registers import Register
 from pvasm.syntax.tree import Expression
 
 _WORD: Final = (1 << 64) - 1
@@ -45,6 +45,19 @@ class IndexedRegister(Struct, frozen=True):
 
 
 Value = Register | int | Symbolic | Unknown | MemoryOperand | IndexedRegister
+
+
+def shape_of(value: Value) -> str:
+    """The class of operand that a value is, in the table's terms; `?` fits anything."""
+    if isinstance(value, Register):
+        return value.file
+    if isinstance(value, int | Symbolic):
+        return "i"
+    if isinstance(value, Unknown):
+        return value.file or "?"
+    if isinstance(value, MemoryOperand):
+        return "[]"
+    return f"{value.file}[]"
 
 
 def ones_of(value: Value) -> int:
@@ -144,19 +157,13 @@ class Kind(Struct, frozen=True):
         return 1 << (self.high.bit_length() + 1)
 
     @property
+    def numbers(self) -> frozenset[int]:
+        """The numbers of the registers that it may be; empty for an integer."""
+        return frozenset() if self.shape == "i" else frozenset(range(self.low, self.high + 1)).difference(self.excluded)
+
+    @property
     def noun(self) -> str:
-        """What the operand must be, in words."""
-        if self.shape != "i":
-            noun = FILE_NOUNS.get(self.shape, self.shape)
-            last = register_count(self.shape) - 1
-            if self.excluded:
-                first, final = (Register(self.shape, number).text for number in (self.excluded[0], self.excluded[-1]))
-                return f"{noun} that is none of {first} to {final}"
-            if self.low == 0 and self.high in (last, 0):
-                return noun
-            if self.low == self.high:
-                return Register(self.shape, self.low).text
-            return f"{noun} from {Register(self.shape, self.low).text} to {Register(self.shape, self.high).text}"
+        """What an integer must be, in words."""
         if self.choices:
             *most, last_word = (str(choice) for choice in sorted(self.choices))
             return f"one of {', '.join(most)} and {last_word}" if most else last_word
@@ -169,19 +176,6 @@ class Kind(Struct, frozen=True):
         if self.hexadecimal:
             return f"an integer from {self.low:#x} to {high:#x}{multiple}"
         return f"an integer from {self.low} to {high}{multiple}"
-
-
-def describe(value: Value, text: str) -> str:
-    """What the operand is, in words: `` `f3' is a floating-point register ``."""
-    if isinstance(value, Register):
-        return f"`{text}' is {FILE_NOUNS.get(value.file, value.file)}"
-    if isinstance(value, MemoryOperand):
-        return f"`{text}' is a memory operand"
-    if isinstance(value, IndexedRegister):
-        return f"`{text}' is a register of the file {value.file}"
-    if isinstance(value, int):
-        return f"`{text}' is the integer {signed64(value)}"
-    return f"`{text}' is a symbol"
 
 
 # The words that stand for a number in some operand (SDM vol. 3: mux1, fclass, tf, hint).

@@ -6,6 +6,7 @@ status register); the conventional names (`sp`, `ret0`) are those of the softwar
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 
@@ -147,6 +148,20 @@ FILE_NOUNS: Final = {
     "psr.um": "the user mask (psr.um)",
     "dahr": "a data access hint register",
 }
+
+
+def registers_noun(file: str, numbers: Collection[int]) -> str:
+    """The registers of a file that have these numbers, in words: "a general register from r0 to r3", or "ar.pfs"."""
+    if len(numbers) == register_count(file):
+        return FILE_NOUNS.get(file, file)
+    ordered = sorted(numbers)
+    starts = [number for number in ordered if number - 1 not in numbers]
+    ends = [number for number in ordered if number + 1 not in numbers]
+    pairs = [(Register(file, first).text, Register(file, last).text) for first, last in zip(starts, ends, strict=True)]
+    if len(pairs) == 1 and len(ordered) > 1:
+        return f"{FILE_NOUNS.get(file, file)} from {pairs[0][0]} to {pairs[0][1]}"
+    texts = [first if first == last else f"{first} to {last}" for first, last in pairs]
+    return texts[0] if len(ordered) == 1 else f"{FILE_NOUNS.get(file, file)} ({', '.join(texts)})"
 
 
 def _names() -> dict[str, Register]:

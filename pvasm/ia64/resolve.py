@@ -7,18 +7,16 @@ from typing import Final
 
 from pvasm.ia64.effects import plan_of, reads_of, writes_of
 from pvasm.ia64.operands import (
-    MemoryOperand,
-    Symbolic,
     Unknown,
     Value,
-    describe,
+    shape_of,
 )
+from pvasm.ia64.refusals import refusal
 from pvasm.ia64.registers import REGISTERS, Register
 from pvasm.ia64.resources import Resource
-from pvasm.ia64.scope import NoFormError, OperandError, Scope
-from pvasm.ia64.spelling import expression_text, spell
+from pvasm.ia64.scope import OperandError, Scope
+from pvasm.ia64.spelling import spell
 from pvasm.ia64.table import (
-    STEMS,
     Candidate,
     Form,
     OperandSpec,
@@ -128,32 +126,10 @@ _BY_SHAPE: dict[_Key, tuple[Candidate, ...]] = {}
 _REAL_BY_SHAPE: dict[tuple[str, tuple[str, ...]], tuple[Candidate, ...]] = {}
 
 
-def _shape(value: Value) -> str:
-    """The class of operand that a value is, in the table's terms; `?` fits anything."""
-    if isinstance(value, Register):
-        return value.file
-    if isinstance(value, int | Symbolic):
-        return "i"
-    if isinstance(value, Unknown):
-        return value.file or "?"
-    if isinstance(value, MemoryOperand):
-        return "[]"
-    return f"{value.file}[]"
-
-
 def _fit(specs: Sequence[OperandSpec], shapes: Sequence[str]) -> bool:
     return len(specs) == len(shapes) and all(
         shape in ("?", spec.shape) for spec, shape in zip(specs, shapes, strict=True)
     )
-
-
-def _accepts(spec: OperandSpec, value: Value) -> bool:
-    """Whether the value, of the right shape, is one that the operand can take."""
-    if isinstance(value, Register) and spec.literal is not None:
-        return spec.literal == value
-    if isinstance(value, int | Register) and spec.kind is not None:
-        return spec.kind.accepts(value)
-    return spec.kind is None or spec.kind.accepts(value)
 
 
 def _fitting(mnemonic: str, outputs: int, has_equals: bool, shapes: tuple[str, ...]) -> tuple[Candidate, ...]:
@@ -206,7 +182,7 @@ def _planned(item: PlanItem, values: Sequence[Value]) -> Value:
 
 def _spelling(mnemonic: str, values: tuple[Value, ...]) -> Spelling | None:
     """The row that a pseudo-op's real mnemonic and operands come to."""
-    shapes = tuple(map(_shape, values))
+    shapes = tuple(map(shape_of, values))
     found = _REAL_BY_SHAPE.get((mnemonic, shapes))
     if found is None:
         found = tuple(item for item in real_candidates(mnemonic) if _fit(item.operands, shapes))
@@ -214,7 +190,7 @@ def _spelling(mnemonic: str, values: tuple[Value, ...]) -> Spelling | None:
             _REAL_BY_SHAPE.clear()
         _REAL_BY_SHAPE[mnemonic, shapes] = found
     for candidate in found:
-        if all(_accepts(spec, value) for spec, value in zip(candidate.operands, values, strict=True)):
+        if all(spec.accepts(value) for spec, value in zip(candidate.operands, values, strict=True)):
             return candidate.spelling
     return None
 
@@ -263,7 +239,7 @@ def _resolved(instruction: Instruction, scope: Scope) -> Resolved:
         if predicate and spelling.form.unpredicated:
             raise _unpredicated(instruction)
         return Resolved(spelling, operands, predicate, candidate.reals)
-    raise _refusal(instruction, scope, values)
+    raise refusal(instruction, values)
 
 
 _SOME_APPLICATION_REGISTER: Final = Unknown("ar")
@@ -278,7 +254,7 @@ def readings(instruction: Instruction, scope: Scope) -> list[Form]:
     values = _values(instruction, scope)
     matches = [(candidate.sorts, spelling.form) for candidate, spelling, _ in _matches(instruction, values)]
     if not matches:
-        raise _refusal(instruction, scope, values)
+        raise refusal(instruction, values)
     if _SOME_APPLICATION_REGISTER in values:  # of a sort, and yet the row depends on which
         return [form for _, form in matches]
     return list(dict(reversed(matches)).values())
@@ -286,16 +262,16 @@ def readings(instruction: Instruction, scope: Scope) -> list[Form]:
 
 def operand_sorts(instruction: Instruction, scope: Scope) -> tuple[str, ...]:
     """What class of value each operand is, in the table's terms; `?` where nothing tells. Raises `OperandError`."""
-    return tuple(map(_shape, _values(instruction, scope)))
+    return tuple(map(shape_of, _values(instruction, scope)))
 
 
 def _matches(
     instruction: Instruction, values: tuple[Value, ...]
 ) -> Iterator[tuple[Candidate, Spelling, tuple[Value, ...]]]:
     """The ways to read the instruction that its operands allow: each with its row and the row's operands."""
-    shapes = tuple(map(_shape, values))
+    shapes = tuple(map(shape_of, values))
     for candidate in _fitting(instruction.mnemonic, len(instruction.outputs), instruction.has_equals, shapes):
-        if all(_accepts(spec, value) for spec, value in zip(candidate.operands, values, strict=True)):
+        if all(spec.accepts(value) for spec, value in zip(candidate.operands, values, strict=True)):
             plan = candidate.plan
             operands = values if plan is None else tuple(_planned(item, values) for item in plan)
             spelling = candidate.spelling or _spelling(candidate.reals[0], operands)
@@ -337,74 +313,3 @@ def _unpredicated(instruction: Instruction) -> OperandError:
     node = instruction.predicate
     assert node is not None
     return OperandError(f"`{instruction.mnemonic}' cannot have a qualifying predicate", node.start, node.end)
-
-
-# ---------------------------------------------------------------------------------------- refusals
-
-# How many sorts of operands a message names.
-_MOST_SORTS: Final = 4
-
-
-def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) -> OperandError:
-    """What is wrong with an instruction that no candidate fits, told of the candidate that comes nearest."""
-    mnemonic = instruction.mnemonic
-    end = instruction.mnemonic_start + len(mnemonic)
-    readings = candidates(mnemonic)
-    if not readings:
-        stem, _, completers = mnemonic.partition(".")
-        if stem in STEMS:
-            with_them = f"with the completers `.{completers}'" if completers else "without completers"
-            said = f"`{stem}' has no form {with_them}"
-        else:
-            said = f"there is no instruction `{stem}'"
-        return NoFormError(said, instruction.mnemonic_start, end)
-    counts = (len(instruction.outputs), len(instruction.inputs))
-    same = [item for item in readings if (len(item.outputs), len(item.inputs)) == counts]
-    if not same:
-        wanted = sorted({(len(item.outputs), len(item.inputs)) for item in readings})
-        said = " or ".join(
-            f"{right} operand{'s' * (right != 1)}" if not left else f"{left} = {right} operands"
-            for left, right in wanted
-        )
-        have = f"{counts[0]} = {counts[1]}" if instruction.has_equals else str(counts[1])
-        said = f"`{mnemonic}' takes {said}, not {have}"
-        certain = Unknown() not in values
-        return OperandError(said, instruction.mnemonic_start, instruction.end, certain=certain)
-    nearest = max(same, key=lambda item: _nearness(item, values))
-    place, spec = next(_bad(nearest, values), (0, None))
-    nodes: tuple[Expression, ...] = (*instruction.outputs, *instruction.inputs)
-    if spec is None:
-        said = f"the operands of `{mnemonic}' do not fit together"
-        if mnemonic == "alloc":
-            said = (
-                "alloc: a frame has at most 96 registers, and no more rotating ones than it has in all, a multiple of 8"
-            )
-        return OperandError(said, instruction.mnemonic_start, instruction.end)
-    specs = [spec]
-    for item in same:
-        first = next(_bad(item, values), None)
-        if first is not None and first[0] == place:
-            specs.append(first[1])
-    # If something of the operand's own sort could stand there, that is what was meant.
-    specs = [one for one in specs if one.shape == _shape(values[place])] or specs
-    bad = {one.noun for one in specs}
-    nearest_noun = specs[0].noun
-    node = nodes[place]
-    text = expression_text(node)
-    others = sorted(noun for noun in bad if not any(noun.startswith(f"{other} ") for other in bad))
-    must = " or ".join([nearest_noun, *(noun for noun in others if noun != nearest_noun)][:_MOST_SORTS])
-    said = f"operand {place + 1} of `{mnemonic}' must be {must}; {describe(values[place], text)}"
-    return OperandError(said, node.start, node.end)
-
-
-def _nearness(candidate: Candidate, values: tuple[Value, ...]) -> tuple[int, int]:
-    """How near the operands are to what the candidate takes: how many are right from the left, how many of the sort."""
-    first, _ = next(_bad(candidate, values), (len(values), None))
-    sorts = (_shape(value) in ("?", spec.shape) for spec, value in zip(candidate.operands, values, strict=True))
-    return first, sum(sorts)
-
-
-def _bad(candidate: Candidate, values: tuple[Value, ...]) -> Iterator[tuple[int, OperandSpec]]:
-    for place, (spec, value) in enumerate(zip(candidate.operands, values, strict=True)):
-        if _shape(value) not in ("?", spec.shape) or not _accepts(spec, value):
-            yield place, spec

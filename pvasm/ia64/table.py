@@ -13,8 +13,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from pvasm.ia64.operands import Kind
-from pvasm.ia64.registers import FILE_NOUNS, REGISTERS, Register
+from pvasm.ia64.operands import Kind, Value
+from pvasm.ia64.registers import REGISTERS, Register, registers_noun
 from pvasm.regex import regex
 
 _FOLDER: Final = os.path.join(os.path.dirname(__file__), "instructions")
@@ -59,10 +59,17 @@ class OperandSpec(Struct, frozen=True):
         return f"{self.file}[]"
 
     @property
+    def numbers(self) -> frozenset[int]:
+        """The numbers of the registers of a file that the operand may be; empty for what is no register."""
+        if self.literal is not None:
+            return frozenset({self.literal.number})
+        return self.kind.numbers if self.kind is not None and self.form == "kind" else frozenset()
+
+    @property
     def noun(self) -> str:
         """What the operand must be, in words."""
-        if self.literal is not None:
-            return FILE_NOUNS[self.literal.file] if self.literal.file not in _NUMBERED else self.literal.text
+        if self.numbers:
+            return registers_noun(self.shape, self.numbers)
         if self.form == "kind":
             assert self.kind is not None
             return self.kind.noun
@@ -72,8 +79,11 @@ class OperandSpec(Struct, frozen=True):
             else f"a register of the file {self.file}, {self.file}[r3]"
         )
 
-
-_NUMBERED: Final = frozenset({"r", "f", "p", "b", "ar", "cr"})
+    def accepts(self, value: Value) -> bool:
+        """Whether a value, of the right shape, is one that the operand can be."""
+        if self.literal is not None and isinstance(value, Register):
+            return self.literal == value
+        return self.kind is None or self.kind.accepts(value)
 
 
 class Form(Struct, frozen=True, eq=False):

@@ -11,10 +11,10 @@ from msgspec import Struct
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.choices import plain_choice
+from pvasm.paravirt.decision_paths import Question
 from pvasm.paravirt.decisions import Lines, ends
 from pvasm.paravirt.instance import Definition, Instance
 from pvasm.paravirt.measure import Size, measure
-from pvasm.paravirt.ways import Question
 
 Condition = tuple[Question, ...]
 """Questions that are all answered with yes; a register's name starts with `%`."""
@@ -68,13 +68,13 @@ def outline(instance: Instance, op: Op) -> Outline:
         except RegisterNotKnownError as error:
             raise template.error(f"it depends on whether an argument is {error.text}, which is no register") from None
         return Outline(op, definition, (), template.source, plain)
-    possible = [(yes, lines) for yes, lines in _ways(ends(decision)) if _is_possible(op, definition, yes)]
+    possible = [(yes, lines) for yes, lines in _paths(ends(decision)) if _is_possible(op, definition, yes)]
     cases = tuple(_cases(op, possible))
     return Outline(op, definition, cases, template.source, cases[-1].size)
 
 
-def _ways(found: Iterable[tuple[Any, Lines]]) -> Iterator[tuple[Condition, Lines]]:
-    """Each end of a tree with the questions on the way to it that are answered with yes.
+def _paths(found: Iterable[tuple[Any, Lines]]) -> Iterator[tuple[Condition, Lines]]:
+    """Each end of a tree with the questions on the path to it that are answered with yes.
 
     The ends are in order, those of `yes` first: an end that is told by these alone holds where no earlier one does.
     """
@@ -114,14 +114,14 @@ def _same(questions: Condition) -> list[set[str]]:
     return groups
 
 
-def _cases(op: Op, ways: Sequence[tuple[Condition, Lines]]) -> Iterator[Case]:
-    """A case for each way, or for several that follow one another and have the same lines."""
+def _cases(op: Op, paths: Sequence[tuple[Condition, Lines]]) -> Iterator[Case]:
+    """A case for each path, or for several that follow one another and have the same lines."""
     order = {parameter.name: place for place, parameter in enumerate(op.parameters)}
 
     def ordered(condition: frozenset[Question]) -> Condition:
         return tuple(sorted(condition, key=lambda question: (order[question.parameter], question.other)))
 
-    for lines, group in groupby(ways, key=lambda way: way[1]):
+    for lines, group in groupby(paths, key=lambda path: path[1]):
         conditions = [frozenset(yes) for yes, _ in group]
         # What says more than another, and leads to the same, need not be said.
         plainest = [each for each in conditions if not any(other < each for other in conditions)]

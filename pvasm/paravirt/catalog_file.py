@@ -10,8 +10,9 @@ from msgspec import Struct, field
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import DUE, Kind, Use
 from pvasm.paravirt.catalog import Block, Catalog, Op, Parameter
-from pvasm.paravirt.yaml_nodes import Node, fault, near
+from pvasm.paravirt.yaml_nodes import Node, fault
 from pvasm.regex import regex
+from pvasm.suggestions import near
 
 _OP_NAME = regex(r"[A-Z][A-Z0-9_]*")
 _PARAMETER_NAME = regex(r"[a-z][a-z0-9_]*")

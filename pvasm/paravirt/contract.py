@@ -21,7 +21,7 @@ from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.overlaps import overlaps
 from pvasm.paravirt.stops import missing_stops
 from pvasm.paravirt.template import Template
-from pvasm.paravirt.trial import BANK_SWITCH, BANKED, Breach, Kind, Native, Trial, call_number, effects_of
+from pvasm.paravirt.trial import BANK_SWITCH, BANKED, Kind, Native, Trial, Violation, call_number, effects_of
 from pvasm.paravirt.trial_run import Budget, Made, Outcome, Value, run
 from pvasm.regex import made_regex
 from pvasm.syntax import tree
@@ -34,7 +34,7 @@ _MOST_WORK: Final = 40_000  # of rendering it
 # ----------------------------------------------------------------------------------------- templates
 
 
-def breaches(instance: Instance, op: Op, budget: Budget | None = None) -> Iterator[Breach]:
+def violations(instance: Instance, op: Op, budget: Budget | None = None) -> Iterator[Violation]:
     """How the template of an op breaks the contract; each way once, with the plainest arguments that show it.
 
     Arguments are tried as long as `budget` lasts.
@@ -43,20 +43,20 @@ def breaches(instance: Instance, op: Op, budget: Budget | None = None) -> Iterat
     template = instance.definitions[op.name].template
     if template is None:
         return
-    undeclared = [Breach("undeclared", op, line, message) for line, message in template.undeclared()]
+    undeclared = [Violation("undeclared", op, line, message) for line, message in template.undeclared()]
     if undeclared:
         yield from undeclared
         return
-    found: dict[tuple[Kind, int | None, str], Breach] = {}
-    for breach in _Template(instance, op, template).breaches(budget or Budget(_MOST_STEPS)):
-        found.setdefault((breach.kind, breach.line, breach.subject), breach)
+    found: dict[tuple[Kind, int | None, str], Violation] = {}
+    for violation in _Template(instance, op, template).violations(budget or Budget(_MOST_STEPS)):
+        found.setdefault((violation.kind, violation.line, violation.subject), violation)
     # Of what is wrong anyway, it need not be said that it is wrong in this way, too.
-    unused = {breach.subject for breach in found.values() if breach.kind == "unused"}
-    lines = {breach.line for breach in found.values() if breach.kind not in ("stop", "overlap")}
-    for breach in found.values():
-        follows = breach.kind == "lost" and breach.subject in unused
-        if not follows and not (breach.kind in ("stop", "overlap") and breach.line in lines):
-            yield breach
+    unused = {violation.subject for violation in found.values() if violation.kind == "unused"}
+    lines = {violation.line for violation in found.values() if violation.kind not in ("stop", "overlap")}
+    for violation in found.values():
+        follows = violation.kind == "lost" and violation.subject in unused
+        if not follows and not (violation.kind in ("stop", "overlap") and violation.line in lines):
+            yield violation
 
 
 class _Template:
@@ -70,7 +70,7 @@ class _Template:
         self.kernel_registers = list(instance.catalog.kernel_registers)
         self.work = 0
 
-    def breaches(self, budget: Budget) -> Iterator[Breach]:
+    def violations(self, budget: Budget) -> Iterator[Violation]:
         first, special = self._plain()
         if problem := first.expansion.flaw(self.instance.catalog.ops):
             raise self.template.error(problem)
@@ -89,7 +89,7 @@ class _Template:
             if overlap is not None:
                 yield overlap  # the cause of whatever else is wrong with these arguments
             else:
-                yield from check.breaches()
+                yield from check.violations()
         yield from _unused(trials)
 
     def _plain(self) -> tuple[Trial, set[str]]:
@@ -143,7 +143,7 @@ class _TrialCheck:
         self.trial = trial
         self.runs = [(truths, run(trial.lines, truths, instance.calls, budget)) for truths in trial.assumptions()]
 
-    def breaches(self) -> Iterator[Breach]:
+    def violations(self) -> Iterator[Violation]:
         """What is wrong with it."""
         trial = self.trial
         if not trial.lines:
@@ -153,30 +153,30 @@ class _TrialCheck:
         for truths, outcomes in self.runs:
             executed = trial.native.executed(truths)
             for outcome in outcomes:
-                found += _PathCheck(trial, outcome, executed).breaches()
+                found += _PathCheck(trial, outcome, executed).violations()
             if len(executed) == len(trial.native.instructions):
                 found += self._lost(outcomes)
         yield from found
         yield from missing_stops(trial, self.calls)
 
-    def _nothing(self) -> Iterator[Breach]:
+    def _nothing(self) -> Iterator[Violation]:
         """What is wrong with an expansion that is empty: it can do nothing with what the op is given."""
         names = [parameter.name for parameter in self.trial.op.parameters if parameter.use != "clobber"]
         if names:
-            yield self.trial.breach("empty", None, f"becomes nothing, though it has {', '.join(names)}")
+            yield self.trial.violation("empty", None, f"becomes nothing, though it has {', '.join(names)}")
         else:
             yield from missing_stops(self.trial, self.calls)
 
-    def _unknown_mnemonics(self) -> Iterator[Breach]:
+    def _unknown_mnemonics(self) -> Iterator[Violation]:
         """Words in small letters that stand where an instruction does: one in capitals is a macro, with any effect."""
         for line in self.trial.lines:
             if isinstance(line.syntax, tree.MacroCall) and line.syntax.name.islower():
-                yield self.trial.breach("undeclared", line.number, no_such_instruction(line.syntax.name))
+                yield self.trial.violation("undeclared", line.number, no_such_instruction(line.syntax.name))
             elif isinstance(line.syntax, tree.Instruction):
                 for name in unknown_registers(line.syntax):
-                    yield self.trial.breach("undeclared", line.number, no_such_register(name.text))
+                    yield self.trial.violation("undeclared", line.number, no_such_register(name.text))
 
-    def _unknown_calls(self) -> Iterator[Breach]:
+    def _unknown_calls(self) -> Iterator[Violation]:
         if self.calls:
             for line in self.trial.lines:
                 number = call_number(line)
@@ -184,10 +184,10 @@ class _TrialCheck:
                     message = (
                         f"`{line.text}' is no call that the instance knows: say under calls what it reads and writes"
                     )
-                    yield self.trial.breach("call", line.number, message)
+                    yield self.trial.violation("call", line.number, message)
 
-    def _lost(self, outcomes: Sequence[Outcome]) -> Iterator[Breach]:
-        """The inputs whose values are used on no way."""
+    def _lost(self, outcomes: Sequence[Outcome]) -> Iterator[Violation]:
+        """The inputs whose values are used on no path."""
         trial = self.trial
         if any(outcome.opaque or not outcome.complete for outcome in outcomes):
             return
@@ -205,7 +205,7 @@ class _TrialCheck:
                 inputs = (parameter.name for parameter in trial.op.parameters if parameter.use == "in")
                 name = next(name for name in inputs if REGISTERS.get(trial.given[name]) == register)
                 message = f"nothing uses the value of {trial.name(register)}"
-                yield trial.breach("lost", None, message, name)
+                yield trial.violation("lost", None, message, name)
 
 
 class _PathCheck:
@@ -221,7 +221,7 @@ class _PathCheck:
         self.outputs: set[Resource] = set(trial.registers("out"))
         self.readable = reads | set(trial.registers("in"))
 
-    def breaches(self) -> Iterator[Breach]:
+    def violations(self) -> Iterator[Violation]:
         yield from self._read()
         if not self.executed:
             yield from self._unexecuted()
@@ -231,20 +231,20 @@ class _PathCheck:
                 yield from self._unwritten()
                 yield from self._bank()
 
-    def _read(self) -> Iterator[Breach]:
+    def _read(self) -> Iterator[Violation]:
         trial = self.trial
         for cell, line in self.outcome.uses.items():
             if cell not in self.readable:
                 own = cell in self.outputs | self.clobbers
                 what = f"reads {trial.name(cell)} before it has written it" if own else f"reads {trial.name(cell)}"
-                yield trial.breach("read", line, what if own else f"{what}, which it was not given")
+                yield trial.violation("read", line, what if own else f"{what}, which it was not given")
 
-    def _unexecuted(self) -> Iterator[Breach]:
+    def _unexecuted(self) -> Iterator[Violation]:
         for act in self.outcome.acts:
             what = "calls the hypervisor" if act.call is not None else "stores"
-            yield self.trial.breach("unexecuted", act.line, f"`{act.text}' {what} though the predicate is false")
+            yield self.trial.violation("unexecuted", act.line, f"`{act.text}' {what} though the predicate is false")
 
-    def _written(self) -> Iterator[Breach]:
+    def _written(self) -> Iterator[Violation]:
         trial, outcome = self.trial, self.outcome
         for cell, value in outcome.cells.items():
             line = outcome.writers[cell]
@@ -254,28 +254,28 @@ class _PathCheck:
             if cell not in self.writes:
                 if cell in self.outputs:
                     message = f"writes {trial.name(cell)} though the predicate is false"
-                    yield trial.breach("unexecuted", line, message)
+                    yield trial.violation("unexecuted", line, message)
                 else:
                     kept = _is_saved(outcome, cell)
                     rest = " and does not put back its old value" if kept else ", which it was not given"
-                    yield trial.breach("written", line, f"writes {trial.name(cell)}{rest}")
+                    yield trial.violation("written", line, f"writes {trial.name(cell)}{rest}")
             elif not isinstance(value.base, Made | None) and value.base not in self.readable and value.base != cell:
                 message = f"gives {trial.name(cell)} the old value of {trial.name(value.base)}"
-                yield trial.breach("read", line, message)
+                yield trial.violation("read", line, message)
 
-    def _unwritten(self) -> Iterator[Breach]:
+    def _unwritten(self) -> Iterator[Violation]:
         trial, outcome = self.trial, self.outcome
         for cell in self.outputs & self.writes:
             if outcome.cells.get(cell, Value(cell)) == Value(cell):
-                way = _way(outcome, trial)
+                path = _on_path(outcome, trial)
                 if cell in outcome.writers:
-                    message = f"puts the old value of {trial.name(cell)} back, and not what the op yields{way}"
-                    yield trial.breach("unwritten", outcome.writers[cell], message)
+                    message = f"puts the old value of {trial.name(cell)} back, and not what the op yields{path}"
+                    yield trial.violation("unwritten", outcome.writers[cell], message)
                 else:
-                    message = f"does not write {trial.name(cell)}{way}"
-                    yield trial.breach("unwritten", None, message)
+                    message = f"does not write {trial.name(cell)}{path}"
+                    yield trial.violation("unwritten", None, message)
 
-    def _bank(self) -> Iterator[Breach]:
+    def _bank(self) -> Iterator[Violation]:
         """A bank that is switched away from is saved, one that is switched to is filled, with the NaT bits."""
         trial, outcome = self.trial, self.outcome
         if BANK_SWITCH not in self.writes or BANK_SWITCH in outcome.cells:
@@ -283,14 +283,15 @@ class _PathCheck:
         switches = [each.mnemonic for each in self.executed]
         for register in sorted(BANKED):
             if switches == ["bsw.0"] and register not in outcome.spilled:
-                yield trial.breach(
+                yield trial.violation(
                     "bank", None, f"does not save {register.text} of bank 1 with its NaT bit (st8.spill)"
                 )
                 return
             value = outcome.cells.get(register)
             if switches == ["bsw.1"] and value not in outcome.filled:
                 line = outcome.writers.get(register)
-                yield trial.breach("bank", line, f"does not fill {register.text} of bank 1 with its NaT bit (ld8.fill)")
+                message = f"does not fill {register.text} of bank 1 with its NaT bit (ld8.fill)"
+                yield trial.violation("bank", line, message)
                 return
 
 
@@ -299,14 +300,14 @@ def _is_saved(outcome: Outcome, cell: Resource) -> bool:
     return any(value == Value(cell) and other != cell for other, value in outcome.cells.items())
 
 
-def _way(outcome: Outcome, trial: Trial) -> str:
-    """On which way, in words, if compares decide about it."""
+def _on_path(outcome: Outcome, trial: Trial) -> str:
+    """On which path, in words, if compares decide about it."""
     lines = sorted({key.line for key in outcome.decisions if isinstance(key, Made)})
     texts = [line.text for line in trial.lines if line.number in lines and line.resolved is not None]
-    return f" on a way that `{texts[0]}' decides about" if texts else ""
+    return f" on a path that `{texts[0]}' decides about" if texts else ""
 
 
-def _unused(trials: Sequence[Trial]) -> Iterator[Breach]:
+def _unused(trials: Sequence[Trial]) -> Iterator[Violation]:
     """The parameters in and out that no expansion depends on."""
     if not trials or not any(trial.lines for trial in trials):
         return
@@ -332,4 +333,4 @@ def _unused(trials: Sequence[Trial]) -> Iterator[Breach]:
                 and trial.arguments.count(plain.arguments[place]) == 1
             )
         if not used:
-            yield plain.breach("unused", None, f"does not use its parameter {parameter.name}", parameter.name)
+            yield plain.violation("unused", None, f"does not use its parameter {parameter.name}", parameter.name)

@@ -1,4 +1,4 @@
-"""What a template makes of every way that its arguments can be the same registers, worked out beforehand.
+"""What a template makes of every case in which its arguments are the same registers, worked out beforehand.
 
 A template may ask whether an argument is a certain register, or the same as another. `decide` renders it once for each
 way to answer that makes sense, so that nothing of the template language is left: a tree of questions, with lines at its
@@ -15,9 +15,9 @@ from msgspec import Struct
 from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import TemplateArgument, operand
 from pvasm.paravirt.catalog import Catalog, Op
+from pvasm.paravirt.decision_paths import Answers, DecisionPath, Question, TooManyPathsError, every_path
 from pvasm.paravirt.expansion import Expansion
 from pvasm.paravirt.template import Rendered, Template
-from pvasm.paravirt.ways import Answers, Question, TooManyWaysError, Way, every_way
 from pvasm.paravirt.yaml_nodes import Node
 from pvasm.regex import regex
 
@@ -93,18 +93,18 @@ def decide(template: Template, op: Op, catalog: Catalog, constants: Mapping[str,
         return template.render(values)
 
     try:
-        return _tree(every_way(render, MOST_ENDS), 0)
-    except (PvasmError, _UnsuitableError, TooManyWaysError):
+        return _tree(every_path(render, MOST_ENDS), 0)
+    except (PvasmError, _UnsuitableError, TooManyPathsError):
         return None
 
 
-def _tree(ways: Sequence[Way[Rendered]], depth: int) -> Decision:
-    """The tree of ways that have their first answers, `depth` of them, in common."""
-    answers, rendered = ways[0]
+def _tree(paths: Sequence[DecisionPath[Rendered]], depth: int) -> Decision:
+    """The tree of paths that have their first answers, `depth` of them, in common."""
+    answers, rendered = paths[0]
     if len(answers) == depth:
         return Lines(rendered.lines, rendered.numbers)
-    yes = [way for way in ways if way.answers[depth][1]]
-    no = [way for way in ways if not way.answers[depth][1]]
+    yes = [path for path in paths if path.answers[depth][1]]
+    no = [path for path in paths if not path.answers[depth][1]]
     return Choice(answers[depth][0], _tree(yes, depth + 1), _tree(no, depth + 1))
 
 

@@ -18,8 +18,9 @@ from pvasm.paravirt.instance import Definition, Environment, Instance
 from pvasm.paravirt.interface import Call, Tables, read_calls, read_tables
 from pvasm.paravirt.shipped import ALL, CATALOG, INSTANCE_NAME, instance_names, is_instance_name, shipped_instance
 from pvasm.paravirt.template import Template
-from pvasm.paravirt.yaml_nodes import Node, fault, near
+from pvasm.paravirt.yaml_nodes import Node, fault
 from pvasm.regex import made_regex, regex
+from pvasm.suggestions import near
 
 _FILE = regex(r"(?:\./)?(?P<name>[^/]+\.ya?ml)")
 _SYMBOL = regex(r"[A-Za-z_]\w*")
@@ -161,14 +162,40 @@ def read_draft(path: Path, catalog: Catalog) -> Draft:
     constants = _constants(chain)
     errors: list[PvasmError] = []
     definitions = _definitions_of_all(chain, catalog, constants, errors)
-    own_ops = [name for name in ("ops" in own.root.value and own.root.value["ops"].value) or () if name in catalog.ops]
+    own_ops = _own_ops(own, catalog)
     missing = [name for name in catalog.ops if name not in definitions and name not in own_ops]
-    is_whole = not errors and not missing
+    return Draft(
+        instance=_instance(chain, catalog, constants, definitions, is_whole=not errors and not missing),
+        root=own.root,
+        errors=errors,
+        missing=missing,
+        own=own_ops,
+        bare={name: reason for file in reversed(chain) for name, reason in _bare(file, catalog)},
+        base_environment=_inherited(chain[1:], "environment", needed=False),
+    )
+
+
+def _own_ops(file: _File, catalog: Catalog) -> list[str]:
+    """The ops of the catalog that a file itself defines, or tries to."""
+    node = file.root.value.get("ops")
+    return [name for name in (node and node.value) or () if name in catalog.ops]
+
+
+def _instance(
+    chain: Sequence[_File],
+    catalog: Catalog,
+    constants: dict[str, Any],
+    definitions: Mapping[str, Definition],
+    *,
+    is_whole: bool,
+) -> Instance:
+    """What a file and those that it extends come to; only of one that is whole, all keys must be there."""
+    own = chain[0]
     environment = _inherited(chain, "environment", needed=is_whole) or "hardware"
-    instance = Instance(
+    return Instance(
         name=own.model.name,
         description=own.model.description,
-        path=str(path),
+        path=str(own.path),
         environment=cast(Environment, environment),
         defines=_inherited(chain, "defines", needed=True) if is_whole else "",
         extends=own.model.extends,
@@ -182,9 +209,6 @@ def read_draft(path: Path, catalog: Catalog) -> Draft:
         blocks={name: template for file in reversed(chain) for name, template in _blocks(file, catalog, constants)},
         machine_vector=_inherited(chain, "machine_vector", needed=False),
     )
-    bare = {name: reason for file in reversed(chain) for name, reason in _bare(file, catalog)}
-    base_environment = _inherited(chain[1:], "environment", needed=False) if len(chain) > 1 else None
-    return Draft(instance, own.root, errors, missing, own_ops, bare, base_environment)
 
 
 def _chain(path: Path) -> list[_File]:

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from pvasm.ia64.registers import REGISTERS, Register
 from pvasm.paravirt import yaml_nodes
-from pvasm.paravirt.yaml_nodes import Node, fault, near
+from pvasm.paravirt.yaml_nodes import Node, fault
+from pvasm.suggestions import near
 
 Tables = Mapping[str, Mapping[str, int | str | None]]
 """The members of C tables, by table and member; None for null."""

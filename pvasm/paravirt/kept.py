@@ -13,18 +13,18 @@ from pvasm.compiled import compiled
 from pvasm.ia64.registers import Register
 from pvasm.paravirt.arguments import Kind
 from pvasm.paravirt.catalog import Catalog, Op
+from pvasm.paravirt.decision_paths import Question
 from pvasm.paravirt.decisions import Choice, Decision, Lines, decide, ends
 from pvasm.paravirt.instance import Definition, Instance
 from pvasm.paravirt.interface import Call
 from pvasm.paravirt.shipped import CATALOG, instance_names
 from pvasm.paravirt.template import Template
-from pvasm.paravirt.ways import Question
 from pvasm.paravirt.yaml_nodes import Written
 
 # An instance that is kept is what these make of its files.
 _MADE_BY = (
     *("paravirt/kept.py", "paravirt/instance.py", "paravirt/instance_file.py", "paravirt/catalog.py"),
-    *("paravirt/decisions.py", "paravirt/expansion.py", "paravirt/ways.py", "paravirt/template.py"),
+    *("paravirt/decisions.py", "paravirt/expansion.py", "paravirt/decision_paths.py", "paravirt/template.py"),
     *("paravirt/arguments.py", "paravirt/shipped.py", "paravirt/interface.py", "paravirt/yaml_nodes.py"),
 )
 _PLAIN: Mapping[Kind, str] = {"general": "r20", "predicate": "p6", "kernel-register": "CURRENT"}

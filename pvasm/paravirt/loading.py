@@ -43,6 +43,16 @@ def _shipped() -> Catalog:
     return msgspec.structs.replace(msgspec.convert(kept, Catalog), path=path)
 
 
+def unknown_instance(name: str) -> str:
+    """What to say of a name that no instance has."""
+    from pvasm.suggestions import near
+
+    if os.path.isfile(f"{name}.yaml"):
+        return f"unknown instance {name}; for the file that is here write {name}.yaml"
+    known = instance_names()
+    return f"unknown instance {name}{near(name, known)}; known are {', '.join(known)}"
+
+
 def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance:
     """The instance of a name, or in a YAML file (a path has a `/` in it or ends with `.yaml` or `.yml`).
 
@@ -52,13 +62,7 @@ def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance
     catalog = catalog or load_catalog()
     path = name_or_path if is_path(name_or_path) else shipped_instance(name_or_path)
     if path is None:
-        known = instance_names()
-        if os.path.isfile(f"{name_or_path}.yaml"):
-            raise PvasmError(f"unknown instance {name_or_path}; for the file that is here write {name_or_path}.yaml")
-        from pvasm.paravirt.yaml_nodes import near
-
-        message = f"unknown instance {name_or_path}{near(name_or_path, known)}; known are {', '.join(known)}"
-        raise PvasmError(message)
+        raise PvasmError(unknown_instance(name_or_path))
     is_own = catalog.ops is load_catalog().ops
     if path is not name_or_path and is_own:
         from pvasm.paravirt.kept import load_kept

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from pvasm.ia64 import Register
 from pvasm.ia64.registers import REGISTERS
-from pvasm.paravirt.trial import Breach, Trial
+from pvasm.paravirt.trial import Trial, Violation
 from pvasm.paravirt.trial_run import Made, Outcome, Runs, Value
 
 
-def overlaps(plain: Trial, plain_runs: Runs, other: Trial, other_runs: Runs) -> Breach | None:
+def overlaps(plain: Trial, plain_runs: Runs, other: Trial, other_runs: Runs) -> Violation | None:
     """The first value that an expansion uses and that is not the one which the plain expansion uses there.
 
     A value counts as the same if it comes from the same parameter. Where the template says something else for these
@@ -31,7 +31,7 @@ def overlaps(plain: Trial, plain_runs: Runs, other: Trial, other_runs: Runs) -> 
         for left, right in zip(by_truths.get(wanted, ()), outcomes, strict=False):
             problem = _first_difference(left, right, renamed, other, same_shape)
             if problem is not None:
-                return other.breach("overlap", *problem)
+                return other.violation("overlap", *problem)
     return None
 
 

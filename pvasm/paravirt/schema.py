@@ -95,7 +95,7 @@ def _op_schema(op: Op) -> Schema:
     registers = {"type": "array", "items": _REGISTERS}
     keys["not_among"] = _named(dict.fromkeys(names, registers))
     given = "".join(f"\n{parameter.name}: {DUE[parameter.kind, parameter.use]}" for parameter in op.parameters)
-    return {"description": f"{op.signature}: {op.doc}{given}\nIt stands for: {op.replaces}", **schema}
+    return {"description": f"{op.signature}: {op.doc}{given}\nIt replaces: {op.replaces}", **schema}
 
 
 def _tables_schema(schema: Schema, catalog: Catalog) -> Schema:

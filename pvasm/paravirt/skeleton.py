@@ -169,7 +169,7 @@ def _contract(op: Op) -> list[str]:
     wide = max((len(parameter.name) for parameter in op.parameters), default=0)
     lines = textwrap.wrap(f"{op.signature}: {op.doc}", _WIDTH - 4)
     lines += [f"  {parameter.name:<{wide}}  {DUE[parameter.kind, parameter.use]}" for parameter in op.parameters]
-    return ["", *(f"  # {line}" for line in (*lines, f"  stands for: {op.replaces}"))]
+    return ["", *(f"  # {line}" for line in (*lines, f"  replaces: {op.replaces}"))]
 
 
 def _op(name: str, entry: _Entry) -> list[str]:

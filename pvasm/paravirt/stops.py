@@ -9,11 +9,11 @@ from pvasm.ia64 import Resource
 from pvasm.paravirt.cells import register_effects
 from pvasm.paravirt.expansion import Line
 from pvasm.paravirt.interface import Call
-from pvasm.paravirt.trial import Breach, Trial, call_number, effects_of
+from pvasm.paravirt.trial import Trial, Violation, call_number, effects_of
 from pvasm.syntax import tree
 
 
-def missing_stops(trial: Trial, calls: Mapping[int, Call]) -> Iterator[Breach]:
+def missing_stops(trial: Trial, calls: Mapping[int, Call]) -> Iterator[Violation]:
     """Where an expansion's groups run together with the groups around it."""
     lines = trial.lines
     if [line.text for line in lines] == [line.text for line in trial.native.lines]:
@@ -34,7 +34,7 @@ def _is_stop(line: Line) -> bool:
     return isinstance(line.syntax, tree.Stop)
 
 
-def _in_order(trial: Trial, *, has_stop: bool) -> Iterator[Breach]:
+def _in_order(trial: Trial, *, has_stop: bool) -> Iterator[Violation]:
     """The stops that the instructions have that the op replaces, and the expansion has not."""
     native = trial.native
     own = [line for line in native.lines if line.resolved is not None or _is_stop(line)]
@@ -44,9 +44,9 @@ def _in_order(trial: Trial, *, has_stop: bool) -> Iterator[Breach]:
     must_end = _is_stop(own[-1]) or last.form.last_in_group
     if must_end and not (final is not None and _ends_group(final)):
         why = "the instructions it replaces do" if _is_stop(own[-1]) else f"`{last.text}' is the last of its group"
-        yield trial.breach("stop", number, f"does not end with a stop; {why}")
+        yield trial.violation("stop", number, f"does not end with a stop; {why}")
     elif not has_stop and any(map(_is_stop, own[:-1])):
-        yield trial.breach("stop", number, "has no stop; the instructions it replaces have one between them")
+        yield trial.violation("stop", number, "has no stop; the instructions it replaces have one between them")
 
 
 def _ends_group(line: Line) -> bool:
@@ -58,7 +58,7 @@ def _strange(
     group: Iterable[tuple[Line, set[Resource], set[Resource]]],
     reads: set[Resource] | None,
     writes: set[Resource],
-) -> Iterator[Breach]:
+) -> Iterator[Violation]:
     """The instructions of a group that do what those that the op replaces do not, with the instructions around it.
 
     The group runs together with that before the op, where what is read matters; with None for `reads`, with that after.
@@ -70,7 +70,7 @@ def _strange(
             verb = "writes" if written - writes else "reads"
             cell = trial.name(min(strange, key=str))
             message = f"`{line.text}' {verb} {cell} in the group of the instructions {where}"
-            yield trial.breach("stop", line.number, message)
+            yield trial.violation("stop", line.number, message)
 
 
 def _group_effects(

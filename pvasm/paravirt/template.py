@@ -19,7 +19,8 @@ import msgspec
 
 from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import RegisterNotKnownError, TemplateArgument
-from pvasm.paravirt.yaml_nodes import Node, Written, control_character, fault, near
+from pvasm.paravirt.yaml_nodes import Node, Written, control_character, fault
+from pvasm.suggestions import near
 
 if TYPE_CHECKING:
     from jinja2 import Template as JinjaTemplate

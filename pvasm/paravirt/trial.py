@@ -34,7 +34,7 @@ BANKED: Final = frozenset(Register("r", number) for number in range(16, 32))
 BANK_SWITCH: Final = "psr.bn"
 
 
-class Breach(Struct, frozen=True):
+class Violation(Struct, frozen=True):
     """A way in which a template does not keep its op's contract.
 
     `line` is the template's, None for all of it: then `subject` is the parameter or register that it is about. `choice`
@@ -134,9 +134,9 @@ class Trial(Struct, dict=True):
         names = [name for name, word in self.given.items() if REGISTERS.get(word) == cell]
         return f"{' and '.join(names)} ({text})" if names else text
 
-    def breach(self, kind: Kind, line: int | None, message: str, subject: str = "") -> Breach:
-        """A breach that this trial shows."""
-        return Breach(kind, self.op, line, message, self.choice, self.text, subject)
+    def violation(self, kind: Kind, line: int | None, message: str, subject: str = "") -> Violation:
+        """A violation that this trial shows."""
+        return Violation(kind, self.op, line, message, self.choice, self.text, subject)
 
 
 def call_number(line: Line) -> int | None:

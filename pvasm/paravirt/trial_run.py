@@ -2,7 +2,7 @@
 
 A value is what a register held at the start, a constant, or something made on the way, each with an offset. That is
 enough to see that a register is saved (in another, or in memory) and put back. The lines run one after the other, as a
-hypervisor's calls see them. Where a predicate that a compare has made decides, both ways are followed.
+hypervisor's calls see them. Where a predicate that a compare has made decides, both paths are followed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pvasm.ia64 import MemoryOperand, Register, Resolved, Resource, Symbolic
+from pvasm.ia64.operands import Value as Operand
 from pvasm.ia64.resources import CONSTANTS, whole
 from pvasm.paravirt.cells import is_cell, register_effects, register_of
 from pvasm.paravirt.expansion import Line
@@ -59,12 +60,12 @@ class Act(Struct, frozen=True):
 
 
 class Outcome(Struct):
-    """What one way through an expansion did.
+    """What one path through an expansion did.
 
     `cells` are the values of the registers that were written, `writers` the lines that wrote them last, `uses` the
     registers whose values at the start were used for more than copying, with the first line that did. `spilled` are
     the registers whose values at the start were stored by `st8.spill`, `filled` what `ld8.fill` has loaded.
-    `decisions` tells the compares' results on this way. `complete` is false for a way that leaves the expansion by a
+    `decisions` tells the compares' results on this path. `complete` is false for a path that leaves the expansion by a
     branch or goes round a loop for long; `opaque` says that something of unknown effect was met.
     """
 
@@ -81,7 +82,7 @@ class Outcome(Struct):
 
 
 Runs = Sequence[tuple[Mapping[Register, bool], list[Outcome]]]
-"""For truths of the predicates that an expansion is given, what its ways do."""
+"""For truths of the predicates that an expansion is given, what its paths do."""
 
 
 class _Snapshot(Struct, frozen=True):
@@ -94,7 +95,7 @@ class _Snapshot(Struct, frozen=True):
 
 
 class _State(Struct):
-    """One way through the lines, so far."""
+    """One path through the lines, so far."""
 
     outcome: Outcome
     at: int = 0
@@ -139,9 +140,9 @@ class Budget:
 def run(
     lines: Sequence[Line], assumed: Mapping[Register, bool], calls: Mapping[int, Call], budget: Budget
 ) -> list[Outcome]:
-    """What the ways through an expansion do, where the predicates `assumed` are as they say at the start.
+    """What the paths through an expansion do, where the predicates `assumed` are as they say at the start.
 
-    `calls` are the hypervisor's. Ways are followed as long as there are not too many, and `budget` lasts.
+    `calls` are the hypervisor's. Paths are followed as long as there are not too many, and `budget` lasts.
     """
     machine = _Machine(lines, calls)
     decisions: dict[Resource | Made, bool] = {**assumed}  # type: ignore[dict-item]
@@ -173,7 +174,7 @@ class _Machine:
         self.labels = [(line.syntax.name, at) for at, line in enumerate(lines) if isinstance(line.syntax, tree.Label)]
 
     def step(self, state: _State) -> _State | None:
-        """Runs one statement; returns the other way where a predicate is not known."""
+        """Runs one statement; returns the other path where a predicate is not known."""
         at = state.at
         line = self.lines[at]
         state.at += 1
@@ -183,21 +184,16 @@ class _Machine:
             return None
         visits = state.visits[at] = state.visits.get(at, 0) + 1
         if visits > _MAX_VISITS:
-            state.outcome.complete = False
-            state.at = len(self.lines)
+            self._jump(state, None)
             return None
-        resolved = line.resolved
-        predicate = Register("p", resolved.predicate or 0)
+        predicate = Register("p", line.resolved.predicate or 0)
         holds = self._holds(state, predicate, line)
         if holds is None:
             return self._decide(state, predicate, at)
-        if not holds:
-            if resolved.clears_when_false:
-                for output in resolved.outputs:
-                    if isinstance(output, Register) and output.file == "p":
-                        _set(state, output, Value(None, 0), line)
-            return None
-        return self._execute(state, line, resolved)
+        if holds:
+            return self._execute(state, line, line.resolved)
+        _pass(state, line, line.resolved)
+        return None
 
     def _holds(self, state: _State, predicate: Register, line: Line) -> bool | None:
         """Whether a predicate is true; None if that is not known yet."""
@@ -212,7 +208,7 @@ class _Machine:
         return None if known is None else known is not bool(value.offset)
 
     def _decide(self, state: _State, predicate: Register, at: int) -> _State:
-        """Has the statement at `at` run again with a predicate that is known, one way here and one in a copy."""
+        """Has the statement at `at` run again with a predicate that is known, one path here and one in a copy."""
         key = _value(state, predicate).base
         assert key is not None
         state.at = at
@@ -284,6 +280,14 @@ class _Machine:
         return next((place for label, place in self.labels if label == name), None)
 
 
+def _pass(state: _State, line: Line, resolved: Resolved) -> None:
+    """What an instruction does whose qualifying predicate is false: some clear their targets (SDM vol. 3, cmp)."""
+    if resolved.clears_when_false:
+        for output in resolved.outputs:
+            if isinstance(output, Register) and output.file == "p":
+                _set(state, output, Value(None, 0), line)
+
+
 def _value(state: _State, cell: Resource) -> Value:
     """What a register holds."""
     if cell in CONSTANTS:
@@ -319,41 +323,73 @@ def _observe(state: _State, line: Line, what: str, cells: Sequence[Register]) ->
     state.outcome.observed.append(Observed(line.number, what, tuple(_use(state, cell, line) for cell in cells)))
 
 
-# What adds a constant to a register, or copies: the operand that is the register, and the one that is the constant.
+# The formats of what adds a constant to a register (SDM vol. 3, adds, addl), and of movl.
 _ADDS: Final = frozenset({"A4", "A5"})
+_LONG_MOVE: Final = "X2"
 _MOVES: Final = frozenset({"mov", "mov.m", "mov.i"})
 
 
 def _copy(state: _State, line: Line, resolved: Resolved) -> bool:
     """Runs a move or an addition of a constant; false for anything else."""
+    out = resolved.operands[0] if resolved.operands else None
+    return isinstance(out, Register) and any(run(state, line, resolved, out) for run in _COPIES)
+
+
+def _add_constant(state: _State, line: Line, resolved: Resolved, out: Register) -> bool:
+    """`adds r1 = 8, r2`: a copy, where the constant is 0, so that what is kept in the register is, too."""
     operands = resolved.operands
-    out = operands[0] if operands else None
-    if not isinstance(out, Register):
+    if resolved.form.format not in _ADDS or not isinstance(operands[1], int) or not isinstance(operands[2], Register):
         return False
-    if resolved.form.format in _ADDS and isinstance(operands[1], int) and isinstance(operands[2], Register):
-        base = _saved(state, operands[2])
-        if not isinstance(base, _Snapshot):
-            base = Value(base.base, base.offset + operands[1] & _WORD)
-        _set(state, out, base if operands[1] == 0 or isinstance(base, Value) else _make(state, line), line)
-        return True
-    if resolved.form.format == "X2" and isinstance(operands[1], int):
-        _set(state, out, Value(None, operands[1]), line)
-        return True
-    if resolved.mnemonic == "add" and len(operands) == 3:
-        left, right = (_value(state, each) for each in operands[1:] if isinstance(each, Register))
-        if left.base is None or right.base is None:
-            _set(state, out, Value(left.base or right.base, left.offset + right.offset & _WORD), line)
-            return True
+    base = _saved(state, operands[2])
+    if isinstance(base, Value):
+        base = Value(base.base, base.offset + operands[1] & _WORD)
+    elif operands[1] != 0:
+        base = _make(state, line)
+    _set(state, out, base, line)
+    return True
+
+
+def _set_constant(state: _State, line: Line, resolved: Resolved, out: Register) -> bool:
+    """`movl r1 = 0x123`."""
+    operands = resolved.operands
+    if resolved.form.format != _LONG_MOVE or not isinstance(operands[1], int):
         return False
-    if resolved.mnemonic == "fmerge.s" and operands[1] == operands[2] and isinstance(operands[1], Register):
-        _set(state, out, _value(state, operands[1]), line)
-        for cell in resolved.writes - {out}:
-            _set(state, cell, _make(state, line), line)
-        return True
-    if resolved.mnemonic in _MOVES and isinstance(operands[1], Register):
-        _move(state, line, resolved, out, operands[1])
-        return True
-    return False
+    _set(state, out, Value(None, operands[1]), line)
+    return True
+
+
+def _add_registers(state: _State, line: Line, resolved: Resolved, out: Register) -> bool:
+    """`add r1 = r2, r3`, where one of the two holds a constant."""
+    operands = resolved.operands
+    if resolved.mnemonic != "add" or len(operands) != 3:
+        return False
+    left, right = (_value(state, each) for each in operands[1:] if isinstance(each, Register))
+    if left.base is not None and right.base is not None:
+        return False
+    _set(state, out, Value(left.base or right.base, left.offset + right.offset & _WORD), line)
+    return True
+
+
+def _copy_float(state: _State, line: Line, resolved: Resolved, out: Register) -> bool:
+    """`fmerge.s f1 = f2, f2`: what `mov f1 = f2` is."""
+    operands = resolved.operands
+    if resolved.mnemonic != "fmerge.s" or operands[1] != operands[2] or not isinstance(operands[1], Register):
+        return False
+    _set(state, out, _value(state, operands[1]), line)
+    for cell in resolved.writes - {out}:
+        _set(state, cell, _make(state, line), line)
+    return True
+
+
+def _move_register(state: _State, line: Line, resolved: Resolved, out: Register) -> bool:
+    source = resolved.operands[1] if resolved.mnemonic in _MOVES else None
+    if not isinstance(source, Register):
+        return False
+    _move(state, line, resolved, out, source)
+    return True
+
+
+_COPIES: Final = (_add_constant, _set_constant, _add_registers, _copy_float, _move_register)
 
 
 def _move(state: _State, line: Line, resolved: Resolved, out: Register, source: Register) -> None:
@@ -378,8 +414,7 @@ def _saved(state: _State, register: Register) -> Value | _Snapshot:
 
 def _move_memory(state: _State, line: Line, resolved: Resolved) -> bool:
     """Runs a load or a store; false for anything else."""
-    mnemonic = resolved.mnemonic
-    operands = resolved.operands
+    mnemonic, operands = resolved.mnemonic, resolved.operands
     is_load = mnemonic.startswith("ld") and isinstance(operands[1], MemoryOperand)
     is_store = mnemonic.startswith("st") and isinstance(operands[0], MemoryOperand)
     if not (is_load or is_store):
@@ -389,27 +424,40 @@ def _move_memory(state: _State, line: Line, resolved: Resolved) -> bool:
     if base is None or not isinstance(data, Register):
         return False
     address = _value(state, base)
-    is_whole = mnemonic.startswith(("ld8", "st8", "ldf.fill", "stf.spill"))
+    is_whole = mnemonic.startswith(_WHOLE)
     if is_load:
-        _observe(state, line, "address", [base])
-        found = state.memory.get(address) if is_whole else None
-        if found is not None:
-            state.pending.pop(address, None)
-        loaded = found[0] if found is not None else _make(state, line)
-        _set(state, data, loaded, line)
-        if ".fill" in mnemonic:
-            _use(state, Register("ar", 36), line)
-            state.outcome.filled.add(_value(state, data))
+        _load(state, line, mnemonic, base, data, is_whole)
     else:
         _store(state, line, mnemonic, base, data, is_whole)
-    step = operands[2] if len(operands) > 2 else None
+    if len(operands) > 2:
+        _step_base(state, line, base, address, operands[2])
+    return True
+
+
+# What loads and stores all of a register.
+_WHOLE: Final = ("ld8", "st8", "ldf.fill", "stf.spill")
+
+
+def _load(state: _State, line: Line, mnemonic: str, base: Register, data: Register, is_whole: bool) -> None:
+    address = _value(state, base)
+    _observe(state, line, "address", [base])
+    found = state.memory.get(address) if is_whole else None
+    if found is not None:
+        state.pending.pop(address, None)
+    _set(state, data, found[0] if found is not None else _make(state, line), line)
+    if ".fill" in mnemonic:
+        _use(state, Register("ar", 36), line)
+        state.outcome.filled.add(_value(state, data))
+
+
+def _step_base(state: _State, line: Line, base: Register, address: Value, step: Operand) -> None:
+    """Adds to the base what a load or a store adds to it (SDM vol. 3, ld: base update)."""
     if isinstance(step, int):
         _set(state, base, Value(address.base, address.offset + step & _WORD), line)
     elif isinstance(step, Register):
         amount = _use(state, step, line)
         moved = Value(address.base, address.offset + amount.offset & _WORD)
         _set(state, base, moved if amount.base is None else _make(state, line), line)
-    return True
 
 
 def _store(state: _State, line: Line, mnemonic: str, base: Register, data: Register, is_whole: bool) -> None:

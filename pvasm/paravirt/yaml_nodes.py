@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
-from pvasm.files import open_regular
+from pvasm.files import open_regular, unreadable
 from pvasm.regex import made_regex, regex
+from pvasm.suggestions import near
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +96,7 @@ def read_yaml(path: Path) -> Node:
         with open_regular(path) as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise PvasmError(error.strerror or str(error), name) from error
+        raise unreadable(error, name) from error
     if len(content) > MAX_BYTES:
         raise PvasmError(f"larger than {MAX_BYTES >> 20} MiB: not read", name)
     try:
@@ -251,14 +252,6 @@ def control_character(text: str) -> str | None:
 def _type_name(word: str) -> str:
     """What YAML calls a type of msgspec's."""
     return _TYPES.get(word, word)
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """` (did you mean X?)`, or nothing if no known word is near."""
-    import difflib
-
-    found = difflib.get_close_matches(word, list(known), 1, 0.6)
-    return f" (did you mean {found[0]}?)" if found else ""
 
 
 def fault(message: str, name: str, place: tuple[int, int], path: str) -> PvasmError:

@@ -194,7 +194,7 @@ def render_op(shown: Shown, expansion: Outline) -> str:
     """An op: its contract, and what it becomes in each case."""
     op = expansion.op
     rows = [(parameter.name, DUE[parameter.kind, parameter.use]) for parameter in op.parameters]
-    rows += [("stands for", op.replaces)]
+    rows += [("replaces", op.replaces)]
     lines = [
         f"{op.signature}{' (extension)' if op.extension else ''}",
         *textwrap.wrap(op.doc, _WIDTH, initial_indent="  ", subsequent_indent="  "),

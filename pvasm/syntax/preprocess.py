@@ -32,6 +32,7 @@ _ONES: Final = (1 << 64) - 1
 _MOST_STEPS: Final = 5_000
 _DEEPEST: Final = 200  # macros in macros
 _DEEPEST_ARGUMENTS: Final = 100  # invocations in arguments of invocations
+_RUN_CPP: Final = "run the C preprocessor first (`pvasm check --cpp', `gcc -E -dD | pvasm expand')"
 _MOST_CHARACTERS: Final = 256 << 10
 
 
@@ -201,7 +202,9 @@ class Preprocessor:
                 bound = _bound(macro, given, place)
                 self._depth += 1
                 if self._depth > _DEEPEST_ARGUMENTS:
-                    raise PvasmError("the macros are nested too deeply", *place)
+                    raise PvasmError(
+                        f"invocations in arguments are followed {_DEEPEST_ARGUMENTS} deep: {_RUN_CPP}", *place
+                    )
                 full = {
                     name: self._expanded(value, place, keeps_constants=keeps_constants) for name, value in bound.items()
                 }
@@ -246,8 +249,11 @@ class Preprocessor:
         The macro is invoked in the expansions of those that are `hidden`.
         """
         self._steps += 1
-        if self._steps > _MOST_STEPS or len(hidden) > _DEEPEST:
-            raise PvasmError("the macros do not come to an end", *place)
+        if len(hidden) > _DEEPEST:
+            said = f"macros that stand for each other are followed {_DEEPEST} deep, and {macro.name} is beyond that"
+            raise PvasmError(f"{said}: shorten the chain of definitions, or {_RUN_CPP}", *place)
+        if self._steps > _MOST_STEPS:
+            raise PvasmError(f"more than {_MOST_STEPS} macros are expanded here: {_RUN_CPP}", *place)
         if macro.is_ambiguous:
             message = f"{macro.name} is defined in several ways; say which holds, with -D for the condition around it"
             raise PvasmError(message, *macro.place)

@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import signal
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from msgspec import Struct
 from pvasm import text as source_text
 from pvasm.cpp_options import flaw_of_define
 from pvasm.errors import PvasmError
-from pvasm.files import is_below
+from pvasm.files import NO_SUCH_FILE, is_below, reason_of
 from pvasm.headers import find_pipe
 from pvasm.regex import regex
 from pvasm.syntax.cpp import PREDEFINED
@@ -37,6 +38,8 @@ _MISSING = regex(
     r"(?P<gcc>.+): No such file or directory|no include path in which to search for (?P<alone>.+)"
     r"|'(?P<clang>.+)' file not found"
 )
+# What they say of a file that an option includes, gcc and clang.
+_OF_OPTION = regex(r"^<(?:command-line>|built-in>:\d+:\d+): (?:fatal )?error: (?P<message>.*)$", re.M)
 _TIME_LIMIT = 60  # seconds
 _PATIENCE = 2  # ... after which it may be waiting for something
 _MOST_MEMORY = 4 << 30  # bytes: `#include "/dev/zero"' would take all
@@ -66,8 +69,9 @@ class MissingHeader(Struct, frozen=True):
     around: tuple[str, int] | None = None
 
     def error(self) -> PvasmError:
-        """What to say of it."""
-        return PvasmError(f"{self.name}: No such file or directory", self.path, self.line, self.column)
+        """What to say of it; without a line, it is an option that includes it."""
+        named = self.name if self.line is not None else f"-include {self.name}"
+        return PvasmError(f"{named}: {NO_SUCH_FILE}", self.path, self.line, self.column)
 
 
 class MissingHeadersError(PvasmError):
@@ -121,9 +125,13 @@ def preprocess(
         *("-x", "assembler-with-cpp", "-"),
     ]
 
+    _refuse_pipes(includes, include_directories)
+
     def refuse_pipe() -> None:
         source = source_text.read_text(path) if text is None else text
-        pipe = find_pipe("" if text is not None else path, source, include_directories)
+        first = "".join(f'#include "{name}"\n' for name in includes)
+        pipe = find_pipe("", first, include_directories) if first else None
+        pipe = pipe or find_pipe("" if text is not None else path, source, include_directories)
         if pipe is not None:
             raise PvasmError(f"includes {pipe}, which is a pipe, not a file", path)
 
@@ -137,6 +145,17 @@ def preprocess(
         ]
         _refuse_outside(result, allowed, path)
     return source_text.check_text(result, path)
+
+
+def _refuse_pipes(includes: Sequence[str], directories: Sequence[str]) -> None:
+    """Raises PvasmError for a pipe among the files that are included first: the preprocessor waits for a writer."""
+    for name in includes:
+        for folder in ("", *directories):
+            path = os.path.join(folder, name)
+            if os.path.exists(path):
+                if stat.S_ISFIFO(os.stat(path).st_mode):
+                    raise PvasmError("is a pipe, not a file (-include)", path)
+                break
 
 
 def _overlaid(
@@ -199,7 +218,7 @@ def _output(command: Sequence[str], data: bytes, path: str, slow: Callable[[], N
     except FileNotFoundError as error:
         raise PvasmError(f"the C preprocessor `{command[0]}' is not installed (needed for --cpp)", path) from error
     except OSError as error:
-        raise PvasmError(f"the C preprocessor cannot be run: {error.strerror}", path) from error
+        raise PvasmError(f"the C preprocessor cannot be run: {reason_of(error)}", path) from error
     if len(result) >= _MOST_OUTPUT or status == -signal.SIGXFSZ:
         raise PvasmError(f"the C preprocessor makes more than {_MOST_OUTPUT >> 20} MiB of it: not read", path)
     if status != 0:
@@ -254,6 +273,10 @@ def _limited() -> Callable[[], None]:
 
 def _error(messages: str, status: int, path: str) -> PvasmError:
     """The error that the preprocessor's messages tell of."""
+    of_option = _OF_OPTION.search(messages)
+    missing = None if of_option is None else _MISSING.fullmatch(of_option["message"])
+    if missing is not None:
+        return MissingHeadersError([MissingHeader(_name_of(missing), path, None, None)])
     found = _MESSAGE.search(messages)
     if found is None:
         lines = [line for line in messages.splitlines() if line.strip() and not _BESIDE.match(line)]
@@ -266,10 +289,14 @@ def _error(messages: str, status: int, path: str) -> PvasmError:
         place = found["path"], int(found["line"]), int(found["column"])
     missing = _MISSING.fullmatch(found["message"])
     if missing is not None and place[1] is not None:
-        name, around = missing["gcc"] or missing["alone"] or missing["clang"], _AROUND.search(messages)
+        around = _AROUND.search(messages)
         outer = None if around is None else (around["path"], int(around["line"]))
-        return MissingHeadersError([MissingHeader(name, *place, outer)])
+        return MissingHeadersError([MissingHeader(_name_of(missing), *place, outer)])
     return PvasmError(found["message"], *place)
+
+
+def _name_of(missing: re.Match[str]) -> str:
+    return missing["gcc"] or missing["alone"] or missing["clang"]
 
 
 # ---------------------------------------------------------------------------------- what was included

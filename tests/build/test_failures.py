@@ -67,7 +67,7 @@ def assert_all_is_done(build: Workshop) -> None:
     assert (build.folder / "d").exists()
 
 
-REST = "1 of 3 variants are up to date, the others as they were: mend that, and run it again"
+REST = "1 of 3 variants are up to date, the others as they were: put that right, and run it again"
 
 
 def test_a_file_larger_than_allowed(build: Workshop) -> None:
@@ -149,7 +149,7 @@ def test_what_is_read_only(build: Workshop, protected: str) -> None:
     output = build.run(*plain, "pvasm", *COMMAND, status=2)
     (build.folder / protected).chmod(mode)
     assert "S: cannot be written: permission denied" in output
-    assert output.endswith("the others as they were: mend that, and run it again\n")
+    assert output.endswith("the others as they were: put that right, and run it again\n")
     assert variant(build, "b").read_bytes() == variant(build, "c").read_bytes() == OLD
     build.run("pvasm", *COMMAND)
     assert_all_is_done(build)

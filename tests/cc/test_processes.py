@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from tests.cc.compiler import run, run_through, through
 from tests.cli.command import pvasm
+from tests.oracle import require_tool
 
 
 def script(path: Path, text: str) -> str:
@@ -25,19 +27,43 @@ def test_a_compiler_that_cannot_be_run(source: str, tmp_path: Path) -> None:
     (tmp_path / source).write_text("\n")
     (tmp_path / "data").write_text("no program")
     for compiler, status, reason in (
-        ("no-such-compiler", 127, "No such file or directory"),
-        (str(tmp_path / "data"), 126, "Permission denied"),
+        ("no-such-compiler", 127, "no such file or folder"),
+        (str(tmp_path / "data"), 126, "permission denied"),
     ):
         made = run_through("xen", [compiler, "-c", source], tmp_path)
         assert made.status == status
         assert made.errors == f"pvasm: error: {compiler}: the compiler cannot be run: {reason}\n"
 
 
+@pytest.mark.parametrize("option", ["-x", "-o", "-include", "-I", "-D", "-MF"])
+def test_an_option_without_its_argument_is_for_the_compiler_to_refuse(option: str, tmp_path: Path) -> None:
+    """F: `-x` at the end was passed over."""
+    require_tool("gcc")
+    (tmp_path / "a.S").write_text("\tCOVER\n")
+    made = run_through("xen", ["gcc", "-c", "a.S", option], tmp_path)
+    assert made.status == 1
+    assert option in made.errors
+    assert re.match(r"gcc: error: .*missing", made.errors)
+    assert not (tmp_path / "a.o").exists()
+
+
+@pytest.mark.parametrize("option", ["-o", "-I"])
+def test_so_it_is_for_a_bare_assembler(option: str, tmp_path: Path) -> None:
+    assembler = require_tool("ia64-linux-gnu-as")
+    (tmp_path / "a.s").write_text("\tCOVER\n")
+    made = run_through("xen", [assembler, "a.s", option], tmp_path)
+    assert (made.status, made.errors.partition(": ")[2].splitlines()[0]) == (
+        1,
+        f"option requires an argument -- '{option[1]}'",
+    )
+    assert not (tmp_path / "a.out").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--instance", "xen"], "pvasm: error: no compiler given: write its command after --"),
-        (["--instance", "xen", "--"], "pvasm: error: no compiler given: write its command after --"),
+        (["--instance", "xen"], "pvasm: error: no compiler given: write its command at the end"),
+        (["--instance", "xen", "--"], "pvasm: error: no compiler given: write its command at the end"),
         (["--instance", "no", "--", "cat", "a.c"], "pvasm: error: unknown instance no"),
         (["--instance", "no", "--", "cat", "a.S"], "pvasm: error: unknown instance no"),
         (["--instance", "./no.yaml", "--", "cat", "a.c"], "pvasm: error: no.yaml: "),

@@ -21,7 +21,7 @@ from pvasm.check.subject import Subject
 from pvasm.fix import fix
 from pvasm.paravirt.environments import build_names, known_macros
 from pvasm.paravirt.loading import load_catalog
-from pvasm.syntax.document import read_document
+from pvasm.syntax.document import looks_preprocessed, read_document
 from tests.check.checking import PARSER, check
 
 BEFORE, AFTER = "\tnop 0\n\t", " // a remark\n\tnop 0\n"
@@ -48,7 +48,7 @@ def spans(text: str, diagnostics: list[Diagnostic]) -> list[tuple[int, int]]:
 def tried(rule: Rule, text: str, *, preprocessed: bool = False) -> Flagged:
     """What a rule makes of an example."""
     source, start = whole(text)
-    found = check(source, rule.code, preprocessed=preprocessed)
+    found = check(source, rule.code, preprocessed=preprocessed or looks_preprocessed(source, ""))
     assert all((each.code, each.severity) == (rule.code, rule.severity) for each in found)
     pairs = sorted(zip(spans(source, found), map(said, found), strict=True), key=lambda p: (p[0][0], -p[0][1]))
     inside = [(first - start, last - start) for (first, last), _ in pairs]

@@ -129,7 +129,7 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
         read_config(str(tmp_path / "a.toml"), CODES)
     with pytest.raises(PvasmError, match="KiB"):
         read(tmp_path, "#" * (1 << 20))
-    with pytest.raises(PvasmError, match="No such file"):
+    with pytest.raises(PvasmError, match="no such file"):
         read_config(str(tmp_path / "none.toml"), CODES)
     with pytest.raises(PvasmError, match="must be a table"):
         read(tmp_path, "[tool]\npvasm = 3\n", "pyproject.toml")

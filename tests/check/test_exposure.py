@@ -250,4 +250,4 @@ def test_advice_names_the_op_and_its_parameters(text: str, advice: str) -> None:
 def test_the_second_of_two_that_one_op_stands_for_asks_for_no_other() -> None:
     first, second = check("itc.i r18 ;; itc.d r18\n")
     assert "use ITC_I_AND_D(" in first.message
-    assert "ITC_I_AND_D in place of the instruction before stands for this one too" in second.message
+    assert "ITC_I_AND_D in place of the instruction before replaces this one too" in second.message

@@ -183,3 +183,16 @@ def test_what_a_name_makes_is_told_at_its_use() -> None:  # M4
     assert found.message.startswith(
         "sensitive instruction used directly: this makes `mov r9=ar.itc': use MOV_FROM_ITC("
     )
+
+
+@pytest.mark.parametrize("body", ["ar.itc", "r17"])
+def test_a_chain_of_definitions_that_is_too_long_says_the_limit_and_what_to_do(body: str) -> None:
+    """F: `the macros do not come to an end' was said of 300 names that stand for each other."""
+    names = [f"#define A{number + 1} A{number}" for number in range(300)]
+    text = f"#define A0 {body}\n" + "\n".join(names) + "\n\tmov r8 = A300\n"
+    (said,) = check(text, "PV902")
+    assert said.message == (
+        "not followed: macros that stand for each other are followed 200 deep, and A99 is beyond that: shorten the "
+        "chain of definitions, or run the C preprocessor first (`pvasm check --cpp', `gcc -E -dD | pvasm expand')"
+    )
+    assert check(text.replace("A300", "A190"), "PV902") == []

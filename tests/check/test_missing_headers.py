@@ -15,7 +15,7 @@ from pvasm.syntax.run_cpp import preprocess
 from tests.cli.command import pvasm
 from tests.oracle import require_tool
 
-NOT_FOUND = "No such file or directory"
+NOT_FOUND = "no such file or folder"
 TAIL = " (or `include-dirs' of the configuration; docs/configuration.md)"
 
 
@@ -150,3 +150,40 @@ def test_what_an_overlay_is_put_over_is_missing_where_the_source_includes_it(tre
         f"error: kernel/x.S:2: asm/a.h: {NOT_FOUND}",
         f"note: headers are missing: -I include gives asm/a.h; none has no.h: name its folder with -I{TAIL}",
     ]
+
+
+def test_a_header_that_an_option_includes(tree: Path) -> None:
+    """F: gcc says `<command-line>' of it, and no hint came."""
+    (tree / "kernel/z.S").write_text("\tnop 0\n")
+    assert errors(tree, "-include", "deep.h", "kernel/z.S") == [
+        f"error: kernel/z.S: -include deep.h: {NOT_FOUND}",
+        f"note: headers are missing: -I more gives deep.h{TAIL}",
+    ]
+    assert errors(tree, "-include", "gone.h", "kernel/z.S") == [
+        f"error: kernel/z.S: -include gone.h: {NOT_FOUND}",
+        f"note: headers are missing: no folder here has gone.h: name its folder with -I{TAIL}",
+    ]
+    (tree / "pvasm.toml").write_text('cpp = true\nincludes = ["gone.h"]\n')
+    done = pvasm("check", "--no-cache", "kernel/z.S", cwd=tree)
+    assert done.error_lines == [f"pvasm: error: pvasm.toml:2: includes: 'gone.h': {NOT_FOUND}"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("-include pipe.h", "pipe.h: is a pipe, not a file (-include)"),
+        ("-include pipe.h -I sub", "pipe.h: is a pipe, not a file (-include)"),
+        ("-include more.h -I sub", "sub/more.h: is a pipe, not a file (-include)"),
+        ("-include outer.h", "z.S: includes pipe.h, which is a pipe, not a file"),
+    ],
+)
+def test_a_pipe_that_an_option_includes_is_not_waited_for(options: str, said: str, tmp_path: Path) -> None:
+    """F: it was noticed after a minute."""
+    require_tool("gcc")
+    (tmp_path / "sub").mkdir()
+    os.mkfifo(tmp_path / "pipe.h")
+    os.mkfifo(tmp_path / "sub/more.h")
+    (tmp_path / "outer.h").write_text('#include "pipe.h"\n')
+    (tmp_path / "z.S").write_text("\tnop 0\n")
+    done = pvasm("check", "--no-config", "--no-cache", "--cpp", *options.split(), "z.S", cwd=tmp_path)
+    assert (done.status, done.error_lines) == (2, [f"pvasm: error: {said}"])

@@ -93,7 +93,7 @@ def test_pairs_become_one_op(tmp_path: Path) -> None:
     assert "\titc.i" not in text  # two groups: two ops
     assert "ITC_I(p0, r18, r14) ;;\n\tITC_D(p0, r18, r14) ;;" in text
     assert "\tssm psr.ic ;;" in text  # no srlz.d after it
-    assert "SSM_PSR_IC_AND_SRLZ_D stands for" in done.output
+    assert "SSM_PSR_IC_AND_SRLZ_D replaces" in done.output
 
 
 def test_the_layout_stays(tmp_path: Path) -> None:
@@ -151,3 +151,18 @@ def test_a_folder_is_mended_whole(tmp_path: Path) -> None:
     assert "6 fixed" in pvasm("check", "--fix", tmp_path).output
     assert (tmp_path / "b.S").read_text() == MENDED
     assert (tmp_path / "linux.h").read_text() == "struct s { int rfi; };\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "fixed"),
+    [
+        ("\tssm 0x2000 ;; srlz.d\n", "\tSSM_PSR_IC_AND_SRLZ_D(r14, r15)\n"),
+        ("\tssm psr.ic ;; srlz.d // now\n", "\tSSM_PSR_IC_AND_SRLZ_D(r14, r15) // now\n"),
+        ("\tssm 0x2000\n\t;;\n\tsrlz.d\n", "\tSSM_PSR_IC_AND_SRLZ_D(r14, r15)\n"),
+    ],
+)
+def test_no_blank_is_left_at_the_end_of_a_line(code: str, fixed: str, tmp_path: Path) -> None:
+    """Section 4 of the cases: `ssm 0x2000 ;; srlz.d' left one."""
+    (tmp_path / "a.S").write_text(f"{code}\tbr.ret.sptk rp\n")
+    assert pvasm("check", "--no-config", "--fix", "a.S", cwd=tmp_path).status == 0
+    assert (tmp_path / "a.S").read_text() == f"{fixed}\tbr.ret.sptk rp\n"

@@ -48,11 +48,11 @@ ops:
 THASH = """\
 THASH(pred, reg, address, clob)
   Computes where an address's entry stands in the hashed page table.
-  pred        a predicate register
-  reg         a general register to write to
-  address     a general register
-  clob        a general register to clobber
-  stands for  (pred) thash reg = address
+  pred      a predicate register
+  reg       a general register to write to
+  address   a general register
+  clob      a general register to clobber
+  replaces  (pred) thash reg = address
 
   mine (its own)
     reg and clob must be different registers
@@ -253,7 +253,7 @@ def test_validate_several(run: Run) -> None:
     assert done.output.endswith("of the extension\n")
     assert done.errors.splitlines() == [
         "pvasm: error: broken.yaml:1:1: the key description is missing",
-        "pvasm: error: nosuch.yaml: No such file or directory",
+        "pvasm: error: nosuch.yaml: no such file or folder",
     ]
     assert run("validate", "template.yaml").status == 1
     assert run("validate", "missing.yaml").output.startswith(
@@ -396,5 +396,5 @@ def test_schema(options: Sequence[str], run: Run) -> None:
 def test_as_a_person_runs_it() -> None:
     done = pvasm("instance", "show", "xen", "--op", "RFI")
     assert (done.status, done.errors) == (0, "")
-    assert done.output.startswith("RFI\n  Returns from the interruption.\n  stands for  rfi\n")
+    assert done.output.startswith("RFI\n  Returns from the interruption.\n  replaces  rfi\n")
     assert pvasm("instance").status == 2

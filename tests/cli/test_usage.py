@@ -1,12 +1,18 @@
-"""What is not known on the command line: one line that says so, and what may be meant."""
+"""What is not known on the command line, or is not there: one line that says so, and what may be meant.
+
+Section 4 of the cases (friction); F marks what was found later.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from pvasm import exit_status
 from tests.cli.command import pvasm
+from tests.oracle import require_tool
 
 WRONG = {
     "chekc": "there is no command `chekc': did you mean `check'? (`pvasm --help' tells more)",
@@ -43,6 +49,158 @@ def test_help(command: str) -> None:
     assert said == pvasm(command, "--help")
     assert said.output.startswith(f"usage: pvasm {command}")
     assert pvasm("help") == pvasm("--help")
+
+
+@pytest.mark.parametrize("command", exit_status.COMMANDS)
+def test_every_help_tells_what_it_does_and_the_exit_statuses(command: str) -> None:
+    """F: `parse --help' had no description, and only that of `check' told the exit statuses."""
+    said = " ".join(pvasm(*command.split(), "--help").output.split())
+    usage, _, _ = said.partition(" options: ")
+    assert usage.startswith(f"usage: pvasm {command} ")
+    assert re.search(r"\.( positional arguments: |$)", usage)
+    assert said.endswith(exit_status.told(command) or "nothing")
+    for status in (0, exit_status.CANNOT_RUN, exit_status.INTERRUPTED, exit_status.PIPE_CLOSED):
+        assert re.search(rf"(Exit status:|;) {status} ", said)
+
+
+def test_the_commands_of_the_account_are_those_that_there_are() -> None:
+    listed = set(re.findall(r"^    ([a-z]+) ", pvasm("--help").output, re.M))
+    below = {f"instance {name}" for name in re.findall(r"^    ([a-z]+) ", pvasm("instance", "--help").output, re.M)}
+    assert set(exit_status.COMMANDS) == listed - {"instance"} | below
+
+
+# ------------------------------------------------------------------------------------------ codes
+
+CODES = {
+    "PV99": "those that begin with PV9 are PV900, PV901, PV902, PV910, PV911",
+    "PV3O1": "those that begin with PV3 are PV301, PV302",
+    "PV777": "there are PV0, PV1, PV2, PV3, PV4, PV5, PV6, PV9 (`pvasm explain' lists them all)",
+    "P001": "(did you mean PV001?) (`pvasm explain' lists them all)",
+    "X": "(`pvasm explain' lists them all)",
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("command", ["check --select", "check --ignore", "check --extend-select", "explain"])
+def test_a_code_that_there_is_not(code: str, command: str, tmp_path: Path) -> None:
+    (tmp_path / "a.S").write_text("\tnop 0\n")
+    words = [*command.split(), code, *(["a.S"] if "check" in command else [])]
+    done = pvasm(*words, cwd=tmp_path)
+    assert (done.status, done.output) == (2, "")
+    (line,) = done.error_lines
+    assert line in {f"pvasm: error: unknown code '{code}'{joint}{CODES[code]}" for joint in (": ", " ")}
+
+
+def test_a_code_of_the_configuration_that_there_is_not(tmp_path: Path) -> None:
+    (tmp_path / "a.S").write_text("\tnop 0\n")
+    (tmp_path / "pvasm.toml").write_text('cpp = false\nignore = ["PV99"]\n')
+    done = pvasm("check", "a.S", cwd=tmp_path)
+    assert done.error_lines == [f"pvasm: error: pvasm.toml:2: ignore: unknown code 'PV99': {CODES['PV99']}"]
+
+
+# ------------------------------------------------------------------------------------ no such file
+
+NO_SUCH_FILE = [
+    "check gone",
+    "check --diff gone",
+    "check --fix gone",
+    "check --config gone a.S",
+    "check --baseline gone a.S",
+    "check --instance ./gone.yaml a.S",
+    "parse gone",
+    "expand -i xen gone",
+    "expand -i ./gone.yaml a.S",
+    "cc -i ./gone.yaml gcc -c a.S",
+    "header -i ./gone.yaml",
+    "import gone",
+    "import a.S -include gone",
+    "instance show ./gone.yaml",
+    "instance validate gone.yaml",
+    "instance diff xen ./gone.yaml",
+]
+
+
+@pytest.mark.parametrize("command", NO_SUCH_FILE)
+def test_every_command_says_no_such_file_in_the_same_words(command: str, tmp_path: Path) -> None:
+    (tmp_path / "a.S").write_text("\tnop 0\n")
+    done = pvasm(*command.split(), cwd=tmp_path)
+    name = "gone.yaml" if ".yaml" in command else "gone"
+    assert (done.status, done.error_lines) == (2, [f"pvasm: error: {name}: no such file or folder"])
+
+
+@pytest.mark.parametrize(
+    "command", ["parse .", "expand -i xen .", "import .", "instance show ./", "check --config . a.S"]
+)
+def test_a_folder_is_no_file(command: str, tmp_path: Path) -> None:
+    (tmp_path / "a.S").write_text("\tnop 0\n")
+    done = pvasm(*command.split(), cwd=tmp_path)
+    assert (done.status, done.error_lines) == (2, ["pvasm: error: .: is a folder, not a file"])
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("/", "a folder of that name exists"),
+        ("sub", "a folder of that name exists"),
+        ("sub/", "a folder of that name exists"),
+        ("gone/", "that is the name of a folder"),
+        ("gone/x", "the folder does not exist"),
+        ("a.S/x", "a part of the path is no folder"),
+    ],
+)
+@pytest.mark.parametrize("command", ["expand -i xen a.S", "header -i xen", "instance new mine --from xen"])
+def test_an_output_that_is_no_file(command: str, output: str, reason: str, tmp_path: Path) -> None:
+    """F: of `-o /` it was said that the folder does not exist."""
+    (tmp_path / "a.S").write_text("\tnop 0\n")
+    (tmp_path / "sub").mkdir()
+    done = pvasm(*command.split(), "-o", output, cwd=tmp_path)
+    (line,) = done.error_lines
+    exists = "exists already; remove it, or name another file with -o"
+    assert line in (f"pvasm: error: {output}: cannot be written: {reason}", f"pvasm: error: {output}: {exists}")
+    assert done.status == 2
+
+
+# ------------------------------------------------------------------- what a configuration names
+
+MISSING = {
+    'paths = ["a.S",\n  "gone"]\n': "2: paths: 'gone': no such file or folder",
+    'cpp = true\nincludes = ["gone.h"]\n': "2: includes: 'gone.h': no such file or folder",
+    '\ninstances = ["xem"]\n': "2: instances: 'xem': unknown instance xem (did you mean xen?); known are "
+    "hvm, native, native-poison, trap, xen",
+    'instances = ["xen",\n"./mine.yaml"]\n': "2: instances: 'mine.yaml': no such file or folder",
+    'baseline = "known.json"\n': "1: baseline: 'known.json': no such file or folder",
+}
+
+
+@pytest.mark.parametrize("text", MISSING)
+@pytest.mark.parametrize("below", ["", "sub"])
+def test_what_a_configuration_names_and_is_not_there_has_its_line(text: str, below: str, tmp_path: Path) -> None:
+    (tmp_path / "a.S").write_text("\tnop 0\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "pvasm.toml").write_text(text)
+    done = pvasm("check", cwd=tmp_path / below)
+    at = tmp_path / "pvasm.toml" if below else "pvasm.toml"
+    assert (done.status, done.error_lines) == (2, [f"pvasm: error: {at}:{MISSING[text]}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ('paths = ["gone"]\n', "a.S"),
+        ('includes = ["gone.h"]\n', "a.S"),  # without --cpp
+        ('cpp = true\nincludes = ["gone.h"]\n', "--no-cpp a.S"),
+        ('instances = ["xem"]\n', "--instance xen a.S"),
+        ('baseline = "gone.json"\n', "--write-baseline gone.json a.S"),
+        ('cpp = true\ninclude-dirs = ["gone"]\n', "a.S"),  # as for gcc
+    ],
+)
+def test_what_is_not_wanted_need_not_be_there(text: str, options: str, tmp_path: Path) -> None:
+    if "cpp = true" in text:
+        require_tool("gcc")
+    (tmp_path / "a.S").write_text("\tnop 0\n")
+    (tmp_path / "pvasm.toml").write_text(text)
+    done = pvasm("check", *options.split(), cwd=tmp_path)
+    assert (done.status, done.error_lines) == (0, [])
 
 
 # ------------------------------------------------------------------------------- which files are read
@@ -91,6 +249,16 @@ PROSE = "This is a text.\nNothing to see, here: move along.\n\n- and so on\n"
 
 
 C_TEXT = '#include <a.h>\n#define A 1\nint f(void)\n{\n\tasm volatile("mov %0 = cr.ifa" : "=r"(x));\n\treturn x;\n}\n'
+
+
+@pytest.mark.parametrize("text", [PROSE, C_TEXT], ids=["prose", "C"])
+@pytest.mark.parametrize("command", ["expand -i xen", "parse"])
+def test_so_it_is_for_the_other_commands_that_read_assembly(command: str, text: str, tmp_path: Path) -> None:
+    """F: `expand` copied C as if it were assembly."""
+    (tmp_path / "c.c").write_text(text)
+    done = pvasm(*command.split(), "c.c", cwd=tmp_path)
+    message = "pvasm: error: c.c: not assembly: no instruction, directive or op stands in it"
+    assert (done.status, done.output, done.error_lines) == (2, "", [message])
 
 
 @pytest.mark.parametrize("text", [PROSE, C_TEXT], ids=["prose", "C"])

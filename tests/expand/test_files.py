@@ -87,7 +87,7 @@ def test_messages(tmp_path: Path) -> None:
         (tmp_path / "none" / "out.S", "cannot be written: the folder does not exist"),
         (tmp_path / "file" / "out.S", "cannot be written: a part of the path is no folder"),
         (tmp_path, "cannot be written: a folder of that name exists"),
-        (tmp_path / ("x" * 300), "cannot be written: File name too long"),
+        (tmp_path / ("x" * 300), "cannot be written: the name is too long"),
     ):
         with pytest.raises(PvasmError) as caught:
             write_atomically(path, b"x")

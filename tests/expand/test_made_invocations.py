@@ -153,11 +153,13 @@ SEVERAL = (
         ),
         (
             "#define P(a, b) a##b\n\t" + "P(" * 150 + "MOV_FROM, _IFA" + ")" * 150 + "(r8)\n",
-            "2:2: P may make an op here, and what it comes to is not followed; expand after the C preprocessor has run",
+            "2:2: P may make an op here, and what it comes to is not followed (PV902 of `pvasm check' says why); "
+            "expand after the C preprocessor has run",
         ),
         (
             "#define GET(x) MOV_FROM_##x(r8)\n#define D(x, y) GET(x) ; y\n\tD(IFA)\n",
-            "3:2: D may make an op here, and what it comes to is not followed; expand after the C preprocessor has run",
+            "3:2: D may make an op here, and what it comes to is not followed (PV902 of `pvasm check' says why); "
+            "expand after the C preprocessor has run",
         ),
         (
             ".macro get op, r\n\t\\op(\\r)\n.endm\n\tget MOV_FROM_IFA, r16\n",

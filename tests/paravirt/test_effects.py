@@ -23,12 +23,12 @@ from pvasm.errors import PvasmError
 from pvasm.ia64 import Register
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.choices import choices, is_allowed, plain_choice
-from pvasm.paravirt.contract import breaches
+from pvasm.paravirt.contract import violations
 from pvasm.paravirt.expansion import expansion_of
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.interface import Call
 from pvasm.paravirt.loading import load_instance
-from pvasm.paravirt.trial import Breach
+from pvasm.paravirt.trial import Violation
 from pvasm.paravirt.trial_run import Budget, Outcome, Value, run
 from tests.paravirt.cases import CATALOG, OPS
 from tests.paravirt.test_xen import guest
@@ -286,7 +286,7 @@ def test_mistakes_that_the_guest_sees_are_found(op: Op, tmp_path: Path) -> None:
     for name, entry in mutants(op):
         try:
             mutant = instance_with(op.name, entry, tmp_path)
-            found = [breach for breach in breaches(mutant, op) if breach.kind != "stop"]
+            found = [violation for violation in violations(mutant, op) if violation.kind != "stop"]
         except PvasmError:
             continue  # no longer assembly
         results = dict(trials.run(mutant))
@@ -294,7 +294,7 @@ def test_mistakes_that_the_guest_sees_are_found(op: Op, tmp_path: Path) -> None:
             assert found, (op.name, name)
         elif results == right and len(results) == len(trials.arguments) * len(trials.truths):
             # Nothing can be seen of a load from nowhere, and of NaT bits that nobody reads.
-            assert not found or any(breach.kind == "read" for breach in found), (op.name, name)
+            assert not found or any(violation.kind == "read" for violation in found), (op.name, name)
 
 
 # ------------------------------------------------------------------------------- what is shipped
@@ -303,5 +303,5 @@ def test_mistakes_that_the_guest_sees_are_found(op: Op, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["native", "xen"])
 def test_what_is_shipped_keeps_its_contract(name: str) -> None:
     instance = load_instance(name)
-    found: list[Breach] = [breach for op in CATALOG.ops.values() for breach in breaches(instance, op)]
+    found: list[Violation] = [violation for op in CATALOG.ops.values() for violation in violations(instance, op)]
     assert found == []

@@ -108,9 +108,9 @@ def test_message(text: str | bytes, message: str, tmp_path: Path) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(PvasmError, match=r"No such file"):
+    with pytest.raises(PvasmError, match=r"no such file"):
         load_instance(str(tmp_path / "none.yaml"))
-    with pytest.raises(PvasmError, match=r"Is a directory"):
+    with pytest.raises(PvasmError, match=r"is a folder, not a file"):
         load_instance(f"{tmp_path}/")
 
 

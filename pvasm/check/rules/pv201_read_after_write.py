@@ -19,7 +19,8 @@ class ReadAfterWrite(Rule):
     looked at: what stands in the source, with each instance's expansions in the place of the ops. Predicates that are
     known to exclude each other are respected, and so are the exceptions of the architecture (a branch may read a
     predicate that a compare of its group writes). GNU as warns of the same in explicit mode; in automatic mode
-    (`.auto`) it mends it. Put a stop between, and a serialization where one is due. (SDM vol. 1, 3.4; vol. 3, 5.3.)
+    (`.auto`) it puts the stop in. Put a stop between, and a serialization where one is due. (SDM vol. 1, 3.4; vol. 3,
+    5.3.)
     """
 
     code = "PV201"

@@ -18,8 +18,8 @@ class WriteAfterWrite(Rule):
     variant is looked at: what stands in the source, with each instance's expansions in the place of the ops.
     Predicates that are known to exclude each other are respected, and so are the exceptions of the architecture
     (parallel compares of one type may write the same predicate). GNU as warns of the same in explicit mode; in
-    automatic mode (`.auto`) it mends it. Put a stop between, and a serialization where one is due. (SDM vol. 1, 3.4;
-    vol. 3, 5.3.)
+    automatic mode (`.auto`) it puts the stop in. Put a stop between, and a serialization where one is due. (SDM vol. 1,
+    3.4; vol. 3, 5.3.)
     """
 
     code = "PV202"

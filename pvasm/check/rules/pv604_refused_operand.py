@@ -27,13 +27,13 @@ class RefusedOperand(Rule):
     invalid = (
         Flagged(
             "adds r8 = «8192», r9",
-            "operand 2 of `adds' must be an integer from -8192 to 8191; `8192' is the integer 8192",
+            "operand 2 of `adds' must be an integer from -8192 to 8191, not 8192",
         ),
         Flagged("movl r8 = «0x10000000000000000»", "an integer has at most 64 bits: 0x10000000000000000"),
-        Flagged("shl r8 = r9, «-1»", "operand 3 of `shl' must be an integer from 0 to 63; `-1' is the integer -1"),
+        Flagged("shl r8 = r9, «-1»", "operand 3 of `shl' must be an integer from 0 to 63, not -1"),
         Flagged(
             "fetchadd8.acq r8 = [r9], «2»",
-            "operand 3 of `fetchadd8.acq' must be one of -16, -8, -4, -1, 1, 4, 8 and 16; `2' is the integer 2",
+            "operand 3 of `fetchadd8.acq' must be one of -16, -8, -4, -1, 1, 4, 8 and 16, not 2",
         ),
         Flagged(
             "alloc r2 = ar.pfs, 1, 2, 1, 0 ;;\n\tmov r8 = «loc2»",
@@ -41,16 +41,15 @@ class RefusedOperand(Rule):
         ),
         Flagged(
             "mov.i r8 = «ar.k0»",
-            "operand 2 of `mov.i' must be an application register that is none of ar.k0 to ar47; `ar.k0' is "
-            "an application register",
+            "`mov.i' cannot have ar.k0, which only the M unit has: write `mov.m', or `mov' for the assembler to choose",
         ),
         Flagged(
             "#define SIZE 9000\n\tadds r8 = «SIZE», r9",
-            "operand 2 of `adds' must be an integer from -8192 to 8191; `SIZE' is the integer 9000",
+            "operand 2 of `adds' must be an integer from -8192 to 8191; `SIZE' is 9000",
         ),
         Flagged(
             ".macro get n\n\tadds r8 = \\n, r9\n\t.endm\n\tget «9000»",
-            "operand 2 of `adds' must be an integer from -8192 to 8191; `9000' is the integer 9000",
+            "operand 2 of `adds' must be an integer from -8192 to 8191, not 9000",
         ),
     )
     valid = (

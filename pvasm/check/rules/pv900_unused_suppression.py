@@ -15,8 +15,8 @@ from pvasm.check.suppression import Suppression
 class UnusedSuppression(Rule):
     """A suppression that hides nothing is left over from code that has changed, or never did what it says.
 
-    It would hide the next mistake in its place. Take it away, or mend its codes: an unknown code hides nothing. What is
-    not looked for in a run (codes that are not selected, code that is not compiled for the instances in question, a
+    It would hide the next mistake in its place. Take it away, or correct its codes: an unknown code hides nothing. What
+    is not looked for in a run (codes that are not selected, code that is not compiled for the instances in question, a
     file after the C preprocessor, in one configuration) does not count as unused.
     """
 

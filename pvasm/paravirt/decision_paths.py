@@ -1,7 +1,7 @@
-"""Every way through something that asks which registers its arguments are, and what comes of each.
+"""Every path through something that asks which registers its arguments are, and what comes of each.
 
-Whoever runs it (a template, a macro) with `Answers` in the place of the registers is told one way; `every_way` runs it
-for all that are possible.
+Whoever runs it (a template, a macro) with `Answers` in the place of the registers follows one path; `every_path` runs
+it for all that are possible.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
-MOST_WAYS: Final = 512
-_MOST_QUESTIONS: Final = 40_000  # on all ways together
+MOST_PATHS: Final = 512
+_MOST_QUESTIONS: Final = 40_000  # on all paths together
 
 Result = TypeVar("Result")
 
@@ -25,19 +25,19 @@ class Question(NamedTuple):
 Answered = tuple[Question, bool]
 
 
-class Way(NamedTuple, Generic[Result]):
-    """One way: the questions in the order in which they were asked, with the answers, and what came of it."""
+class DecisionPath(NamedTuple, Generic[Result]):
+    """One path: the questions in the order in which they were asked, with the answers, and what came of it."""
 
     answers: tuple[Answered, ...]
     result: Result
 
 
-class TooManyWaysError(Exception):
-    """There are more ways than somebody cares to follow, or more questions."""
+class TooManyPathsError(Exception):
+    """There are more paths than somebody cares to follow, or more questions."""
 
 
 class Answers:
-    """The answers of one way: those told beforehand, then `yes` to whatever does not follow from earlier answers.
+    """The answers of one path: those told beforehand, then `yes` to whatever does not follow from earlier answers.
 
     More than `most` questions are too many.
     """
@@ -48,10 +48,10 @@ class Answers:
         self.given: list[Answered] = []
 
     def same(self, parameter: str, other: str) -> bool:
-        """The answer to a question. Raises TooManyWaysError where there have been too many."""
+        """The answer to a question. Raises TooManyPathsError where there have been too many."""
         self.left -= 1
         if self.left < 0:
-            raise TooManyWaysError
+            raise TooManyPathsError
         implied = self._implied(parameter, other)
         if implied is not None:
             return implied
@@ -83,23 +83,23 @@ def equal_to(name: str, answers: Sequence[Answered]) -> set[str]:
     return found
 
 
-def every_way(run: Callable[[Answers], Result], most: int = MOST_WAYS) -> list[Way[Result]]:
-    """All ways through `run`, in order: the first is where all answers are yes.
+def every_path(run: Callable[[Answers], Result], most: int = MOST_PATHS) -> list[DecisionPath[Result]]:
+    """All paths through `run`, in order: the first is where all answers are yes.
 
-    Raises TooManyWaysError if there are more than `most`.
+    Raises TooManyPathsError if there are more than `most`.
     """
-    ways: list[Way[Result]] = []
+    paths: list[DecisionPath[Result]] = []
     told: list[bool] = []
     left = _MOST_QUESTIONS
-    while len(ways) < most:
+    while len(paths) < most:
         answers = Answers(told, left)
         result = run(answers)
         left = answers.left
-        ways.append(Way(tuple(answers.given), result))
+        paths.append(DecisionPath(tuple(answers.given), result))
         told = [answer for _, answer in answers.given]
         while told and not told[-1]:
             told.pop()
         if not told:
-            return ways
+            return paths
         told[-1] = False
-    raise TooManyWaysError
+    raise TooManyPathsError
