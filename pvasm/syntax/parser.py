@@ -100,7 +100,7 @@ class _Filler:
     def call(self, children: tuple[Any, ...]) -> tree.Expression:
         function = children[0]
         arguments = tuple(self.expression(child) for child in children[2][1][::2])
-        return tree.Call(self.word(function), arguments, self.starts[function], self.ends[children[3]])
+        return tree.Call(self.word(function), arguments, self.starts[function], self.ends[children[-1]])
 
     def index(self, children: tuple[Any, ...]) -> tree.Expression:
         file = children[0]
