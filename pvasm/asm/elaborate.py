@@ -825,6 +825,9 @@ class _Reader:
                 pass
             case tree.Directive(name=written, start=start):
                 pass
+            case tree.Label(name=label) if "(" in label and label.partition("(")[0].lower() in self.gas.table:
+                self._gap(f"`{label}:' may be a label or an invocation", piece.statement, piece.conditions)
+                return True
             case _:
                 return False
         name = written.lower()

@@ -218,6 +218,8 @@ def _message(
             return _IN_DIRECTIVE.format(directive=".macro") if is_default else None
         case tree.Directive(name=name) if name[0] == "." and name not in _NO_CODE:
             return _IN_DIRECTIVE.format(directive=name)
+        case tree.Label() | tree.Tag() if found["call"]:
+            return _NO_PLACE
         case tree.Directive() | tree.CppDirective() | tree.Label() | tree.Tag():
             return None
         case tree.MacroCall():

@@ -100,7 +100,7 @@ class _Filler:
     def call(self, children: tuple[Any, ...]) -> tree.Expression:
         function = children[0]
         arguments = tuple(self.expression(child) for child in children[2][1][::2])
-        return tree.Call(self.word(function), arguments, self.starts[function], self.ends[children[3]])
+        return tree.Call(self.word(function), arguments, self.starts[function], self.ends[children[-1]])
 
     def index(self, children: tuple[Any, ...]) -> tree.Expression:
         file = children[0]
@@ -205,10 +205,13 @@ class Parser:
 
 def _prefix(filler: _Filler, node: Node) -> tree.Syntax:
     """A label or a tag."""
-    first = node[1][0]
-    if node[0] == "label":
-        return tree.Label(filler.word(first), filler.starts[first], filler.ends[node[1][-1]])
-    return tree.Tag(filler.word(node[1][1]), filler.starts[first], filler.ends[node[1][3]])
+    children = node[1]
+    kind, named, start = (tree.Label, 0, -1) if node[0] == "label" else (tree.Tag, 1, filler.starts[children[0]])
+    name = children[named]
+    first, last = (name[1][0], name[1][3]) if name.__class__ is tuple else (name, name)
+    begin = filler.starts[first]
+    text = filler.text[begin : filler.ends[last]]
+    return kind(text, begin if start < 0 else start, filler.ends[children[-1]])
 
 
 def _leading(

@@ -91,6 +91,9 @@ _TOKEN = regex(
     re.VERBOSE,
 )
 
+# The name of a label that a macro of the C preprocessor makes, in a key: `L(loop):`.
+_MADE_NAME = regex(r"N\((?:[NI](?:,[NI])*+)?\)#?(?=:)")
+
 # The templates of bundles, in the order of their numbers: a letter a slot (SDM vol. 1, table 3-10).
 SETTING = frozenset({".set", ".equ", ".equiv", ".eqv"})
 """The directives that have a name stand for something, as `=` does."""
@@ -194,10 +197,10 @@ def _head(key: str, at: int) -> int:
     total = len(key)
     while at < total:
         letter = key[at]
-        if letter in "NI" and key[at + 1 : at + 2] == ":":
-            at += 3 if key[at + 2 : at + 3] == ":" else 2
-        elif letter == "[" and key[at + 1 : at + 2] in ("N", "I") and key[at + 2 : at + 4] == ":]":
-            at += 4
+        if letter in "NI" and (end := _name_end(key, at)) >= 0:
+            at = end + (2 if key[end + 1 : end + 2] == ":" else 1)
+        elif letter == "[" and (end := _name_end(key, at + 1)) >= 0 and key[end : end + 2] == ":]":
+            at = end + 2
         elif letter == "(":
             at = _closing(key, at) + 1
             if at == 0:
@@ -205,6 +208,14 @@ def _head(key: str, at: int) -> int:
         else:
             return at if letter == "N" else -1
     return -1
+
+
+def _name_end(key: str, at: int) -> int:
+    """The index of the colon behind the name of a label or tag that starts at `at`, or -1."""
+    if key[at + 1 : at + 2] == ":":
+        return at + 1 if key[at] in "NI" else -1
+    made = _MADE_NAME.match(key, at) if key[at + 1 : at + 2] == "(" else None
+    return -1 if made is None else made.end()
 
 
 def _closing(key: str, at: int) -> int:

@@ -62,7 +62,7 @@ class Binary(Struct, frozen=True, gc=False):
 
 
 class Call(Struct, frozen=True, gc=False):
-    """`@ltoff(x)`, `@ltoff(@fptr(x))`, or a C preprocessor macro in operand position (`IA64_KR(CURRENT)`)."""
+    """`@ltoff(x)`, `@ltoff(@fptr(x))`, or a C preprocessor macro in operand position (`IA64_KR(CURRENT)`, `T(f)#`)."""
 
     function: str
     arguments: tuple[Expression, ...]

@@ -108,10 +108,21 @@ def test_sensitive(text: str, expected: list[str]) -> None:
         ("#ifdef A\n.macro THASH x\n#else\n.macro THASH x y\n#endif\n nop 0\n.endm\n fc r3", ["fc r3"]),
         ("#define X X+X\n ssm X\n fc r3", ["fc r3"]),
         ("(1/0) cover\n fc r3", ["(1/0) cover", "fc r3"]),
+        # behind a label that a macro names, which a header may define
+        ("L(a): fc r3", ["fc r3"]),
+        ("1: L(a, 2):: [L(b):] fc r3", ["fc r3"]),
+        ("#define L(x) .L##x\nL(a): fc r3", ["fc r3"]),
+        ("#define L(x) cover; x\nL(a): fc r3", ["cover", "fc r3"]),
+        ("#define F(x) L(x): fc r3\nF(a)", ["fc r3"]),
     ],
 )
 def test_sensitive_through_macros_and_names(text: str, expected: list[str]) -> None:
     assert [instruction for _, instruction in found(f"{text}\n", "PV001")] == expected
+
+
+def test_a_label_that_may_be_an_invocation_is_told_of() -> None:
+    (told,) = check(".macro L x\nnop 0\n.endm\nL(a): nop 0\nL: nop 0\n", "PV902")
+    assert (told.line, told.message) == (4, "not followed: `L(a):' may be a label or an invocation")
 
 
 @pytest.mark.parametrize("text", ["BSW.0", "RFI", "MOV (r8)=cr.ifa", "SSM (psr.i)", "EPC"])

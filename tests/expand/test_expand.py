@@ -197,6 +197,13 @@ WAY_OUT = "an op is a statement of its own: write `;' between"
             "mov r1 = MOV_FROM_IFA(r2)",
             "11: MOV_FROM_IFA stands where no instruction can stand; an op is a statement of its own",
         ),
+        *(
+            (
+                f"{line}",
+                f"{column}: MOV_FROM_IFA stands where no instruction can stand; an op is a statement of its own",
+            )
+            for line, column in (("MOV_FROM_IFA(r2): nop 0", 2), ("[MOV_FROM_IFA(r2):] nop 0", 3))
+        ),
         ("MOV_FROM_IFA(THASH(r2))", "15: THASH stands where no instruction can stand; an op is a statement of its own"),
         *(
             (line, f"{column}: COVER is one word among others, and would stay as it is; {WAY_OUT}")

@@ -31,7 +31,9 @@ Said = tuple[int, str, str]
 _PARSER = Parser(is_mnemonic)
 _WARNING = re.compile(
     r"^(?:.*):(\d+): Warning: Use of '.*?' (may violate|violates) (RAW|WAW|WAR) dependency '(.*?)' \((\w+)\)"
-    r"(?: when entry is at label '.*?')?(?:, specific resource number is (\d+))?$",
+    r"(?: when entry is at label '.*?')?(?:, specific resource number is (\d+))?\n"
+    r"(?:.*: Warning: Only the first path encountering the conflict is reported\n)?"
+    r".*:(\d+): Warning: This is the location of the conflicting usage$",
     re.MULTILINE,
 )
 _RANGES = {
@@ -69,10 +71,11 @@ def name_of(resource: Resource) -> str:
 
 
 class Heard(NamedTuple):
-    """How as says it: whether it is certain, and what it says must stand between."""
+    """How as says it: whether it is certain, what it says must stand between, and the lines of the first of the two."""
 
     certain: bool
     needs: frozenset[str]
+    firsts: frozenset[int]
 
 
 _NEEDS = {
@@ -92,11 +95,13 @@ def as_says(text: str, folder: Path) -> dict[Said, Heard]:
     errors = re.findall(r":(\d+): Error: (.*)", messages)
     assert not errors, [(text.split("\n")[int(line) - 1], said) for line, said in errors[:5]]
     found: dict[Said, Heard] = {}
-    for line, certainty, kind, name, semantics, number in _WARNING.findall(messages):
+    warnings = _WARNING.findall(messages)
+    assert len(warnings) == messages.count("Warning: Use of "), messages
+    for line, certainty, kind, name, semantics, number, first in warnings:
         said = (int(line), kind, resource_name(name, number or None))
-        before = found.get(said, Heard(False, frozenset()))
+        before = found.get(said, Heard(False, frozenset(), frozenset()))
         needs = before.needs | {_NEEDS.get(semantics, "srlz.d")}
-        found[said] = Heard(before.certain or certainty == "violates", needs)
+        found[said] = Heard(before.certain or certainty == "violates", needs, before.firsts | {int(first)})
     return found
 
 
@@ -205,15 +210,90 @@ AS_OVERLOOKS = (
 )
 
 
+_LABEL = re.compile(r"\s*[\w.$]+:(?!:)|\s*\[[^\]]*:\]")
+
+
+def _qualifier(line: str) -> str:
+    """The predicate that the instruction of a line is under, `p6`; empty if there is none."""
+    predicate = re.search(r"\((p\d+)\)", line)
+    return predicate[1] if predicate else ""
+
+
+def _sets(line: str, predicate: str) -> bool:
+    """Whether the instruction of a line names the predicate as a target, or rotates it."""
+    return re.search(rf"\b{predicate}\b[^()]*=|br\.[cw](top|exit)", line) is not None
+
+
+def _may_set(line: str, predicate: str) -> bool:
+    """Besides, whether it sets all predicates."""
+    return _sets(line, predicate) or re.search(r"\bmov\s+pr\b.*=|\bclrrrb", line) is not None
+
+
 def _renewed(lines: list[str], first: int, second: int) -> bool:
     """Whether the predicate of the first line's instruction is written by it or after it.
 
     What as then knows of that predicate holds of the new value, and it takes it for the old one.
     """
-    predicate = re.search(r"\((p\d+)\)", lines[first])
-    return predicate is not None and any(
-        re.search(rf"\b{predicate[1]}\b[^()]*=|br\.[cw](top|exit)", line) for line in lines[first:second]
-    )
+    predicate = _qualifier(lines[first])
+    return bool(predicate) and any(_sets(line, predicate) for line in lines[first:second])
+
+
+def _implied_by(line: str, predicate: str) -> str:
+    """What the predicate implies from a line on: `.pred.rel.imply p1,p3`, `(p3) cmp.eq.unc p1,p2=r8,r9`; or empty."""
+    told = re.match(rf"\s*\.pred\.rel\.imply\s+{predicate}\s*,\s*(p\d+)\s*$", line)
+    if told:
+        return told[1]
+    return _qualifier(line) if re.search(rf"\.unc\s[^=]*\b{predicate}\b[^=]*=", line) else ""
+
+
+def _branched_away_before_rfi(lines: list[str], first: int, second: int) -> bool:
+    """Whether the second instruction is under a predicate that implied another before an `rfi`, and code that is
+    under that one branched away between the two.
+
+    As takes both for false, and goes on to do so after the `rfi`, where control does not come from there.
+    """
+    predicate = _qualifier(lines[second])
+    rfi = next((at for at in range(first - 1, 0, -1) if re.match(r"\s*rfi\b", lines[at])), 0)
+    branched: set[str] = set()
+    for at in range(second - 1 if predicate and rfi else 0, 0, -1):
+        line = lines[at]
+        if _LABEL.match(line):
+            return False
+        implied = _implied_by(line, predicate)
+        if at < rfi and implied in branched:
+            # An `or` compare makes the implied one false never.
+            after = lines[at + 1 : second]
+            return not any(_may_set(each, implied) and not re.search(r"\.or\s", each) for each in after)
+        if at < rfi and re.search(r"\)\s*br\.cond\b", line):
+            branched.add(_qualifier(line))
+        # An `and` compare makes the implying one true never.
+        if _may_set(line, predicate) and not re.search(r"\.and\s", line):
+            return False
+    return False
+
+
+def _excluded_by_fcmp_unc(lines: list[str], first: int, second: int) -> bool:
+    """Whether the two are under the two predicates of one `fcmp` with `.unc` that is under a predicate and names its
+    status field, as `(p8) fcmp.ge.unc.s1 p6,p7=f8,f9`, and nothing has set them since.
+
+    At most one of them is true, whatever p8 is. To tell this, as asks whether the instruction's name ends in `.unc`,
+    and it ends in `.s1`.
+    """
+    pair = {_qualifier(lines[first]), _qualifier(lines[second])}
+    for at in range(second - 1, 0, -1):
+        line = lines[at]
+        if _LABEL.match(line):
+            return False
+        compare = re.search(r"\(p(?!0\))\d+\)\s*fcmp\.\w+\.unc\.s[0-3]\s+(p\d+)\s*,\s*(p\d+)\s*=", line)
+        if compare and at < first and compare[1] != compare[2]:
+            return pair == {compare[1], compare[2]}
+        if any(_may_set(line, predicate) for predicate in pair):
+            return False
+    return False
+
+
+AS_MISTAKES_PREDICATES = (_renewed, _branched_away_before_rfi)
+"""Why as does not say what we do: what it takes for known of the predicates of two instructions, given by lines."""
 
 
 class Compared(NamedTuple):
@@ -235,14 +315,17 @@ def compared(text: str, ours: Mapping[Said, Sequence[Violation]], theirs: Mappin
         line, kind, name = said
         if said not in ours:
             told = f"{kind} {name} | {lines[line].strip()}"
-            yield Compared(said, "as", told, any(re.match(each, told) for each in AS_IS_BROADER))
+            explained = any(re.match(each, told) for each in AS_IS_BROADER)
+            explained |= all(_excluded_by_fcmp_unc(lines, first, line) for first in theirs[said].firsts)
+            yield Compared(said, "as", told, explained)
             continue
         for violation in ours[said]:
             told = f"{kind} {name} | {lines[violation.first].strip()} | {lines[line].strip()}"
             if said in theirs:
                 yield Compared(said, "both", told, True)
                 break
-            explained = any(re.match(each, told) for each in AS_OVERLOOKS) or _renewed(lines, violation.first, line)
+            explained = any(re.match(each, told) for each in AS_OVERLOOKS)
+            explained |= any(mistakes(lines, violation.first, line) for mistakes in AS_MISTAKES_PREDICATES)
             yield Compared(said, "pvasm", told, explained)
 
 

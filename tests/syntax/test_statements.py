@@ -38,6 +38,9 @@ def words(text: str, nodes: tuple[tree.Expression, ...]) -> list[str]:
         ("ssm (1<<13)", None, "ssm", [], ["1<<13"]),
         ("movl r2=@ltoff(@fptr(sys_call#))", None, "movl", ["r2"], ["@ltoff(@fptr(sys_call#))"]),
         ("br.call.sptk.many b0=do_it#", None, "br.call.sptk.many", ["b0"], ["do_it#"]),
+        ("br.call.sptk.many b0=TARGET(do_it)#", None, "br.call.sptk.many", ["b0"], ["TARGET(do_it)#"]),
+        ("addl r8=@ltoff(TARGET(do_it)#),gp", None, "addl", ["r8"], ["@ltoff(TARGET(do_it)#)", "gp"]),
+        ("movl r8=A(b, C(d)#)#+8", None, "movl", ["r8"], ["A(b, C(d)#)#+8"]),
         ("mov pmd[r3]=r4", None, "mov", ["pmd[r3]"], ["r4"]),
         ("mux1 r1=r2,@rev", None, "mux1", ["r1"], ["r2", "@rev"]),
         ("mov IA64_KR(CURRENT)=r13", None, "mov", ["IA64_KR(CURRENT)"], ["r13"]),
@@ -70,6 +73,33 @@ def test_label_after_a_predicate() -> None:
     assert isinstance(label, tree.Label)
     assert isinstance(found, tree.Instruction)
     assert isinstance(found.predicate, tree.Name)
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds", "name"),
+    [
+        ("L(foo): nop 0", ["Label", "Instruction"], "L(foo)"),
+        ("L(foo)#: nop 0", ["Label", "Instruction"], "L(foo)"),
+        ("L(a, 2):: X(b)", ["Label", "MacroCall"], "L(a, 2)"),
+        ("L():", ["Label"], "L()"),
+        ("[L(foo):] nop 0", ["Tag", "Instruction"], "L(foo)"),
+        ("L(foo) : 1: r8 = r9", ["Label", "Label", "Assignment"], "L(foo)"),
+        ("L(foo): .mii; nop 0", ["Label", "Template"], "L(foo)"),
+        ("(p6) L(foo): nop 0", ["Label", "Instruction"], "L(foo)"),
+    ],
+)
+def test_a_label_that_a_macro_names(text: str, kinds: list[str], name: str) -> None:
+    parsed = PARSER.chunk(text.partition(";")[0])
+    assert [type(syntax).__name__ for syntax in parsed] == kinds
+    assert isinstance(parsed[0], tree.Label | tree.Tag)
+    assert parsed[0].name == name
+    assert name in text[parsed[0].start : parsed[0].end]
+
+
+@pytest.mark.parametrize("text", ["L(foo) : : nop 0 :", "[L(foo)]:", "L(foo:) nop 0"])
+def test_what_looks_like_such_a_label_and_is_none(text: str) -> None:
+    assert not any(isinstance(syntax, tree.Tag) for syntax in PARSER.chunk(text))
+    assert isinstance(PARSER.chunk(text)[-1], tree.Unparsed | tree.MacroCall)
 
 
 @pytest.mark.parametrize("text", ["add = 5", "foo == r5", ". = . + 16", "fc=r3", ".Lend = ."])
