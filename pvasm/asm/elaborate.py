@@ -33,7 +33,7 @@ from pvasm.syntax.macros import CLOSING, REPEATING, Macro, bind_traced, iteratio
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.path_conditions import Conditions, Meaning, Meanings, PathConditions
 from pvasm.syntax.preprocess import CppMacro, Preprocessor, is_closed, value_of
-from pvasm.syntax.tokens import SETTING
+from pvasm.syntax.tokens import SETTING, SPLIT_WORD, symbol_name, whole_words
 from pvasm.syntax.traced import NOWHERE, Traced, origin_of
 
 _DEEPEST: Final = 64  # invocations in what invocations of the assembler's macros make
@@ -44,8 +44,6 @@ _MOST_TURNS: Final = 3  # of a `.rept`, whose body is the same each time
 
 _WORD: Final = regex(r"[A-Za-z_$][\w$]*+")
 _NAMES_SOMETHING: Final = regex(r"(?:[ \t]|/\*(?s:.*?)\*/|\\[ \t\r]*\n)*+[^\x00-#%-/:-@\[-^`{-\x7f]")
-# Lines are joined before there are words (C11, 5.1.1.2, phase 2).
-_SPLIT_WORD: Final = regex(r"(?<=[\w.$])(?:\\[ \t\r]*+\n)++(?=[\w.$])")
 _SETS: Final = regex(r"=|\.set|\.eq")
 _MARKS: Final = frozenset({tree.Stop, tree.Label, tree.BundleOpen, tree.BundleClose, tree.Template, tree.Tag})
 _HERE: Final = Place("", 1, 1)
@@ -332,7 +330,7 @@ class _Reader:
         self.depth = 0
         self.invocations = 0  # of macros of the assembler
         self.arms = _FIRST_ARM
-        self.splits_words = not document.preprocessed and _SPLIT_WORD.search(document.text) is not None
+        self.splits_words = not document.preprocessed and SPLIT_WORD.search(document.text) is not None
         self.is_in_place = False  # the body of a macro is read where it stands
         self.frame: tuple[tuple[int, int, int] | None, bool] = None, False  # before that, as in the scope
         self.frame_conditions: Conditions = ()  # those that the last alloc stood under
@@ -455,8 +453,7 @@ class _Reader:
 
     def _define(self, document: Document, number: int, define: Define, conditions: Conditions) -> None:
         name, body = define.name, document.text[define.body_start : define.body_end]
-        if "\\" in body:
-            body = _SPLIT_WORD.sub("", body)
+        body = whole_words(body)
         place = Place(document.path, 1, 1)
         origin = origin_of(number, define.body_start)
         self.cpp.define(name, CppMacro(name, define.parameters, body, place, origin=origin), conditions)
@@ -714,7 +711,7 @@ class _Reader:
             self._assign(syntax.name, conditions, lambda: self.scope.assign(syntax))
         elif isinstance(syntax, tree.Directive):
             if syntax.name in SETTING and syntax.arguments:
-                name = syntax.arguments[0].strip().removesuffix("#")
+                name = symbol_name(syntax.arguments[0])
                 self._assign(name, conditions, lambda: self.scope.directive(syntax))
             else:
                 self.scope.directive(syntax)
@@ -1182,7 +1179,7 @@ class _Reader:
             value = self._value(text)
             return None if value is None else _COMPARISONS[name](value)
         if name in (".ifdef", ".ifndef", ".ifnotdef"):
-            symbol = text.strip().removesuffix("#")
+            symbol = symbol_name(text)
             is_defined = symbol in self.scope.names and symbol not in self.names.table
             return name == ".ifdef" if is_defined else None
         if "\\" in text:
@@ -1247,7 +1244,7 @@ def _rejoined(source: Traced) -> Traced | None:
     """A statement with its words whole that the ends of continued lines split; None if there are none."""
     pieces: list[tuple[str, int]] = []
     at = 0
-    for found in _SPLIT_WORD.finditer(source.text):
+    for found in SPLIT_WORD.finditer(source.text):
         pieces += source.pieces(at, found.start())
         at = found.end()
     return Traced.join([*pieces, *source.pieces(at, len(source.text))]) if at else None

@@ -36,6 +36,7 @@ from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.macros import CLOSING, may_replace_words
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.sections import SECTION_DIRECTIVES, SectionPlace, Sections
+from pvasm.syntax.tokens import symbol_name
 from pvasm.syntax.traced import NOWHERE, Traced, text_number
 
 Kind = Literal["instruction", "op", "stop", "label", "directive", "bundle", "opaque", "arm", "end", "section"]
@@ -115,8 +116,9 @@ _BRANCHING = ("br", "chk", "fchkf")  # how the mnemonics begin that have a label
 def _target(syntax: tree.Instruction) -> str:
     """The label among an instruction's operands; empty if there is none."""
     for operand in syntax.inputs:
-        if isinstance(operand, tree.Name) and operand.text not in REGISTERS:
-            return operand.text
+        name = symbol_name(operand.text) if isinstance(operand, tree.Name | tree.String) else ""
+        if name and name not in REGISTERS:
+            return name
     return ""
 
 

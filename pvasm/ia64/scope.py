@@ -11,7 +11,7 @@ from pvasm.errors import PvasmError
 from pvasm.ia64.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value, ones_of, signed64
 from pvasm.ia64.registers import INDEXED, PSR_MASKS, REGISTERS, Register
 from pvasm.syntax.parser import parse_expression
-from pvasm.syntax.tokens import SETTING
+from pvasm.syntax.tokens import SETTING, symbol_name
 from pvasm.syntax.tree import (
     Assignment,
     Binary,
@@ -107,16 +107,14 @@ class Scope(Struct):
             self._rotate(_ROTATING[directive.name], directive.arguments)
         elif directive.name in SETTING and len(directive.arguments) == 2:
             name, text = directive.arguments
-            self.assign(
-                Assignment(name.strip().removesuffix("#"), "=", parse_expression(text), directive.start, directive.end)
-            )
+            self.assign(Assignment(symbol_name(name), "=", parse_expression(text), directive.start, directive.end))
 
     def _rotate(self, first: Register, arguments: tuple[str, ...]) -> None:
         """Lay out the names of a `.rotr` from its first register on."""
         for argument in arguments:
             name, _, rest = argument.partition("[")
             count = self._count(rest.rpartition("]")[0])
-            self.rotating[name.strip().removesuffix("#")] = first, count
+            self.rotating[symbol_name(name)] = first, count
             first = Register(first.file, _BEYOND if count is None else first.number + count)
 
     def _count(self, text: str) -> int | None:
@@ -152,7 +150,8 @@ class Scope(Struct):
         return _EVALUATORS[type(expression)](self, expression, 0)
 
 
-def _name(scope: Scope, name: Name, depth: int) -> Value:
+def _of_assembler(scope: Scope, name: Name) -> Value | None:
+    """What a name means to the assembler; None for a symbol that nothing has been assigned to."""
     text = name.text
     fixed = REGISTERS.get(text)
     if fixed is not None and not name.is_symbol:
@@ -164,9 +163,15 @@ def _name(scope: Scope, name: Name, depth: int) -> Value:
             return PSR_MASKS[text]
         if text in WORDS:
             return WORDS[text]
-        stacked = _stacked(scope, name)
-        if stacked is not None:
-            return stacked
+        return _stacked(scope, name)
+    return None
+
+
+def _name(scope: Scope, name: Name, depth: int) -> Value:
+    text = name.text
+    found = _of_assembler(scope, name)
+    if found is not None:
+        return found
     macro = _macro(scope, text, name, depth)
     if macro is not None:
         return macro
@@ -226,7 +231,11 @@ def _number(scope: Scope, number: Number, depth: int) -> Value:
 
 
 def _string(scope: Scope, string: String, depth: int) -> Value:
-    raise OperandError(f"an operand cannot be a string: {string.text}", string.start, string.end)
+    """A name in quotes is the same to GNU as, a register as well; to the C preprocessor it is none."""
+    if "\\" in string.text:
+        return Unknown()  # an argument of a .macro may be in it
+    found = _of_assembler(scope, Name(symbol_name(string.text), string.start, string.end))
+    return Symbolic(string) if found is None else found
 
 
 def _memory(scope: Scope, memory: Memory, depth: int) -> Value:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pvasm.syntax import lalr, tree
 from pvasm.syntax.lalr import Malformed, Node
-from pvasm.syntax.tokens import Tokens, tokenize
+from pvasm.syntax.tokens import Tokens, symbol_name, tokenize, whole_words
 
 # A longer instruction or condition is no parser's business: it bounds the depth of the trees as well.
 _MAX_TOKENS = 400
@@ -52,7 +52,7 @@ class _Filler:
         self.ends = tokens.ends
 
     def word(self, index: int) -> str:
-        return self.text[self.starts[index] : self.ends[index]]
+        return whole_words(self.text[self.starts[index] : self.ends[index]])
 
     def expression(self, node: Node) -> tree.Expression:
         return _EXPRESSIONS[node[0]](self, node[1])
@@ -207,7 +207,7 @@ def _prefix(filler: _Filler, node: Node) -> tree.Syntax:
     """A label or a tag."""
     first = node[1][0]
     if node[0] == "label":
-        return tree.Label(filler.word(first), filler.starts[first], filler.ends[node[1][-1]])
+        return tree.Label(symbol_name(filler.word(first)), filler.starts[first], filler.ends[node[1][-1]])
     return tree.Tag(filler.word(node[1][1]), filler.starts[first], filler.ends[node[1][3]])
 
 
@@ -260,7 +260,7 @@ def _assignment(
     name, operator, value = children
     parsed.append(
         tree.Assignment(
-            filler.word(name),
+            symbol_name(filler.word(name)),
             filler.word(operator),
             filler.expression(value),
             filler.starts[name],

@@ -70,15 +70,22 @@ _LONG_OPERATORS = {
 # The tokens that a letter stands for exactly; any other single character is OTHER.
 _SINGLE = frozenset("()[],:=#?+-*/%|&^~!<>")
 
+LINES_JOINED = r"(?:\\[ \t\r]*+\n)++"
+"""The pattern of the ends of continued lines; these are joined before there are words (C11, 5.1.1.2, phase 2)."""
+
+SPLIT_WORD = regex(rf"(?<=[\w.$]){LINES_JOINED}(?=[\w.$])")
+"""Where the ends of continued lines split a word."""
+
 # Bytes that are not UTF-8 count as letters, as they do for GNU as (they are lone surrogates here, pvasm/text.py).
 # A name may hold a .macro argument (\reg, \(), \@) or pasted parts (a##b) where it stands in a macro's body.
 _NAME_CHARACTER = r"[\w.$\udc80-\udcff]"
 _ARGUMENT = r"\\(?:\w+|\(\)|@)"
+_NAME_PART = rf"{_NAME_CHARACTER}|@|{_ARGUMENT}|[ \t]*\#\#[ \t]*(?=[\w\\])|{LINES_JOINED}(?=[\w.$])"
 # A number is read from its first digit alone: from each digit of a long run that is none, that would take long.
 _TOKEN = regex(
     rf"""
       (?P<blank>(?:[\s\ufeff]|\\[ \t\r]*\n)++|/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*)
-    | (?P<N>(?:(?!\d){_NAME_CHARACTER}|{_ARGUMENT})(?:{_NAME_CHARACTER}|@|{_ARGUMENT}|[ \t]*\#\#[ \t]*(?=[\w\\]))*)
+    | (?P<N>(?:(?!\d){_NAME_CHARACTER}|{_ARGUMENT})(?:{_NAME_PART})*)
     | (?P<L>(?<!\d)\d++[bf](?![\w.$]))
     | (?P<F>(?<!\d)\d++\.\d*+(?:[eE][-+]?\d+)?(?![\w.$])|0[rRfFdD][-+]?[\d.]+(?:[eE][-+]?\d+)?(?![\w.$]))
     | (?P<I>(?<!\d)(?:0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)[uUlL]*(?![\w.$])|'(?:\\[^\n]|[^\\\n])'?)
@@ -134,6 +141,21 @@ class Tokens(Struct, frozen=True):
     starts: list[int]
     ends: list[int]
     arguments: int
+
+
+def whole_words(text: str) -> str:
+    """A text with its words whole that the ends of continued lines split."""
+    return SPLIT_WORD.sub("", text) if "\\" in text else text
+
+
+def symbol_name(word: str) -> str:
+    """The name of the symbol that a word stands for: without its quotes, and without the `#` that marks a symbol.
+
+    `"a b"` is a symbol as well, and `"foo"` is `foo` (GNU as manual, "Symbol Names").
+    """
+    word = word.strip()
+    is_quoted = len(word) > 1 and word[0] == word[-1] == '"'
+    return word[1:-1].replace('\\"', '"') if is_quoted else word.removesuffix("#")
 
 
 def tokenize(chunk: str, is_mnemonic: Callable[[str], bool]) -> Tokens:
@@ -194,7 +216,7 @@ def _head(key: str, at: int) -> int:
     total = len(key)
     while at < total:
         letter = key[at]
-        if letter in "NI" and key[at + 1 : at + 2] == ":":
+        if letter in "NIS" and key[at + 1 : at + 2] == ":":
             at += 3 if key[at + 2 : at + 3] == ":" else 2
         elif letter == "[" and key[at + 1 : at + 2] in ("N", "I") and key[at + 2 : at + 4] == ":]":
             at += 4
@@ -225,6 +247,7 @@ def _head_letter(word: str, following: str, is_mnemonic: Callable[[str], bool]) 
 
     `following` is the next token's letter.
     """
+    word = whole_words(word)
     lower = word.lower()
     if following in ("=", "E"):
         return "N"  # `name = value`, whatever the name
