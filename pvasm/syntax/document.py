@@ -59,8 +59,8 @@ _ESCAPE = regex(r"\\([0-7]{1,3}|.)")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a"}
 
 # Beyond these, what stands in an arm is taken for code that may be compiled: it bounds what a hostile file costs.
-_MAX_ARMS = 64
-_MAX_NESTING = 64
+MAX_ARMS = 64
+MAX_NESTING = 64
 MAX_LINE_SHOWN = 400
 _LOOKS_PREPROCESSED = regex(r'\s*#(?:line)?[ \t]+\d+[ \t]+"')
 _BOUNDARY = regex(r"[\s,]")
@@ -322,7 +322,7 @@ class _Reader:
             return
         self._leave_arm(offset)
         last = self.open[-1]
-        arms = (*last.arms, expression) if last.arms is not None and len(last.arms) < _MAX_ARMS else None
+        arms = (*last.arms, expression) if last.arms is not None and len(last.arms) < MAX_ARMS else None
         self.open[-1] = replace(last, arms=arms, has_else=name == "else")
         self.macros = list(last.macros)  # each arm may begin the same .macro
         self._enter()
@@ -339,7 +339,7 @@ class _Reader:
     def _enter(self) -> None:
         last = self.open[-1]
         self.conditions = last.conditions
-        if last.arms is not None and len(self.open) <= _MAX_NESTING:
+        if last.arms is not None and len(self.open) <= MAX_NESTING:
             line, _ = line_and_column(self.document.line_starts, last.offset)
             self.conditions = (*self.conditions, tree.Condition(last.arms[-1], last.arms[:-1], line))
 
