@@ -222,8 +222,10 @@ class ExposureSearch(Visitor):
 
     def _made(self, step: Step, syntax: tree.Instruction, statement: tree.Statement) -> None:
         """Looks at an instruction that macros make, or that names in its operands stand for."""
-        if isinstance(statement.syntax, tree.Instruction) and step.statement not in self.by_statement:
-            self._keep(step.statement, self._instruction(step.statement, statement, statement.syntax))
+        written = statement.syntax
+        is_written = isinstance(written, tree.Instruction) and written.mnemonic == syntax.mnemonic
+        if is_written and step.statement not in self.by_statement:
+            self._keep(step.statement, self._instruction(step.statement, statement, written))
             if step.statement in self.by_statement:
                 return  # whatever the names in it stand for
         try:

@@ -183,3 +183,23 @@ def test_what_a_name_makes_is_told_at_its_use() -> None:  # M4
     assert found.message.startswith(
         "sensitive instruction used directly: this makes `mov r9=ar.itc': use MOV_FROM_ITC("
     )
+
+
+# Macros called as instructions are: the source, and the lines at which something is due.
+CALLED_AS_INSTRUCTIONS = [
+    (".macro itc a\n nop 0\n.endm\n itc r18", []),
+    (".macro cover\n nop 0\n.endm\n cover", []),
+    (" cover\n.macro cover\n nop 0\n.endm\n cover", [1]),
+    (".macro thash a\n nop 0\n.endm\n thash r8", []),
+    (".macro thash a\n fc \\a\n.endm\n thash r8", [2]),
+    ("#ifdef A\n.macro cover\n nop 0\n.endm\n#endif\n cover", [6]),
+    ("#define fc ld8\n fc r8=[r9]", []),
+    ("#define thash nop\n thash 0", []),
+    ("#define ld8 fc\n ld8 r8", [2]),
+    ("#define X ar.itc\n(p6) mov r8=X", [2]),
+]
+
+
+@pytest.mark.parametrize(("text", "lines"), CALLED_AS_INSTRUCTIONS)
+def test_a_macro_called_as_an_instruction_is_the_macro(text: str, lines: list[int]) -> None:
+    assert [each.line for each in check(text, "PV001", "PV002", "PV003")] == lines
