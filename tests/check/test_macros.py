@@ -195,7 +195,7 @@ CALLED_AS_INSTRUCTIONS = [
     ("#ifdef A\n.macro cover\n nop 0\n.endm\n#endif\n cover", [6]),
     ("#define fc ld8\n fc r8=[r9]", []),
     ("#define thash nop\n thash 0", []),
-    ("#define ld8 fc\n ld8 r8", [2]),
+    ("#define ld8 fc\n ld8 r8", [1]),
     ("#define X ar.itc\n(p6) mov r8=X", [2]),
 ]
 
