@@ -343,6 +343,7 @@ def _unpredicated(instruction: Instruction) -> OperandError:
 
 # How many sorts of operands a message names.
 _MOST_SORTS: Final = 4
+_LARGEST_FRAME: Final = 96  # registers: r32 to r127
 
 
 def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) -> OperandError:
@@ -376,9 +377,7 @@ def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) 
     if spec is None:
         said = f"the operands of `{mnemonic}' do not fit together"
         if mnemonic == "alloc":
-            said = (
-                "alloc: a frame has at most 96 registers, and no more rotating ones than it has in all, a multiple of 8"
-            )
+            said = f"alloc: {_frame_fault(values)}"
         return OperandError(said, instruction.mnemonic_start, instruction.end)
     specs = [spec]
     for item in same:
@@ -395,6 +394,17 @@ def _refusal(instruction: Instruction, scope: Scope, values: tuple[Value, ...]) 
     must = " or ".join([nearest_noun, *(noun for noun in others if noun != nearest_noun)][:_MOST_SORTS])
     said = f"operand {place + 1} of `{mnemonic}' must be {must}; {describe(values[place], text)}"
     return OperandError(said, node.start, node.end)
+
+
+def _frame_fault(values: tuple[Value, ...]) -> str:
+    """What is wrong with the sizes of an alloc's frame, each of which could be right in another (SDM vol. 3, alloc)."""
+    *parts, rotating = (value if isinstance(value, int) else 0 for value in values[-4:])
+    size = sum(parts)
+    if size > _LARGEST_FRAME:
+        return f"a frame has at most {_LARGEST_FRAME} registers, not {size}"
+    if rotating % 8:
+        return f"the number of rotating registers is a multiple of 8, not {rotating}"
+    return f"a frame of {size} registers cannot have {rotating} rotating ones (GNU as warns, and makes it one of 0)"
 
 
 def _nearness(candidate: Candidate, values: tuple[Value, ...]) -> tuple[int, int]:
