@@ -449,6 +449,11 @@ class _Reader:
         document = self.document
         defines = iter(document.defines)
         self.scope.frame_is_certain = True  # GNU as begins without one
+        self.scope.labels = frozenset(
+            each.syntax.name
+            for each in document.statements
+            if isinstance(each.syntax, tree.Label) and each.macro is None and each.syntax.name not in self.cpp.table
+        )
         macro: str | None = None
         for index, statement in enumerate(document.statements):
             syntax = statement.syntax
@@ -878,7 +883,7 @@ class _Reader:
             case _:
                 return False
         name = written.lower()
-        if name not in self.gas.table:
+        if name not in self.gas.table or written in self.macros.kept:
             return False
         conditions = (*piece.conditions, *self.gas_conditions)
         if name in self.gas.too_many:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final
 
 from msgspec import Struct
@@ -10,6 +10,7 @@ from msgspec import Struct
 from pvasm.errors import PvasmError
 from pvasm.ia64.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value, ones_of, signed64
 from pvasm.ia64.registers import INDEXED, PSR_MASKS, REGISTERS, Register
+from pvasm.regex import regex
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.tokens import SETTING, symbol_name
 from pvasm.syntax.tree import (
@@ -31,6 +32,7 @@ OperandMacro = Expression | Callable[[Expression], Value]
 """What a cpp macro in operand position stands for: an expression, or a function of the `Name` or `Call` invoking it."""
 
 _WORD: Final = (1 << 64) - 1
+_NUMERIC_LABEL: Final = regex(r"\d++[fb]")
 _ROTATING: Final = {".rotr": Register("r", 32), ".rotf": Register("f", 32), ".rotp": Register("p", 16)}
 _DEEPEST_MACRO: Final = 32
 # GNU as knows this file in capitals too, and no other.
@@ -62,9 +64,9 @@ class NoFormError(OperandError):
 class Scope(Struct):
     """What names mean, from the statements before.
 
-    `lenient` is for raw source, before the C preprocessor: a name that nothing explains may then be anything. Otherwise
-    it is a symbol. `operand_macros` explains cpp macros in operand position, and `macro_values` keeps what was found of
-    them. `files` are other names of indexed register files. `rotating` has the first register that a name of `.rotr` or
+    `lenient` is for raw source, before the C preprocessor: a name that nothing explains may then be anything, unless it
+    is one of the `labels`. Otherwise it is a symbol. `operand_macros` explains cpp macros in operand position, and
+    `macro_values` keeps what was found of them. `files` are other names of indexed register files. `rotating` has the first register that a name of `.rotr` or
     its like stands for, and how many it stands for, if that is known. `frame` is (inputs, locals, outputs) of the last
     `alloc` or `.regstk`. With `frame_is_certain` it is the assembler's for sure, None being that there is none: then
     `beyond_frame` tells of the first stacked register evaluated that is not in it, which the assembler refuses. Who
@@ -80,6 +82,7 @@ class Scope(Struct):
     beyond_frame: OperandError | None = None
     macro_values: dict[str, Value] = {}
     files: dict[str, str] = {}
+    labels: Container[str] = ()
 
     def define_operand(self, name: str, meaning: OperandMacro) -> None:
         """Let a cpp macro stand for something else from here on."""
@@ -175,7 +178,7 @@ def _name(scope: Scope, name: Name, depth: int) -> Value:
     macro = _macro(scope, text, name, depth)
     if macro is not None:
         return macro
-    if not scope.lenient:
+    if not scope.lenient or name.is_symbol or text in scope.labels or _NUMERIC_LABEL.fullmatch(text):
         return Symbolic(name)
     file, dot, _ = text.partition(".")
     return Unknown(file if dot and file in ("ar", "cr") else None)  # `cr.\\x`, `cr.a` in a macro's body

@@ -203,3 +203,10 @@ CALLED_AS_INSTRUCTIONS = [
 @pytest.mark.parametrize(("text", "lines"), CALLED_AS_INSTRUCTIONS)
 def test_a_macro_called_as_an_instruction_is_the_macro(text: str, lines: list[int]) -> None:
     assert [each.line for each in check(text, "PV001", "PV002", "PV003")] == lines
+
+
+@pytest.mark.parametrize("name", ["itc_d", "Itc_D"])
+def test_an_op_is_no_macro_whose_name_is_like_its(name: str) -> None:
+    """GNU as does not mind the case of macros' names; the op has given way to its expansion by then."""
+    text = f".macro {name} a, b\nITC_D(p0, \\a, \\b)\n.endm\n{name} r18, r13\n"
+    assert [(each.line, each.code) for each in check(text, "PV301")] == [(4, "PV301")]
