@@ -22,6 +22,7 @@ from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import argument_text
 from pvasm.ia64 import OperandError, Resolved, Scope, Value
 from pvasm.ia64.annotations import ANNOTATIONS, arguments_of
+from pvasm.ia64.operands import Unknown
 from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.registers import REGISTERS
 from pvasm.ia64.resolve import resolve
@@ -353,11 +354,24 @@ class Program(Visitor):
             base, "op", op=op, arguments=arguments, values=tuple(_value(each, self.scope) for each in arguments)
         )
         node.start, node.end, node.frame = start, end, self.scope.frame
-        if self.scope.names:
-            words = _WORD.findall(" ".join(arguments))
-            node.names = {word: self.scope.names[word] for word in words if word in self.scope.names}
+        node.names = self._meant(arguments)
         node.invocation = self._calls
         self._calls += 1
+
+    def _meant(self, arguments: tuple[str, ...]) -> dict[str, Value]:
+        """What the names in an op's arguments mean here: a macro that is defined further down means nothing yet."""
+        names: dict[str, Value] = {}
+        for word in _WORD.findall(" ".join(arguments)):
+            if word in self.scope.names:
+                names[word] = self.scope.names[word]
+            elif word not in REGISTERS and word not in self.scope.operand_macros and word in self._defined:
+                names[word] = Unknown()
+        return names
+
+    @cached_property
+    def _defined(self) -> frozenset[str]:
+        """The names that the document defines anywhere."""
+        return frozenset(define.name for define in self.document.defines)
 
     # ---------------------------------------------------------------------------------------- graphs
 

@@ -64,13 +64,13 @@ class NoFormError(OperandError):
 class Scope(Struct):
     """What names mean, from the statements before.
 
-    `lenient` is for raw source, before the C preprocessor: a name that nothing explains may then be anything, unless it
-    is one of the `labels`. Otherwise it is a symbol. `operand_macros` explains cpp macros in operand position, and
-    `macro_values` keeps what was found of them. `files` are other names of indexed register files. `rotating` has the first register that a name of `.rotr` or
-    its like stands for, and how many it stands for, if that is known. `frame` is (inputs, locals, outputs) of the last
-    `alloc` or `.regstk`. With `frame_is_certain` it is the assembler's for sure, None being that there is none: then
-    `beyond_frame` tells of the first stacked register evaluated that is not in it, which the assembler refuses. Who
-    wants to know sets it to None before.
+    `lenient` is for raw source, before the C preprocessor: a name that nothing explains may then be anything, unless
+    it is one of the `labels`. Otherwise it is a symbol. `operand_macros` explains cpp macros in operand position, and
+    `macro_values` keeps what was found of them. `files` are other names of indexed register files. `rotating` has the
+    first register that a name of `.rotr` or its like stands for, and how many it stands for, if that is known. `frame`
+    is (inputs, locals, outputs) of the last `alloc` or `.regstk`. With `frame_is_certain` it is the assembler's for
+    sure, None being that there is none: then `beyond_frame` tells of the first stacked register evaluated that is not
+    in it, which the assembler refuses. Who wants to know sets it to None before.
     """
 
     lenient: bool = False
