@@ -15,8 +15,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-from msgspec import Struct
-
 from pvasm.asm.elaborate import Fork, Step, Visitor
 from pvasm.check.native_only import Boundary, find_boundaries
 from pvasm.check.subject import Subject

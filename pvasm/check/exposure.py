@@ -223,8 +223,11 @@ class ExposureSearch(Visitor):
     def _made(self, step: Step, syntax: tree.Instruction, statement: tree.Statement) -> None:
         """Looks at an instruction that macros make, or that names in its operands stand for."""
         written = statement.syntax
-        is_written = isinstance(written, tree.Instruction) and written.mnemonic == syntax.mnemonic
-        if is_written and step.statement not in self.by_statement:
+        if (
+            isinstance(written, tree.Instruction)
+            and written.mnemonic == syntax.mnemonic  # else a macro is called as an instruction is
+            and step.statement not in self.by_statement
+        ):
             self._keep(step.statement, self._instruction(step.statement, statement, written))
             if step.statement in self.by_statement:
                 return  # whatever the names in it stand for
