@@ -28,12 +28,12 @@ from pvasm.ia64.scope import OperandError, Scope
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import PREDEFINED, Known, arm_taken, plain
-from pvasm.syntax.document import Define, Document, Place, read_document
+from pvasm.syntax.document import MAX_ARMS, MAX_NESTING, Define, Document, Place, read_document
 from pvasm.syntax.macros import CLOSING, REPEATING, Macro, bind_traced, iterations, read_macro, substitute_traced
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.path_conditions import Conditions, Meaning, Meanings, PathConditions
 from pvasm.syntax.preprocess import CppMacro, Preprocessor, is_closed, value_of
-from pvasm.syntax.tokens import SETTING
+from pvasm.syntax.tokens import SETTING, SPLIT_WORD, symbol_name, whole_words
 from pvasm.syntax.traced import NOWHERE, Traced, origin_of
 
 _DEEPEST: Final = 64  # invocations in what invocations of the assembler's macros make
@@ -44,8 +44,6 @@ _MOST_TURNS: Final = 3  # of a `.rept`, whose body is the same each time
 
 _WORD: Final = regex(r"[A-Za-z_$][\w$]*+")
 _NAMES_SOMETHING: Final = regex(r"(?:[ \t]|/\*(?s:.*?)\*/|\\[ \t\r]*\n)*+[^\x00-#%-/:-@\[-^`{-\x7f]")
-# Lines are joined before there are words (C11, 5.1.1.2, phase 2).
-_SPLIT_WORD: Final = regex(r"(?<=[\w.$])(?:\\[ \t\r]*+\n)++(?=[\w.$])")
 _SETS: Final = regex(r"=|\.set|\.eq")
 _MARKS: Final = frozenset({tree.Stop, tree.Label, tree.BundleOpen, tree.BundleClose, tree.Template, tree.Tag})
 _HERE: Final = Place("", 1, 1)
@@ -180,29 +178,82 @@ class _Collected(Struct):
     plain: Conditions | None = None
 
 
-class _Conditional(Struct):
-    """An `.if` that is open.
+class _Conditional(Struct, frozen=True):
+    """An `.if` that is open, in one `around` it: shared by all states in which it is open, whatever their number.
 
     `taken`: whether its arm is, None if that is not known; `done`: none after it can be. `condition` is that of an arm
-    of which it is not known, `earlier` those of the arms before.
+    of which it is not known, `earlier` those of the `arms` before. `is_skipped` says that this arm or one around it is
+    not taken, `is_unsure` that of one of them it is not known. `conditions` are those of all of them.
     """
 
     taken: bool | None
     done: bool
     number: int
-    earlier: tuple[str, ...] = ()
-    condition: tree.Condition | None = None
+    around: _Conditional | None
+    depth: int
+    earlier: tuple[str, ...]
+    arms: int
+    condition: tree.Condition | None
+    is_skipped: bool
+    is_unsure: bool
+    conditions: Conditions
+
+
+def _opened(
+    around: _Conditional | None,
+    taken: bool | None,
+    done: bool,
+    number: int,
+    earlier: tuple[str, ...] = (),
+    arms: int = 0,
+    condition: tree.Condition | None = None,
+) -> _Conditional:
+    """An `.if`. Beyond some depth and number of arms, its condition is not told, as in that of an `#if`."""
+    depth = _depth(around) + 1
+    if depth > MAX_NESTING:
+        condition = None
+    outside = () if around is None else around.conditions
+    return _Conditional(
+        taken,
+        done,
+        number,
+        around,
+        depth,
+        earlier,
+        arms,
+        condition,
+        taken is False or (around is not None and around.is_skipped),
+        taken is None or (around is not None and around.is_unsure),
+        outside if condition is None else (*outside, condition),
+    )
+
+
+def _depth(conditional: _Conditional | None) -> int:
+    return 0 if conditional is None else conditional.depth
+
+
+def _parted(
+    innermost: Sequence[_Conditional | None],
+) -> tuple[_Conditional | None, list[list[_Conditional | None]]]:
+    """What is open in all of several states, and from there on, from without to within, what is open in each."""
+    levels: list[list[_Conditional | None]] = []
+    at = list(innermost)
+    while any(each is not at[0] for each in at[1:]):
+        deepest = max(map(_depth, at))
+        levels.append([each if _depth(each) == deepest else None for each in at])
+        at = [each.around if each is not None and each.depth == deepest else each for each in at]
+    return at[0], levels[::-1]
 
 
 class _State(Struct):
-    """What is open at a place: the assembler's conditionals, and bodies in the body being read."""
+    """What is open at a place: the assembler's conditional, and bodies in the body being read."""
 
-    conditionals: list[_Conditional]
+    conditional: _Conditional | None
     nested: list[str]
 
-    def told(self) -> list[object]:
-        """What tells it from another."""
-        return [*((each.taken, each.done, each.number) for each in self.conditionals), *self.nested]
+    def is_like(self, other: _State) -> bool:
+        """Whether the same is open in another."""
+        return self.conditional is other.conditional and self.nested == other.nested
 
 
 class _ArmStates(Struct):
@@ -323,7 +374,7 @@ class _Reader:
         self.budget = _LEAST_BUDGET + _BUDGET_PER_CHARACTER * sum(len(each.text) for each in documents)
         self.collected: _Collected | None = None
         self.suspended: list[_Collected] = []
-        self.conditionals: list[_Conditional] = []
+        self.conditional: _Conditional | None = None  # the innermost that is open
         self.otherwise: list[tree.Directive] = []  # other readings of the `.if` that is read
         self.arm_states: list[_ArmStates] = []
         self.gas_conditions: Conditions = ()
@@ -332,7 +383,7 @@ class _Reader:
         self.depth = 0
         self.invocations = 0  # of macros of the assembler
         self.arms = _FIRST_ARM
-        self.splits_words = not document.preprocessed and _SPLIT_WORD.search(document.text) is not None
+        self.splits_words = not document.preprocessed and SPLIT_WORD.search(document.text) is not None
         self.is_in_place = False  # the body of a macro is read where it stands
         self.frame: tuple[tuple[int, int, int] | None, bool] = None, False  # before that, as in the scope
         self.frame_conditions: Conditions = ()  # those that the last alloc stood under
@@ -398,6 +449,11 @@ class _Reader:
         document = self.document
         defines = iter(document.defines)
         self.scope.frame_is_certain = True  # GNU as begins without one
+        self.scope.labels = frozenset(
+            each.syntax.name
+            for each in document.statements
+            if isinstance(each.syntax, tree.Label) and each.macro is None and each.syntax.name not in self.cpp.table
+        )
         macro: str | None = None
         for index, statement in enumerate(document.statements):
             syntax = statement.syntax
@@ -455,8 +511,7 @@ class _Reader:
 
     def _define(self, document: Document, number: int, define: Define, conditions: Conditions) -> None:
         name, body = define.name, document.text[define.body_start : define.body_end]
-        if "\\" in body:
-            body = _SPLIT_WORD.sub("", body)
+        body = whole_words(body)
         place = Place(document.path, 1, 1)
         origin = origin_of(number, define.body_start)
         self.cpp.define(name, CppMacro(name, define.parameters, body, place, origin=origin), conditions)
@@ -508,7 +563,7 @@ class _Reader:
         if (
             (kind is tree.Instruction or kind in _MARKS)
             and self.collected is None
-            and not (self.conditionals or self.gas.table or self.names.table)
+            and not (self.conditional or self.gas.table or self.names.table)
         ):
             self._emit(Step(syntax, source, index, conditions))
         else:
@@ -695,7 +750,7 @@ class _Reader:
             if handler is not None:
                 handler(self, piece, syntax)
                 return
-        if self.conditionals and any(each.taken is False for each in self.conditionals):
+        if self.conditional is not None and self.conditional.is_skipped:
             return
         if self.gas.table and self._invokes(piece, syntax):
             return
@@ -714,7 +769,7 @@ class _Reader:
             self._assign(syntax.name, conditions, lambda: self.scope.assign(syntax))
         elif isinstance(syntax, tree.Directive):
             if syntax.name in SETTING and syntax.arguments:
-                name = syntax.arguments[0].strip().removesuffix("#")
+                name = symbol_name(syntax.arguments[0])
                 self._assign(name, conditions, lambda: self.scope.directive(syntax))
             else:
                 self.scope.directive(syntax)
@@ -831,7 +886,7 @@ class _Reader:
             case _:
                 return False
         name = written.lower()
-        if name not in self.gas.table:
+        if name not in self.gas.table or written in self.macros.kept:
             return False
         conditions = (*piece.conditions, *self.gas_conditions)
         if name in self.gas.too_many:
@@ -889,7 +944,7 @@ class _Reader:
             self._gap("macros are nested too deeply to follow", statement, conditions)
             return
         self.depth += 1
-        opened, arms = len(self.conditionals), len(self.arm_states)
+        outer, arms = self.conditional, len(self.arm_states)
         count = self.invocations if number is None else number
         try:
             for event in body:
@@ -934,8 +989,9 @@ class _Reader:
         except _ExitMacroError:
             pass
         finally:
-            del self.conditionals[opened:], self.arm_states[arms:]
-            self._renew_conditions()
+            del self.arm_states[arms:]
+            while self.conditional is not None and self.conditional.depth > _depth(outer):
+                self._turn(self.conditional.around)
             self.depth -= 1
 
     def _open_body(self, piece: _Piece, directive: tree.Directive) -> None:
@@ -970,28 +1026,33 @@ class _Reader:
     def _end_arms(self, statement: int, conditions: Conditions) -> None:
         """Has what some arm leaves open be so; where arms differ, it is not known whether the code is assembled."""
         arms = self.arm_states.pop()
-        changed = [each for each in arms.after if each.told() != arms.before.told()]
+        changed = [each for each in arms.after if not each.is_like(arms.before)]
         if not changed:
             return
-        merged = max(changed, key=lambda each: len(each.conditionals))
         everyone = arms.after if arms.has_else else [*arms.after, arms.before]
-        for number, conditional in enumerate(merged.conditionals):
-            same = [each.conditionals[number] for each in everyone if number < len(each.conditionals)]
-            is_skipped_in_some = len(same) < len(everyone) and conditional.taken is False
-            if is_skipped_in_some or any(
-                (each.taken, each.done) != (conditional.taken, conditional.done) for each in same
-            ):
-                conditional.taken, conditional.done = None, False
+        merged = max(changed, key=lambda each: _depth(each.conditional))
+        place = next(number for number, each in enumerate(everyone) if each is merged)
+        common, levels = _parted([each.conditional for each in everyone])
+        for level in levels:
+            conditional = level[place]
+            if conditional is None:
+                break
+            same = [each for each in level if each is not None]
+            taken, done = conditional.taken, conditional.done
+            is_skipped_in_some = len(same) < len(level) and taken is False
+            if is_skipped_in_some or any((each.taken, each.done) != (taken, done) for each in same):
+                taken, done = None, False
                 self._gap("", statement, conditions)
-        self._restore(merged)
+            common = _opened(
+                common, taken, done, conditional.number, conditional.earlier, conditional.arms, conditional.condition
+            )
+        self._restore(_State(common, merged.nested))
 
     def _state(self) -> _State:
-        nested = [] if self.collected is None else list(self.collected.nested)
-        return _State([replace(each) for each in self.conditionals], nested)
+        return _State(self.conditional, [] if self.collected is None else list(self.collected.nested))
 
     def _restore(self, state: _State) -> None:
-        self.conditionals = [replace(each) for each in state.conditionals]
-        self._renew_conditions()
+        self._turn(state.conditional)
         if self.collected is not None:
             self.collected.nested = list(state.nested)
 
@@ -1113,62 +1174,78 @@ class _Reader:
 
     @property
     def _is_skipping(self) -> bool:
-        return any(each.taken is False for each in self.conditionals)
+        return self.conditional is not None and self.conditional.is_skipped
 
-    def _renew_conditions(self) -> None:
-        self.gas_conditions = tuple(each.condition for each in self.conditionals if each.condition is not None)
+    def _turn(self, conditional: _Conditional | None) -> None:
+        """Lets this be the conditional that is open."""
+        self.conditional = conditional
+        self.gas_conditions = () if conditional is None else conditional.conditions
 
     def _if(self, piece: _Piece, directive: tree.Directive) -> None:
         if self._is_skipping:
-            self.conditionals.append(_Conditional(False, True, 0))
+            self._turn(_opened(self.conditional, False, True, 0))
             return
         taken = self._holds(directive)
         self.arms += 1
-        conditional = _Conditional(taken, taken is True, self.arms)
-        around = (*piece.conditions, *self.gas_conditions)
-        self.conditionals.append(conditional)
+        conditional = _opened(self.conditional, taken, taken is True, self.arms)
         if taken is None:
-            self._arm(conditional, "if", around)
+            self._arm(conditional, "if", piece.conditions)
+        else:
+            self._turn(conditional)
 
     def _arm(self, conditional: _Conditional, name: str, around: Conditions) -> None:
-        """Begins an arm of a conditional of which it is not known whether it is taken."""
-        told = f".if {conditional.number} arm {len(conditional.earlier)}"
-        expression = "1" if name == "else" else told
-        conditional.condition = tree.Condition(expression, conditional.earlier, conditional.number)
-        conditional.earlier = (*conditional.earlier, told)
-        self._renew_conditions()
-        self._fork(Fork(name, conditional.condition, around))
+        """Begins an arm of a conditional of which it is not known whether it is taken, under the `#if`s around."""
+        earlier, number = conditional.earlier, conditional.arms
+        outside = () if conditional.around is None else conditional.around.conditions
+        condition = None
+        if number < MAX_ARMS:
+            told = f".if {conditional.number} arm {number}"
+            condition = tree.Condition("1" if name == "else" else told, earlier, conditional.number)
+            earlier = (*earlier, told)
+        self._turn(
+            _opened(
+                conditional.around,
+                conditional.taken,
+                conditional.done,
+                conditional.number,
+                earlier,
+                number + 1,
+                condition,
+            )
+        )
+        self._fork(Fork(name, condition, (*around, *outside)))
 
     def _else(self, piece: _Piece, directive: tree.Directive) -> None:
-        if not self.conditionals:
+        last = self.conditional
+        if last is None:
             return
-        last = self.conditionals[-1]
         is_last = directive.name != ".elseif"
         if last.done:
-            last.taken = False
+            self._change(taken=False, done=True)
             return
-        last.taken = None if last.earlier else False
-        holds = True if is_last else (None if self._is_skipping_around() else self._holds(directive))
-        if not last.earlier:
-            last.taken = holds
-            last.done = holds is True
-            if holds is None:
-                self._arm(last, "if", (*piece.conditions, *self.gas_conditions))
+        is_skipped = last.around is not None and last.around.is_skipped
+        holds = True if is_last else (None if is_skipped else self._holds(directive))
+        if last.earlier and holds is False:
+            self._change(taken=False, done=False)
             return
-        last.done = holds is True
-        if holds is False:
-            last.taken = False
-            return
-        outside = tuple(each.condition for each in self.conditionals[:-1] if each.condition is not None)
-        self._arm(last, "else" if holds else "elif", (*piece.conditions, *outside))
+        changed = self._change(taken=None if last.earlier else holds, done=holds is True)
+        if not last.earlier and holds is None:
+            self._arm(changed, "if", piece.conditions)
+        elif last.earlier:
+            self._arm(changed, "else" if holds else "elif", piece.conditions)
 
-    def _is_skipping_around(self) -> bool:
-        return any(each.taken is False for each in self.conditionals[:-1])
+    def _change(self, *, taken: bool | None, done: bool) -> _Conditional:
+        """Lets another arm of the conditional that is open begin."""
+        last = self.conditional
+        assert last is not None
+        changed = _opened(last.around, taken, done, last.number, last.earlier, last.arms, last.condition)
+        self._turn(changed)
+        return changed
 
     def _endif(self, piece: _Piece, directive: tree.Directive) -> None:
-        if self.conditionals:
-            last = self.conditionals.pop()
-            self._renew_conditions()
+        last = self.conditional
+        if last is not None:
+            self._turn(last.around)
             if last.earlier:
                 self._fork(Fork("endif", None, (*piece.conditions, *self.gas_conditions)))
 
@@ -1185,7 +1262,7 @@ class _Reader:
             value = self._value(text)
             return None if value is None else _COMPARISONS[name](value)
         if name in (".ifdef", ".ifndef", ".ifnotdef"):
-            symbol = text.strip().removesuffix("#")
+            symbol = symbol_name(text)
             is_defined = symbol in self.scope.names and symbol not in self.names.table
             return name == ".ifdef" if is_defined else None
         if "\\" in text:
@@ -1211,7 +1288,7 @@ class _Reader:
     def _exit_macro(self, piece: _Piece, directive: tree.Directive) -> None:
         if self._is_skipping or not self.depth:
             return
-        if any(each.taken is None for each in self.conditionals):
+        if self.conditional is not None and self.conditional.is_unsure:
             self._gap("", piece.statement, piece.conditions)
             return
         raise _ExitMacroError
@@ -1250,7 +1327,7 @@ def _rejoined(source: Traced) -> Traced | None:
     """A statement with its words whole that the ends of continued lines split; None if there are none."""
     pieces: list[tuple[str, int]] = []
     at = 0
-    for found in _SPLIT_WORD.finditer(source.text):
+    for found in SPLIT_WORD.finditer(source.text):
         pieces += source.pieces(at, found.start())
         at = found.end()
     return Traced.join([*pieces, *source.pieces(at, len(source.text))]) if at else None

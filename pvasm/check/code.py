@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pvasm.asm.elaborate import Visitor, elaborate
+from pvasm.check.code_levels import CodeLevels
 from pvasm.check.exposure import Exposure, ExposureSearch
 from pvasm.check.subject import Subject
 from pvasm.check.unknown_names import UnknownNames
@@ -17,20 +18,21 @@ class Code:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self.search = ExposureSearch(subject)
+        # Read once for all instances: which of them the code is compiled for, the conditions of its steps say.
+        symbols = subject.build_symbols
+        self._known = {name: value for name, value in subject.known.items() if len(symbols) == 1 or name not in symbols}
+        self.levels = CodeLevels(subject, self._known)
+        self.search = ExposureSearch(subject, self.levels)
         self.names = UnknownNames(subject)
         self._program = self._unread() if subject.follows_flow else None
-        self._read(self.search, self.names, *([self._program] if self._program is not None else []))
+        self._read(self.levels, self.search, self.names, *([self._program] if self._program is not None else []))
 
     def _unread(self) -> Program:
         return Program(self._subject.document, self._subject.catalog, self._subject.headers)
 
     def _read(self, *visitors: Visitor) -> None:
         subject = self._subject
-        # Read once for all instances: which of them the code is compiled for, the conditions of its steps say.
-        symbols = subject.build_symbols
-        known = {name: value for name, value in subject.known.items() if len(symbols) == 1 or name not in symbols}
-        elaborate(subject.document, subject.headers, subject.scope(), known, subject.names_kept, visitors)
+        elaborate(subject.document, subject.headers, subject.scope(), self._known, subject.names_kept, visitors)
 
     @property
     def program(self) -> Program:

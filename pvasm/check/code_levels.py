@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Literal
 
 from msgspec import Struct
 
+from pvasm.asm.elaborate import Fork, Step, Visitor
 from pvasm.check.native_only import Boundary, find_boundaries
 from pvasm.check.subject import Subject
+from pvasm.ia64.scope import Scope
 from pvasm.regex import regex
 from pvasm.syntax import tree
+from pvasm.syntax.cpp import Known, arm_taken
 from pvasm.syntax.document import Document
 from pvasm.syntax.lines import LEXEMES
 from pvasm.syntax.sections import SECTION_DIRECTIVES, Sections
+from pvasm.syntax.tokens import symbol_name
 
 Level = Literal["kernel", "user", "bare hardware"]
 
@@ -42,24 +46,62 @@ class Region(Struct, frozen=True):
     mark: tuple[int, int] = (0, 0)
 
 
-class CodeLevels:
-    """The level at which each statement runs, and why that is known.
+class _Place(Struct):
+    """Where code stands: its section, and the function or other symbol around it.
 
-    The kernel's, unless the settings, a comment or a known name say otherwise. `epc` takes code at user level to the
-    kernel's level, up to the end of the function (SDM 3:2, epc).
+    `has_bounds`: the symbol is a function's, with an end of its own. `has_entered`: the kernel, by `epc`.
     """
 
-    def __init__(self, subject: Subject) -> None:
+    sections: Sections
+    symbol: str = ""
+    has_bounds: bool = False
+    has_entered: bool = False
+
+    def copy(self) -> _Place:
+        """The same, to be carried on independently."""
+        return _Place(self.sections.copy(), self.symbol, self.has_bounds, self.has_entered)
+
+
+class _Arms(Struct):
+    """A conditional that is open: where the code stood before it, and at the end of each arm that may be compiled.
+
+    `is_dead` says that the arm being read is not compiled, `is_certain` that none after it is.
+    """
+
+    before: _Place
+    after: list[_Place]
+    is_dead: bool = False
+    is_certain: bool = False
+
+
+class CodeLevels(Visitor):
+    """The level at which each statement runs, and why that is known; it looks on while the document is read.
+
+    The kernel's, unless the settings, a comment or a known name say otherwise, and that for sure: however it is
+    compiled. `epc` takes code at user level to the kernel's level, up to the end of the function (SDM 3:2, epc).
+    `known` says which macros of the C preprocessor are defined.
+    """
+
+    def __init__(self, subject: Subject, known: Known) -> None:
         self.subject = subject
         self.document = subject.document
-        self.regions = regions(self.document) if MARK in self.document.text else []
-        self._sound = [(region.start, region.end) for region in self.regions if not region.problem]
-        self._named = list(_named(self.document, subject))
-        self._starts = [first for first, _, _ in self._named]
+        self.known = known
+        self._sound = [(each.start, each.end) for each in regions(self.document) if not each.problem]
         self._by_source: dict[str, list[tuple[int, int]]] = {}
+        self._reasons: dict[int, str] = {}  # by the statements, why they run at user level
+        self._place = _Place(Sections())
+        self._outside: _Place | None = None  # of the body of a macro that is read where it stands
+        self._arms: list[_Arms] = []
+        texts = [self.document.text, *(header.text for header in subject.headers)]
+        self._follows = bool(subject.user_level) or any(name in text for text in texts for name in USER_LEVEL)
+        self._bounds = (
+            {each.statement: each for each in find_boundaries(self.document, subject.headers)} if self._follows else {}
+        )
+        names = (*USER_LEVEL, *subject.user_level)
+        self._is_user = cache(lambda name: any(fnmatchcase(name, each) for each in names))
 
     def at(self, statement: int) -> Level:
-        """The level of the statement with this index."""
+        """The level of the statement with this index, as far as it has been read."""
         if self.subject.bare_files is not None and self.subject.bare_hardware(
             self.document.place(self.document.statements[statement].start).path
         ):
@@ -68,12 +110,89 @@ class CodeLevels:
 
     def reason(self, statement: int) -> str:
         """Why a statement runs at user level, in words; empty if it does not."""
-        number = bisect_right(self._starts, statement) - 1
-        if number >= 0:
-            _, last, reason = self._named[number]
-            if statement < last:
-                return reason
-        return self._of_comment(self.document.statements[statement].start)
+        return self._reasons.get(statement) or self._of_comment(self.document.statements[statement].start)
+
+    # ------------------------------------------------------------------------ sections and symbols
+
+    def step(self, step: Step, scope: Scope) -> None:
+        """Takes note of where a statement stands."""
+        if not self._follows:
+            return
+        bound = self._bound(step)
+        self._turn(step.syntax, bound)
+        reason = self._reason(self._place)
+        known = self._reasons.get(step.statement)
+        self._reasons[step.statement] = reason if known is None else reason and known
+        if isinstance(step.syntax, tree.Instruction) and step.syntax.mnemonic == "epc" and reason:
+            self._place.has_entered = True
+        if bound is not None and bound.kind == "end":
+            self._place.symbol, self._place.has_bounds = "", False
+
+    def boundary(self, macro: str | None, statement: int) -> None:
+        """The body of a macro begins or ends: what is in it changes nothing outside, until it is invoked."""
+        if self._outside is not None:
+            self._place, self._outside = self._outside, None
+        if macro is not None:
+            self._outside = self._place.copy()
+
+    def _bound(self, step: Step) -> Boundary | None:
+        """Whether a function begins or ends at a step."""
+        syntax = step.syntax
+        if step.made and isinstance(syntax, tree.Directive) and syntax.name in (".proc", ".endp"):
+            name = symbol_name(syntax.arguments[0]) if syntax.arguments else ""
+            return Boundary("begin" if syntax.name == ".proc" else "end", name, step.statement, step.conditions)
+        return self._bounds.get(step.statement)
+
+    def _turn(self, syntax: tree.Syntax, bound: Boundary | None) -> None:
+        place = self._place
+        if bound is not None:
+            place.has_entered = False
+            if bound.kind == "begin":
+                place.symbol, place.has_bounds = bound.name, True
+        match syntax:
+            case tree.Label(name=name) if self._is_user(name):
+                place.has_bounds = place.has_bounds and name == place.symbol
+                place.symbol, place.has_entered = name, False
+            case tree.Label(name=name) if not place.has_bounds and not name.startswith(".L") and not name.isdecimal():
+                place.symbol = ""  # another's code, as far as anyone can tell
+            case tree.Directive(name=name, arguments=arguments) if name in SECTION_DIRECTIVES:
+                place.sections.turn(name, arguments)
+                place.has_entered = False
+                if not place.has_bounds:
+                    place.symbol = ""
+
+    def _reason(self, place: _Place) -> str:
+        if place.has_entered:
+            return ""
+        if self._is_user(place.sections.current):
+            return f"section {place.sections.current}"
+        return f"symbol {place.symbol}" if place.symbol and self._is_user(place.symbol) else ""
+
+    def fork(self, fork: Fork) -> None:
+        """Each arm begins where the conditional did; what follows is at user level if it is behind every arm."""
+        if not self._follows:
+            return
+        if fork.name.startswith("if"):
+            self._arms.append(_Arms(self._place.copy(), []))
+            self._enter(self._arms[-1], fork)
+        elif self._arms:
+            arms = self._arms[-1]
+            if not arms.is_dead:
+                arms.after.append(self._place)
+            self._place = arms.before.copy()
+            if fork.name != "endif":
+                self._enter(arms, fork)
+                return
+            self._arms.pop()
+            ends = arms.after if arms.is_certain else [*arms.after, arms.before]
+            self._place = next((each for each in ends if not self._reason(each)), ends[-1])
+
+    def _enter(self, arms: _Arms, fork: Fork) -> None:
+        taken = None if fork.condition is None else arm_taken(fork.condition, self.known)
+        arms.is_dead = arms.is_certain or taken is False
+        arms.is_certain = arms.is_certain or taken is True or fork.name == "else"
+
+    # ----------------------------------------------------------------------------------- comments
 
     def _of_comment(self, offset: int) -> str:
         if self._sound and (start := _around(self._sound, offset)) is not None:
@@ -102,17 +221,12 @@ def _around(spans: Sequence[tuple[int, int]], place: int) -> int | None:
     return spans[number][0] if number >= 0 and place <= spans[number][1] else None
 
 
-def code_levels(subject: Subject) -> CodeLevels:
-    """The levels of a subject's statements."""
-    return CodeLevels(subject)
-
-
 # ------------------------------------------------------------------------------------------ comments
 
 
 def regions(document: Document) -> list[Region]:
     """The regions that comments of a document begin and end, and those that are wrong."""
-    return regions_of_text(document.text, preprocessed=document.preprocessed)
+    return regions_of_text(document.text, preprocessed=document.preprocessed) if MARK in document.text else []
 
 
 def regions_of_text(text: str, *, preprocessed: bool) -> list[Region]:
@@ -152,90 +266,6 @@ def _marks(text: str, preprocessed: bool) -> Iterator[re.Match[str]]:
         position = found.end()
 
 
-# --------------------------------------------------------------------------------- sections, symbols
-
-
-def _named(document: Document, subject: Subject) -> Iterator[tuple[int, int, str]]:
-    """The statements at user level by the names of sections and symbols: first, end, and why."""
-    text = document.text
-    names = (*USER_LEVEL, *subject.user_level)
-    if not subject.user_level and not any(name in text for name in USER_LEVEL):
-        return
-
-    @cache
-    def is_user(name: str) -> bool:
-        return any(fnmatchcase(name, each) for each in names)
-
-    walk = _Walk(document, is_user, {each.statement: each for each in find_boundaries(document, subject.headers)})
-    first, before = 0, ""
-    for index in range(len(document.statements)):
-        reason = walk.step(index)
-        if reason != before:
-            if before:
-                yield first, index, before
-            first, before = index, reason
-    if before:
-        yield first, len(document.statements), before
-
-
-class _Walk:
-    """Goes through the statements, with the section and the function that each stands in."""
-
-    def __init__(self, document: Document, is_user: Callable[[str], bool], bounds: Mapping[int, Boundary]) -> None:
-        self.document = document
-        self.is_user = is_user
-        self.bounds = bounds
-        self.sections = Sections()
-        self.open: list[Sections] = []  # the sections where the conditionals around began
-        self.symbol = ""
-        self.has_bounds = False  # the symbol is a function's, with an end of its own
-        self.has_entered = False  # the kernel, by `epc`
-
-    def step(self, index: int) -> str:
-        """Why a statement runs at user level; empty if it does not."""
-        syntax = self.document.statements[index].syntax
-        bound = self.bounds.get(index)
-        if bound is not None:
-            self.has_entered = False
-            if bound.kind == "begin":
-                self.symbol, self.has_bounds = bound.name, True
-        match syntax:
-            case tree.Label(name=name) if self.is_user(name):
-                self.has_bounds = self.has_bounds and name == self.symbol
-                self.symbol, self.has_entered = name, False
-            case tree.Label(name=name) if not self.has_bounds and not name.startswith(".L") and not name.isdecimal():
-                self.symbol = ""  # another's code, as far as anyone can tell
-            case tree.Directive(name=name, arguments=arguments) if name in SECTION_DIRECTIVES:
-                self.sections.turn(name, arguments)
-                self.has_entered = False
-                if not self.has_bounds:
-                    self.symbol = ""
-            case tree.CppDirective(name=name):
-                self._conditional(name)
-        reason = self._reason()
-        if isinstance(syntax, tree.Instruction) and syntax.mnemonic == "epc" and reason:
-            self.has_entered = True
-        if bound is not None and bound.kind == "end":
-            self.symbol, self.has_bounds = "", False
-        return reason
-
-    def _reason(self) -> str:
-        if self.has_entered:
-            return ""
-        if self.is_user(self.sections.current):
-            return f"section {self.sections.current}"
-        return f"symbol {self.symbol}" if self.symbol and self.is_user(self.symbol) else ""
-
-    def _conditional(self, name: str) -> None:
-        """Each arm begins in the section where the conditional did; what follows is where the last arm ends."""
-        if name in ("if", "ifdef", "ifndef"):
-            self.open.append(self.sections.copy())
-        elif name in ("elif", "elifdef", "elifndef", "else") and self.open:
-            self.sections = self.open[-1].copy()
-        elif name == "endif" and self.open:
-            self.open.pop()
-
-
 def open_regions(subject: Subject) -> Sequence[Region]:
     """The comments about user level that are wrong."""
-    return [region for region in subject.of(code_levels).regions if region.problem]
+    return [region for region in regions(subject.document) if region.problem]

@@ -14,7 +14,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pvasm.asm.elaborate import Step, Visitor
-from pvasm.check.code_levels import code_levels
 from pvasm.ia64 import is_mnemonic
 from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.registers import INDEXED, REGISTERS
@@ -29,6 +28,7 @@ from pvasm.syntax.document import read_document
 from pvasm.syntax.traced import NOWHERE, Traced, origin_of, text_number
 
 if TYPE_CHECKING:
+    from pvasm.check.code_levels import CodeLevels
     from pvasm.check.subject import Subject
 
 _MAX_OPERANDS = 8  # no instruction has more, so no more arguments make one
@@ -93,13 +93,13 @@ class ExposureSearch(Visitor):
     put together of a body and arguments is reported at the invocation, unless the body exposes as much by itself.
     """
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, levels: CodeLevels) -> None:
         self.subject = subject
         self.document = subject.document
         self.ops = subject.catalog.ops
         self.patterns = subject.patterns
         self.parser = assembly_parser()
-        self.levels = subject.of(code_levels)
+        self.levels = levels
         self.scope = Scope(lenient=True)
         self.found: dict[tuple[int, int, str], Exposure] = {}
         self.by_statement: dict[int, list[Exposure]] = {}  # what stands in each statement of the document
@@ -222,8 +222,13 @@ class ExposureSearch(Visitor):
 
     def _made(self, step: Step, syntax: tree.Instruction, statement: tree.Statement) -> None:
         """Looks at an instruction that macros make, or that names in its operands stand for."""
-        if isinstance(statement.syntax, tree.Instruction) and step.statement not in self.by_statement:
-            self._keep(step.statement, self._instruction(step.statement, statement, statement.syntax))
+        written = statement.syntax
+        if (
+            isinstance(written, tree.Instruction)
+            and written.mnemonic == syntax.mnemonic  # else a macro is called as an instruction is
+            and step.statement not in self.by_statement
+        ):
+            self._keep(step.statement, self._instruction(step.statement, statement, written))
             if step.statement in self.by_statement:
                 return  # whatever the names in it stand for
         try:

@@ -26,6 +26,7 @@ from pvasm.ia64.copies import copied
 from pvasm.ia64.effects import plan_of
 from pvasm.ia64.hazards import ends_group
 from pvasm.regex import regex
+from pvasm.syntax.tokens import symbol_name
 
 _STEPS_A_NODE = 12  # in all searches of a graph together; real code takes four
 _MIN_STEPS = 400_000
@@ -38,7 +39,7 @@ _PASSED = frozenset({"instruction", "op", "stop"})  # what no control can begin 
 # How control leaves a path: to code that is not in the graph, or whose registers are others.
 Exit = Literal["return", "rfi", "call", "elsewhere"]
 
-_LABEL = regex(r"(?<![\w.$@])(?:\d+[fb]\b|[A-Za-z_.$][\w.$]*)")
+_LABEL = regex(r'(?<![\w.$@])(?:\d+[fb]\b|[A-Za-z_.$][\w.$]*)|"[^"\n]*+"')
 
 
 class Flow:
@@ -142,7 +143,9 @@ class Flow:
             text = node.arguments[-1] if any("ex_table" in each for each in node.arguments[:1]) else ""
         else:
             text = node.text if node.kind == "instruction" and not node.target else ""
-        return [label for word in _LABEL.findall(text) for label in self._meant(word, index)] if text else []
+        return (
+            [label for word in _LABEL.findall(text) for label in self._meant(symbol_name(word), index)] if text else []
+        )
 
     # ------------------------------------------------------------------------------- where control goes
 
@@ -287,8 +290,8 @@ class Flow:
         source = node.text.partition("=")[2].strip()
         if node.resolved is None or not source:
             return None
-        if _LABEL.fullmatch(source) and self._meant(source, index):
-            return set(self._meant(source, index))
+        if _LABEL.fullmatch(source) and self._meant(symbol_name(source), index):
+            return set(self._meant(symbol_name(source), index))
         register = copied(node.resolved)
         return self._labels_in(index, register, moves - 1) if register is not None and moves else None
 

@@ -14,6 +14,7 @@ from pvasm.paravirt.environments import known_macros
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import PREDEFINED, reachable
 from pvasm.syntax.document import Document
+from pvasm.syntax.tokens import symbol_name
 
 # The macros of Linux that begin and end a function, where no definition of them is in sight (asm/asmmacro.h).
 _BEGINNINGS = ("ENTRY", "ENTRY_MIN_ALIGN", "GLOBAL_ENTRY")
@@ -175,7 +176,7 @@ def find_boundaries(document: Document, headers: Sequence[Document]) -> Iterator
             continue
         match statement.syntax:
             case tree.Directive(arguments=(name, *_)) | tree.MacroCall(arguments=(tree.Argument(text=name), *_)):
-                yield Boundary(kind, name, index, statement.conditions)
+                yield Boundary(kind, symbol_name(name), index, statement.conditions)
             case _:
                 yield Boundary(kind, "a function", index, statement.conditions)
 

@@ -10,6 +10,7 @@ from pvasm.check.subject import Subject
 from pvasm.paravirt.environments import build_names, known_macros
 from pvasm.paravirt.instance import Instance
 from pvasm.syntax.document import Document
+from pvasm.syntax.tokens import symbol_name
 
 _GLOBAL = frozenset((".global", ".globl"))
 
@@ -42,9 +43,9 @@ class _Symbols:
             if node.kind == "label":
                 labels.setdefault(node.name, (node.start, node.end))
             elif node.kind == "directive" and node.name in _GLOBAL:
-                made_global.update(map(_symbol, node.arguments))
+                made_global.update(map(symbol_name, node.arguments))
             elif node.kind == "directive" and node.name == ".weak":
-                made_weak.update(map(_symbol, node.arguments))
+                made_weak.update(map(symbol_name, node.arguments))
         self.defined = {
             instance.renames.get(name, name): span
             for name, span in labels.items()
@@ -81,8 +82,3 @@ def _tells_instances_apart(document: Document, instances: Sequence[Instance]) ->
     plain = {name for instance in instances if instance.environment == "hardware" for name in instance.renames}
     guests = {name for instance in instances if instance.environment != "hardware" for name in instance.renames}
     return any(instance.defines in text for instance in instances) or any(name in text for name in plain & guests)
-
-
-def _symbol(argument: str) -> str:
-    """The symbol that a directive's argument is: `#` at its end marks it as one."""
-    return argument.strip().removesuffix("#")

@@ -24,7 +24,7 @@ from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 from pvasm.syntax.macros import may_replace_words, read_macro
 from pvasm.syntax.parser import parse_expression
-from pvasm.syntax.tokens import SETTING
+from pvasm.syntax.tokens import SETTING, whole_words
 from pvasm.syntax.traced import text_number
 
 _WORD: Final = regex(r"[A-Za-z_]\w*(?:\.\w+)*")
@@ -252,7 +252,7 @@ def _has_operands(call: tree.MacroCall) -> bool:
 
 def _sees_all_headers(subject: Subject) -> bool:
     """Whether raw source includes nothing: what a header's macros are called is not known from its name."""
-    return _INCLUDE.search(subject.document.text) is None
+    return _INCLUDE.search(whole_words(subject.document.text)) is None
 
 
 def _macros(documents: Iterable[Document]) -> set[str]:

@@ -23,7 +23,6 @@ def add(commands: Commands) -> None:
         help="run a file's code, and tell what it did",
         description="Run code on a simulated processor at privilege level 0, with addresses taken as physical, as a "
         "function that is called: it ends when it returns. What has changed is told, and how much was executed.",
-        epilog="Exit status: 0 the code returned, 1 it ended otherwise (told why), 2 trouble.",
     )
     command.add_argument("file", metavar="FILE", help="assembly source, raw or preprocessed, or - for standard input")
     command.add_argument("-i", "--instance", metavar="NAME", help="expand the ops in it for an instance")

@@ -22,6 +22,7 @@ from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import argument_text
 from pvasm.ia64 import OperandError, Resolved, Scope, Value
 from pvasm.ia64.annotations import ANNOTATIONS, arguments_of
+from pvasm.ia64.operands import Unknown
 from pvasm.ia64.reading import assembly_parser
 from pvasm.ia64.registers import REGISTERS
 from pvasm.ia64.resolve import resolve
@@ -36,6 +37,7 @@ from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.macros import CLOSING, may_replace_words
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.sections import SECTION_DIRECTIVES, SectionPlace, Sections
+from pvasm.syntax.tokens import symbol_name
 from pvasm.syntax.traced import NOWHERE, Traced, text_number
 
 Kind = Literal["instruction", "op", "stop", "label", "directive", "bundle", "opaque", "arm", "end", "section"]
@@ -115,8 +117,9 @@ _BRANCHING = ("br", "chk", "fchkf")  # how the mnemonics begin that have a label
 def _target(syntax: tree.Instruction) -> str:
     """The label among an instruction's operands; empty if there is none."""
     for operand in syntax.inputs:
-        if isinstance(operand, tree.Name) and operand.text not in REGISTERS:
-            return operand.text
+        name = symbol_name(operand.text) if isinstance(operand, tree.Name | tree.String) else ""
+        if name and name not in REGISTERS:
+            return name
     return ""
 
 
@@ -351,11 +354,24 @@ class Program(Visitor):
             base, "op", op=op, arguments=arguments, values=tuple(_value(each, self.scope) for each in arguments)
         )
         node.start, node.end, node.frame = start, end, self.scope.frame
-        if self.scope.names:
-            words = _WORD.findall(" ".join(arguments))
-            node.names = {word: self.scope.names[word] for word in words if word in self.scope.names}
+        node.names = self._meant(arguments)
         node.invocation = self._calls
         self._calls += 1
+
+    def _meant(self, arguments: tuple[str, ...]) -> dict[str, Value]:
+        """What the names in an op's arguments mean here: a macro that is defined further down means nothing yet."""
+        names: dict[str, Value] = {}
+        for word in _WORD.findall(" ".join(arguments)):
+            if word in self.scope.names:
+                names[word] = self.scope.names[word]
+            elif word not in REGISTERS and word not in self.scope.operand_macros and word in self._defined:
+                names[word] = Unknown()
+        return names
+
+    @cached_property
+    def _defined(self) -> frozenset[str]:
+        """The names that the document defines anywhere."""
+        return frozenset(define.name for define in self.document.defines)
 
     # ---------------------------------------------------------------------------------------- graphs
 

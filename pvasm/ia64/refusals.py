@@ -19,10 +19,7 @@ _MOST_NOUNS: Final = 4
 # The completers that name the execution unit, and the units (SDM vol. 3, mov ar: each application register is of one).
 _UNITS: Final = {"m": "M", "i": "I", "f": "F", "b": "B", "x": "X"}
 
-# What must hold between operands that are each in range (SDM vol. 3).
-_TOGETHER: Final = {
-    "alloc": "a frame has at most 96 registers, and no more rotating ones than it has in all, a multiple of 8",
-}
+_LARGEST_FRAME: Final = 96  # registers: r32 to r127
 
 
 def refusal(instruction: Instruction, values: tuple[Value, ...]) -> OperandError:
@@ -41,8 +38,8 @@ def refusal(instruction: Instruction, values: tuple[Value, ...]) -> OperandError
     place, spec = next(_bad(nearest, values), (0, None))
     if spec is None:
         said = f"the operands of `{mnemonic}' do not fit together"
-        why = _TOGETHER.get(mnemonic)
-        said = said if why is None else f"{said}: {why}"
+        if mnemonic == "alloc":
+            said = f"{said}: {_frame_fault(values)}"
         return OperandError(said, instruction.mnemonic_start, instruction.end)
     node = (*instruction.outputs, *instruction.inputs)[place]
     value = values[place]
@@ -162,3 +159,14 @@ def _other_unit(instruction: Instruction, values: tuple[Value, ...], value: Valu
                 told = f"`{instruction.mnemonic}' cannot have {value.text}, which only the {name} unit has"
                 return f"{told}: write `{stem}.{other}', or `{stem}' for the assembler to choose"
     return None
+
+
+def _frame_fault(values: tuple[Value, ...]) -> str:
+    """What is wrong with the sizes of an alloc's frame, each of which could be right in another (SDM vol. 3, alloc)."""
+    *parts, rotating = (value if isinstance(value, int) else 0 for value in values[-4:])
+    size = sum(parts)
+    if size > _LARGEST_FRAME:
+        return f"a frame has at most {_LARGEST_FRAME} registers, not {size}"
+    if rotating % 8:
+        return f"the number of rotating registers is a multiple of 8, not {rotating}"
+    return f"a frame of {size} registers cannot have {rotating} rotating ones (GNU as warns, and makes it one of 0)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final
 
 from msgspec import Struct
@@ -10,8 +10,9 @@ from msgspec import Struct
 from pvasm.errors import PvasmError
 from pvasm.ia64.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value, ones_of, signed64
 from pvasm.ia64.registers import INDEXED, PSR_MASKS, REGISTERS, Register
+from pvasm.regex import regex
 from pvasm.syntax.parser import parse_expression
-from pvasm.syntax.tokens import SETTING
+from pvasm.syntax.tokens import SETTING, symbol_name
 from pvasm.syntax.tree import (
     Assignment,
     Binary,
@@ -31,6 +32,7 @@ OperandMacro = Expression | Callable[[Expression], Value]
 """What a cpp macro in operand position stands for: an expression, or a function of the `Name` or `Call` invoking it."""
 
 _WORD: Final = (1 << 64) - 1
+_NUMERIC_LABEL: Final = regex(r"\d++[fb]")
 _ROTATING: Final = {".rotr": Register("r", 32), ".rotf": Register("f", 32), ".rotp": Register("p", 16)}
 _DEEPEST_MACRO: Final = 32
 # GNU as knows this file in capitals too, and no other.
@@ -62,13 +64,13 @@ class NoFormError(OperandError):
 class Scope(Struct):
     """What names mean, from the statements before.
 
-    `lenient` is for raw source, before the C preprocessor: a name that nothing explains may then be anything. Otherwise
-    it is a symbol. `operand_macros` explains cpp macros in operand position, and `macro_values` keeps what was found of
-    them. `files` are other names of indexed register files. `rotating` has the first register that a name of `.rotr` or
-    its like stands for, and how many it stands for, if that is known. `frame` is (inputs, locals, outputs) of the last
-    `alloc` or `.regstk`. With `frame_is_certain` it is the assembler's for sure, None being that there is none: then
-    `beyond_frame` tells of the first stacked register evaluated that is not in it, which the assembler refuses. Who
-    wants to know sets it to None before.
+    `lenient` is for raw source, before the C preprocessor: a name that nothing explains may then be anything, unless
+    it is one of the `labels`. Otherwise it is a symbol. `operand_macros` explains cpp macros in operand position, and
+    `macro_values` keeps what was found of them. `files` are other names of indexed register files. `rotating` has the
+    first register that a name of `.rotr` or its like stands for, and how many it stands for, if that is known. `frame`
+    is (inputs, locals, outputs) of the last `alloc` or `.regstk`. With `frame_is_certain` it is the assembler's for
+    sure, None being that there is none: then `beyond_frame` tells of the first stacked register evaluated that is not
+    in it, which the assembler refuses. Who wants to know sets it to None before.
     """
 
     lenient: bool = False
@@ -80,6 +82,7 @@ class Scope(Struct):
     beyond_frame: OperandError | None = None
     macro_values: dict[str, Value] = {}
     files: dict[str, str] = {}
+    labels: Container[str] = ()
 
     def define_operand(self, name: str, meaning: OperandMacro) -> None:
         """Let a cpp macro stand for something else from here on."""
@@ -107,16 +110,14 @@ class Scope(Struct):
             self._rotate(_ROTATING[directive.name], directive.arguments)
         elif directive.name in SETTING and len(directive.arguments) == 2:
             name, text = directive.arguments
-            self.assign(
-                Assignment(name.strip().removesuffix("#"), "=", parse_expression(text), directive.start, directive.end)
-            )
+            self.assign(Assignment(symbol_name(name), "=", parse_expression(text), directive.start, directive.end))
 
     def _rotate(self, first: Register, arguments: tuple[str, ...]) -> None:
         """Lay out the names of a `.rotr` from its first register on."""
         for argument in arguments:
             name, _, rest = argument.partition("[")
             count = self._count(rest.rpartition("]")[0])
-            self.rotating[name.strip().removesuffix("#")] = first, count
+            self.rotating[symbol_name(name)] = first, count
             first = Register(first.file, _BEYOND if count is None else first.number + count)
 
     def _count(self, text: str) -> int | None:
@@ -152,7 +153,8 @@ class Scope(Struct):
         return _EVALUATORS[type(expression)](self, expression, 0)
 
 
-def _name(scope: Scope, name: Name, depth: int) -> Value:
+def _of_assembler(scope: Scope, name: Name) -> Value | None:
+    """What a name means to the assembler; None for a symbol that nothing has been assigned to."""
     text = name.text
     fixed = REGISTERS.get(text)
     if fixed is not None and not name.is_symbol:
@@ -164,13 +166,19 @@ def _name(scope: Scope, name: Name, depth: int) -> Value:
             return PSR_MASKS[text]
         if text in WORDS:
             return WORDS[text]
-        stacked = _stacked(scope, name)
-        if stacked is not None:
-            return stacked
+        return _stacked(scope, name)
+    return None
+
+
+def _name(scope: Scope, name: Name, depth: int) -> Value:
+    text = name.text
+    found = _of_assembler(scope, name)
+    if found is not None:
+        return found
     macro = _macro(scope, text, name, depth)
     if macro is not None:
         return macro
-    if not scope.lenient:
+    if not scope.lenient or name.is_symbol or text in scope.labels or _NUMERIC_LABEL.fullmatch(text):
         return Symbolic(name)
     file, dot, _ = text.partition(".")
     return Unknown(file if dot and file in ("ar", "cr") else None)  # `cr.\\x`, `cr.a` in a macro's body
@@ -226,7 +234,11 @@ def _number(scope: Scope, number: Number, depth: int) -> Value:
 
 
 def _string(scope: Scope, string: String, depth: int) -> Value:
-    raise OperandError(f"an operand cannot be a string: {string.text}", string.start, string.end)
+    """A name in quotes is the same to GNU as, a register as well; to the C preprocessor it is none."""
+    if "\\" in string.text:
+        return Unknown()  # an argument of a .macro may be in it
+    found = _of_assembler(scope, Name(symbol_name(string.text), string.start, string.end))
+    return Symbolic(string) if found is None else found
 
 
 def _memory(scope: Scope, memory: Memory, depth: int) -> Value:

@@ -14,6 +14,7 @@ from typing import Protocol
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.parser import parse_condition
+from pvasm.syntax.tokens import whole_words
 
 # What is known of macros: True it is defined, False it is not; a macro that is not listed may be either.
 Known = Mapping[str, bool]
@@ -34,7 +35,7 @@ _COMMENT = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*|\\[ \t\r]*\n")
 
 def plain(text: str) -> str:
     """A directive's text without comments and line continuations."""
-    return _COMMENT.sub(" ", text).strip() if "/" in text or "\\" in text else text.strip()
+    return _COMMENT.sub(" ", whole_words(text)).strip() if "/" in text or "\\" in text else text.strip()
 
 
 def reachable(conditions: Sequence[tree.Condition], known: MacroFacts) -> bool:

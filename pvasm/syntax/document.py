@@ -15,12 +15,13 @@ from pvasm.regex import regex
 from pvasm.syntax import lines, tree
 from pvasm.syntax.cpp import plain
 from pvasm.syntax.parser import Parser, parse_expression
+from pvasm.syntax.tokens import LINES_JOINED, whole_words
 from pvasm.text import line_and_column, line_starts
 
 # Blanks as the C preprocessor has them, comments and line continuations among them. What is read is never read anew as
 # something else: `/**//**/` is one comment as well as two.
 _GAP = r"(?:[ \t]++|/\*(?s:.*?)\*/|\\[ \t\r]*+\n)*+"
-_CPP_NAME = regex(rf"#{_GAP}(?P<name>[A-Za-z_]\w*|\d+(?=[ \t]+\"|[ \t]*$))?")
+_CPP_NAME = regex(rf"#{_GAP}(?P<name>[A-Za-z_]\w*+(?:{LINES_JOINED}\w++)*+|\d+(?=[ \t]+\"|[ \t]*$))?")
 _CPP_DIRECTIVES = frozenset(
     [
         "define",
@@ -47,7 +48,8 @@ _CPP_DIRECTIVES = frozenset(
     ]
 )
 # A name is of letters, digits, `_`, `$` and all beyond ASCII. Written as what it is not of, it compiles faster.
-_DEFINE = regex(rf"{_GAP}(?P<name>[^\x00-#%-/:-@\[-^`{{-\x7f]+)(?P<parameters>\([^()]*\))?")
+_NAME = r"[^\x00-#%-/:-@\[-^`{-\x7f]++"
+_DEFINE = regex(rf"{_GAP}(?P<name>{_NAME}(?:{LINES_JOINED}{_NAME})*+)(?P<parameters>(?:{LINES_JOINED})?\([^()]*\))?")
 # `# 5 apples` is a comment: a line marker without `line` names its file.
 _MARKER = regex(
     r"#[ \t]*(?:line[ \t]+(?P<alone>\d{1,9})[ \t\r]*$"
@@ -57,8 +59,8 @@ _ESCAPE = regex(r"\\([0-7]{1,3}|.)")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a"}
 
 # Beyond these, what stands in an arm is taken for code that may be compiled: it bounds what a hostile file costs.
-_MAX_ARMS = 64
-_MAX_NESTING = 64
+MAX_ARMS = 64
+MAX_NESTING = 64
 MAX_LINE_SHOWN = 400
 _LOOKS_PREPROCESSED = regex(r'\s*#(?:line)?[ \t]+\d+[ \t]+"')
 _BOUNDARY = regex(r"[\s,]")
@@ -245,7 +247,7 @@ class _Reader:
         """A line that starts with `#`."""
         text = self.document.text
         found = _CPP_NAME.match(text, start, end)
-        name = (found["name"] or "") if found else ""
+        name = whole_words(found["name"] or "") if found else ""
         marker = _MARKER.match(text, start, end)
         if marker and (self.document.preprocessed or name == "line"):  # raw, `# 12 "f"` is a comment
             name = "line"
@@ -254,7 +256,7 @@ class _Reader:
             return  # a comment, for the assembler
         body_start = found.end() if found else start + 1
         rest = text[body_start:end]
-        syntax = tree.CppDirective(name, rest.strip(), 0, end - start)
+        syntax = tree.CppDirective(name, whole_words(rest.strip()), 0, end - start)
         handler = _CONDITIONALS.get(name)
         if handler is not None and name != "if" and name != "ifdef" and name != "ifndef":
             handler(self, start, plain(rest))
@@ -283,13 +285,15 @@ class _Reader:
         found = _DEFINE.match(document.text, start, end)
         if found is None:
             return
-        words = found["parameters"]
+        name, words = whole_words(found["name"]), found["parameters"]
         parameters = (
-            None if words is None else tuple(word.strip() for word in plain(words[1:-1]).split(",") if word.strip())
+            None
+            if words is None
+            else tuple(word.strip() for word in plain(words[words.index("(") + 1 : -1]).split(",") if word.strip())
         )
         body = plain(document.text[found.end() : end])
-        document.defines.append(Define(found["name"], parameters, found.end(), body, end))
-        self._pieces(lines.split(document.text, found.end(), end, in_define=True), found["name"])
+        document.defines.append(Define(name, parameters, found.end(), body, end))
+        self._pieces(lines.split(document.text, found.end(), end, in_define=True), name)
 
     # -------------------------------------------------------------------------------- conditionals
 
@@ -318,7 +322,7 @@ class _Reader:
             return
         self._leave_arm(offset)
         last = self.open[-1]
-        arms = (*last.arms, expression) if last.arms is not None and len(last.arms) < _MAX_ARMS else None
+        arms = (*last.arms, expression) if last.arms is not None and len(last.arms) < MAX_ARMS else None
         self.open[-1] = replace(last, arms=arms, has_else=name == "else")
         self.macros = list(last.macros)  # each arm may begin the same .macro
         self._enter()
@@ -335,7 +339,7 @@ class _Reader:
     def _enter(self) -> None:
         last = self.open[-1]
         self.conditions = last.conditions
-        if last.arms is not None and len(self.open) <= _MAX_NESTING:
+        if last.arms is not None and len(self.open) <= MAX_NESTING:
             line, _ = line_and_column(self.document.line_starts, last.offset)
             self.conditions = (*self.conditions, tree.Condition(last.arms[-1], last.arms[:-1], line))
 

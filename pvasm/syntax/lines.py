@@ -104,6 +104,8 @@ def split(text: str, start: int, end: int, *, preprocessed: bool = False, in_def
         found = match(text, position, end) if position < end else None
         kind = found.lastgroup if found else "end"
         next_position = found.end() if found else end
+        if kind == "cpp" and not (fresh or preprocessed):  # the line before goes on in this one
+            kind, position = "run", next_position - 1
         if kind == "run" and text[position] == "#" and chunk_start < 0 and not in_define:
             if fresh:  # behind a comment that began on an earlier line
                 kind, next_position = "cpp", position + 1
@@ -137,6 +139,8 @@ def split(text: str, start: int, end: int, *, preprocessed: bool = False, in_def
         elif kind == "endless_comment":
             append(Piece(PROBLEM, position, position + 2, "unterminated comment"))
         else:  # a separator of some kind, a directive, or the end
+            if kind == "newline":
+                fresh = not in_define
             if depth > 0 and chunk_start >= 0 and position != given_up and times_given_up < _MAX_GIVEN_UP:
                 if resume is None:
                     resume = _Resume(position, chunk_end, len(pieces))

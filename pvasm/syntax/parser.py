@@ -12,7 +12,7 @@ from typing import Any
 
 from pvasm.syntax import lalr, tree
 from pvasm.syntax.lalr import Malformed, Node
-from pvasm.syntax.tokens import Tokens, tokenize
+from pvasm.syntax.tokens import Tokens, symbol_name, tokenize, whole_words
 
 # A longer instruction or condition is no parser's business: it bounds the depth of the trees as well.
 _MAX_TOKENS = 400
@@ -52,7 +52,7 @@ class _Filler:
         self.ends = tokens.ends
 
     def word(self, index: int) -> str:
-        return self.text[self.starts[index] : self.ends[index]]
+        return whole_words(self.text[self.starts[index] : self.ends[index]])
 
     def expression(self, node: Node) -> tree.Expression:
         return _EXPRESSIONS[node[0]](self, node[1])
@@ -211,6 +211,8 @@ def _prefix(filler: _Filler, node: Node) -> tree.Syntax:
     first, last = (name[1][0], name[1][3]) if name.__class__ is tuple else (name, name)
     begin = filler.starts[first]
     text = filler.text[begin : filler.ends[last]]
+    if kind is tree.Label:
+        text = symbol_name(text)
     return kind(text, begin if start < 0 else start, filler.ends[children[-1]])
 
 
@@ -263,7 +265,7 @@ def _assignment(
     name, operator, value = children
     parsed.append(
         tree.Assignment(
-            filler.word(name),
+            symbol_name(filler.word(name)),
             filler.word(operator),
             filler.expression(value),
             filler.starts[name],

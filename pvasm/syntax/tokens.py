@@ -70,15 +70,22 @@ _LONG_OPERATORS = {
 # The tokens that a letter stands for exactly; any other single character is OTHER.
 _SINGLE = frozenset("()[],:=#?+-*/%|&^~!<>")
 
+LINES_JOINED = r"(?:\\[ \t\r]*+\n)++"
+"""The pattern of the ends of continued lines; these are joined before there are words (C11, 5.1.1.2, phase 2)."""
+
+SPLIT_WORD = regex(rf"(?<=[\w.$]){LINES_JOINED}(?=[\w.$])")
+"""Where the ends of continued lines split a word."""
+
 # Bytes that are not UTF-8 count as letters, as they do for GNU as (they are lone surrogates here, pvasm/text.py).
 # A name may hold a .macro argument (\reg, \(), \@) or pasted parts (a##b) where it stands in a macro's body.
 _NAME_CHARACTER = r"[\w.$\udc80-\udcff]"
 _ARGUMENT = r"\\(?:\w+|\(\)|@)"
+_NAME_PART = rf"{_NAME_CHARACTER}|@|{_ARGUMENT}|[ \t]*\#\#[ \t]*(?=[\w\\])|{LINES_JOINED}(?=[\w.$])"
 # A number is read from its first digit alone: from each digit of a long run that is none, that would take long.
 _TOKEN = regex(
     rf"""
       (?P<blank>(?:[\s\ufeff]|\\[ \t\r]*\n)++|/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*)
-    | (?P<N>(?:(?!\d){_NAME_CHARACTER}|{_ARGUMENT})(?:{_NAME_CHARACTER}|@|{_ARGUMENT}|[ \t]*\#\#[ \t]*(?=[\w\\]))*)
+    | (?P<N>(?:(?!\d){_NAME_CHARACTER}|{_ARGUMENT})(?:{_NAME_PART})*)
     | (?P<L>(?<!\d)\d++[bf](?![\w.$]))
     | (?P<F>(?<!\d)\d++\.\d*+(?:[eE][-+]?\d+)?(?![\w.$])|0[rRfFdD][-+]?[\d.]+(?:[eE][-+]?\d+)?(?![\w.$]))
     | (?P<I>(?<!\d)(?:0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)[uUlL]*(?![\w.$])|'(?:\\[^\n]|[^\\\n])'?)
@@ -139,6 +146,21 @@ class Tokens(Struct, frozen=True):
     arguments: int
 
 
+def whole_words(text: str) -> str:
+    """A text with its words whole that the ends of continued lines split."""
+    return SPLIT_WORD.sub("", text) if "\\" in text else text
+
+
+def symbol_name(word: str) -> str:
+    """The name of the symbol that a word stands for: without its quotes, and without the `#` that marks a symbol.
+
+    `"a b"` is a symbol as well, and `"foo"` is `foo` (GNU as manual, "Symbol Names").
+    """
+    word = word.strip()
+    is_quoted = len(word) > 1 and word[0] == word[-1] == '"'
+    return word[1:-1].replace('\\"', '"') if is_quoted else word.removesuffix("#")
+
+
 def tokenize(chunk: str, is_mnemonic: Callable[[str], bool]) -> Tokens:
     """The tokens of a chunk. `is_mnemonic` tells whether a lower-case word (with completers) names an instruction."""
     letters: list[str] = []
@@ -197,7 +219,7 @@ def _head(key: str, at: int) -> int:
     total = len(key)
     while at < total:
         letter = key[at]
-        if letter in "NI" and (end := _name_end(key, at)) >= 0:
+        if letter in "NIS" and (end := _name_end(key, at)) >= 0:
             at = end + (2 if key[end + 1 : end + 2] == ":" else 1)
         elif letter == "[" and (end := _name_end(key, at + 1)) >= 0 and key[end : end + 2] == ":]":
             at = end + 2
@@ -213,7 +235,7 @@ def _head(key: str, at: int) -> int:
 def _name_end(key: str, at: int) -> int:
     """The index of the colon behind the name of a label or tag that starts at `at`, or -1."""
     if key[at + 1 : at + 2] == ":":
-        return at + 1 if key[at] in "NI" else -1
+        return at + 1 if key[at] in "NIS" else -1
     made = _MADE_NAME.match(key, at) if key[at + 1 : at + 2] == "(" else None
     return -1 if made is None else made.end()
 
@@ -236,6 +258,7 @@ def _head_letter(word: str, following: str, is_mnemonic: Callable[[str], bool]) 
 
     `following` is the next token's letter.
     """
+    word = whole_words(word)
     lower = word.lower()
     if following in ("=", "E"):
         return "N"  # `name = value`, whatever the name

@@ -35,7 +35,7 @@ class Number(Struct, frozen=True, gc=False):
 
 
 class String(Struct, frozen=True, gc=False):
-    """A quoted string, with its quotes."""
+    """A quoted string, with its quotes: as an operand it is the name in them."""
 
     text: str
     start: int

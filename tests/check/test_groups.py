@@ -318,3 +318,19 @@ def test_comments_among_the_arguments_of_an_op() -> None:
     text = "\tMOV_FROM_IFA(r16 /* of\n the fault */)\n\tMOV_TO_IFA(r16 // again\n\t, r18)\n"
     (found,) = check(text, "PV201", instances=("native", "xen"))
     assert (found.line, found.instance) == (3, "native")
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("mov r17=r9\nadd r10=Y,r8\n#define Y r17\n", []),
+        ("mov r17=r9\nMOV_FROM_IFA(Y)\n#define Y r17\n", []),
+        ("MOV_FROM_IFA(Y)\nmov r17=r9\n#define Y r17\n", []),
+        ("#define Y r18\nmov r17=r9\nMOV_FROM_IFA(Y)\n#undef Y\n#define Y r17\n", []),
+        ("#define Y r17\nmov r17=r9\nMOV_FROM_IFA(Y)\n", ["PV202"]),
+        ("#define M mov r17=r9 ; add r10=Y,r8\n#define Y r17\nM\n", ["PV201"]),
+    ],
+)
+def test_a_name_used_before_its_definition_is_no_macro_yet(text: str, due: list[str]) -> None:
+    for instances in ((), ("native",), ("native", "xen")):
+        assert codes(check(text, "PV201", "PV202", instances=instances)) == due

@@ -196,3 +196,30 @@ def test_a_chain_of_definitions_that_is_too_long_says_the_limit_and_what_to_do(b
         "chain of definitions, or run the C preprocessor first (`pvasm check --cpp', `gcc -E -dD | pvasm expand')"
     )
     assert check(text.replace("A300", "A190"), "PV902") == []
+
+
+# Macros called as instructions are: the source, and the lines at which something is due.
+CALLED_AS_INSTRUCTIONS = [
+    (".macro itc a\n nop 0\n.endm\n itc r18", []),
+    (".macro cover\n nop 0\n.endm\n cover", []),
+    (" cover\n.macro cover\n nop 0\n.endm\n cover", [1]),
+    (".macro thash a\n nop 0\n.endm\n thash r8", []),
+    (".macro thash a\n fc \\a\n.endm\n thash r8", [2]),
+    ("#ifdef A\n.macro cover\n nop 0\n.endm\n#endif\n cover", [6]),
+    ("#define fc ld8\n fc r8=[r9]", []),
+    ("#define thash nop\n thash 0", []),
+    ("#define ld8 fc\n ld8 r8", [1]),
+    ("#define X ar.itc\n(p6) mov r8=X", [2]),
+]
+
+
+@pytest.mark.parametrize(("text", "lines"), CALLED_AS_INSTRUCTIONS)
+def test_a_macro_called_as_an_instruction_is_the_macro(text: str, lines: list[int]) -> None:
+    assert [each.line for each in check(text, "PV001", "PV002", "PV003")] == lines
+
+
+@pytest.mark.parametrize("name", ["itc_d", "Itc_D"])
+def test_an_op_is_no_macro_whose_name_is_like_its(name: str) -> None:
+    """GNU as does not mind the case of macros' names; the op has given way to its expansion by then."""
+    text = f".macro {name} a, b\nITC_D(p0, \\a, \\b)\n.endm\n{name} r18, r13\n"
+    assert [(each.line, each.code) for each in check(text, "PV301")] == [(4, "PV301")]

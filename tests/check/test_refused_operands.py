@@ -30,15 +30,21 @@ def _said(text: str, *, preprocessed: bool = False) -> list[tuple[int, int, str]
         ("shladd r8=r9,5,r10", "operand 3 of `shladd' must be an integer from 1 to 4"),
         ("fetchadd4.acq r8=[r9],3", "operand 3 of `fetchadd4.acq' must be one of -16, -8, -4, -1, 1, 4, 8 and 16"),
         ("ld8 r8=[r9],256", "operand 3 of `ld8' must be an integer from -256 to 255"),
-        ("alloc r8=ar.pfs,60,30,7,0", "the operands of `alloc' do not fit together: a frame has at most 96 registers"),
+        (
+            "alloc r8=ar.pfs,60,30,7,0",
+            "the operands of `alloc' do not fit together: a frame has at most 96 registers, not 97",
+        ),
         (
             "alloc r8=ar.pfs,1,2,1,9",
-            "the operands of `alloc' do not fit together: a frame has at most 96 registers, and no more",
+            "the operands of `alloc' do not fit together: the number of rotating registers is a multiple of 8, not 9",
+        ),
+        (
+            "alloc r8=ar.pfs,0,8,0,16",
+            "the operands of `alloc' do not fit together: a frame of 8 registers cannot have 16 rotating ones (GNU as warns, and",
         ),
         (
             "alloc r8=ar.pfs,1,2,3,4",
-            "the operands of `alloc' do not fit together: a frame has at most 96 registers, and no more rotating ones "
-            "than it has in all, a multiple of 8",
+            "the operands of `alloc' do not fit together: the number of rotating registers is a multiple of 8, not 4",
         ),
         ("break.m 0x200000", "operand 1 of `break.m' must be an integer from 0x0 to 0x1fffff"),
         ("mov ar.lc=256", "operand 2 of `mov' must be "),
@@ -113,3 +119,36 @@ def test_what_is_not_known_is_left_alone(text: str) -> None:
 def test_the_frame_is_known_again_behind_the_next_alloc() -> None:
     text = "\tSAVE_ALL\n\tmov r8=loc4\n\talloc r8=ar.pfs,1,2,1,0\n\tmov r8=loc4\n#ifdef A\n\tmov r8=loc5\n#endif\n"
     assert [line for line, _, _ in _said(text)] == [4, 6]
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("br.ret.sptk foo", "operand 1 of `br.ret.sptk' must be a branch register; `foo' is a symbol"),
+        ("br.ret.sptk 1f", "operand 1 of `br.ret.sptk' must be a branch register; `1f' is a symbol"),
+        ("br.ret.sptk other#", "operand 1 of `br.ret.sptk' must be a branch register; `other#' is a symbol"),
+        ("br.call.sptk foo = b0", "operand 1 of `br.call.sptk' must be a branch register; `foo' is a symbol"),
+        ("br.ia.sptk foo", "operand 1 of `br.ia.sptk' must be a branch register; `foo' is a symbol"),
+        ("mov.sptk b6 = foo, foo", "operand 2 of `mov.sptk' must be a general register; `foo' is a symbol"),
+        ("add r8 = r9, foo", "operand 3 of `add' must be a general register; `foo' is a symbol"),
+        ("ld8 r8 = [foo]", "the address in brackets must be a general register"),
+        ("(foo) nop 0", "the qualifying predicate must be a predicate register"),
+        ("cmp.eq foo, p7 = r1, r2", "operand 1 of `cmp.eq' must be a predicate register; `foo' is a symbol"),
+    ],
+)
+def test_a_label_is_no_register(statement: str, message: str) -> None:
+    assert [said for _, _, said in _said(f"foo: {statement}\n1:\n")] == [message]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "foo: br.cond.sptk foo\n\tbr.call.sptk b0 = foo\n\tmovl r8 = foo\n\tmov.sptk b6 = r8, foo\n",
+        "\tbr.ret.sptk foo\n",  # the compiler's -D may explain it
+        "#define foo b0\n\tbr.ret.sptk foo\n",
+        "#define GO(foo) foo: br.ret.sptk foo\n\tbr.ret.sptk foo\n",
+        ".macro go foo\nfoo: nop 0\n.endm\n\tbr.ret.sptk foo\n",
+    ],
+)
+def test_a_label_may_stand_where_one_is_due(text: str) -> None:
+    assert _said(text) == []

@@ -6,6 +6,7 @@ import random
 import re
 import subprocess
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -211,3 +212,27 @@ def test_the_rule_flags_registers_beyond_the_frame(text: str, preprocessed: bool
     said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
     refused = {int(line) for line in re.findall(r"in\.s:(\d+): Error:", said)}
     assert {diagnostic.line for diagnostic in check(text, "PV604", preprocessed=preprocessed)} == refused
+
+
+def _frames() -> Iterator[str]:
+    """Frames around every bound of alloc's counts. Of counts below 0 GNU as loses track (_OVERLOOKED)."""
+    for inputs, local, outputs in product((0, 1, 48, 96, 97), (0, 8, 47, 48, 49, 95, 96), (0, 1, 7, 96)):
+        eights = (inputs + local + outputs) // 8 * 8
+        for rotating in sorted({0, 4, 8, eights, eights + 8, 96, 104}):
+            yield f"alloc r2=ar.pfs,{inputs},{local},{outputs},{rotating}"
+    near = (0, 1, 7, 8, 9, 47, 48, 95, 96, 97)
+    yield from (f"alloc r2=ar.pfs,0,{size},0,{rotating}" for size in near for rotating in near)
+
+
+def test_frames_that_gnu_as_takes_without_a_word(tmp_path: Path) -> None:
+    """PV604 says something of an alloc where GNU as refuses it or warns of it, and nowhere else."""
+    texts = list(_frames())
+    source = tmp_path / "in.s"
+    source.write_text("".join(f"{text}\n" for text in texts))
+    command = [require_tool("ia64-linux-gnu-as"), str(source), "-o", str(tmp_path / "out.o")]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    theirs = {int(line) for line in re.findall(r"in\.s:(\d+): (?:Error|Warning):", said)}
+    ours = {diagnostic.line: diagnostic.message for diagnostic in check(source.read_text(), "PV604")}
+    wrong = [(text, ours.get(line)) for line, text in enumerate(texts, 1) if (line in ours) != (line in theirs)]
+    assert wrong == []
+    assert 0 < len(theirs) < len(texts)

@@ -176,3 +176,10 @@ def test_what_is_wrong_with_a_file_as_a_whole(text: str, line: int, message: str
     (problem,) = document.problems
     assert message in problem.message
     assert document.place(problem.offset).line == line
+
+
+def test_a_directive_whose_words_lines_split_is_read() -> None:
+    document = read('#in\\\nclude "a.h"\n#def\\\nine FO\\\nO(a\\\nb) fc ab\n')
+    directives = [each.syntax for each in document.statements if isinstance(each.syntax, tree.CppDirective)]
+    assert [(each.name, each.text) for each in directives] == [("include", '"a.h"'), ("define", "FOO(ab) fc ab")]
+    assert [(each.name, each.parameters) for each in document.defines] == [("FOO", ("ab",))]

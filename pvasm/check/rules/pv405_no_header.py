@@ -11,6 +11,7 @@ from pvasm.check.op_uses import invocations_of
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 from pvasm.regex import regex
+from pvasm.syntax.tokens import whole_words
 
 _INCLUDED = regex(r'["<]([^"<>]+)[">]')
 
@@ -70,4 +71,4 @@ _INCLUDE_LINE = regex(r"^[ \t]*#[ \t]*include[^\n]*", re.MULTILINE)
 
 def _includes(text: str) -> str:
     """The `#include` lines of a text."""
-    return "\n".join(_INCLUDE_LINE.findall(text))
+    return "\n".join(_INCLUDE_LINE.findall(whole_words(text)))

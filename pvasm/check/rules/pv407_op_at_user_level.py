@@ -45,9 +45,9 @@ class OpAtUserLevel(Rule):
         """Every invocation of an op there."""
         if not subject.of(invocations_of).known:
             return
-        from pvasm.check.code_levels import code_levels
+        from pvasm.check.code import Code
 
-        levels = subject.of(code_levels)
+        levels = subject.of(Code).levels
         for found in subject.of(invocations_of).known:
             reason = levels.reason(found.statement)
             if reason:
