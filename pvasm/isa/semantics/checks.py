@@ -27,10 +27,10 @@ def is_unprivileged(op: Operation) -> Term:
     return current_level(op).differs(0)
 
 
-def needs_level_0(op: Operation) -> None:
-    """A Privileged Operation fault above level 0."""
+def needs_level_0(op: Operation, *, access: int = 0) -> None:
+    """A Privileged Operation fault above level 0; `access` is what cr.isr says of it besides."""
     with op.when(is_unprivileged(op)):
-        op.fault("privileged_operation")
+        op.fault("privileged_operation", access)
 
 
 def needs_real_machine(op: Operation) -> None:

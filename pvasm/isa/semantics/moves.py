@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -179,8 +180,8 @@ def mov_to_ar(op: Operation) -> None:
     consumes(op, source)
     rules = _AR_RULES.get(name, _PLAIN)
     keeps_reserved(op, source.value, rules.reserved)
-    if name == "fpsr":
-        refuses(op, _is_reserved_precision(source.value))
+    if name in _AR_REFUSALS:
+        refuses(op, _AR_REFUSALS[name](source.value))
     if name in _KERNEL or name in _COUNTERS:
         with op.when(is_unprivileged(op)):
             op.fault("privileged_register")
@@ -213,6 +214,22 @@ def _is_reserved_precision(value: Term) -> Term:
     return found
 
 
+def is_no_frame(marker: Term) -> Term:
+    """Whether no frame has a marker like this: sizes that do not fit, or bases of renaming beyond what rotates.
+
+    SDM vol. 1, table 4-1 and 4.1; the marker is in the 38 low bits.
+    """
+    sof, sol, sor = marker.bits(0, 7), marker.bits(7, 7), joined([const(0, 3), marker.bits(14, 4)])
+    rotating = (marker.bits(18, 7), sor), (marker.bits(25, 7), const(96, 7)), (marker.bits(32, 6), const(48, 6))
+    found = const(96, 7).below(sof) | sof.below(sol) | sof.below(sor)
+    for base, count in rotating:
+        found = found | (base.differs(0) & ~base.below(count))
+    return found
+
+
+_AR_REFUSALS: Final[dict[str, Callable[[Term], Term]]] = {"fpsr": _is_reserved_precision, "pfs": is_no_frame}
+"""What an application register refuses besides reserved bits."""
+
 # --------------------------------------------------------------------------------- control registers
 
 _VECTOR: Final = Rules(reserved=field(8, 4) | field(13, 3), ignored=field(12) | field(17, 47))
@@ -226,11 +243,12 @@ _CR_RULES: Final[dict[str, Rules]] = {
     "itm": _PLAIN,
     "iva": Rules(ignored=field(0, 15)),
     "pta": Rules(reserved=field(1) | field(9, 6)),
+    "gpta": _PLAIN,
     "ipsr": Rules(reserved=PSR_RESERVED),
     "isr": Rules(reserved=field(24, 8) | field(44, 20)),
     "iip": _PLAIN,
     "ifa": _PLAIN,
-    "itir": Rules(reserved=field(0, 2) | field(32, 32)),
+    "itir": Rules(ignored=field(0, 2) | field(32, 32)),
     "iipa": _PLAIN,
     "ifs": Rules(reserved=field(38, 25)),
     "iim": _PLAIN,
@@ -259,6 +277,26 @@ _OF_INTERRUPTIONS: Final = range(16, 28)
 _SMALLEST_TABLE: Final = 15
 _LARGEST_TABLE: Final = 61
 _IC: Final = 13
+
+
+def _is_no_table(value: Term) -> Term:
+    """Whether the size of the VHPT is none that there is (SDM vol. 2, 3.3.5.4)."""
+    size = value.bits(2, 6)
+    return size.below(_SMALLEST_TABLE) | ~size.below(_LARGEST_TABLE + 1)
+
+
+def _is_no_delivery(value: Term) -> Term:
+    """Whether the way that an interrupt is delivered is none that there is (SDM vol. 2, table 5-10)."""
+    mode = value.bits(8, 3)
+    return mode.equals(1) | mode.equals(3) | mode.equals(6)
+
+
+_CR_REFUSALS: Final[dict[str, Callable[[Term], Term]]] = {
+    "pta": _is_no_table,
+    "lrr0": _is_no_delivery,
+    "lrr1": _is_no_delivery,
+}
+"""What a control register refuses besides reserved bits."""
 
 READ_IVR: Final = call("read_ivr", 64)
 """The vector of the highest pending interrupt that is not masked, which is in service then."""
@@ -301,9 +339,8 @@ def mov_to_cr(op: Operation) -> None:
     needs_level_0(op)
     consumes(op, op.r2)
     keeps_reserved(op, op.r2.value, rules.reserved)
-    if name == "pta":
-        size = op.r2.value.bits(2, 6)
-        refuses(op, size.below(_SMALLEST_TABLE) | ~size.below(_LARGEST_TABLE + 1))
+    if name in _CR_REFUSALS:
+        refuses(op, _CR_REFUSALS[name](op.r2.value))
     needs_real_machine(op)
     if name == "eoi":
         op.call(END_OF_INTERRUPT)
@@ -337,10 +374,10 @@ def mov_from_um(op: Operation) -> None:
 
 @clause("M35.mov")
 def mov_to_psr(op: Operation) -> None:
-    """SDM 3:2, mov psr.l: bits 31 to 0."""
+    """SDM 3:2, mov psr.l: bits 31 to 0. Others may be what mov from psr gave, but no reserved ones, ia or vm."""
     needs_level_0(op)
     consumes(op, op.r2)
-    keeps_reserved(op, op.r2.value, PSR_RESERVED & mask(32))
+    keeps_reserved(op, op.r2.value, PSR_RESERVED | field(45, 2))
     needs_real_machine(op)
     _set_status(op, op.r2.value, mask(32))
 

@@ -15,7 +15,7 @@ from pvasm.isa.semantics.checks import (
 )
 from pvasm.isa.semantics.operation import Operation, Word, clause
 from pvasm.isa.semantics.programs import call
-from pvasm.isa.semantics.terms import Cell, Term, choose, const, read
+from pvasm.isa.semantics.terms import Cell, Term, choose, const, mask, read
 
 BREAK: Final = call("break_", may_fault=True, leaves=True)
 """A Break Instruction fault with an immediate."""
@@ -31,9 +31,9 @@ def nop(op: Operation) -> None:
 
 @clause("I19.break.i", "X1.break.x", "M37.break.m", "F15.break.f", "B9.break.b")
 def break_(op: Operation) -> None:
-    """SDM 3:2, break: a fault that tells its immediate; break.b tells 0 (its immediate is ignored)."""
+    """SDM 3:2, break: a fault that tells 21 bits of its immediate; break.b tells 0 (its immediate is ignored)."""
     name = "imm62" if "imm62" in op else "imm21"
-    op.call(BREAK, 0 if op.form.unit == "B" else op.number(name))
+    op.call(BREAK, 0 if op.form.unit == "B" else op.number(name) & mask(21))
 
 
 # --------------------------------------------------------------------------- order, and code that changes
@@ -59,7 +59,7 @@ def srlz_i(op: Operation) -> None:
 def fc(op: Operation) -> None:
     """SDM 3:2, fc: flushes the line of an address."""
     consumes(op, op.r3, access=_FC | R)
-    op.call(FLUSH, op.r3.value)
+    op.call(FLUSH, op.r3.value, _FC | R)
 
 
 # -------------------------------------------------------------------------------------- banks, psr.vm
@@ -135,7 +135,7 @@ def thash_ttag(op: Operation) -> None:
 def tpa(op: Operation) -> None:
     """SDM 3:2, tpa: the physical address of a virtual one."""
     op.check_target("r1")
-    needs_level_0(op)
+    needs_level_0(op, access=_TPA)
     consumes(op, op.r3, access=_TPA)
     needs_real_machine(op)
     op.r1 = op.call(TRANSLATE, op.r3.value)[0]
@@ -145,7 +145,7 @@ def tpa(op: Operation) -> None:
 def tak(op: Operation) -> None:
     """SDM 3:2, tak: the protection key of an address, 1 where it has no translation."""
     op.check_target("r1")
-    needs_level_0(op)
+    needs_level_0(op, access=_TAK)
     consumes(op, op.r3, access=_TAK)
     needs_real_machine(op)
     op.r1 = op.call(KEY, op.r3.value)[0]

@@ -88,8 +88,12 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, IndexedFiles, Translatio
             self._blocks.clear()
             self._flushed = False
 
-    def flush_cache(self, address: int) -> None:
-        """Flushes a line of code or data: what was decoded of it is no longer good after the next `srlz.i`."""
+    def flush_cache(self, address: int, access: int) -> None:
+        """Flushes a line: what has been decoded of it is no longer good after the next `srlz.i`.
+
+        Raises Interruption for a virtual address without a translation; `access` is what cr.isr says then.
+        """
+        self.check_translation(address, access)
         self._flushed = True
 
     def _carry_out(self, block: _Block, most: int) -> None:

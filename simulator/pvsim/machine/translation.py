@@ -117,6 +117,9 @@ class TranslationBuffers(State):
                 raise Interruption(Vector.DATA_KEY_MISS, access, address)
             if (access & _R and register & 4) or (access & _W and register & 2):
                 raise Interruption(Vector.KEY_PERMISSION, access, address)
+        self._check_rights(page, address, access, level)
+
+    def _check_rights(self, page: Translation, address: int, access: int, level: int) -> None:
         if not _wanted(access) <= set(page.rights(level)):
             raise Interruption(Vector.DATA_ACCESS_RIGHTS, access, address)
 
@@ -127,6 +130,11 @@ class TranslationBuffers(State):
         return None
 
     # ------------------------------------------------------------------- what instructions ask for
+
+    def check_translation(self, address: int, access: int) -> None:
+        """Raises Interruption for a virtual address without a page that may be reached, where addresses are virtual."""
+        if self.psr & _DT:
+            self._check_rights(self.found_translation(address, access), address, access, self.psr >> 32 & 3)
 
     def physical_address(self, address: int) -> int:
         """The physical address of a virtual one, for `tpa`. Raises Interruption where there is none."""
