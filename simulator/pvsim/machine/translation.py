@@ -146,9 +146,10 @@ class TranslationBuffers(State):
         return 1 if page is None or not page.is_present else page.key << 8
 
     def grants_access(self, address: int, access: int, level: int) -> int:
-        """Whether an access at a level would be let be, for `probe`. Raises Interruption where nobody knows."""
-        if not self.psr & _DT:
-            return 1
+        """Whether an access at a level would be let be, for `probe`. Raises Interruption where nobody knows.
+
+        The buffers are asked whether addresses of data are virtual now or not.
+        """
         seen = _NA | 2 | access
         page = self.found_translation(address, seen)
         try:
