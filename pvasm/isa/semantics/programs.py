@@ -49,24 +49,33 @@ class Interface(Struct, frozen=True):
 
     `may_fault` says that it may end in an interruption; `leaves` that it says where control goes (the machine's method
     sets `ip`); `ends` that control goes on behind the instruction, but that what was known of the state no longer
-    holds: registers have other names, or code other bytes. A basic block ends with either.
+    holds: registers have other names, or code other bytes. A basic block ends with either. `counts` says that it asks
+    how many instructions have been executed.
     """
 
     results: tuple[int, ...] = ()
     may_fault: bool = False
     leaves: bool = False
     ends: bool = False
+    counts: bool = False
 
 
 CALLS: Final[dict[str, Interface]] = {}
 """The calls of the machine, by name. Each family adds its own with `call`."""
 
 
-def call(name: str, *results: int, may_fault: bool = False, leaves: bool = False, ends: bool = False) -> str:
+def call(
+    name: str,
+    *results: int,
+    may_fault: bool = False,
+    leaves: bool = False,
+    ends: bool = False,
+    counts: bool = False,
+) -> str:
     """Adds a call of the machine; returns its name. Raises ValueError for a name that is taken."""
     if name in CALLS:
         raise ValueError(f"{name} is a call already")
-    CALLS[name] = Interface(results, may_fault, leaves, ends)
+    CALLS[name] = Interface(results, may_fault, leaves, ends, counts)
     return name
 
 

@@ -76,3 +76,17 @@ class Interruption(Exception):  # noqa: N818  (it is no error)
         self.address = address
         self.immediate = immediate
         self.is_trap = is_trap
+
+
+FAULTS: Final[dict[str, tuple[Vector, int]]] = {
+    **{name: (Vector.GENERAL_EXCEPTION, code) for name, code in GENERAL_CODES.items()},
+    "register_nat_consumption": (Vector.NAT_CONSUMPTION, 0x10),
+    "virtualization": (Vector.VIRTUALIZATION, 0),
+}
+"""The faults that clauses name: the vector, and what cr.isr says of each."""
+
+
+def fault(name: str, code: int = 0) -> Interruption:
+    """The interruption of a fault by its name; `code` is what cr.isr says besides."""
+    vector, always = FAULTS[name]
+    return Interruption(vector, always | code)

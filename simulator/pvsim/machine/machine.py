@@ -13,15 +13,18 @@ from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.semantics.all_clauses import program_of
 from pvasm.isa.semantics.operation import FAULT
 from pvasm.isa.semantics.programs import CALLS, Call, Effect, every_effect
+from pvsim.machine.configuration import Configuration
 from pvsim.machine.data_access import DataAccess
 from pvsim.machine.direct import execute
 from pvsim.machine.floating_point import FloatingPoint
 from pvsim.machine.functions import FUNCTIONS
+from pvsim.machine.indexed_files import IndexedFiles
 from pvsim.machine.interruptions import Interruption
 from pvsim.machine.memory import PAGE, Memory
 from pvsim.machine.python_code import Step, source
 from pvsim.machine.register_stack import RegisterStack
 from pvsim.machine.system import System
+from pvsim.machine.translation import TranslationBuffers
 
 _MOST_STEPS: Final = 64  # instructions of a basic block
 _COMPILED_AT: Final = 12  # how often a block is carried out as it is before it is worth compiling
@@ -38,12 +41,13 @@ class _Block(Struct):
     function: Callable[[Machine, int], None] | None = None
 
 
-class Machine(DataAccess, RegisterStack, FloatingPoint, System):
+class Machine(DataAccess, RegisterStack, FloatingPoint, IndexedFiles, TranslationBuffers, System):
     """One processor and its memory, as `State` has them."""
 
-    def __init__(self, memory: Memory | None = None) -> None:
-        super().__init__(memory)
+    def __init__(self, memory: Memory | None = None, configuration: Configuration | None = None) -> None:
+        super().__init__(memory, configuration)
         self._blocks: dict[tuple[int, int], _Block] = {}
+        self._flushed = False
 
     def run(self, most: int) -> Interruption | None:
         """Runs at most so many instructions; the interruption that ended it, None where the number did.
@@ -77,6 +81,20 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, System):
         if rest:
             self.groups += sum(step.stop for step in block.steps[:rest])
             self.bundles += _bundles(block.steps[:rest])
+
+    def serialize_instructions(self) -> None:
+        """Code that has been flushed is fetched and decoded again."""
+        if self._flushed:
+            self._blocks.clear()
+            self._flushed = False
+
+    def flush_cache(self, address: int, access: int) -> None:
+        """Flushes a line: what has been decoded of it is no longer good after the next `srlz.i`.
+
+        Raises Interruption for a virtual address without a translation; `access` is what cr.isr says then.
+        """
+        self.check_translation(address, access)
+        self._flushed = True
 
     def _carry_out(self, block: _Block, most: int) -> None:
         """Runs a block that is not compiled, or as much of it as is asked for."""

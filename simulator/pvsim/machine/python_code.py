@@ -62,6 +62,10 @@ class _Writer:
         self.uses: dict[int, int] = {}
         self.ip = 0
         self.is_loop = False
+        self.at = 0  # steps of the block before this one
+        self.kept: list[Cell] = []  # the cells that the block has in variables
+        self.back: list[Cell] = []  # those that it writes
+        self.ends = False  # whether the step ends the block, and its registers have other names then
 
     def source(self) -> str:
         """The whole function."""
@@ -73,11 +77,13 @@ class _Writer:
                     touched.update(dict.fromkeys(cells_of(term)))
                 if isinstance(effect, Assign):
                     written[effect.cell] = None
-        kept = [cell for cell in {**touched, **written} if cell.file in _KEPT]
+        kept = self.kept = [cell for cell in {**touched, **written} if cell.file in _KEPT]
+        self.back = [cell for cell in written if cell.file in _KEPT]
         count = len(self.steps)
         self.is_loop = any(self._is_back(effect) for step in self.steps[-1:] for effect in every_effect(step.effects))
         self.depth = 3 if self.is_loop else 2
-        for step in self.steps:
+        for at, step in enumerate(self.steps):
+            self.at = at
             self._step(step)
         self._line(f"m.ip = {self.next_ip}")
         self._line(f"done += {count}")
@@ -90,7 +96,10 @@ class _Writer:
         head.append(" try:")
         if self.is_loop:
             head.append("  while True:")
-        tail = [f"  {_place(cell)} = {_name(cell)}" for cell in written if cell.file in _KEPT]
+        tail = [f"  {_place(cell)} = {_name(cell)}" for cell in self.back]
+        if self.ends and tail:
+            head.insert(1, " are_back = False")
+            tail = ["  if not are_back:", *(f" {line}" for line in tail)]
         return "\n".join([*head, *self.lines, " finally:", "  m.instructions += done", *tail, ""])
 
     def _may_fault(self, effects: tuple[Effect, ...]) -> bool:
@@ -121,16 +130,21 @@ class _Writer:
         self.ip = step.ip
         assigned: dict[Cell, int] = {}
         kept_old: dict[Cell, None] = {}
+        reads_all = False
         for at, effect in enumerate(every_effect(step.effects)):
             for term in terms_of(effect):
                 self._count(term)
                 kept_old.update((cell, None) for cell in cells_of(term) if cell in assigned)
+                reads_all = reads_all or any(cell.file == "prs" for cell in cells_of(term))
             if isinstance(effect, Assign):
                 assigned.setdefault(effect.cell, at)
+            self.ends = self.ends or (isinstance(effect, Call) and CALLS[effect.name].ends)
         if self._may_fault(step.effects):
             self._line(f"m.ip = {step.ip}")
+        if reads_all:
+            self._put_back("pr")
         for cell in kept_old:
-            name = f"o{_name(cell)}"
+            name = f"o{cell.file}{cell.number}"
             self._line(f"{name} = {self._cell(cell)}")
             self.old[cell] = name
         self._effects(step.effects)
@@ -156,9 +170,19 @@ class _Writer:
         value = self._value(effect.value)
         cell = effect.cell
         if cell.file in _KEPT:
-            self._line(f"{_name(cell)} = {value}")
+            self._line(f"{_name(cell)} = {f'{_place(cell)} = ' if self.ends else ''}{value}")
         else:
             self._line(f"m.set_{cell.file}({value})" if cell.file != "cr" else f"m.cr[{cell.number}] = {value}")
+        if cell.file == "prs":
+            for each in self.kept:
+                if each.file == "pr":
+                    self._line(f"{_name(each)} = {_place(each)}")
+
+    def _put_back(self, *files: str) -> None:
+        """Gives the machine what the block has in variables of some files; of all that it has, if none is named."""
+        for cell in self.back:
+            if not files or cell.file in files:
+                self._line(f"{_place(cell)} = {_name(cell)}")
 
     def _call(self, effect: Call) -> None:
         interface = CALLS[effect.name]
@@ -175,6 +199,13 @@ class _Writer:
             name = f"r{number}"
             self.results[number] = name
             names.append(name)
+        if interface.counts:
+            self._line(f"m.instructions += done + {self.at}")
+            self._line(f"left -= done + {self.at}")
+            self._line(f"done = -{self.at}")
+        if interface.ends:
+            self._put_back()
+            self._line("are_back = True")
         text = f"m.{effect.name}({', '.join(arguments)})"
         assert len(names) == len(interface.results)
         self._line(f"{', '.join(names)} = {text}" if names else text)

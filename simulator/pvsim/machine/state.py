@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from pvsim.machine.configuration import Configuration
 from pvsim.machine.memory import Memory
+
+_PAGES_OF_16K: Final = 14 << 2
 
 
 class State:
@@ -13,8 +18,9 @@ class State:
     of renaming are the fields of the current frame marker, `sor` in registers.
     """
 
-    def __init__(self, memory: Memory | None = None) -> None:
+    def __init__(self, memory: Memory | None = None, configuration: Configuration | None = None) -> None:
         self.memory = memory or Memory()
+        self.configuration = configuration or Configuration()
         self.ip = 0
         self.psr = 0
         self.gr = [0] * 128
@@ -24,6 +30,13 @@ class State:
         self.br = [0] * 8
         self.ar = [0] * 128
         self.cr = [0] * 128
+        self.other_bank, self.other_bank_nat = [0] * 16, [0] * 16
+        self.rr = [_PAGES_OF_16K] * 8
+        self.files = {name: [0] * count for name, count in self.configuration.counts.items()}
+        """The indexed files but `rr`, by name."""
+        self.files["cpuid"][:] = self.configuration.cpuid
+        self.itc_offset = 0
+        """What ar.itc is more than the number of instructions."""
         self.sof = 96
         self.sol = self.sor = self.rrb_gr = self.rrb_fr = self.rrb_pr = 0
         self.instructions = 0

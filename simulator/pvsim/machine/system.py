@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector
+from typing import Final
+
+from pvsim.machine import interruptions
+from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.state import State
+
+_BN: Final = 1 << 44
+_WORD: Final = (1 << 64) - 1
 
 
 class System(State):
     """Calls of programs about interruptions and system registers."""
 
-    def fault(self, name: str, *arguments: int) -> None:
-        """Ends an instruction in a fault. Raises Interruption."""
-        raise Interruption(Vector.GENERAL_EXCEPTION, GENERAL_CODES[name])
+    def fault(self, name: str, code: int = 0) -> None:
+        """Ends an instruction in a fault, of which cr.isr says `code` besides. Raises Interruption."""
+        raise interruptions.fault(name, code)
 
     def check_target_register(self, number: int) -> None:
         """Raises Interruption for r0, and for a register outside of the frame."""
         if number == 0 or number >= 32 + self.sof:
-            raise Interruption(Vector.GENERAL_EXCEPTION, GENERAL_CODES["illegal_operation"])
+            raise interruptions.fault("illegal_operation")
 
     def branch(self, target: int) -> None:
         """Goes to a bundle."""
@@ -28,4 +34,41 @@ class System(State):
 
     def feature(self, number: int) -> int:
         """A bit of cpuid[4] from 32 on: the features that `tf` tests."""
-        return 0
+        return self.configuration.cpuid[4] >> number & 1
+
+    # ------------------------------------------------------------------------------------- counters
+
+    def read_itc(self) -> int:
+        """ar.itc, which advances by 1 with each instruction."""
+        return self.instructions + self.itc_offset & _WORD
+
+    def write_itc(self, value: int) -> None:
+        """Sets ar.itc."""
+        self.itc_offset = value - self.instructions
+
+    # ----------------------------------------------------------------------------------- interrupts
+
+    def read_ivr(self) -> int:
+        """The vector of the interrupt that is taken: 15, a spurious one, as none is pending."""
+        return 15
+
+    def end_of_interrupt(self) -> None:
+        """The interrupt in service is done with."""
+
+    # -------------------------------------------------------------------------------- banks, psr.vm
+
+    def switch_bank(self, bank: int) -> None:
+        """Makes r16 to r31 those of a bank, 0 or 1."""
+        if self.psr >> 44 & 1 != bank:
+            self.gr[16:32], self.other_bank = self.other_bank, self.gr[16:32]
+            self.nat[16:32], self.other_bank_nat = self.other_bank_nat, self.nat[16:32]
+            self.psr ^= _BN
+
+    def check_vmsw(self) -> None:
+        """Raises Interruption on a machine without virtualization."""
+        if not self.configuration.has_virtualization:
+            raise interruptions.fault("illegal_operation")
+
+    def check_vmsw_page(self) -> None:
+        """Raises Interruption: code that is not on a page with access rights 7 does not change psr.vm."""
+        raise interruptions.fault("virtualization")

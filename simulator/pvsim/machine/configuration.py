@@ -1,0 +1,49 @@
+"""What the architecture leaves to a processor's model: how many registers, which sizes, what is there at all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct, field
+
+KILOBYTE_4: Final = 12
+GIGABYTE_4: Final = 32
+
+
+class Configuration(Struct, frozen=True):
+    """A model. The default is the largest that the manual has room for where it counts, and small elsewhere.
+
+    `cpuid` are the processor identification registers; the third byte of `cpuid[3]` and so on are for the reader to
+    take as they are. `page_sizes` are the exponents of the sizes of pages (SDM vol. 2, 4.1.1.7).
+    """
+
+    cpuid: tuple[int, ...] = (
+        int.from_bytes(b"GenuineI", "little"),
+        int.from_bytes(b"ntel".ljust(8, b"\0"), "little"),
+        0,
+        0x20_0400_0004,  # family 0x20, model 4, the last register is cpuid[4]
+        0x7 | 0xF << 32,
+    )
+    has_virtualization: bool = True
+    page_sizes: frozenset[int] = frozenset([12, 13, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32])
+    region_id_bits: int = 24
+    key_bits: int = 24
+    physical_bits: int = 50
+    virtual_bits: int = 61
+    """Of an address without its region's number."""
+    counts: dict[str, int] = field(
+        default_factory=lambda: {
+            "rr": 8,
+            "pkr": 16,
+            "dbr": 16,
+            "ibr": 16,
+            "pmc": 64,
+            "pmd": 64,
+            "msr": 0,
+            "cpuid": 5,
+            "dahr": 8,
+            "dtr": 64,
+            "itr": 64,
+        }
+    )
+    """Registers of each indexed file."""

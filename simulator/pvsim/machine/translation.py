@@ -1,0 +1,262 @@
+"""Translation of virtual addresses: registers, caches, and what instructions about them do (SDM vol. 2, 4.1)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from pvsim.machine.configuration import Configuration
+from pvsim.machine.interruptions import Interruption, Vector, fault
+from pvsim.machine.memory import Memory
+from pvsim.machine.state import State
+
+_OFFSET: Final = (1 << 61) - 1
+_IC: Final = 1 << 13
+_PK: Final = 1 << 15
+_DT: Final = 1 << 17
+_X, _W, _R, _NA = 1 << 32, 1 << 33, 1 << 34, 1 << 35
+_NI: Final = 1 << 39
+_IFA, _ITIR, _PTA = 20, 21, 8
+_NAT_PAGE: Final = 7
+_RESERVED_ATTRIBUTES: Final = frozenset([1, 2, 3])
+
+
+class Translation(Struct, frozen=True):
+    """A page: where it begins in its region, its size's exponent, its region's id, its key, and its entry's bits."""
+
+    start: int
+    size: int
+    region: int
+    key: int
+    entry: int
+
+    def has(self, offset: int, region: int) -> bool:
+        """Whether an address of a region lies in the page."""
+        return region == self.region and offset >> self.size == self.start >> self.size
+
+    def meets(self, offset: int, size: int, region: int) -> bool:
+        """Whether a range of `1 << size` bytes has part in it."""
+        wider = max(size, self.size)
+        return region == self.region and offset >> wider == self.start >> wider
+
+    def physical(self, offset: int) -> int:
+        """The physical address of an address that lies in it."""
+        low = (1 << self.size) - 1
+        return self.entry & ((1 << 50) - 1) & ~0xFFF & ~low | offset & low
+
+    @property
+    def is_present(self) -> bool:
+        """Whether there is memory behind it."""
+        return bool(self.entry & 1)
+
+    @property
+    def attribute(self) -> int:
+        """Its memory attribute (SDM vol. 2, table 4-11)."""
+        return self.entry >> 2 & 7
+
+    def rights(self, level: int) -> str:
+        """What may be done at a privilege level: of the letters `r w x` (SDM vol. 2, table 4-2)."""
+        own, kind = self.entry >> 7 & 3, self.entry >> 9 & 7
+        if kind == 7:
+            return "x" if level else "rx"
+        if level > own:
+            return ""
+        if kind == 5:
+            return "rx" if level else "rwx"
+        at_own, better = {4: ("r", "rw"), 6: ("rwx", "rw")}.get(kind, (("r", "rx", "rw", "rwx")[kind & 3],) * 2)
+        return at_own if level == own and level else better
+
+
+class TranslationBuffers(State):
+    """The translation registers and caches, of data (`d`) and instructions (`i`), and calls of programs about them."""
+
+    def __init__(self, memory: Memory | None = None, configuration: Configuration | None = None) -> None:
+        super().__init__(memory, configuration)
+        self.translation_registers: dict[str, dict[int, Translation]] = {"d": {}, "i": {}}
+        self.translation_caches: dict[str, list[Translation]] = {"d": [], "i": []}
+
+    # ------------------------------------------------------------------------------------- looking
+
+    def translation_of(self, address: int, kind: str = "d") -> Translation | None:
+        """The page of an address, in a register or a cache."""
+        offset, region = address & _OFFSET, self._region(address)
+        for page in (*self.translation_registers[kind].values(), *self.translation_caches[kind]):
+            if page.has(offset, region):
+                return page
+        return None
+
+    def _region(self, address: int) -> int:
+        return self.rr[address >> 61] >> 8 & 0xFFFFFF
+
+    def found_translation(self, address: int, access: int) -> Translation:
+        """The page of data that is about to be reached.
+
+        Raises Interruption where there is none, or no memory behind it; `access` is what cr.isr says of it.
+        """
+        page = self.translation_of(address)
+        if page is None:
+            raise self._miss(address, access)
+        if not page.is_present:
+            raise Interruption(Vector.PAGE_NOT_PRESENT, access, address)
+        if page.attribute == _NAT_PAGE:
+            raise Interruption(Vector.NAT_CONSUMPTION, access | 0x20, address)
+        return page
+
+    def _miss(self, address: int, access: int) -> Interruption:
+        if not self.psr & _IC:
+            return Interruption(Vector.DATA_NESTED_TLB, access | _NI, address)
+        has_table = self.cr[_PTA] & 1 and self.rr[address >> 61] & 1 and self.psr & _DT
+        return Interruption(Vector.DATA_TLB if has_table else Vector.ALTERNATE_DATA_TLB, access, address)
+
+    def check_rights(self, page: Translation, address: int, access: int, level: int) -> None:
+        """Raises Interruption where the page's key, or its rights, let an access at a level not be."""
+        if self.psr & _PK:
+            register = self._key_register(page.key)
+            if register is None:
+                raise Interruption(Vector.DATA_KEY_MISS, access, address)
+            if (access & _R and register & 4) or (access & _W and register & 2):
+                raise Interruption(Vector.KEY_PERMISSION, access, address)
+        self._check_rights(page, address, access, level)
+
+    def _check_rights(self, page: Translation, address: int, access: int, level: int) -> None:
+        if not _wanted(access) <= set(page.rights(level)):
+            raise Interruption(Vector.DATA_ACCESS_RIGHTS, access, address)
+
+    def _key_register(self, key: int) -> int | None:
+        for held in self.files["pkr"]:
+            if held & 1 and held >> 8 == key:
+                return held
+        return None
+
+    # ------------------------------------------------------------------- what instructions ask for
+
+    def check_translation(self, address: int, access: int) -> None:
+        """Raises Interruption for a virtual address without a page that may be reached, where addresses are virtual."""
+        if self.psr & _DT:
+            self._check_rights(self.found_translation(address, access), address, access, self.psr >> 32 & 3)
+
+    def physical_address(self, address: int) -> int:
+        """The physical address of a virtual one, for `tpa`. Raises Interruption where there is none."""
+        return self.found_translation(address, _NA).physical(address & _OFFSET)
+
+    def access_key(self, address: int) -> int:
+        """The key of an address's page in its place in a key register, for `tak`; 1 where it has none."""
+        page = self.translation_of(address)
+        return 1 if page is None or not page.is_present else page.key << 8
+
+    def grants_access(self, address: int, access: int, level: int) -> int:
+        """Whether an access at a level would be let be, for `probe`. Raises Interruption where nobody knows.
+
+        The buffers are asked whether addresses of data are virtual now or not.
+        """
+        seen = _NA | 2 | access
+        page = self.found_translation(address, seen)
+        try:
+            self.check_rights(page, address, seen, level)
+        except Interruption as interruption:
+            if interruption.vector == Vector.DATA_KEY_MISS:
+                raise
+            return 0
+        return 1
+
+    def check_access(self, address: int, access: int, level: int) -> None:
+        """Raises Interruption where an access would, for `probe.fault`."""
+        if not self.psr & _DT:
+            return
+        page = self.found_translation(address, access)
+        self.check_rights(page, address, access, level)
+        if access & _W and not page.entry >> 6 & 1:
+            raise Interruption(Vector.DIRTY_BIT, access, address)
+        if not page.entry >> 5 & 1:
+            raise Interruption(Vector.DATA_ACCESS_BIT, access, address)
+
+    def vhpt_address(self, address: int) -> tuple[int, int]:
+        """Where the table has the entry of an address (SDM vol. 2, 4.1.5.3), and whether there is no such address.
+
+        The hash of the long format is the model's own: that of this machine mixes in the region's id.
+        """
+        table, region = self.cr[_PTA], self.rr[address >> 61]
+        size = table >> 2 & 0x3F
+        within = (1 << size) - 1
+        number = (address & _OFFSET) >> (region >> 2 & 0x3F)
+        place = (number ^ region >> 8 & 0xFFFFFF) << 5 if table >> 8 & 1 else number << 3
+        base = table & ~0x7FFF
+        in_region = address & ~_OFFSET if not table >> 8 & 1 else base & ~_OFFSET
+        found = in_region | (base & _OFFSET & ~within) | place & within
+        return found, self._is_unimplemented(address)
+
+    def vhpt_tag(self, address: int) -> tuple[int, int]:
+        """What the entry of an address has as its tag in the long format, and whether there is no such address."""
+        region = self.rr[address >> 61]
+        number = (address & _OFFSET) >> (region >> 2 & 0x3F)
+        return (region >> 8 & 0xFFFFFF) << 39 ^ number, self._is_unimplemented(address)
+
+    def _is_unimplemented(self, address: int) -> int:
+        """Whether the bits that an implementation has not are no copies of the leftmost that it has."""
+        sign = (address & _OFFSET) >> self.configuration.virtual_bits - 1
+        return int(sign not in (0, _OFFSET >> self.configuration.virtual_bits - 1))
+
+    # --------------------------------------------------------------------------- insertions, purges
+
+    def check_slot(self, kind: str, index: int) -> None:
+        """Raises Interruption for a translation register that there is not."""
+        if index & 0xFF >= self.configuration.counts[f"{kind}tr"]:
+            raise fault("reserved_register_field")
+
+    def check_insertion(self, entry: int) -> None:
+        """Raises Interruption for an entry, or cr.itir, with reserved fields (SDM vol. 2, 4.1.1.5)."""
+        model, itir = self.configuration, self.cr[_ITIR]
+        refused = itir & (0b11 | -1 << 8 + model.key_bits) or itir >> 2 & 0x3F not in model.page_sizes
+        if entry & 1:
+            beyond = (1 << 50) - (1 << model.physical_bits)
+            refused = refused or entry & (0b10 | 0b11 << 50 | beyond)
+            refused = refused or entry >> 2 & 7 in _RESERVED_ATTRIBUTES
+        if refused:
+            raise fault("reserved_register_field")
+
+    def _inserted(self, entry: int) -> Translation:
+        address, itir = self.cr[_IFA], self.cr[_ITIR]
+        size = itir >> 2 & 0x3F
+        start = (address & _OFFSET) >> size << size
+        return Translation(start, size, self._region(address), itir >> 8 & 0xFFFFFF, entry)
+
+    def insert_translation(self, kind: str, entry: int) -> None:
+        """Puts a page into a cache, in the place of those that it meets."""
+        page = self._inserted(entry)
+        self._purge_cache(kind, page.start, page.size, page.region)
+        self.translation_caches[kind].append(page)
+
+    def insert_translation_register(self, kind: str, index: int, entry: int) -> None:
+        """Puts a page into a register; pages of the caches that it meets leave."""
+        page = self._inserted(entry)
+        self._purge_cache(kind, page.start, page.size, page.region)
+        self.translation_registers[kind][index & 0xFF] = page
+
+    def purge_translations(self, address: int, size: int) -> None:
+        """Takes the pages that a range meets out of both caches; bits 7 to 2 of `size` are its exponent."""
+        for kind in self.translation_caches:
+            self._purge_cache(kind, address & _OFFSET, size >> 2 & 0x3F, self._region(address))
+
+    def purge_translation_registers(self, kind: str, address: int, size: int) -> None:
+        """Takes the pages that a range meets out of the registers of a kind, and out of both caches."""
+        offset, exponent, region = address & _OFFSET, size >> 2 & 0x3F, self._region(address)
+        kept = self.translation_registers[kind].items()
+        self.translation_registers[kind] = {
+            slot: page for slot, page in kept if not page.meets(offset, exponent, region)
+        }
+        self.purge_translations(address, size)
+
+    def purge_translation_cache(self) -> None:
+        """Empties both caches."""
+        for pages in self.translation_caches.values():
+            pages.clear()
+
+    def _purge_cache(self, kind: str, offset: int, size: int, region: int) -> None:
+        pages = self.translation_caches[kind]
+        pages[:] = [page for page in pages if not page.meets(offset, size, region)]
+
+
+def _wanted(access: int) -> set[str]:
+    """The rights that an access needs."""
+    return {letter for letter, bit in (("r", _R), ("w", _W), ("x", _X)) if access & bit}
