@@ -76,9 +76,7 @@ class Branching(State):
     def is_unimplemented(self, address: int) -> bool:
         """Whether an address of code is not implemented (SDM vol. 2, 4.3.2)."""
         if not self.psr & _IT:
-            return bool(
-                address & (_UNCACHED - 1 >> self.configuration.physical_bits << self.configuration.physical_bits)
-            )
+            return bool((address & ~_UNCACHED) >> self.configuration.physical_bits)
         bits = self.configuration.virtual_bits
         above = (address & (1 << _REGION) - 1) >> bits - 1
         return above not in (0, (1 << _REGION - bits + 1) - 1)

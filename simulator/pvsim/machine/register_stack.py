@@ -220,8 +220,10 @@ class RegisterStack(Branching):
         Raises Interruption for a load that faults, which is one of the instruction that control goes to: `origin` is
         what has sent it there.
         """
+        if self.dirty >= 0 or not self.loads_frame:
+            return
         try:
-            while self.dirty < 0 and self.loads_frame:
+            while self.dirty < 0:
                 self._take_back()
         except Interruption as interruption:
             interruption.origin = origin
