@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
-from pvasm.ia64.registers import APPLICATION, CONTROL
 from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.register_stack import above, below, registers_between
 
+from pvasm.ia64.registers import APPLICATION, CONTROL
 from tests.simulator.code import START, assembled
 
 BSP, BSPSTORE, RNAT, RSC, PFS, LC, EC = (
