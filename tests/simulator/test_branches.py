@@ -236,7 +236,11 @@ def test_return_to_a_lower_level(now: int, to: int, bits: int) -> None:
 @pytest.mark.parametrize("bits", [0, TB, SS, TB | SS])
 def test_traps_behind_branches(line: str, taken: bool, bits: int) -> None:
     machine = loaded(f"{{ .mib\n nop.m 0\n nop.i 0\n {line} ;;\n}}\n nop.m 0 ;;\n .org 0x40\nto: nop.m 0 ;;")
-    machine.ar[LC], machine.br[6] = 5, START + 0x40
+    machine.ar[LC], machine.br[6] = 20, START + 0x40
+    for _ in range(15):  # until it is compiled
+        machine.ip = START + 2
+        assert machine.run(1) is None
+    machine.ar[LC] = 5
     machine.psr, machine.ip = bits, START + 2
     stop = machine.run(1)
     code = (TAKEN if taken and bits & TB else 0) | (STEP if bits & SS else 0)

@@ -64,8 +64,9 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, IndexedFiles, Translatio
         while self.instructions < end:
             block = blocks.get((self.ip, self.sof)) or self._block()
             before = self.instructions
-            left = 1 if self.psr & STEPPED else end - before
-            is_compiled = block.function is not None and len(block.steps) <= left
+            is_stepped = self.psr & STEPPED
+            left = 1 if is_stepped else end - before
+            is_compiled = block.function is not None and len(block.steps) <= left and not is_stepped
             try:
                 if is_compiled and block.function is not None:
                     block.function(self, left)
