@@ -279,7 +279,7 @@ def test_masks_set_and_clear(text: str, result: int) -> None:
 
 
 def test_psr_is_half_readable() -> None:
-    assert outcome("mov r8=psr", psr=bits((1, 5), (17, 17), (35, 36), (40, 40))) == (
+    assert outcome("mov r8=psr", psr=bits((1, 5), (17, 17), (35, 36), (44, 44))) == (
         "",
         bits((1, 5), (17, 17), (35, 36)),
     )

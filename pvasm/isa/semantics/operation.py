@@ -17,7 +17,7 @@ from functools import cache
 from typing import Final
 
 from pvasm.ia64.operands import IndexedRegister, MemoryOperand, Value
-from pvasm.ia64.registers import APPLICATION, Register
+from pvasm.ia64.registers import APPLICATION, CONTROL, Register
 from pvasm.ia64.table import Form
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If, call
 from pvasm.isa.semantics.terms import FALSE, TRUE, Cell, Term, const, read
@@ -86,18 +86,21 @@ class Operation:
 
     `op.r2` is the value of the operand `r2` of the row, a register or an immediate (also `op["r2"]`); `op.r1 = ...`
     writes it. `words` are the completers of the mnemonic, in order: of `ld8.c.clr.acq` they are `c clr acq`.
+    `slot` is where in its bundle it is.
     """
 
     form: Form
     mnemonic: str
     predicate: int
     words: tuple[str, ...]
+    slot: int
 
-    def __init__(self, form: Form, mnemonic: str, operands: tuple[Value, ...], predicate: int) -> None:
+    def __init__(self, form: Form, mnemonic: str, operands: tuple[Value, ...], predicate: int, slot: int = 2) -> None:
         set_ = object.__setattr__
         set_(self, "form", form)
         set_(self, "mnemonic", mnemonic)
         set_(self, "predicate", predicate)
+        set_(self, "slot", slot)
         set_(self, "words", tuple(mnemonic.split(".")[1:]))
         set_(self, "_operands", dict(zip(_names(form), operands, strict=True)))
         set_(self, "_effects", [])
@@ -227,6 +230,14 @@ class Operation:
         """Writes an application register, by its name."""
         self.assign(Cell("ar", APPLICATION[name]), value)
 
+    def cr(self, name: str) -> Term:
+        """A control register, by its name: `ifs`."""
+        return read(Cell("cr", CONTROL[name]))
+
+    def set_cr(self, name: str, value: Term) -> None:
+        """Writes a control register, by its name."""
+        self.assign(Cell("cr", CONTROL[name]), value)
+
     def psr(self, low: int, width: int = 1) -> Term:
         """Bits of the processor status register."""
         return read(Cell("psr")).bits(low, width)
@@ -277,12 +288,14 @@ def clauses() -> dict[str, Clause]:
     return dict(_CLAUSES)
 
 
-def program_of(form: Form, mnemonic: str, operands: Iterable[Value], predicate: int) -> tuple[Effect, ...]:
-    """What an instruction does; KeyError for a form without a clause.
+def program_of(
+    form: Form, mnemonic: str, operands: Iterable[Value], predicate: int, slot: int = 2
+) -> tuple[Effect, ...]:
+    """What an instruction does in a slot of its bundle; KeyError for a form without a clause.
 
     Under a qualifying predicate all of it is: but for forms that write predicates even when it is 0, which say so.
     """
-    op = Operation(form, mnemonic, tuple(operands), predicate)
+    op = Operation(form, mnemonic, tuple(operands), predicate, slot)
     meaning = _CLAUSES[form.id]
     if predicate == 0 or form.unpredicated or getattr(meaning, "minds_predicate", False):
         meaning(op)

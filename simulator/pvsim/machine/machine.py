@@ -13,6 +13,7 @@ from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.semantics.all_clauses import program_of
 from pvasm.isa.semantics.operation import FAULT
 from pvasm.isa.semantics.programs import CALLS, Call, Effect, every_effect
+from pvsim.machine.branching import STEPPED
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.data_access import DataAccess
 from pvsim.machine.direct import execute
@@ -56,18 +57,26 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, IndexedFiles, Translatio
         """
         end = self.instructions + most
         blocks = self._blocks
+        try:
+            self.load_frame()
+        except Interruption as interruption:
+            return interruption
         while self.instructions < end:
             block = blocks.get((self.ip, self.sof)) or self._block()
             before = self.instructions
-            is_compiled = block.function is not None and len(block.steps) <= end - before
+            is_stepped = self.psr & STEPPED
+            left = 1 if is_stepped else end - before
+            is_compiled = block.function is not None and len(block.steps) <= left and not is_stepped
             try:
                 if is_compiled and block.function is not None:
-                    block.function(self, end - before)
+                    block.function(self, left)
                 else:
-                    self._carry_out(block, end - before)
+                    self._carry_out(block, left)
             except Interruption as interruption:
+                origin = interruption.origin
                 if is_compiled:
-                    self.instructions += [step.ip for step in block.steps].index(self.ip)
+                    self.instructions += [step.ip for step in block.steps].index(self.ip if origin is None else origin)
+                self.instructions += origin is not None
                 self._count(block, self.instructions - before)
                 return interruption
             self._count(block, self.instructions - before)
@@ -110,9 +119,12 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, IndexedFiles, Translatio
             execute(self, step.effects)
             self.instructions += 1
         last = steps[-1]
+        is_stepped = self.psr & STEPPED
         self.ip = last.ip
         if not execute(self, last.effects):
             self.ip = block.following if len(steps) == len(block.steps) else block.steps[most].ip
+            if is_stepped:
+                self.trap_step(last.ip)
         self.instructions += 1
 
     def _block(self) -> _Block:
@@ -130,10 +142,8 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, IndexedFiles, Translatio
         while len(steps) < _MOST_STEPS and (not steps or address % PAGE):
             bundle = Bundle.of(self.memory.fetch(address))
             instructions = bundle.instructions()
-            for number, unit, bits in instructions or [(slot, "", 0)]:
-                if number < slot:
-                    continue
-                effects = program_at(bits, unit, address)
+            for number, unit, bits in [each for each in instructions if each[0] >= slot] or [(slot, "", 0)]:
+                effects = program_at(bits, unit, address, number)
                 steps.append(Step(address | number, effects, number in bundle.stops))
                 if _ends(effects):
                     is_last = number == instructions[-1][0] if instructions else True
@@ -148,15 +158,15 @@ def _bundles(steps: list[Step]) -> int:
 
 
 @lru_cache(maxsize=1 << 14)
-def program_at(bits: int, unit: str, address: int) -> tuple[Effect, ...]:
-    """What the instruction of a slot does, by its bits, the slot's unit, and the address of its bundle.
+def program_at(bits: int, unit: str, address: int, slot: int) -> tuple[Effect, ...]:
+    """What the instruction of a slot does, by its bits, the slot's unit, the address of its bundle, and the slot.
 
     Of bits that are no instruction, an Illegal Operation fault.
     """
     resolved = decode(bits, unit, address) if unit else None
     if resolved is None or resolved.predicate is None:
         return (Call(FAULT, ("illegal_operation",)),)
-    return program_of(resolved.form, resolved.mnemonic, resolved.operands, resolved.predicate)
+    return program_of(resolved.form, resolved.mnemonic, resolved.operands, resolved.predicate, slot)
 
 
 def _ends(effects: tuple[Effect, ...]) -> bool:

@@ -80,7 +80,9 @@ class _Writer:
         kept = self.kept = [cell for cell in {**touched, **written} if cell.file in _KEPT]
         self.back = [cell for cell in written if cell.file in _KEPT]
         count = len(self.steps)
-        self.is_loop = any(self._is_back(effect) for step in self.steps[-1:] for effect in every_effect(step.effects))
+        last = list(every_effect(self.steps[-1].effects))
+        renames = any(isinstance(effect, Call) and CALLS[effect.name].ends for effect in last)
+        self.is_loop = not renames and any(self._is_back(effect) for effect in last)
         self.depth = 3 if self.is_loop else 2
         for at, step in enumerate(self.steps):
             self.at = at
@@ -188,8 +190,9 @@ class _Writer:
         interface = CALLS[effect.name]
         if self._is_checked(effect):
             return
-        if effect.name == BRANCH and isinstance(effect.arguments[0], Term) and effect.arguments[0].constant is not None:
-            self._branch(effect.arguments[0].constant)
+        goal = effect.arguments[0].constant if effect.name == BRANCH and isinstance(effect.arguments[0], Term) else None
+        if goal is not None and not goal >> 50 & 0x7FF:  # on any processor an address that is implemented
+            self._branch(goal)
             return
         arguments = [self._value(each) if isinstance(each, Term) else repr(each) for each in effect.arguments]
         names = []
@@ -217,7 +220,7 @@ class _Writer:
         """Goes to a bundle that is known."""
         count = len(self.steps)
         self._line(f"done += {count}")
-        if target == self.steps[0].ip:
+        if self.is_loop and target == self.steps[0].ip:
             self._line(f"if done + {count} <= left: continue")
         self._line(f"m.ip = {target & ~15}")
         self._line("return")

@@ -24,10 +24,6 @@ class System(State):
         if number == 0 or number >= 32 + self.sof:
             raise interruptions.fault("illegal_operation")
 
-    def branch(self, target: int) -> None:
-        """Goes to a bundle."""
-        self.ip = target & ~15
-
     def break_(self, immediate: int) -> None:
         """Raises Interruption, a Break Instruction fault."""
         raise Interruption(Vector.BREAK_INSTRUCTION, immediate=immediate)

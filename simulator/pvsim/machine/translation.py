@@ -15,6 +15,7 @@ _OFFSET: Final = (1 << 61) - 1
 _IC: Final = 1 << 13
 _PK: Final = 1 << 15
 _DT: Final = 1 << 17
+_IT: Final = 1 << 36
 _X, _W, _R, _NA = 1 << 32, 1 << 33, 1 << 34, 1 << 35
 _NI: Final = 1 << 39
 _IFA, _ITIR, _PTA = 20, 21, 8
@@ -130,6 +131,14 @@ class TranslationBuffers(State):
         return None
 
     # ------------------------------------------------------------------- what instructions ask for
+
+    def promoted_level(self, ip: int) -> int:
+        """The level that epc gives: 0 without translation, else that of a page for promotion (SDM vol. 3, epc)."""
+        level = self.psr >> 32 & 3
+        if not self.psr & _IT:
+            return 0
+        page = self.translation_of(ip, "i")
+        return min(level, page.entry >> 7 & 3) if page is not None and page.entry >> 9 & 7 == 7 else level
 
     def check_translation(self, address: int, access: int) -> None:
         """Raises Interruption for a virtual address without a page that may be reached, where addresses are virtual."""
