@@ -1,4 +1,4 @@
-"""Floating-point arithmetic, compares, approximations and conversions, of one number and of pairs (SDM vol. 3; vol. 1, 5).
+"""Floating-point arithmetic, compares, approximations and conversions, of one number and of pairs (SDM vol. 1, 5).
 
 The arithmetic itself is a function by the instruction's name: of registers, and of the controls that rule it. It gives
 value, flags, faults and traps side by side, from the right: 82, 6, 8, and 8 bits, and one that approximations set.
@@ -48,7 +48,7 @@ def _place(field: int) -> int:
 def control(op: Operation) -> Term:
     """The traps that are disabled, and the controls of the status field: 13 bits.
 
-    The main status field has no control that turns all traps off (SDM vol. 1, figure 5-? "td is reserved").
+    The main status field has no control that turns all traps off: its bit is reserved (SDM vol. 1, 5.2).
     """
     fpsr, field = op.ar("fpsr"), status_field(op)
     if field == 0:

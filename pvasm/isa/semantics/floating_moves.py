@@ -135,5 +135,3 @@ def xma(op: Operation) -> None:
         return integer((wide[0] * wide[1] + addend.extended(128)).bits(64, 64))
 
     _move(op, made, "f3", "f4", "f2")
-
-

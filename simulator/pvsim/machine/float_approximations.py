@@ -82,7 +82,7 @@ class Limits:
     def bad_divisor(self, divisor: int) -> bool:
         """Whether the reciprocal is out of reach."""
         e = normalized(divisor)[1] - BIAS
-        return e <= self.least - 2 or e >= self.greatest - 2
+        return e < self.least or e >= self.greatest - 2
 
     def bad_quotient(self, dividend: int, divisor: int) -> bool:
         """Whether the dividend is too small, or the quotient too great or too small."""

@@ -102,9 +102,7 @@ def multiply_add(environments: Environments, flip: int, flip_addend: int, adds: 
     return lambda a, b, control: work(a, b, 0, control)
 
 
-def _multiply_add(
-    a: int, b: int, c: int, environment: Environment, flip: int, flip_addend: int, adds: bool
-) -> Outcome:
+def _multiply_add(a: int, b: int, c: int, environment: Environment, flip: int, flip_addend: int, adds: bool) -> Outcome:
     """As above, of operands of all sorts."""
     if NATVAL in (a, b, c):
         return NATVAL

@@ -1,4 +1,4 @@
-"""Arithmetic on pairs of singles in a significand: each half as a register, of the range of singles (SDM vol. 1, 5.3)."""
+"""Arithmetic on pairs of singles in a significand: each half as a register, in the range of singles (SDM vol. 1, 5)."""
 
 from __future__ import annotations
 
@@ -61,13 +61,21 @@ def joined(high: Outcome, low: Outcome, as_bits: Callable[[int], int]) -> Outcom
     faults = high >> FAULTS_AT & 15 | (low >> FAULTS_AT & 15) << 4
     if faults:
         return faults << FAULTS_AT
-    value = INTEGER | as_bits(high & _VALUE) << 32 | as_bits(low & _VALUE)
+    upper, lower = (_wrapped(half & _VALUE) if half & _OUT_OF_RANGE else as_bits(half & _VALUE) for half in (high, low))
+    value = INTEGER | upper << 32 | lower
     flags = (high | low) >> FLAGS_AT & 63
     traps = high >> TRAPS_AT & 0xF0 | low >> TRAPS_AT + 4 & 15
     return value | flags << FLAGS_AT | traps << TRAPS_AT | high & low & _ONLY
 
 
 _VALUE: Final = (1 << FLAGS_AT) - 1
+_OUT_OF_RANGE: Final = 3 << TRAPS_AT + 4  # an overflow or an underflow that traps
+
+
+def _wrapped(value: int) -> int:
+    """A number out of the range of singles as one, of whose exponent the last 8 bits are left."""
+    e = (value >> 64) - BIAS + 127 & 0xFF
+    return value >> 81 << 31 | e << 23 | value >> 40 & 0x7FFFFF
 
 
 def _integer(value: int) -> int:
@@ -130,10 +138,7 @@ FUNCTIONS: Final[dict[str, Any]] = {
     "fpnmpy": paired(multiply_add(PAIR, 1, 0, adds=False), to_single),
     **{f"fp{name}": _chosen(takes_first) for name, takes_first in CHOICES.items()},
     **{f"fpcmp_{name}": _related(name) for name in RELATIONS},
-    **{
-        f"fpcvt_{name}": paired(to_integer(PAIR, 32, signed=s, truncates=t), _integer)
-        for name, s, t in CONVERSIONS
-    },
+    **{f"fpcvt_{name}": paired(to_integer(PAIR, 32, signed=s, truncates=t), _integer) for name, s, t in CONVERSIONS},
     "fprcpa": paired(_reciprocal, to_single),
     "fprsqrta": paired(_reciprocal_root, to_single),
 }

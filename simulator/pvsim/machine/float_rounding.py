@@ -169,5 +169,3 @@ def operand_exception(flags: int, environment: Environment, value: int) -> Outco
     """What comes of exceptions of operands: a fault where one of them is enabled, else a value and flags."""
     faults = flags & environment[5]
     return faults << FAULTS_AT if faults else value | flags << FLAGS_AT
-
-

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from pvasm.isa.bundle import SIZE
 from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.state import State
 
 _TRAPS_AT: Final = 7  # of the code in cr.isr: overflow, underflow, inexact, fpa, of the low half and then of the high
+
+_LAST_SLOT: Final = 2
 
 
 class FloatingPoint(State):
@@ -23,4 +26,6 @@ class FloatingPoint(State):
 
     def floating_point_trap(self, code: int) -> None:
         """Raises Interruption: `code` has O, U, I and FPA of the low half, then those of the high one or of all."""
-        raise Interruption(Vector.FLOATING_POINT_TRAP, code << _TRAPS_AT | 1, is_trap=True)
+        origin = self.ip
+        self.ip = origin + 1 if origin & 3 < _LAST_SLOT else (origin & ~15) + SIZE
+        raise Interruption(Vector.FLOATING_POINT_TRAP, code << _TRAPS_AT | 1, is_trap=True, origin=origin)

@@ -58,7 +58,8 @@ class Interruption(Exception):  # noqa: N818  (it is no error)
 
     `code` is what cr.isr says of it, but for the slot: the general exception's code in bits 4 to 7, access bits and so
     on (SDM vol. 2, table 8-1). `address` goes to cr.ifa, `immediate` to cr.iim; `is_trap` says that the instruction has
-    been done.
+    been done. `origin` is the address of an instruction, with its slot, that has been done and has set the machine's
+    `ip` to where control goes: of a trap, and of a fault on the way there.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Interruption(Exception):  # noqa: N818  (it is no error)
         immediate: int | None = None,
         *,
         is_trap: bool = False,
+        origin: int | None = None,
     ) -> None:
         super().__init__(vector.name.lower().replace("_", " "))
         self.vector = vector
@@ -76,3 +78,4 @@ class Interruption(Exception):  # noqa: N818  (it is no error)
         self.address = address
         self.immediate = immediate
         self.is_trap = is_trap
+        self.origin = origin

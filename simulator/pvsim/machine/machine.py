@@ -62,8 +62,10 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, System):
                 else:
                     self._carry_out(block, end - before)
             except Interruption as interruption:
+                origin = interruption.origin
                 if is_compiled:
-                    self.instructions += [step.ip for step in block.steps].index(self.ip)
+                    self.instructions += [step.ip for step in block.steps].index(self.ip if origin is None else origin)
+                self.instructions += origin is not None
                 self._count(block, self.instructions - before)
                 return interruption
             self._count(block, self.instructions - before)
