@@ -9,7 +9,6 @@ from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.state import State
 
 _TRAPS_AT: Final = 7  # of the code in cr.isr: overflow, underflow, inexact, fpa, of the low half and then of the high
-
 _LAST_SLOT: Final = 2
 
 
