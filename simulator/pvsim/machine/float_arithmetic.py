@@ -54,6 +54,7 @@ Work = Callable[..., Outcome]
 # -------------------------------------------------------------------------------------- multiply and add
 
 _LOW: Final = BIAS + 126  # the lowest bit of a product of two significands
+_NORMAL: Final = 0x1FFFE
 _FAR: Final = 200  # bits apart, of which a sum only says that there is more
 
 
@@ -67,35 +68,37 @@ def multiply_add(environments: Environments, flip: int, flip_addend: int, adds: 
         environment = environments[control]
         ma, mb, mc = a & FRACTION, b & FRACTION, c & FRACTION
         ea, eb, ec = a >> 64 & SPECIAL, b >> 64 & SPECIAL, c >> 64 & SPECIAL
-        if not (ma & mb) >> 63 or not 0 < ea < SPECIAL or not 0 < eb < SPECIAL:
+        # Normalized numbers, all of them, but for an addend of zero: an exponent and 1 have a bit but the last in 1 to
+        # 0x1fffe only.
+        if not (ma & mb) >> 63 or not ea + 1 & _NORMAL or not eb + 1 & _NORMAL:
             return _multiply_add(a, b, c, environment, flip, flip_addend, adds)
-        low = ea + eb - _LOW
+        low = ea + eb - _LOW  # what the lowest bit of `total` is worth, as a power of two
         sign = (a ^ b) >> 81 ^ flip
-        if not ec and not mc:
-            return rounded(sign, ma * mb, low, environment)
-        if not mc >> 63 or not 0 < ec < SPECIAL:
-            return _multiply_add(a, b, c, environment, flip, flip_addend, adds)
-        # Both are numbers: of `total`, the lowest bit is worth 2 to the power of `low`.
-        product = ma * mb
-        apart = low - ec + 63
-        if apart > 0:
-            if apart > _FAR:
-                product, mc, low = product << 70, 1, low - 70
+        total = ma * mb
+        if mc >> 63 and ec + 1 & _NORMAL:
+            apart = low - ec + 63
+            if apart > 0:
+                if apart > _FAR:
+                    total, mc, low = total << 70, 1, low - 70
+                else:
+                    total <<= apart
+                    low -= apart
+            elif apart < -_FAR:
+                total, mc, low = 1, mc << 70, ec - 133
             else:
-                product <<= apart
-                low -= apart
-        elif apart < -_FAR:
-            product, mc, low = 1, mc << 70, ec - 133
-        else:
-            mc <<= -apart
-        other = c >> 81 ^ flip_addend
-        if sign == other:
-            return rounded(sign, product + mc, low, environment)
-        if product > mc:
-            return rounded(sign, product - mc, low, environment)
-        if product < mc:
-            return rounded(other, mc - product, low, environment)
-        return SIGN if environment[1] == DOWN else 0
+                mc <<= -apart
+            if sign == c >> 81 ^ flip_addend:
+                total += mc
+            elif total > mc:
+                total -= mc
+            elif total < mc:
+                total = mc - total
+                sign ^= 1
+            else:
+                return SIGN if environment[1] == DOWN else 0
+        elif ec or mc:
+            return _multiply_add(a, b, c, environment, flip, flip_addend, adds)
+        return rounded(sign, total, low, environment)
 
     if adds:
         return work

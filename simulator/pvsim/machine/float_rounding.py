@@ -94,25 +94,23 @@ def rounded(sign: int, magnitude: int, low: int, environment: Environment) -> Ou
     length = magnitude.bit_length()
     e = low + length - 1
     drop = length - precision
-    if drop > 0:
-        kept = magnitude >> drop
-        rest = magnitude - (kept << drop)
-        if rest:
-            if least <= e < greatest and not enabled & INEXACT:  # what happens nearly always, for speed
-                if rounding == NEAREST:
-                    half = 1 << drop - 1
-                    if rest > half or (rest == half and kept & 1):
-                        kept += 1
-                elif rounding == (DOWN if sign else UP):
-                    kept += 1
-                if kept >> precision:
-                    return (sign << 17 | e + 1) << 64 | _ONE_INEXACT
-                return (sign << 17 | e) << 64 | kept << 64 - precision | _FLAG_INEXACT
-        elif least <= e <= greatest:
-            return (sign << 17 | e) << 64 | kept << 64 - precision
-    elif least <= e <= greatest:
+    if not least <= e < greatest or enabled & INEXACT:
+        return _rounded_with_care(sign, magnitude, low, environment)
+    # What happens nearly always, for speed.
+    if drop <= 0:
         return (sign << 17 | e) << 64 | magnitude << 64 - length
-    return _rounded_with_care(sign, magnitude, low, environment)
+    kept = magnitude >> drop
+    rest = magnitude ^ kept << drop
+    if not rest:
+        return (sign << 17 | e) << 64 | kept << 64 - precision
+    if rounding == NEAREST:
+        if rest >> drop - 1 and (kept & 1 or rest & rest - 1):
+            kept += 1
+    elif rounding == (DOWN if sign else UP):
+        kept += 1
+    if kept >> precision:
+        return (sign << 17 | e + 1) << 64 | _ONE_INEXACT
+    return (sign << 17 | e) << 64 | kept << 64 - precision | _FLAG_INEXACT
 
 
 _ONE_INEXACT: Final = _FLAG_INEXACT | 1 << 63
