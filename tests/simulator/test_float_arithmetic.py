@@ -458,6 +458,8 @@ def test_software_assist(a: int, b: int, assisted: bool) -> None:
     got = FUNCTIONS["frcpa"](a << 64 | TOP, b << 64 | TOP, OFF)
     assert (got >> 88 & 255, got >> 104) == ((8, 0) if assisted else (0, 1))
     assert FUNCTIONS["frsqrta"](64 << 64 | TOP, OFF) >> 88 == 8
+    assert FUNCTIONS["frsqrta"](64 << 64 | 1, OFF & ~63) >> 88 == 8  # before an operand that is not normalized
+    assert FUNCTIONS["frsqrta"](BIAS << 64 | 1, OFF & ~63) >> 88 == D
     assert FUNCTIONS["frsqrta"](65 << 64 | TOP, OFF) >> 104 == 1
 
 

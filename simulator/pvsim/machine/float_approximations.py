@@ -14,7 +14,6 @@ from pvsim.machine.float_rounding import (
     DENORMAL,
     DYNAMIC,
     FAULTS_AT,
-    FLAGS_AT,
     INVALID,
     TRAPS_AT,
     ZERO_DIVIDE,
@@ -145,12 +144,10 @@ def frcpa(a: int, b: int, control: int) -> Outcome:
     special = quotient_special(a, b, environment)
     if special is not None:
         return special
-    flags = DENORMAL if is_unnormal(a) or is_unnormal(b) else 0
-    if flags & environment[5]:
-        return DENORMAL << FAULTS_AT
     if REGISTER.bad_divisor(b) or REGISTER.bad_quotient(a, b):
         return ASSIST << FAULTS_AT
-    return reciprocal(b) | flags << FLAGS_AT | _APPROXIMATE
+    flags = DENORMAL if is_unnormal(a) or is_unnormal(b) else 0
+    return operand_exception(flags, environment, reciprocal(b) | _APPROXIMATE)
 
 
 def frsqrta(a: int, control: int) -> Outcome:
@@ -161,12 +158,9 @@ def frsqrta(a: int, control: int) -> Outcome:
     special = root_special(a, environment)
     if special is not None:
         return special
-    flags = DENORMAL if is_unnormal(a) else 0
-    if flags & environment[5]:
-        return DENORMAL << FAULTS_AT
     if REGISTER.bad_root(a):
         return ASSIST << FAULTS_AT
-    return reciprocal_root(a) | flags << FLAGS_AT | _APPROXIMATE
+    return operand_exception(DENORMAL if is_unnormal(a) else 0, environment, reciprocal_root(a) | _APPROXIMATE)
 
 
 FUNCTIONS: Final[dict[str, Any]] = {"frcpa": frcpa, "frsqrta": frsqrta}
