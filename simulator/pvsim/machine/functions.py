@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pvsim.machine import float_approximations, float_arithmetic, float_parallel
+
 
 def ones(value: int) -> int:
     """How many bits are 1."""
@@ -15,5 +17,11 @@ def leading_zeros(value: int) -> int:
     return 64 - value.bit_length()
 
 
-FUNCTIONS: Final[dict[str, Any]] = {"ones": ones, "leading_zeros": leading_zeros}
+FUNCTIONS: Final[dict[str, Any]] = {
+    "ones": ones,
+    "leading_zeros": leading_zeros,
+    **float_arithmetic.FUNCTIONS,
+    **float_parallel.FUNCTIONS,
+    **float_approximations.FUNCTIONS,
+}
 """By the names that terms have them by; blocks are compiled with nothing else."""

@@ -1,0 +1,81 @@
+"""Floating-point registers as clauses see them: what is checked before them, what is noted after (SDM vol. 1, 5.1)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pvasm.isa.semantics.operation import Operation
+from pvasm.isa.semantics.programs import call
+from pvasm.isa.semantics.terms import Cell, Term, choose, const, function, joined, read
+
+DISABLED: Final = call("disabled_fp_register", may_fault=True)
+"""A Disabled Floating-point Register fault, with a bit for the low ones (f2 to f31) and one for the high (f32 on)."""
+
+WIDTH: Final = 82
+NATVAL: Final = const(0x1FFFE << 64, WIDTH)
+ONE: Final = const(0xFFFF << 64 | 1 << 63, WIDTH)
+_INTEGER: Final = const(0x1003E, 18)  # exponent and sign of integers and of pairs of singles
+
+_MODIFIED: Final = (4, 5)  # psr.mfl and psr.mfh
+_DISABLED_AT: Final = 18  # psr.dfl, and psr.dfh left of it
+_FIRST_HIGH: Final = 32
+
+
+def check(op: Operation, target: str | None, *sources: str) -> bool:
+    """Says the faults of the registers that operands name; False where the target is f0 or f1, which ends it all.
+
+    SDM vol. 3, fp_check_target_register and fp_reg_disabled.
+    """
+    if target is not None and op.register(target) < 2:
+        op.fault("illegal_operation")
+        return False
+    numbers = [op.register(name) for name in (target, *sources) if name is not None]
+    parts = sum(1 << part for part in {number >= _FIRST_HIGH for number in numbers if number > 1})
+    if parts:
+        disabled = op.psr(_DISABLED_AT, 2) & parts
+        with op.when(op.psr(_DISABLED_AT + parts - 1) if parts < 3 else const(0, 2).below(disabled)):
+            op.call(DISABLED, disabled)
+    return True
+
+
+def source(op: Operation, name: str) -> Term:
+    """What a register holds; f0 and f1 are known."""
+    number = op.register(name)
+    return (const(0, WIDTH), ONE)[number] if number < 2 else read(Cell("fr", number))
+
+
+def write(op: Operation, name: str, value: Term) -> None:
+    """Gives a register a value, and notes that the low or the high ones have been written."""
+    number = op.register(name)
+    op.assign(Cell("fr", number), value)
+    modified = _MODIFIED[number >= _FIRST_HIGH]
+    with op.when(~op.psr(modified)):
+        op.assign(Cell("psr"), read(Cell("psr")) | 1 << modified)
+
+
+def is_natval(*values: Term) -> Term:
+    """Whether one of some registers is NaTVal."""
+    first, *others = (value.equals(NATVAL) for value in values)
+    for other in others:
+        first |= other
+    return first
+
+
+def unless_natval(value: Term, *sources: Term) -> Term:
+    """A value, or NaTVal where one of its sources is that."""
+    return choose(is_natval(*sources), NATVAL, value)
+
+
+def integer(significand: Term) -> Term:
+    """An integer, or a pair of singles, as a register has it."""
+    return joined([significand, _INTEGER])
+
+
+def significand(value: Term) -> Term:
+    """The 64 bits of a register's significand."""
+    return value.bits(0, 64)
+
+
+def asked(name: str, arguments: list[Term], width: int) -> Term:
+    """A function of registers, by the name that the machine has it by."""
+    return function(name.replace(".", "_"), arguments, width)
