@@ -6,7 +6,7 @@ from typing import Final
 
 from pvasm.isa.semantics.operation import Operation
 from pvasm.isa.semantics.programs import call
-from pvasm.isa.semantics.terms import Cell, Term, choose, const, function, joined, read
+from pvasm.isa.semantics.terms import WORD, Cell, Term, choose, const, function, joined, read
 
 DISABLED: Final = call("disabled_fp_register", may_fault=True)
 """A Disabled Floating-point Register fault, with a bit for the low ones (f2 to f31) and one for the high (f32 on)."""
@@ -21,10 +21,10 @@ _DISABLED_AT: Final = 18  # psr.dfl, and psr.dfh left of it
 _FIRST_HIGH: Final = 32
 
 
-def check(op: Operation, target: str | None, *sources: str) -> bool:
+def check(op: Operation, target: str | None, *sources: str, access: int = 0) -> bool:
     """Says the faults of the registers that operands name; False where the target is f0 or f1, which ends it all.
 
-    SDM vol. 3, fp_check_target_register and fp_reg_disabled.
+    SDM vol. 3, fp_check_target_register and fp_reg_disabled. `access` is what cr.isr says of loads and stores besides.
     """
     if target is not None and op.register(target) < 2:
         op.fault("illegal_operation")
@@ -34,7 +34,7 @@ def check(op: Operation, target: str | None, *sources: str) -> bool:
     if parts:
         disabled = op.psr(_DISABLED_AT, 2) & parts
         with op.when(op.psr(_DISABLED_AT + parts - 1) if parts < 3 else const(0, 2).below(disabled)):
-            op.call(DISABLED, disabled)
+            op.call(DISABLED, disabled.extended(WORD) | access)
     return True
 
 
@@ -46,11 +46,18 @@ def source(op: Operation, name: str) -> Term:
 
 def write(op: Operation, name: str, value: Term) -> None:
     """Gives a register a value, and notes that the low or the high ones have been written."""
-    number = op.register(name)
-    op.assign(Cell("fr", number), value)
-    modified = _MODIFIED[number >= _FIRST_HIGH]
-    with op.when(~op.psr(modified)):
-        op.assign(Cell("psr"), read(Cell("psr")) | 1 << modified)
+    write_all(op, {name: value})
+
+
+def write_all(op: Operation, values: dict[str, Term]) -> None:
+    """Gives registers values, by the names of their operands, and notes whether low or high ones have been written."""
+    modified = 0
+    for name, value in values.items():
+        number = op.register(name)
+        op.assign(Cell("fr", number), value)
+        modified |= 1 << _MODIFIED[number >= _FIRST_HIGH]
+    with op.when((read(Cell("psr")) & modified).differs(modified)):
+        op.assign(Cell("psr"), read(Cell("psr")) | modified)
 
 
 def is_natval(*values: Term) -> Term:

@@ -31,6 +31,10 @@ class Configuration(Struct, frozen=True):
     physical_bits: int = 50
     virtual_bits: int = 61
     """Of an address without its region's number."""
+    unaligned_within: int = 0
+    """With psr.ac 0, data that is not aligned is reached where it lies within that many bytes; 0: never."""
+    alat_entries: int | None = 0
+    """How many advanced loads the ALAT remembers; None: all. With 0, each check finds that its load did not hold."""
     counts: dict[str, int] = field(
         default_factory=lambda: {
             "rr": 8,

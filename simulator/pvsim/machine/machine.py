@@ -27,6 +27,7 @@ from pvsim.machine.register_stack import RegisterStack
 from pvsim.machine.system import System
 from pvsim.machine.translation import TranslationBuffers
 
+_ONCE: Final = 1 << 37 | 1 << 38 | 1 << 39 | 1 << 43  # psr.id, da, dd and ed: for one instruction (SDM vol. 2, 3.3.2)
 _MOST_STEPS: Final = 64  # instructions of a basic block
 _COMPILED_AT: Final = 12  # how often a block is carried out as it is before it is worth compiling
 
@@ -57,6 +58,7 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, IndexedFiles, Translatio
         """
         end = self.instructions + most
         blocks = self._blocks
+        self.check_views()
         try:
             self.load_frame()
         except Interruption as interruption:
@@ -65,7 +67,8 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, IndexedFiles, Translatio
             block = blocks.get((self.ip, self.sof)) or self._block()
             before = self.instructions
             is_stepped = self.psr & STEPPED
-            left = 1 if is_stepped else end - before
+            once = self.psr & _ONCE
+            left = 1 if once or is_stepped else end - before
             is_compiled = block.function is not None and len(block.steps) <= left and not is_stepped
             try:
                 if is_compiled and block.function is not None:
@@ -78,8 +81,12 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, IndexedFiles, Translatio
                     self.instructions += [step.ip for step in block.steps].index(self.ip if origin is None else origin)
                 self.instructions += origin is not None
                 self._count(block, self.instructions - before)
+                if once and origin is not None:
+                    self.set_psr(self.psr & ~once)
                 return interruption
             self._count(block, self.instructions - before)
+            if once:
+                self.set_psr(self.psr & ~once)
         return None
 
     def _count(self, block: _Block, done: int) -> None:
@@ -170,6 +177,7 @@ def program_at(bits: int, unit: str, address: int, slot: int) -> tuple[Effect, .
 
 
 def _ends(effects: tuple[Effect, ...]) -> bool:
-    """Whether a block ends with an instruction."""
-    calls = (CALLS[each.name] for each in every_effect(effects) if isinstance(each, Call))
-    return any(each.leaves or each.ends for each in calls)
+    """Whether a block ends with an instruction: but for a fault, which has an end of its own."""
+    calls = (each for each in every_effect(effects) if isinstance(each, Call) and each.name != FAULT)
+    always = any(isinstance(each, Call) and each.name == FAULT for each in effects)
+    return always or any(CALLS[each.name].leaves or CALLS[each.name].ends for each in calls)

@@ -14,9 +14,11 @@ from typing import Final
 from msgspec import Struct
 
 from pvasm.isa.semantics.branches import BRANCH
+from pvasm.isa.semantics.memory import LOADS, STORES
 from pvasm.isa.semantics.operation import CHECK_TARGET, FIRST_STACKED
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If, every_effect, terms_of
 from pvasm.isa.semantics.terms import Cell, Term, mask
+from pvsim.machine.memory import PAGE
 
 
 class Step(Struct, frozen=True, eq=False):
@@ -65,6 +67,7 @@ class _Writer:
         self.at = 0  # steps of the block before this one
         self.kept: list[Cell] = []  # the cells that the block has in variables
         self.back: list[Cell] = []  # those that it writes
+        self.views: dict[str, str] = {}  # the names of the machine's views that the block looks at
         self.ends = False  # whether the step ends the block, and its registers have other names then
 
     def source(self) -> str:
@@ -94,6 +97,7 @@ class _Writer:
         head = ["def block(m, left):", " done = 0"]
         files = dict.fromkeys(cell.file for cell in kept)
         head += [f" {_KEPT[file][0].upper()} = m.{_KEPT[file][1]}" for file in files]
+        head += [f" {name} = {place}" for name, place in self.views.items()]
         head += [f" {_name(cell)} = {_place(cell)}" for cell in kept]
         head.append(" try:")
         if self.is_loop:
@@ -103,10 +107,6 @@ class _Writer:
             head.insert(1, " are_back = False")
             tail = ["  if not are_back:", *(f" {line}" for line in tail)]
         return "\n".join([*head, *self.lines, " finally:", "  m.instructions += done", *tail, ""])
-
-    def _may_fault(self, effects: tuple[Effect, ...]) -> bool:
-        calls = (effect for effect in every_effect(effects) if isinstance(effect, Call))
-        return any(CALLS[each.name].may_fault and not self._is_checked(each) for each in calls)
 
     def _is_checked(self, effect: Call) -> bool:
         """Whether a call checks a target that is in the frame, so that there is nothing to do."""
@@ -141,8 +141,6 @@ class _Writer:
             if isinstance(effect, Assign):
                 assigned.setdefault(effect.cell, at)
             self.ends = self.ends or (isinstance(effect, Call) and CALLS[effect.name].ends)
-        if self._may_fault(step.effects):
-            self._line(f"m.ip = {step.ip}")
         if reads_all:
             self._put_back("pr")
         for cell in kept_old:
@@ -172,7 +170,8 @@ class _Writer:
         value = self._value(effect.value)
         cell = effect.cell
         if cell.file in _KEPT:
-            self._line(f"{_name(cell)} = {f'{_place(cell)} = ' if self.ends else ''}{value}")
+            if self.ends or value != _name(cell):
+                self._line(f"{_name(cell)} = {f'{_place(cell)} = ' if self.ends else ''}{value}")
         else:
             self._line(f"m.set_{cell.file}({value})" if cell.file != "cr" else f"m.cr[{cell.number}] = {value}")
         if cell.file == "prs":
@@ -209,12 +208,37 @@ class _Writer:
         if interface.ends:
             self._put_back()
             self._line("are_back = True")
+        if effect.name in _READ or effect.name in _WRITTEN:
+            self._reach(effect.name, arguments, names)
+            return
+        if interface.may_fault:
+            self._line(f"m.ip = {self.ip}")
         text = f"m.{effect.name}({', '.join(arguments)})"
         assert len(names) == len(interface.results)
         self._line(f"{', '.join(names)} = {text}" if names else text)
         if interface.leaves:
             self._line(f"done += {len(self.steps)}")
             self._line("return")
+
+    def _reach(self, name: str, arguments: list[str], names: list[str]) -> None:
+        """Loads or stores an integer: at once where its page has been reached before and it is aligned."""
+        size = _READ.get(name) or _WRITTEN[name]
+        views = f"{'V' if name in _READ else 'W'}{size}"
+        self.views[views] = f"m.{'read_views' if name in _READ else 'written_views'}[{size}]"
+        address = arguments[0]
+        if not address.isidentifier():
+            address = f"x{self.temporaries}"
+            self.temporaries += 1
+            self._line(f"{address} = {arguments[0]}")
+        self._line(f"v = {views}.get({address} >> {_PAGE_BITS})")
+        index = f"{address} >> {size.bit_length() - 1}" if size > 1 else address
+        at = f"v[{index} & {PAGE // size - 1}]"
+        is_misplaced = f" or {address} & {size - 1}" if size > 1 else ""
+        slow = f"m.{name}({', '.join([address, *arguments[1:]])})"
+        self._line(f"if v is None{is_misplaced}:")
+        self._line(f" m.ip = {self.ip}")
+        self._line(f" {f'{names[0]} = ' if names else ''}{slow}")
+        self._line(f"else: {f'{names[0]} = {at}' if names else f'{at} = {arguments[1]}'}")
 
     def _branch(self, target: int) -> None:
         """Goes to a bundle that is known."""
@@ -236,7 +260,10 @@ class _Writer:
             self._line(keyword)
             self.depth += 1
             self.scopes.append({})
+            before = len(self.lines)
             self._effects(arm)
+            if len(self.lines) == before:
+                self._line("pass")
             self.scopes.pop()
             self.depth -= 1
 
@@ -348,6 +375,10 @@ class _Writer:
             return f"({a} << {b} & {ones} if {b} < {width} else 0)"
         return f"({a} >> {b} if {b} < {width} else 0)"
 
+
+_READ: Final = {LOADS[size]: size for size in (1, 2, 4, 8)}
+_WRITTEN: Final = {STORES[size]: size for size in (1, 2, 4, 8)}
+_PAGE_BITS: Final = PAGE.bit_length() - 1
 
 _SIGNS: Final = {"add": "+", "sub": "-", "mul": "*", "and": "&", "or": "|", "xor": "^"}
 
