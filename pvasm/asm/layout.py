@@ -165,7 +165,7 @@ def lay_out(
     placing = _Placing(document)
     elaborate(document, headers, placing.scope, known or {}, (), [placing])
     placing.finish()
-    return _Linking(placing, address, stubs or {}).image()
+    return _Linking(placing, address, {} if stubs is None else stubs).image()
 
 
 class _Placing(Visitor):

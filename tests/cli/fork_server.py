@@ -64,7 +64,8 @@ class _Server:
         command = [sys.executable, "-m", "tests.cli.fork_server", str(theirs.fileno())]
         root = Path(__file__).parents[2]
         with theirs:
-            self._process = subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+            subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], check=True)
+        self._process = int.from_bytes(self._socket.recv(_STATUS), "little")
 
     def run(
         self, arguments: Sequence[str], folder: Path | str, environment: Mapping[str, str], streams: Sequence[IO[bytes]]
@@ -75,7 +76,7 @@ class _Server:
             socket.send_fds(self._socket, [request], [each.fileno() for each in streams])
             answer = self._socket.recv(_STATUS)
         except TimeoutError:
-            self._process.kill()
+            os.kill(self._process, signal.SIGKILL)
             _server.cache_clear()
             raise
         assert len(answer) == _STATUS, "the server has ended"
@@ -91,7 +92,13 @@ def _server() -> _Server:
 
 
 def serve(connection: socket.socket) -> None:
-    """Runs what is asked for, one command at a time, until the other side has gone."""
+    """Runs what is asked for, one command at a time, until the other side has gone.
+
+    It is no child of the tests' process, some of which look whether they have left any. It says which process it is.
+    """
+    if os.fork():
+        os._exit(0)
+    connection.send(os.getpid().to_bytes(_STATUS, "little"))
     _prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever runs the tests ends us, by going
     while True:
