@@ -116,14 +116,14 @@ def _reciprocal_root(a: int, control: int) -> Outcome:
     environment = PAIR[control]
     special = root_special(a, environment)
     if special is not None:
-        return to_reciprocal(special)
+        return _inverted(special)
     given = operand_exception(DENORMAL if is_unnormal(a) else 0, environment, 0)
     if given >> FAULTS_AT:
         return given
     return given | reciprocal_root(a) | (0 if SINGLE.bad_root(a) else _ONLY)
 
 
-def to_reciprocal(outcome: Outcome) -> Outcome:
+def _inverted(outcome: Outcome) -> Outcome:
     """A root that is zero or infinite, as 1 over it: what `fprsqrta` gives, other than `frsqrta`."""
     if outcome & _VALUE & ~SIGN == INFINITY:
         return outcome & ~INFINITY

@@ -1,9 +1,9 @@
 """Rounding: an exact number becomes what a register may hold, with flags and traps (SDM vol. 1, 5.2 to 5.4).
 
-Arithmetic gives an `Outcome`, packed into one integer from the right: 82 bits of value, 6 of flags for the status
-field, 8 of faults as cr.isr has them in bits 0 to 7, and 8 of traps as it has them in bits 7 to 14. Where there is a
-fault the rest says nothing. The high half of a pair, and what is no pair, has the left four bits of each of the last
-two, but for faults, where it has the right ones.
+Arithmetic gives an `Outcome`, packed into one integer, from the right: 82 bits of value, 6 of flags for the status
+field, 8 of faults as cr.isr has them in bits 0 to 7, 8 of traps as it has them in bits 7 to 14; approximations have one
+more. Where there is a fault the rest says nothing. Of a pair, the high half has the right four bits of faults and the
+left four of traps, the low half the others; what is no pair is told as a high half is.
 """
 
 from __future__ import annotations
