@@ -547,3 +547,51 @@ def test_faults_of_pairs() -> None:
     low = FUNCTIONS["fpmpy"](*[0x1003E << 64 | fits << 32 | overflows] * 2, enabled)
     assert (high >> 96 & 255, low >> 96 & 255) == (0x50, 0x05)
     assert high % 2**82 == 0x1003E << 64 | 0x3F7FFFFE << 32 | fits  # the exponent modulo 256
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(SINGLES, min_size=4, max_size=4))
+def test_approximations_of_pairs(singles: list[int]) -> None:
+    """Each half is what frcpa gives, where a single has it; p2 tells that iterations end in the right result."""
+    a, b = (0x1003E << 64 | high << 32 | low for high, low in zip(singles[::2], singles[1::2], strict=True))
+    halves = [[as_register(each) for each in singles[part::2]] for part in (0, 1)]
+    got = FUNCTIONS["fprcpa"](a, b, OFF)
+    approximates = []
+    for part, half in enumerate(halves):
+        alone = FUNCTIONS["frcpa"](*half, OFF)
+        single = got >> 32 * (1 - part) & 0xFFFFFFFF
+        if not alone >> 104:
+            assert single == as_single(alone % 2**82)
+            approximates.append(False)
+            continue
+        dividend, divisor = (exponent_of(value(each)) for each in half)
+        if divisor < -126 or divisor >= 125:
+            assert single == (half[1] >> 81 << 31 | (0x7F800000 if divisor < 0 else 0))
+            approximates.append(False)
+            continue
+        assert single == as_single(alone % 2**82)
+        approximates.append(dividend > -126 + 23 and -125 < dividend - divisor < 127)
+    assert got >> 104 == all(approximates)
+
+
+@pytest.mark.parametrize(
+    ("single", "want", "flags"),
+    [
+        (0x3F800000, 0x3F7F8000, 0),
+        (0x00000000, 0x7F800000, 0),
+        (0x80000000, 0xFF800000, 0),
+        (0x7F800000, 0x00000000, 0),
+        (0xFF800000, 0xFFC00000, V),
+        (0xBF800000, 0xFFC00000, V),
+        (0x80000001, 0xFFC00000, V),
+        (0x7F800001, 0x7FC00001, V),
+        (0x0C800000, 0x58FF8000, 0),
+        (0x0C000000, 0x5934A000, 0),
+    ],
+)
+def test_roots_of_pairs(single: int, want: int, flags: int) -> None:
+    """Of zeros infinities, of an infinity zero, unlike frsqrta; p2 is 0 where iterations could go out of range."""
+    got = FUNCTIONS["fprsqrta"](0x1003E << 64 | 0x3F800000 << 32 | single, OFF)
+    assert got % 2**82 == 0x1003E << 64 | 0x3F7F8000 << 32 | want
+    assert got >> 82 & 63 == flags
+    assert got >> 104 == (single in (0x3F800000, 0x0C800000))
