@@ -174,7 +174,7 @@ def test_a_header_that_an_option_includes(tree: Path) -> None:
         ("-include pipe.h", "pipe.h: is a pipe, not a file (-include)"),
         ("-include pipe.h -I sub", "pipe.h: is a pipe, not a file (-include)"),
         ("-include more.h -I sub", "sub/more.h: is a pipe, not a file (-include)"),
-        ("-include outer.h", "z.S: includes pipe.h, which is a pipe, not a file"),
+        pytest.param("-include outer.h", "z.S: includes pipe.h, which is a pipe, not a file", marks=pytest.mark.slow),
     ],
 )
 def test_a_pipe_that_an_option_includes_is_not_waited_for(options: str, said: str, tmp_path: Path) -> None:

@@ -67,7 +67,13 @@ def include(instance: str, folder: Path) -> str:
     return f'#include "{instance}.h"\n'
 
 
-@pytest.mark.parametrize("name", instance_names())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("native-poison", "trap") else ())
+        for name in instance_names()
+    ],
+)
 def test_header_and_expander_make_the_same_bytes(name: str, tmp_path: Path) -> None:
     instance = load_instance(name)
     tried = {op: list(cases(op, instance)) for op in OPS}

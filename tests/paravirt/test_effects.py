@@ -277,7 +277,19 @@ class Trials:
         return broken, (after.memory, taken, kept, sorted(after.user_mask))
 
 
-@pytest.mark.parametrize("op", [op for op in OPS if op.name in ENTRIES and not op.extension], ids=lambda op: op.name)
+# Of these the templates are long, and there are many ways to spoil them.
+_MANY_MUTANTS = ("MOV_FROM_ITC", "BSW_0", "BSW_1", "ITC_I_AND_D", "RSM_PSR_I_IC", "SSM_PSR_I")
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        pytest.param(op, marks=pytest.mark.slow if op.name in _MANY_MUTANTS else ())
+        for op in OPS
+        if op.name in ENTRIES and not op.extension
+    ],
+    ids=lambda op: op.name,
+)
 def test_mistakes_that_the_guest_sees_are_found(op: Op, tmp_path: Path) -> None:
     trials = Trials(op)
     right = dict(trials.run(XEN))
