@@ -593,6 +593,9 @@ class _Builder:
             return
         self.open.pop()
         self.dead -= last.dead
+        if last.entry and set(last.exits) <= set(last.entry):
+            self.frontier = last.entry  # there is no code in it
+            return
         if not last.has_else and not last.certain and not self.dead:
             # As if there were an empty #else: a node that stands for it says under which condition it is taken.
             self.frontier = last.entry

@@ -22,6 +22,10 @@ NESTED: dict[str, Callable[[int], str]] = {
     "#if": lambda size: "#if A\n" * size + "nop 1\n" + "#endif\n" * size,
     "#if with #else": lambda size: "#if A\nnop 0\n#else\n" * size + "nop 1\n" + "#endif\n" * size,
     "#elif": lambda size: "#if A\n" + "#elif B\nnop 0\n" * size + "#endif\n",
+    "#if without code": lambda size: (
+        ".if a\n" * size + "".join(f"#if X{at}\n#endif\n" for at in range(size)) + ".endif\n" * size
+    ),
+    "#if that opens .if": lambda size: "".join(f"#if X{at}\n.if a\n#endif\n" for at in range(size)) + "nop 0\n",
     ".rept": lambda size: ".rept 1\n" * size + "nop 1\n" + ".endr\n" * size,
     ".irp": lambda size: ".irp x, r8\n" * size + "nop 1\n" + ".endr\n" * size,
     ".macro": lambda size: ".macro m\n" * size + "nop 1\n" + ".endm\n" * size,
