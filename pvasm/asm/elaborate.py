@@ -547,7 +547,7 @@ class _Reader:
         if (kind not in _MARKS or kind is tree.Label) and self.cpp.table:
             written = text[statement.start : statement.end]
             words = self._words(written)
-            if not self.cpp.table.keys().isdisjoint(words) and not self._is_plain(syntax, words):
+            if not self.cpp.table.keys().isdisjoint(words) and not self._is_plain(syntax, words, written):
                 self.statement = index
                 readings = self._readings(Traced.whole(written, statement.start), index, conditions)
                 if readings is not None:
@@ -569,11 +569,17 @@ class _Reader:
         else:
             self._one(_Piece(source, index, conditions, syntax), syntax)
 
-    def _is_plain(self, syntax: tree.Syntax, words: frozenset[str]) -> bool:
-        """Whether the macros in a statement stand for operands alone: what they are, the scope tells."""
+    def _is_plain(self, syntax: tree.Syntax, words: frozenset[str], written: str) -> bool:
+        """Whether the macros in a statement stand for operands alone: what they are, the scope tells.
+
+        To the C preprocessor a dot parts words: `X` may be the `cr` of `X.ifa`, or the `d` of `itc.X`.
+        """
         if not isinstance(syntax, tree.Instruction) or syntax.mnemonic.partition(".")[0] in self.cpp.table:
             return False
-        return all(self._is_operand(word) for word in words.intersection(self.cpp.table))
+        return all(
+            f"{word}." not in written and f".{word}" not in written and self._is_operand(word)
+            for word in words.intersection(self.cpp.table)
+        )
 
     def _is_operand(self, word: str) -> bool:
         """Whether a macro stands for an operand, and all that it stands for does; a label is none."""
@@ -584,7 +590,7 @@ class _Reader:
             others = self._words(body).intersection(self.cpp.table)
             if not others:
                 return True
-            if len(others) > 1:
+            if len(others) > 1 or "." in body:
                 return False
             (word,) = others
         return False

@@ -228,8 +228,9 @@ class ExposureSearch(Visitor):
             and written.mnemonic == syntax.mnemonic  # else a macro is called as an instruction is
             and step.statement not in self.by_statement
         ):
-            self._keep(step.statement, self._instruction(step.statement, statement, written))
-            if step.statement in self.by_statement:
+            as_written = list(self._instruction(step.statement, statement, written))
+            if as_written and (any(each.has_op for each in as_written) or not self._has_op(step, syntax)):
+                self._keep(step.statement, as_written)
                 return  # whatever the names in it stand for
         try:
             found = sensitivity(syntax, self.scope)
@@ -255,6 +256,14 @@ class ExposureSearch(Visitor):
             if before and (not exposure.has_op or any(each.has_op for each in before)):
                 return
         self._keep(home if stands else -1, [exposure])
+
+    def _has_op(self, step: Step, syntax: tree.Instruction) -> bool:
+        """Whether an op stands for an instruction that is made."""
+        try:
+            exposure = self._single(syntax, step.source.text, (0, 0), made=True)
+        except OperandError:
+            return False
+        return exposure is not None and exposure.has_op
 
     def _statement_at(self, offset: int) -> int:
         """The index of the statement of the document that an offset stands in."""

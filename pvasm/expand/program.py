@@ -572,7 +572,9 @@ class _Builder:
             self.frontier = []
 
     def change_section(self, step: Node) -> None:
-        """What stands in one section does not fall into another."""
+        """What stands in one section does not fall into another; the group ends (GNU as fills up its bundle)."""
+        if self.frontier:
+            self.add(_like(step, "stop"))
         self.ends[self.sections.place] = self.frontier
         self.sections.turn(step.name, step.arguments)
         self.frontier = self.ends.get(self.sections.place, [])

@@ -140,6 +140,23 @@ def test_modes_and_serialization(before: str, inside: str, between: str, tmp_pat
     assert differences(text, found, tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "between",
+    [
+        ".rodata\n data8 1\n .text",
+        '.section .elsewhere, "a"\n data8 1\n .previous',
+        ".pushsection .sdata\n .popsection",
+        ".subsection 1\n .subsection 0",
+        ".text",
+        '.xdata8 ".other", 1',
+    ],
+)
+def test_a_change_of_section_ends_the_group(between: str, tmp_path: Path) -> None:
+    """Real code writes an entry of a table between two instructions; `.xdata8` is no change."""
+    text = "1:\n" + "".join(f"{one}\n{between}\n{other}\n;;\n{_APART}" for one, other in _USES)
+    assert differences(text, by_the_checker(text), tmp_path) == []
+
+
 def test_automatic_mode_in_variants() -> None:
     """F1. In automatic mode nothing is said of groups, in no instance's expansions, and of no body of a macro."""
     ops = "MOV_FROM_IFA(r9)\n\tadd r10 = r9, r8\n\tMOV_TO_ITIR(p0, r10, r11)\n\titc.d r9"

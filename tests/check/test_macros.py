@@ -223,3 +223,33 @@ def test_an_op_is_no_macro_whose_name_is_like_its(name: str) -> None:
     """GNU as does not mind the case of macros' names; the op has given way to its expansion by then."""
     text = f".macro {name} a, b\nITC_D(p0, \\a, \\b)\n.endm\n{name} r18, r13\n"
     assert [(each.line, each.code) for each in check(text, "PV301")] == [(4, "PV301")]
+
+
+PARTS_OF_WORDS = """\
+#define X cr
+#define Y X.ifa
+#define W ifa
+#define P psr
+#define I i
+#define SFX d
+#define AR ar
+ mov r2=X.ifa
+ mov r3=Y
+ mov r4=cr.W
+ ssm P.i
+ ssm psr.I
+ itc.SFX r5
+ mov r6=AR.itc
+lab: (p6) mov r7=X.iip
+ mov X.iip=r8
+"""
+
+
+def test_a_dot_parts_words_for_the_preprocessor() -> None:
+    """M4: `X` before or behind a dot is the macro; all of these were missed, or told without their op."""
+    assert [(each.line, each.code) for each in check(PARTS_OF_WORDS, "PV001", "PV002", "PV003", "PV911")] == [
+        *((line, "PV002") for line in (8, 9, 10, 11, 12, 13)),
+        (14, "PV001"),
+        (15, "PV002"),
+        (16, "PV002"),
+    ]
