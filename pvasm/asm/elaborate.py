@@ -331,13 +331,17 @@ def elaborate(
     known: Known,
     kept: Container[str],
     visitors: Sequence[Visitor],
+    *,
+    every_turn: bool = False,
 ) -> None:
     """Reads a document's code, with the visitors looking on.
 
     Of `headers`, which the document includes, the macros count. `scope` is what names mean at the start, and goes on
-    with the code. `kept` are names that no macro changes.
+    with the code. `kept` are names that no macro changes. Of a long `.rept` a few turns are read, unless
+    `every_turn` is asked for.
     """
     reader = _Reader(document, headers, scope, {**known, **dict.fromkeys(PREDEFINED, True)}, kept, visitors)
+    reader.every_turn = every_turn
     reader.read()
 
 
@@ -379,6 +383,7 @@ class _Reader:
         self.arm_states: list[_ArmStates] = []
         self.gas_conditions: Conditions = ()
         self.altmacro = False
+        self.every_turn = False
         self.silent = False  # a header is read, for its definitions alone
         self.depth = 0
         self.invocations = 0  # of macros of the assembler
@@ -1153,10 +1158,12 @@ class _Reader:
             self._gap("", collected.statement, collected.conditions)
             return
         counts = any(isinstance(each, _Piece) and _SETS.search(each.source.text) for each in collected.body)
-        turns = min(times, _MOST_COUNTED_TURNS if counts else _MOST_TURNS)
+        turns = times if self.every_turn else min(times, _MOST_COUNTED_TURNS if counts else _MOST_TURNS)
         invoked = 0  # in one turn: those of the turns left out count as well
         for _ in range(turns):
             if self.budget <= 0:
+                if self.every_turn:
+                    self._exhausted(collected.statement, collected.conditions)
                 break
             before = self.invocations
             self._expand(collected.body, {}, collected.statement, collected.conditions, is_loop=not self.depth)

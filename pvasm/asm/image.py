@@ -19,7 +19,8 @@ class Segment(Struct):
 class Image(Struct):
     """What is put in memory to be run.
 
-    `symbols` are addresses by name. `lines` has, in order, the address of each bundle with its file and line.
+    `symbols` are addresses by name. `lines` has, in order, the address of each instruction that was written, the
+    slot in its low bits, with its file and line; a bundle begins with its first.
     """
 
     segments: list[Segment] = field(default_factory=list)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Final
@@ -163,7 +164,7 @@ def lay_out(
     that is not known.
     """
     placing = _Placing(document)
-    elaborate(document, headers, placing.scope, known or {}, (), [placing])
+    elaborate(document, headers, placing.scope, known or {}, (), [placing], every_turn=True)
     placing.finish()
     return _Linking(placing, address, {} if stubs is None else stubs).image()
 
@@ -182,6 +183,8 @@ class _Placing(Visitor):
         self.assigned: dict[int, int] = {}  # by identity of the expression: the number of the assignment
         self.values: dict[str, tuple[tree.Expression, int]] = {}
         self.waiting: list[Placed] = []
+        self.tags: list[tuple[str, int]] = []  # that stand before the next instruction, each with its number
+        self.tagged: dict[int, list[tuple[str, int]]] = {}  # by the origin of the instruction
         self.units: str | None = None
         self.explicit = False
 
@@ -218,7 +221,7 @@ class _Placing(Visitor):
             case tree.Label(name=name):
                 self._label(name, number)
             case tree.Tag(name=name):
-                self._label(name, number)
+                self.tags.append((name, number))
             case tree.BundleOpen():
                 self._flush()
                 self.explicit, self.units = True, None
@@ -262,6 +265,8 @@ class _Placing(Visitor):
         if not self.explicit and self.waiting and packed([*self.waiting, new], self.units) is None:
             self._flush()
         self.waiting.append(new)
+        if self.tags:
+            self.tagged[number], self.tags = self.tags, []
         if not self.explicit and (packed(self.waiting, self.units) is None):
             raise self._error(step.statement, f"`{resolved.text}' fits in no bundle here")
         if resolved.form.mnemonic.startswith(("br.call", "brl.call")) and not self.explicit:
@@ -288,6 +293,14 @@ class _Placing(Visitor):
         else:
             self.labels[name] = place
 
+    def _tag(self, name: str, number: int, offset: int) -> None:
+        """Gives a tag its place: a bundle, with the slot in the low bits."""
+        place = self.section, offset
+        if name.isdigit():
+            insort(self.numbered.setdefault(name, []), (number, *place), key=lambda entry: entry[0])
+        else:
+            self.labels[name] = place
+
     def _close(self, statement: int) -> None:
         if self.waiting and packed(self.waiting, self.units) is None:
             raise self._error(statement, "the instructions of this bundle do not fit in it")
@@ -302,8 +315,10 @@ class _Placing(Visitor):
                 raise self._error(self.places[self.waiting[0].origin][0], "this does not fit in a bundle")
             section = self.section
             self._align(section, SIZE)
-            for each in self.waiting:
+            for each, slot in zip(self.waiting, how.slots, strict=True):
                 self.places[each.origin] = (self.places[each.origin][0], section, section.size)
+                for name, number in self.tagged.pop(each.origin, ()):
+                    self._tag(name, number, section.size + slot)
             section.code.append(_Code(section.size, how, self.waiting))
             section.size += SIZE
             self.waiting = []
@@ -335,6 +350,9 @@ class _Placing(Visitor):
             return
         if name in _NO_CODE or _UNWINDING.fullmatch(name):
             return
+        if base.startswith((".x", "x")) and base.lstrip(".")[1:] in {**_SIZES, **_STRINGS}:
+            self._elsewhere(base.lstrip(".")[1:], arguments, number, statement)
+            return
         self._flush()
         section = self.section
         self.places[number] = (statement, section, section.size)
@@ -354,8 +372,6 @@ class _Placing(Visitor):
                 self._put(section, number, struct.pack(f"<{letter}", self._real(text, statement)))
         elif base in (*_ALIGNED, ".p2align", *_SKIPS, ".org", ".fill", *_COMMON):
             self._room(base, arguments, scope, section, statement)
-        elif base.startswith((".x", "x")) and base.lstrip(".")[1:] in {**_SIZES, **_STRINGS}:
-            self._elsewhere(base.lstrip(".")[1:], arguments, number, statement)
         else:
             raise self._error(statement, f"{name} is not known here")
 
@@ -395,9 +411,13 @@ class _Placing(Visitor):
         counts = [self._count(text, scope, statement) for text in arguments if text.strip()]
         if not counts:
             raise self._error(statement, f"{name} wants a number")
+        if min(counts) < 0 and name != ".fill":
+            raise self._error(statement, f"{name} of {min(counts)}")
         if name in _ALIGNED or name == ".p2align":
-            to = 1 << counts[0] if name == ".p2align" else counts[0]
-            if to & (to - 1) or not 0 < to <= _MOST_BYTES:
+            to = 1 << min(counts[0], 64) if name == ".p2align" else counts[0]
+            if to > _MOST_BYTES:
+                raise self._error(statement, f"{to:#x} is too large: at most {_MOST_BYTES:#x}")
+            if to & (to - 1) or not to:
                 raise self._error(statement, f"{to} is no power of two")
             self._align(section, to)
             return
@@ -519,9 +539,10 @@ class _Linking:
                 data[each.offset : each.offset + len(raw)] = raw
             for code in section.code:
                 data[code.offset : code.offset + SIZE] = self._bundle(section, code)
-                statement = document.statements[placing.places[code.instructions[0].origin][0]]
-                place = document.place(statement.start)
-                image.lines.append((section.address + code.offset, place.path, place.line))
+                slots = (0, *code.how.slots[1:])
+                for placed, slot in zip(code.instructions, slots, strict=True):
+                    place = document.place(document.statements[placing.places[placed.origin][0]].start)
+                    image.lines.append((section.address + code.offset + slot, place.path, place.line))
             image.segments.append(Segment(section.name, section.address, data, bool(section.code)))
         if self.contents:
             words = bytearray(struct.pack(f"<{len(self.contents)}Q", *self.contents))

@@ -11,7 +11,7 @@ from pvasm.ia64.encoding import decode
 from pvasm.ia64.registers import NAMES, REGISTERS, Register
 from pvasm.isa.bundle import SIZE, Bundle
 from pvsim.load import load_image
-from pvsim.machine.interruptions import Interruption, Vector
+from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.memory import PAGE
 
@@ -25,9 +25,13 @@ RETURN: Final = 0x8000
 _RETURNED: Final = 0x1FF0
 _RETURN_BUNDLE: Final = Bundle(0x00, (_RETURNED << 6, 1 << 27, 1 << 27))  # break.m, nop.i, nop.i
 STACK: Final = 0x7FFF_0000
-"""The stack pointer, and up from here the backing store."""
+"""The stack pointer: the stack grows down from here."""
+
+BACKING_STORE: Final = 0x6000_0000
+"""Where registers of frames that do not fit are kept, upwards from here."""
 
 _ARGUMENTS: Final = 8
+_GENERAL_WORDS: Final = {code: f"{name.replace('_', ' ')} fault" for name, code in GENERAL_CODES.items()}
 
 
 class FunctionRun:
@@ -45,6 +49,7 @@ class FunctionRun:
         machine.gr[1] = next((each.address for each in image.segments if each.name == ".got"), 0)
         machine.gr[12] = STACK
         machine.sof = _ARGUMENTS
+        machine.write_bspstore(BACKING_STORE)
         machine.ar[40] = 0x0009804C0270033F  # ar.fpsr as Linux and the conventions have it
         self.stopped: Interruption | None = None
         self.before = self._state()
@@ -120,7 +125,7 @@ class FunctionRun:
 
     def _where(self, ip: int) -> str:
         name = self.image.symbol_of(ip & ~15) or f"{ip & ~15:#x}"
-        line = self.image.line_of(ip & ~15)
+        line = self.image.line_of(ip)
         return f"{name}" + (f" ({line[0]}:{line[1]})" if line else "")
 
     # ---------------------------------------------------------------------------------------- after
@@ -140,8 +145,15 @@ class FunctionRun:
             return f"not at an end after {self.machine.instructions} instructions, at {self._where(self.machine.ip)}"
         if self.machine.ip & ~15 == RETURN:
             return "returned"
-        what = f"break {stopped.immediate:#x}" if stopped.immediate is not None else str(stopped)
-        return f"{what} at {self._where(self.machine.ip)}"
+        ip = self.machine.ip
+        if not any(each.address <= ip < each.address + len(each.data) for each in self.image.segments):
+            return f"there is no code at {ip & ~15:#x}, where control went"
+        what = str(stopped)
+        if stopped.immediate is not None:
+            what = f"break {stopped.immediate:#x}"
+        elif stopped.vector == Vector.GENERAL_EXCEPTION:
+            what = _GENERAL_WORDS.get(stopped.code & 0xF0, what)
+        return f"{what} at {self._where(ip)}"
 
     def _state(self) -> dict[str, list[int]]:
         machine = self.machine

@@ -30,7 +30,8 @@ def image_of_file(
         from pvasm.syntax.run_cpp import preprocess
 
         flags = ("-dD",) if instance is not None else ()
-        text = preprocess(path, include_directories=include_directories, defines=defines, flags=flags)
+        given = text if path == "-" else None
+        text = preprocess(path, include_directories=include_directories, defines=defines, flags=flags, text=given)
     document = read_document(assembly_parser(), text, name, preprocessed=True)
     if instance is not None:
         from pvasm.expand import expand

@@ -33,7 +33,7 @@ def test_what_changed_and_why_it_stopped_is_told(source: Path) -> None:
         "r8 = 0xc0",
         "r40 = 0xc0",
         "p7 = 0x1",
-        "break 0x7 at sum+0x30 (t.s:6); instructions 10, groups 3, bundles 4",
+        "break 0x7 at sum+0x30 (t.s:7); instructions 10, groups 3, bundles 4",
     ]
     assert done.status == 1
 
@@ -43,14 +43,14 @@ def test_a_trace_has_a_line_for_each_instruction(source: Path) -> None:
     lines = [line.split(maxsplit=2) for line in done.output.splitlines()[:3]]
     assert lines == [
         ["sum", "(t.s:2)", "add r8=r32,r33                           r8 = 0x5"],
-        ["sum", "(t.s:2)", "shl r8=r8,4                              r8 = 0x50"],
+        ["sum", "(t.s:3)", "shl r8=r8,4                              r8 = 0x50"],
         ["sum+0x10", "(t.s:4)", "cmp.eq p6,p7=r8,r0                       p7 = 0x1"],
     ]
 
 
 def test_what_writes_beyond_the_frame_stops_there(source: Path) -> None:
     done = pvasm("simulate", source, "--reg", "r32=5")
-    assert done.output.splitlines()[-1].startswith("general exception at sum+0x30 (t.s:6)")
+    assert done.output.splitlines()[-1].startswith("illegal operation fault at sum+0x30 (t.s:6)")
 
 
 def test_an_endless_loop_is_ended(source: Path) -> None:
@@ -73,6 +73,17 @@ def test_an_endless_loop_is_ended(source: Path) -> None:
 def test_what_makes_no_sense_is_an_error(source: Path, options: list[str], message: str) -> None:
     done = pvasm("simulate", source, *options)
     assert (done.status, done.errors.strip()) == (2, f"pvasm: error: {message}")
+
+
+def test_standard_input_is_read(source: Path) -> None:
+    done = pvasm("simulate", "-", stdin=b" mov r8=7 ;;\n break.m 1\n")
+    assert done.output.splitlines()[0] == "r8 = 0x7"
+
+
+def test_where_control_leaves_the_code_is_told(source: Path) -> None:
+    source.write_text(" nop.m 0 ;;\n")
+    done = pvasm("simulate", source)
+    assert done.output.startswith("there is no code at 0x10010, where control went; ")
 
 
 def test_a_symbol_of_another_file_may_be_given(source: Path) -> None:

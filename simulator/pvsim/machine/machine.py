@@ -93,6 +93,8 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, IndexedFiles, Translatio
         """Counts the groups and bundles of so many instructions of a block."""
         turns, rest = divmod(done, len(block.steps))
         self.groups += turns * block.groups
+        if turns and not block.steps[-1].stop:  # a branch that is taken ends its group as well
+            self.groups += turns - (self.ip == block.following)
         self.bundles += turns * block.bundles
         if rest:
             self.groups += sum(step.stop for step in block.steps[:rest])
