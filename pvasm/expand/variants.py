@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import msgspec
@@ -114,17 +114,9 @@ def _make(making: Making, file: str) -> _Made:
         made.errors.append(_parts(error))
         return made
     reading = Reading(document, making.catalog)
-    if not all(map(is_bare_hardware, making.instances)) and looks_preprocessed(document.text, document.path):
-        made.errors += (
-            _parts(each.error(document.path)) for each in find_op_headers(document.text, making.catalog.ops)
-        )
-        if made.errors:
-            return made
-    for instance in making.instances:
-        unseen = unseen_constants(reading, instance)
-        if unseen is not None:
-            made.errors.append(_parts(unseen))
-            return made
+    made.errors += map(_parts, refusals(reading, making.instances))
+    if made.errors:
+        return made
     by_code: dict[str, str] = {}
     for instance in making.instances:
         try:
@@ -140,6 +132,20 @@ def _make(making: Making, file: str) -> _Made:
             by_code[instance.code or ""] = text if instance.code else ""
             made.variants.append(encode(f"#define {instance.defines} 1\n{text}" if making.define else text))
     return made
+
+
+def refusals(reading: Reading, instances: Sequence[Instance]) -> list[PvasmError]:
+    """Why a document, whatever its invocations, cannot be expanded for some instances.
+
+    A header has made native code of ops before they could be expanded, or constants that ops are made of were not seen.
+    """
+    document = reading.document
+    if not all(map(is_bare_hardware, instances)) and looks_preprocessed(document.text, document.path):
+        found = [each.error(document.path) for each in find_op_headers(document.text, reading.catalog.ops)]
+        if found:
+            return found
+    unseen = (unseen_constants(reading, instance) for instance in instances)
+    return [each for each in unseen if each is not None][:1]
 
 
 def unseen_constants(reading: Reading, instance: Instance) -> PvasmError | None:

@@ -8,14 +8,13 @@ from typing import Final
 from pvasm.asm.image import Image
 from pvasm.errors import PvasmError
 from pvasm.ia64.encoding import decode
-from pvasm.ia64.registers import NAMES, REGISTERS, Register
+from pvasm.ia64.registers import APPLICATION, NAMES, PSR_MASKS, REGISTERS, Register
 from pvasm.isa.bundle import SIZE, Bundle
 from pvsim.load import load_image
 from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.memory import PAGE
 
-_WORD: Final = (1 << 64) - 1
 _WIDTHS: Final = {"r": 64, "f": 82, "p": 1, "b": 64, "ar": 64, "cr": 64}
 _ATTRIBUTES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr"}
 
@@ -44,13 +43,14 @@ class FunctionRun:
         load_image(machine, image)
         machine.memory.write(RETURN, _RETURN_BUNDLE.to_bytes())
         machine.ip = self._entry(entry)
-        machine.psr = 1 << 13 | 1 << 44  # psr.ic, psr.bn: interruptions can be told of, and r16 to r31 are bank 1's
+        # Interruptions can be told of, and r16 to r31 are those of bank 1.
+        machine.psr = PSR_MASKS["psr.ic"] | PSR_MASKS["psr.bn"]
         machine.br[0] = RETURN
         machine.gr[1] = next((each.address for each in image.segments if each.name == ".got"), 0)
         machine.gr[12] = STACK
         machine.sof = _ARGUMENTS
         machine.write_bspstore(BACKING_STORE)
-        machine.ar[40] = 0x0009804C0270033F  # ar.fpsr as Linux and the conventions have it
+        machine.ar[APPLICATION["fpsr"]] = 0x0009804C0270033F  # as Linux and the conventions have it
         self.stopped: Interruption | None = None
         self.before = self._state()
         self.memory_before = {number: bytes(page) for number, page in machine.memory.pages.items()}
@@ -63,11 +63,9 @@ class FunctionRun:
         if label is None:
             return image.symbols.get("_start", code[0])
         if label not in image.symbols:
-            from difflib import get_close_matches
+            from pvasm.suggestions import near
 
-            near = get_close_matches(label, image.symbols, 1)
-            hint = f"; did you mean `{near[0]}'?" if near else ""
-            raise PvasmError(f"--entry: there is no label `{label}'{hint}")
+            raise PvasmError(f"--entry: there is no label {label}{near(label, image.symbols)}")
         return image.symbols[label]
 
     # -------------------------------------------------------------------------------------- before

@@ -23,7 +23,7 @@ def image_of_file(
     """The image of a source file; raw source goes through the C preprocessor first.
 
     `stubs` are the addresses of symbols that are defined elsewhere. Raises PvasmError with the place of what is wrong,
-    ExpandErrors for invocations that an instance does not take.
+    ExpandErrors for what `expand` refuses: invocations that an instance does not take, ops that a header defines.
     """
     text, name = read_text(path), shown_name(path)
     if not looks_preprocessed(text, path):
@@ -34,10 +34,16 @@ def image_of_file(
         text = preprocess(path, include_directories=include_directories, defines=defines, flags=flags, text=given)
     document = read_document(assembly_parser(), text, name, preprocessed=True)
     if instance is not None:
-        from pvasm.expand import expand
+        from pvasm.expand import ExpandErrors, expand
+        from pvasm.expand.expander import Reading
+        from pvasm.expand.variants import refusals
         from pvasm.paravirt.loading import load_catalog, load_instance
 
         catalog = load_catalog()
-        variant = expand(document, catalog, load_instance(instance, catalog))
+        loaded, reading = load_instance(instance, catalog), Reading(document, catalog)
+        errors = refusals(reading, [loaded])
+        if errors:
+            raise ExpandErrors(errors)
+        variant = expand(document, catalog, loaded, reading=reading)
         document = read_document(assembly_parser(), variant, name, preprocessed=True)
     return lay_out(document, address=address, stubs=stubs)

@@ -62,7 +62,7 @@ def test_an_endless_loop_is_ended(source: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--entry", "sun"], "--entry: there is no label `sun'; did you mean `sum'?"),
+        (["--entry", "sun"], "--entry: there is no label sun (did you mean sum?)"),
         (["--reg", "r128=1"], "--reg: there is no register `r128' to set"),
         (["--reg", "r8"], "--reg: 'r8' has not the form NAME=VALUE"),
         (["--reg", "r8=x"], "--reg: 'x' is no number"),
@@ -99,3 +99,16 @@ def test_raw_source_is_preprocessed_and_ops_are_expanded(source: Path) -> None:
     raw.write_text("#ifdef WIDE\n#define N 2\n#else\n#define N 1\n#endif\n mov r8=N ;;\n break.m N\n")
     assert pvasm("simulate", raw, "-D", "WIDE").output.splitlines()[0] == "r8 = 0x2"
     assert pvasm("simulate", raw).output.splitlines()[0] == "r8 = 0x1"
+
+
+def test_ops_that_a_header_defines_are_refused_as_expand_refuses_them(source: Path) -> None:
+    """M13: the header's native code would be run for Xen."""
+    Path("inst.h").write_text("#define THASH(p, r, a, c, d) (p) mov r = a\n")
+    Path("t.S").write_text('#include "inst.h"\n THASH(p0, r8, r9, r10, r11) ;;\n break.m 1\n')
+    done = pvasm("simulate", "t.S", "-i", "xen", "-I", ".")
+    assert done.status == 2
+    (line,) = done.error_lines
+    assert line.startswith("pvasm: error: ")
+    assert "inst.h" in line
+    assert "THASH" in line
+    assert pvasm("simulate", "t.S", "-i", "native", "-I", ".", "--reg", "r9=5").output.startswith("r8 = 0x5\n")
