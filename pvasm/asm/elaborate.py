@@ -340,8 +340,8 @@ def elaborate(
     with the code. `kept` are names that no macro changes. Of a long `.rept` a few turns are read, unless
     `every_turn` is asked for.
     """
-    reader = _Reader(document, headers, scope, {**known, **dict.fromkeys(PREDEFINED, True)}, kept, visitors)
-    reader.every_turn = every_turn
+    known = {**known, **dict.fromkeys(PREDEFINED, True)}
+    reader = _Reader(document, headers, scope, known, kept, visitors, every_turn=every_turn)
     reader.read()
 
 
@@ -356,6 +356,8 @@ class _Reader:
         known: Known,
         kept: Container[str],
         visitors: Sequence[Visitor],
+        *,
+        every_turn: bool,
     ) -> None:
         self.document = document
         documents = [*headers, document]
@@ -383,7 +385,7 @@ class _Reader:
         self.arm_states: list[_ArmStates] = []
         self.gas_conditions: Conditions = ()
         self.altmacro = False
-        self.every_turn = False
+        self.every_turn = every_turn
         self.silent = False  # a header is read, for its definitions alone
         self.depth = 0
         self.invocations = 0  # of macros of the assembler

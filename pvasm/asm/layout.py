@@ -145,7 +145,6 @@ class _Section(Struct):
     alignment: int = _SECTION_ALIGNMENT
     data: list[_Data] = field(default_factory=list)
     code: list[_Code] = field(default_factory=list)
-    fills: list[tuple[int, int]] = field(default_factory=list)  # where what was skipped is not zero, and with what byte
     address: int = 0
 
 
@@ -563,12 +562,11 @@ class _Linking:
     def _bundle(self, section: _Section, code: _Code) -> bytes:
         template = TEMPLATES[code.how.template]
         address = section.address + code.offset
-        is_long = template.units == "MLX"
         slots = [nop(unit) if unit in "MIFB" else 0 for unit in template.units]
         for placed, slot in zip(code.instructions, code.how.slots, strict=True):
-            unit = "X" if is_long and slot == 1 else template.units[slot]
+            unit = template.units[slot]
             bits = self._encoded(placed, unit, address)
-            if unit == "X":
+            if unit == "L":
                 slots[1], slots[2] = bits >> SLOT_BITS, bits & (1 << SLOT_BITS) - 1
             else:
                 slots[slot] = bits

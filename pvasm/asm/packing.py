@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import combinations
-from typing import Final
 
 from msgspec import Struct
 
+from pvasm.ia64.bundles import SLOTS_OF
 from pvasm.ia64.resolve import Resolved
 from pvasm.isa.bundle import TEMPLATES, Template
-
-_SLOTS_OF: Final = {"A": "MI", "M": "M", "I": "I", "F": "F", "B": "B", "X": "X"}
 
 
 class Packed(Struct, frozen=True):
@@ -36,9 +34,9 @@ class Placed(Struct):
         return frozenset(form.unit for form in forms)
 
     def for_slot(self, unit: str) -> Resolved:
-        """The instruction as it is in a slot of a kind."""
+        """The instruction as it is in a slot of a kind; a long one is asked for by its slot L."""
         for each in (self.instruction, *self.instruction.alternatives):
-            if unit in _SLOTS_OF[each.form.unit]:
+            if unit in SLOTS_OF[each.form.unit]:
                 return each
         raise ValueError(f"{self.instruction!r} in a slot {unit}")
 
@@ -68,7 +66,7 @@ def _packed(instructions: tuple[_Need, ...], units: str | None) -> Packed | None
 
 def _ways(instructions: tuple[_Need, ...], template: Template) -> Iterator[tuple[int, ...]]:
     """The slots of a template that take the instructions, in every way, with stops where they are asked for."""
-    kinds = "MX" if template.units == "MLX" else template.units
+    kinds = template.units.removesuffix("X")  # a long instruction takes the slots L and X, and is in the first
     end = len(kinds)
     stops = [min(stop, end - 1) for stop in template.stops]
     for slots in combinations(range(end), len(instructions)):
@@ -76,7 +74,7 @@ def _ways(instructions: tuple[_Need, ...], template: Template) -> Iterator[tuple
         found = [any(start <= stop < until for stop in stops) for start, until in bounds]
         wanted = [False, *(stop for _, stop, _ in instructions)]
         fits = all(
-            any(kinds[slot] in _SLOTS_OF[unit] for unit in units) and (not is_last or slot == end - 1)
+            any(kinds[slot] in SLOTS_OF[unit] for unit in units) and (not is_last or slot == end - 1)
             for slot, (units, _, is_last) in zip(slots, instructions, strict=True)
         )
         if fits and found == wanted:

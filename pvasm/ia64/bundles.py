@@ -11,15 +11,18 @@ from typing import Final
 
 from msgspec import Struct
 
+from pvasm.isa.bundle import TEMPLATES
 from pvasm.syntax.tokens import BUNDLE_TEMPLATES
 
 SLOTS: Final = 3
 
-STOPS_INSIDE: Final = frozenset({("mii", 1), ("mmi", 0)})
+STOPS_INSIDE: Final = frozenset(
+    (template.units.lower(), stop) for template in TEMPLATES.values() for stop in template.stops if stop < SLOTS - 1
+)
 """Where a stop may stand within a bundle: its template, and the slot before the stop."""
 
-# The kinds of slot that each unit of an instruction form goes in; a long instruction takes the slots L and X.
-_SLOTS_OF: Final = {"A": "MI", "M": "M", "I": "I", "F": "F", "B": "B", "X": "L"}
+SLOTS_OF: Final = {"A": "MI", "M": "M", "I": "I", "F": "F", "B": "B", "X": "L"}
+"""The kinds of slot that each unit of an instruction form goes in; a long instruction takes the slots L and X."""
 
 
 class Slotted(Struct, frozen=True):
@@ -136,7 +139,7 @@ class _Bundle:
         return self.template[number].upper() if 0 <= number < SLOTS else ""
 
     def _takes(self, instruction: Slotted) -> bool:
-        return any(self._kinds() in _SLOTS_OF[unit] for unit in instruction.units)
+        return any(self._kinds() in SLOTS_OF[unit] for unit in instruction.units)
 
     def _name(self) -> str:
         return f"the template .{self.given}" if self.given else "any template with what stands before it"
@@ -144,7 +147,7 @@ class _Bundle:
 
 def _slots(instruction: Slotted) -> str:
     """The slots that an instruction can have, in words."""
-    kinds = dict.fromkeys(kind for unit in sorted(instruction.units) for kind in _SLOTS_OF[unit])
+    kinds = dict.fromkeys(kind for unit in sorted(instruction.units) for kind in SLOTS_OF[unit])
     return " or ".join(_SLOT_NOUNS[kind] for kind in kinds)
 
 
@@ -167,7 +170,7 @@ def _goodness(template: str, instructions: Sequence[Slotted]) -> int:
     goodness, waiting = 0, list(instructions)
     is_long = False  # whether the instruction in the slot before must be a long one
     for kind in template.upper():
-        if waiting and any(kind in _SLOTS_OF[unit] for unit in waiting[0].units):
+        if waiting and any(kind in SLOTS_OF[unit] for unit in waiting[0].units):
             goodness += 3
             is_long = waiting.pop(0).units == {"X"}
         elif is_long:

@@ -9,9 +9,8 @@ from pvasm.ia64.operands import IndexedRegister, Kind, MemoryOperand, Symbolic, 
 from pvasm.ia64.registers import Register
 from pvasm.ia64.resolve import Resolved
 from pvasm.ia64.table import Form, OperandSpec, Spelling, all_forms, canonical_spelling, formats
+from pvasm.isa.bundle import SLOT_BITS
 from pvasm.syntax.tree import Expression
-
-SLOT_BITS: Final = 41
 
 
 class EncodingError(ValueError):

@@ -2,8 +2,8 @@
 
 A block keeps what it reads and writes of the register files in local variables, and puts back what it wrote when it is
 left, by whatever way. General registers and their NaT bits, predicates, branch and floating-point registers are lists
-in the machine, in the order in which instructions name them (`registers.py` renames by moving); application registers
-are a list too. All values are ints below 2**width.
+in the machine, in the order in which instructions name them (`register_stack.py` renames by moving); application
+registers are a list too. All values are ints below 2**width.
 """
 
 from __future__ import annotations
@@ -32,10 +32,8 @@ class Step(Struct, frozen=True, eq=False):
     stop: bool = False
 
 
-# How a file's registers are called in a block, and where the machine keeps them.
-_LISTS: Final = {"gr": ("g", "gr"), "nat": ("n", "nat"), "pr": ("p", "pr"), "br": ("b", "br"), "fr": ("f", "fr")}
-_AR: Final = ("a", "ar")
-_KEPT: Final = {**_LISTS, "ar": _AR}
+# What the variables of a block begin with, by the lists of the machine that they are of.
+_KEPT: Final = {file: file[0] for file in ("gr", "nat", "pr", "br", "fr", "ar")}
 
 
 def source(steps: Sequence[Step], next_ip: int, sof: int) -> str:
@@ -96,7 +94,7 @@ class _Writer:
             self._line("return")
         head = ["def block(m, left):", " done = 0"]
         files = dict.fromkeys(cell.file for cell in kept)
-        head += [f" {_KEPT[file][0].upper()} = m.{_KEPT[file][1]}" for file in files]
+        head += [f" {_KEPT[file].upper()} = m.{file}" for file in files]
         head += [f" {name} = {place}" for name, place in self.views.items()]
         head += [f" {_name(cell)} = {_place(cell)}" for cell in kept]
         head.append(" try:")
@@ -384,11 +382,11 @@ _SIGNS: Final = {"add": "+", "sub": "-", "mul": "*", "and": "&", "or": "|", "xor
 
 
 def _name(cell: Cell) -> str:
-    return f"{_KEPT[cell.file][0]}{cell.number}"
+    return f"{_KEPT[cell.file]}{cell.number}"
 
 
 def _place(cell: Cell) -> str:
-    return f"{_KEPT[cell.file][0].upper()}[{cell.number}]"
+    return f"{_KEPT[cell.file].upper()}[{cell.number}]"
 
 
 def cells_of(term: Term) -> Iterator[Cell]:
