@@ -29,6 +29,7 @@ from unittest import mock
 
 from jinja2 import Template as JinjaTemplate
 
+from pvasm.asm.reading import assembly_parser
 from pvasm.check.engine import Selection, run
 from pvasm.check.instance_files import check_instance_file
 from pvasm.check.rule import all_instance_rules
@@ -40,7 +41,6 @@ from pvasm.expand import ExpandErrors, expand
 from pvasm.fix import fix
 from pvasm.header import convert
 from pvasm.header.convert import ImportSettings, import_header
-from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.environments import build_names, known_macros
 from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.paravirt.shipped import instance_names

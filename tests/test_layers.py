@@ -29,8 +29,7 @@ LAYERS = {
     "expand": 5,
     "paravirt": 4,
     "asm": 3,
-    "ia64": 3,
-    "isa": 3,
+    "isa": 2,
     "syntax": 2,
 }
 GROUND = 1  # of what is not listed
@@ -81,6 +80,16 @@ def test_a_file_imports_from_no_layer_above(module: str) -> None:
     assert not above
 
 
+def test_the_instruction_set_knows_no_assembler_text() -> None:
+    assert not [
+        (name, other)
+        for name in MODULES
+        if name.startswith("pvasm.isa.")
+        for other in GRAPH[name]
+        if ".syntax." in other
+    ]
+
+
 def test_no_files_import_each_other_in_a_circle() -> None:
     assert circle(GRAPH) == []
 
@@ -110,7 +119,7 @@ def test_a_start_imports_nothing_heavy() -> None:
 def test_an_expansion_imports_little(tmp_path: Path) -> None:
     """Neither what reads YAML and templates, nor what is for checks, for several processes, or for old Pythons."""
     (tmp_path / "a.S").write_text("\tCOVER\n")
-    unwanted = (*HEAVY, "inspect", "typing_extensions", "shutil", "json.tool", "pvasm.check", "pvasm.ia64.resolve")
+    unwanted = (*HEAVY, "inspect", "typing_extensions", "shutil", "json.tool", "pvasm.check", "pvasm.asm.resolve")
     probe = (
         "import sys, os, pvasm.cli as cli; sys.argv = ['pvasm', 'expand', '-i', 'xen', 'a.S']\n"
         f"os._exit = lambda status: sys.exit(' '.join(m for m in {unwanted} if m in sys.modules))\n"

@@ -11,7 +11,7 @@ from pvasm.check.engine import Selection, run
 from pvasm.check.subject import Subject
 from pvasm.data import samples_directory
 from pvasm.expand import ExpandErrors, expand
-from pvasm.ia64 import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.paravirt.environments import known_macros
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_catalog, load_instance

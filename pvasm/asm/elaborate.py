@@ -18,13 +18,13 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pvasm.asm.reading import assembly_parser
+from pvasm.asm.resolve import resolve
+from pvasm.asm.scope import OperandError, Scope
 from pvasm.errors import PvasmError
-from pvasm.ia64.mnemonics import is_mnemonic
-from pvasm.ia64.operands import Unknown, Value, signed64
-from pvasm.ia64.reading import assembly_parser
-from pvasm.ia64.registers import INDEXED, REGISTERS
-from pvasm.ia64.resolve import resolve
-from pvasm.ia64.scope import OperandError, Scope
+from pvasm.isa.mnemonics import is_mnemonic
+from pvasm.isa.operands import Unknown, Value, signed64
+from pvasm.isa.registers import INDEXED, REGISTERS
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import PREDEFINED, Known, arm_taken, plain

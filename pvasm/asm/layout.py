@@ -19,13 +19,14 @@ from msgspec import Struct, field
 from pvasm.asm.elaborate import Fork, Step, Visitor, elaborate
 from pvasm.asm.image import Image, Segment
 from pvasm.asm.packing import Packed, Placed, packed
+from pvasm.asm.reading import assembly_parser
+from pvasm.asm.resolve import resolve
+from pvasm.asm.scope import OperandError, Scope
 from pvasm.errors import PvasmError
-from pvasm.ia64.encoding import EncodingError, encode
-from pvasm.ia64.operands import Symbolic, signed64
-from pvasm.ia64.reading import assembly_parser
-from pvasm.ia64.resolve import Resolved, resolve
-from pvasm.ia64.scope import OperandError, Scope
 from pvasm.isa.bundle import SIZE, SLOT_BITS, TEMPLATES, Bundle
+from pvasm.isa.encoding import EncodingError, encode
+from pvasm.isa.instruction import Instruction
+from pvasm.isa.operands import Symbolic, signed64
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
@@ -574,7 +575,7 @@ class _Linking:
         return Bundle(code.how.template, (first, second, third)).to_bytes()
 
     def _encoded(self, placed: Placed, unit: str, address: int) -> int:
-        resolved: Resolved = placed.for_slot(unit)
+        resolved: Instruction = placed.for_slot(unit)
         try:
             return encode(resolved, address, lambda expression: self._value(expression, placed.origin))
         except EncodingError as error:

@@ -8,9 +8,9 @@ from itertools import combinations
 
 from msgspec import Struct
 
-from pvasm.ia64.bundles import SLOTS_OF
-from pvasm.ia64.resolve import Resolved
+from pvasm.asm.slots import SLOTS_OF
 from pvasm.isa.bundle import TEMPLATES, Template
+from pvasm.isa.instruction import Instruction
 
 
 class Packed(Struct, frozen=True):
@@ -23,7 +23,7 @@ class Packed(Struct, frozen=True):
 class Placed(Struct):
     """An instruction, whether a stop follows it, and what it came from (a number of the caller's)."""
 
-    instruction: Resolved
+    instruction: Instruction
     origin: int
     stop: bool = False
 
@@ -33,7 +33,7 @@ class Placed(Struct):
         forms = (self.instruction.form, *(each.form for each in self.instruction.alternatives))
         return frozenset(form.unit for form in forms)
 
-    def for_slot(self, unit: str) -> Resolved:
+    def for_slot(self, unit: str) -> Instruction:
         """The instruction as it is in a slot of a kind; a long one is asked for by its slot L."""
         for each in (self.instruction, *self.instruction.alternatives):
             if unit in SLOTS_OF[each.form.unit]:

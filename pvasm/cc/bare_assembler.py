@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from pvasm.asm.reading import assembly_parser
 from pvasm.cc.command_line import is_same
 from pvasm.cc.processes import become, run_program, stoppable, temporary_folder
 from pvasm.depfile import extended
@@ -22,7 +23,6 @@ from pvasm.expand.expander import ExpandErrors, Reading, expand
 from pvasm.expand.preprocessed import defined_constants
 from pvasm.expand.variants import unseen_constants
 from pvasm.files import write_atomically
-from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_catalog, load_instance

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
+from pvasm.asm.reading import assembly_parser
 from pvasm.cc import dependency_files
 from pvasm.cc.command_line import PLAIN, WITH_CPP, CommandLine, Word, dumps_macros, is_ours, is_same, stem
 from pvasm.cc.overlay_folder import OverlayFolder
@@ -20,7 +21,6 @@ from pvasm.expand.op_headers import find_op_headers, is_bare_hardware
 from pvasm.expand.preprocessed import defined_constants
 from pvasm.expand.variants import unseen_constants
 from pvasm.files import reason_of, write_atomically
-from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.instance import Instance
 from pvasm.syntax.document import looks_preprocessed, read_document

@@ -9,10 +9,9 @@ from msgspec import Struct
 from pvasm.check.flow import Flow
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Node
-from pvasm.ia64 import Register
-from pvasm.ia64.conventions import INTERRUPTION, usage
-from pvasm.ia64.effects import plan_of
-from pvasm.ia64.registers import REGISTERS
+from pvasm.isa.conventions import INTERRUPTION, usage
+from pvasm.isa.effects import plan_of
+from pvasm.isa.registers import REGISTERS, Register
 
 _MAX_VISITED = 4_000  # nodes, in one search
 

@@ -140,8 +140,8 @@ class Checker:
         `headers` are the paths and texts of those that it includes, `sources` those that it was made of, where they
         have comments for pvasm.
         """
+        from pvasm.asm.reading import assembly_parser
         from pvasm.check.subject import Subject
-        from pvasm.ia64.reading import assembly_parser
         from pvasm.syntax.document import read_document
 
         catalog, known = self._prepared()

@@ -10,7 +10,7 @@ from pvasm.check.flow import Flow
 from pvasm.check.liveness import Live, Liveness
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Node
-from pvasm.ia64 import Register
+from pvasm.isa.registers import Register
 from pvasm.regex import regex
 
 _LONGEST_SHOWN = 6  # nodes of a path

@@ -16,9 +16,9 @@ from typing import Literal
 from msgspec import Struct
 
 from pvasm.asm.elaborate import Fork, Step, Visitor
+from pvasm.asm.scope import Scope
 from pvasm.check.native_only import Boundary, find_boundaries
 from pvasm.check.subject import Subject
-from pvasm.ia64.scope import Scope
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken

@@ -15,8 +15,8 @@ from pvasm.check.exposure import Exposure
 from pvasm.check.flow import Flow
 from pvasm.check.free_registers import FreeRegisters
 from pvasm.check.subject import Subject
-from pvasm.ia64 import Register
-from pvasm.ia64.conventions import GENERAL_SCRATCH, PREDICATE_SCRATCH
+from pvasm.isa.conventions import GENERAL_SCRATCH, PREDICATE_SCRATCH
+from pvasm.isa.registers import Register
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op, Parameter
 from pvasm.paravirt.instance import Instance

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from pvasm.asm.elaborate import Fork
+from pvasm.asm.reading import assembly_parser
+from pvasm.asm.slots import Slotted, first_misfit
 from pvasm.check.code import Code
 from pvasm.check.finding import Finding
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Node
-from pvasm.ia64.bundles import Slotted, first_misfit
-from pvasm.ia64.hazards import ends_group
-from pvasm.ia64.operands import Unknown
-from pvasm.ia64.reading import assembly_parser
-from pvasm.ia64.resolve import Resolved
-from pvasm.ia64.table import candidates, real_candidates
+from pvasm.isa.hazards import ends_group
+from pvasm.isa.instruction import Instruction
+from pvasm.isa.operands import Unknown
+from pvasm.isa.table import candidates, real_candidates
 from pvasm.syntax import tree
 
 
@@ -97,7 +97,7 @@ class _Reader:
         else:
             self.template = node.name
 
-    def _instruction(self, node: Node, resolved: Resolved) -> None:
+    def _instruction(self, node: Node, resolved: Instruction) -> None:
         template, label = self.template, self.has_label
         self.template, self.has_label = None, False
         if not self.is_open and template is None:
@@ -143,7 +143,7 @@ class _Reader:
 _MODES = frozenset({".auto", ".explicit", ".default"})
 
 
-def _units(node: Node, resolved: Resolved) -> frozenset[str]:
+def _units(node: Node, resolved: Instruction) -> frozenset[str]:
     """The units that an instruction may be of: all that the assembler may choose from."""
     if not any(isinstance(operand, Unknown) for operand in resolved.operands):
         return frozenset({resolved.form.unit, *(other.form.unit for other in resolved.alternatives)})

@@ -14,13 +14,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pvasm.asm.elaborate import Step, Visitor
-from pvasm.ia64 import is_mnemonic
-from pvasm.ia64.reading import assembly_parser
-from pvasm.ia64.registers import INDEXED, REGISTERS
-from pvasm.ia64.resolve import resolve
-from pvasm.ia64.scope import OperandError, Scope
-from pvasm.ia64.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivity
-from pvasm.ia64.table import MARKED_STEMS
+from pvasm.asm.reading import assembly_parser
+from pvasm.asm.resolve import resolve
+from pvasm.asm.scope import OperandError, Scope
+from pvasm.asm.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivity
+from pvasm.isa.mnemonics import is_mnemonic
+from pvasm.isa.registers import INDEXED, REGISTERS
+from pvasm.isa.table import MARKED_STEMS
 from pvasm.paravirt.patterns import Use
 from pvasm.regex import regex
 from pvasm.syntax import tree

@@ -19,12 +19,12 @@ from pvasm.check.path_predicates import PathPredicates
 from pvasm.check.register_uses import Uses, mnemonics, uses_of
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Graph, Node
-from pvasm.ia64 import Register
-from pvasm.ia64.control_transfer import Transfer, passing
-from pvasm.ia64.conventions import BANKED, Frame, is_renamed
-from pvasm.ia64.copies import copied
-from pvasm.ia64.effects import plan_of
-from pvasm.ia64.hazards import ends_group
+from pvasm.isa.control_transfer import Transfer, passing
+from pvasm.isa.conventions import BANKED, Frame, is_renamed
+from pvasm.isa.copies import copied
+from pvasm.isa.effects import plan_of
+from pvasm.isa.hazards import ends_group
+from pvasm.isa.registers import Register
 from pvasm.regex import regex
 from pvasm.syntax.tokens import symbol_name
 

@@ -13,8 +13,8 @@ from pvasm.check.arrivals import Arrivals
 from pvasm.check.flow import Exit, Flow
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Node
-from pvasm.ia64 import Register
-from pvasm.ia64.conventions import BANKED, RETURN_LINK, is_scratch
+from pvasm.isa.conventions import BANKED, RETURN_LINK, is_scratch
+from pvasm.isa.registers import Register
 
 _MAX_VISITED = 4_000  # nodes, in the search for one register
 

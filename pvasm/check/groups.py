@@ -1,7 +1,7 @@
 """What is wrong inside the instruction groups of a document's variants, one for each instance.
 
 The variants are not written out: the program's graph with an instance's expansions in it is walked through, with what
-GNU as would know at each step (`pvasm.ia64.dependencies`). Where `#if` parts the ways, each arm is followed.
+GNU as would know at each step (`pvasm.isa.dependencies`). Where `#if` parts the ways, each arm is followed.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from itertools import chain
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pvasm.asm.annotations import annotate
 from pvasm.check.assumptions import Assumptions, Literals
 from pvasm.check.code import Code
 from pvasm.check.finding import Finding
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Graph, Node
-from pvasm.ia64.annotations import annotate
-from pvasm.ia64.dependencies import Dependencies, Violation
-from pvasm.ia64.hazards import ends_group
-from pvasm.ia64.positions import Misplaced, Positions
-from pvasm.ia64.resources import term
+from pvasm.isa.dependencies import Dependencies, Violation
+from pvasm.isa.hazards import ends_group
+from pvasm.isa.positions import Misplaced, Positions
+from pvasm.isa.resources import term
 from pvasm.paravirt.environments import known_macros
 from pvasm.syntax.tree import Condition
 

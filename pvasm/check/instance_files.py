@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pvasm.asm.nearest import no_such_instruction
+from pvasm.asm.reading import assembly_parser
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.finding import InstanceFinding
 from pvasm.check.instance_subject import InstanceSubject
 from pvasm.check.rule import InstanceRule
 from pvasm.errors import PvasmError
 from pvasm.files import open_regular, unreadable
-from pvasm.ia64.nearest import no_such_instruction
-from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog_file import read_catalog
 from pvasm.paravirt.instance_file import Draft, read_draft
 from pvasm.paravirt.kept import take_over

@@ -18,8 +18,7 @@ from pvasm.check.assumptions import Literals
 from pvasm.check.flow import Exit, Flow
 from pvasm.check.path_predicates import Known
 from pvasm.check.subject import Subject
-from pvasm.ia64 import Register
-from pvasm.ia64.conventions import (
+from pvasm.isa.conventions import (
     BANKED,
     RESULTS,
     Frame,
@@ -30,6 +29,7 @@ from pvasm.ia64.conventions import (
     survives_calls,
     usage,
 )
+from pvasm.isa.registers import Register
 
 _MAX_VISITED = 4_000  # nodes, in the search for one register
 _MIN_VISITED = 100

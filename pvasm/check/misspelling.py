@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from pvasm.asm.nearest import distance
 from pvasm.check.subject import Subject
-from pvasm.ia64 import is_mnemonic
-from pvasm.ia64.nearest import distance
-from pvasm.ia64.registers import REGISTERS
+from pvasm.isa.mnemonics import is_mnemonic
+from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.catalog import Op
 from pvasm.regex import regex
 from pvasm.syntax import tree

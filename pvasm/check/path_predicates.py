@@ -10,8 +10,8 @@ from functools import cached_property
 
 from pvasm.check.register_uses import Uses
 from pvasm.expand.program import Node
-from pvasm.ia64 import Register
-from pvasm.ia64.effects import plan_of
+from pvasm.isa.effects import plan_of
+from pvasm.isa.registers import Register
 
 Known = frozenset[str]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pvasm.asm.scope import NoFormError
 from pvasm.check.code import Code
 from pvasm.check.finding import Finding
 from pvasm.check.subject import Subject
-from pvasm.ia64.scope import NoFormError
 
 
 def refused_operands(subject: Subject) -> Iterator[Finding]:

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from pvasm.expand.program import Node
-from pvasm.ia64 import IndexedRegister, MemoryOperand, Register, Resolved, Unknown, Value
-from pvasm.ia64.constant_results import idle_sources
-from pvasm.ia64.control_transfer import passing
-from pvasm.ia64.effects import plan_of
-from pvasm.ia64.resources import CONSTANTS
+from pvasm.isa.constant_results import idle_sources
+from pvasm.isa.control_transfer import passing
+from pvasm.isa.effects import plan_of
+from pvasm.isa.instruction import Instruction
+from pvasm.isa.operands import IndexedRegister, MemoryOperand, Unknown, Value
+from pvasm.isa.registers import Register
+from pvasm.isa.resources import CONSTANTS
 from pvasm.paravirt.catalog import Op
 
 
@@ -52,7 +54,7 @@ def uses_of(node: Node) -> Uses:
     return _of_instruction(node.resolved, node.predicate)
 
 
-def _of_instruction(resolved: Resolved, predicate: str) -> Uses:
+def _of_instruction(resolved: Instruction, predicate: str) -> Uses:
     plan = plan_of(resolved.spelling)
     writes = _registers(resolved.writes)
     reads = _registers(resolved.reads) - idle_sources(resolved.form, resolved.operands)
@@ -80,7 +82,7 @@ def _predicates(registers: frozenset[Register]) -> int:
     return mask
 
 
-def _unknown(resolved: Resolved) -> tuple[str, bool]:
+def _unknown(resolved: Instruction) -> tuple[str, bool]:
     """The files of which an instruction may read registers that are not known, and whether it writes such ones."""
     outputs = len(resolved.form.outputs)
     files = "p" if resolved.predicate is None else ""

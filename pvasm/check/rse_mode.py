@@ -10,7 +10,7 @@ from msgspec import Struct
 from pvasm.check.flow import Flow
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Node
-from pvasm.ia64.registers import REGISTERS
+from pvasm.isa.registers import REGISTERS
 
 _RSC = REGISTERS["ar.rsc"]
 _BACKING_STORE = frozenset({REGISTERS["ar.bspstore"], REGISTERS["ar.rnat"]})

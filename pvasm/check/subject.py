@@ -15,7 +15,7 @@ from pvasm.syntax.cpp import Known, reachable
 from pvasm.syntax.document import Document
 
 if TYPE_CHECKING:
-    from pvasm.ia64.scope import Scope
+    from pvasm.asm.scope import Scope
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
     from pvasm.paravirt.patterns import Patterns
@@ -190,7 +190,7 @@ class Subject(Struct, dict=True):
 
     def scope(self) -> Scope:
         """What names mean at the start of the document: what the catalog says of them."""
-        from pvasm.ia64.scope import Scope
+        from pvasm.asm.scope import Scope
 
         return Scope(lenient=True, operand_macros=dict(self.patterns.operand_macros))
 

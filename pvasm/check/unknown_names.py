@@ -13,12 +13,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from pvasm.asm import nearest
 from pvasm.asm.elaborate import Step, Visitor
+from pvasm.asm.scope import Scope
 from pvasm.check.subject import Subject
-from pvasm.ia64 import nearest
-from pvasm.ia64.mnemonics import is_mnemonic
-from pvasm.ia64.scope import Scope
-from pvasm.ia64.table import candidates
+from pvasm.isa.mnemonics import is_mnemonic
+from pvasm.isa.table import candidates
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document

@@ -14,12 +14,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from pvasm.asm.reading import assembly_parser
 from pvasm.check.flow import Flow
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Node
-from pvasm.ia64 import Register
-from pvasm.ia64.conventions import FIRST_STACKED
-from pvasm.ia64.reading import assembly_parser
+from pvasm.isa.conventions import FIRST_STACKED
+from pvasm.isa.registers import Register
 from pvasm.regex import regex
 from pvasm.syntax import tree
 

@@ -11,9 +11,9 @@ from pvasm.check.flow import Flow
 from pvasm.check.liveness import Liveness
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Node
-from pvasm.ia64 import Register
-from pvasm.ia64.conventions import usage
-from pvasm.ia64.effects import plan_of
+from pvasm.isa.conventions import usage
+from pvasm.isa.effects import plan_of
+from pvasm.isa.registers import Register
 
 _NEAR = 16  # nodes, between the compare and what is under the wrong predicate
 _UNKNOWN = 1  # the bit of p0: unknown code may have set any

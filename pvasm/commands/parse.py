@@ -29,8 +29,8 @@ def add(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from pvasm.asm.reading import assembly_parser
     from pvasm.expand.assembly_text import refuse_other_text
-    from pvasm.ia64.reading import assembly_parser
     from pvasm.paravirt.loading import load_catalog
     from pvasm.report import statements
     from pvasm.syntax.document import read_document

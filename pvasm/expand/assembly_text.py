@@ -18,8 +18,8 @@ def refuse_other_text(document: Document, ops: Container[str]) -> None:
 
 def is_whole_instruction(syntax: tree.Instruction) -> bool:
     """Whether an instruction is one that there is, whatever names in it may stand for."""
-    from pvasm.ia64.resolve import resolve  # which an expansion does without
-    from pvasm.ia64.scope import OperandError, Scope
+    from pvasm.asm.resolve import resolve  # which an expansion does without
+    from pvasm.asm.scope import OperandError, Scope
 
     try:
         resolve(syntax, Scope(lenient=True))

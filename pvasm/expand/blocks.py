@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
+from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
 from pvasm.expand.renames import STRING_OR_COMMENT
-from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Block
 from pvasm.paravirt.expansion import Context
 from pvasm.paravirt.instance import Instance

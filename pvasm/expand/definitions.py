@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from pvasm.ia64.registers import REGISTERS
+from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.arguments import operand
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable

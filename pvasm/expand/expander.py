@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pvasm.asm.slots import STOPS_INSIDE
 from pvasm.errors import PvasmError
 from pvasm.expand.argument_check import AFTER_CPP, ArgumentCheck
 from pvasm.expand.contexts import MARKER, Contexts
@@ -18,7 +19,6 @@ from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import BLANKS, Hidden, Invocation
 from pvasm.expand.made_invocations import find_invocations
 from pvasm.expand.renames import rename_edits
-from pvasm.ia64.bundles import STOPS_INSIDE
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.environments import known_macros

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from pvasm.asm.reading import assembly_parser
 from pvasm.headers import Header
-from pvasm.ia64.reading import assembly_parser
 from pvasm.syntax.document import Document, read_document
 
 

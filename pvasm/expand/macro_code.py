@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 
 from pvasm.asm.elaborate import Visitor, elaborate
-from pvasm.ia64.scope import Scope
+from pvasm.asm.scope import Scope
 from pvasm.syntax.cpp import Known
 from pvasm.syntax.document import Document
 from pvasm.syntax.path_conditions import Conditions

@@ -12,9 +12,9 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pvasm.asm.reading import assembly_parser
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import Given, Hidden, Invocation, bundle_around, find_written, is_well_formed
-from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Op
 from pvasm.regex import regex
 from pvasm.sources import is_header

@@ -15,17 +15,18 @@ from typing import Literal
 
 from msgspec import Struct
 
+from pvasm.asm.annotations import ANNOTATIONS, arguments_of
 from pvasm.asm.elaborate import Fork, Step, Visitor
+from pvasm.asm.reading import assembly_parser
+from pvasm.asm.resolve import resolve
+from pvasm.asm.scope import OperandError, Scope
 from pvasm.errors import PvasmError
 from pvasm.expand.contexts import Contexts
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import argument_text
-from pvasm.ia64 import OperandError, Resolved, Scope, Value
-from pvasm.ia64.annotations import ANNOTATIONS, arguments_of
-from pvasm.ia64.operands import Unknown
-from pvasm.ia64.reading import assembly_parser
-from pvasm.ia64.registers import REGISTERS
-from pvasm.ia64.resolve import resolve
+from pvasm.isa.instruction import Instruction
+from pvasm.isa.operands import Unknown, Value
+from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.expansion import Context, Statement
@@ -67,7 +68,7 @@ class Node(Struct):
     end: int
     text: str = ""
     conditions: tuple[tree.Condition, ...] = ()
-    resolved: Resolved | None = None
+    resolved: Instruction | None = None
     op: Op | None = None
     arguments: tuple[str, ...] = ()
     values: tuple[Value | None, ...] = ()
@@ -231,7 +232,7 @@ class Program(Visitor):
         base: Node,
         kind: Kind,
         text: str = "",
-        resolved: Resolved | None = None,
+        resolved: Instruction | None = None,
         op: Op | None = None,
         arguments: tuple[str, ...] = (),
         values: tuple[Value | None, ...] = (),
@@ -475,7 +476,7 @@ def _value(text: str, scope: Scope) -> Value | None:
         return None
 
 
-def _like(node: Node, kind: Kind, text: str = "", resolved: Resolved | None = None) -> Node:
+def _like(node: Node, kind: Kind, text: str = "", resolved: Instruction | None = None) -> Node:
     """A node at the place of another."""
     return Node(
         kind,

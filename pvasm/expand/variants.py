@@ -10,13 +10,13 @@ from contextlib import closing
 import msgspec
 from msgspec import Struct
 
+from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
 from pvasm.expand.assembly_text import refuse_other_text
 from pvasm.expand.contexts import MARKER
 from pvasm.expand.expander import ExpandErrors, Reading, expand
 from pvasm.expand.invocations import Invocation
 from pvasm.expand.op_headers import find_op_headers, is_bare_hardware
-from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.instance import Instance
 from pvasm.regex import regex

@@ -12,8 +12,8 @@ from pvasm.errors import PvasmError
 from pvasm.header.interpret import Interpreter
 from pvasm.header.read import HeaderMacros, read_macros
 from pvasm.header.write import DEFINES, ENVIRONMENT, INSTANCE
-from pvasm.ia64.mnemonics import is_mnemonic
-from pvasm.ia64.registers import REGISTERS
+from pvasm.isa.mnemonics import is_mnemonic
+from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.decision_paths import DecisionPath, Question, equal_to
 from pvasm.paravirt.instance import Environment, Instance

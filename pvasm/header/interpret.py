@@ -12,10 +12,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
 from pvasm.header.read import GasMacro, HeaderMacros
 from pvasm.header.write import CHECKS
-from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.arguments import Kind, operand
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.decision_paths import MOST_PATHS, Answers, DecisionPath, TooManyPathsError, every_path

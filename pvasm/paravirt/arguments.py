@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pvasm.ia64.registers import FILE_NOUNS, INDEXED, PSR_MASKS, REGISTERS
+from pvasm.isa.registers import FILE_NOUNS, INDEXED, PSR_MASKS, REGISTERS
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.parser import parse_expression

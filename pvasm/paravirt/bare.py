@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pvasm.asm.scope import OperandError, Scope
+from pvasm.asm.sensitivity import sensitivity
 from pvasm.errors import PvasmError
-from pvasm.ia64.scope import OperandError, Scope
-from pvasm.ia64.sensitivity import sensitivity
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.choices import plain_choice
 from pvasm.paravirt.instance import Instance

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pvasm.ia64 import MemoryOperand, Register, Resolved, Resource
-from pvasm.ia64.operands import IndexedRegister
-from pvasm.ia64.resources import whole
+from pvasm.isa.instruction import Instruction
+from pvasm.isa.operands import IndexedRegister, MemoryOperand
+from pvasm.isa.registers import Register
+from pvasm.isa.resources import Resource, whole
 
 # Registers that the register stack engine keeps: instructions read and write them beside what they are about.
 _ENGINE: Final = frozenset(Register("ar", number) for number in (16, 17, 18, 19))
@@ -15,7 +16,7 @@ _FILES: Final = ("r", "p", "b", "f", "ar")
 _INDEXED: Final = frozenset({"RR", "PKR", "DBR", "IBR", "PMC", "PMD", "MSR"})
 
 
-def register_effects(resolved: Resolved) -> tuple[frozenset[Resource], frozenset[Resource]]:
+def register_effects(resolved: Instruction) -> tuple[frozenset[Resource], frozenset[Resource]]:
     """The registers that an instruction reads and writes, the ones that it names and the others that matter.
 
     Fields of the psr count as registers where they are written, and whole indexed files do.
@@ -25,7 +26,7 @@ def register_effects(resolved: Resolved) -> tuple[frozenset[Resource], frozenset
     return reads, frozenset(cell for cell in resolved.writes if is_cell(cell))
 
 
-def _registers(resolved: Resolved) -> Iterator[Register]:
+def _registers(resolved: Instruction) -> Iterator[Register]:
     """The registers among the operands, and those in brackets."""
     for value in resolved.operands:
         register = register_of(value)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations, product
 from typing import Final
 
-from pvasm.ia64.registers import REGISTERS
+from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.catalog import Op, Parameter
 from pvasm.paravirt.instance import Definition
 from pvasm.regex import regex

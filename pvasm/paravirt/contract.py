@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pvasm.ia64 import OperandError, Resolved, Resource
-from pvasm.ia64.nearest import no_such_instruction, no_such_register, unknown_registers
-from pvasm.ia64.registers import REGISTERS
+from pvasm.asm.nearest import no_such_instruction, no_such_register, unknown_registers
+from pvasm.asm.scope import OperandError
+from pvasm.isa.instruction import Instruction
+from pvasm.isa.registers import REGISTERS
+from pvasm.isa.resources import Resource
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.choices import choices, named_registers, plain_choice
@@ -211,7 +213,7 @@ class _TrialCheck:
 class _PathCheck:
     """One path through a trial, where `executed` of the op's own instructions would be executed."""
 
-    def __init__(self, trial: Trial, outcome: Outcome, executed: Sequence[Resolved]) -> None:
+    def __init__(self, trial: Trial, outcome: Outcome, executed: Sequence[Instruction]) -> None:
         self.trial = trial
         self.outcome = outcome
         self.executed = executed

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct, field
 
+from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
-from pvasm.ia64.reading import assembly_parser
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
 
 if TYPE_CHECKING:
-    from pvasm.ia64 import Resolved, Scope
+    from pvasm.asm.scope import Scope
+    from pvasm.isa.instruction import Instruction
 
 # Directives that make the assembler read other lines than those that follow, or the same lines again.
 _STEERING = regex(
@@ -54,14 +55,14 @@ class Statement(NamedTuple):
         """Whether the statement takes a slot of a bundle: an instruction, or what may become one."""
         return isinstance(self.syntax, tree.Instruction | tree.MacroCall | tree.Unparsed)
 
-    def resolved(self, scope: Scope) -> Resolved | None:
+    def resolved(self, scope: Scope) -> Instruction | None:
         """The instruction that the statement is, as names mean in `scope`; None for any other statement.
 
         Raises OperandError for what is no instruction that there is.
         """
         if not isinstance(self.syntax, tree.Instruction):
             return None
-        from pvasm.ia64.resolve import resolve
+        from pvasm.asm.resolve import resolve
 
         return resolve(self.syntax, scope)
 
@@ -72,7 +73,7 @@ class Line(Struct, frozen=True):
     number: int
     text: str
     syntax: tree.Syntax
-    resolved: Resolved | None
+    resolved: Instruction | None
 
 
 class Expansion(Struct, frozen=True, dict=True):
@@ -107,7 +108,7 @@ class Expansion(Struct, frozen=True, dict=True):
 
         Raises OperandError for what is no instruction that there is; its `start` is the line of the template.
         """
-        from pvasm.ia64 import OperandError
+        from pvasm.asm.scope import OperandError
 
         found = []
         for piece, first in self._pieces:
@@ -169,14 +170,14 @@ class _Piece(Struct, frozen=True, dict=True):
     flaw: str | None
 
     @cached_property
-    def resolved(self) -> tuple[Resolved | PvasmError | None, ...]:
+    def resolved(self) -> tuple[Instruction | PvasmError | None, ...]:
         """The instructions that the statements are, where no name stands for anything; or why one is none."""
-        from pvasm.ia64 import Scope
+        from pvasm.asm.scope import Scope
 
         return tuple(_resolved(statement, Scope()) for statement in self.statements)
 
 
-def _resolved(statement: Statement, scope: Scope) -> Resolved | PvasmError | None:
+def _resolved(statement: Statement, scope: Scope) -> Instruction | PvasmError | None:
     try:
         return statement.resolved(scope)
     except PvasmError as error:

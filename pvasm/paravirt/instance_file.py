@@ -10,7 +10,7 @@ from typing import Any, Literal, cast, get_args
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
-from pvasm.ia64.mnemonics import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import operand
 from pvasm.paravirt.catalog import Catalog, Op

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pvasm.ia64.registers import REGISTERS, Register
+from pvasm.isa.registers import REGISTERS, Register
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.yaml_nodes import Node, fault
 from pvasm.suggestions import near

@@ -10,7 +10,7 @@ from typing import Any
 
 from pvasm import data
 from pvasm.compiled import compiled
-from pvasm.ia64.registers import Register
+from pvasm.isa.registers import Register
 from pvasm.paravirt.arguments import Kind
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.decision_paths import Question

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pvasm.ia64.table import real_candidates
+from pvasm.isa.table import real_candidates
 from pvasm.paravirt.expansion import Expansion
 from pvasm.syntax import tree
 

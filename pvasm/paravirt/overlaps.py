@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from pvasm.ia64 import Register
-from pvasm.ia64.registers import REGISTERS
+from pvasm.isa.registers import REGISTERS, Register
 from pvasm.paravirt.trial import Trial, Violation
 from pvasm.paravirt.trial_run import Made, Outcome, Runs, Value
 

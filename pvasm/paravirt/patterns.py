@@ -7,10 +7,10 @@ from functools import cached_property
 
 from msgspec import Struct, field
 
-from pvasm.ia64.operands import MemoryOperand, Symbolic, Unknown, Value
-from pvasm.ia64.reading import assembly_parser
-from pvasm.ia64.registers import Register
-from pvasm.ia64.scope import OperandError, OperandMacro, Scope
+from pvasm.asm.reading import assembly_parser
+from pvasm.asm.scope import OperandError, OperandMacro, Scope
+from pvasm.isa.operands import MemoryOperand, Symbolic, Unknown, Value
+from pvasm.isa.registers import Register
 from pvasm.paravirt.catalog import Catalog, Op, Parameter
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document

@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from pvasm.ia64.registers import REGISTERS
+from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt import catalog_file, instance_file, interface
 from pvasm.paravirt.arguments import DUE
 from pvasm.paravirt.catalog import Catalog, Op

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from pvasm.ia64 import Resource
+from pvasm.isa.resources import Resource
 from pvasm.paravirt.cells import register_effects
 from pvasm.paravirt.expansion import Line
 from pvasm.paravirt.interface import Call

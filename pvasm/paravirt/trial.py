@@ -9,8 +9,9 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from pvasm.ia64 import Register, Resolved, Resource
-from pvasm.ia64.registers import REGISTERS
+from pvasm.isa.instruction import Instruction
+from pvasm.isa.registers import REGISTERS, Register
+from pvasm.isa.resources import Resource
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.cells import register_effects
 from pvasm.paravirt.expansion import Expansion, Line
@@ -56,16 +57,16 @@ class Native(Struct):
     lines: list[Line]
 
     @property
-    def instructions(self) -> list[Resolved]:
+    def instructions(self) -> list[Instruction]:
         """The instructions without the stops between them."""
         return [line.resolved for line in self.lines if line.resolved is not None]
 
-    def executed(self, truths: Mapping[Register, bool]) -> list[Resolved]:
+    def executed(self, truths: Mapping[Register, bool]) -> list[Instruction]:
         """The instructions whose predicates are true."""
         return [each for each in self.instructions if not each.predicate or truths.get(Register("p", each.predicate))]
 
 
-def effects_of(instructions: Sequence[Resolved]) -> tuple[set[Resource], set[Resource]]:
+def effects_of(instructions: Sequence[Instruction]) -> tuple[set[Resource], set[Resource]]:
     """The registers that instructions read and write. A switch of register banks is about all that are banked."""
     reads: set[Resource] = set()
     writes: set[Resource] = set()

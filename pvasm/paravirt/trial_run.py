@@ -13,9 +13,11 @@ from typing import Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pvasm.ia64 import MemoryOperand, Register, Resolved, Resource, Symbolic
-from pvasm.ia64.operands import Value as Operand
-from pvasm.ia64.resources import CONSTANTS, whole
+from pvasm.isa.instruction import Instruction
+from pvasm.isa.operands import MemoryOperand, Symbolic
+from pvasm.isa.operands import Value as Operand
+from pvasm.isa.registers import Register
+from pvasm.isa.resources import CONSTANTS, Resource, whole
 from pvasm.paravirt.cells import is_cell, register_effects, register_of
 from pvasm.paravirt.expansion import Line
 from pvasm.paravirt.interface import Call
@@ -217,7 +219,7 @@ class _Machine:
         state.outcome.decisions[key], other.outcome.decisions[key] = True, False
         return other
 
-    def _execute(self, state: _State, line: Line, resolved: Resolved) -> _State | None:
+    def _execute(self, state: _State, line: Line, resolved: Instruction) -> _State | None:
         mnemonic = resolved.mnemonic
         if mnemonic.startswith("break"):
             self._break(state, line, resolved)
@@ -229,7 +231,7 @@ class _Machine:
             _other(state, line, resolved)
         return None
 
-    def _break(self, state: _State, line: Line, resolved: Resolved) -> None:
+    def _break(self, state: _State, line: Line, resolved: Instruction) -> None:
         number = resolved.operands[0]
         if not isinstance(number, int):
             state.outcome.opaque = True
@@ -241,7 +243,7 @@ class _Machine:
         for register in call.gives:
             _set(state, register, _make(state, line), line)
 
-    def _branch(self, state: _State, line: Line, resolved: Resolved) -> _State | None:
+    def _branch(self, state: _State, line: Line, resolved: Instruction) -> _State | None:
         if ".call" in resolved.mnemonic:
             _other(state, line, resolved)
             state.outcome.opaque = True
@@ -266,7 +268,7 @@ class _Machine:
         else:
             state.at = target
 
-    def _target(self, resolved: Resolved, at: int) -> int | None:
+    def _target(self, resolved: Instruction, at: int) -> int | None:
         """Where in the expansion a branch goes to; None for one that leaves it."""
         value = resolved.operands[-1] if resolved.operands else None
         if not (isinstance(value, Symbolic) and isinstance(value.expression, tree.Name)):
@@ -280,7 +282,7 @@ class _Machine:
         return next((place for label, place in self.labels if label == name), None)
 
 
-def _pass(state: _State, line: Line, resolved: Resolved) -> None:
+def _pass(state: _State, line: Line, resolved: Instruction) -> None:
     """What an instruction does whose qualifying predicate is false: some clear their targets (SDM vol. 3, cmp)."""
     if resolved.clears_when_false:
         for output in resolved.outputs:
@@ -329,13 +331,13 @@ _LONG_MOVE: Final = "X2"
 _MOVES: Final = frozenset({"mov", "mov.m", "mov.i"})
 
 
-def _copy(state: _State, line: Line, resolved: Resolved) -> bool:
+def _copy(state: _State, line: Line, resolved: Instruction) -> bool:
     """Runs a move or an addition of a constant; false for anything else."""
     out = resolved.operands[0] if resolved.operands else None
     return isinstance(out, Register) and any(run(state, line, resolved, out) for run in _COPIES)
 
 
-def _add_constant(state: _State, line: Line, resolved: Resolved, out: Register) -> bool:
+def _add_constant(state: _State, line: Line, resolved: Instruction, out: Register) -> bool:
     """`adds r1 = 8, r2`: a copy, where the constant is 0, so that what is kept in the register is, too."""
     operands = resolved.operands
     if resolved.form.format not in _ADDS or not isinstance(operands[1], int) or not isinstance(operands[2], Register):
@@ -349,7 +351,7 @@ def _add_constant(state: _State, line: Line, resolved: Resolved, out: Register) 
     return True
 
 
-def _set_constant(state: _State, line: Line, resolved: Resolved, out: Register) -> bool:
+def _set_constant(state: _State, line: Line, resolved: Instruction, out: Register) -> bool:
     """`movl r1 = 0x123`."""
     operands = resolved.operands
     if resolved.form.format != _LONG_MOVE or not isinstance(operands[1], int):
@@ -358,7 +360,7 @@ def _set_constant(state: _State, line: Line, resolved: Resolved, out: Register) 
     return True
 
 
-def _add_registers(state: _State, line: Line, resolved: Resolved, out: Register) -> bool:
+def _add_registers(state: _State, line: Line, resolved: Instruction, out: Register) -> bool:
     """`add r1 = r2, r3`, where one of the two holds a constant."""
     operands = resolved.operands
     if resolved.mnemonic != "add" or len(operands) != 3:
@@ -370,7 +372,7 @@ def _add_registers(state: _State, line: Line, resolved: Resolved, out: Register)
     return True
 
 
-def _copy_float(state: _State, line: Line, resolved: Resolved, out: Register) -> bool:
+def _copy_float(state: _State, line: Line, resolved: Instruction, out: Register) -> bool:
     """`fmerge.s f1 = f2, f2`: what `mov f1 = f2` is."""
     operands = resolved.operands
     if resolved.mnemonic != "fmerge.s" or operands[1] != operands[2] or not isinstance(operands[1], Register):
@@ -381,7 +383,7 @@ def _copy_float(state: _State, line: Line, resolved: Resolved, out: Register) ->
     return True
 
 
-def _move_register(state: _State, line: Line, resolved: Resolved, out: Register) -> bool:
+def _move_register(state: _State, line: Line, resolved: Instruction, out: Register) -> bool:
     source = resolved.operands[1] if resolved.mnemonic in _MOVES else None
     if not isinstance(source, Register):
         return False
@@ -392,7 +394,7 @@ def _move_register(state: _State, line: Line, resolved: Resolved, out: Register)
 _COPIES: Final = (_add_constant, _set_constant, _add_registers, _copy_float, _move_register)
 
 
-def _move(state: _State, line: Line, resolved: Resolved, out: Register, source: Register) -> None:
+def _move(state: _State, line: Line, resolved: Instruction, out: Register, source: Register) -> None:
     """Runs a move between register files. Several predicates, or fields of the psr, are kept in one register."""
     parts, targets = whole(source), resolved.writes
     if parts == {source} and targets <= {out}:
@@ -412,7 +414,7 @@ def _saved(state: _State, register: Register) -> Value | _Snapshot:
     return state.kept.get(register) or _value(state, register)
 
 
-def _move_memory(state: _State, line: Line, resolved: Resolved) -> bool:
+def _move_memory(state: _State, line: Line, resolved: Instruction) -> bool:
     """Runs a load or a store; false for anything else."""
     mnemonic, operands = resolved.mnemonic, resolved.operands
     is_load = mnemonic.startswith("ld") and isinstance(operands[1], MemoryOperand)
@@ -481,7 +483,7 @@ def _store(state: _State, line: Line, mnemonic: str, base: Register, data: Regis
         _set(state, Register("ar", 36), _make(state, line), line)
 
 
-def _compare(state: _State, line: Line, resolved: Resolved) -> bool:
+def _compare(state: _State, line: Line, resolved: Instruction) -> bool:
     """Runs a compare or a test; false for anything else."""
     outputs = [output for output in resolved.outputs if isinstance(output, Register) and output.file == "p"]
     if len(outputs) != 2 or len(resolved.outputs) != 2:
@@ -501,7 +503,7 @@ def _compare(state: _State, line: Line, resolved: Resolved) -> bool:
     return True
 
 
-def _other(state: _State, line: Line, resolved: Resolved) -> None:
+def _other(state: _State, line: Line, resolved: Instruction) -> None:
     """Runs an instruction of which no more is known than what it reads and writes."""
     reads, writes = register_effects(resolved)
     predicate = Register("p", resolved.predicate or 0)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from pvasm.ia64.registers import REGISTERS
+from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.arguments import DUE
 from pvasm.paravirt.cases import Case, Condition, Outline
 from pvasm.paravirt.instance import Definition, Instance

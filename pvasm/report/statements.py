@@ -8,9 +8,10 @@ from functools import cache
 
 from msgspec import Struct
 
-from pvasm.ia64 import OperandError, Resolved, Scope
-from pvasm.ia64.resolve import resolve
-from pvasm.ia64.sensitivity import sensitivity
+from pvasm.asm.resolve import resolve
+from pvasm.asm.scope import OperandError, Scope
+from pvasm.asm.sensitivity import sensitivity
+from pvasm.isa.instruction import Instruction
 from pvasm.report.json import whole
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
@@ -29,7 +30,7 @@ class _Meaning:
         self.lenient = not document.preprocessed
         self.scope = Scope()
 
-    def of(self, statement: tree.Statement) -> Resolved | OperandError | None:
+    def of(self, statement: tree.Statement) -> Instruction | OperandError | None:
         """The instruction's row and operands, or what is wrong with it; None for a statement that is none."""
         syntax = statement.syntax
         # In raw source, and in a macro's body, a name may stand for anything.

@@ -2,7 +2,8 @@
 
 A node's `start` and `end` are character offsets from its statement's `origin`, so that one parsed
 statement can serve every place where the same text stands. The place in the file is
-`statement.origin + node.start`.
+`statement.origin + node.start`. `str` of an expression is its text without blanks, with parentheses where the tree
+needs them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ class Name(Struct, frozen=True, gc=False):
     end: int
     is_symbol: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.text}#" if self.is_symbol else self.text
+
 
 class Number(Struct, frozen=True, gc=False):
     """An integer or character constant; `value` is None for a floating-point one."""
@@ -33,6 +37,9 @@ class Number(Struct, frozen=True, gc=False):
     start: int
     end: int
 
+    def __str__(self) -> str:
+        return self.text
+
 
 class String(Struct, frozen=True, gc=False):
     """A quoted string, with its quotes: as an operand it is the name in them."""
@@ -40,6 +47,9 @@ class String(Struct, frozen=True, gc=False):
     text: str
     start: int
     end: int
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Unary(Struct, frozen=True, gc=False):
@@ -49,6 +59,9 @@ class Unary(Struct, frozen=True, gc=False):
     operand: Expression
     start: int
     end: int
+
+    def __str__(self) -> str:
+        return f"{self.operator}{self.operand}"
 
 
 class Binary(Struct, frozen=True, gc=False):
@@ -60,6 +73,10 @@ class Binary(Struct, frozen=True, gc=False):
     start: int
     end: int
 
+    def __str__(self) -> str:
+        sides = (f"({side})" if isinstance(side, Binary) else str(side) for side in (self.left, self.right))
+        return self.operator.join(sides)
+
 
 class Call(Struct, frozen=True, gc=False):
     """`@ltoff(x)`, `@ltoff(@fptr(x))`, or a C preprocessor macro in operand position (`IA64_KR(CURRENT)`, `T(f)#`)."""
@@ -68,6 +85,9 @@ class Call(Struct, frozen=True, gc=False):
     arguments: tuple[Expression, ...]
     start: int
     end: int
+
+    def __str__(self) -> str:
+        return f"{self.function}({','.join(map(str, self.arguments))})"
 
 
 class Index(Struct, frozen=True, gc=False):
@@ -78,6 +98,9 @@ class Index(Struct, frozen=True, gc=False):
     start: int
     end: int
 
+    def __str__(self) -> str:
+        return f"{self.file}[{self.index}]"
+
 
 class Memory(Struct, frozen=True, gc=False):
     """`[r3]`; a post-increment is the operand that follows it."""
@@ -85,6 +108,9 @@ class Memory(Struct, frozen=True, gc=False):
     address: Expression
     start: int
     end: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]"
 
 
 Expression = Name | Number | String | Unary | Binary | Call | Index | Memory

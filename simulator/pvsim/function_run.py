@@ -7,9 +7,9 @@ from typing import Final
 
 from pvasm.asm.image import Image
 from pvasm.errors import PvasmError
-from pvasm.ia64.encoding import decode
-from pvasm.ia64.registers import APPLICATION, NAMES, PSR_MASKS, REGISTERS, Register
 from pvasm.isa.bundle import SIZE, Bundle
+from pvasm.isa.encoding import decode
+from pvasm.isa.registers import APPLICATION, NAMES, PSR_MASKS, REGISTERS, Register
 from pvsim.load import load_image
 from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector
 from pvsim.machine.machine import Machine

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pvasm.asm.image import Image
 from pvasm.asm.layout import lay_out
-from pvasm.ia64.reading import assembly_parser
+from pvasm.asm.reading import assembly_parser
 from pvasm.syntax.document import looks_preprocessed, read_document
 from pvasm.text import read_text, shown_name
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 
 from pvasm.asm.elaborate import Fork, Step, Visitor, elaborate
-from pvasm.ia64.reading import assembly_parser
-from pvasm.ia64.resolve import resolve
-from pvasm.ia64.scope import OperandError, Scope
+from pvasm.asm.reading import assembly_parser
+from pvasm.asm.resolve import resolve
+from pvasm.asm.scope import OperandError, Scope
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import arm_taken
 from pvasm.syntax.document import read_document

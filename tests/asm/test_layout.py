@@ -10,10 +10,10 @@ import pytest
 
 from pvasm.asm.image import Image
 from pvasm.asm.layout import lay_out
+from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
-from pvasm.ia64.encoding import decode
-from pvasm.ia64.reading import assembly_parser
 from pvasm.isa.bundle import SIZE, Bundle
+from pvasm.isa.encoding import decode
 from pvasm.syntax.document import Document, read_document
 from pvasm.text import read_text
 from tests.corpus.build import Corpus

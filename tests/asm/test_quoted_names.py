@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.ia64 import OperandError, Scope
-from pvasm.ia64.resolve import resolve
+from pvasm.asm.resolve import resolve
+from pvasm.asm.scope import OperandError, Scope
 from tests.check.checking import check
-from tests.ia64.assembly import instruction
+from tests.isa.assembly import instruction
 from tests.oracle import require_tool
 
 # Assembled by GNU as without a word, and by us.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.engine import Selection, run
 from pvasm.check.subject import Subject
-from pvasm.ia64 import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.paravirt.environments import build_names, known_macros
 from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.syntax.document import read_document

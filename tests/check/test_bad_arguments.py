@@ -7,7 +7,7 @@ import pytest
 from pvasm.check.engine import Selection, run
 from pvasm.check.subject import Subject
 from pvasm.expand import ExpandErrors, expand
-from pvasm.ia64 import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.paravirt.environments import known_macros
 from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.paravirt.shipped import instance_names

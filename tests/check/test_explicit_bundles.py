@@ -1,6 +1,6 @@
 """Explicit bundles that instructions do not fit in (PV605): in macros, under conditions, with and without braces.
 
-That the rule flags the bundles that GNU as refuses, `tests/ia64/test_bundles.py` compares.
+That the rule flags the bundles that GNU as refuses, `tests/asm/test_slots.py` compares.
 """
 
 from __future__ import annotations

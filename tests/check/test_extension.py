@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.engine import Selection, run
 from pvasm.check.subject import Subject
-from pvasm.ia64 import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.environments import build_names, known_macros
 from pvasm.paravirt.loading import load_catalog

@@ -8,7 +8,7 @@ import pytest
 
 from pvasm.check.flow import Flow
 from pvasm.check.free_registers import FreeRegisters
-from pvasm.ia64.registers import REGISTERS
+from pvasm.isa.registers import REGISTERS
 from tests.check.checking import check
 from tests.fix.fixing import mended, subject
 

@@ -16,7 +16,7 @@ from pvasm.text import read_text
 from tests.check.checking import PARSER, check
 from tests.corpus.build import Corpus
 from tests.expand.test_corpus import CATALOG, WITH_OPS, corpus, preprocessed
-from tests.ia64.dependency_oracle import as_says, by_the_checker, differences, we_say, without_markers
+from tests.isa.dependency_oracle import as_says, by_the_checker, differences, we_say, without_markers
 
 __all__ = ["corpus"]
 

@@ -224,7 +224,7 @@ def _arms(count: int) -> str:
 def _steps(text: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """How much is done to check a text: instructions fed, states copied, nodes visited; and how much is told."""
     from pvasm.check.assumptions import Assumptions
-    from pvasm.ia64.dependencies import Dependencies
+    from pvasm.isa.dependencies import Dependencies
 
     counted = dict.fromkeys(("instruction", "copy", "entered"), 0)
     for kind, name in ((Dependencies, "instruction"), (Dependencies, "copy"), (Assumptions, "entered")):

@@ -18,7 +18,7 @@ from pvasm.check.flow import Flow
 from pvasm.check.free_registers import FreeRegisters
 from pvasm.check.liveness import Liveness
 from pvasm.data import samples_directory
-from pvasm.ia64.conventions import GENERAL_SCRATCH, PREDICATE_SCRATCH
+from pvasm.isa.conventions import GENERAL_SCRATCH, PREDICATE_SCRATCH
 from pvasm.text import read_text
 from tests.check.checking import check
 from tests.fix.fixing import subject

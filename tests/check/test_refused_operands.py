@@ -1,6 +1,6 @@
 """Operands that the assembler refuses (PV604, M20): what is flagged, where, and what is left alone.
 
-That the rule flags what GNU as refuses of each instruction form and operand, `tests/ia64/test_refusals.py` compares.
+That the rule flags what GNU as refuses of each instruction form and operand, `tests/asm/test_refusals.py` compares.
 """
 
 from __future__ import annotations

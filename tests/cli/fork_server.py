@@ -124,10 +124,10 @@ def _prepare() -> None:
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     importlib.import_module("jinja2.sandbox")
+    from pvasm.asm.reading import assembly_parser
     from pvasm.check.engine import Selection, run
     from pvasm.check.subject import Subject
     from pvasm.expand import expand
-    from pvasm.ia64.reading import assembly_parser
     from pvasm.paravirt.environments import build_names, known_macros
     from pvasm.paravirt.loading import load_catalog, load_instance
     from pvasm.syntax.document import read_document

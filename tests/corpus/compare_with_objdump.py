@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pvasm.asm.elaborate import Step, Visitor, elaborate
-from pvasm.ia64 import OperandError, Resolved, Scope, Symbolic, is_mnemonic
-from pvasm.ia64.encoding import encode
-from pvasm.ia64.resolve import resolve
+from pvasm.asm.resolve import resolve
+from pvasm.asm.scope import OperandError, Scope
+from pvasm.isa import instruction as isa
+from pvasm.isa.encoding import encode
+from pvasm.isa.mnemonics import is_mnemonic
+from pvasm.isa.operands import Symbolic
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import Parser
@@ -34,7 +37,7 @@ class Ours(NamedTuple):
     """One instruction as pvasm resolves it, and where it stands."""
 
     section: str
-    resolved: Resolved
+    resolved: isa.Instruction
     place: str
     after_data: bool  # data stands before it, which objdump shows as instructions too
 
@@ -90,7 +93,7 @@ class _Assembly(Visitor):
             sections.pop()
 
 
-def read_back(truth: Instruction) -> Resolved:
+def read_back(truth: Instruction) -> isa.Instruction:
     """What objdump says of an instruction, resolved: targets are a name, for it prints an address, `1f0 <label>`."""
     text = re.sub(r"\b([0-9a-f]+) <[^>]*>", "there", truth.text)
     text = re.sub(r"((?:^|,|=)(?:brl?|chk|brp|fchkf)\S* (?:.*[,=])?)([0-9a-f]+)$", r"\g<1>there", text)
@@ -103,7 +106,7 @@ def bits_of(truth: Instruction) -> int:
     return truth.bits | (truth.long_bits or 0) << 41
 
 
-def agree(ours: Resolved, truth: Instruction) -> bool:
+def agree(ours: isa.Instruction, truth: Instruction) -> bool:
     """Whether both are the same instruction, as far as no symbol is involved."""
     if ours.predicate != int(truth.predicate[1:]):
         return False
@@ -114,7 +117,7 @@ def agree(ours: Resolved, truth: Instruction) -> bool:
     return any(_is_written_so(choice, theirs) for choice in (ours, *ours.alternatives))
 
 
-def _is_written_so(ours: Resolved, theirs: Resolved) -> bool:
+def _is_written_so(ours: isa.Instruction, theirs: isa.Instruction) -> bool:
     pairs = zip(ours.operands, theirs.operands, strict=False)
     return theirs.mnemonic == ours.mnemonic and all(isinstance(a, Symbolic) or a == b for a, b in pairs)
 

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from pvasm.expand import expand
-from pvasm.ia64 import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax.document import read_document

@@ -10,7 +10,7 @@ import pytest
 from pvasm.errors import PvasmError
 from pvasm.expand import ExpandErrors, expand
 from pvasm.header.write import instance_header
-from pvasm.ia64 import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvasm.expand import ExpandErrors, expand
-from pvasm.ia64 import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.syntax.document import read_document

@@ -9,7 +9,7 @@ from pvasm.check.engine import Selection
 from pvasm.check.subject import Subject
 from pvasm.fix import Fixed, fix
 from pvasm.headers import Header, included
-from pvasm.ia64 import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.paravirt.environments import known_macros
 from pvasm.paravirt.loading import load_catalog
 from pvasm.paravirt.shipped import instance_names

@@ -17,7 +17,7 @@ from tests.check.test_groups import in_a_group
 from tests.corpus.build import Corpus, CorpusFile
 from tests.expand.test_corpus import CATALOG, WITH_OPS, corpus, preprocessed, sections
 from tests.fix.fixing import CODES, PARSER, mended, subject
-from tests.ia64.dependency_oracle import by_the_checker, differences, without_markers
+from tests.isa.dependency_oracle import by_the_checker, differences, without_markers
 from tests.paravirt.assembler import assemble
 
 __all__ = ["corpus"]

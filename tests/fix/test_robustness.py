@@ -19,7 +19,7 @@ from pvasm.paravirt.shipped import instance_names
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
 from tests.fix.fixing import CODES, PARSER, mended, subject
-from tests.ia64.assembly import legal_texts, readings, written
+from tests.isa.assembly import legal_texts, readings, written
 from tests.test_robustness import SAMPLES, TEXTS
 
 CATALOG = load_catalog()

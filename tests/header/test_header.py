@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
 from pvasm.expand import expand
 from pvasm.header.write import instance_header, undefining_header
-from pvasm.ia64.reading import assembly_parser
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.expansion import Context

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from pvasm.ia64.table import all_forms
 from pvasm.isa.semantics.all_clauses import clauses
+from pvasm.isa.table import all_forms
 
 
 def test_no_two_rows_have_an_id() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.ia64.registers import REGISTERS
+from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.cases import Case, Condition, outline
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.expansion import expansion_of

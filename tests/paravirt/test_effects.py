@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from pvasm import data
 from pvasm.errors import PvasmError
-from pvasm.ia64 import Register
+from pvasm.isa.registers import Register
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.choices import choices, is_allowed, plain_choice
 from pvasm.paravirt.contract import violations

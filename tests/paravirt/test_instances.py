@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from pvasm.asm.reading import assembly_parser
+from pvasm.asm.scope import Scope
 from pvasm.check.instance_files import check_instance_file
 from pvasm.check.rule import all_instance_rules
-from pvasm.ia64.reading import assembly_parser
-from pvasm.ia64.scope import Scope
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_instance
@@ -30,7 +30,7 @@ INSTANCES = {name: load_instance(name) for name in instance_names()}
 NATIVE, POISON, TRAP = INSTANCES["native"], INSTANCES["native-poison"], INSTANCES["trap"]
 RULES = list(all_instance_rules().values())
 VALUE = 0xDEADBEEFBAADF00D
-ROWS = Path(__file__).parents[2] / "pvasm" / "ia64" / "instructions"
+ROWS = Path(__file__).parents[2] / "pvasm" / "isa" / "instructions"
 
 
 @pytest.fixture(scope="module", params=INSTANCES)

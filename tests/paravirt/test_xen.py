@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pvasm.ia64 import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.loading import load_instance
 from pvasm.syntax import tree

@@ -12,8 +12,8 @@ from pvsim.machine.configuration import Configuration
 from pvsim.machine.interruptions import GENERAL_CODES, Vector
 from pvsim.machine.machine import Machine
 
-from pvasm.ia64.registers import APPLICATION, CONTROL
 from pvasm.isa.bundle import Bundle
+from pvasm.isa.registers import APPLICATION, CONTROL
 from tests.simulator.code import START, assembled, loaded, run
 
 PFS, LC, EC, RSC = (APPLICATION[name] for name in ("pfs", "lc", "ec", "rsc"))

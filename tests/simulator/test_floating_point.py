@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.machine import Machine
 
-from pvasm.ia64.registers import APPLICATION
-from pvasm.ia64.table import all_forms
+from pvasm.isa.registers import APPLICATION
 from pvasm.isa.semantics.operation import clauses
+from pvasm.isa.table import all_forms
 from tests.simulator.code import START, loaded, run
 
 FPSR = APPLICATION["fpsr"]

@@ -8,7 +8,7 @@ import pytest
 from pvsim.function_run import FunctionRun
 
 from pvasm.asm.layout import lay_out
-from pvasm.ia64.reading import assembly_parser
+from pvasm.asm.reading import assembly_parser
 from pvasm.syntax.document import read_document
 from pvasm.text import read_text
 from tests.corpus.build import Corpus

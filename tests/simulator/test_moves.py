@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pvsim.machine.machine import Machine
 
-from pvasm.ia64.registers import APPLICATION, CONTROL
+from pvasm.isa.registers import APPLICATION, CONTROL
 from tests.simulator.code import END, START, loaded
 from tests.simulator.test_integer import twice
 

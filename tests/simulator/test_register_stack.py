@@ -14,7 +14,7 @@ from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.register_stack import above, below, registers_between
 
-from pvasm.ia64.registers import APPLICATION, CONTROL
+from pvasm.isa.registers import APPLICATION, CONTROL
 from tests.simulator.code import START, assembled
 
 BSP, BSPSTORE, RNAT, RSC, PFS, LC, EC = (

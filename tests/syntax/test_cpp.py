@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvasm.errors import PvasmError
-from pvasm.ia64 import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import reachable
 from pvasm.syntax.document import read_document

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pvasm.ia64 import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import Parser

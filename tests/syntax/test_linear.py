@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pvasm.cli import main
-from pvasm.ia64 import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.report import statements
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser

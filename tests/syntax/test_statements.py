@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pvasm.ia64 import is_mnemonic
+from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.syntax import tree
 from pvasm.syntax.parser import Parser, integer_value, parse_expression
 

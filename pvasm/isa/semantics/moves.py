@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from pvasm.ia64.registers import APPLICATION, CONTROL
+from pvasm.isa.registers import APPLICATION, CONTROL
 from pvasm.isa.semantics.checks import (
     consumes,
     current_level,

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Final
 
-from pvasm.ia64.operands import IndexedRegister, MemoryOperand, Value
-from pvasm.ia64.registers import APPLICATION, CONTROL, Register
-from pvasm.ia64.table import Form
+from pvasm.isa.operands import IndexedRegister, MemoryOperand, Value
+from pvasm.isa.registers import APPLICATION, CONTROL, Register
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If, call
 from pvasm.isa.semantics.terms import FALSE, TRUE, Cell, Term, const, read
+from pvasm.isa.table import Form
 
 FAULT: Final = call("fault", may_fault=True, leaves=True)
 CHECK_TARGET: Final = call("check_target_register", may_fault=True)

@@ -8,8 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from pvasm.ia64.encoding import decode
 from pvasm.isa.bundle import SIZE, Bundle
+from pvasm.isa.encoding import decode
 from pvasm.isa.semantics.all_clauses import program_of
 from pvasm.isa.semantics.operation import FAULT
 from pvasm.isa.semantics.programs import CALLS, Call, Effect, every_effect

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pvasm.ia64.registers import APPLICATION
+from pvasm.isa.registers import APPLICATION
 from pvasm.isa.semantics.operation import FIRST_STACKED
 from pvsim.machine.branching import Branching
 from pvsim.machine.configuration import Configuration

@@ -1,0 +1,198 @@
+"""From a parsed instruction to the row of the table that it is, with its operands' values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pvasm.asm.refusals import refusal
+from pvasm.asm.scope import OperandError, Scope
+from pvasm.isa.instruction import Instruction, fit, instruction_of, row_of
+from pvasm.isa.operands import (
+    Unknown,
+    Value,
+    shape_of,
+)
+from pvasm.isa.registers import REGISTERS, Register
+from pvasm.isa.table import (
+    Candidate,
+    Form,
+    PlanItem,
+    Spelling,
+    candidates,
+)
+from pvasm.syntax import tree
+from pvasm.syntax.tree import Expression, Memory, Name, Number
+
+# ---------------------------------------------------------------------------------------- matching
+
+_Key = tuple[str, int, bool, tuple[str, ...]]
+_BY_SHAPE: dict[_Key, tuple[Candidate, ...]] = {}
+
+
+def _fitting(mnemonic: str, outputs: int, has_equals: bool, shapes: tuple[str, ...]) -> tuple[Candidate, ...]:
+    key = (mnemonic, outputs, has_equals, shapes)
+    found = _BY_SHAPE.get(key)
+    if found is None:
+        found = tuple(
+            candidate
+            for candidate in candidates(mnemonic)
+            if candidate.has_equals == has_equals
+            and len(candidate.outputs) == outputs
+            and fit(candidate.operands, shapes)
+        )
+        if "?" in shapes:
+            found = _likeliest_first(found)
+        if len(_BY_SHAPE) > 20_000:
+            _BY_SHAPE.clear()
+        _BY_SHAPE[key] = found
+    return found
+
+
+def _likeliest_first(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The order for operands that may be anything: what is most likely, and least to be warned of, first.
+
+    Candidates that take operands of the same sorts stay in the table's order, which tells ar.itc from any other.
+    """
+    caution: dict[tuple[str, ...], int] = {}
+    for candidate in found:
+        form = candidate.spelling.form if candidate.spelling is not None else None
+        marked = form is not None and (form.privileged or form.sensitive or form.level_dependent)
+        rank = 0 if form is None else 1 + marked
+        sorts = candidate.sorts
+        caution[sorts] = min(rank, caution.get(sorts, rank))
+    return tuple(sorted(found, key=lambda candidate: caution[candidate.sorts]))
+
+
+def _planned(item: PlanItem, values: Sequence[Value]) -> Value:
+    if isinstance(item, int):
+        return values[item]
+    if isinstance(item, Register):
+        return item
+    constant, terms = item
+    for sign, index in terms:
+        value = values[index]
+        if not isinstance(value, int):
+            return value if constant == 0 and len(terms) == 1 and sign == 1 else Unknown()
+        constant += sign * value
+    return constant
+
+
+def resolve(instruction: tree.Instruction, scope: Scope) -> Instruction:
+    """The row that the instruction is, with its operands' values.
+
+    Raises `OperandError` for a mnemonic or completer that there is not, too many or too few operands, an operand of the
+    wrong sort or out of range, and a predicate that is none.
+    """
+    known = _FIXED.get(id(instruction))
+    if known is not None and known[0] is instruction:
+        return known[1]
+    found = _resolved(instruction, scope)
+    if _is_fixed(instruction):
+        if len(_FIXED) > _MOST_FIXED:
+            _FIXED.clear()
+        _FIXED[id(instruction)] = instruction, found
+    return found
+
+
+# What instructions are that mean the same wherever they stand; the parser has one for each text.
+_FIXED: dict[int, tuple[tree.Instruction, Instruction]] = {}
+_MOST_FIXED: Final = 20_000
+
+
+def _is_fixed(instruction: tree.Instruction) -> bool:
+    """Whether all operands are registers and numbers, which no scope makes anything else of."""
+    operands = instruction.outputs + instruction.inputs
+    predicate = () if instruction.predicate is None else (instruction.predicate,)
+    return instruction.mnemonic != "alloc" and all(map(_is_literal, operands + predicate))
+
+
+def _is_literal(operand: Expression) -> bool:
+    if isinstance(operand, Memory):
+        operand = operand.address
+    return isinstance(operand, Number) or (
+        isinstance(operand, Name) and operand.text in REGISTERS and not operand.is_symbol
+    )
+
+
+def _resolved(instruction: tree.Instruction, scope: Scope) -> Instruction:
+    values = _values(instruction, scope)
+    for candidate, spelling, operands in _matches(instruction, values):
+        predicate = _predicate(instruction, scope) if instruction.predicate is not None else 0
+        if predicate and spelling.form.unpredicated:
+            raise _unpredicated(instruction)
+        return instruction_of(spelling, operands, predicate, candidate.reals[1:])
+    raise refusal(instruction, values)
+
+
+_SOME_APPLICATION_REGISTER: Final = Unknown("ar")
+
+
+def readings(instruction: tree.Instruction, scope: Scope) -> list[Form]:
+    """Every row that the instruction may be, as far as its operands tell; several where what some are is not known.
+
+    Among candidates that take operands of the same sorts the first is meant, as in `resolve`. Raises `OperandError`
+    where there is none.
+    """
+    values = _values(instruction, scope)
+    matches = [(candidate.sorts, spelling.form) for candidate, spelling, _ in _matches(instruction, values)]
+    if not matches:
+        raise refusal(instruction, values)
+    if _SOME_APPLICATION_REGISTER in values:  # of a sort, and yet the row depends on which
+        return [form for _, form in matches]
+    return list(dict(reversed(matches)).values())
+
+
+def operand_sorts(instruction: tree.Instruction, scope: Scope) -> tuple[str, ...]:
+    """What class of value each operand is, in the table's terms; `?` where nothing tells. Raises `OperandError`."""
+    return tuple(map(shape_of, _values(instruction, scope)))
+
+
+def _matches(
+    instruction: tree.Instruction, values: tuple[Value, ...]
+) -> Iterator[tuple[Candidate, Spelling, tuple[Value, ...]]]:
+    """The ways to read the instruction that its operands allow: each with its row and the row's operands."""
+    shapes = tuple(map(shape_of, values))
+    for candidate in _fitting(instruction.mnemonic, len(instruction.outputs), instruction.has_equals, shapes):
+        if all(spec.accepts(value) for spec, value in zip(candidate.operands, values, strict=True)):
+            plan = candidate.plan
+            operands = values if plan is None else tuple(_planned(item, values) for item in plan)
+            spelling = candidate.spelling or row_of(candidate.reals[0], operands)
+            if spelling is not None and not (spelling.form.sizes_frame and _oversized(operands)):
+                yield candidate, spelling, operands
+
+
+def _values(instruction: tree.Instruction, scope: Scope) -> tuple[Value, ...]:
+    operands = instruction.outputs + instruction.inputs
+    if instruction.mnemonic != "alloc":
+        return tuple([scope.evaluate(operand) for operand in operands])
+    before = scope.frame, scope.frame_is_certain
+    scope.allocate(instruction)  # `alloc loc1 = ...` means the new frame's loc1
+    scope.frame_is_certain = scope.frame_is_certain and scope.frame is not None
+    try:
+        return tuple([scope.evaluate(operand) for operand in operands])
+    finally:
+        scope.frame, scope.frame_is_certain = before
+
+
+def _oversized(operands: tuple[Value, ...]) -> bool:
+    """Whether an alloc's frame is smaller than its locals or its rotating part (SDM vol. 3, alloc)."""
+    _, _, size, local, rotating = operands
+    return isinstance(size, int) and any(isinstance(part, int) and part > size for part in (local, rotating))
+
+
+def _predicate(instruction: tree.Instruction, scope: Scope) -> int | None:
+    assert instruction.predicate is not None
+    value = scope.evaluate(instruction.predicate)
+    if isinstance(value, Register) and value.file == "p":
+        return value.number
+    if isinstance(value, Unknown) and value.file in (None, "p"):
+        return None
+    node = instruction.predicate
+    raise OperandError("the qualifying predicate must be a predicate register", node.start, node.end)
+
+
+def _unpredicated(instruction: tree.Instruction) -> OperandError:
+    node = instruction.predicate
+    assert node is not None
+    return OperandError(f"`{instruction.mnemonic}' cannot have a qualifying predicate", node.start, node.end)
