@@ -22,9 +22,33 @@ _USER_BITS: Final = (1 << 6) - 1
 _SYSTEM_BITS: Final = (1 << 24) - 1
 _PREDICATES: Final = frozenset(Register("p", number) for number in range(1, 64))
 _ROTATING: Final = frozenset(Register("p", number) for number in range(16, 64))
-_STATUS: Final = frozenset(
-    {"fpsr.traps", "fpsr.rv"} | {f"fpsr.sf{number}.{part}" for number in range(4) for part in ("controls", "flags")}
-)
+
+FPSR_FIELDS: Final[Mapping[str, tuple[int, int]]] = {
+    "fpsr.traps": (0, 6),
+    **{
+        f"fpsr.sf{number}.{part}": (6 + 13 * number + low, width)
+        for number in range(4)
+        for part, low, width in (("controls", 0, 7), ("flags", 7, 6))
+    },
+    "fpsr.rv": (58, 6),
+}
+"""The parts of ar.fpsr: the lowest bit, and how many there are (SDM vol. 1, figures 5-6 and 5-7)."""
+
+_STATUS: Final = frozenset(FPSR_FIELDS)
+_WIDTHS: Final = {"r": 64, "f": 82, "p": 1, "b": 64, "ar": 64, "cr": 64}
+_FIELD_WIDTHS: Final = {
+    **{f"psr.{name}": width for name, (_, width) in PSR_FIELDS.items()},
+    **{name: width for name, (_, width) in FPSR_FIELDS.items()},
+    "CFM": 38,
+}
+
+
+def width_of_cell(resource: Resource) -> int:
+    """How many bits a register has, or a field of one; 64 for one of an indexed file."""
+    if isinstance(resource, Register):
+        return _WIDTHS.get(resource.file, 64)
+    return _FIELD_WIDTHS.get(resource, 64)
+
 
 # Registers that stand for several resources.
 _WHOLE: Final[dict[Register, frozenset[Resource]]] = {

@@ -13,8 +13,9 @@ from typing import Final
 from pvasm.asm.nearest import no_such_instruction, no_such_register, unknown_registers
 from pvasm.asm.scope import OperandError
 from pvasm.isa.instruction import Instruction
-from pvasm.isa.registers import REGISTERS
+from pvasm.isa.registers import REGISTERS, Register
 from pvasm.isa.resources import Resource
+from pvasm.isa.semantics.data_flow import Value
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.choices import choices, named_registers, plain_choice
@@ -24,12 +25,13 @@ from pvasm.paravirt.overlaps import overlaps
 from pvasm.paravirt.stops import missing_stops
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.trial import BANK_SWITCH, BANKED, Kind, Native, Trial, Violation, call_number, effects_of
-from pvasm.paravirt.trial_run import Budget, Made, Outcome, Value, run
+from pvasm.paravirt.trial_run import Budget, Made, Outcome, run
 from pvasm.regex import made_regex
 from pvasm.syntax import tree
 
 _MOST_CHOICES: Final = 400
 _MOST_STEPS: Final = 40_000  # of all expansions of a template, if nothing else is said
+_NATIVE_STEPS: Final = 100  # of what an op replaces, which is a few lines
 _MOST_WORK: Final = 40_000  # of rendering it
 
 
@@ -203,11 +205,20 @@ class _TrialCheck:
                 for outcome in outcomes
                 for cell, value in outcome.cells.items()
             )
-            if not kept and not any(register in outcome.uses for outcome in outcomes):
+            if not kept and not any(register in outcome.uses for outcome in outcomes) and self._is_due(register):
                 inputs = (parameter.name for parameter in trial.op.parameters if parameter.use == "in")
                 name = next(name for name in inputs if REGISTERS.get(trial.given[name]) == register)
                 message = f"nothing uses the value of {trial.name(register)}"
                 yield trial.violation("lost", None, message, name)
+
+    def _is_due(self, register: Register) -> bool:
+        """Whether what the op replaces does anything with a register's value; what is written to cr.eoi is ignored."""
+        truths: dict[Register, bool] = dict.fromkeys(self.trial.registers("in", "predicate"), True)
+        outcomes = run(self.trial.native.lines, truths, {}, Budget(_NATIVE_STEPS))
+        return any(
+            register in outcome.uses or any(value.base == register for value in outcome.cells.values())
+            for outcome in outcomes
+        )
 
 
 class _PathCheck:

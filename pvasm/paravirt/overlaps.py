@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from pvasm.isa.registers import REGISTERS, Register
+from pvasm.isa.semantics.data_flow import Value
 from pvasm.paravirt.trial import Trial, Violation
-from pvasm.paravirt.trial_run import Made, Outcome, Runs, Value
+from pvasm.paravirt.trial_run import Made, Outcome, Runs
 
 
 def overlaps(plain: Trial, plain_runs: Runs, other: Trial, other_runs: Runs) -> Violation | None:

@@ -1,48 +1,69 @@
 """What an expansion does to registers: its lines, run with values that stand for what registers hold.
 
 A value is what a register held at the start, a constant, or something made on the way, each with an offset. That is
-enough to see that a register is saved (in another, or in memory) and put back. The lines run one after the other, as a
-hypervisor's calls see them. Where a predicate that a compare has made decides, both paths are followed.
+enough to see that a register is saved (in another, or in memory) and put back. What an instruction does with values its
+clause says (`isa/semantics/data_flow.py`). The lines run one after the other, as a hypervisor's calls see them. Where a
+predicate that a compare has made decides, both paths are followed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from pvasm.isa.instruction import Instruction
-from pvasm.isa.operands import MemoryOperand, Symbolic
-from pvasm.isa.operands import Value as Operand
-from pvasm.isa.registers import Register
-from pvasm.isa.resources import CONSTANTS, Resource, whole
+from pvasm.isa.operands import Symbolic
+from pvasm.isa.registers import APPLICATION, PSR_FIELDS, Register
+from pvasm.isa.resources import CONSTANTS, FPSR_FIELDS, Resource, width_of_cell
+from pvasm.isa.semantics.branches import BRANCH
+from pvasm.isa.semantics.data_flow import (
+    Derived,
+    Flow,
+    Piece,
+    Value,
+    Word,
+    bits,
+    constant,
+    derived,
+    joined,
+    known,
+    program_without_faults,
+    sources,
+    whole,
+    width_of,
+)
+from pvasm.isa.semantics.frames import PRESERVE_FRAME
+from pvasm.isa.semantics.memory import (
+    COMPARE_EXCHANGE,
+    COMPARE_EXCHANGE_PAIR,
+    EXCHANGE,
+    FETCH_ADD,
+    LOADS,
+    STORE_PAIR,
+    STORES,
+)
+from pvasm.isa.semantics.programs import CALLS, Effect
+from pvasm.isa.semantics.programs import Call as MachineCall
+from pvasm.isa.semantics.system import BREAK
+from pvasm.isa.semantics.terms import WORD, Cell
 from pvasm.paravirt.cells import is_cell, register_effects, register_of
 from pvasm.paravirt.expansion import Line
 from pvasm.paravirt.interface import Call
 from pvasm.syntax import tree
 
-_WORD: Final = (1 << 64) - 1
 _MAX_PATHS: Final = 64
 _MAX_VISITS: Final = 3  # of a line on a path: enough to see what a loop changes
 
 
 class Made(Struct, frozen=True):
-    """Something that a line has made: the line, and how many things were made before on the path."""
+    """Something that a line has made, of so many bits: the line, and how many things were made before on the path."""
 
     line: int
     number: int
-
-
-class Value(Struct, frozen=True):
-    """What a register holds: `base` (a register's value at the start, or something made; None for 0) plus `offset`.
-
-    Of a predicate, the offset tells whether it is negated; `Value(None, 1)` is true.
-    """
-
-    base: Resource | Made | None
-    offset: int = 0
+    width: int = WORD
 
 
 class Observed(Struct, frozen=True):
@@ -87,12 +108,6 @@ Runs = Sequence[tuple[Mapping[Register, bool], list[Outcome]]]
 """For truths of the predicates that an expansion is given, what its paths do."""
 
 
-class _Snapshot(Struct, frozen=True):
-    """What `mov r1 = pr` and `mov r1 = psr` keep: several values in one register."""
-
-    cells: tuple[tuple[Resource, Value], ...]
-
-
 # ------------------------------------------------------------------------------------------ running
 
 
@@ -102,8 +117,8 @@ class _State(Struct):
     outcome: Outcome
     at: int = 0
     made: int = 0
-    memory: dict[Value, tuple[Value | _Snapshot, int]] = field(default_factory=dict)
-    kept: dict[Resource, _Snapshot] = field(default_factory=dict)
+    memory: dict[tuple[Value, int], Word] = field(default_factory=dict)  # by address, and how many bytes there are
+    kept: dict[Resource, Word] = field(default_factory=dict)  # of registers that hold parts of several values
     pending: dict[Value, tuple[Resource, int]] = field(default_factory=dict)  # stored, and not loaded again so far
     visits: dict[int, int] = field(default_factory=dict)
 
@@ -192,10 +207,7 @@ class _Machine:
         holds = self._holds(state, predicate, line)
         if holds is None:
             return self._decide(state, predicate, at)
-        if holds:
-            return self._execute(state, line, line.resolved)
-        _pass(state, line, line.resolved)
-        return None
+        return self._execute(state, line, line.resolved, holds)
 
     def _holds(self, state: _State, predicate: Register, line: Line) -> bool | None:
         """Whether a predicate is true; None if that is not known yet."""
@@ -204,8 +216,7 @@ class _Machine:
         value = _value(state, predicate)
         if value.base is None:
             return bool(value.offset)
-        if not isinstance(value.base, Made):
-            state.outcome.uses.setdefault(value.base, line.number)
+        _use(state, value, line)
         known = state.outcome.decisions.get(value.base)
         return None if known is None else known is not bool(value.offset)
 
@@ -219,46 +230,19 @@ class _Machine:
         state.outcome.decisions[key], other.outcome.decisions[key] = True, False
         return other
 
-    def _execute(self, state: _State, line: Line, resolved: Instruction) -> _State | None:
-        mnemonic = resolved.mnemonic
-        if mnemonic.startswith("break"):
-            self._break(state, line, resolved)
-        elif mnemonic.startswith(("br.", "brl.")) or mnemonic == "rfi":
-            return self._branch(state, line, resolved)
-        elif not (
-            _copy(state, line, resolved) or _move_memory(state, line, resolved) or _compare(state, line, resolved)
-        ):
-            _other(state, line, resolved)
-        return None
-
-    def _break(self, state: _State, line: Line, resolved: Instruction) -> None:
-        number = resolved.operands[0]
-        if not isinstance(number, int):
-            state.outcome.opaque = True
-            return
-        state.outcome.acts.append(Act(line.number, line.text, number))
-        call = self.calls.get(number, Call())
-        values = tuple(_use(state, register, line) for register in call.takes)
-        state.outcome.observed.append(Observed(line.number, f"break {number}", values))
-        for register in call.gives:
-            _set(state, register, _make(state, line), line)
-
-    def _branch(self, state: _State, line: Line, resolved: Instruction) -> _State | None:
-        if ".call" in resolved.mnemonic:
-            _other(state, line, resolved)
+    def _execute(self, state: _State, line: Line, resolved: Instruction, holds: bool) -> _State | None:
+        """Runs an instruction; returns the other path where it is not known whether a branch is taken."""
+        execution = _Execution(state, line, resolved, self.calls)
+        execution.run(holds)
+        if execution.leaves_frame:
             state.outcome.opaque = True
             return None
-        target = self._target(resolved, state.at - 1)
-        if resolved.mnemonic.startswith(("br.cond", "brl.cond")):
-            self._jump(state, target)
+        if execution.branch is None:
             return None
-        if resolved.mnemonic.startswith(("br.ret", "br.ia", "rfi")):
-            _other(state, line, resolved)
-            self._jump(state, None)
-            return None
-        _other(state, line, resolved)  # of a counted or a rotating loop
-        other = state.copy()
-        self._jump(other, target)
+        call, is_certain = execution.branch
+        target = self._target(resolved, state.at - 1) if call == BRANCH else None
+        other = None if is_certain else state.copy()
+        self._jump(other or state, target)
         return other
 
     def _jump(self, state: _State, target: int | None) -> None:
@@ -282,14 +266,6 @@ class _Machine:
         return next((place for label, place in self.labels if label == name), None)
 
 
-def _pass(state: _State, line: Line, resolved: Instruction) -> None:
-    """What an instruction does whose qualifying predicate is false: some clear their targets (SDM vol. 3, cmp)."""
-    if resolved.clears_when_false:
-        for output in resolved.outputs:
-            if isinstance(output, Register) and output.file == "p":
-                _set(state, output, Value(None, 0), line)
-
-
 def _value(state: _State, cell: Resource) -> Value:
     """What a register holds."""
     if cell in CONSTANTS:
@@ -297,220 +273,291 @@ def _value(state: _State, cell: Resource) -> Value:
     return state.outcome.cells.get(cell, Value(cell))
 
 
-def _make(state: _State, line: Line) -> Value:
+def _make(state: _State, line: Line, width: int = WORD) -> Value:
     state.made += 1
-    return Value(Made(line.number, state.made))
+    return Value(Made(line.number, state.made, width))
 
 
-def _set(state: _State, cell: Resource, value: Value | _Snapshot, line: Line) -> None:
+def _set(state: _State, cell: Resource, value: Value, line: Line) -> None:
     if cell in CONSTANTS or not is_cell(cell):
         return
     state.kept.pop(cell, None)
-    if isinstance(value, _Snapshot):
-        state.kept[cell] = value
-        value = _make(state, line)
     state.outcome.cells[cell] = value
     state.outcome.writers[cell] = line.number
 
 
-def _use(state: _State, cell: Resource, line: Line) -> Value:
-    """A register's value, used for more than to be copied."""
-    value = _value(state, cell)
-    if value.base is not None and not isinstance(value.base, Made):
+def _use(state: _State, value: Value, line: Line) -> None:
+    """Notes that a value is used, for more than to be copied."""
+    if isinstance(value.base, Register):
         state.outcome.uses.setdefault(value.base, line.number)
-    return value
 
 
-def _observe(state: _State, line: Line, what: str, cells: Sequence[Register]) -> None:
-    state.outcome.observed.append(Observed(line.number, what, tuple(_use(state, cell, line) for cell in cells)))
+# ---------------------------------------------------------------------------------- one instruction
+
+_FILES: Final = {"gr": "r", "fr": "f", "pr": "p", "br": "b", "ar": "ar", "cr": "cr"}
+_PREDICATES: Final = [Register("p", number) for number in range(64)]
+_UNAT: Final = Register("ar", APPLICATION["unat"])
+_STATUS: Final = Cell("ar", APPLICATION["fpsr"])
+_WHOLE: Final = (8, 16)  # bytes of an access that takes all of a register
+_LOADS: Final = {call: size for size, call in LOADS.items()}
+_STORES: Final = {call: size for size, call in STORES.items()}
+_STORING: Final = frozenset([STORE_PAIR, EXCHANGE, COMPARE_EXCHANGE, COMPARE_EXCHANGE_PAIR, FETCH_ADD])
+_FIELDS: Final[dict[Cell, Mapping[Resource, tuple[int, int]]]] = {
+    Cell("psr"): {f"psr.{name}": place for name, place in PSR_FIELDS.items()},
+    Cell("prs"): {register: (register.number, 1) for register in _PREDICATES},
+    _STATUS: dict[Resource, tuple[int, int]](FPSR_FIELDS.items()),
+}
+"""Registers that stand for several, and where each of these is in them."""
 
 
-# The formats of what adds a constant to a register (SDM vol. 3, adds, addl), and of movl.
-_ADDS: Final = frozenset({"A4", "A5"})
-_LONG_MOVE: Final = "X2"
-_MOVES: Final = frozenset({"mov", "mov.m", "mov.i"})
+class _Facts(Struct, frozen=True, eq=False):
+    """What is always so of an instruction: its program, what it reads and writes, the registers that it names as
+    sources, in order.
+    """
+
+    program: tuple[Effect, ...]
+    reads: frozenset[Resource]
+    writes: frozenset[Resource]
+    sorted_writes: tuple[Resource, ...]
+    sources: tuple[Register, ...]
 
 
-def _copy(state: _State, line: Line, resolved: Instruction) -> bool:
-    """Runs a move or an addition of a constant; false for anything else."""
-    out = resolved.operands[0] if resolved.operands else None
-    return isinstance(out, Register) and any(run(state, line, resolved, out) for run in _COPIES)
-
-
-def _add_constant(state: _State, line: Line, resolved: Instruction, out: Register) -> bool:
-    """`adds r1 = 8, r2`: a copy, where the constant is 0, so that what is kept in the register is, too."""
-    operands = resolved.operands
-    if resolved.form.format not in _ADDS or not isinstance(operands[1], int) or not isinstance(operands[2], Register):
-        return False
-    base = _saved(state, operands[2])
-    if isinstance(base, Value):
-        base = Value(base.base, base.offset + operands[1] & _WORD)
-    elif operands[1] != 0:
-        base = _make(state, line)
-    _set(state, out, base, line)
-    return True
-
-
-def _set_constant(state: _State, line: Line, resolved: Instruction, out: Register) -> bool:
-    """`movl r1 = 0x123`."""
-    operands = resolved.operands
-    if resolved.form.format != _LONG_MOVE or not isinstance(operands[1], int):
-        return False
-    _set(state, out, Value(None, operands[1]), line)
-    return True
-
-
-def _add_registers(state: _State, line: Line, resolved: Instruction, out: Register) -> bool:
-    """`add r1 = r2, r3`, where one of the two holds a constant."""
-    operands = resolved.operands
-    if resolved.mnemonic != "add" or len(operands) != 3:
-        return False
-    left, right = (_value(state, each) for each in operands[1:] if isinstance(each, Register))
-    if left.base is not None and right.base is not None:
-        return False
-    _set(state, out, Value(left.base or right.base, left.offset + right.offset & _WORD), line)
-    return True
-
-
-def _copy_float(state: _State, line: Line, resolved: Instruction, out: Register) -> bool:
-    """`fmerge.s f1 = f2, f2`: what `mov f1 = f2` is."""
-    operands = resolved.operands
-    if resolved.mnemonic != "fmerge.s" or operands[1] != operands[2] or not isinstance(operands[1], Register):
-        return False
-    _set(state, out, _value(state, operands[1]), line)
-    for cell in resolved.writes - {out}:
-        _set(state, cell, _make(state, line), line)
-    return True
-
-
-def _move_register(state: _State, line: Line, resolved: Instruction, out: Register) -> bool:
-    source = resolved.operands[1] if resolved.mnemonic in _MOVES else None
-    if not isinstance(source, Register):
-        return False
-    _move(state, line, resolved, out, source)
-    return True
-
-
-_COPIES: Final = (_add_constant, _set_constant, _add_registers, _copy_float, _move_register)
-
-
-def _move(state: _State, line: Line, resolved: Instruction, out: Register, source: Register) -> None:
-    """Runs a move between register files. Several predicates, or fields of the psr, are kept in one register."""
-    parts, targets = whole(source), resolved.writes
-    if parts == {source} and targets <= {out}:
-        _set(state, out, _saved(state, source), line)
-    elif parts != {source}:
-        _set(state, out, _Snapshot(tuple((part, _value(state, part)) for part in parts)), line)
-    else:
-        kept = _saved(state, source)
-        values = dict(kept.cells) if isinstance(kept, _Snapshot) else {}
-        if not values:
-            _observe(state, line, "mov", [source])
-        for target in targets:
-            _set(state, target, values.get(target) or _make(state, line), line)
-
-
-def _saved(state: _State, register: Register) -> Value | _Snapshot:
-    return state.kept.get(register) or _value(state, register)
-
-
-def _move_memory(state: _State, line: Line, resolved: Instruction) -> bool:
-    """Runs a load or a store; false for anything else."""
-    mnemonic, operands = resolved.mnemonic, resolved.operands
-    is_load = mnemonic.startswith("ld") and isinstance(operands[1], MemoryOperand)
-    is_store = mnemonic.startswith("st") and isinstance(operands[0], MemoryOperand)
-    if not (is_load or is_store):
-        return False
-    base = register_of(operands[1] if is_load else operands[0])
-    data = operands[0] if is_load else operands[1]
-    if base is None or not isinstance(data, Register):
-        return False
-    address = _value(state, base)
-    is_whole = mnemonic.startswith(_WHOLE)
-    if is_load:
-        _load(state, line, mnemonic, base, data, is_whole)
-    else:
-        _store(state, line, mnemonic, base, data, is_whole)
-    if len(operands) > 2:
-        _step_base(state, line, base, address, operands[2])
-    return True
-
-
-# What loads and stores all of a register.
-_WHOLE: Final = ("ld8", "st8", "ldf.fill", "stf.spill")
-
-
-def _load(state: _State, line: Line, mnemonic: str, base: Register, data: Register, is_whole: bool) -> None:
-    address = _value(state, base)
-    _observe(state, line, "address", [base])
-    found = state.memory.get(address) if is_whole else None
-    if found is not None:
-        state.pending.pop(address, None)
-    _set(state, data, found[0] if found is not None else _make(state, line), line)
-    if ".fill" in mnemonic:
-        _use(state, Register("ar", 36), line)
-        state.outcome.filled.add(_value(state, data))
-
-
-def _step_base(state: _State, line: Line, base: Register, address: Value, step: Operand) -> None:
-    """Adds to the base what a load or a store adds to it (SDM vol. 3, ld: base update)."""
-    if isinstance(step, int):
-        _set(state, base, Value(address.base, address.offset + step & _WORD), line)
-    elif isinstance(step, Register):
-        amount = _use(state, step, line)
-        moved = Value(address.base, address.offset + amount.offset & _WORD)
-        _set(state, base, moved if amount.base is None else _make(state, line), line)
-
-
-def _store(state: _State, line: Line, mnemonic: str, base: Register, data: Register, is_whole: bool) -> None:
-    outcome = state.outcome
-    outcome.acts.append(Act(line.number, line.text, None))
-    address = _use(state, base, line)
-    value = _saved(state, data)
-    plain = _value(state, data)
-    outcome.observed.append(Observed(line.number, f"store {mnemonic}", (address, plain)))
-    start = plain.base
-    if is_whole:
-        state.memory[address] = (value, line.number)
-        if start is not None and not isinstance(start, Made):
-            state.pending[address] = (start, line.number)
-    else:
-        state.memory.pop(address, None)
-        _use(state, data, line)
-    if mnemonic.startswith("st8.spill"):
-        if start is not None and not isinstance(start, Made):
-            outcome.spilled.add(start)
-        _set(state, Register("ar", 36), _make(state, line), line)
-
-
-def _compare(state: _State, line: Line, resolved: Instruction) -> bool:
-    """Runs a compare or a test; false for anything else."""
-    outputs = [output for output in resolved.outputs if isinstance(output, Register) and output.file == "p"]
-    if len(outputs) != 2 or len(resolved.outputs) != 2:
-        return False
-    sources = [register for register in map(register_of, resolved.inputs) if register is not None]
-    _observe(state, line, resolved.mnemonic, sources)
-    words = resolved.mnemonic.split(".")
-    if "and" in words or "or" in words or "andcm" in words:
-        for output in outputs:
-            _set(state, output, _make(state, line), line)
-        return True
-    result = _make(state, line)
-    if words[:2] == ["cmp", "eq"] and len(sources) == 2 and _value(state, sources[0]) == _value(state, sources[1]):
-        result = Value(None, 1)
-    _set(state, outputs[0], result, line)
-    _set(state, outputs[1], replace(result, offset=1 - result.offset), line)
-    return True
-
-
-def _other(state: _State, line: Line, resolved: Instruction) -> None:
-    """Runs an instruction of which no more is known than what it reads and writes."""
+@lru_cache(maxsize=4096)
+def _facts(resolved: Instruction) -> _Facts:
     reads, writes = register_effects(resolved)
-    predicate = Register("p", resolved.predicate or 0)
-    brackets = [value for value in resolved.outputs if not isinstance(value, Register)]
-    named = [register for register in map(register_of, (*brackets, *resolved.inputs)) if register is not None]
-    _observe(state, line, resolved.mnemonic, named)
-    for cell in sorted(reads - set(named) - {predicate}, key=str):
-        _use(state, cell, line)
-    for cell in sorted(writes, key=str):
-        _set(state, cell, _make(state, line), line)
+    inside = [value for value in resolved.outputs if not isinstance(value, Register)]
+    named = [register_of(value) for value in (*inside, *resolved.inputs)]
+    registers = tuple(register for register in named if register is not None)
+    return _Facts(program_without_faults(resolved), reads, writes, tuple(sorted(writes, key=str)), registers)
+
+
+class _Execution:
+    """An instruction being run.
+
+    `branch` is where control may leave, if so: the call of the machine that says it, and whether it does for certain.
+    """
+
+    def __init__(self, state: _State, line: Line, resolved: Instruction, calls: Mapping[int, Call]) -> None:
+        self.state = state
+        self.line = line
+        self.resolved = resolved
+        self.calls = calls
+        self.branch: tuple[str, bool] | None = None
+        self.leaves_frame = False
+        self.facts = _facts(resolved)
+        self.reads, self.writes = self.facts.reads, self.facts.writes
+        self.made: dict[Derived, Value] = {}
+        self.given: dict[Resource, Word] = {}
+        self.has_used = False
+
+    def run(self, holds: bool) -> None:
+        """Runs it, its qualifying predicate true or false."""
+        state, line = self.state, self.line
+        values = tuple([_value(state, register) for register in self.facts.sources])
+        flow = Flow(self._held, self._call)
+        flow.run(self.facts.program, self.resolved.predicate or 0, holds)
+        for cell, word in flow.assigned.items():
+            self._assign(cell, word)
+        if holds:
+            for resource in self.facts.sorted_writes:
+                if resource in self.given:
+                    continue  # the others the machine writes beside it
+                width = width_of_cell(resource)
+                self.given[resource] = whole(_make(state, line, width), width)
+        for resource, word in self.given.items():
+            self._put(resource, word)
+        if self.has_used:
+            state.outcome.observed.append(Observed(line.number, self.resolved.mnemonic, values))
+
+    # ---------------------------------------------------------------------------------- what it reads
+
+    def _held(self, cell: Cell) -> Word:
+        """What a cell of the processor holds."""
+        if cell in _FIELDS and (cell != _STATUS or Register("ar", cell.number) in self.reads):
+            return self._fields(_FIELDS[cell], cell.width)
+        register = Register(_FILES[cell.file], cell.number) if cell.file in _FILES else None
+        if register is None or register not in self.reads:
+            return derived(cell.width)  # what an instruction reads beside what it is about
+        return self._content(register)
+
+    def _content(self, resource: Resource) -> Word:
+        kept = self.state.kept.get(resource)
+        return whole(_value(self.state, resource), width_of_cell(resource)) if kept is None else kept
+
+    def _fields(self, fields: Mapping[Resource, tuple[int, int]], width: int) -> Word:
+        parts: list[Word] = []
+        at = 0
+        for resource, (low, size) in fields.items():
+            if low > at:
+                parts.append(constant(0, low - at))
+            parts.append(self._content(resource))
+            at = low + size
+        return joined([*parts, constant(0, width - at)] if width > at else parts)
+
+    def _used(self, *words: Word) -> None:
+        """Notes that words are used, for more than to be copied."""
+        for word in words:
+            self.has_used = True
+            for value in sources(word):
+                _use(self.state, value, self.line)
+
+    def _settled(self, word: Word) -> Word:
+        """A word to be kept: what it is made of in ways that are not followed is something new."""
+        found = []
+        for piece in word:
+            value, base = piece.value, piece.value.base
+            if isinstance(base, Derived):
+                if base not in self.made:
+                    self._used((piece,))
+                    self.made[base] = _make(self.state, self.line, piece.width)
+                value = Value(self.made[base].base, value.offset)
+            found.append(Piece(piece.width, value, piece.low))
+        return tuple(found)
+
+    # ------------------------------------------------------------------------- what it asks the machine
+
+    def _call(self, call: MachineCall, given: Sequence[Word | int | str], is_certain: bool) -> Sequence[Word]:
+        name = call.name
+        words = [each for each in given if isinstance(each, tuple)]
+        if name == BREAK:
+            self._break()
+            return ()
+        if name in _LOADS:
+            return (self._load(words[0], _LOADS[name]),)
+        if name in _STORES:
+            self._store(words[0], words[1], _STORES[name])
+            return ()
+        self._used(*words)
+        if name in _STORING:
+            self._act(None)
+            self._overwrite(words[0])
+        elif name == PRESERVE_FRAME:
+            self.leaves_frame = True
+        elif CALLS[name].leaves:
+            self.branch = name, is_certain
+        return self._results(call, words)
+
+    def _results(self, call: MachineCall, words: Sequence[Word]) -> Sequence[Word]:
+        """What comes back: something new, or what a register holds that the machine keeps account of."""
+        moved = [each for each in self.resolved.inputs if isinstance(each, Register) and each.file in ("ar", "cr")]
+        if len(moved) == 1 and not words and len(call.results) == 1:
+            return (whole(_value(self.state, moved[0]), call.results[0].width),)
+        return [whole(_make(self.state, self.line, each.width), each.width) for each in call.results]
+
+    def _break(self) -> None:
+        state, line, number = self.state, self.line, self.resolved.operands[0]
+        if not isinstance(number, int):
+            state.outcome.opaque = True
+            return
+        self._act(number)
+        call = self.calls.get(number, Call())
+        values = tuple(_value(state, register) for register in call.takes)
+        for value in values:
+            _use(state, value, line)
+        state.outcome.observed.append(Observed(line.number, f"break {number}", values))
+        for register in call.gives:
+            _set(state, register, _make(state, line), line)
+
+    def _act(self, number: int | None) -> None:
+        self.state.outcome.acts.append(Act(self.line.number, self.line.text, number))
+
+    def _load(self, address: Word, size: int) -> Word:
+        self._used(address)
+        place = self._place(address)
+        found = None if place is None else self.state.memory.get((place, size))
+        if found is None or place is None:
+            return whole(_make(self.state, self.line, 8 * size), 8 * size)
+        self.state.pending.pop(place, None)
+        return found
+
+    def _store(self, address: Word, data: Word, size: int) -> None:
+        state = self.state
+        self._act(None)
+        self._used(address)
+        place = self._overwrite(address)
+        base = data[0].value.base
+        if isinstance(base, Register) and _UNAT in self.writes:
+            state.outcome.spilled.add(base)
+        if place is None or size not in _WHOLE:
+            self._used(data)
+            return
+        state.memory[place, size] = self._settled(data)
+        if isinstance(base, Register):
+            state.pending[place] = base, self.line.number
+        self.has_used = True
+
+    def _overwrite(self, address: Word) -> Value | None:
+        """Forgets what memory holds at an address, which is returned if it is one value."""
+        place = self._place(address)
+        if place is not None:
+            for size in LOADS:
+                self.state.memory.pop((place, size), None)
+        return place
+
+    def _place(self, address: Word) -> Value | None:
+        piece, *others = self._settled(address)
+        return None if others else piece.value
+
+    # --------------------------------------------------------------------------------- what it writes
+
+    def _assign(self, cell: Cell, word: Word) -> None:
+        """Notes what a cell is given: a register as a whole, or the fields that it stands for."""
+        if cell.file == "nat":
+            target = Register("r", cell.number)
+            if _UNAT in self.reads and target in self.given and known(word) is None:
+                self._used(word)
+                self.state.outcome.filled.add(self._settled(self.given[target])[0].value)
+            return
+        register = Register(_FILES[cell.file], cell.number) if cell.file in _FILES else None
+        for resource, (low, size) in _FIELDS.get(cell, {}).items():
+            part = bits(word, low, size)
+            if resource in self.writes or part != self._content(resource):
+                self.given[resource] = part
+        if register is None or register not in self.writes:
+            return
+        if cell in _FIELDS and all(self.given[resource] == _start(resource) for resource in _FIELDS[cell]):
+            word = _start(register)
+        self.given[register] = _as_kept(word) if register.file in ("ar", "cr") else word
+
+    def _put(self, resource: Resource, word: Word) -> None:
+        """Gives a register what has been found for it."""
+        word = self._settled(word)
+        piece, *others = word
+        if not others and _is_whole(piece):
+            _set(self.state, resource, piece.value, self.line)
+            return
+        _set(self.state, resource, _make(self.state, self.line, width_of(word)), self.line)
+        if is_cell(resource) and resource not in CONSTANTS:
+            self.state.kept[resource] = word
+
+
+def _start(resource: Resource) -> Word:
+    """What a register holds at the start."""
+    return whole(Value(resource), width_of_cell(resource))
+
+
+def _is_whole(piece: Piece) -> bool:
+    """Whether a piece is all of its value."""
+    base = piece.value.base
+    if base is None:
+        return True
+    return piece.low == 0 and piece.width == (base.width if isinstance(base, Made) else width_of_cell(base))
+
+
+def _as_kept(word: Word) -> Word:
+    """What a control or application register holds that is given a word.
+
+    Which bits it ignores, and which it makes others of by the privilege level, is its own affair: put back, what it
+    held is what it held.
+    """
+    found: set[Value] = set()
+    at = 0
+    for piece in word:
+        base = piece.value.base
+        if isinstance(base, Derived):
+            found.update(value for value in base.sources if not str(value.base).startswith("psr."))
+        elif base is not None:
+            found.add(piece.value if piece.low == at else Value(None))
+        at += piece.width
+    only = found.pop() if len(found) == 1 else None
+    return word if only is None or only.base is None else whole(only, at)

@@ -10,12 +10,12 @@ from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import decode
 from pvasm.isa.registers import APPLICATION, NAMES, PSR_MASKS, REGISTERS, Register
+from pvasm.isa.resources import width_of_cell
 from pvsim.load import load_image
 from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.memory import PAGE
 
-_WIDTHS: Final = {"r": 64, "f": 82, "p": 1, "b": 64, "ar": 64, "cr": 64}
 _ATTRIBUTES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr"}
 
 RETURN: Final = 0x8000
@@ -75,7 +75,7 @@ class FunctionRun:
         register = REGISTERS.get(name)
         if register is None or register.file not in _ATTRIBUTES:
             raise PvasmError(f"--reg: there is no register `{name}' to set")
-        width = _WIDTHS[register.file]
+        width = width_of_cell(register)
         if not -(1 << (width - 1)) <= value < 1 << width:
             raise PvasmError(f"--reg: {value:#x} is more than the {width} bits of {name}")
         if register.file == "r" and register.number >= 32:

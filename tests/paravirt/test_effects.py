@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from pvasm import data
 from pvasm.errors import PvasmError
 from pvasm.isa.registers import Register
+from pvasm.isa.resources import FPSR_FIELDS
+from pvasm.isa.semantics.data_flow import Value
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.choices import choices, is_allowed, plain_choice
 from pvasm.paravirt.contract import violations
@@ -29,7 +31,7 @@ from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.interface import Call
 from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.trial import Violation
-from pvasm.paravirt.trial_run import Budget, Outcome, Value, run
+from pvasm.paravirt.trial_run import Budget, Outcome, run
 from tests.paravirt.cases import CATALOG, OPS
 from tests.paravirt.test_xen import guest
 from tests.work import Bounded
@@ -80,6 +82,16 @@ def changed(outcome: Outcome) -> set[str]:
         ("mov r20 = psr\nrsm psr.i\nmov psr.l = r20", {"r20"}),
         ("rsm psr.i | psr.ic", {"psr.i", "psr.ic"}),
         ("mov cr.ifa = r8", {"cr.ifa"}),
+        ("mov r20 = cr.iha\nmov cr.iha = r0\nmov cr.iha = r20", {"r20"}),  # of which two bits are ignored
+        ("mov r20 = ar.rsc\nmov ar.rsc = 0\nmov ar.rsc = r20", {"r20"}),  # whose level depends on the code's
+        ("mov r20 = ar.fpsr\nmov ar.fpsr = r8\nmov ar.fpsr = r20", {"r20"}),
+        ("mov r20 = pr\ncmp.eq p9, p0 = r8, r9\ntbit.nz p9, p0 = r20, 9", {"r20"}),
+        ("mov ar.fpsr = r8\nmov r8 = ar.fpsr", {"ar.fpsr", *FPSR_FIELDS}),
+        ("sub r20 = r8, r8\nadd r8 = r20, r8", {"r20"}),
+        ("dep.z r20 = r8, 0, 64\nmov r8 = 1\nshr.u r8 = r20, 0", {"r20"}),
+        ("shl r20 = r8, 8\nmov r8 = 1\nshr.u r8 = r20, 8", {"r20", "r8"}),  # eight bits are lost
+        ("mov r20 = 0x100\nstf.spill [r20] = f8\nmov f8 = f9\nldf.fill f8 = [r20]", {"r20", "psr.mfl"}),
+        ("xor r20 = r8, r9\nxor r8 = r20, r9", {"r20", "r8"}),  # not followed
         ("alloc r20 = ar.pfs, 0, 0, 0, 0", {"r20", "CFM", "ar.bspstore", "ar.rnat"}),
         ("mov rr[r8] = r9", {"RR"}),
     ],
@@ -102,6 +114,10 @@ def test_what_is_changed(text: str, expected: set[str]) -> None:
         ("mov r20 = 0x100\nld8.fill r21 = [r20]", {"ar.unat"}),
         ("mov r20 = 0x100\ncmpxchg8.acq r21 = [r20], r0, ar.ccv", {"ar.ccv"}),
         ("cmp.eq p6, p7 = r8, r0", {"r8"}),
+        ("mov r20 = pr\ntbit.z p6, p7 = r20, 9", set()),  # a copy
+        ("ld8.c.clr r20 = [r8]", {"r8"}),
+        ("fma.s0 f8 = f9, f10, f11", {"f9", "f10", "f11"}),
+        ("cmp.eq.and p6, p7 = r8, r9", {"r8", "r9"}),
     ],
 )
 def test_what_is_used(text: str, expected: set[str]) -> None:

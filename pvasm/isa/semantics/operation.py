@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Final
 
-from pvasm.isa.operands import IndexedRegister, MemoryOperand, Value
+from pvasm.isa.operands import IndexedRegister, MemoryOperand, Symbolic, Value
 from pvasm.isa.registers import APPLICATION, CONTROL, Register
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If, call
-from pvasm.isa.semantics.terms import FALSE, TRUE, Cell, Term, const, read
+from pvasm.isa.semantics.terms import FALSE, TRUE, Cell, Term, const, read, symbol
 from pvasm.isa.table import Form
 
 FAULT: Final = call("fault", may_fault=True, leaves=True)
@@ -139,6 +139,8 @@ class Operation:
         value = self._operands[name]
         if isinstance(value, int):
             return Word(const(value))
+        if isinstance(value, Symbolic):
+            return Word(symbol(str(value.expression)))
         number = self.register(name)
         if isinstance(value, Register) and value.file != "r":
             return Word(read(Cell(_FILES[value.file], number)))

@@ -50,7 +50,8 @@ WIDTHS: Final = {
 class Term(Struct, frozen=True, eq=False):
     """A value of `width` bits: `operator` over `arguments`.
 
-    Leaves are `const` (an int), `read` (a cell) and `result` (an effect's, by number). Terms have no equality and no
+    Leaves are `const` (an int), `read` (a cell), `result` (an effect's, by number) and `symbol` (a constant that only a
+    linker knows, by its text; code that runs has none). Terms have no equality and no
     truth of their own: when the code runs, not now, is when it is known what they are.
     """
 
@@ -181,6 +182,11 @@ def const(value: int, width: int = WORD) -> Term:
 def read(cell: Cell) -> Term:
     """What a cell holds when the instruction begins."""
     return Term("read", (cell,), cell.width)
+
+
+def symbol(text: str) -> Term:
+    """A constant that a linker fills in."""
+    return Term("symbol", (text,), WORD)
 
 
 def binary(operator: str, left: Term, right: Term | int) -> Term:
