@@ -12,6 +12,7 @@ import pytest
 from pvasm.check.rule import every_rule
 from pvasm.data import samples_directory
 from tests.cli.command import pvasm
+from tests.samples.pipeline import assemble
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -98,6 +99,34 @@ def test_what_is_shown_is_clean_under_its_own_tool(text: str, tmp_path: Path) ->
     done = pvasm("check", "a.S", "--no-config", cwd=tmp_path)
     assert done.status == 0, done.output
     assert "warning" not in done.output
+
+
+@pytest.mark.parametrize("instance", ["native", "xen", "trap"])
+@pytest.mark.parametrize("text", [text for _, text in BLOCKS], ids=[name.split("\n")[0] for name, _ in BLOCKS])
+def test_what_is_shown_has_no_mistake_to_gnu_as_either(text: str, instance: str, tmp_path: Path) -> None:
+    """F8: as expanded, for each instance, without a dependency that GNU as warns of."""
+    source = tmp_path / "a.S"
+    source.write_text(re.sub(r"^#include.*$", "", text, flags=re.MULTILINE))  # headers of a kernel
+    expanded = pvasm("expand", "-i", instance, "-o", "b.S", "a.S", cwd=tmp_path)
+    assert expanded.status == 0, expanded.output
+    assembled = assemble(tmp_path / "b.S", tmp_path / "b.o")
+    assert (assembled.status, assembled.messages) == (0, "")
+
+
+def instances_shown() -> Iterator[tuple[str, str]]:
+    """The instance files that the documents show."""
+    for path in DOCUMENTS:
+        for block in _FENCE.finditer(path.read_text()):
+            if block["language"] == "yaml" and re.search("^(extends|ops):", block["text"], re.MULTILINE):
+                yield f"{path.name}:{path.read_text()[: block.start()].count(chr(10)) + 1}", block["text"]
+
+
+@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in instances_shown()])
+def test_an_instance_that_is_shown_keeps_its_contract(text: str, tmp_path: Path) -> None:
+    """F8: the same for instance files."""
+    (tmp_path / "mine.yaml").write_text(text)
+    done = pvasm("check", "mine.yaml", "--no-config", cwd=tmp_path)
+    assert (done.status, done.output) == (0, "nothing found in 1 file\n")
 
 
 def test_the_readme_shows_sources() -> None:
