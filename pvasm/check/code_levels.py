@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -24,6 +24,7 @@ from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken
 from pvasm.syntax.document import Document
 from pvasm.syntax.lines import LEXEMES
+from pvasm.syntax.path_conditions import Conditions, PathConditions
 from pvasm.syntax.sections import SECTION_DIRECTIVES, Sections
 from pvasm.syntax.tokens import symbol_name
 
@@ -61,17 +62,40 @@ class _Place(Struct):
         """The same, to be carried on independently."""
         return _Place(self.sections.copy(), self.symbol, self.has_bounds, self.has_entered)
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What is equal for places that are the same."""
+        sections = self.sections
+        return sections.place, sections.previous, *sections.pushed, self.symbol, self.has_bounds, self.has_entered
+
+
+class _World(Struct, frozen=True):
+    """A way in which the code so far may have been compiled: under which conditions, and where it stands then."""
+
+    conditions: Conditions
+    place: _Place
+
+    def within(self, condition: tree.Condition | None) -> _World:
+        """The same in an arm of a conditional, to be carried on independently."""
+        more = () if condition is None else (condition,)
+        return _World((*self.conditions, *more), self.place.copy())
+
 
 class _Arms(Struct):
-    """A conditional that is open: where the code stood before it, and at the end of each arm that may be compiled.
+    """A conditional that is open: the worlds before it, and those at the end of each arm that may be compiled.
 
-    `is_dead` says that the arm being read is not compiled, `is_certain` that none after it is.
+    `is_dead` says that the arm being read is not compiled, `is_certain` that none after it is. `last` is the condition
+    of the arm read last.
     """
 
-    before: _Place
-    after: list[_Place]
+    before: list[_World]
+    after: list[_World]
     is_dead: bool = False
     is_certain: bool = False
+    last: tree.Condition | None = None
+
+
+_MOST_WORLDS: Final = 16  # that are told apart; of more, the kernel's level counts where one has it
 
 
 class CodeLevels(Visitor):
@@ -89,8 +113,9 @@ class CodeLevels(Visitor):
         self._sound = [(each.start, each.end) for each in regions(self.document) if not each.problem]
         self._by_source: dict[str, list[tuple[int, int]]] = {}
         self._reasons: dict[int, str] = {}  # by the statements, why they run at user level
-        self._place = _Place(Sections())
-        self._outside: _Place | None = None  # of the body of a macro that is read where it stands
+        self._paths = PathConditions(known)
+        self._worlds = [_World((), _Place(Sections()))]
+        self._outside: list[_World] | None = None  # of the body of a macro that is read where it stands
         self._arms: list[_Arms] = []
         texts = [self.document.text, *(header.text for header in subject.headers)]
         self._follows = bool(subject.user_level) or any(name in text for text in texts for name in USER_LEVEL)
@@ -112,6 +137,11 @@ class CodeLevels(Visitor):
         """Why a statement runs at user level, in words; empty if it does not."""
         return self._reasons.get(statement) or self._of_comment(self.document.statements[statement].start)
 
+    @property
+    def knows_user_level(self) -> bool:
+        """Whether there is anything that code could run at user level by."""
+        return self._follows or bool(self._sound) or bool(self.subject.sources)
+
     # ------------------------------------------------------------------------ sections and symbols
 
     def step(self, step: Step, scope: Scope) -> None:
@@ -119,21 +149,32 @@ class CodeLevels(Visitor):
         if not self._follows:
             return
         bound = self._bound(step)
-        self._turn(step.syntax, bound)
-        reason = self._reason(self._place)
+        places = [each.place for each in self._possible(step.conditions)]
+        reasons = []
+        for place in places:
+            self._turn(place, step.syntax, bound)
+            reason = self._reason(place)
+            reasons.append(reason)
+            if isinstance(step.syntax, tree.Instruction) and step.syntax.mnemonic == "epc" and reason:
+                place.has_entered = True
+            if bound is not None and bound.kind == "end":
+                place.symbol, place.has_bounds = "", False
+        found = reasons[0] if all(reasons) else ""
         known = self._reasons.get(step.statement)
-        self._reasons[step.statement] = reason if known is None else reason and known
-        if isinstance(step.syntax, tree.Instruction) and step.syntax.mnemonic == "epc" and reason:
-            self._place.has_entered = True
-        if bound is not None and bound.kind == "end":
-            self._place.symbol, self._place.has_bounds = "", False
+        self._reasons[step.statement] = found if known is None else found and known
+
+    def _possible(self, conditions: Conditions) -> list[_World]:
+        """The worlds in which these conditions may hold; all where none is, which is code that is never compiled."""
+        if len(self._worlds) == 1:
+            return self._worlds
+        return [each for each in self._worlds if self._paths.agree(each.conditions, conditions)] or self._worlds
 
     def boundary(self, macro: str | None, statement: int) -> None:
         """The body of a macro begins or ends: what is in it changes nothing outside, until it is invoked."""
         if self._outside is not None:
-            self._place, self._outside = self._outside, None
+            self._worlds, self._outside = self._outside, None
         if macro is not None:
-            self._outside = self._place.copy()
+            self._outside = [each.within(None) for each in self._worlds]
 
     def _bound(self, step: Step) -> Boundary | None:
         """Whether a function begins or ends at a step."""
@@ -143,8 +184,7 @@ class CodeLevels(Visitor):
             return Boundary("begin" if syntax.name == ".proc" else "end", name, step.statement, step.conditions)
         return self._bounds.get(step.statement)
 
-    def _turn(self, syntax: tree.Syntax, bound: Boundary | None) -> None:
-        place = self._place
+    def _turn(self, place: _Place, syntax: tree.Syntax, bound: Boundary | None) -> None:
         if bound is not None:
             place.has_entered = False
             if bound.kind == "begin":
@@ -169,28 +209,48 @@ class CodeLevels(Visitor):
         return f"symbol {place.symbol}" if place.symbol and self._is_user(place.symbol) else ""
 
     def fork(self, fork: Fork) -> None:
-        """Each arm begins where the conditional did; what follows is at user level if it is behind every arm."""
+        """Each arm begins where the conditional did; what follows may be behind each of them, under its condition."""
         if not self._follows:
             return
         if fork.name.startswith("if"):
-            self._arms.append(_Arms(self._place.copy(), []))
+            self._arms.append(_Arms(self._worlds, []))
             self._enter(self._arms[-1], fork)
         elif self._arms:
             arms = self._arms[-1]
             if not arms.is_dead:
-                arms.after.append(self._place)
-            self._place = arms.before.copy()
+                arms.after += self._worlds
             if fork.name != "endif":
                 self._enter(arms, fork)
                 return
             self._arms.pop()
-            ends = arms.after if arms.is_certain else [*arms.after, arms.before]
-            self._place = next((each for each in ends if not self._reason(each)), ends[-1])
+            if not arms.is_certain:
+                arms.after += self._in_arm(arms.before, _neither(arms.last))
+            self._worlds = self._told_apart(arms.after) or arms.before
 
     def _enter(self, arms: _Arms, fork: Fork) -> None:
         taken = None if fork.condition is None else arm_taken(fork.condition, self.known)
         arms.is_dead = arms.is_certain or taken is False
         arms.is_certain = arms.is_certain or taken is True or fork.name == "else"
+        arms.last = fork.condition
+        within = self._in_arm(arms.before, fork.condition)
+        arms.is_dead = arms.is_dead or not within
+        self._worlds = within or [each.within(None) for each in arms.before]
+
+    def _in_arm(self, worlds: Sequence[_World], condition: tree.Condition | None) -> list[_World]:
+        """The worlds in which an arm may be compiled."""
+        if condition is None:
+            return [each.within(None) for each in worlds]
+        return [each.within(condition) for each in worlds if self._paths.agree(each.conditions, (condition,))]
+
+    def _told_apart(self, worlds: Sequence[_World]) -> list[_World]:
+        """The worlds that differ; where the code stands in the same place in all, one."""
+        if len({each.place.key for each in worlds}) < 2:
+            return [_World((), each.place) for each in worlds[:1]]
+        found = list({(each.conditions, each.place.key): each for each in worlds}.values())
+        if len(found) > _MOST_WORLDS:
+            place = next((each.place for each in found if not self._reason(each.place)), found[-1].place)
+            return [_World((), place)]
+        return found
 
     # ----------------------------------------------------------------------------------- comments
 
@@ -219,6 +279,11 @@ def _around(spans: Sequence[tuple[int, int]], place: int) -> int | None:
     """The start of the span, of several in order, that holds a place."""
     number = bisect_right(spans, place, key=lambda span: span[0]) - 1
     return spans[number][0] if number >= 0 and place <= spans[number][1] else None
+
+
+def _neither(last: tree.Condition | None) -> tree.Condition | None:
+    """The condition under which no arm of a conditional is compiled, by that of its last arm."""
+    return None if last is None else tree.Condition("1", (*last.earlier, last.expression), last.line)
 
 
 # ------------------------------------------------------------------------------------------ comments

@@ -10,6 +10,7 @@ import pytest
 from pvasm.check.code_levels import regions_of_text
 from tests.check.checking import check
 from tests.cli.command import pvasm
+from tests.work import Bounded
 
 GATE = """\t.section .gate.text, "ax"
 GLOBAL_ENTRY(__kernel_syscall_via_epc)
@@ -145,3 +146,29 @@ def test_the_cache_tells_settings_apart(tree: Path) -> None:
 )
 def test_a_symbol_without_an_end_goes_as_far_as_the_next(text: str) -> None:
     assert [each.instruction for each in check(text, "PV001")] == ["thash r8=r9"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#ifdef A\n\t.section .gate.text\n#endif\n\tnop 0\n#ifdef A\n\tcover\n#else\n\tcover // <-\n#endif\n",
+        "#ifndef A\n\t.section .gate.text\n#endif\n#ifdef A\n\tcover // <-\n#endif\n#ifndef A\n\tcover\n#endif\n",
+        "#ifdef A\n\t.section .gate.text\n#else\n\t.text\n#endif\n#if defined(A)\n\tcover\n#endif\n\tcover // <-\n",
+        "#ifdef A\n#ifdef B\n\t.section .gate.text\n#endif\n#endif\n#ifdef B\n#ifdef A\n\tcover\n#endif\n"
+        "\tcover // <-\n#endif\n",
+        "#ifdef A\n\t.section .gate.text\n#endif\n#ifdef A\n\tcover\n\t.text\n#endif\n\tcover // <-\n",
+        "#ifdef A\n\t.section .gate.text\n#endif\n#if A > 1\n\tcover\n#endif\n\tcover // <-\n",
+    ],
+)
+def test_conditions_that_hold_together(text: str) -> None:
+    """What an arm does to the section counts where the same condition is asked again."""
+    found = check(text, "PV001")
+    assert [each.line for each in found] == kernel_lines(text)
+
+
+def test_many_conditionals_take_linear_steps() -> None:
+    """Ways to compile are told apart as long as they are few."""
+    for number in (200, 400):
+        arms = "".join(f"#ifdef A{n}\n\t.section .gate.text\n\tnop 0\n#endif\n" for n in range(number))
+        with Bounded(number * 6_000):
+            check(f"{arms}\tcover\n", "PV001")
