@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +64,7 @@ def mutated(draw: st.DrawFn) -> str:
 TEXTS = mutated() | st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=40).map(" ".join)
 
 
+@pytest.mark.slow
 @given(TEXTS, st.booleans())
 @settings(max_examples=400)
 def test_parse_and_check(source: str, preprocessed: bool) -> None:

@@ -116,6 +116,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str | No
     return [(text, refused.get(index)) for index, text in enumerate(texts)]
 
 
+@pytest.mark.slow
 def test_refused_by_both_or_by_neither(judged: list[tuple[str, str | None]]) -> None:
     wrong = []
     for text, theirs in judged:

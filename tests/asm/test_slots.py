@@ -81,6 +81,7 @@ def _refused(text: str, owner: dict[int, int], folder: Path, *options: str) -> d
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("-x",)], ids=["automatic", "explicit"])
 @pytest.mark.parametrize("kind", ["systematic", "random"])
 def test_bundles_are_refused_by_both_or_by_neither(kind: str, options: tuple[str, ...], tmp_path: Path) -> None:

@@ -388,6 +388,7 @@ PIECES = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.lists(st.sampled_from(PIECES), max_size=20), st.sampled_from(["native", "xen"]), st.booleans())
 def test_the_rules_find_what_the_expander_refuses(pieces: list[str], name: str, is_preprocessed: bool) -> None:

@@ -35,6 +35,7 @@ def places(*paths: str, **settings: object) -> list[str]:
 # --------------------------------------------------------------------------------------- processes
 
 
+@pytest.mark.slow
 def test_any_number_of_processes_tells_the_same(corpus: Corpus) -> None:
     paths = [str(file.raw) for file in corpus.files]
     paths.insert(3, "/nowhere.S")
@@ -44,6 +45,7 @@ def test_any_number_of_processes_tells_the_same(corpus: Corpus) -> None:
         assert results(paths, Settings(use_cache=False, jobs=jobs)) == alone
 
 
+@pytest.mark.slow
 def test_nothing_is_forked_for_what_the_cache_knows(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,6 +184,7 @@ def test_ways_that_branches_tell_of() -> None:
     assert check(known.replace("(p7)", "(p8)"), "PV3")
 
 
+@pytest.mark.slow
 def test_no_search_takes_the_time_of_the_others() -> None:
     many = "\tITC_D(p0, r18, r19) ;;\n" * 3000 + "\tadd r8 = r19, r10\n"
     assert check(many, "PV3")

@@ -33,6 +33,7 @@ NESTED: dict[str, Callable[[int], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NESTED)
 def test_what_is_nested_takes_linear_time(name: str) -> None:
     assert ratio(check, NESTED[name], SIZES) <= MOST

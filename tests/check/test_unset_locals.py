@@ -16,6 +16,7 @@ __all__ = ["corpus"]
 _SETS_LOCAL = re.compile(r"(?m)^(?!#)(.*)\bloc\d+(\s*=[^=].*)$")
 
 
+@pytest.mark.slow
 def test_real_code_has_none_and_slips_in_it_are_found(corpus: Corpus) -> None:
     """A write of a local that goes to another register instead."""
     slips = found = 0

@@ -112,6 +112,7 @@ def test_colour(project: Path) -> None:
     assert "\x1b[1;31mPV001 error:\x1b[0m" in on_terminal(project, "--color", "always", NO_COLOR="1")
 
 
+@pytest.mark.slow
 def test_a_bar_for_a_long_run_on_a_terminal(tmp_path: Path) -> None:
     for number in range(40):
         registers = (f"\tadd r{2 + number % 90} = r{2 + line % 97}, r{2 + line // 97} ;;\n" for line in range(3000))
@@ -230,6 +231,7 @@ def test_a_baseline_from_first_to_last(project: Path) -> None:
 # ---------------------------------------------------------------------------------------- processes
 
 
+@pytest.mark.slow
 def test_jobs(tmp_path: Path) -> None:
     for number in range(24):
         (tmp_path / f"{number:02}.S").write_text(f"\tfc r{number + 1} ;;\n" + "\tnop 0 ;;\n" * 1000 * (number % 5))

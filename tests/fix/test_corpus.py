@@ -46,6 +46,7 @@ def converted(corpus: Corpus, name: str) -> tuple[CorpusFile, str, str, list[str
     return file, plain, fixed.text, [" ".join(d.details) for d in left]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_OPS)
 def test_every_instruction_that_has_an_op_becomes_it_or_is_told_why_not(name: str, corpus: Corpus) -> None:
     _, plain, _, left = converted(corpus, name)
@@ -81,6 +82,7 @@ def test_a_second_time_changes_nothing(name: str, corpus: Corpus) -> None:
     assert mended(text, str(file.raw), directories(corpus)).text == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_OPS)
 def test_what_it_gives_away_is_not_needed(name: str, corpus: Corpus) -> None:
     file, _, text, _ = converted(corpus, name)

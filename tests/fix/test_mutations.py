@@ -123,6 +123,7 @@ def reads_before_writes(text: str, start: int) -> Iterator[str]:
         written.update(WORD.findall(left))
 
 
+@pytest.mark.slow
 def test_a_live_register_as_clobber(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> None:
     chance = random.Random(1)
     tried = 0

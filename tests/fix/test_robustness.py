@@ -7,6 +7,7 @@ import random
 from functools import cache
 from itertools import islice
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +56,7 @@ def test_all_rules_look_at_any_instructions(source: str, preprocessed: bool) -> 
     assert run(Subject(again, CATALOG, KNOWN, tuple(instance_names())), RULES) == found
 
 
+@pytest.mark.slow
 @given(FILES | TEXTS)
 @settings(max_examples=300, deadline=10_000)
 def test_mending(source: str) -> None:

@@ -41,6 +41,7 @@ def statements(lines: Sequence[str]) -> list[str]:
     return [" ".join(piece.split()) for piece in pieces if piece and piece.strip()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", instance_names())
 def test_there_and_back(name: str, tmp_path: Path) -> None:
     instance = load_instance(name)

@@ -74,6 +74,7 @@ def accepted(text: str, folder: Path) -> str:
         text = "\n".join("" if number in refused else line for number, line in enumerate(text.split("\n"), 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [fewer_stops, other_registers, moved_lines])
 def test_spoilt_code(spoil: Callable[[str, random.Random], str], corpus: Corpus, tmp_path: Path) -> None:
     rng = random.Random(spoil.__name__)

@@ -77,6 +77,7 @@ def pairs(samples: dict[str, Instruction], part: int) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", ["", ";;"])
 @pytest.mark.parametrize("part", range(_PARTS))
 def test_pairs_that_share_a_resource(part: int, between: str, samples: dict[str, Instruction], tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def test_the_rules_find_nothing(instance: Instance) -> None:
     assert check_instance_file(instance.path, RULES) == ([], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instance", [each for each in INSTANCES.values() if each.name != "hvm"], ids=lambda i: i.name)
 def test_gnu_as_has_nothing_to_say(instance: Instance, tmp_path: Path) -> None:
     """What hvm has is native's, line by line (test_native.py)."""

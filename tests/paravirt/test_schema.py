@@ -135,6 +135,7 @@ def refusal(text: str, path: Path) -> str | None:
     return None
 
 
+@pytest.mark.slow
 def test_the_schema_refuses_what_pvasm_refuses_and_nothing_else(tmp_path: Path) -> None:
     whole = yaml.safe_load(WHOLE)
     assert refusal(WHOLE, tmp_path / "mine.yaml") is None

@@ -182,6 +182,7 @@ def test_the_schema_refuses_what_is_wrong(valid: jsonschema.Draft4Validator) -> 
         valid.validate(log)
 
 
+@pytest.mark.slow
 @given(diagnostic=ANY)
 def test_any_finding_is_valid_sarif(valid: jsonschema.Draft4Validator, diagnostic: Diagnostic) -> None:
     log = sarif.render([diagnostic], [PvasmError(diagnostic.message, diagnostic.path, diagnostic.line, 1)])

@@ -262,6 +262,7 @@ def test_a_header_that_is_a_pipe_is_not_waited_for(clone: Clone, command: str, i
         assert "is a pipe, not a file" in line
 
 
+@pytest.mark.slow
 def test_what_stands_in_instance_files_leads_nowhere(clone: Clone) -> None:
     """Paths, tags, templates and names that would lead out: errors with a place, no traceback."""
     files = {

@@ -190,6 +190,7 @@ def test_what_is_no_define_is_refused(define: str, tmp_path: Path) -> None:
         preprocess(str(tmp_path / "a.S"), defines=[define])
 
 
+@pytest.mark.slow
 def test_the_preprocessor_has_limits(clone: Clone) -> None:
     """A header that never ends, and one that blows up: an error, and no process left."""
     require_tool("gcc")

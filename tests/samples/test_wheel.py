@@ -58,12 +58,14 @@ def sample(environment: Path, name: str) -> Path:
     return path / name
 
 
+@pytest.mark.slow
 def test_the_command_says_its_version(environment: Path) -> None:
     done = run(environment / "pvasm", "--version", cwd=environment)
     assert done.returncode == 0, done.stderr
     assert "pvasm" in done.stdout
 
 
+@pytest.mark.slow
 def test_it_brings_what_builds_include(environment: Path) -> None:
     done = run(environment / "pvasm", "--integration-dir", cwd=environment)
     assert (done.returncode, done.stderr) == (0, "")
@@ -72,6 +74,7 @@ def test_it_brings_what_builds_include(environment: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {path.name for path in (CHECKOUT / "integration").iterdir()}
 
 
+@pytest.mark.slow
 def test_it_checks_a_sample(environment: Path) -> None:
     whole = run(environment / "pvasm", "check", sample(environment, "switch_to.S"), cwd=environment)
     assert (whole.returncode, whole.stderr) == (0, "")
@@ -80,6 +83,7 @@ def test_it_checks_a_sample(environment: Path) -> None:
     assert "PV002" in broken.stdout
 
 
+@pytest.mark.slow
 def test_it_expands_a_sample(environment: Path, tmp_path: Path) -> None:
     target = tmp_path / "variant.S"
     arguments: list[str | Path] = ["expand", sample(environment, "switch_to.S"), "--instance", "xen", "-o", target]

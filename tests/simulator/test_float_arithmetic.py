@@ -167,6 +167,7 @@ def is_unnormal(register_: int) -> bool:
     return register_ % 2**64 < TOP and register_ % 2**81 != 0
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(st.sampled_from(["fma", "fms", "fnma"]), st.sampled_from(["", "_s", "_d"]), NUMBERS, NUMBERS, NUMBERS, CONTROLS)
 @example("fma", "_d", ONE, ONE, MINUS | ONE - (1 << 64), (64, False, DOWN, False, ALL_OFF))

@@ -101,6 +101,7 @@ def test_reading_is_linear(name: str, preprocessed: bool) -> None:
     assert ratio(_read(preprocessed), lambda size: head + pump * (size // len(pump)) + tail, SIZES) <= MOST
 
 
+@pytest.mark.slow
 @RAW_AND_PREPROCESSED
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_is_read_is_printed(name: str, preprocessed: bool) -> None:
