@@ -64,6 +64,9 @@ _WHOLE: Final[dict[Register, frozenset[Resource]]] = {
 # ALAT entries are made by advanced loads and dropped or kept by check loads (x6h of tables 4-30 and 4-34).
 _ALAT_TYPES: Final = frozenset({0x2, 0x3, 0x8, 0x9, 0xA})
 
+# Check loads read only what the ALAT does not hold.
+_CHECK_TYPES: Final = frozenset({0x8, 0x9, 0xA})
+
 # Speculative loads (.s, .sa) defer the faults that cr.dcr names.
 _SPECULATIVE_TYPES: Final = frozenset({0x1, 0x3})
 
@@ -146,9 +149,13 @@ def named(names: Iterable[str], fields: Mapping[str, int]) -> Iterator[Resource]
         if name == "<alat>":
             if fields["x6h"] in _ALAT_TYPES:
                 yield "ALAT"
+        elif name == "<check>":
+            if fields["x6h"] in _CHECK_TYPES:
+                yield "ALAT"
         elif name == "<defer>":
             if fields["x6h"] in _SPECULATIVE_TYPES:
                 yield REGISTERS["cr.dcr"]
+                yield "psr.ed"
         elif name.startswith("<"):
             if name not in ("<base>", "<psr>"):
                 yield from named(groups()[name], fields)

@@ -350,6 +350,15 @@ def test_chk_s_branches_for_a_nat() -> None:
     assert (made.gr[10], made.gr[11]) == (0, 1)
 
 
+@pytest.mark.parametrize("instruction", ["chk.a.nc f8,L", "chk.a.clr f40,L", "invala.e f8"])
+def test_what_asks_the_alat_does_not_look_at_the_register(instruction: str) -> None:
+    """psr.dfl and psr.dfh disable what reads or writes a floating-point register; chk.a names an entry."""
+    made = machine(f"{instruction} ;;\n mov r8=1\n L: mov r11=1")
+    made.psr |= 3 << 18
+    run(made)
+    assert made.gr[11] == 1
+
+
 @pytest.mark.parametrize(("entries", "holds"), [(0, False), (32, True), (None, True)])
 @pytest.mark.parametrize("is_written", [False, True])
 def test_advanced_loads(entries: int | None, holds: bool, is_written: bool) -> None:

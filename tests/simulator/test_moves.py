@@ -164,6 +164,8 @@ def test_which_application_registers_there_are(number: int) -> None:
         ("mov rr[r10]=r9", USER, PRIVILEGED),
         ("mov r8=cpuid[r10]", USER, ""),
         ("mov r8=pmd[r10]", USER, ""),
+        ("mov r8=pmd[r10]", VM, ""),
+        ("mov r8=cpuid[r10]", VM, "virtualization 0x0"),
         ("mov r8=pmc[r10]", USER, PRIVILEGED),
         ("tpa r8=r10", USER, "general exception 0x800000010"),
         ("tak r8=r10", USER, "general exception 0x800000013"),

@@ -11,19 +11,19 @@ from pvasm.isa.semantics.programs import call
 from pvasm.isa.semantics.system import SWITCH_BANK
 from pvasm.isa.semantics.terms import FALSE, Cell, Term, const, joined, read
 
-BRANCH: Final = call("branch", may_fault=True, leaves=True)
+BRANCH: Final = call("branch", may_fault=True, leaves=True, reads="psr.tb")
 """Control goes to an address, of which bits 3 to 0 do not count. May end in a trap: nothing comes after it."""
 
-RETURN: Final = call("return_to", may_fault=True, leaves=True)
+RETURN: Final = call("return_to", may_fault=True, leaves=True, reads="psr.tb psr.lp RSE", writes="RSE")
 """The same for a return: an address, and whether privilege has been lowered."""
 
-RESUME: Final = call("resume", may_fault=True, leaves=True)
+RESUME: Final = call("resume", may_fault=True, leaves=True, reads="RSE", writes="<status> RSE")
 """Control goes where an interruption came from: an address with its slot, and the processor status register."""
 
-PROMOTION: Final = call("promoted_level", 2)
+PROMOTION: Final = call("promoted_level", 2, reads="psr.it ITC ITR")
 """The privilege level that epc gives at an address, which may be the same as before."""
 
-ENTER_IA32: Final = call("enter_ia32", may_fault=True, leaves=True)
+ENTER_IA32: Final = call("enter_ia32", may_fault=True, leaves=True, reads="psr.di ar.bsp ar.bspstore")
 """What br.ia does on a processor that has no IA-32 instruction set: a fault."""
 
 _CPL: Final = 32

@@ -43,7 +43,7 @@ def _check_pair(op: Operation) -> None:
         op.fault("illegal_operation")
 
 
-FEATURE: Final = call("feature", 1)
+FEATURE: Final = call("feature", 1, reads="CPUID")
 """A bit of cpuid[4], from 32 on."""
 
 _TYPES: Final = frozenset(["unc", "and", "or", "andcm"])

@@ -13,28 +13,32 @@ from pvasm.isa.semantics.operation import FIRST_STACKED, Operation, clause
 from pvasm.isa.semantics.programs import call
 from pvasm.isa.semantics.terms import FALSE, Cell, Term, read
 
-NEW_FRAME: Final = call("new_frame", may_fault=True, ends=True)
+NEW_FRAME: Final = call("new_frame", may_fault=True, ends=True, reads="CFM <rse>", writes="CFM RSE ar.bspstore ar.rnat")
 """The current frame gets other sizes (sof, sol, sor in registers); dirty registers in its way are spilled."""
 
-PRESERVE_FRAME: Final = call("preserve_frame", ends=True)
+PRESERVE_FRAME: Final = call("preserve_frame", ends=True, reads="CFM ar.bsp RSE", writes="CFM ar.bsp RSE")
 """A call: the locals become dirty, the outs are the frame."""
 
-RESTORE_FRAME: Final = call("restore_frame", ends=True)
+RESTORE_FRAME: Final = call("restore_frame", ends=True, reads="CFM ar.bsp RSE", writes="CFM ar.bsp RSE")
 """The frame before: its size, how many of its registers to take back from below, its marker."""
 
-ROTATE: Final = call("rotate", ends=True)
+ROTATE: Final = call("rotate", ends=True, reads="CFM", writes="CFM")
 """Rotating registers move one up, all three files."""
 
-CLEAR_RENAMING: Final = call("clear_renaming", ends=True)
+CLEAR_RENAMING: Final = call("clear_renaming", ends=True, writes="CFM")
 """The bases of renaming are 0: those of predicates alone, or all."""
 
-COVER: Final = call("cover", ends=True)
+COVER: Final = call("cover", ends=True, reads="CFM ar.bsp RSE", writes="CFM ar.bsp RSE")
 """The whole frame becomes dirty."""
 
-FLUSH: Final = call("flush_registers", may_fault=True, ends=True)
+FLUSH: Final = call(
+    "flush_registers", may_fault=True, ends=True, reads="<rse> ar.bsp", writes="mem ar.bspstore ar.rnat RSE"
+)
 """All dirty registers are spilled."""
 
-LOAD: Final = call("load_registers", may_fault=True, ends=True)
+LOAD: Final = call(
+    "load_registers", may_fault=True, ends=True, reads="CFM <rse> ar.bsp mem", writes="ar.bspstore ar.rnat RSE"
+)
 """So many bytes below bsp are made dirty, loaded if need be; other registers are lost."""
 
 

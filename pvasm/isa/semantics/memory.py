@@ -12,35 +12,43 @@ from pvasm.isa.semantics.operation import Operation, Word, clause
 from pvasm.isa.semantics.programs import call
 from pvasm.isa.semantics.terms import FALSE, WORD, Cell, Term, const
 
-LOADS: Final = {size: call(f"load{size}", 8 * size, may_fault=True) for size in (1, 2, 4, 8, 10, 16)}
+LOADS: Final = {
+    size: call(f"load{size}", 8 * size, may_fault=True, reads="<access> mem") for size in (1, 2, 4, 8, 10, 16)
+}
 """Reads so many bytes at an address."""
-STORES: Final = {size: call(f"store{size}", may_fault=True) for size in (1, 2, 4, 8, 10, 16)}
+STORES: Final = {
+    size: call(f"store{size}", may_fault=True, reads="<access>", writes="mem ALAT") for size in (1, 2, 4, 8, 10, 16)
+}
 """Writes so many bytes: address, value."""
-LOAD_PAIR: Final = call("load_pair", WORD, WORD, may_fault=True)
+LOAD_PAIR: Final = call("load_pair", WORD, WORD, may_fault=True, reads="<access> mem")
 """Reads two values that lie side by side, at once: address, size of each; the one at the lower address first."""
-LOAD_PAIR_OF_WORDS: Final = call("load_pair_of_words", WORD, WORD, may_fault=True)
+LOAD_PAIR_OF_WORDS: Final = call("load_pair_of_words", WORD, WORD, may_fault=True, reads="<access> mem")
 """The same of 8 bytes each, for `ld16`: always aligned, and only where memory is cached."""
-STORE_PAIR: Final = call("store_pair", may_fault=True)
+STORE_PAIR: Final = call("store_pair", may_fault=True, reads="<access>", writes="mem ALAT")
 """Writes two values of 8 bytes at once: address, the one for the lower address, the other."""
-EXCHANGE: Final = call("exchange", WORD, may_fault=True)
+EXCHANGE: Final = call("exchange", WORD, may_fault=True, reads="<access> mem", writes="mem ALAT")
 """Writes a value, and gives what was there: address, size, value."""
-COMPARE_EXCHANGE: Final = call("compare_exchange", WORD, may_fault=True)
+COMPARE_EXCHANGE: Final = call("compare_exchange", WORD, may_fault=True, reads="<access> mem", writes="mem ALAT")
 """Writes a value where memory holds what is expected; what it held: address, size, expected, value."""
-COMPARE_EXCHANGE_PAIR: Final = call("compare_exchange_pair", WORD, may_fault=True)
+COMPARE_EXCHANGE_PAIR: Final = call(
+    "compare_exchange_pair", WORD, may_fault=True, reads="<access> mem", writes="mem ALAT"
+)
 """Writes 16 bytes where 8 of them are what is expected; what these were: address, expected, two values."""
-FETCH_ADD: Final = call("fetch_add", WORD, may_fault=True)
+FETCH_ADD: Final = call("fetch_add", WORD, may_fault=True, reads="<access> mem", writes="mem ALAT")
 """Adds to a value; what it was: address, size, how much."""
-LOAD_SPECULATIVE: Final = call("load_speculative", 128, 1, may_fault=True)
+LOAD_SPECULATIVE: Final = call(
+    "load_speculative", 128, 1, may_fault=True, reads="<access> mem cr.dcr?s,sa psr.ed?s,sa", writes="ALAT?a,sa"
+)
 """Of `.s`, `.a` and `.sa`: whether the address is a NaT, the address, the size, how many values that is (two lie in the
 halves of the result, the first at the right), the type, and the first target's file and number. What was read, and
 whether it has been deferred."""
-IS_ADVANCED: Final = call("is_advanced", 1)
+IS_ADVANCED: Final = call("is_advanced", 1, reads="ALAT", writes="ALAT?clr")
 """Whether the ALAT has a register, by file and number, and whether its entry is to go: `clr` or `nc`."""
-ADVANCE: Final = call("advance")
+ADVANCE: Final = call("advance", writes="ALAT")
 """The ALAT notes a load: file and number of the target, address, size."""
-FORGET: Final = call("forget_advanced")
+FORGET: Final = call("forget_advanced", writes="ALAT")
 """The ALAT loses the entry of a register: file and number."""
-PREFETCH: Final = call("prefetch", may_fault=True)
+PREFETCH: Final = call("prefetch", may_fault=True, reads="<prefetch>")
 """The faults of an access that reads nothing: address, and what cr.isr says of it."""
 
 SPECULATIVE: Final = 1 << 36  # of cr.isr

@@ -23,15 +23,15 @@ from pvasm.isa.semantics.operation import Operation, Word, clause
 from pvasm.isa.semantics.programs import call
 from pvasm.isa.semantics.terms import FALSE, WORD, Cell, Term, choose, const, joined, mask, read
 
-READ_BSP: Final = call("read_bsp", 64)
-READ_BSPSTORE: Final = call("read_bspstore", 64)
-READ_RNAT: Final = call("read_rnat", 64)
-WRITE_BSPSTORE: Final = call("write_bspstore")
-WRITE_RNAT: Final = call("write_rnat")
+READ_BSP: Final = call("read_bsp", 64, reads="ar.bsp RSE")
+READ_BSPSTORE: Final = call("read_bspstore", 64, reads="ar.bspstore RSE")
+READ_RNAT: Final = call("read_rnat", 64, reads="ar.rnat RSE")
+WRITE_BSPSTORE: Final = call("write_bspstore", reads="RSE", writes="ar.bspstore ar.bsp ar.rnat RSE")
+WRITE_RNAT: Final = call("write_rnat", reads="RSE", writes="ar.rnat")
 """The registers of the register stack engine, of which the machine keeps account (SDM vol. 2, 6)."""
 
-READ_ITC: Final = call("read_itc", 64, counts=True)
-WRITE_ITC: Final = call("write_itc", counts=True)
+READ_ITC: Final = call("read_itc", 64, counts=True, reads="ar.itc")
+WRITE_ITC: Final = call("write_itc", counts=True, writes="ar.itc")
 """ar.itc; ar.ruc advances with it."""
 
 # ---------------------------------------------------------------------------------- branch registers
@@ -298,9 +298,11 @@ _CR_REFUSALS: Final[dict[str, Callable[[Term], Term]]] = {
 }
 """What a control register refuses besides reserved bits."""
 
-READ_IVR: Final = call("read_ivr", 64)
+READ_IVR: Final = call(
+    "read_ivr", 64, reads="cr.ivr cr.tpr InService", writes="InService cr.irr0 cr.irr1 cr.irr2 cr.irr3"
+)
 """The vector of the highest pending interrupt that is not masked, which is in service then."""
-END_OF_INTERRUPT: Final = call("end_of_interrupt")
+END_OF_INTERRUPT: Final = call("end_of_interrupt", reads="InService", writes="cr.eoi InService")
 
 
 def _control(op: Operation) -> str | None:
@@ -428,9 +430,9 @@ def _set_status(op: Operation, value: Term, named: int) -> None:
 
 # --------------------------------------------------------------------------------------- indexed files
 
-READ_INDEXED: Final = call("read_indexed", 64, may_fault=True)
+READ_INDEXED: Final = call("read_indexed", 64, may_fault=True, reads="{0} psr.cpl?pmd psr.sp?pmd PMC?pmd")
 """A register of an indexed file, by the file's name and the index, whose bits beyond 7 the machine drops."""
-WRITE_INDEXED: Final = call("write_indexed", may_fault=True)
+WRITE_INDEXED: Final = call("write_indexed", may_fault=True, writes="{0}")
 CHECK_INDEXED: Final = call("check_indexed", may_fault=True)
 """A Reserved Register/Field fault for a register that a file has not."""
 CHECK_INDEXED_VALUE: Final = call("check_indexed_value", may_fault=True)
@@ -438,6 +440,8 @@ CHECK_INDEXED_VALUE: Final = call("check_indexed_value", may_fault=True)
 
 _FOR_ALL: Final = frozenset(["pmd", "cpuid", "dahr"])
 """Files that may be read at any privilege level."""
+_OF_REAL_MACHINE: Final = frozenset(["pmd", "dahr"])
+"""Files that a virtual machine reads without a fault."""
 
 
 def _index(op: Operation) -> tuple[str, Word]:
@@ -455,7 +459,7 @@ def mov_from_indexed(op: Operation) -> None:
         needs_level_0(op)
     consumes(op, index)
     op.call(CHECK_INDEXED, file, index.value)
-    if file != "pmd":
+    if file not in _OF_REAL_MACHINE:
         needs_real_machine(op)
     op.r1 = op.call(READ_INDEXED, file, index.value)[0]
 

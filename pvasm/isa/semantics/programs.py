@@ -51,6 +51,11 @@ class Interface(Struct, frozen=True):
     sets `ip`); `ends` that control goes on behind the instruction, but that what was known of the state no longer
     holds: registers have other names, or code other bytes. A basic block ends with either. `counts` says that it asks
     how many instructions have been executed.
+
+    `reads` and `writes` are the resources that the machine touches for it, by their names in the columns of the
+    instruction table; `{0}` in a name is the first argument, a word, in capitals, and `NAME?a,sa` is for calls that
+    have one of these words among their arguments. What renames registers and how large the frame is are none of them:
+    every instruction with a stacked or rotating register would have them. Nor is what an interruption sets.
     """
 
     results: tuple[int, ...] = ()
@@ -58,6 +63,8 @@ class Interface(Struct, frozen=True):
     leaves: bool = False
     ends: bool = False
     counts: bool = False
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
 
 
 CALLS: Final[dict[str, Interface]] = {}
@@ -71,11 +78,16 @@ def call(
     leaves: bool = False,
     ends: bool = False,
     counts: bool = False,
+    reads: str = "",
+    writes: str = "",
 ) -> str:
-    """Adds a call of the machine; returns its name. Raises ValueError for a name that is taken."""
+    """Adds a call of the machine; returns its name. Raises ValueError for a name that is taken.
+
+    `reads` and `writes` are names of resources with spaces between them.
+    """
     if name in CALLS:
         raise ValueError(f"{name} is a call already")
-    CALLS[name] = Interface(results, may_fault, leaves, ends, counts)
+    CALLS[name] = Interface(results, may_fault, leaves, ends, counts, tuple(reads.split()), tuple(writes.split()))
     return name
 
 

@@ -10,7 +10,7 @@ from pvasm.isa.semantics.memory import FORGET, IS_ADVANCED
 from pvasm.isa.semantics.operation import Operation, clause
 from pvasm.isa.semantics.programs import call
 
-FORGET_ALL: Final = call("forget_all_advanced")
+FORGET_ALL: Final = call("forget_all_advanced", writes="ALAT")
 """The ALAT loses all entries."""
 
 
@@ -36,10 +36,8 @@ def chk_s_fr(op: Operation) -> None:
 
 @clause("M22.chk.a.nc", "M22.chk.a.clr", "M23.chk.a.nc", "M23.chk.a.clr")
 def chk_a(op: Operation) -> None:
-    """SDM 3:2, chk: branches if the ALAT has no entry for the register."""
+    """SDM 3:2, chk: branches if the ALAT has no entry for the register, which itself is not looked at."""
     name, file = ("r1", "gr") if "r1" in op else ("f1", "fr")
-    if file == "fr" and not check(op, None, name):
-        return
     (held,) = op.call(IS_ADVANCED, file, op.register(name), op.words[-1])
     with op.when(~held):
         _recover(op)

@@ -40,7 +40,7 @@ def break_(op: Operation) -> None:
 
 SERIALIZE: Final = call("serialize_instructions", ends=True)
 """Code that has been changed and flushed is seen from here on."""
-FLUSH: Final = call("flush_cache", may_fault=True)
+FLUSH: Final = call("flush_cache", may_fault=True, reads="<flush>", writes="mem")
 """The line of an address goes to memory; `fc.i` or `fc`."""
 
 
@@ -64,11 +64,11 @@ def fc(op: Operation) -> None:
 
 # -------------------------------------------------------------------------------------- banks, psr.vm
 
-SWITCH_BANK: Final = call("switch_bank", ends=True)
+SWITCH_BANK: Final = call("switch_bank", ends=True, writes="psr.bn")
 """r16 to r31 become those of a bank, and psr.bn its number."""
 CHECK_VMSW: Final = call("check_vmsw", may_fault=True)
 """An Illegal Operation fault on a machine without virtualization."""
-CHECK_VMSW_PAGE: Final = call("check_vmsw_page", may_fault=True)
+CHECK_VMSW_PAGE: Final = call("check_vmsw_page", may_fault=True, reads="ITC ITR")
 """A Virtualization fault, but for code on a page from which psr.vm may be changed."""
 
 
@@ -100,25 +100,29 @@ _PROBE: Final = NON_ACCESS | 2
 _TAK: Final = NON_ACCESS | 3
 _PROBE_FAULT: Final = NON_ACCESS | 5
 
-HASH_ADDRESS: Final = call("vhpt_address", 64, 1)
+HASH_ADDRESS: Final = call("vhpt_address", 64, 1, reads="cr.pta RR")
 """Where the VHPT has the entry of an address, and whether the address is none that there is."""
-HASH_TAG: Final = call("vhpt_tag", 64, 1)
-TRANSLATE: Final = call("physical_address", 64, may_fault=True)
-KEY: Final = call("access_key", 64)
-GRANT: Final = call("grants_access", 64, may_fault=True)
+HASH_TAG: Final = call("vhpt_tag", 64, 1, reads="RR")
+TRANSLATE: Final = call("physical_address", 64, may_fault=True, reads="psr.dt cr.pta RR DTC DTR")
+KEY: Final = call("access_key", 64, reads="psr.dt cr.pta RR DTC DTR")
+GRANT: Final = call("grants_access", 64, may_fault=True, reads="<probe>")
 """Whether an address may be accessed, by the bits of cr.isr for the kind, at a privilege level."""
-CHECK_ACCESS: Final = call("check_access", may_fault=True)
+CHECK_ACCESS: Final = call("check_access", may_fault=True, reads="<probe> psr.db")
 """The faults of such an access."""
-INSERT_CACHE: Final = call("insert_translation", ends=True)
+INSERT_CACHE: Final = call("insert_translation", ends=True, reads="cr.ifa cr.itir RR DTC ITC {0}TR", writes="DTC ITC")
 """Into a translation cache, `d` or `i`, what cr.ifa, cr.itir and a page table entry say."""
 CHECK_SLOT: Final = call("check_slot", may_fault=True)
 """A Reserved Register/Field fault for a translation register that there is not."""
-CHECK_INSERTION: Final = call("check_insertion", may_fault=True)
+CHECK_INSERTION: Final = call("check_insertion", may_fault=True, reads="cr.itir")
 """The same for reserved fields of a page table entry, and of cr.itir."""
-INSERT_REGISTER: Final = call("insert_translation_register", ends=True)
-PURGE_CACHE: Final = call("purge_translations", ends=True)
-PURGE_REGISTERS: Final = call("purge_translation_registers", ends=True)
-PURGE_ALL: Final = call("purge_translation_cache", ends=True)
+INSERT_REGISTER: Final = call(
+    "insert_translation_register", ends=True, reads="cr.ifa cr.itir RR DTC ITC {0}TR", writes="{0}TR DTC ITC"
+)
+PURGE_CACHE: Final = call("purge_translations", ends=True, reads="RR DTC ITC DTR ITR", writes="DTC ITC")
+PURGE_REGISTERS: Final = call(
+    "purge_translation_registers", ends=True, reads="RR DTC ITC {0}TR", writes="{0}TR DTC ITC"
+)
+PURGE_ALL: Final = call("purge_translation_cache", ends=True, reads="DTC", writes="DTC ITC")
 
 
 @clause("M46.thash", "M46.ttag")
