@@ -146,6 +146,7 @@ class _Section(Struct):
     alignment: int = _SECTION_ALIGNMENT
     data: list[_Data] = field(default_factory=list)
     code: list[_Code] = field(default_factory=list)
+    padding: list[tuple[int, int]] = field(default_factory=list)
     address: int = 0
 
 
@@ -289,6 +290,9 @@ class _Placing(Visitor):
         if name.isdigit():
             self.numbered.setdefault(name, []).append((number, *place))
         elif name in self.labels:
+            section, offset = self.labels[name]
+            if section is self.section and offset == section.size:
+                return  # the same place again, which is no mistake to the assembler either
             raise self._error(self.places[number][0], f"`{name}' is defined twice")
         else:
             self.labels[name] = place
@@ -399,6 +403,14 @@ class _Placing(Visitor):
             for text in arguments[1:]:
                 self._put(section, number, _bytes_of(text) + _STRINGS[base])
 
+    def _pad(self, section: _Section, start: int, value: int | None) -> None:
+        """Fills what an alignment has left free: with a value, or, as control may come there, with bundles of nops."""
+        if value is None:
+            section.padding.append((start + -start % SIZE, section.size))
+        elif value & 255:
+            data = bytes([value & 255]) * (section.size - start)
+            section.data.append(_Data(start, len(self.places) - 1, 1, (), data))
+
     def _room(self, name: str, arguments: Sequence[str], scope: Scope, section: _Section, statement: int) -> None:
         """Room without values, or up to a place."""
         if name in _COMMON:
@@ -419,7 +431,9 @@ class _Placing(Visitor):
                 raise self._error(statement, f"{to:#x} is too large: at most {_MOST_BYTES:#x}")
             if to & (to - 1) or not to:
                 raise self._error(statement, f"{to} is no power of two")
+            before = section.size
             self._align(section, to)
+            self._pad(section, before, counts[1] if len(counts) > 1 else None)
             return
         if name == ".fill":
             repeat, size, value = [*counts, 1, 0][:3] if len(counts) == 1 else [*counts, 0][:3]
@@ -510,6 +524,12 @@ def nop(unit: str) -> int:
     return encode(resolve(statement.syntax, Scope()))
 
 
+@cache
+def _padding() -> bytes:
+    """The bundle that fills code up to an alignment: `nop.m`, `nop.m`, `nop.i` without a stop, as GNU as has it."""
+    return Bundle(0x08, (nop("M"), nop("M"), nop("I"))).to_bytes()
+
+
 class _Linking:
     """Gives sections addresses, and values to what names them."""
 
@@ -534,6 +554,9 @@ class _Linking:
         document = placing.document
         for section in placing.made.values():
             data = bytearray(section.size)
+            if section.code:
+                for start, end in section.padding:
+                    data[start:end] = _padding() * ((end - start) // SIZE)
             for each in section.data:
                 raw = each.given or self._values(each, section.address + each.offset)
                 data[each.offset : each.offset + len(raw)] = raw

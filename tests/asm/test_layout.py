@@ -41,6 +41,10 @@ def instructions(code: bytes, address: int) -> Iterator[str]:
                 yield f"p{found.predicate} {found.text.partition(' ')[0]}"
 
 
+_HOLES = ("ivt", "relocate_kernel")
+"""Files with room in their code, `.org` or `.skip`, which reads as break 0 and which objdump leaves out."""
+
+
 def test_the_code_of_the_corpus_is_what_the_assembler_makes_of_it(corpus: Corpus) -> None:
     """Instructions in their order, section by section; only the nops between them differ."""
     total = 0
@@ -55,9 +59,10 @@ def test_the_code_of_the_corpus_is_what_the_assembler_makes_of_it(corpus: Corpus
                 for each in file.instructions
                 if each.section == segment.name and each.mnemonic != "nop"
             ]
-            # What stands in an `.org` hole reads as break 0 there.
             ours = list(instructions(bytes(segment.data), segment.address))
-            assert [each for each in ours if "break" not in each] == [each for each in theirs if "break" not in each]
+            if file.name in _HOLES:
+                ours, theirs = ([each for each in found if "break" not in each] for found in (ours, theirs))
+            assert ours == theirs, file.name
             total += len(theirs)
     assert total > 5000
 
@@ -114,6 +119,43 @@ def test_data_is_what_the_assembler_makes_of_it(tmp_path: Path) -> None:
     assert bytes(segment.data) == linked(DATA, tmp_path, "-Tdata", hex(segment.address))
 
 
+PADDED = """
+ .text
+ { .mii
+ mov r1 = r2
+ nop.i 0
+ nop.i 0 ;;
+ }
+ .align 64
+ { .mii
+ mov r1 = r3
+ nop.i 0
+ nop.i 0 ;;
+ }
+ .p2align 5, 0x11
+ { .mii
+ mov r1 = r4
+ nop.i 0
+ nop.i 0 ;;
+ }
+ .balign 64, 0
+ data1 1
+ .align 32
+"""
+
+
+def test_code_is_filled_up_with_nops(tmp_path: Path) -> None:
+    """Control goes on through an alignment in code; what is given to fill it with is taken."""
+    image = lay_out(document_of(PADDED))
+    (segment,) = [each for each in image.segments if each.executable]
+    made, raw = tmp_path / "t.o", tmp_path / "t.bin"
+    (tmp_path / "t.s").write_text(PADDED)
+    subprocess.run([require_tool("ia64-linux-gnu-as"), "-x", "-o", str(made), str(tmp_path / "t.s")], check=True)
+    copy = [require_tool("ia64-linux-gnu-objcopy"), "-O", "binary", "-j", ".text", str(made), str(raw)]
+    subprocess.run(copy, check=True)
+    assert bytes(segment.data).hex(" ", 16) == raw.read_bytes().hex(" ", 16)
+
+
 def word(image: Image, name: str) -> bytes:
     """Two words at a symbol."""
     address = image.symbols[name]
@@ -163,6 +205,12 @@ def test_behind_a_call_a_bundle_begins() -> None:
     assert len(image.segments[0].data) == 32
 
 
+def test_a_label_may_be_written_again_where_it_is() -> None:
+    """As GNU as has it: `.proc x; x:; .global x; x:` of macros that each define a name."""
+    image = lay_out(document_of("nop 0 ;;\nx:\n.global x\nx: y: x:\n mov r1=r2 ;;\n"), address=0x4000)
+    assert (image.symbols["x"], image.symbols["y"]) == (0x4010, 0x4010)
+
+
 def test_lines_and_symbols_are_told() -> None:
     image = lay_out(document_of("f: nop.m 0 ;;\n br.ret.sptk b0 ;;\ng: nop.m 0\n"), address=0x100)
     assert image.line_of(0x100) == ("t.s", 1)
@@ -176,7 +224,7 @@ def test_lines_and_symbols_are_told() -> None:
     [
         ("br.cond.sptk nowhere", "t.s:1:1: nothing defines `nowhere'"),
         ("nop 0\n mvo r8=r9", "t.s:2:2: `mvo' is no instruction and no macro that is defined"),
-        ("f:\nf: nop 0", "t.s:2:1: `f' is defined twice"),
+        ("f: nop 0 ;;\nf: nop 0", "t.s:2:1: `f' is defined twice"),
         (".frob 1", "t.s:1:1: .frob is not known here"),
         ("data8 1 +", "t.s:1:1: `1 +' is no expression"),
         (" .skip later\nlater:", "t.s:1:2: what `later' is, is not known here"),
