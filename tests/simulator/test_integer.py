@@ -5,6 +5,7 @@ Both back ends run each: a machine runs code a few times as it is before it comp
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -69,6 +70,9 @@ INSTRUCTIONS: dict[str, Callable[[Bits, Bits], Bits]] = {
     "and r8=r9,r10": lambda a, b: [x * y for x, y in zip(a, b, strict=True)],
     "and r8=-2,r10": lambda a, b: [0, *b[1:]],
     "andcm r8=r9,r10": lambda a, b: [x * (1 - y) for x, y in zip(a, b, strict=True)],
+    "andcm r8=-86,r10": lambda a, b: [x * (1 - y) for x, y in zip(bits(-86), b, strict=True)],
+    "or r8=-128,r10": lambda a, b: [*b[:7], *[1] * 57],
+    "xor r8=127,r10": lambda a, b: [*(1 - bit for bit in b[:7]), *b[7:]],
     "or r8=r9,r10": lambda a, b: [max(x, y) for x, y in zip(a, b, strict=True)],
     "xor r8=r9,r10": lambda a, b: [(x + y) % 2 for x, y in zip(a, b, strict=True)],
     "movl r8=0x8000000000000001": lambda a, b: bits(2**63 + 1),
@@ -85,12 +89,17 @@ INSTRUCTIONS: dict[str, Callable[[Bits, Bits], Bits]] = {
     "dep r8=-1,r9,0,64": lambda a, b: [1] * 64,
     "dep r8=0,r9,9,2": lambda a, b: [*a[:9], 0, 0, *a[11:]],
     "dep r8=r9,r10,50,16": lambda a, b: [*b[:50], *a[:14]],
+    "zxt1 r8=r9": lambda a, b: filled(a[:8]),
     "zxt2 r8=r9": lambda a, b: filled(a[:16]),
+    "zxt4 r8=r9": lambda a, b: filled(a[:32]),
+    "sxt2 r8=r9": lambda a, b: filled(a[:16], a[15]),
     "sxt4 r8=r9": lambda a, b: filled(a[:32], a[31]),
     "sxt1 r8=r9": lambda a, b: filled(a[:8], a[7]),
     "popcnt r8=r9": lambda a, b: bits(sum(a)),
     "clz r8=r9": lambda a, b: bits([*a[::-1], 1].index(1)),
     "czx1.l r8=r9": lambda a, b: bits([*(sum(a[at : at + 8]) for at in range(56, -8, -8)), 0].index(0)),
+    "czx1.r r8=r9": lambda a, b: bits([*(sum(a[at : at + 8]) for at in range(0, 64, 8)), 0].index(0)),
+    "czx2.l r8=r9": lambda a, b: bits([*(sum(a[at : at + 16]) for at in range(48, -16, -16)), 0].index(0)),
     "czx2.r r8=r9": lambda a, b: bits([*(sum(a[at : at + 16]) for at in range(0, 64, 16)), 0].index(0)),
 }
 
@@ -143,23 +152,39 @@ def test_an_instruction_is_what_the_manual_says(text: str, first: int, second: i
         assert (machine.gr[8], machine.nat[8]) == (expected, is_nat)
 
 
+_PARALLEL = (".and", ".or", ".or.andcm")
+KINDS = ("", ".unc", *_PARALLEL)
+TESTED = ["tbit r10,0", "tbit r10,63", "tnat r10", "tf 32", "tf 63"]
+
+
+def compare_text(width: int, name: str, kind: str, left: str) -> str:
+    """A compare of a register, a number or r0 with r10."""
+    return f"(p3) cmp{'4' if width == 32 else ''}.{name}{kind} p6,p7={left},r10"
+
+
+def bit_test_text(what: str, asked: str, kind: str) -> str:
+    """A test of one of `TESTED`, for a 1 (`nz`) or a 0 (`z`)."""
+    name, operand = what.split(" ", 1)
+    return f"(p3) {name}.{asked}{kind} p6,p7={operand}"
+
+
 @pytest.mark.parametrize("width", [64, 32])
-@pytest.mark.parametrize("kind", ["", ".unc", ".and", ".or", ".or.andcm"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", RELATIONS)
 @settings(max_examples=10, deadline=None)
 @given(first=WORDS, second=WORDS, same=st.booleans(), nat=st.integers(0, 1), qualified=st.integers(0, 1))
 def test_a_compare_sets_its_predicates(
     name: str, kind: str, width: int, first: int, second: int, same: bool, nat: int, qualified: int
 ) -> None:
-    if kind in (".and", ".or", ".or.andcm"):
+    if kind in _PARALLEL:
         if name.endswith("u"):
             return  # there is none
         if name not in ("eq", "ne"):
             first = 0  # these compare with r0
     if same:
         second = first
-    left = "r0" if kind in (".and", ".or", ".or.andcm") and name not in ("eq", "ne") else "r9"
-    text = f"(p3) cmp{'4' if width == 32 else ''}.{name}{kind} p6,p7={left},r10"
+    left = "r0" if kind in _PARALLEL and name not in ("eq", "ne") else "r9"
+    text = compare_text(width, name, kind, left)
 
     def prepare(machine: Machine) -> None:
         machine.gr[9:11] = first, second
@@ -167,17 +192,73 @@ def test_a_compare_sets_its_predicates(
         machine.pr[3], machine.pr[6], machine.pr[7] = qualified, 1, 0
 
     holds = RELATIONS[name](bits(first)[:width], bits(second)[:width])
-    expected = (1, 0)
-    if not qualified:
-        expected = (0, 0) if kind == ".unc" else expected
-    elif kind in ("", ".unc"):
-        expected = (0, 0) if nat else (int(holds), int(not holds))
-    elif kind == ".and":
-        expected = (0, 0) if nat or not holds else expected
-    elif holds and not nat:
-        expected = (1, 1) if kind == ".or" else (1, 0)
+    expected = predicates(kind, holds=holds, nat=nat, qualified=qualified)
     for machine in twice(text, prepare):
         assert (machine.pr[6], machine.pr[7]) == expected
+
+
+def predicates(kind: str, *, holds: bool, nat: int, qualified: int) -> tuple[int, int]:
+    """What the targets are, which were 1 and 0, after a compare or test of a type."""
+    before = (1, 0)
+    if not qualified:
+        return (0, 0) if kind == ".unc" else before
+    if kind in ("", ".unc"):
+        return (0, 0) if nat else (int(holds), int(not holds))
+    if kind == ".and":
+        return (0, 0) if nat or not holds else before
+    if nat or not holds:
+        return before
+    return (1, 1) if kind == ".or" else (1, 0)
+
+
+IMMEDIATES = [-128, -1, 0, 1, 127]
+
+
+@pytest.mark.parametrize("width", [64, 32])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["eq", "ne", "lt", "ltu"])
+@settings(max_examples=12, deadline=None)
+@given(value=st.sampled_from(IMMEDIATES), second=WORDS, nat=st.integers(0, 1), qualified=st.integers(0, 1))
+@example(value=-128, second=2**64 - 128, nat=0, qualified=1)
+@example(value=127, second=127, nat=1, qualified=1)
+def test_a_compare_with_a_number(
+    name: str, kind: str, width: int, value: int, second: int, nat: int, qualified: int
+) -> None:
+    if kind in _PARALLEL and name not in ("eq", "ne"):
+        return  # these are of registers alone
+    text = compare_text(width, name, kind, str(value))
+
+    def prepare(machine: Machine) -> None:
+        machine.gr[10], machine.nat[10] = second, nat
+        machine.pr[3], machine.pr[6], machine.pr[7] = qualified, 1, 0
+
+    holds = RELATIONS[name](bits(value)[:width], bits(second)[:width])
+    for machine in twice(text, prepare):
+        assert (machine.pr[6], machine.pr[7]) == predicates(kind, holds=holds, nat=nat, qualified=qualified)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("asked", ["z", "nz"])
+@pytest.mark.parametrize("what", TESTED)
+@pytest.mark.parametrize("nat", [0, 1])
+def test_a_test_sets_its_predicates(what: str, asked: str, kind: str, nat: int) -> None:
+    """A bit, a NaT, a feature: that is, a bit of cpuid[4], of which 32 is one that there is and 63 one that is not."""
+    if kind in ("", ".unc") and asked == "nz":
+        return  # the same as .z with the targets in another order
+    name, operand = what.split(" ", 1)
+    for value, qualified in itertools.product((0, 1, 1 << 63), (0, 1)):
+        text = bit_test_text(what, asked, kind)
+
+        def prepare(machine: Machine, value: int = value, qualified: int = qualified) -> None:
+            machine.gr[10], machine.nat[10] = value, nat
+            machine.pr[3], machine.pr[6], machine.pr[7] = qualified, 1, 0
+
+        bit = {"tbit": value >> int(operand[-2:].strip(",")) & 1, "tnat": nat, "tf": int(operand == "32")}[name]
+        expected = predicates(
+            kind, holds=bool(bit) == (asked == "nz"), nat=nat if name == "tbit" else 0, qualified=qualified
+        )
+        for machine in twice(text, prepare):
+            assert (machine.pr[6], machine.pr[7]) == expected, (text, value)
 
 
 def test_a_predicate_that_is_0_turns_an_instruction_off() -> None:
