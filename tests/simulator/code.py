@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pvsim.machine.machine import Machine
+from pvsim.machine.translation import Translation
 
 from tests.oracle import require_tool
 
@@ -34,6 +35,11 @@ def loaded(source: str) -> Machine:
     machine.memory.write(START, assembled(source))
     machine.ip = START
     return machine
+
+
+def map_code(machine: Machine) -> None:
+    """Maps the page of the program to itself, for psr.it."""
+    machine.translation_registers["i"][0] = Translation(START, 12, 0, 0, 1 | 1 << 5 | 3 << 7 | 1 << 9 | START)
 
 
 def run(machine: Machine, most: int = 10_000) -> None:

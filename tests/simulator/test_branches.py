@@ -14,7 +14,7 @@ from pvsim.machine.machine import Machine
 
 from pvasm.isa.bundle import Bundle
 from pvasm.isa.registers import APPLICATION, CONTROL
-from tests.simulator.code import START, assembled, loaded, run
+from tests.simulator.code import START, assembled, loaded, map_code, run
 
 PFS, LC, EC, RSC = (APPLICATION[name] for name in ("pfs", "lc", "ec", "rsc"))
 LP, TB, DI, SS, VM = 1 << 25, 1 << 26, 1 << 22, 1 << 40, 1 << 46
@@ -268,6 +268,7 @@ def test_unimplemented_addresses() -> None:
     """A branch to an address that there is not is a trap that says so; IIP is that address."""
     machine = Machine(configuration=Configuration(virtual_bits=51, physical_bits=40))
     machine.memory.write(START, assembled("br.cond.sptk.few b6 ;;"))
+    map_code(machine)
     for psr, goal, is_there in [
         (1 << 36, 0x0003_FFFF_FFFF_FFF0, True),
         (1 << 36, 0x0004_0000_0000_0000, False),

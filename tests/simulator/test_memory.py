@@ -295,7 +295,7 @@ def test_faults_of_a_page(source: str, entry: int, vector: Vector) -> None:
     stop = ended(made)
     access = {"l": READ, "s": WRITE, "f": READ | WRITE}[source[0]]
     assert (stop.vector, stop.address) == (vector, DATA)
-    assert stop.code == access | DEFERS | (0x20 if vector == Vector.NAT_CONSUMPTION else 0)
+    assert stop.code == access | (0x20 if vector == Vector.NAT_CONSUMPTION else DEFERS)
 
 
 @pytest.mark.parametrize(

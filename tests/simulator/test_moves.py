@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pvsim.machine.machine import Machine
 
 from pvasm.isa.registers import APPLICATION, CONTROL
-from tests.simulator.code import END, START, loaded
+from tests.simulator.code import END, START, loaded, map_code
 from tests.simulator.test_integer import twice
 
 ILLEGAL = "general exception 0x0"
@@ -32,6 +32,7 @@ WORDS = st.integers(0, 2**64 - 1)
 def outcome(text: str, *, value: int = 0, psr: int = IC, nat: int = 0, index: int = 0, rsc: int = 0) -> tuple[str, int]:
     """How a program with a value in r9 and an index in r10 ends, and what is in r8 then."""
     machine = loaded(text)
+    map_code(machine)
     seen = set()
     for _ in range(14):
         machine.ip, machine.instructions = START, 0

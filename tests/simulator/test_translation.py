@@ -50,7 +50,7 @@ def test_tpa_puts_the_offset_into_the_frame(size: int) -> None:
     [
         (PAGE + 0x4000, DT | IC, "alternate data tlb 0x800000000"),
         (PAGE + (1 << 61), DT | IC, "alternate data tlb 0x800000000"),
-        (PAGE + 0x4000, DT, "data nested tlb 0x8800000000"),
+        (PAGE + 0x4000, DT, "data nested tlb 0x800000000"),
     ],
 )
 def test_tpa_misses(address: int, psr: int, ended_in: str) -> None:
@@ -201,6 +201,7 @@ def test_changed_code_runs_after_it_is_flushed() -> None:
     assert ended(machine) == ("", 1)
     machine.memory.write(START, other.memory.read(START, 64))
     machine.flush_cache(START, 0)
+    machine.synchronize()
     machine.serialize_instructions()
     machine.ip = START
     assert ended(machine) == ("", 2)

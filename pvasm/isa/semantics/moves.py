@@ -30,8 +30,8 @@ WRITE_BSPSTORE: Final = call("write_bspstore", reads="RSE", writes="ar.bspstore 
 WRITE_RNAT: Final = call("write_rnat", reads="RSE", writes="ar.rnat")
 """The registers of the register stack engine, of which the machine keeps account (SDM vol. 2, 6)."""
 
-READ_ITC: Final = call("read_itc", 64, counts=True, reads="ar.itc")
-WRITE_ITC: Final = call("write_itc", counts=True, writes="ar.itc")
+READ_ITC: Final = call("read_itc", 64, counts=True)
+WRITE_ITC: Final = call("write_itc", ends=True, counts=True)
 """ar.itc; ar.ruc advances with it."""
 
 # ---------------------------------------------------------------------------------- branch registers
@@ -302,7 +302,10 @@ READ_IVR: Final = call(
     "read_ivr", 64, reads="cr.ivr cr.tpr InService", writes="InService cr.irr0 cr.irr1 cr.irr2 cr.irr3"
 )
 """The vector of the highest pending interrupt that is not masked, which is in service then."""
-END_OF_INTERRUPT: Final = call("end_of_interrupt", reads="InService", writes="cr.eoi InService")
+END_OF_INTERRUPT: Final = call("end_of_interrupt", ends=True)
+WRITE_INTERRUPT_CONTROL: Final = call("write_interrupt_control", ends=True, counts=True)
+"""A control register that has a say in which interrupts come and when, by its number, and its new value."""
+_OF_INTERRUPTS: Final = frozenset(["itm", "tpr", "itv"])
 
 
 def _control(op: Operation) -> str | None:
@@ -346,6 +349,9 @@ def mov_to_cr(op: Operation) -> None:
     needs_real_machine(op)
     if name == "eoi":
         op.call(END_OF_INTERRUPT)
+    elif name in _OF_INTERRUPTS:
+        value = op.r2.value & (mask(WORD) & ~rules.ignored)
+        op.call(WRITE_INTERRUPT_CONTROL, CONTROL[name], value)
     else:
         op.assign(Cell("cr", CONTROL[name]), op.r2.value & (mask(WORD) & ~rules.ignored))
 

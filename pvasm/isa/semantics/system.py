@@ -40,13 +40,21 @@ def break_(op: Operation) -> None:
 
 SERIALIZE: Final = call("serialize_instructions", ends=True)
 """Code that has been changed and flushed is seen from here on."""
-FLUSH: Final = call("flush_cache", may_fault=True, reads="<flush>", writes="mem")
+SYNCHRONIZE: Final = call("synchronize")
+"""Lines that have been flushed are so for instruction fetches, too."""
+FLUSH: Final = call("flush_cache", may_fault=True)
 """The line of an address goes to memory; `fc.i` or `fc`."""
 
 
-@clause("M24.fwb", "M24.mf", "M24.mf.a", "M24.srlz.d", "M24.sync.i")
+@clause("M24.fwb", "M24.mf", "M24.mf.a", "M24.srlz.d")
 def ordered(op: Operation) -> None:
-    """SDM 3:2, fwb, mf, srlz, sync: nothing, where all is done in order."""
+    """SDM 3:2, fwb, mf, srlz: nothing, where all is done in order."""
+
+
+@clause("M24.sync.i")
+def sync_i(op: Operation) -> None:
+    """SDM 3:2, sync.i: flushed lines are no longer there for instruction fetches; a change is seen after `srlz.i`."""
+    op.call(SYNCHRONIZE)
 
 
 @clause("M24.srlz.i")

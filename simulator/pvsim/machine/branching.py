@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from pvsim.machine.instruction_cache import InstructionCache
+from pvsim.machine.instruction_fetch import UNIMPLEMENTED, CodeAddresses
 from pvsim.machine.interruptions import Interruption, Vector
-from pvsim.machine.state import State
 
+FLOATING_POINT: Final = 1 << 0
 LOWER_PRIVILEGE: Final = 1 << 1
 TAKEN_BRANCH: Final = 1 << 2
 SINGLE_STEP: Final = 1 << 3
-UNIMPLEMENTED: Final = 1 << 4
 """The traps that cr.isr.code tells, all of them that an instruction has at once (SDM vol. 2, table 8-2)."""
 
 _VECTORS: Final = {
+    FLOATING_POINT: Vector.FLOATING_POINT_TRAP,
     UNIMPLEMENTED: Vector.LOWER_PRIVILEGE_TRANSFER_TRAP,
     LOWER_PRIVILEGE: Vector.LOWER_PRIVILEGE_TRANSFER_TRAP,
     TAKEN_BRANCH: Vector.TAKEN_BRANCH_TRAP,
@@ -21,24 +23,21 @@ _VECTORS: Final = {
 }
 """Where each goes, by priority (SDM vol. 2, table 5-5)."""
 
-_REGION: Final = 61
-_UNCACHED: Final = 1 << 63
 _LP: Final = 1 << 25
 _TB: Final = 1 << 26
-_IT: Final = 1 << 36
 _SS: Final = 1 << 40
 STEPPED: Final = _TB | _SS
 """Bits of psr under which instructions are carried out one by one, for the traps behind each."""
 
 
-class Branching(State):
+class Branching(InstructionCache, CodeAddresses):
     """Calls of programs that say where control goes."""
 
     def branch(self, target: int) -> None:
         """Goes to a bundle. Raises Interruption, a trap, where there is one behind the branch."""
         origin = self.ip
         self.ip = target & ~15
-        self._trap(origin, TAKEN_BRANCH if self.psr & _TB else 0)
+        self.trap(origin, TAKEN_BRANCH if self.psr & _TB else 0)
 
     def return_to(self, target: int, is_lower: int) -> None:
         """Goes back to a caller, whose frame gets its registers. Raises Interruption for traps, and faults of loads."""
@@ -46,7 +45,7 @@ class Branching(State):
         self.ip = target & ~15
         lowered = LOWER_PRIVILEGE if is_lower and self.psr & _LP else 0
         self.loads_frame = True
-        self._trap(origin, lowered | (TAKEN_BRANCH if self.psr & _TB else 0))
+        self.trap(origin, lowered | (TAKEN_BRANCH if self.psr & _TB else 0))
         self.load_frame(origin)
 
     def resume(self, ip: int, psr: int) -> None:
@@ -55,15 +54,16 @@ class Branching(State):
         self.set_psr(psr & ~(3 << 41))  # `ip` holds the slot
         self.ip = ip
         self.loads_frame = True
+        self.serialize_instructions()
         if self.is_unimplemented(ip):
             raise Interruption(Vector.LOWER_PRIVILEGE_TRANSFER_TRAP, UNIMPLEMENTED, is_trap=True, origin=origin)
         self.load_frame(origin)
 
     def trap_step(self, origin: int) -> None:
         """Behind an instruction that is no branch. Raises Interruption, if it is to be trapped."""
-        self._trap(origin, 0)
+        self.trap(origin, 0)
 
-    def _trap(self, origin: int, code: int) -> None:
+    def trap(self, origin: int, code: int) -> None:
         """Raises Interruption, if an instruction that has been done has traps."""
         if self.psr & _SS:
             code |= SINGLE_STEP
@@ -72,14 +72,6 @@ class Branching(State):
         if code:
             vector = next(vector for bit, vector in _VECTORS.items() if code & bit)
             raise Interruption(vector, code, is_trap=True, origin=origin)
-
-    def is_unimplemented(self, address: int) -> bool:
-        """Whether an address of code is not implemented (SDM vol. 2, 4.3.2)."""
-        if not self.psr & _IT:
-            return bool((address & ~_UNCACHED) >> self.configuration.physical_bits)
-        bits = self.configuration.virtual_bits
-        above = (address & (1 << _REGION) - 1) >> bits - 1
-        return above not in (0, (1 << _REGION - bits + 1) - 1)
 
     loads_frame = True
     """Whether registers that the current frame lacks are loaded (RSE.CFLE): an interruption makes this False."""

@@ -35,6 +35,12 @@ class Configuration(Struct, frozen=True):
     """With psr.ac 0, data that is not aligned is reached where it lies within that many bytes; 0: never."""
     alat_entries: int | None = 0
     """How many advanced loads the ALAT remembers; None: all. With 0, each check finds that its load did not hold."""
+    ticks_per_instruction: int = 1
+    """How much ar.itc advances with each instruction: time is deterministic."""
+    checks_branch: bool = True
+    """Whether `chk` and `fchkf` branch to recovery code; else they are Speculative Operation faults (SDM 3:2, chk)."""
+    has_bundle_registers: bool = True
+    """Whether interruptions put the bundle into cr.iib0 and cr.iib1."""
     counts: dict[str, int] = field(
         default_factory=lambda: {
             "rr": 8,

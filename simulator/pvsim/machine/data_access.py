@@ -14,13 +14,16 @@ from typing import Final
 
 from pvsim.machine.advanced_loads import AdvancedLoads
 from pvsim.machine.configuration import Configuration
-from pvsim.machine.indexed_files import IndexedFiles
-from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector, fault
+from pvsim.machine.instruction_fetch import InstructionFetch
+from pvsim.machine.interruptions import DEFERRABLE as _ED
+from pvsim.machine.interruptions import READ as _R
+from pvsim.machine.interruptions import SPECULATIVE_LOAD as _SP
+from pvsim.machine.interruptions import WRITE as _W
+from pvsim.machine.interruptions import Interruption, Vector, fault
 from pvsim.machine.memory import PAGE, Memory
-from pvsim.machine.translation import TranslationBuffers
+from pvsim.machine.translation import Translation, unimplemented
 
 _WORD: Final = (1 << 64) - 1
-_R, _W, _NA, _SP, _ED = 1 << 34, 1 << 33, 1 << 35, 1 << 36, 1 << 43  # bits of cr.isr (SDM vol. 2, table 8-1)
 
 # Bits of psr (SDM vol. 2, table 3-2).
 _BE, _AC, _IC, _PK, _DT, _DB = 1 << 1, 1 << 3, 1 << 13, 1 << 15, 1 << 17, 1 << 24
@@ -53,16 +56,15 @@ _DEFERRED_BY: Final = {
 }
 """The bit of cr.dcr with which a fault of a speculative load is deferred (SDM vol. 2, table 5-4)."""
 
+_ALWAYS_DEFERRED: Final = frozenset([Vector.GENERAL_EXCEPTION, Vector.NAT_CONSUMPTION])
+"""Faults that need no leave to be deferred: there is no such address, or it is on a NaTPage."""
+
 _FORMATS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 Views = dict[int, "memoryview[int]"]
 
 
-def _unimplemented(address: int, access: int) -> Interruption:
-    return Interruption(Vector.GENERAL_EXCEPTION, GENERAL_CODES["reserved_register_field"] | access, address)
-
-
-class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
+class DataAccess(AdvancedLoads, InstructionFetch):
     """Calls of programs that load and store."""
 
     def __init__(self, memory: Memory | None = None, configuration: Configuration | None = None) -> None:
@@ -96,9 +98,9 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
         super().write_indexed(file, index, value)
         self.drop_views()
 
-    def insert_translation(self, kind: str, entry: int) -> None:
+    def cache_translation(self, kind: str, page: Translation) -> None:
         """Puts a page into a cache."""
-        super().insert_translation(kind, entry)
+        super().cache_translation(kind, page)
         self.drop_views()
 
     def insert_translation_register(self, kind: str, index: int, entry: int) -> None:
@@ -121,10 +123,15 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
         super().purge_translation_cache()
         self.drop_views()
 
+    def forget_written_views(self) -> None:
+        """Stores have to be looked at, which may be to code, or to what an advanced load has read."""
+        for views in self.written_views.values():
+            views.clear()
+
     def _keep_view(self, views: dict[int, Views], address: int, physical: int, size: int) -> None:
         """Keeps the view of a page, unless each access has to be looked at."""
         page = self.memory.pages.get(physical // PAGE)
-        if page is None or self.psr & (_BE | _DB) or size not in _FORMATS or sys.byteorder != "little":
+        if page is None or self.psr & (_BE | _DB | _DA) or size not in _FORMATS or sys.byteorder != "little":
             return
         self._views_psr = self.psr
         views[size][address // PAGE] = memoryview(page).cast(_FORMATS[size])  # type: ignore[call-overload]
@@ -138,9 +145,10 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
         """
         for interruption in self._conditions(address, 1, access, _ANY):
             raise interruption
-        return self._physical(address)
+        return self.physical_data(address)
 
-    def _physical(self, address: int) -> int:
+    def physical_data(self, address: int) -> int:
+        """The physical address of data that may be reached."""
         if not self.psr & _DT:
             return address & ~_UNCACHED
         page = self.translation_of(address)
@@ -167,37 +175,50 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
         What follows from another is left out: an address without a page has no rights. `aligned` says that the access
         has to be, whatever the model and psr.ac.
         """
+        level = (self.psr & _CPL) >> 32
         if self.psr & _DT:
-            yield from self._page_conditions(address, access)
+            yield from self.page_conditions(address, access, level)
         elif (address & ~_UNCACHED) >> self.configuration.physical_bits:
-            yield _unimplemented(address, access)
-        if self.psr & _DB and not self.psr & _DD and self._is_watched(address, size, access):
+            yield unimplemented(address, access)
+        if self._is_stopped_at(address, size, access, level):
             yield Interruption(Vector.DEBUG, access, address)
         if self._is_misplaced(address, size, aligned):
             yield Interruption(Vector.UNALIGNED_REFERENCE, access, address)
         if attributes is not _ANY and self._attribute(address) not in attributes:
             yield Interruption(Vector.UNSUPPORTED_DATA_REFERENCE, access, address)
 
-    def _page_conditions(self, address: int, access: int) -> Iterator[Interruption]:
-        if self._is_unimplemented(address):
-            yield _unimplemented(address, access)
-            return
+    def page_conditions(self, address: int, access: int, level: int) -> Iterator[Interruption]:
+        """The faults of an access at a level that its page has."""
         try:
             page = self.found_translation(address, access)
         except Interruption as interruption:
             yield interruption
             return
-        level = (self.psr & _CPL) >> 32
-        for check in (self.check_rights, self._check_rights) if self.psr & _PK else (self._check_rights,):
-            try:
-                check(page, address, access, level)
-            except Interruption as interruption:
-                yield interruption  # with keys, that of the rights may come twice
+        try:
+            if self.psr & _PK:
+                self.check_key(page, address, access)
+        except Interruption as interruption:
+            yield interruption
+        try:
+            self.check_page_rights(page, address, access, level)
+        except Interruption as interruption:
+            yield interruption
         if not self.psr & _DA:
             if access & _W and not page.entry & _DIRTY:
                 yield Interruption(Vector.DIRTY_BIT, access, address)
             if not page.entry & _ACCESSED:
                 yield Interruption(Vector.DATA_ACCESS_BIT, access, address)
+
+    def _is_stopped_at(self, address: int, size: int, access: int, level: int) -> bool:
+        """Whether a breakpoint stops an access: psr.db lets it, and psr.dd lets one go."""
+        return self.psr & (_DB | _DD) == _DB and self.is_watched(address, size, access, level)
+
+    def check_access(self, address: int, access: int, level: int) -> None:
+        """Raises Interruption where an access at a level would, for `probe.fault`."""
+        for interruption in self.page_conditions(address, access, level) if self.psr & _DT else ():
+            raise self._told(interruption)
+        if self._is_stopped_at(address, 1, access, level):
+            raise self._told(Interruption(Vector.DEBUG, access, address))
 
     def _is_misplaced(self, address: int, size: int, aligned: bool) -> bool:
         """Whether an access is not aligned, and the machine does not do it for all that."""
@@ -207,33 +228,28 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
         boundary = self.configuration.unaligned_within
         return bool(aligned or self.psr & _AC or not boundary or address % boundary + size > boundary)
 
-    def _is_watched(self, address: int, size: int, access: int) -> bool:
-        """Whether a data breakpoint register pair matches (SDM vol. 2, 7.1.1)."""
-        registers = self.files["dbr"]
-        level = (self.psr & _CPL) >> 32
-        wanted = (access & _R and 1 << 63) | (access & _W and 1 << 62)
-        for start, control in zip(registers[::2], registers[1::2], strict=True):
-            kept = control & (1 << 56) - 1 | 0xFF << 56
-            last = address + size - 1
-            near = any((byte ^ start) & kept == 0 for byte in range(address, last + 1))
-            if control & wanted and control >> 56 & 1 << level and near:
-                return True
-        return False
-
     # ------------------------------------------------------------------------------- loads, stores
 
     def check_translation(self, address: int, access: int) -> None:
         """Raises Interruption for a virtual address without a page that may be reached, where addresses are virtual."""
-        super().check_translation(address, access | (_ED if self._code_defers() else 0))
+        try:
+            super().check_translation(address, access)
+        except Interruption as interruption:
+            raise self._told(interruption) from None
 
     def _reached(
         self, address: int, size: int, access: int, attributes: frozenset[int] = _ANY, *, aligned: bool = False
     ) -> int:
         """The physical address of so many bytes. Raises Interruption for the first of the faults."""
         for interruption in self._conditions(address, size, access, attributes, aligned=aligned):
-            interruption.code |= _ED if self._code_defers() else 0
-            raise interruption
-        return self._physical(address)
+            raise self._told(interruption)
+        return self.physical_data(address)
+
+    def _told(self, interruption: Interruption) -> Interruption:
+        """A fault of data, with what cr.isr tells of it: whether the page of the code lets it be deferred."""
+        if interruption.vector not in _ALWAYS_DEFERRED and self._code_defers():
+            interruption.code |= _ED
+        return interruption
 
     @property
     def _order(self) -> str:
@@ -242,11 +258,13 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
     def _read(self, physical: int, size: int) -> int:
         return int.from_bytes(self.memory.read(physical, size), self._order)  # type: ignore[arg-type]
 
-    def _write(self, address: int, physical: int, size: int, value: int) -> None:
+    def _write(self, physical: int, size: int, value: int) -> None:
         data = (value & (1 << 8 * size) - 1).to_bytes(size, self._order)  # type: ignore[arg-type]
-        self._write_bytes(address, physical, data)
+        self.write_bytes(physical, data)
 
-    def _write_bytes(self, address: int, physical: int, data: bytes) -> None:
+    def write_bytes(self, physical: int, data: bytes) -> None:
+        """Stores bytes: of code that they change, and of advanced loads, is taken account."""
+        self.note_store(physical, len(data))
         self.memory.write(physical, data)
         self.forget_overlapping(physical, len(data))
 
@@ -257,8 +275,8 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
 
     def _store(self, address: int, value: int, size: int, attributes: frozenset[int] = _ANY) -> None:
         physical = self._reached(address, size, _W, attributes)
-        self._write(address, physical, size, value)
-        if not self.advanced:
+        self._write(physical, size, value)
+        if not self.advanced and physical // PAGE not in self.code_pages:
             self._keep_view(self.written_views, address, physical, size)
 
     def load1(self, address: int) -> int:
@@ -328,8 +346,8 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
     def store_pair(self, address: int, low: int, high: int) -> None:
         """Two values of 8 bytes."""
         physical = self._reached(address, 16, _W, _CACHED, aligned=True)
-        self._write(address, physical, 8, low)
-        self._write(address + 8, physical + 8, 8, high)
+        self._write(physical, 8, low)
+        self._write(physical + 8, 8, high)
 
     # ---------------------------------------------------------------------------------- semaphores
 
@@ -337,7 +355,7 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
         """Writes a value; what was there."""
         physical = self._reached(address, size, _R | _W, _SEMAPHORE, aligned=True)
         held = self._read(physical, size)
-        self._write(address, physical, size, value)
+        self._write(physical, size, value)
         return held
 
     def compare_exchange(self, address: int, size: int, expected: int, value: int) -> int:
@@ -345,7 +363,7 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
         physical = self._reached(address, size, _R | _W, _SEMAPHORE, aligned=True)
         held = self._read(physical, size)
         if held == expected:
-            self._write(address, physical, size, value)
+            self._write(physical, size, value)
         return held
 
     def compare_exchange_pair(self, address: int, expected: int, low: int, high: int) -> int:
@@ -353,15 +371,15 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
         physical = self._reached(address, 8, _R | _W, _CACHED, aligned=True)
         held = self._read(physical, 8)
         if held == expected:
-            self._write(address & ~15, physical & ~15, 8, low)
-            self._write(address | 8, physical | 8, 8, high)
+            self._write(physical & ~15, 8, low)
+            self._write(physical | 8, 8, high)
         return held
 
     def fetch_add(self, address: int, size: int, amount: int) -> int:
         """Adds to a value; what it was."""
         physical = self._reached(address, size, _R | _W, _SEMAPHORE, aligned=True)
         held = self._read(physical, size)
-        self._write(address, physical, size, held + amount)
+        self._write(physical, size, held + amount)
         return held
 
     def prefetch(self, address: int, access: int) -> None:
@@ -394,7 +412,7 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
             return 0, 1
         if self._attribute(address) not in (WRITE_BACK, COALESCING):
             return 0, 0
-        physical = self._physical(address)
+        physical = self.physical_data(address)
         if "a" in kind and self._speculates(address):
             self._advance(file, number, physical, size)
         each = size // parts
@@ -403,11 +421,10 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
     def _is_deferred(self, address: int, size: int, attributes: frozenset[int]) -> bool:
         """Whether a speculative load has faults, all of which are deferred. Raises Interruption for any that is not."""
         may_defer = self._code_defers()
-        access = _R | _SP | (_ED if may_defer else 0)
-        found = list(self._conditions(address, size, access, attributes))
+        found = list(self._conditions(address, size, _R | _SP, attributes))
         for interruption in found:
             if not self._defers(interruption, may_defer):
-                raise interruption
+                raise self._told(interruption)
         return bool(found)
 
     def _code_defers(self) -> bool:
@@ -421,7 +438,7 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
         if not self.psr & _IC:
             return True
         vector = interruption.vector
-        if vector in (Vector.GENERAL_EXCEPTION, Vector.NAT_CONSUMPTION):  # no such address, or a NaTPage
+        if vector in _ALWAYS_DEFERRED:
             return True
         if vector == Vector.UNALIGNED_REFERENCE:
             return may_defer
@@ -433,9 +450,8 @@ class DataAccess(AdvancedLoads, IndexedFiles, TranslationBuffers):
     def advance(self, file: str, number: int, address: int, size: int) -> None:
         """The ALAT notes a load that has been done, where memory allows speculation."""
         if self._speculates(address):
-            self._advance(file, number, self._physical(address), size)
+            self._advance(file, number, self.physical_data(address), size)
 
     def _advance(self, file: str, number: int, physical: int, size: int) -> None:
         if self.note_advanced(file, number, physical, size):
-            for views in self.written_views.values():  # stores have to look for the entry
-                views.clear()
+            self.forget_written_views()

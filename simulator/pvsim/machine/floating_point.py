@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from pvasm.isa.bundle import SIZE
+from pvsim.machine.branching import FLOATING_POINT, Branching
 from pvsim.machine.interruptions import Interruption, Vector
-from pvsim.machine.state import State
 
 _TRAPS_AT: Final = 7  # of the code in cr.isr: overflow, underflow, inexact, fpa, of the low half and then of the high
 _LAST_SLOT: Final = 2
 
 
-class FloatingPoint(State):
+class FloatingPoint(Branching):
     """Calls of programs: what the machine does for floating-point instructions."""
 
     def disabled_fp_register(self, parts: int) -> None:
@@ -27,4 +27,4 @@ class FloatingPoint(State):
         """Raises Interruption: `code` has O, U, I and FPA of the low half, then those of the high one or of all."""
         origin = self.ip
         self.ip = origin + 1 if origin & 3 < _LAST_SLOT else (origin & ~15) + SIZE
-        raise Interruption(Vector.FLOATING_POINT_TRAP, code << _TRAPS_AT | 1, is_trap=True, origin=origin)
+        self.trap(origin, code << _TRAPS_AT | FLOATING_POINT)

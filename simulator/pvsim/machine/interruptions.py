@@ -42,6 +42,12 @@ class Vector(IntEnum):
     VIRTUALIZATION = 0x6100
 
 
+EXECUTE, WRITE, READ, NON_ACCESS = 1 << 32, 1 << 33, 1 << 34, 1 << 35
+SPECULATIVE_LOAD, REGISTER_STACK, INCOMPLETE_FRAME, NESTED = 1 << 36, 1 << 37, 1 << 38, 1 << 39
+DEFERRABLE: Final = 1 << 43
+"""Bits of cr.isr (SDM vol. 2, table 3-7): what the access was, and in what state. `DEFERRABLE` is the ed of the code's
+page."""
+
 GENERAL_CODES: Final = {
     "illegal_operation": 0x00,
     "privileged_operation": 0x10,

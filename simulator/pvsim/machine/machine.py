@@ -12,22 +12,24 @@ from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import decode
 from pvasm.isa.semantics.all_clauses import program_of
 from pvasm.isa.semantics.operation import FAULT
-from pvasm.isa.semantics.programs import CALLS, Call, Effect, every_effect
+from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, every_effect
+from pvsim.machine.backing_store import BackingStore
 from pvsim.machine.branching import STEPPED
 from pvsim.machine.configuration import Configuration
-from pvsim.machine.data_access import DataAccess
+from pvsim.machine.delivery import Delivery
 from pvsim.machine.direct import execute
+from pvsim.machine.external_interrupts import ExternalInterrupts
 from pvsim.machine.floating_point import FloatingPoint
 from pvsim.machine.functions import FUNCTIONS
-from pvsim.machine.indexed_files import IndexedFiles
+from pvsim.machine.instruction_cache import LINE
 from pvsim.machine.interruptions import Interruption
 from pvsim.machine.memory import PAGE, Memory
 from pvsim.machine.python_code import Step, source
-from pvsim.machine.register_stack import RegisterStack
-from pvsim.machine.system import System
-from pvsim.machine.translation import TranslationBuffers
 
-_ONCE: Final = 1 << 37 | 1 << 38 | 1 << 39 | 1 << 43  # psr.id, da, dd and ed: for one instruction (SDM vol. 2, 3.3.2)
+_IC, _DB, _ID = 1 << 13, 1 << 24, 1 << 37
+_ONCE: Final = _ID | 1 << 38 | 1 << 39 | 1 << 43 | 1 << 45  # id da dd ed ia: for one instruction (SDM vol. 2, 3.3.2)
+_SLOW: Final = _ONCE | STEPPED
+"""Bits of psr under which instructions are carried out one by one; psr.db is one where breakpoints watch code."""
 _MOST_STEPS: Final = 64  # instructions of a basic block
 _COMPILED_AT: Final = 12  # how often a block is carried out as it is before it is worth compiling
 
@@ -39,59 +41,107 @@ class _Block(Struct):
     following: int
     groups: int
     bundles: int
+    first: int  # the physical addresses of its first byte, and of its last
+    last: int
     uses: int = 0
     function: Callable[[Machine, int], None] | None = None
 
+    def has_part_of(self, line: int) -> bool:
+        """Whether some of its code is in a line of the instruction cache."""
+        return self.first // LINE <= line <= self.last // LINE
 
-class Machine(DataAccess, RegisterStack, FloatingPoint, IndexedFiles, TranslationBuffers, System):
+
+class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
     """One processor and its memory, as `State` has them."""
 
     def __init__(self, memory: Memory | None = None, configuration: Configuration | None = None) -> None:
         super().__init__(memory, configuration)
-        self._blocks: dict[tuple[int, int], _Block] = {}
-        self._flushed = False
+        self._blocks: dict[tuple[int, int], _Block] = {}  # by the address of code, as it is now
+        self._decoded: dict[tuple[int, int, int], _Block] = {}  # the same, and where in memory the code is
+        self.stepped = _SLOW
+        self.delivers = False
+        """Whether interruptions go to the table at cr.iva, and the machine goes on there."""
 
     def run(self, most: int) -> Interruption | None:
         """Runs at most so many instructions; the interruption that ended it, None where the number did.
 
-        An instruction that faults is not counted, one that traps is.
+        An instruction that faults is not counted, one that traps is. Where the machine delivers interruptions, none
+        ends it; so that it ends at all, each counts as one of `most`.
         """
         end = self.instructions + most
         blocks = self._blocks
         self.check_views()
-        try:
-            self.load_frame()
-        except Interruption as interruption:
-            return interruption
-        while self.instructions < end:
-            block = blocks.get((self.ip, self.sof)) or self._block()
-            before = self.instructions
-            is_stepped = self.psr & STEPPED
-            once = self.psr & _ONCE
-            left = 1 if once or is_stepped else end - before
-            is_compiled = block.function is not None and len(block.steps) <= left and not is_stepped
+        self.forget_places()
+        stop = self._completed()
+        if stop is not None:
+            return stop
+        while (before := self.instructions) < end:
+            block = blocks.get((self.ip, self.sof))
+            psr = self.psr
+            until = self.attend_at
+            slow = psr & self.stepped
+            is_compiled = False
             try:
+                if block is None or slow or before >= until:
+                    block = self._looked_at(slow)
+                    until = before + 1 if slow else self.attend_at
+                left = (until if until < end else end) - before
+                is_compiled = block.function is not None and len(block.steps) <= left and not slow & STEPPED
                 if is_compiled and block.function is not None:
                     block.function(self, left)
                 else:
                     self._carry_out(block, left)
             except Interruption as interruption:
-                origin = interruption.origin
-                if is_compiled:
-                    self.instructions += [step.ip for step in block.steps].index(self.ip if origin is None else origin)
-                self.instructions += origin is not None
-                self._count(block, self.instructions - before)
-                if once and origin is not None:
-                    self.set_psr(self.psr & ~once)
-                return interruption
-            self._count(block, self.instructions - before)
-            if once:
-                self.set_psr(self.psr & ~once)
+                if block is not None:
+                    self._count_interrupted(interruption, block, before, psr, is_compiled)
+                if not self.delivers:
+                    return interruption
+                self.deliver_interruption(interruption)
+                end -= 1
+                continue
+            self._count(block, self.instructions - before, psr)
+            if slow & _ONCE:
+                self.set_psr(self.psr & ~(slow & _ONCE))
         return None
 
-    def _count(self, block: _Block, done: int) -> None:
-        """Counts the groups and bundles of so many instructions of a block."""
+    def _looked_at(self, slow: int) -> _Block:
+        """The block that begins here. Raises Interruption for what comes before its first instruction."""
+        if self.instructions >= self.attend_at:
+            interruption = self.attend()
+            if interruption is not None:
+                raise interruption
+        block = self._blocks.get((self.ip, self.sof)) or self._block()
+        if slow & _DB and not slow & _ID:
+            self.check_code_watched()
+        return block
+
+    def _count_interrupted(
+        self, interruption: Interruption, block: _Block, before: int, psr: int, is_compiled: bool
+    ) -> None:
+        """Counts what a block has done before an interruption; an instruction that has been done is one of it."""
+        origin = interruption.origin
+        if is_compiled:
+            self.instructions += [step.ip for step in block.steps].index(self.ip if origin is None else origin)
+        self.instructions += origin is not None
+        self._count(block, self.instructions - before, psr)
+        if psr & _ONCE and origin is not None:
+            self.set_psr(self.psr & ~(psr & _ONCE))
+
+    def _completed(self) -> Interruption | None:
+        """Loads what the frame lacks; the interruption in which that ends, if it is not delivered."""
+        try:
+            self.load_frame()
+        except Interruption as interruption:
+            if not self.delivers:
+                return interruption
+            self.deliver_interruption(interruption)
+        return None
+
+    def _count(self, block: _Block, done: int, psr: int) -> None:
+        """Counts the groups and bundles of so many instructions of a block, which began with a psr."""
         turns, rest = divmod(done, len(block.steps))
+        if done and psr & _IC:
+            self.last_executed = block.steps[rest - 1].ip
         self.groups += turns * block.groups
         if turns and not block.steps[-1].stop:  # a branch that is taken ends its group as well
             self.groups += turns - (self.ip == block.following)
@@ -100,19 +150,31 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, IndexedFiles, Translatio
             self.groups += sum(step.stop for step in block.steps[:rest])
             self.bundles += _bundles(block.steps[:rest])
 
-    def serialize_instructions(self) -> None:
-        """Code that has been flushed is fetched and decoded again."""
-        if self._flushed:
-            self._blocks.clear()
-            self._flushed = False
+    # --------------------------------------------------------------------- which code is where
 
     def flush_cache(self, address: int, access: int) -> None:
-        """Flushes a line: what has been decoded of it is no longer good after the next `srlz.i`.
+        """Flushes a line: what has been fetched of it is no longer good after `sync.i` and `srlz.i`.
 
         Raises Interruption for a virtual address without a translation; `access` is what cr.isr says then.
         """
         self.check_translation(address, access)
-        self._flushed = True
+        self.flush_line(self.physical_data(address))
+
+    def forget_places(self) -> None:
+        """Where code is, and whether it is watched, has to be asked again."""
+        self._blocks.clear()
+        self.stepped = _SLOW | (_DB if self.watches_code else 0)
+
+    def leave_code(self, line: int) -> None:
+        """A line of code has been changed: code there has to be looked at before it is executed again."""
+        for key in [key for key, block in self._blocks.items() if block.has_part_of(line)]:
+            del self._blocks[key]
+
+    def drop_code(self, lines: set[int]) -> None:
+        """Code of these lines is decoded again."""
+        for key in [key for key, block in self._decoded.items() if any(map(block.has_part_of, lines))]:
+            del self._decoded[key]
+        self._blocks.clear()
 
     def _carry_out(self, block: _Block, most: int) -> None:
         """Runs a block that is not compiled, or as much of it as is asked for."""
@@ -137,19 +199,27 @@ class Machine(DataAccess, RegisterStack, FloatingPoint, IndexedFiles, Translatio
         self.instructions += 1
 
     def _block(self) -> _Block:
-        """The block that begins here."""
-        steps, following = self._fetched()
-        block = self._blocks[self.ip, self.sof] = _Block(
-            steps, following, sum(step.stop for step in steps), _bundles(steps)
-        )
+        """The block that begins here. Raises Interruption where the code may not be fetched."""
+        ip, sof = self.ip, self.sof
+        physical = self.code_address(ip)
+        block = self._decoded.get((ip, physical, sof))
+        if block is None:
+            steps, following = self._fetched(physical)
+            first, size = physical & ~15, (steps[-1].ip | 15) - (ip & ~15)
+            groups = sum(step.stop for step in steps)
+            block = _Block(steps, following, groups, _bundles(steps), first, first + size)
+            self._decoded[ip, physical, sof] = block
+        self.note_stale(block.first, block.last)
+        self._blocks[ip, sof] = block
         return block
 
-    def _fetched(self) -> tuple[list[Step], int]:
+    def _fetched(self, physical: int) -> tuple[list[Step], int]:
         """The instructions from here on, to where control may leave; and the address of what follows them."""
         steps: list[Step] = []
         address, slot = self.ip & ~15, self.ip & 3
+        away = (physical & ~15) - address
         while len(steps) < _MOST_STEPS and (not steps or address % PAGE):
-            bundle = Bundle.of(self.memory.fetch(address))
+            bundle = Bundle.of(self.fetch_bundle(address + away))
             instructions = bundle.instructions()
             for number, unit, bits in [each for each in instructions if each[0] >= slot] or [(slot, "", 0)]:
                 effects = program_at(bits, unit, address, number)
@@ -179,7 +249,14 @@ def program_at(bits: int, unit: str, address: int, slot: int) -> tuple[Effect, .
 
 
 def _ends(effects: tuple[Effect, ...]) -> bool:
-    """Whether a block ends with an instruction: but for a fault, which has an end of its own."""
-    calls = (each for each in every_effect(effects) if isinstance(each, Call) and each.name != FAULT)
-    always = any(isinstance(each, Call) and each.name == FAULT for each in effects)
-    return always or any(CALLS[each.name].leaves or CALLS[each.name].ends for each in calls)
+    """Whether a block ends with an instruction: but for a fault under a condition, which has an end of its own.
+
+    What writes psr ends it too, for what the machine has to look at then.
+    """
+    found = list(every_effect(effects))
+    if any(isinstance(each, Call) and each.name == FAULT for each in effects):
+        return True
+    if any(isinstance(each, Assign) and each.cell.file == "psr" for each in found):
+        return True
+    calls = (CALLS[each.name] for each in found if isinstance(each, Call) and each.name != FAULT)
+    return any(each.leaves or each.ends for each in calls)

@@ -7,7 +7,7 @@ ones, that memory does not have yet, and below these the `clean` ones, that it h
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pvasm.isa.registers import APPLICATION
 from pvasm.isa.semantics.operation import FIRST_STACKED
@@ -230,6 +230,11 @@ class RegisterStack(Branching):
             raise
         self.clean = min(self.clean, PHYSICAL - self.sof - self.dirty)
 
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether the current frame lacks registers that are being loaded (RSE.CFLE)."""
+        return self.dirty < 0 and self.loads_frame
+
     def load_registers(self, size: int) -> None:
         """Makes `size` bytes below bsp dirty. Raises Interruption for more registers than there are, and for loads."""
         bsp = self.ar[_BSP]
@@ -274,13 +279,15 @@ class RegisterStack(Branching):
 
     def load_rse(self, address: int) -> int:
         """A word of the backing store."""
-        return int.from_bytes(self.memory.read(address, 8), self._rse_order())
+        return int.from_bytes(self.memory.read(address, 8), self.rse_order)
 
     def store_rse(self, address: int, value: int) -> None:
         """Stores a word into the backing store."""
-        self.memory.write(address, value.to_bytes(8, self._rse_order()))
+        self.memory.write(address, value.to_bytes(8, self.rse_order))
 
-    def _rse_order(self) -> Any:
+    @property
+    def rse_order(self) -> Literal["big", "little"]:
+        """The order of bytes in the backing store: ar.rsc.be."""
         return "big" if self.ar[_RSC] & _BIG_ENDIAN else "little"
 
 

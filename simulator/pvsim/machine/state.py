@@ -36,7 +36,7 @@ class State:
         """The indexed files but `rr`, by name."""
         self.files["cpuid"][:] = self.configuration.cpuid
         self.itc_offset = 0
-        """What ar.itc is more than the number of instructions."""
+        """What ar.itc is more than the ticks of all instructions."""
         self.sof = 96
         self.sol = self.sor = self.rrb_gr = self.rrb_fr = self.rrb_pr = 0
         self.instructions = 0

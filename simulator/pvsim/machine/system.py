@@ -35,21 +35,12 @@ class System(State):
     # ------------------------------------------------------------------------------------- counters
 
     def read_itc(self) -> int:
-        """ar.itc, which advances by 1 with each instruction."""
-        return self.instructions + self.itc_offset & _WORD
+        """ar.itc, which advances by so much with each instruction as the model says."""
+        return self.instructions * self.configuration.ticks_per_instruction + self.itc_offset & _WORD
 
     def write_itc(self, value: int) -> None:
         """Sets ar.itc."""
-        self.itc_offset = value - self.instructions
-
-    # ----------------------------------------------------------------------------------- interrupts
-
-    def read_ivr(self) -> int:
-        """The vector of the interrupt that is taken: 15, a spurious one, as none is pending."""
-        return 15
-
-    def end_of_interrupt(self) -> None:
-        """The interrupt in service is done with."""
+        self.itc_offset = value - self.instructions * self.configuration.ticks_per_instruction
 
     # -------------------------------------------------------------------------------- banks, psr.vm
 

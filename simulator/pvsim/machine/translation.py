@@ -7,7 +7,11 @@ from typing import Final
 from msgspec import Struct
 
 from pvsim.machine.configuration import Configuration
-from pvsim.machine.interruptions import Interruption, Vector, fault
+from pvsim.machine.interruptions import EXECUTE as _X
+from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector, fault
+from pvsim.machine.interruptions import NON_ACCESS as _NA
+from pvsim.machine.interruptions import READ as _R
+from pvsim.machine.interruptions import WRITE as _W
 from pvsim.machine.memory import Memory
 from pvsim.machine.state import State
 
@@ -15,12 +19,24 @@ _OFFSET: Final = (1 << 61) - 1
 _IC: Final = 1 << 13
 _PK: Final = 1 << 15
 _DT: Final = 1 << 17
+_TAK: Final = 3  # of cr.isr.code
 _IT: Final = 1 << 36
-_X, _W, _R, _NA = 1 << 32, 1 << 33, 1 << 34, 1 << 35
-_NI: Final = 1 << 39
-_IFA, _ITIR, _PTA = 20, 21, 8
-_NAT_PAGE: Final = 7
+_IFA, _ITIR = 20, 21
+NAT_PAGE: Final = 7
+"""The memory attribute of pages that read as NaT."""
 _RESERVED_ATTRIBUTES: Final = frozenset([1, 2, 3])
+
+
+ALTERNATE: Final = {"d": Vector.ALTERNATE_DATA_TLB, "i": Vector.ALTERNATE_INSTRUCTION_TLB}
+"""The vectors of a miss where the table is not searched."""
+
+_KEY_MISS: Final = (Vector.DATA_KEY_MISS, Vector.INSTRUCTION_KEY_MISS)
+_NO_RIGHTS: Final = (Vector.DATA_ACCESS_RIGHTS, Vector.INSTRUCTION_ACCESS_RIGHTS)
+
+
+def unimplemented(address: int, access: int) -> Interruption:
+    """The fault of an address of data that is not implemented."""
+    return Interruption(Vector.GENERAL_EXCEPTION, GENERAL_CODES["reserved_register_field"] | access, address)
 
 
 class Translation(Struct, frozen=True):
@@ -90,39 +106,48 @@ class TranslationBuffers(State):
     def _region(self, address: int) -> int:
         return self.rr[address >> 61] >> 8 & 0xFFFFFF
 
-    def found_translation(self, address: int, access: int) -> Translation:
-        """The page of data that is about to be reached.
+    def found_translation(self, address: int, access: int, kind: str = "d") -> Translation:
+        """The page that is about to be reached, of data or of instructions.
 
         Raises Interruption where there is none, or no memory behind it; `access` is what cr.isr says of it.
         """
-        page = self.translation_of(address)
-        if page is None:
-            raise self._miss(address, access)
+        if self.is_unimplemented_data(address):
+            raise unimplemented(address, access)
+        page = self.translation_of(address, kind) or self.missing_translation(address, access, kind)
         if not page.is_present:
             raise Interruption(Vector.PAGE_NOT_PRESENT, access, address)
-        if page.attribute == _NAT_PAGE:
+        if page.attribute == NAT_PAGE:
             raise Interruption(Vector.NAT_CONSUMPTION, access | 0x20, address)
         return page
 
-    def _miss(self, address: int, access: int) -> Interruption:
-        if not self.psr & _IC:
-            return Interruption(Vector.DATA_NESTED_TLB, access | _NI, address)
-        has_table = self.cr[_PTA] & 1 and self.rr[address >> 61] & 1 and self.psr & _DT
-        return Interruption(Vector.DATA_TLB if has_table else Vector.ALTERNATE_DATA_TLB, access, address)
+    def missing_translation(self, address: int, access: int, kind: str) -> Translation:
+        """The page of an address that the buffers do not have. Raises Interruption: nothing looks elsewhere."""
+        raise self.miss(ALTERNATE[kind], address, access, kind)
+
+    def miss(self, vector: Vector, address: int, access: int, kind: str) -> Interruption:
+        """The fault of a page that is not found: while psr.ic is 0 that of data is a nested one (table 4-10)."""
+        if kind == "d" and not self.psr & _IC:
+            vector = Vector.DATA_NESTED_TLB
+        return Interruption(vector, access, address)
 
     def check_rights(self, page: Translation, address: int, access: int, level: int) -> None:
         """Raises Interruption where the page's key, or its rights, let an access at a level not be."""
         if self.psr & _PK:
-            register = self._key_register(page.key)
-            if register is None:
-                raise Interruption(Vector.DATA_KEY_MISS, access, address)
-            if (access & _R and register & 4) or (access & _W and register & 2):
-                raise Interruption(Vector.KEY_PERMISSION, access, address)
-        self._check_rights(page, address, access, level)
+            self.check_key(page, address, access)
+        self.check_page_rights(page, address, access, level)
 
-    def _check_rights(self, page: Translation, address: int, access: int, level: int) -> None:
+    def check_key(self, page: Translation, address: int, access: int) -> None:
+        """Raises Interruption where no key register has the page's key, or it does not permit the access."""
+        register = self._key_register(page.key)
+        if register is None:
+            raise Interruption(_KEY_MISS[bool(access & _X)], access, address)
+        if (access & _R and register & 4) or (access & _W and register & 2) or (access & _X and register & 8):
+            raise Interruption(Vector.KEY_PERMISSION, access, address)
+
+    def check_page_rights(self, page: Translation, address: int, access: int, level: int) -> None:
+        """Raises Interruption where the page does not have the rights that an access at a level needs."""
         if not _wanted(access) <= set(page.rights(level)):
-            raise Interruption(Vector.DATA_ACCESS_RIGHTS, access, address)
+            raise Interruption(_NO_RIGHTS[bool(access & _X)], access, address)
 
     def _key_register(self, key: int) -> int | None:
         for held in self.files["pkr"]:
@@ -143,16 +168,23 @@ class TranslationBuffers(State):
     def check_translation(self, address: int, access: int) -> None:
         """Raises Interruption for a virtual address without a page that may be reached, where addresses are virtual."""
         if self.psr & _DT:
-            self._check_rights(self.found_translation(address, access), address, access, self.psr >> 32 & 3)
+            self.check_page_rights(self.found_translation(address, access), address, access, self.psr >> 32 & 3)
 
     def physical_address(self, address: int) -> int:
         """The physical address of a virtual one, for `tpa`. Raises Interruption where there is none."""
         return self.found_translation(address, _NA).physical(address & _OFFSET)
 
     def access_key(self, address: int) -> int:
-        """The key of an address's page in its place in a key register, for `tak`; 1 where it has none."""
-        page = self.translation_of(address)
-        return 1 if page is None or not page.is_present else page.key << 8
+        """The key of an address's page in its place in a key register, for `tak`; 1 where it has none.
+
+        The table is searched as well, if it is for accesses: a fault of that is no fault of `tak`.
+        """
+        try:
+            return self.found_translation(address, _NA | _TAK).key << 8
+        except Interruption as interruption:
+            page = self.translation_of(address)
+            is_nat_page = interruption.vector == Vector.NAT_CONSUMPTION and page is not None
+            return page.key << 8 if is_nat_page and page is not None else 1
 
     def grants_access(self, address: int, access: int, level: int) -> int:
         """Whether an access at a level would be let be, for `probe`. Raises Interruption where nobody knows.
@@ -169,39 +201,7 @@ class TranslationBuffers(State):
             return 0
         return 1
 
-    def check_access(self, address: int, access: int, level: int) -> None:
-        """Raises Interruption where an access would, for `probe.fault`."""
-        if not self.psr & _DT:
-            return
-        page = self.found_translation(address, access)
-        self.check_rights(page, address, access, level)
-        if access & _W and not page.entry >> 6 & 1:
-            raise Interruption(Vector.DIRTY_BIT, access, address)
-        if not page.entry >> 5 & 1:
-            raise Interruption(Vector.DATA_ACCESS_BIT, access, address)
-
-    def vhpt_address(self, address: int) -> tuple[int, int]:
-        """Where the table has the entry of an address (SDM vol. 2, 4.1.5.3), and whether there is no such address.
-
-        The hash of the long format is the model's own: that of this machine mixes in the region's id.
-        """
-        table, region = self.cr[_PTA], self.rr[address >> 61]
-        size = table >> 2 & 0x3F
-        within = (1 << size) - 1
-        number = (address & _OFFSET) >> (region >> 2 & 0x3F)
-        place = (number ^ region >> 8 & 0xFFFFFF) << 5 if table >> 8 & 1 else number << 3
-        base = table & ~0x7FFF
-        in_region = address & ~_OFFSET if not table >> 8 & 1 else base & ~_OFFSET
-        found = in_region | (base & _OFFSET & ~within) | place & within
-        return found, self._is_unimplemented(address)
-
-    def vhpt_tag(self, address: int) -> tuple[int, int]:
-        """What the entry of an address has as its tag in the long format, and whether there is no such address."""
-        region = self.rr[address >> 61]
-        number = (address & _OFFSET) >> (region >> 2 & 0x3F)
-        return (region >> 8 & 0xFFFFFF) << 39 ^ number, self._is_unimplemented(address)
-
-    def _is_unimplemented(self, address: int) -> int:
+    def is_unimplemented_data(self, address: int) -> int:
         """Whether the bits that an implementation has not are no copies of the leftmost that it has."""
         sign = (address & _OFFSET) >> self.configuration.virtual_bits - 1
         return int(sign not in (0, _OFFSET >> self.configuration.virtual_bits - 1))
@@ -215,30 +215,37 @@ class TranslationBuffers(State):
 
     def check_insertion(self, entry: int) -> None:
         """Raises Interruption for an entry, or cr.itir, with reserved fields (SDM vol. 2, 4.1.1.5)."""
-        model, itir = self.configuration, self.cr[_ITIR]
-        refused = itir & (0b11 | -1 << 8 + model.key_bits) or itir >> 2 & 0x3F not in model.page_sizes
-        if entry & 1:
-            beyond = (1 << 50) - (1 << model.physical_bits)
-            refused = refused or entry & (0b10 | 0b11 << 50 | beyond)
-            refused = refused or entry >> 2 & 7 in _RESERVED_ATTRIBUTES
-        if refused:
+        if self.is_reserved(entry, self.cr[_ITIR]):
             raise fault("reserved_register_field")
 
-    def _inserted(self, entry: int) -> Translation:
-        address, itir = self.cr[_IFA], self.cr[_ITIR]
+    def is_reserved(self, entry: int, itir: int) -> bool:
+        """Whether an entry, or what is said of its size and key, has reserved fields."""
+        model = self.configuration
+        refused = bool(itir & (0b11 | -1 << 8 + model.key_bits)) or itir >> 2 & 0x3F not in model.page_sizes
+        if entry & 1:
+            beyond = (1 << 50) - (1 << model.physical_bits)
+            refused = refused or bool(entry & (0b10 | 0b11 << 50 | beyond))
+            refused = refused or entry >> 2 & 7 in _RESERVED_ATTRIBUTES
+        return refused
+
+    def translation(self, address: int, itir: int, entry: int) -> Translation:
+        """The page that an entry is of: around an address, in the address's region; its size and key as in cr.itir."""
         size = itir >> 2 & 0x3F
         start = (address & _OFFSET) >> size << size
         return Translation(start, size, self._region(address), itir >> 8 & 0xFFFFFF, entry)
 
     def insert_translation(self, kind: str, entry: int) -> None:
+        """Puts the page of cr.ifa and cr.itir into a cache, in the place of those that it meets."""
+        self.cache_translation(kind, self.translation(self.cr[_IFA], self.cr[_ITIR], entry))
+
+    def cache_translation(self, kind: str, page: Translation) -> None:
         """Puts a page into a cache, in the place of those that it meets."""
-        page = self._inserted(entry)
         self._purge_cache(kind, page.start, page.size, page.region)
         self.translation_caches[kind].append(page)
 
     def insert_translation_register(self, kind: str, index: int, entry: int) -> None:
         """Puts a page into a register; pages of the caches that it meets leave."""
-        page = self._inserted(entry)
+        page = self.translation(self.cr[_IFA], self.cr[_ITIR], entry)
         self._purge_cache(kind, page.start, page.size, page.region)
         self.translation_registers[kind][index & 0xFF] = page
 

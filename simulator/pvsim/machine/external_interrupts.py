@@ -1,0 +1,138 @@
+"""External interrupts: what is pending, in service and masked, and the interval timer (SDM vol. 2, 5.8)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pvasm.ia64.registers import CONTROL
+from pvsim.machine.configuration import Configuration
+from pvsim.machine.interruptions import Interruption, Vector
+from pvsim.machine.memory import Memory
+from pvsim.machine.system import System
+
+_ITM, _TPR, _IRR, _ITV = CONTROL["itm"], CONTROL["tpr"], CONTROL["irr0"], CONTROL["itv"]
+_MASKED_AT_RESET: Final = tuple(CONTROL[name] for name in ("itv", "pmv", "cmcv", "lrr0", "lrr1"))
+_MASK: Final = 1 << 16  # of itv and its like: m
+_MMI: Final = 1 << 16  # of tpr
+_WORD: Final = (1 << 64) - 1
+_I: Final = 1 << 14  # of psr
+
+EXTINT: Final = 0
+NMI: Final = 2
+SPURIOUS: Final = 15
+VECTORS: Final = frozenset([EXTINT, NMI, *range(16, 256)])
+"""The vectors that interrupts have (SDM vol. 2, 5.8.1)."""
+NEVER: Final = 1 << 80
+
+
+def _priority(vector: int) -> int:
+    """Higher for what comes first: NMI, then ExtINT, then by number (SDM vol. 2, table 5-7)."""
+    return {NMI: 257, EXTINT: 256}.get(vector, vector)
+
+
+class ExternalInterrupts(System):
+    """The interrupts of one processor, and calls of programs about them.
+
+    `attend_at` is how many instructions have been executed when something has to be looked at before the next.
+    """
+
+    def __init__(self, memory: Memory | None = None, configuration: Configuration | None = None) -> None:
+        super().__init__(memory, configuration)
+        self.in_service: set[int] = set()
+        self.attend_at = NEVER
+        self._timer_at = NEVER
+        for number in _MASKED_AT_RESET:
+            self.cr[number] = _MASK
+
+    # --------------------------------------------------------------------------------- from outside
+
+    def raise_interrupt(self, vector: int) -> None:
+        """An interrupt comes, and is pending until it is read from cr.ivr.
+
+        Raises ValueError for a vector that interrupts do not have: they have 0 (ExtINT), 2 (NMI) and 16 to 255.
+        """
+        if vector not in VECTORS:
+            raise ValueError(f"no interrupt has the vector {vector}: there are 0, 2 and 16 to 255")
+        self.cr[_IRR + vector // 64] |= 1 << vector % 64
+        self.attend_at = 0
+
+    # ------------------------------------------------------------------------------- what is to come
+
+    @property
+    def pending(self) -> int | None:
+        """The vector of the highest interrupt that is pending and not masked, None where there is none."""
+        waiting = sum(word << 64 * at for at, word in enumerate(self.cr[_IRR : _IRR + 4]))
+        if not waiting:
+            return None
+        if waiting >> NMI & 1:
+            first = NMI
+        elif waiting & 1:
+            first = EXTINT
+        else:
+            first = waiting.bit_length() - 1
+        served = max(map(_priority, self.in_service), default=-1)
+        return first if _priority(first) > served and not self._is_masked(first) else None
+
+    def _is_masked(self, vector: int) -> bool:
+        """Whether cr.tpr masks a vector: mmi all but NMI, mic those of its class and of lower ones."""
+        task = self.cr[_TPR]
+        if vector == NMI:
+            return False
+        return bool(task & _MMI) or (vector != EXTINT and vector >> 4 <= task >> 4 & 15)
+
+    def attend(self) -> Interruption | None:
+        """What comes between two instructions: an External Interrupt, where one is due."""
+        if self.instructions >= self._timer_at:
+            self._timer_at = NEVER
+            vector = self.cr[_ITV] & 0xFF
+            if not self.cr[_ITV] & _MASK and vector in VECTORS:
+                self.raise_interrupt(vector)
+        self.attend_at = self._timer_at
+        if self.psr & _I and self.pending is not None:
+            self.attend_at = 0
+            return Interruption(Vector.EXTERNAL_INTERRUPT)
+        return None
+
+    # ------------------------------------------------------------------------------- calls of programs
+
+    def read_ivr(self) -> int:
+        """The vector of the highest pending interrupt, which is in service then; 15, a spurious one, if there is none.
+
+        SDM vol. 2, 5.8.3.2.
+        """
+        vector = self.pending
+        if vector is None:
+            return SPURIOUS
+        self.cr[_IRR + vector // 64] &= ~(1 << vector % 64)
+        self.in_service.add(vector)
+        return vector
+
+    def end_of_interrupt(self) -> None:
+        """The highest interrupt that is in service is done with (SDM vol. 2, 5.8.3.4)."""
+        if self.in_service:
+            self.in_service.remove(max(self.in_service, key=_priority))
+        self.attend_at = 0
+
+    def write_interrupt_control(self, number: int, value: int) -> None:
+        """Sets a control register that has a say in which interrupts come, and when."""
+        self.cr[number] = value
+        if number == _ITM:
+            self.set_timer()
+        self.attend_at = 0
+
+    def write_itc(self, value: int) -> None:
+        """Sets ar.itc."""
+        super().write_itc(value)
+        self.set_timer()
+        self.attend_at = 0
+
+    def set_timer(self) -> None:
+        """Finds out when ar.itc will be what cr.itm is."""
+        ticks = self.cr[_ITM] - self.read_itc() & _WORD
+        self._timer_at = self.instructions - -ticks // self.configuration.ticks_per_instruction
+
+    def set_psr(self, word: int) -> None:
+        """Sets the processor status register."""
+        if word & ~self.psr & _I:
+            self.attend_at = 0
+        super().set_psr(word)
