@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from pvasm.isa.semantics.branches import BRANCH
 from pvasm.isa.semantics.floating_registers import WIDTH, asked, check, is_natval, source, write
 from pvasm.isa.semantics.operation import Operation, clause, minds_predicate
 from pvasm.isa.semantics.programs import call
+from pvasm.isa.semantics.speculation import FLAGS_CODE, recover
 from pvasm.isa.semantics.terms import FALSE, Term, const, joined, mask
 
 FLOATING_FAULT: Final = call("floating_point_fault", may_fault=True)
@@ -242,4 +242,4 @@ def fchkf(op: Operation) -> None:
     flags = fpsr.bits(_place(status_field(op)) + _CONTROLS, 6)
     known = fpsr.bits(0, 6) & fpsr.bits(_place(0) + _CONTROLS, 6)
     with op.when((flags & ~known).differs(0)):
-        op.call(BRANCH, op.target25a.value)
+        recover(op, "target25a", FLAGS_CODE)

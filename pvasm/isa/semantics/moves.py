@@ -358,6 +358,9 @@ def mov_to_cr(op: Operation) -> None:
 
 # ------------------------------------------------------------------------- processor status register
 
+OBSERVE_STATUS: Final = call("observe_status", ends=True)
+"""What depends on psr, an interrupt that it lets through, comes before the next instruction."""
+
 _PSR: Final = Cell("psr")
 _SP: Final = 20
 _UP: Final = 2
@@ -388,6 +391,7 @@ def mov_to_psr(op: Operation) -> None:
     keeps_reserved(op, op.r2.value, PSR_RESERVED | field(45, 2))
     needs_real_machine(op)
     _set_status(op, op.r2.value, mask(32))
+    op.call(OBSERVE_STATUS)
 
 
 @clause("M35.mov.um")
@@ -418,6 +422,7 @@ def ssm_rsm(op: Operation) -> None:
         return
     needs_real_machine(op)
     _set_status(op, const(mask(WORD) if op.mnemonic == "ssm" else 0), named)
+    op.call(OBSERVE_STATUS)
 
 
 def _set_user_mask(op: Operation, value: Term, named: int) -> None:

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 from typing import Final
 
-from pvasm.isa.semantics.branches import BRANCH
 from pvasm.isa.semantics.floating_registers import check, is_natval, source
 from pvasm.isa.semantics.memory import FORGET, IS_ADVANCED
 from pvasm.isa.semantics.operation import Operation, clause
 from pvasm.isa.semantics.programs import call
+from pvasm.isa.semantics.terms import Cell, read
 
 FORGET_ALL: Final = call("forget_all_advanced", writes="ALAT")
 """The ALAT loses all entries."""
 
 
-def _recover(op: Operation) -> None:
-    """Goes to the code that does again what did not hold."""
-    op.call(BRANCH, op["target25c" if "target25c" in op else "target25b"].value)
+RECOVER: Final = call("recover", may_fault=True, leaves=True)
+"""Goes to recovery code, or has software do it: the target, what cr.isr.code says of the check, its immediate."""
+
+_CODES: Final = {("a", "gr"): 0, ("s", "gr"): 1, ("a", "fr"): 2, ("s", "fr"): 3}
+FLAGS_CODE: Final = 4
+"""What cr.isr.code says of a Speculative Operation fault (SDM vol. 2, vector 0x5700): here of fchkf."""
+
+
+def recover(op: Operation, name: str, code: int) -> None:
+    """Goes to the code that does again what did not hold; `name` is the operand that says where that is."""
+    goal = op[name].value
+    distance = (goal - read(Cell("ip"))).bits(4, 21)
+    op.call(RECOVER, goal, code, distance.extended(64))
+
+
+def _recover(op: Operation, file: str) -> None:
+    recover(op, "target25c" if "target25c" in op else "target25b", _CODES[op.words[0], file])
 
 
 @clause("M20.chk.s.m", "I20.chk.s.i")
 def chk_s(op: Operation) -> None:
     """SDM 3:2, chk: branches if the register is a NaT."""
     with op.when(op.r2.nat):
-        _recover(op)
+        _recover(op, "gr")
 
 
 @clause("M21.chk.s")
@@ -31,7 +45,7 @@ def chk_s_fr(op: Operation) -> None:
     """SDM 3:2, chk: branches if the register is NaTVal."""
     if check(op, None, "f2"):
         with op.when(is_natval(source(op, "f2"))):
-            _recover(op)
+            _recover(op, "fr")
 
 
 @clause("M22.chk.a.nc", "M22.chk.a.clr", "M23.chk.a.nc", "M23.chk.a.clr")
@@ -40,7 +54,7 @@ def chk_a(op: Operation) -> None:
     name, file = ("r1", "gr") if "r1" in op else ("f1", "fr")
     (held,) = op.call(IS_ADVANCED, file, op.register(name), op.words[-1])
     with op.when(~held):
-        _recover(op)
+        _recover(op, file)
 
 
 @clause("M24.invala")

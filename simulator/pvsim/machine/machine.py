@@ -12,7 +12,7 @@ from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import decode
 from pvasm.isa.semantics.all_clauses import program_of
 from pvasm.isa.semantics.operation import FAULT
-from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, every_effect
+from pvasm.isa.semantics.programs import CALLS, Call, Effect, every_effect
 from pvsim.machine.backing_store import BackingStore
 from pvsim.machine.branching import STEPPED
 from pvsim.machine.configuration import Configuration
@@ -249,14 +249,7 @@ def program_at(bits: int, unit: str, address: int, slot: int) -> tuple[Effect, .
 
 
 def _ends(effects: tuple[Effect, ...]) -> bool:
-    """Whether a block ends with an instruction: but for a fault under a condition, which has an end of its own.
-
-    What writes psr ends it too, for what the machine has to look at then.
-    """
-    found = list(every_effect(effects))
-    if any(isinstance(each, Call) and each.name == FAULT for each in effects):
-        return True
-    if any(isinstance(each, Assign) and each.cell.file == "psr" for each in found):
-        return True
-    calls = (CALLS[each.name] for each in found if isinstance(each, Call) and each.name != FAULT)
-    return any(each.leaves or each.ends for each in calls)
+    """Whether a block ends with an instruction: but for a fault, which has an end of its own."""
+    calls = (each for each in every_effect(effects) if isinstance(each, Call) and each.name != FAULT)
+    always = any(isinstance(each, Call) and each.name == FAULT for each in effects)
+    return always or any(CALLS[each.name].leaves or CALLS[each.name].ends for each in calls)

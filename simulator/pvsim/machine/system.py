@@ -42,6 +42,9 @@ class System(State):
         """Sets ar.itc."""
         self.itc_offset = value - self.instructions * self.configuration.ticks_per_instruction
 
+    def observe_status(self) -> None:
+        """The block ends behind what changes psr; `run` looks at all that depends on it before the next one."""
+
     # -------------------------------------------------------------------------------- banks, psr.vm
 
     def switch_bank(self, bank: int) -> None:
