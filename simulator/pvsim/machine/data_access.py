@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from pvsim.machine.advanced_loads import AdvancedLoads
@@ -232,10 +233,27 @@ class DataAccess(AdvancedLoads, InstructionFetch):
 
     def check_translation(self, address: int, access: int) -> None:
         """Raises Interruption for a virtual address without a page that may be reached, where addresses are virtual."""
-        try:
+        with self._tells():
             super().check_translation(address, access)
+
+    def physical_address(self, address: int) -> int:
+        """The physical address of a virtual one, for `tpa`. Raises Interruption where there is none."""
+        with self._tells():
+            return super().physical_address(address)
+
+    def grants_access(self, address: int, access: int, level: int) -> int:
+        """Whether an access at a level would be let be, for `probe`. Raises Interruption where nobody knows."""
+        with self._tells():
+            return super().grants_access(address, access, level)
+
+    @contextmanager
+    def _tells(self) -> Iterator[None]:
+        """A fault on the way says whether the page of the code lets it be deferred."""
+        try:
+            yield
         except Interruption as interruption:
-            raise self._told(interruption) from None
+            self._told(interruption)
+            raise
 
     def _reached(
         self, address: int, size: int, access: int, attributes: frozenset[int] = _ANY, *, aligned: bool = False

@@ -109,7 +109,7 @@ class Delivery(InstructionFetch, RegisterStack, System):
             return
         at = interruption.origin if interruption.is_trap and interruption.origin is not None else self.ip
         try:
-            data = self.memory.read(self.code_address(at), SIZE)
+            data = self.memory.read(self.code_address(at & ~15), SIZE)
         except Interruption:
             return
         self.cr[_IIB], self.cr[_IIB + 1] = (int.from_bytes(data[half : half + 8], "little") for half in (0, 8))
