@@ -87,7 +87,7 @@ def _has_rfi(data: bytes) -> bool:
 
 
 def test_code_that_was_never_run_is_noted_as_well() -> None:
-    """Code that is copied to where nothing ran, and called there, needs the sequence: a processor may have fetched it."""
+    """Code that is copied to where nothing ran, and called there: a processor may have fetched what was there."""
     copy = """
      ld8 r12=[r9],8 ;;
      st8 [r10]=r12,8 ;;

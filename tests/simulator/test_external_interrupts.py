@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pvasm.ia64.registers import CONTROL
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.external_interrupts import EXTINT, NMI, SPURIOUS
 from pvsim.machine.interruptions import Vector
 from pvsim.machine.machine import Machine
 
+from pvasm.ia64.registers import CONTROL
 from tests.simulator.code import END, START, assembled, loaded
 
 IC, PSR_I = 1 << 13, 1 << 14
