@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ VECTORS = st.sampled_from([EXTINT, NMI, *range(16, 256)])
 class Reference:
     """The rules as lists: all that wait, all that are in service, the first is the one that counts."""
 
-    ORDER = (NMI, EXTINT, *range(255, 15, -1))
+    ORDER: Final[tuple[int, ...]] = (NMI, EXTINT, *range(255, 15, -1))
 
     def __init__(self) -> None:
         self.waiting: list[int] = []

@@ -255,7 +255,7 @@ UNMASKED: Final = application("fpsr", 0x0009_804C_0270_033F & ~0x21)
 
 V = Vector
 LD, ST = "ld8 r8=[r9]", "st8 [r9]=r8"
-RETURN: Final = {"unit": "b", "at": RESUME}
+RETURN: Final[dict[str, Any]] = {"unit": "b", "at": RESUME}
 LIMITED: Final = Configuration(virtual_bits=51, physical_bits=40)
 NO_RECOVERY: Final = Configuration(checks_branch=False)
 WATCHED: Final = 0xF << 56 | (1 << 56) - 1  # at each level, this address
@@ -267,6 +267,16 @@ NAT_OF_R9: Final = general_register(9, FAR, nat=1)
 READS_OF_RSE, WRITES_OF_RSE = R | RS, W | RS
 WALKED_BADLY: Final = (walks(SHORT), table(GOOD | 2))  # a reserved bit
 USER: Final = 3 << 32
+
+SPECULATIONS: Final[list[tuple[int, str, str, tuple[Setup, ...]]]] = [
+    (0, "m", f"chk.a.nc r9,.+{DISTANCE * 16}", ()),
+    (1, "m", f"chk.s.m r9,.+{DISTANCE * 16}", (NAT_OF_R9,)),
+    (1, "i", f"chk.s.i r9,.+{DISTANCE * 16}", (NAT_OF_R9,)),
+    (2, "m", f"chk.a.clr f9,.+{DISTANCE * 16}", ()),
+    (3, "m", f"chk.s f9,.+{DISTANCE * 16}", (float_register(9, 0x1FFFE << 64),)),
+    (4, "f", f"fchkf.s1 .+{DISTANCE * 16}", (application("fpsr", STATUS_OF_SF0 & ~0x3F | 1 << 26),)),
+]
+"""Checks that do not hold: what cr.isr.code says of each."""
 
 CASES: Final = [
     # VHPT Translation: the page of the table is not there; cr.itir is of the table's region, whose size is 64 KiB.
@@ -369,14 +379,7 @@ CASES: Final = [
     # Checks whose recovery software does: the kind of check, and the distance.
     *(
         case(V.SPECULATION, line, *setups, isr=code, iim=DISTANCE, unit=unit, configuration=NO_RECOVERY)
-        for code, unit, line, *setups in [
-            (0, "m", f"chk.a.nc r9,.+{DISTANCE * 16}"),
-            (1, "m", f"chk.s.m r9,.+{DISTANCE * 16}", NAT_OF_R9),
-            (1, "i", f"chk.s.i r9,.+{DISTANCE * 16}", NAT_OF_R9),
-            (2, "m", f"chk.a.clr f9,.+{DISTANCE * 16}"),
-            (3, "m", f"chk.s f9,.+{DISTANCE * 16}", float_register(9, 0x1FFFE << 64)),
-            (4, "f", f"fchkf.s1 .+{DISTANCE * 16}", application("fpsr", STATUS_OF_SF0 & ~0x3F | 1 << 26)),
-        ]
+        for code, unit, line, setups in SPECULATIONS
     ),
     # Breakpoints.
     case(

@@ -42,7 +42,8 @@ WRITE_BACK, UNCACHEABLE, EXPORTED, COALESCING = 0, 4, 5, 6
 
 _ANY: Final = frozenset([WRITE_BACK, UNCACHEABLE, EXPORTED, COALESCING])
 _CACHED: Final = frozenset([WRITE_BACK])
-_SEMAPHORE: Final = frozenset([WRITE_BACK, EXPORTED])
+_ADDED_TO: Final = frozenset([WRITE_BACK, EXPORTED])
+"""Memory that fetchadd may reach; other semaphores need it cached (SDM vol. 2, 4.4.3)."""
 
 _DEFERRED_BY: Final = {
     Vector.VHPT_TRANSLATION: 8,
@@ -189,11 +190,13 @@ class DataAccess(AdvancedLoads, InstructionFetch):
             yield Interruption(Vector.UNSUPPORTED_DATA_REFERENCE, access, address)
 
     def page_conditions(self, address: int, access: int, level: int) -> Iterator[Interruption]:
-        """The faults of an access at a level that its page has."""
+        """The faults of an access at a level that its page has. A NaTPage has rights and a key all the same."""
         try:
-            page = self.found_translation(address, access)
+            page: Translation | None = self.found_translation(address, access)
         except Interruption as interruption:
             yield interruption
+            page = self.translation_of(address) if interruption.vector == Vector.NAT_CONSUMPTION else None
+        if page is None:
             return
         try:
             if self.psr & _PK:
@@ -371,14 +374,14 @@ class DataAccess(AdvancedLoads, InstructionFetch):
 
     def exchange(self, address: int, size: int, value: int) -> int:
         """Writes a value; what was there."""
-        physical = self._reached(address, size, _R | _W, _SEMAPHORE, aligned=True)
+        physical = self._reached(address, size, _R | _W, _CACHED, aligned=True)
         held = self._read(physical, size)
         self._write(physical, size, value)
         return held
 
     def compare_exchange(self, address: int, size: int, expected: int, value: int) -> int:
         """Writes a value where memory holds what is expected; what it held."""
-        physical = self._reached(address, size, _R | _W, _SEMAPHORE, aligned=True)
+        physical = self._reached(address, size, _R | _W, _CACHED, aligned=True)
         held = self._read(physical, size)
         if held == expected:
             self._write(physical, size, value)
@@ -395,7 +398,7 @@ class DataAccess(AdvancedLoads, InstructionFetch):
 
     def fetch_add(self, address: int, size: int, amount: int) -> int:
         """Adds to a value; what it was."""
-        physical = self._reached(address, size, _R | _W, _SEMAPHORE, aligned=True)
+        physical = self._reached(address, size, _R | _W, _ADDED_TO, aligned=True)
         held = self._read(physical, size)
         self._write(physical, size, held + amount)
         return held
