@@ -12,7 +12,7 @@ from pvsim.machine.external_interrupts import EXTINT, NMI, SPURIOUS
 from pvsim.machine.interruptions import Vector
 from pvsim.machine.machine import Machine
 
-from pvasm.ia64.registers import CONTROL
+from pvasm.isa.registers import CONTROL
 from tests.simulator.code import END, START, assembled, loaded
 
 IC, PSR_I = 1 << 13, 1 << 14

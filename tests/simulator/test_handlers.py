@@ -14,7 +14,7 @@ import pytest
 from pvsim.machine.interruptions import Vector
 from pvsim.machine.machine import Machine
 
-from pvasm.ia64.registers import APPLICATION, CONTROL
+from pvasm.isa.registers import APPLICATION, CONTROL
 from tests.simulator.code import assembled
 
 IVA: Final = 0x8_0000

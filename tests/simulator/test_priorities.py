@@ -14,7 +14,7 @@ from pvsim.machine.interruptions import Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.translation import Translation
 
-from pvasm.ia64.registers import APPLICATION, CONTROL
+from pvasm.isa.registers import APPLICATION, CONTROL
 from tests.simulator.code import END, START, assembled
 
 IC, PSR_I, PK, DT, DB, LP, TB, RT, IT, SS = (1 << bit for bit in (13, 14, 15, 17, 24, 25, 26, 27, 36, 40))

@@ -17,7 +17,7 @@ from pvsim.machine.interruptions import Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.translation import Translation
 
-from pvasm.ia64.registers import APPLICATION, CONTROL
+from pvasm.isa.registers import APPLICATION, CONTROL
 from tests.simulator.code import START, assembled
 
 X, W, R, NA, SP, RS, IR, NI = (1 << bit for bit in range(32, 40))

@@ -21,9 +21,9 @@ from pvsim.machine.interruptions import Interruption
 from pvsim.machine.machine import Machine
 from pvsim.machine.translation import Translation
 
-from pvasm.ia64.registers import CONTROL
-from pvasm.ia64.table import all_forms, formats
 from pvasm.isa.bundle import Bundle
+from pvasm.isa.registers import CONTROL
+from pvasm.isa.table import all_forms, formats
 
 START: Final = 0x1_0000
 IVA: Final = 0x2_0000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pvasm.ia64.registers import APPLICATION
+from pvasm.isa.registers import APPLICATION
 from pvsim.machine.data_access import DataAccess
 from pvsim.machine.interruptions import READ, REGISTER_STACK, WRITE, Interruption, Vector
 from pvsim.machine.register_stack import RegisterStack

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from pvasm.ia64.registers import CONTROL
 from pvasm.isa.bundle import SIZE
+from pvasm.isa.registers import CONTROL
 from pvsim.machine.instruction_fetch import InstructionFetch
 from pvsim.machine.interruptions import EXECUTE, INCOMPLETE_FRAME, NESTED, REGISTER_STACK, Interruption, Vector
 from pvsim.machine.register_stack import RegisterStack

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pvasm.ia64.registers import CONTROL
+from pvasm.isa.registers import CONTROL
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.memory import Memory

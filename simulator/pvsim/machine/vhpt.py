@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pvasm.ia64.registers import CONTROL
+from pvasm.isa.registers import CONTROL
 from pvsim.machine.interruptions import REGISTER_STACK, Vector
 from pvsim.machine.translation import ALTERNATE, Translation, TranslationBuffers
 
