@@ -134,6 +134,8 @@ class FunctionRun:
             yield f"{name} = {value}"
         yield from self._memory_changes()
         machine = self.machine
+        for note in machine.notes:
+            yield f"note: {note.told(self._where)}"
         counts = (machine.instructions, machine.groups, machine.bundles)
         yield f"{self._reason()}; instructions {counts[0]}, groups {counts[1]}, bundles {counts[2]}"
 

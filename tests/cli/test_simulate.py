@@ -112,3 +112,32 @@ def test_ops_that_a_header_defines_are_refused_as_expand_refuses_them(source: Pa
     assert "inst.h" in line
     assert "THASH" in line
     assert pvasm("simulate", "t.S", "-i", "native", "-I", ".", "--reg", "r9=5").output.startswith("r8 = 0x5\n")
+
+
+CHANGES_ITSELF = """\
+f:
+ mov r9=ip ;;
+ add r9=g-f,r9
+ mov r3=b0 ;;
+ br.call.sptk.few b0=g ;;
+ st8 [r9]=r0 ;;
+ br.call.sptk.few b0=g ;;
+ mov b0=r3 ;;
+ br.ret.sptk.few b0
+ .align 32
+g:
+ add r8=1,r8
+ br.ret.sptk.few b0
+"""
+
+
+def test_code_that_was_changed_without_the_sequence_is_noted(source: Path) -> None:
+    source.write_text(CHANGES_ITSELF)
+    done = pvasm("simulate", source, "--reg", "r8=0")
+    lines = done.output.splitlines()
+    assert "r8 = 0x2" in lines, "the code as it was runs on"
+    (note,) = (line for line in lines if line.startswith("note: "))
+    assert note == (
+        "note: g (t.s:12): the code has been changed by the store at f+0x30 (t.s:6), without fc.i, sync.i and srlz.i "
+        "behind it"
+    )

@@ -64,7 +64,9 @@ def test_without_the_sequence_the_old_code_runs_and_it_is_noted(sequence: tuple[
     (note,) = machine.notes
     assert note.fetch == place
     assert START < note.store < place
-    assert str(note).startswith(f"{place:#x}: the code has been changed by the store at {note.store:#x}")
+    assert note.told().startswith(
+        f"{place:#x}: the code has been changed by the store at {note.store:#x}, without fc.i"
+    )
 
 
 def test_a_return_from_an_interruption_serializes_too() -> None:

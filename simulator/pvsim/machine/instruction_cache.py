@@ -7,6 +7,7 @@ a change and before all of that is noted: a processor may run the one or the oth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -30,10 +31,11 @@ class StaleCode(Struct, frozen=True):
     store: int
     fetch: int
 
-    def __str__(self) -> str:
+    def told(self, where: Callable[[int], str] = hex) -> str:
+        """One line; `where` says what an address is called."""
         return (
-            f"{self.fetch:#x}: the code has been changed by the store at {self.store:#x}, without fc.i, sync.i and "
-            "srlz.i behind it"
+            f"{where(self.fetch)}: the code has been changed by the store at {where(self.store)}, without fc.i, sync.i "
+            "and srlz.i behind it"
         )
 
 
