@@ -97,6 +97,7 @@ _KINDS: Final[dict[str, Callable[[random.Random], bytes]]] = {
 
 # Bits of psr: what a machine starts with, each with even odds; most of the time it collects, at level 0.
 _STATUS: Final = (1, 3, 4, 5, 13, 14, 15, 17, 18, 19, 22, 23, 24, 25, 26, 27, 36, 37, 38, 39, 40, 43, 44, 45, 46)
+_FETCHED_VIRTUALLY: Final = 1 << 36 | 1 << 14  # psr.it and psr.i
 _PAGES: Final = (1 | 3 << 5 | 3 << 7 | 3 << 9, 1 | 3 << 5, 1 | 1 << 5 | 1 << 9, 1 | 3 << 5 | 7 << 2, 0, 1 | 7 << 9)
 
 
@@ -123,8 +124,10 @@ def prepared(number: int, seed: int) -> Machine:
     )
     machine = Machine(configuration=model)
     machine.memory.write(START, _KINDS[kind](chance))
-    for vector in range(0, 0x6200, 0x100):
-        machine.memory.write(IVA + vector, chance.choice((_bundles, _instructions))(chance)[:256])
+    machine.delivers = chance.random() < 0.6
+    handlers = [chance.choice((_bundles, _instructions))(chance)[:256] for _ in range(3)] if machine.delivers else ()
+    for vector in range(0, 0x6200, 0x100) if handlers else ():
+        machine.memory.write(IVA + vector, chance.choice(handlers))
     machine.gr[1:] = (_number(chance) for _ in range(127))
     machine.nat[1:] = (int(chance.random() < 0.05) for _ in range(127))
     machine.fr[2:] = (chance.getrandbits(82) for _ in range(126))
@@ -151,7 +154,6 @@ def prepared(number: int, seed: int) -> Machine:
     machine.write_bspstore(_number(chance))
     psr = sum(1 << bit for bit in _STATUS if chance.random() < 0.15) ^ (1 << 13 if chance.random() < 0.8 else 0)
     machine.psr = psr | (chance.randrange(4) << 32 if chance.random() < 0.3 else 0)
-    machine.delivers = chance.random() < 0.6
     if chance.random() < 0.3:
         machine.raise_interrupt(chance.choice(sorted(VECTORS)))
     machine.ip = START | chance.choice((0, 0, 1, 2))
@@ -172,11 +174,17 @@ def check(machine: Machine, stop: Interruption | None) -> str:
 
 
 def run(number: int, seed: int) -> str:
-    """Runs an image; why it stopped."""
+    """Runs an image; why it stopped first. Where interruptions are not delivered, what comes behind is run as well."""
     machine = prepared(number, seed)
     stop = machine.run(LIMIT)
     assert stop is None or not machine.delivers
-    return check(machine, stop)
+    reason = check(machine, stop)
+    while stop is not None and START <= machine.ip < START + _SIZE and machine.instructions < LIMIT:
+        machine.ip = (machine.ip & ~15) + 16
+        machine.psr &= ~_FETCHED_VIRTUALLY
+        stop = machine.run(LIMIT)
+        check(machine, stop)
+    return reason
 
 
 def main(arguments: list[str]) -> int:
