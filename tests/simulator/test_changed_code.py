@@ -130,3 +130,15 @@ def test_a_line_is_32_bytes() -> None:
         machine = changing((f"add r9={offset},r9", "fc.i r9", "sync.i", "srlz.i"))
         run(machine)
         assert machine.gr[21] == result
+
+
+def test_code_that_is_loaded_from_outside_is_no_change() -> None:
+    machine = changing(())
+    run(machine)
+    machine.notes.clear()
+    machine.memory.write(START, assembled("mov r20=77 ;;"))
+    machine.forget_code()
+    machine.ip = START
+    run(machine)
+    assert machine.gr[20] == 77
+    assert machine.notes == []

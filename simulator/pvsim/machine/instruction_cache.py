@@ -131,6 +131,12 @@ class InstructionCache(State):
                 written.seen[at : at + LINE] = self.memory.read(line * LINE, LINE)
         self.drop_code(lines)
 
+    def forget_lines(self) -> None:
+        """The cache is empty, and no program has stored to any page: memory is as it was loaded."""
+        for kept in (self._lines, self._changed, self._written, self.code_pages, self._flushed, self._synchronized):
+            kept.clear()
+        self.forget_written_views()
+
     # ------------------------------------------------------------------- what the machine makes of it
 
     def leave_code(self, line: int) -> None:

@@ -160,6 +160,12 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
         self.check_translation(address, access)
         self.flush_line(self.physical_data(address))
 
+    def forget_code(self) -> None:
+        """Memory has been written from outside: code is fetched again, and no program has changed it."""
+        self.forget_lines()
+        self._decoded.clear()
+        self._blocks.clear()
+
     def forget_places(self) -> None:
         """Where code is, and whether it is watched, has to be asked again."""
         self._blocks.clear()
