@@ -39,7 +39,7 @@ PROGRAM: Final = """
  mov r9=r8
  br.cond.sptk.few done ;;
 walk:
- alloc loc0=ar.pfs,1,6,1,0
+ alloc loc0=ar.pfs,1,24,1,0
  mov loc1=b0
  cmp.lt p6,p7=1,in0
  mov r8=in0 ;;
@@ -167,13 +167,13 @@ def virtual(walker: str) -> Machine:
 
 
 @pytest.mark.parametrize("walker", ["off", "short", "long"])
-@pytest.mark.parametrize("purges", [0, 3, 40])
+@pytest.mark.parametrize("purges", [0, 15, 40])
 def test_handlers_map_what_a_program_reaches(walker: str, purges: int) -> None:
     machine = virtual(walker)
     chance = random.Random(purges)
     reached = set()
     for _ in range(200_000):
-        machine.run(1 if purges == 3 else chance.randrange(1, 200))
+        machine.run(1 if purges == 15 else chance.randrange(1, 200))
         if IVA <= machine.ip < IVA + 0x8000:
             reached.add(machine.ip & ~0xFF & 0x7FFF)
         elif purges and not chance.randrange(purges):
@@ -181,7 +181,7 @@ def test_handlers_map_what_a_program_reaches(walker: str, purges: int) -> None:
         if machine.ip >= IVA + Vector.BREAK_INSTRUCTION and machine.ip < IVA + Vector.BREAK_INSTRUCTION + 0x100:
             break
     assert outcome(machine) == expected()
-    if purges == 3:
+    if purges == 15:
         missed = {"off": {Vector.ALTERNATE_DATA_TLB, Vector.ALTERNATE_INSTRUCTION_TLB}}.get(
             walker, {Vector.VHPT_TRANSLATION}
         )
