@@ -205,3 +205,17 @@ def test_changed_code_runs_after_it_is_flushed() -> None:
     machine.serialize_instructions()
     machine.ip = START
     assert ended(machine) == ("", 2)
+
+
+def test_a_page_over_one_of_a_register_is_noted() -> None:
+    """It is a machine check on hardware; the same register may be given another page."""
+    text = "mov cr.ifa=r9\n mov cr.itir=r10 ;;\n itr.d dtr[r11]=r12 ;;\n itr.d dtr[r11]=r12 ;;\n {} ;;"
+    for again, notes in [("nop.m 0", 0), ("itc.d r12", 1), ("itr.d dtr[r13]=r12", 1), ("itc.i r12", 0)]:
+        machine = with_page(text.format(again), psr=0)
+        machine.gr[9:14] = PAGE, 16 << 2, 5, entry(0x5_0000), 6
+        assert ended(machine)[0] == ""
+        assert len(machine.notes) == notes
+        for note in machine.notes:
+            assert note.told().endswith(
+                "the page at 0x0 is inserted over one of a translation register, which is a machine check"
+            )

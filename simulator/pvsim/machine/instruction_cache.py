@@ -7,36 +7,17 @@ a change and before all of that is noted: a processor may run the one or the oth
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
 
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.memory import PAGE, Memory
+from pvsim.machine.notes import StaleCode
 from pvsim.machine.state import State
 
 LINE: Final = 32
 """Bytes of a line: the smallest that the architecture has, so that a program which flushes too few is found out."""
-_MOST_NOTES: Final = 1000
-
-
-class StaleCode(Struct, frozen=True):
-    """Code that was executed though a program has changed it, and has not made the change visible.
-
-    `store` is the address of the instruction that changed it, or, where that is not known any more, of the first that
-    stored to the page; `fetch` is that of the first instruction of the code. Both have the slot in the low bits.
-    """
-
-    store: int
-    fetch: int
-
-    def told(self, where: Callable[[int], str] = hex) -> str:
-        """One line; `where` says what an address is called."""
-        return (
-            f"{where(self.fetch)}: the code has been changed by the store at {where(self.store)}, without fc.i, sync.i "
-            "and srlz.i behind it"
-        )
 
 
 class _Written(Struct):
@@ -51,8 +32,6 @@ class InstructionCache(State):
 
     def __init__(self, memory: Memory | None = None, configuration: Configuration | None = None) -> None:
         super().__init__(memory, configuration)
-        self.notes: list[StaleCode] = []
-        """Where the program has run code that it changed without the sequence that makes the change visible."""
         self.code_pages: set[int] = set()
         """Pages of memory that code has been fetched from: each store there is looked at."""
         self._lines: dict[int, bytes] = {}
@@ -60,7 +39,6 @@ class InstructionCache(State):
         self._flushed: set[int] = set()
         self._synchronized: set[int] = set()
         self._written: dict[int, _Written] = {}
-        self._noted: set[StaleCode] = set()
 
     # ------------------------------------------------------------------------------------- stores
 
@@ -101,10 +79,7 @@ class InstructionCache(State):
         """Notes that code between two physical addresses is about to be executed, where it has been changed."""
         for line in range(first // LINE, last // LINE + 1) if self._changed else ():
             if line in self._changed:
-                note = StaleCode(self._changed[line], self.ip)
-                if note not in self._noted and len(self.notes) < _MOST_NOTES:
-                    self._noted.add(note)
-                    self.notes.append(note)
+                self.note(StaleCode(self._changed[line], self.ip))
 
     # -------------------------------------------------------------- calls of programs, and behind them
 

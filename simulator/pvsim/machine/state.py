@@ -6,8 +6,10 @@ from typing import Final
 
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.memory import Memory
+from pvsim.machine.notes import Note
 
 _PAGES_OF_16K: Final = 14 << 2
+_MOST_NOTES: Final = 1000
 
 
 class State:
@@ -43,6 +45,14 @@ class State:
         """How many have been executed, those that a predicate turned off among them."""
         self.groups = self.bundles = 0
         """How many groups have ended, and how many bundles have been begun."""
+
+        self.notes: dict[Note, None] = {}
+        """What a program does that hardware need not do the way that the machine does it; the oldest first."""
+
+    def note(self, note: Note) -> None:
+        """Notes something, once."""
+        if len(self.notes) < _MOST_NOTES:
+            self.notes[note] = None
 
     @property
     def cfm(self) -> int:

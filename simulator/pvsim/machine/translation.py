@@ -13,6 +13,7 @@ from pvsim.machine.interruptions import NON_ACCESS as _NA
 from pvsim.machine.interruptions import READ as _R
 from pvsim.machine.interruptions import WRITE as _W
 from pvsim.machine.memory import Memory
+from pvsim.machine.notes import OverlappingTranslation
 from pvsim.machine.state import State
 
 _OFFSET: Final = (1 << 61) - 1
@@ -240,14 +241,22 @@ class TranslationBuffers(State):
 
     def cache_translation(self, kind: str, page: Translation) -> None:
         """Puts a page into a cache, in the place of those that it meets."""
+        self._note_overlap(kind, page, None)
         self._purge_cache(kind, page.start, page.size, page.region)
         self.translation_caches[kind].append(page)
 
     def insert_translation_register(self, kind: str, index: int, entry: int) -> None:
         """Puts a page into a register; pages of the caches that it meets leave."""
         page = self.translation(self.cr[_IFA], self.cr[_ITIR], entry)
+        self._note_overlap(kind, page, index & 0xFF)
         self._purge_cache(kind, page.start, page.size, page.region)
         self.translation_registers[kind][index & 0xFF] = page
+
+    def _note_overlap(self, kind: str, page: Translation, index: int | None) -> None:
+        """Notes a page that meets one of a register, but for the register that it is put into."""
+        for number, held in self.translation_registers[kind].items():
+            if number != index and held.meets(page.start, page.size, page.region):
+                self.note(OverlappingTranslation(self.ip, page.start))
 
     def purge_translations(self, address: int, size: int) -> None:
         """Takes the pages that a range meets out of both caches; bits 7 to 2 of `size` are its exponent."""
