@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pvsim.machine.machine import Machine
-from pvsim.machine.translation import Translation
+from pvsim.machine.translation_cache import Translation
 
 from tests.oracle import require_tool
 

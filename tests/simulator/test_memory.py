@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.machine import Machine
-from pvsim.machine.translation import Translation
+from pvsim.machine.translation_cache import Translation
 
 from tests.simulator.code import END, START, assembled, run
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pvsim.machine.interruptions import Vector
 from pvsim.machine.machine import Machine
+from pvsim.machine.translation_cache import Translation, TranslationCache
 
 from tests.simulator.code import END, START, loaded
 
@@ -144,7 +147,7 @@ def test_pages_are_inserted_and_purged() -> None:
     machine.gr[9:13] = PAGE | 0x77, 16 << 2, 5, entry(0x5_0000)
     assert ended(machine) == ("", 1)
     assert machine.gr[13] == 0x5_4077
-    assert machine.translation_caches == {"d": [], "i": []}
+    assert not any(machine.translation_caches.values())
     assert machine.translation_registers == {"d": {}, "i": {}}
 
 
@@ -156,7 +159,7 @@ def test_a_purge_leaves_other_regions() -> None:
     assert len(machine.translation_caches["d"]) == 1
     machine.ip, machine.rr[3] = START, machine.rr[2]
     assert ended(machine)[0] == ""
-    assert machine.translation_caches["d"] == []
+    assert not machine.translation_caches["d"]
 
 
 @pytest.mark.parametrize(
@@ -217,3 +220,33 @@ def test_a_page_over_one_of_a_register_is_noted() -> None:
         assert len(machine.notes) == notes
         for note in machine.notes:
             assert "the page at 0x0 of its region is inserted over one of a translation register" in note.told()
+
+
+PAGES = st.tuples(st.sampled_from([12, 14, 16, 20]), st.integers(0, 300), st.integers(0, 1))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["insert", "purge", "find"]), PAGES), max_size=40))
+def test_a_cache_is_as_a_list_of_pages(steps: list[tuple[str, tuple[int, int, int]]]) -> None:
+    """Where each byte of a page's range is looked at as a number of 4 KiB."""
+
+    def parts(size: int, at: int) -> range:
+        first = (at << 12 >> size << size) >> 12
+        return range(first, first + (1 << size - 12))
+
+    cache, pages = TranslationCache(), dict[tuple[int, int, int], Translation]()
+    for what, (size, at, region) in steps:
+        met = [key for key in pages if key[2] == region and set(parts(*key[:2])) & set(parts(size, at))]
+        if what == "find":
+            found = [pages[key] for key in pages if key[2] == region and at in parts(*key[:2])]
+            assert cache.of(at << 12 | 0x123, region) == (found[0] if found else None)
+            continue
+        assert cache.purge(at << 12, size, region) == bool(met)
+        for key in met:
+            del pages[key]
+        if what == "insert":
+            page = Translation(at << 12 >> size << size, size, region, 0, 1)
+            cache.add(page)
+            pages[size, at, region] = page
+        assert len(cache) == len(pages)
+        assert set(cache) == set(pages.values())

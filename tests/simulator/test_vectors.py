@@ -15,7 +15,7 @@ from msgspec import Struct
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.interruptions import Vector
 from pvsim.machine.machine import Machine
-from pvsim.machine.translation import Translation
+from pvsim.machine.translation_cache import Translation
 
 from pvasm.isa.registers import APPLICATION, CONTROL
 from tests.simulator.code import START, assembled

@@ -19,7 +19,7 @@ from pvsim.machine.configuration import Configuration
 from pvsim.machine.external_interrupts import VECTORS
 from pvsim.machine.interruptions import Interruption
 from pvsim.machine.machine import Machine
-from pvsim.machine.translation import Translation
+from pvsim.machine.translation_cache import Translation
 
 from pvasm.isa.bundle import Bundle
 from pvasm.isa.registers import CONTROL

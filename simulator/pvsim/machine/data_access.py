@@ -22,7 +22,8 @@ from pvsim.machine.interruptions import SPECULATIVE_LOAD as _SP
 from pvsim.machine.interruptions import WRITE as _W
 from pvsim.machine.interruptions import Interruption, Vector, fault
 from pvsim.machine.memory import PAGE, Memory
-from pvsim.machine.translation import Translation, unimplemented
+from pvsim.machine.translation import unimplemented
+from pvsim.machine.translation_cache import Translation
 
 _WORD: Final = (1 << 64) - 1
 
@@ -100,10 +101,12 @@ class DataAccess(AdvancedLoads, InstructionFetch):
         super().write_indexed(file, index, value)
         self.drop_views()
 
-    def cache_translation(self, kind: str, page: Translation) -> None:
-        """Puts a page into a cache."""
-        super().cache_translation(kind, page)
-        self.drop_views()
+    def cache_translation(self, kind: str, page: Translation) -> bool:
+        """Puts a page into a cache; whether it takes the place of others. Else nobody has reached it before."""
+        is_other = super().cache_translation(kind, page)
+        if is_other:
+            self.drop_views()
+        return is_other
 
     def insert_translation_register(self, kind: str, index: int, entry: int) -> None:
         """Puts a page into a register."""

@@ -8,7 +8,7 @@ from pvsim.machine.debug_registers import DebugRegisters
 from pvsim.machine.instruction_cache import InstructionCache
 from pvsim.machine.interruptions import EXECUTE, Interruption, Vector
 from pvsim.machine.state import State
-from pvsim.machine.translation import Translation
+from pvsim.machine.translation_cache import Translation
 from pvsim.machine.vhpt import PageTable
 
 _UNCACHED: Final = 1 << 63  # of a physical address
@@ -65,11 +65,12 @@ class InstructionFetch(PageTable, InstructionCache, DebugRegisters, CodeAddresse
         super().write_indexed(file, index, value)
         self.forget_places()
 
-    def cache_translation(self, kind: str, page: Translation) -> None:
-        """Puts a page into a cache."""
-        super().cache_translation(kind, page)
-        if kind == "i":
+    def cache_translation(self, kind: str, page: Translation) -> bool:
+        """Puts a page into a cache; whether it takes the place of others."""
+        is_other = super().cache_translation(kind, page)
+        if kind == "i" and is_other:
             self.forget_places()
+        return is_other
 
     def insert_translation_register(self, kind: str, index: int, entry: int) -> None:
         """Puts a page into a register; pages of the caches that it meets leave."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import Struct
-
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.interruptions import EXECUTE as _X
 from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector, fault
@@ -15,6 +13,7 @@ from pvsim.machine.interruptions import WRITE as _W
 from pvsim.machine.memory import Memory
 from pvsim.machine.notes import OverlappingTranslation
 from pvsim.machine.state import State
+from pvsim.machine.translation_cache import Translation, TranslationCache
 
 _OFFSET: Final = (1 << 61) - 1
 _IC: Final = 1 << 13
@@ -40,69 +39,23 @@ def unimplemented(address: int, access: int) -> Interruption:
     return Interruption(Vector.GENERAL_EXCEPTION, GENERAL_CODES["reserved_register_field"] | access, address)
 
 
-class Translation(Struct, frozen=True):
-    """A page: where it begins in its region, its size's exponent, its region's id, its key, and its entry's bits."""
-
-    start: int
-    size: int
-    region: int
-    key: int
-    entry: int
-
-    def has(self, offset: int, region: int) -> bool:
-        """Whether an address of a region lies in the page."""
-        return region == self.region and offset >> self.size == self.start >> self.size
-
-    def meets(self, offset: int, size: int, region: int) -> bool:
-        """Whether a range of `1 << size` bytes has part in it."""
-        wider = max(size, self.size)
-        return region == self.region and offset >> wider == self.start >> wider
-
-    def physical(self, offset: int) -> int:
-        """The physical address of an address that lies in it."""
-        low = (1 << self.size) - 1
-        return self.entry & ((1 << 50) - 1) & ~0xFFF & ~low | offset & low
-
-    @property
-    def is_present(self) -> bool:
-        """Whether there is memory behind it."""
-        return bool(self.entry & 1)
-
-    @property
-    def attribute(self) -> int:
-        """Its memory attribute (SDM vol. 2, table 4-11)."""
-        return self.entry >> 2 & 7
-
-    def rights(self, level: int) -> str:
-        """What may be done at a privilege level: of the letters `r w x` (SDM vol. 2, table 4-2)."""
-        own, kind = self.entry >> 7 & 3, self.entry >> 9 & 7
-        if kind == 7:
-            return "x" if level else "rx"
-        if level > own:
-            return ""
-        if kind == 5:
-            return "rx" if level else "rwx"
-        at_own, better = {4: ("r", "rw"), 6: ("rwx", "rw")}.get(kind, (("r", "rx", "rw", "rwx")[kind & 3],) * 2)
-        return at_own if level == own and level else better
-
-
 class TranslationBuffers(State):
     """The translation registers and caches, of data (`d`) and instructions (`i`), and calls of programs about them."""
 
     def __init__(self, memory: Memory | None = None, configuration: Configuration | None = None) -> None:
         super().__init__(memory, configuration)
         self.translation_registers: dict[str, dict[int, Translation]] = {"d": {}, "i": {}}
-        self.translation_caches: dict[str, list[Translation]] = {"d": [], "i": []}
+        self.translation_caches = {"d": TranslationCache(), "i": TranslationCache()}
 
     # ------------------------------------------------------------------------------------- looking
 
     def translation_of(self, address: int, kind: str = "d") -> Translation | None:
         """The page of an address, in a register or a cache."""
         offset, region = address & _OFFSET, self._region(address)
-        for page in (*self.translation_registers[kind].values(), *self.translation_caches[kind]):
+        for page in self.translation_registers[kind].values():
             if page.has(offset, region):
                 return page
-        return None
+        return self.translation_caches[kind].of(offset, region)
 
     def _region(self, address: int) -> int:
         return self.rr[address >> 61] >> 8 & 0xFFFFFF
@@ -239,17 +192,19 @@ class TranslationBuffers(State):
         """Puts the page of cr.ifa and cr.itir into a cache, in the place of those that it meets."""
         self.cache_translation(kind, self.translation(self.cr[_IFA], self.cr[_ITIR], entry))
 
-    def cache_translation(self, kind: str, page: Translation) -> None:
-        """Puts a page into a cache, in the place of those that it meets."""
+    def cache_translation(self, kind: str, page: Translation) -> bool:
+        """Puts a page into a cache, in the place of those that it meets; whether there were any."""
         self._note_overlap(kind, page, None)
-        self._purge_cache(kind, page.start, page.size, page.region)
-        self.translation_caches[kind].append(page)
+        cache = self.translation_caches[kind]
+        is_other = cache.purge(page.start, page.size, page.region)
+        cache.add(page)
+        return is_other
 
     def insert_translation_register(self, kind: str, index: int, entry: int) -> None:
         """Puts a page into a register; pages of the caches that it meets leave."""
         page = self.translation(self.cr[_IFA], self.cr[_ITIR], entry)
         self._note_overlap(kind, page, index & 0xFF)
-        self._purge_cache(kind, page.start, page.size, page.region)
+        self.translation_caches[kind].purge(page.start, page.size, page.region)
         self.translation_registers[kind][index & 0xFF] = page
 
     def _note_overlap(self, kind: str, page: Translation, index: int | None) -> None:
@@ -260,8 +215,8 @@ class TranslationBuffers(State):
 
     def purge_translations(self, address: int, size: int) -> None:
         """Takes the pages that a range meets out of both caches; bits 7 to 2 of `size` are its exponent."""
-        for kind in self.translation_caches:
-            self._purge_cache(kind, address & _OFFSET, size >> 2 & 0x3F, self._region(address))
+        for pages in self.translation_caches.values():
+            pages.purge(address & _OFFSET, size >> 2 & 0x3F, self._region(address))
 
     def purge_translation_registers(self, kind: str, address: int, size: int) -> None:
         """Takes the pages that a range meets out of the registers of a kind, and out of both caches."""
@@ -276,10 +231,6 @@ class TranslationBuffers(State):
         """Empties both caches."""
         for pages in self.translation_caches.values():
             pages.clear()
-
-    def _purge_cache(self, kind: str, offset: int, size: int, region: int) -> None:
-        pages = self.translation_caches[kind]
-        pages[:] = [page for page in pages if not page.meets(offset, size, region)]
 
 
 def _wanted(access: int) -> set[str]:

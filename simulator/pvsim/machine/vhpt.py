@@ -6,7 +6,8 @@ from typing import Final
 
 from pvasm.isa.registers import CONTROL
 from pvsim.machine.interruptions import REGISTER_STACK, Vector
-from pvsim.machine.translation import ALTERNATE, Translation, TranslationBuffers
+from pvsim.machine.translation import ALTERNATE, TranslationBuffers
+from pvsim.machine.translation_cache import Translation
 
 _OFFSET: Final = (1 << 61) - 1
 _PTA, _DCR = CONTROL["pta"], CONTROL["dcr"]
