@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pvsim.machine.machine import Machine
 
 from tests.simulator import wild
 
@@ -29,3 +30,35 @@ def test_an_error_is_told_with_the_number_of_the_image(
     out = capsys.readouterr().out
     assert out.startswith("image 4 of seed 5:\n")
     assert "IndexError: 4 5" in out
+
+
+def state(machine: Machine) -> dict[str, object]:
+    """All that a program can tell, and what has been counted."""
+    lists = ("gr", "nat", "fr", "pr", "br", "ar", "cr", "rr", "other_bank", "other_bank_nat")
+    words = ("ip", "psr", "cfm", "dirty", "clean", "instructions", "groups", "bundles")
+    pages = {number: bytes(page) for number, page in machine.memory.pages.items() if any(page)}
+    buffers = [set(pages) for pages in machine.translation_caches.values()]
+    files = {name: list(registers) for name, registers in machine.files.items()}
+    return {
+        **{name: list(getattr(machine, name)) for name in lists},
+        **{name: getattr(machine, name) for name in words},
+        "memory": pages,
+        "caches": buffers,
+        "files": files,
+        "notes": set(machine.notes),
+    }
+
+
+@pytest.mark.parametrize("first", range(0, 60, 20))
+def test_a_run_in_pieces_ends_as_one_at_once(first: int) -> None:
+    """Whatever the pieces: so code that is compiled does what the same does instruction by instruction."""
+    for number in range(first, first + 20):
+        whole, pieces = wild.prepared(number, seed=3), wild.prepared(number, seed=3)
+        stop = whole.run(120)
+        other = None
+        for _ in range(120):
+            other = pieces.run(1)
+            if other is not None:
+                break
+        assert str(other) == str(stop)
+        assert state(pieces) == state(whole)

@@ -66,7 +66,7 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
         """Runs at most so many instructions; the interruption that ended it, None where the number did.
 
         An instruction that faults is not counted, one that traps is. Where the machine delivers interruptions, none
-        ends it; so that it ends at all, each counts as one of `most`.
+        ends it; so that it ends at all, a fault counts as one of `most`, and so does an interrupt.
         """
         end = self.instructions + most
         blocks = self._blocks
@@ -97,7 +97,7 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
                 if not self.delivers:
                     return interruption
                 self.deliver_interruption(interruption)
-                end -= 1
+                end -= interruption.origin is None  # else its instruction has been counted
                 continue
             self._count(block, self.instructions - before, psr)
             if slow & _ONCE:
