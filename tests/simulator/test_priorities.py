@@ -293,3 +293,11 @@ def test_dcr_defers_the_faults_of_speculative_loads(bit: int) -> None:
             machine.cr[CONTROL["dcr"]] = 1 << chosen
             assert (access.run() == "") == (bool(lets) and chosen == bit)
             assert machine.nat[8] == (bool(lets) and chosen == bit)
+
+
+def test_psr_vm_is_changed_on_a_page_of_rights_7_alone() -> None:
+    for rights, ended in [(7, ""), (3, "VIRTUALIZATION")]:
+        access = Access("{ .mib\n nop.m 0\n nop.i 0\n vmsw.1 ;; }")
+        access.machine.translation_registers["i"][0] = Translation(0, 20, 0, 0, GOOD & ~(7 << 9) | rights << 9)
+        assert access.run() == ended
+        assert bool(access.machine.psr & 1 << 46) == (rights == 7)

@@ -6,7 +6,7 @@ from typing import Final
 
 from pvsim.machine.debug_registers import DebugRegisters
 from pvsim.machine.instruction_cache import InstructionCache
-from pvsim.machine.interruptions import EXECUTE, Interruption, Vector
+from pvsim.machine.interruptions import EXECUTE, Interruption, Vector, fault
 from pvsim.machine.state import State
 from pvsim.machine.translation_cache import Translation
 from pvsim.machine.vhpt import PageTable
@@ -14,6 +14,7 @@ from pvsim.machine.vhpt import PageTable
 _UNCACHED: Final = 1 << 63  # of a physical address
 _OFFSET: Final = (1 << 61) - 1
 _ACCESSED: Final = 1 << 5  # of a translation's entry
+_PROMOTING: Final = 7  # access rights of a translation's entry
 _REGION: Final = 61
 _PK, _IT, _IA, _CPL = 1 << 15, 1 << 36, 1 << 45, 3 << 32  # of psr
 _SEEN: Final = _PK | _IT | _CPL  # what the places of code depend on
@@ -48,6 +49,12 @@ class InstructionFetch(PageTable, InstructionCache, DebugRegisters, CodeAddresse
         if not page.entry & _ACCESSED and not self.psr & _IA:
             raise Interruption(Vector.INSTRUCTION_ACCESS_BIT, EXECUTE, at)
         return page.physical(address & _OFFSET)
+
+    def check_vmsw_page(self) -> None:
+        """Raises Interruption: only code on a page with access rights 7 may change psr.vm (SDM 3:2, vmsw)."""
+        page = self.translation_of(self.ip & ~15, "i") if self.psr & _IT else None
+        if page is None or page.entry >> 9 & 7 != _PROMOTING:
+            raise fault("virtualization")
 
     def forget_places(self) -> None:
         """What is known of where code is no longer holds."""

@@ -58,7 +58,3 @@ class System(State):
         """Raises Interruption on a machine without virtualization."""
         if not self.configuration.has_virtualization:
             raise interruptions.fault("illegal_operation")
-
-    def check_vmsw_page(self) -> None:
-        """Raises Interruption: code that is not on a page with access rights 7 does not change psr.vm."""
-        raise interruptions.fault("virtualization")
