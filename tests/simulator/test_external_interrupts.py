@@ -219,3 +219,26 @@ def test_a_masked_timer_is_lost() -> None:
     machine.write_interrupt_control(ITM, 50)
     assert machine.run(100) is None
     assert not any(machine.cr[CONTROL["irr0"] :][:4])
+
+
+PERIODIC = """
+ mov r21=cr.ivr
+ mov r22=cr.itm
+ add r20=1,r20 ;;
+ add r22=97,r22 ;;
+ mov cr.itm=r22
+ mov cr.eoi=r0
+ rfi ;;
+"""
+
+
+@pytest.mark.parametrize("piece", [1, 7, 100_000])
+def test_a_timer_that_its_handler_sets_again_keeps_time(piece: int) -> None:
+    """Also when the handler and the loop are compiled: an interrupt for each 97 ticks, none is lost."""
+    machine = with_handler(LOOP, PERIODIC)
+    machine.write_interrupt_control(ITV, 0xEF)
+    machine.write_interrupt_control(ITM, 97)
+    while machine.instructions < 10_000:
+        machine.run(min(piece, 10_000 - machine.instructions))
+    assert machine.gr[20] in (10_000 // 97, 10_000 // 97 - 1)
+    assert machine.in_service == set() or machine.gr[20] == 10_000 // 97 - 1
