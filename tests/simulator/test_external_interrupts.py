@@ -23,6 +23,12 @@ TPR, ITM, ITV = CONTROL["tpr"], CONTROL["itm"], CONTROL["itv"]
 VECTORS = st.sampled_from([EXTINT, NMI, *range(16, 256)])
 
 
+def set_control(machine: Machine, number: int, value: int) -> None:
+    """Sets a control register as a program does."""
+    machine.cr[number] = value
+    machine.observe_control(number)
+
+
 class Reference:
     """The rules as lists: all that wait, all that are in service, the first is the one that counts."""
 
@@ -81,7 +87,7 @@ def test_priorities_masks_and_service(steps: list[tuple[str, int]]) -> None:
             machine.raise_interrupt(number)
             reference.waiting = sorted({*reference.waiting, number})
         elif what == "mask":
-            machine.write_interrupt_control(TPR, (number & 15) << 4 | (number >> 4) << 16)
+            set_control(machine, TPR, (number & 15) << 4 | (number >> 4) << 16)
             reference.class_masked, reference.all_masked = number & 15, bool(number >> 4)
         elif what == "end":
             machine.end_of_interrupt()
@@ -189,8 +195,8 @@ def test_the_timer_comes_when_itc_is_itm(at: int, ticks: int) -> None:
     machine.memory.write(START, assembled(LOOP))
     machine.ip, machine.psr = START, IC | PSR_I
     machine.run(300)
-    machine.write_interrupt_control(ITV, 0xEF)
-    machine.write_interrupt_control(ITM, machine.read_itc() + at * ticks)
+    set_control(machine, ITV, 0xEF)
+    set_control(machine, ITM, machine.read_itc() + at * ticks)
     stop = machine.run(100_000)
     assert stop is not None
     assert (stop.vector, machine.instructions) == (Vector.EXTERNAL_INTERRUPT, 300 + at)
@@ -215,8 +221,8 @@ def test_a_program_sets_the_timer() -> None:
 def test_a_masked_timer_is_lost() -> None:
     machine = loaded(LOOP)
     machine.psr = IC | PSR_I
-    machine.write_interrupt_control(ITV, 0xEF | MASKED)
-    machine.write_interrupt_control(ITM, 50)
+    set_control(machine, ITV, 0xEF | MASKED)
+    set_control(machine, ITM, 50)
     assert machine.run(100) is None
     assert not any(machine.cr[CONTROL["irr0"] :][:4])
 
@@ -236,8 +242,8 @@ PERIODIC = """
 def test_a_timer_that_its_handler_sets_again_keeps_time(piece: int) -> None:
     """Also when the handler and the loop are compiled: an interrupt for each 97 ticks, none is lost."""
     machine = with_handler(LOOP, PERIODIC)
-    machine.write_interrupt_control(ITV, 0xEF)
-    machine.write_interrupt_control(ITM, 97)
+    set_control(machine, ITV, 0xEF)
+    set_control(machine, ITM, 97)
     while machine.instructions < 10_000:
         machine.run(min(piece, 10_000 - machine.instructions))
     assert machine.gr[20] in (10_000 // 97, 10_000 // 97 - 1)

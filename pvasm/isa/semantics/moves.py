@@ -303,8 +303,8 @@ READ_IVR: Final = call(
 )
 """The vector of the highest pending interrupt that is not masked, which is in service then."""
 END_OF_INTERRUPT: Final = call("end_of_interrupt", ends=True)
-WRITE_INTERRUPT_CONTROL: Final = call("write_interrupt_control", ends=True, counts=True)
-"""A control register that has a say in which interrupts come and when, by its number, and its new value."""
+OBSERVE_CONTROL: Final = call("observe_control", ends=True, counts=True)
+"""A control register, by its number, that has a say in which interrupts come and when, has been written."""
 _OF_INTERRUPTS: Final = frozenset(["itm", "tpr", "itv"])
 
 
@@ -349,11 +349,10 @@ def mov_to_cr(op: Operation) -> None:
     needs_real_machine(op)
     if name == "eoi":
         op.call(END_OF_INTERRUPT)
-    elif name in _OF_INTERRUPTS:
-        value = op.r2.value & (mask(WORD) & ~rules.ignored)
-        op.call(WRITE_INTERRUPT_CONTROL, CONTROL[name], value)
     else:
         op.assign(Cell("cr", CONTROL[name]), op.r2.value & (mask(WORD) & ~rules.ignored))
+    if name in _OF_INTERRUPTS:
+        op.call(OBSERVE_CONTROL, CONTROL[name])
 
 
 # ------------------------------------------------------------------------- processor status register

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pvasm.isa.semantics.branches import BRANCH
 from pvasm.isa.semantics.floating_registers import check, is_natval, source
 from pvasm.isa.semantics.memory import FORGET, IS_ADVANCED
 from pvasm.isa.semantics.operation import Operation, clause
@@ -14,8 +15,9 @@ FORGET_ALL: Final = call("forget_all_advanced", writes="ALAT")
 """The ALAT loses all entries."""
 
 
-RECOVER: Final = call("recover", may_fault=True, leaves=True)
-"""Goes to recovery code, or has software do it: the target, what cr.isr.code says of the check, its immediate."""
+CHECK_RECOVERY: Final = call("check_recovery", may_fault=True)
+"""A Speculative Operation fault where the model has software go to recovery code: what cr.isr.code says of the check,
+and its immediate."""
 
 _CODES: Final = {("a", "gr"): 0, ("s", "gr"): 1, ("a", "fr"): 2, ("s", "fr"): 3}
 FLAGS_CODE: Final = 4
@@ -26,7 +28,8 @@ def recover(op: Operation, name: str, code: int) -> None:
     """Goes to the code that does again what did not hold; `name` is the operand that says where that is."""
     goal = op[name].value
     distance = (goal - read(Cell("ip"))).bits(4, 21)
-    op.call(RECOVER, goal, code, distance.extended(64))
+    op.call(CHECK_RECOVERY, code, distance.extended(64))
+    op.call(BRANCH, goal)
 
 
 def _recover(op: Operation, file: str) -> None:

@@ -39,14 +39,6 @@ class Branching(InstructionCache, CodeAddresses):
         self.ip = target & ~15
         self.trap(origin, TAKEN_BRANCH if self.psr & _TB else 0)
 
-    def recover(self, target: int, code: int, immediate: int) -> None:
-        """Goes to the recovery code of a check. Raises Interruption, a Speculative Operation fault, where the model
-        leaves that to software: cr.isr.code says which check it is, cr.iim has its immediate (SDM vol. 3, chk).
-        """
-        if not self.configuration.checks_branch:
-            raise Interruption(Vector.SPECULATION, code, immediate=immediate)
-        self.branch(target)
-
     def return_to(self, target: int, is_lower: int) -> None:
         """Goes back to a caller, whose frame gets its registers. Raises Interruption for traps, and faults of loads."""
         origin = self.ip

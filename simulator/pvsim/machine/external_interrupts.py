@@ -113,9 +113,8 @@ class ExternalInterrupts(System):
             self.in_service.remove(max(self.in_service, key=_priority))
         self.attend_at = 0
 
-    def write_interrupt_control(self, number: int, value: int) -> None:
-        """Sets a control register that has a say in which interrupts come, and when."""
-        self.cr[number] = value
+    def observe_control(self, number: int) -> None:
+        """A control register that has a say in which interrupts come, and when, has been written."""
         if number == _ITM:
             self.set_timer()
         self.attend_at = 0

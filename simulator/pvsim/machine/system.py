@@ -28,6 +28,13 @@ class System(State):
         """Raises Interruption, a Break Instruction fault."""
         raise Interruption(Vector.BREAK_INSTRUCTION, immediate=immediate)
 
+    def check_recovery(self, code: int, immediate: int) -> None:
+        """Raises Interruption, a Speculative Operation fault, where the model leaves it to software to go to recovery
+        code: cr.isr.code says which check it is, cr.iim has its immediate (SDM vol. 3, chk).
+        """
+        if not self.configuration.checks_branch:
+            raise Interruption(Vector.SPECULATION, code, immediate=immediate)
+
     def feature(self, number: int) -> int:
         """A bit of cpuid[4] from 32 on: the features that `tf` tests."""
         return self.configuration.cpuid[4] >> number & 1
