@@ -146,3 +146,20 @@ def test_code_that_is_loaded_from_outside_is_no_change() -> None:
     run(machine)
     assert machine.gr[20] == 77
     assert not machine.notes
+
+
+def test_a_store_to_the_code_just_behind_it_is_noted() -> None:
+    """The instructions were fetched with the store, and run as they were."""
+    machine = loaded("{ .mmi\n st8 [r9]=r0\n add r8=5,r0\n nop.i 0 ;; }\n nop.i 0 ;;")
+    machine.gr[9] = START
+    run(machine)
+    assert machine.gr[8] == 5
+    assert stale(machine) == [StaleCode(START, START | 1)]
+
+
+def test_a_store_to_code_that_is_done_with_is_not_noted() -> None:
+    source = "nop.i 1 ;;\n nop.i 2 ;;\n nop.i 3 ;;\n nop.i 4 ;;\n st8 [r9]=r0 ;;\n"
+    machine = loaded(source)
+    machine.gr[9] = START
+    run(machine)
+    assert not machine.notes

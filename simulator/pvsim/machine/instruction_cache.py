@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.memory import PAGE, Memory
-from pvsim.machine.notes import StaleCode
 from pvsim.machine.state import State
 
 LINE: Final = 32
@@ -75,11 +74,12 @@ class InstructionCache(State):
         at = physical % LINE
         return data[at : at + 16]
 
-    def note_stale(self, first: int, last: int) -> None:
-        """Notes that code between two physical addresses is about to be executed, where it has been changed."""
-        for line in range(first // LINE, last // LINE + 1) if self._changed else ():
-            if line in self._changed:
-                self.note(StaleCode(self._changed[line], self.ip))
+    def changed_lines(self, first: int, last: int) -> list[tuple[int, int]]:
+        """The lines between two physical addresses that are changed, and the store of each."""
+        if not self._changed:
+            return []
+        lines = range(first // LINE, last // LINE + 1)
+        return [(line, self._changed[line]) for line in lines if line in self._changed]
 
     # -------------------------------------------------------------- calls of programs, and behind them
 

@@ -24,6 +24,7 @@ from pvsim.machine.functions import FUNCTIONS
 from pvsim.machine.instruction_cache import LINE
 from pvsim.machine.interruptions import Interruption
 from pvsim.machine.memory import PAGE, Memory
+from pvsim.machine.notes import StaleCode
 from pvsim.machine.python_code import Step, source
 
 _IC, _DB, _ID = 1 << 13, 1 << 24, 1 << 37
@@ -49,6 +50,14 @@ class _Block(Struct):
     def has_part_of(self, line: int) -> bool:
         """Whether some of its code is in a line of the instruction cache."""
         return self.first // LINE <= line <= self.last // LINE
+
+    def in_line(self, line: int, behind: int | None = None) -> int | None:
+        """The first of its instructions in a line of the instruction cache; `behind` one of them, if that is given."""
+        away = self.first - (self.steps[0].ip & ~15)
+        places = [step.ip for step in self.steps]
+        if behind is not None:
+            places = places[places.index(behind) + 1 :] if behind in places else []
+        return next((each for each in places if (each + away) // LINE == line), None)
 
 
 class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
@@ -172,9 +181,15 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
         self.stepped = _SLOW | (_DB if self.watches_code else 0)
 
     def leave_code(self, line: int) -> None:
-        """A line of code has been changed: code there has to be looked at before it is executed again."""
+        """A line of code has been changed: code there has to be looked at before it is executed again.
+
+        The block that the store is in goes on as it is; what it has of the line behind the store is noted now.
+        """
         for key in [key for key, block in self._blocks.items() if block.has_part_of(line)]:
-            del self._blocks[key]
+            block = self._blocks.pop(key)
+            behind = block.in_line(line, behind=self.ip)
+            if behind is not None:
+                self.note(StaleCode(self.ip, behind))
 
     def drop_code(self, lines: set[int]) -> None:
         """Code of these lines is decoded again."""
@@ -215,7 +230,10 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
             groups = sum(step.stop for step in steps)
             block = _Block(steps, following, groups, _bundles(steps), first, first + size)
             self._decoded[ip, physical, sof] = block
-        self.note_stale(block.first, block.last)
+        for line, store in self.changed_lines(block.first, block.last):
+            place = block.in_line(line)
+            if place is not None:
+                self.note(StaleCode(store, place))
         self._blocks[ip, sof] = block
         return block
 
