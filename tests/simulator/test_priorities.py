@@ -6,6 +6,7 @@ SDM vol. 2, table 5-6 for the order; table 3-2 for psr.ia, id, da, dd and ed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 from pvsim.machine.configuration import Configuration
@@ -301,3 +302,33 @@ def test_psr_vm_is_changed_on_a_page_of_rights_7_alone() -> None:
         access.machine.translation_registers["i"][0] = Translation(0, 20, 0, 0, GOOD & ~(7 << 9) | rights << 9)
         assert access.run() == ended
         assert bool(access.machine.psr & 1 << 46) == (rights == 7)
+
+
+def test_the_table_is_in_the_order_of_dcr() -> None:
+    """cr.dcr.be is the order of the bytes that the walker reads (SDM vol. 2, table 3-5)."""
+    access = walked("tpa r8=r9", GOOD)
+    machine = access.machine
+    machine.cr[CONTROL["dcr"]] = 1 << 1
+    assert access.run() == "PAGE_NOT_PRESENT"  # the other way around, the bit is another
+    machine.purge_translation_cache()
+    machine.memory.write(ENTRY_AT, (GOOD | FRAME).to_bytes(8, "big"))
+    assert access.run() == ""
+    assert machine.gr[8] == FRAME
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize("level", range(4))
+def test_the_register_stack_has_a_level_and_an_order_of_its_own(level: int, order: Literal["little", "big"]) -> None:
+    """Those of ar.rsc, whatever those of the code are; its page is that of psr.rt, not of psr.dt."""
+    access = Access("flushrs ;;", PRESENT | ACCESSED | DIRTY | 2 << 7 | 2 << 9)  # rw at the levels 0 to 2
+    machine = access.machine
+    access.psr = access.psr & ~DT | 1 << 1  # big-endian data, by physical addresses
+    machine.write_bspstore(FAR)
+    machine.sof = 3
+    machine.gr[32:35] = 0x1111, 0x2222, 0x3333
+    machine.cover()
+    machine.ar[APPLICATION["rsc"]] = level << 2 | (order == "big") << 4
+    assert access.run() == ("DATA_ACCESS_RIGHTS" if level == 3 else "")
+    if level < 3:
+        expected = b"".join(value.to_bytes(8, order) for value in (0x1111, 0x2222, 0x3333))
+        assert machine.memory.read(FRAME, 24) == expected
