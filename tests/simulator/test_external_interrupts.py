@@ -248,3 +248,26 @@ def test_a_timer_that_its_handler_sets_again_keeps_time(piece: int) -> None:
         machine.run(min(piece, 10_000 - machine.instructions))
     assert machine.gr[20] in (10_000 // 97, 10_000 // 97 - 1)
     assert machine.in_service == set() or machine.gr[20] == 10_000 // 97 - 1
+
+
+@pytest.mark.parametrize(
+    ("to", "message", "vector", "note"),
+    [
+        (0x12_34, 0x55, 0x55, ""),
+        (0x12_34, 0x4FF, NMI, ""),
+        (0x12_34, 0x700, EXTINT, ""),
+        (0x12_34, 0x505, None, "0x505 in 8 bytes is no interrupt that is modelled"),
+        (0x12_34, 0x03, None, "0x3 in 8 bytes is no interrupt that is modelled"),
+        (0x12_35, 0x55, None, "there is no processor 0x12, 0x35"),
+    ],
+)
+def test_a_processor_sends_itself_a_message(to: int, message: int, vector: int | None, note: str) -> None:
+    """A store to the interrupt block, at the processor's id and eid; the interrupt comes at once."""
+    machine = loaded("mov cr.lid=r10 ;;\n st8 [r9]=r8 ;;\n ssm psr.i ;;")
+    machine.gr[8], machine.gr[9], machine.gr[10] = message, 1 << 63 | 0xFEE0_0000 | to << 4, 0x12_34 << 16
+    stop = machine.run(100)
+    assert stop is not None
+    assert (stop.vector == Vector.EXTERNAL_INTERRUPT) == (vector is not None)
+    assert machine.read_ivr() == (SPURIOUS if vector is None else vector)
+    assert [each.told().partition("lost: ")[2] for each in machine.notes] == [note] * bool(note)
+    assert 0xFEE0_0000 >> 12 not in machine.memory.pages

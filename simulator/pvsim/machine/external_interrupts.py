@@ -8,9 +8,10 @@ from pvasm.isa.registers import CONTROL
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.memory import Memory
+from pvsim.machine.notes import LostMessage
 from pvsim.machine.system import System
 
-_ITM, _TPR, _IRR, _ITV = CONTROL["itm"], CONTROL["tpr"], CONTROL["irr0"], CONTROL["itv"]
+_ITM, _LID, _TPR, _IRR, _ITV = (CONTROL[name] for name in ("itm", "lid", "tpr", "irr0", "itv"))
 _MASKED_AT_RESET: Final = tuple(CONTROL[name] for name in ("itv", "pmv", "cmcv", "lrr0", "lrr1"))
 _MASK: Final = 1 << 16  # of itv and its like: m
 _MMI: Final = 1 << 16  # of tpr
@@ -23,6 +24,13 @@ SPURIOUS: Final = 15
 VECTORS: Final = frozenset([EXTINT, NMI, *range(16, 256)])
 """The vectors that interrupts have (SDM vol. 2, 5.8.1)."""
 NEVER: Final = 1 << 80
+BLOCK: Final = 0xFEE0_0000
+"""The processor interrupt block, of a MiB for messages between processors and another (SDM vol. 2, 5.8.4)."""
+BLOCK_BITS: Final = 21
+_MESSAGE: Final = 8  # bytes
+_NO_MESSAGE: Final = 1 << 20  # of an address: the upper MiB
+_DELIVERED: Final = {1: -1, 2: -1, 3: -1, 4: NMI, 5: -1, 6: -1, 7: EXTINT}
+"""The vector of a message by its mode, which INT alone has in itself; PMI (2) and INIT (5) are for firmware."""
 
 
 def _priority(vector: int) -> int:
@@ -55,6 +63,21 @@ class ExternalInterrupts(System):
             raise ValueError(f"no interrupt has the vector {vector}: there are 0, 2 and 16 to 255")
         self.cr[_IRR + vector // 64] |= 1 << vector % 64
         self.attend_at = 0
+
+    def receive_message(self, address: int, data: bytes) -> None:
+        """A store to the processor interrupt block: a message to the processor with an id and eid, this one or none.
+
+        SDM vol. 2, 5.8.4.1: the address says to whom, the data what is delivered, and how.
+        """
+        word = int.from_bytes(data, "little")
+        identifier, extension = address >> 12 & 0xFF, address >> 4 & 0xFF
+        vector = _DELIVERED.get(word >> 8 & 7, word & 0xFF)
+        if address & _NO_MESSAGE or vector not in VECTORS or len(data) != _MESSAGE:
+            self.note(LostMessage(self.ip, f"{word:#x} in {len(data)} bytes is no interrupt that is modelled"))
+        elif identifier << 8 | extension != self.cr[_LID] >> 16 & 0xFFFF:
+            self.note(LostMessage(self.ip, f"there is no processor {identifier:#x}, {extension:#x}"))
+        else:
+            self.raise_interrupt(vector)
 
     # ------------------------------------------------------------------------------- what is to come
 

@@ -18,7 +18,7 @@ from pvsim.machine.branching import STEPPED
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.delivery import Delivery
 from pvsim.machine.direct import execute
-from pvsim.machine.external_interrupts import ExternalInterrupts
+from pvsim.machine.external_interrupts import BLOCK, BLOCK_BITS, ExternalInterrupts
 from pvsim.machine.floating_point import FloatingPoint
 from pvsim.machine.functions import FUNCTIONS
 from pvsim.machine.instruction_cache import LINE
@@ -158,6 +158,13 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
         if rest:
             self.groups += sum(step.stop for step in block.steps[:rest])
             self.bundles += _bundles(block.steps[:rest])
+
+    def write_bytes(self, physical: int, data: bytes) -> None:
+        """Stores bytes, or sends a message with them: there is no memory in the processor interrupt block."""
+        if physical >> BLOCK_BITS == BLOCK >> BLOCK_BITS:
+            self.receive_message(physical, data)
+        else:
+            super().write_bytes(physical, data)
 
     # --------------------------------------------------------------------- which code is where
 

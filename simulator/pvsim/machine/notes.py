@@ -42,4 +42,15 @@ class OverlappingTranslation(Struct, frozen=True):
         )
 
 
-Note = StaleCode | OverlappingTranslation
+class LostMessage(Struct, frozen=True):
+    """A message between processors that nobody takes: `reason` says why."""
+
+    place: int
+    reason: str
+
+    def told(self, where: Where = hex) -> str:
+        """One line."""
+        return f"{where(self.place)}: the interrupt message is lost: {self.reason}"
+
+
+Note = StaleCode | OverlappingTranslation | LostMessage
