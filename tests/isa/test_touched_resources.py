@@ -121,6 +121,6 @@ def test_what_is_not_compared_does_nothing(by_form: dict[str, list[Spelling]]) -
 
 _NOPS: Final = {"nop": ["I18", "M48", "F16", "B9", "X5"], "hint": ["I18", "M49", "F16", "B9", "X5"]}
 _IDLE: Final = [
-    *("B6.brp", "B7.brp", "B7.brp.ret", "M24.fwb", "M24.mf", "M24.mf.a", "M24.srlz.d", "M24.sync.i"),
+    *("B6.brp", "B7.brp", "B7.brp.ret", "M24.fwb", "M24.mf", "M24.mf.a", "M24.srlz.d"),
     "M52.lfetch.count",
 ]

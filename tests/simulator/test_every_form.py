@@ -77,7 +77,10 @@ def machine_with(spelling: Spelling, chosen: tuple[Value, ...], predicate: int) 
 
 
 _COUNTED: Final = frozenset(
-    ["ip", "instructions", "groups", "bundles", "_blocks", "_views_psr", "read_views", "written_views"]
+    [
+        *("ip", "instructions", "groups", "bundles", "last_executed"),
+        *("_blocks", "_decoded", "_lines", "_written", "code_pages", "_views_psr", "read_views", "written_views"),
+    ]
 )
 
 

@@ -30,8 +30,8 @@ WRITE_BSPSTORE: Final = call("write_bspstore", reads="RSE", writes="ar.bspstore 
 WRITE_RNAT: Final = call("write_rnat", reads="RSE", writes="ar.rnat")
 """The registers of the register stack engine, of which the machine keeps account (SDM vol. 2, 6)."""
 
-READ_ITC: Final = call("read_itc", 64, counts=True)
-WRITE_ITC: Final = call("write_itc", ends=True, counts=True)
+READ_ITC: Final = call("read_itc", 64, counts=True, reads="ar.itc")
+WRITE_ITC: Final = call("write_itc", ends=True, counts=True, writes="ar.itc")
 """ar.itc; ar.ruc advances with it."""
 
 # ---------------------------------------------------------------------------------- branch registers
@@ -302,7 +302,7 @@ READ_IVR: Final = call(
     "read_ivr", 64, reads="cr.ivr cr.tpr InService", writes="InService cr.irr0 cr.irr1 cr.irr2 cr.irr3"
 )
 """The vector of the highest pending interrupt that is not masked, which is in service then."""
-END_OF_INTERRUPT: Final = call("end_of_interrupt", ends=True)
+END_OF_INTERRUPT: Final = call("end_of_interrupt", ends=True, reads="InService", writes="cr.eoi InService")
 OBSERVE_CONTROL: Final = call("observe_control", ends=True, counts=True)
 """A control register, by its number, that has a say in which interrupts come and when, has been written."""
 _OF_INTERRUPTS: Final = frozenset(["itm", "tpr", "itv"])

@@ -42,7 +42,7 @@ SERIALIZE: Final = call("serialize_instructions", ends=True)
 """Code that has been changed and flushed is seen from here on."""
 SYNCHRONIZE: Final = call("synchronize")
 """Lines that have been flushed are so for instruction fetches, too."""
-FLUSH: Final = call("flush_cache", may_fault=True)
+FLUSH: Final = call("flush_cache", may_fault=True, reads="<flush>", writes="mem")
 """The line of an address goes to memory; `fc.i` or `fc`."""
 
 

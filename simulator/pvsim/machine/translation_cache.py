@@ -68,6 +68,11 @@ class TranslationCache:
     def __len__(self) -> int:
         return len(self._pages)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TranslationCache) and self._pages == other._pages
+
+    __hash__ = None  # type: ignore[assignment]  # its pages change
+
     def __iter__(self) -> Iterator[Translation]:
         return iter(self._pages.values())
 
