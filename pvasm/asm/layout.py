@@ -1,16 +1,15 @@
 """From statements to an image, without an assembler: sections, labels, data, and instructions in bundles.
 
-Sections stand one after the other in the order in which they begin. Where there are braces, bundles are as written;
-other instructions go into bundles by a simple rule: as many as a template holds in their order, with stops where they
-are written. The assembler packs more densely; what code does is the same.
+Sections stand one after the other in the order in which they begin. Instructions go into bundles as GNU as puts them
+there in explicit mode (`packing.py`), so that each is at the same place.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from bisect import insort
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Final
 
@@ -18,14 +17,14 @@ from msgspec import Struct, field
 
 from pvasm.asm.elaborate import Fork, Step, Visitor, elaborate
 from pvasm.asm.image import Image, Segment
-from pvasm.asm.packing import Packed, Placed, packed
+from pvasm.asm.packing import MOST, Packed, Placed, packed
 from pvasm.asm.reading import assembly_parser
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, SLOT_BITS, TEMPLATES, Bundle
 from pvasm.isa.encoding import EncodingError, encode
-from pvasm.isa.instruction import Instruction
+from pvasm.isa.instruction import Instruction, instruction_of
 from pvasm.isa.operands import Symbolic, signed64
 from pvasm.regex import regex
 from pvasm.syntax import tree
@@ -134,15 +133,17 @@ class _Code(Struct):
     """A bundle: where, its template, and what is in which slot."""
 
     offset: int
-    how: Packed
+    template: int
+    slots: tuple[int, ...]
     instructions: list[Placed]
 
 
 class _Section(Struct):
-    """A section as it grows."""
+    """A section as it grows: up to `size`, and from `start` on where it has an image."""
 
     name: str
     size: int = 0
+    start: int = 0
     alignment: int = _SECTION_ALIGNMENT
     data: list[_Data] = field(default_factory=list)
     code: list[_Code] = field(default_factory=list)
@@ -155,26 +156,30 @@ def lay_out(
     headers: Sequence[Document] = (),
     *,
     address: int = 0x10000,
+    start: int = 0,
     known: Mapping[str, bool] | None = None,
     stubs: Mapping[str, int] | None = None,
+    tells_lines: bool = True,
 ) -> Image:
-    """The image of a document's code from an address on.
+    """The image of a document's code from an address on; with the lines that it came from, unless nobody asks.
 
+    The first section begins there, and what is in it `start` bytes behind: `.org` counts from where it begins.
     `stubs` are the addresses of symbols that are defined elsewhere. Raises PvasmError, with its place, for what is no
     statement, an instruction that there is not or that fits no bundle, a symbol that nothing defines, and a directive
     that is not known.
     """
-    placing = _Placing(document)
+    placing = _Placing(document, start)
     elaborate(document, headers, placing.scope, known or {}, (), [placing], every_turn=True)
     placing.finish()
-    return _Linking(placing, address, {} if stubs is None else stubs).image()
+    return _Linking(placing, address, {} if stubs is None else stubs).image(tells_lines=tells_lines)
 
 
 class _Placing(Visitor):
     """Gives everything its place in its section."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, start: int) -> None:
         self.document = document
+        self.start = start
         self.scope = Scope()
         self.sections = Sections()
         self.made: dict[str, _Section] = {}
@@ -183,10 +188,13 @@ class _Placing(Visitor):
         self.places: list[tuple[int, _Section, int]] = []  # of each statement of interest: statement, section, offset
         self.assigned: dict[int, int] = {}  # by identity of the expression: the number of the assignment
         self.values: dict[str, tuple[tree.Expression, int]] = {}
-        self.waiting: list[Placed] = []
+        self.waiting: list[Placed] = []  # instructions that are in no bundle yet
+        self.between: list[Placed] = []  # and those between braces
         self.tags: list[tuple[str, int]] = []  # that stand before the next instruction, each with its number
         self.tagged: dict[int, list[tuple[str, int]]] = {}  # by the origin of the instruction
-        self.units: str | None = None
+        self.template: str | None = None  # that is named before the next instruction
+        self.labels_before: list[int] = []  # that stand before it, by the numbers of their statements
+        self.names: dict[int, str] = {}  # of labels, by the numbers of their statements
         self.explicit = False
 
     @property
@@ -194,7 +202,8 @@ class _Placing(Visitor):
         name = self.sections.current
         found = self.made.get(name)
         if found is None:
-            found = self.made[name] = _Section(name)
+            start = 0 if self.made else self.start
+            found = self.made[name] = _Section(name, start, start)
         return found
 
     # ----------------------------------------------------------------------------------- what is read
@@ -218,20 +227,18 @@ class _Placing(Visitor):
             case tree.Instruction():
                 self._instruction(step, syntax, scope, number)
             case tree.Stop():
-                self._stop()
+                if self.between or self.waiting:
+                    (self.between or self.waiting)[-1].stop = True
             case tree.Label(name=name):
                 self._label(name, number)
             case tree.Tag(name=name):
                 self.tags.append((name, number))
             case tree.BundleOpen():
-                self._flush()
-                self.explicit, self.units = True, None
+                self.explicit, self.template = True, None
             case tree.BundleClose():
                 self._close(step.statement)
             case tree.Template(name=name):
-                if not self.explicit:
-                    self._flush()
-                self.units = name
+                self.template = name
             case tree.Directive():
                 self._directive(syntax, scope, number, step.statement)
             case tree.Assignment(name=name, value=value) if value is not None:
@@ -262,40 +269,51 @@ class _Placing(Visitor):
             raise self._error(step.statement, error.message) from None
         if resolved.predicate is None:
             raise self._error(step.statement, "which predicate this is under is not known")
-        new = Placed(resolved, number)
-        if not self.explicit and self.waiting and packed([*self.waiting, new], self.units) is None:
-            self._flush()
-        self.waiting.append(new)
+        new = Placed(resolved, number, False, tuple(self.labels_before), self.template)
+        self.labels_before.clear()
+        self.template = None
         if self.tags:
             self.tagged[number], self.tags = self.tags, []
-        if not self.explicit and (packed(self.waiting, self.units) is None):
-            raise self._error(step.statement, f"`{resolved.text}' fits in no bundle here")
-        if resolved.form.mnemonic.startswith(("br.call", "brl.call")) and not self.explicit:
-            self._flush()  # a return comes back to the bundle behind
-
-    def _stop(self) -> None:
-        if not self.waiting:
-            return  # behind a bundle that has been filled: that has its stop
-        self.waiting[-1].stop = True
-        if not self.explicit and packed(self.waiting, self.units) is None:
-            *before, last = self.waiting
-            self.waiting = before
-            self._flush()
-            self.waiting = [last]
+        if self.explicit:
+            self.between.append(new)
+            return
+        if resolved.form.first_in_group and self.waiting:
+            self.waiting[-1].stop = True
+        self.waiting.append(new)
+        if len(self.waiting) > MOST:
+            self._bundle()
 
     def _label(self, name: str, number: int) -> None:
-        self._flush()
-        place = self.section, self.section.size
-        self.places[number] = (self.places[number][0], *place)
+        section = self.section
         if name.isdigit():
-            self.numbered.setdefault(name, []).append((number, *place))
+            self.numbered.setdefault(name, []).append((number, section, section.size))
         elif name in self.labels:
-            section, offset = self.labels[name]
-            if section is self.section and offset == section.size:
+            if self._is_here(name):
                 return  # the same place again, which is no mistake to the assembler either
             raise self._error(self.places[number][0], f"`{name}' is defined twice")
         else:
-            self.labels[name] = place
+            self.labels[name] = section, section.size
+        self.names[number] = name
+        self.labels_before.append(number)
+
+    def _is_here(self, name: str) -> bool:
+        """Whether a label stands where the next one would."""
+        if self.waiting or self.between or self.labels_before:
+            return any(self.names[number] == name for number in self.labels_before)
+        return self.labels[name] == (self.section, self.section.size)
+
+    def _place_labels(self, labels: Iterable[int]) -> None:
+        """Gives labels their place: here."""
+        section = self.section
+        place = section, section.size
+        for number in labels:
+            self.places[number] = (self.places[number][0], *place)
+            name = self.names[number]
+            if name.isdigit():
+                same = self.numbered[name]
+                same[bisect_left(same, number, key=lambda entry: entry[0])] = (number, *place)
+            else:
+                self.labels[name] = place
 
     def _tag(self, name: str, number: int, offset: int) -> None:
         """Gives a tag its place: a bundle, with the slot in the low bits."""
@@ -306,28 +324,60 @@ class _Placing(Visitor):
             self.labels[name] = place
 
     def _close(self, statement: int) -> None:
-        if self.waiting and packed(self.waiting, self.units) is None:
-            raise self._error(statement, "the instructions of this bundle do not fit in it")
-        self._flush()
-        self.explicit, self.units = False, None
+        if not self.explicit:
+            raise self._error(statement, "`}' without `{'")
+        while self.waiting:
+            self._bundle(self.between)
+        self._bind()
+        self.explicit, self.template = False, None
 
     def _flush(self) -> None:
-        """Ends the bundle that is being filled."""
+        """Puts all instructions that wait in bundles: with what is no instruction, a group ends."""
+        section = self.section
         if self.waiting:
-            how = packed(self.waiting, self.units)
-            if how is None:
-                raise self._error(self.places[self.waiting[0].origin][0], "this does not fit in a bundle")
-            section = self.section
-            self._align(section, SIZE)
-            for each, slot in zip(self.waiting, how.slots, strict=True):
-                self.places[each.origin] = (self.places[each.origin][0], section, section.size)
-                for name, number in self.tagged.pop(each.origin, ()):
-                    self._tag(name, number, section.size + slot)
-            section.code.append(_Code(section.size, how, self.waiting))
-            section.size += SIZE
-            self.waiting = []
-        if not self.explicit:
-            self.units = None
+            self.waiting[-1].stop = True
+        elif section.code and section.code[-1].offset + SIZE == section.size:
+            section.code[-1].template |= 1
+        while self.waiting:
+            self._bundle()
+        self._bind()
+        self._place_labels(self.labels_before)
+        self.labels_before.clear()
+
+    def _bind(self) -> None:
+        """Makes a bundle of what stands between braces."""
+        if not self.between:
+            return
+        instructions, self.between = self.between, []
+        how = packed(instructions, explicit=True)
+        self._check_fit(instructions, how)
+        self._put_bundle(instructions, how)
+
+    def _bundle(self, following: Sequence[Placed] = ()) -> None:
+        """Makes a bundle of the first instructions that wait; `following` are those between the next braces."""
+        how = packed(self.waiting[:MOST], explicit=False, following=following)
+        count = len(how.slots)
+        if not count:
+            self._check_fit(self.waiting, how)
+        instructions, self.waiting = self.waiting[:count], self.waiting[count:]
+        self._put_bundle(instructions, how)
+
+    def _check_fit(self, instructions: Sequence[Placed], how: Packed) -> None:
+        if how.misfit is not None:
+            wrong = instructions[how.misfit.place]
+            text = f"`{wrong.instruction.text}' {how.misfit.reason}"
+            raise self._error(self.places[wrong.origin][0], text)
+
+    def _put_bundle(self, instructions: list[Placed], how: Packed) -> None:
+        section = self.section
+        self._align(section, SIZE)
+        for each, slot in zip(instructions, how.slots, strict=True):
+            self.places[each.origin] = (self.places[each.origin][0], section, section.size)
+            self._place_labels(each.labels)
+            for name, number in self.tagged.pop(each.origin, ()):
+                self._tag(name, number, section.size + slot)
+        section.code.append(_Code(section.size, how.template, how.slots, instructions))
+        section.size += SIZE
 
     @staticmethod
     def _align(section: _Section, to: int) -> None:
@@ -375,7 +425,7 @@ class _Placing(Visitor):
             for text in arguments:
                 self._put(section, number, struct.pack(f"<{letter}", self._real(text, statement)))
         elif base in (*_ALIGNED, ".p2align", *_SKIPS, ".org", ".fill", *_COMMON):
-            self._room(base, arguments, scope, section, statement)
+            self._room(base, arguments, scope, section, number)
         else:
             raise self._error(statement, f"{name} is not known here")
 
@@ -411,8 +461,9 @@ class _Placing(Visitor):
             data = bytes([value & 255]) * (section.size - start)
             section.data.append(_Data(start, len(self.places) - 1, 1, (), data))
 
-    def _room(self, name: str, arguments: Sequence[str], scope: Scope, section: _Section, statement: int) -> None:
+    def _room(self, name: str, arguments: Sequence[str], scope: Scope, section: _Section, number: int) -> None:
         """Room without values, or up to a place."""
+        statement = self.places[number][0]
         if name in _COMMON:
             symbol, room, *alignment = (text.strip() for text in arguments)
             common = self.made.setdefault(".bss", _Section(".bss"))
@@ -440,7 +491,7 @@ class _Placing(Visitor):
             if not 0 <= repeat * size <= _MOST_BYTES:
                 raise self._error(statement, f".fill of {repeat} times {size} bytes")
             data = (value & (1 << 8 * size) - 1).to_bytes(size, "little") * repeat
-            section.data.append(_Data(section.size, len(self.places) - 1, 1, (), data))
+            section.data.append(_Data(section.size, number, 1, (), data))
             section.size += len(data)
         elif name == ".org":
             if counts[0] < section.size:
@@ -449,7 +500,7 @@ class _Placing(Visitor):
         else:
             if len(counts) > 1 and counts[1]:
                 data = bytes([counts[1] & 255]) * min(counts[0], _MOST_BYTES)
-                section.data.append(_Data(section.size, len(self.places) - 1, 1, (), data))
+                section.data.append(_Data(section.size, number, 1, (), data))
             section.size += counts[0]
         if section.size > _MOST_BYTES:
             raise self._error(statement, f"the section {section.name} is larger than {_MOST_BYTES:#x} bytes")
@@ -530,6 +581,15 @@ def _padding() -> bytes:
     return Bundle(0x08, (nop("M"), nop("M"), nop("I"))).to_bytes()
 
 
+def _with_absolute_target(resolved: Instruction, address: int) -> Instruction:
+    """An instruction whose target, if it is written as a number, is how far it is from its own bundle."""
+    operands = tuple(
+        value + address if isinstance(value, int) and spec.kind is not None and spec.kind.is_target else value
+        for spec, value in zip(resolved.form.operands, resolved.operands, strict=True)
+    )
+    return instruction_of(resolved.spelling, operands, resolved.predicate)
+
+
 class _Linking:
     """Gives sections addresses, and values to what names them."""
 
@@ -547,26 +607,27 @@ class _Linking:
             address += section.size
         self.table_address = address + -address % SIZE
 
-    def image(self) -> Image:
+    def image(self, *, tells_lines: bool) -> Image:
         """The image. Raises PvasmError for symbols that nothing defines, and for what is out of reach."""
         placing = self.placing
         image = Image(symbols={**self.stubs, **{name: s.address + at for name, (s, at) in placing.labels.items()}})
         document = placing.document
         for section in placing.made.values():
-            data = bytearray(section.size)
+            start = section.start
+            data = bytearray(section.size - start)
             if section.code:
-                for start, end in section.padding:
-                    data[start:end] = _padding() * ((end - start) // SIZE)
+                for begin, end in section.padding:
+                    data[begin - start : end - start] = _padding() * ((end - begin) // SIZE)
             for each in section.data:
                 raw = each.given or self._values(each, section.address + each.offset)
-                data[each.offset : each.offset + len(raw)] = raw
+                data[each.offset - start : each.offset - start + len(raw)] = raw
             for code in section.code:
-                data[code.offset : code.offset + SIZE] = self._bundle(section, code)
-                slots = (0, *code.how.slots[1:])
-                for placed, slot in zip(code.instructions, slots, strict=True):
+                data[code.offset - start : code.offset - start + SIZE] = self._bundle(section, code)
+                slots = (0, *code.slots[1:]) if tells_lines else ()
+                for placed, slot in zip(code.instructions, slots, strict=tells_lines):
                     place = document.place(document.statements[placing.places[placed.origin][0]].start)
                     image.lines.append((section.address + code.offset + slot, place.path, place.line))
-            image.segments.append(Segment(section.name, section.address, data, bool(section.code)))
+            image.segments.append(Segment(section.name, section.address + start, data, bool(section.code)))
         if self.contents:
             words = bytearray(struct.pack(f"<{len(self.contents)}Q", *self.contents))
             image.segments.append(Segment(".got", self.table_address, words))
@@ -584,10 +645,10 @@ class _Linking:
         return made
 
     def _bundle(self, section: _Section, code: _Code) -> bytes:
-        template = TEMPLATES[code.how.template]
+        template = TEMPLATES[code.template]
         address = section.address + code.offset
-        slots = [nop(unit) if unit in "MIFB" else 0 for unit in template.units]
-        for placed, slot in zip(code.instructions, code.how.slots, strict=True):
+        slots = [nop(unit) if unit != "L" else 0 for unit in template.units]
+        for placed, slot in zip(code.instructions, code.slots, strict=True):
             unit = template.units[slot]
             bits = self._encoded(placed, unit, address)
             if unit == "L":
@@ -595,10 +656,12 @@ class _Linking:
             else:
                 slots[slot] = bits
         first, second, third = slots
-        return Bundle(code.how.template, (first, second, third)).to_bytes()
+        return Bundle(code.template, (first, second, third)).to_bytes()
 
     def _encoded(self, placed: Placed, unit: str, address: int) -> int:
-        resolved: Instruction = placed.for_slot(unit)
+        resolved = placed.for_slot(unit)
+        if resolved.form.has_target:
+            resolved = _with_absolute_target(resolved, address)
         try:
             return encode(resolved, address, lambda expression: self._value(expression, placed.origin))
         except EncodingError as error:

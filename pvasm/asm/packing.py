@@ -1,81 +1,84 @@
-"""Instructions into bundles: by the template that is named, or into any that holds them in order."""
+"""Instructions into bundles, as GNU as puts them there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import combinations
+from typing import Final
 
 from msgspec import Struct
 
-from pvasm.asm.slots import SLOTS_OF
-from pvasm.isa.bundle import TEMPLATES, Template
+from pvasm.asm.slots import SLOTS, SLOTS_OF, Misfit, Slotted, fill
+from pvasm.isa.bundle import TEMPLATES
 from pvasm.isa.instruction import Instruction
+from pvasm.isa.table import Form
 
 
 class Packed(Struct, frozen=True):
-    """A template's number, and the slot of each instruction; the other slots hold nops."""
+    """A bundle's template by its number, and the slot of each instruction that it takes; other slots hold nops.
+
+    `misfit` says what it does not take, and why, if it does not take all.
+    """
 
     template: int
     slots: tuple[int, ...]
+    misfit: Misfit | None = None
 
 
 class Placed(Struct):
-    """An instruction, whether a stop follows it, and what it came from (a number of the caller's)."""
+    """An instruction that is to be put in a bundle, and what it came from (a number of the caller's).
+
+    `stop` says that one follows, `labels` are the numbers of those that stand before, `template` is the one named
+    before (`mii`).
+    """
 
     instruction: Instruction
     origin: int
     stop: bool = False
+    labels: tuple[int, ...] = ()
+    template: str | None = None
 
     @property
-    def units(self) -> frozenset[str]:
-        """The units that it may be executed by: more than one where the assembler may choose."""
-        forms = (self.instruction.form, *(each.form for each in self.instruction.alternatives))
-        return frozenset(form.unit for form in forms)
+    def slotted(self) -> Slotted:
+        """It, in what matters to its place: several units where the assembler may choose."""
+        instruction = self.instruction
+        others = tuple([each.form for each in instruction.alternatives]) if instruction.others else ()
+        return _slotted(instruction.form, others, self.stop, bool(self.labels), self.template)
 
     def for_slot(self, unit: str) -> Instruction:
         """The instruction as it is in a slot of a kind; a long one is asked for by its slot L."""
-        for each in (self.instruction, *self.instruction.alternatives):
+        if unit in SLOTS_OF[self.instruction.form.unit]:
+            return self.instruction
+        for each in self.instruction.alternatives:
             if unit in SLOTS_OF[each.form.unit]:
                 return each
         raise ValueError(f"{self.instruction!r} in a slot {unit}")
 
 
-def packed(instructions: Sequence[Placed], units: str | None = None) -> Packed | None:
-    """How one bundle holds some instructions; None if none does.
+@cache
+def _slotted(form: Form, others: tuple[Form, ...], stop: bool, label: bool, template: str | None) -> Slotted:
+    units = frozenset([form.unit, *(each.unit for each in others)])
+    return Slotted(units, form.first_in_group, form.last_in_group, form.slot_2, stop, label, template)
 
-    `units` are those of the template that is named (`mii`). A stop stands where one is asked for, and nowhere else.
+
+MOST: Final = SLOTS
+"""How many instructions decide on a bundle."""
+
+
+def packed(instructions: Sequence[Placed], *, explicit: bool, following: Sequence[Placed] = ()) -> Packed:
+    """How a bundle takes instructions: all of those between braces if it is `explicit`, else the first of them.
+
+    `following` are those between the next braces: they are in another bundle, but the template is chosen with them.
     """
-    key = tuple((each.units, each.stop, each.instruction.form.slot_2) for each in instructions)
-    return _packed(key, units)
-
-
-_Need = tuple[frozenset[str], bool, bool]
-"""Of an instruction: its units, whether a stop follows, and whether it must be last in its bundle."""
+    return _packed(
+        tuple([each.slotted for each in instructions]), explicit, tuple([each.slotted for each in following])
+    )
 
 
 @cache
-def _packed(instructions: tuple[_Need, ...], units: str | None) -> Packed | None:
-    for number, template in TEMPLATES.items():
-        if units is None or template.units == units.upper():
-            slots = next(_ways(instructions, template), None)
-            if slots is not None:
-                return Packed(number, slots)
-    return None
+def _packed(instructions: tuple[Slotted, ...], explicit: bool, following: tuple[Slotted, ...]) -> Packed:
+    filling = fill(instructions, explicit=explicit, following=following)
+    return Packed(_NUMBERS[filling.template.upper(), filling.stops], filling.slots, filling.misfit)
 
 
-def _ways(instructions: tuple[_Need, ...], template: Template) -> Iterator[tuple[int, ...]]:
-    """The slots of a template that take the instructions, in every way, with stops where they are asked for."""
-    kinds = template.units.removesuffix("X")  # a long instruction takes the slots L and X, and is in the first
-    end = len(kinds)
-    stops = [min(stop, end - 1) for stop in template.stops]
-    for slots in combinations(range(end), len(instructions)):
-        bounds = zip((0, *slots), (*slots, end), strict=True)
-        found = [any(start <= stop < until for stop in stops) for start, until in bounds]
-        wanted = [False, *(stop for _, stop, _ in instructions)]
-        fits = all(
-            any(kinds[slot] in SLOTS_OF[unit] for unit in units) and (not is_last or slot == end - 1)
-            for slot, (units, _, is_last) in zip(slots, instructions, strict=True)
-        )
-        if fits and found == wanted:
-            yield slots
+_NUMBERS: Final = {(each.units, frozenset(each.stops)): number for number, each in TEMPLATES.items()}

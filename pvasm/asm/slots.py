@@ -1,7 +1,8 @@
-"""Explicit bundles: whether instructions fit in the slots of a template (SDM vol. 1, 3.3, table 3-10).
+"""How bundles take instructions, and whether they fit (SDM vol. 1, 3.3, table 3-10).
 
-GNU as puts each instruction of an explicit bundle in the first slot behind the one before that is of its kind, and nops
-in the slots left out. Where no template is named it takes the one that holds most of the first three instructions.
+GNU as puts each instruction in the first slot behind the one before that is of its kind, and nops in the slots left
+out. Where no template is named it takes the one that holds most of the first three instructions. Outside of braces an
+instruction that does not fit begins the next bundle.
 """
 
 from __future__ import annotations
@@ -48,6 +49,25 @@ class Misfit(Struct, frozen=True):
     reason: str
 
 
+class Filling(Struct, frozen=True):
+    """How a bundle takes instructions: its template, the slots that stops follow, and the slot of each that it has room
+    for (L of a long one); what does not fit, if it does not take all.
+    """
+
+    template: str
+    stops: frozenset[int]
+    slots: tuple[int, ...]
+    misfit: Misfit | None
+
+
+def fill(instructions: Sequence[Slotted], *, explicit: bool = True, following: Sequence[Slotted] = ()) -> Filling:
+    """How GNU as fills one bundle: with all of the instructions if it is `explicit`, else with the first few.
+
+    What follows in a bundle of its own counts where it chooses a template.
+    """
+    return _Bundle(instructions, explicit, following).fill()
+
+
 def first_misfit(instructions: Sequence[Slotted], *, explicit: bool = True) -> Misfit | None:
     """The first instruction of a bundle, of those between its braces, that has no slot in it; None if all have.
 
@@ -55,30 +75,37 @@ def first_misfit(instructions: Sequence[Slotted], *, explicit: bool = True) -> M
     """
     if not instructions:
         return None
-    return _Bundle(instructions, explicit).first_misfit()
+    misfit = fill(instructions, explicit=explicit).misfit
+    return misfit if misfit is None or explicit or misfit.place == 0 else None
 
 
 class _Bundle:
     """The slots of one bundle, being filled."""
 
-    def __init__(self, instructions: Sequence[Slotted], explicit: bool) -> None:
+    def __init__(self, instructions: Sequence[Slotted], explicit: bool, following: Sequence[Slotted]) -> None:
         self.instructions = instructions
         self.explicit = explicit
         self.given = instructions[0].template
-        self.template = self.given or _best_template(instructions[:SLOTS])
+        self.template = self.given or _best_template([*instructions, *following][:SLOTS])
         self.slot = 0
+        self.stops: set[int] = set()
+        self.is_behind_stop = False
+        self.taken: list[int] = []
 
-    def first_misfit(self) -> Misfit | None:
-        is_behind_stop = True
+    def fill(self) -> Filling:
+        misfit = self._first_misfit()
+        if self.is_behind_stop:
+            self.stops.add(SLOTS - 1)
+        return Filling(self.template, frozenset(self.stops), tuple(self.taken), misfit)
+
+    def _first_misfit(self) -> Misfit | None:
         for index, instruction in enumerate(self.instructions):
             is_full = self.slot >= SLOTS
-            needs_stop = index > 0 and (is_behind_stop or instruction.first_in_group)
+            needs_stop = index > 0 and (self.is_behind_stop or instruction.first_in_group)
             reason = self._place(index, instruction, needs_stop=needs_stop)
             if reason is not None:
                 return Misfit(index, "does not fit: there is no slot left in the bundle" if is_full else reason)
-            if not self.explicit:
-                break
-            is_behind_stop = instruction.stop and not self._brings_stop(instruction)
+            self.is_behind_stop = (instruction.stop or instruction.last_in_group) and not self._brings_stop(instruction)
         return None
 
     def _place(self, index: int, instruction: Slotted, *, needs_stop: bool) -> str | None:
@@ -96,6 +123,9 @@ class _Bundle:
             self.slot += 1
         if self.slot >= SLOTS:
             return f"does not fit in {self._name()}: it needs {_slots(instruction)} there"
+        self.taken.append(self.slot)
+        if self._brings_stop(instruction):
+            self.stops.add(self.slot)
         self.slot = SLOTS if "L" in self._kinds() else self.slot + 1
         return None
 
@@ -107,7 +137,7 @@ class _Bundle:
                 return "must be last in its bundle"
             self.slot = max(self.slot, SLOTS - 1)
         if self._brings_stop(instruction):
-            if self.explicit and (self.slot or self.given not in (None, "mmi")):
+            if self.slot or (self.explicit and self.given not in (None, "mmi")):
                 return "must be in slot 0 of a bundle .mmi, with the stop behind it"
             self.template = "mmi"
         elif instruction.last_in_group:
@@ -131,6 +161,9 @@ class _Bundle:
             change = {(0, "M"): "mmi", (1, "I"): "mii"}.get((before, kind), self.template)
             self.template = change
         fits = (self.template, before) in STOPS_INSIDE and not (before == 1 and instruction.first_in_group)
+        if fits:
+            self.stops.add(before)
+            self.is_behind_stop = False
         return None if fits else f"stands behind a stop, for which there is no place in {self._name()}"
 
     def _kinds(self, slot: int | None = None) -> str:
@@ -161,7 +194,12 @@ _SLOT_NOUNS: Final = {
 
 
 def _best_template(instructions: Sequence[Slotted]) -> str:
-    """The template that GNU as takes for the first instructions of a bundle: it holds most of them, the first first."""
+    """The template that GNU as takes for the first instructions of a bundle: it holds most of them, the first first.
+
+    What a label stands before does not count, nor what comes behind.
+    """
+    ends = (at for at, each in enumerate(instructions) if at and each.label)
+    instructions = instructions[: next(ends, SLOTS)]
     return max(BUNDLE_TEMPLATES, key=lambda name: _goodness(name, instructions))
 
 
@@ -170,7 +208,8 @@ def _goodness(template: str, instructions: Sequence[Slotted]) -> int:
     goodness, waiting = 0, list(instructions)
     is_long = False  # whether the instruction in the slot before must be a long one
     for kind in template.upper():
-        if waiting and any(kind in SLOTS_OF[unit] for unit in waiting[0].units):
+        units = waiting[0].units if waiting else ()
+        if len(units) > 1 or any(kind in SLOTS_OF[unit] for unit in units):  # where there is a choice, it is left open
             goodness += 3
             is_long = waiting.pop(0).units == {"X"}
         elif is_long:

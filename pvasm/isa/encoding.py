@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 from pvasm.isa.bundle import SLOT_BITS
 from pvasm.isa.instruction import Instruction, instruction_of
 from pvasm.isa.operands import IndexedRegister, Kind, MemoryOperand, Symbolic, Value, signed64
 from pvasm.isa.registers import Register
-from pvasm.isa.table import Form, OperandSpec, Spelling, all_forms, canonical_spelling, formats
+from pvasm.isa.table import Form, OperandSpec, Spelling, all_forms, completer_fields, formats, spelling_of
 
 
 class EncodingError(ValueError):
@@ -27,24 +29,38 @@ def encode(resolved: Instruction, address: int = 0, value_of: ValueOf | None = N
     relative to; `value_of` says what a symbolic operand is. Raises `EncodingError` for an operand or a predicate that
     is not known, and for a bundle out of the branch's reach.
     """
-    form = resolved.form
-    places = formats()[form.format]
-    words = [0, 0]
-    for field, code in resolved.fields.items():
-        word, low, _ = places[field]
-        words[word] |= code << low
     if resolved.predicate is None:
         raise EncodingError("the qualifying predicate is not known")
-    words[0] |= resolved.predicate
-    for spec, value in zip(form.operands, resolved.operands, strict=True):
-        kind = spec.kind
+    words = [_fixed_bits(resolved.spelling) | resolved.predicate, 0]
+    for (spec, kind, fields), value in zip(_written(resolved.form), resolved.operands, strict=True):
         if kind is not None:
-            bits = _bits(spec, kind, value, address, value_of)
-            for field in reversed(kind.fields):
-                word, low, width = places[field]
+            bits = value.number if value.__class__ is Register else _bits(spec, kind, value, address, value_of)
+            for word, low, width in fields:
                 words[word] |= (bits & ((1 << width) - 1)) << low
                 bits >>= width
     return words[0] | words[1] << SLOT_BITS
+
+
+@cache
+def _fixed_bits(spelling: Spelling) -> int:
+    """The bits of its own slot that a form and its completers fix."""
+    places = formats()[spelling.form.format]
+    bits = 0
+    for field, code in spelling.fields.items():
+        word, low, _ = places[field]
+        assert word == 0
+        bits |= code << low
+    return bits
+
+
+@cache
+def _written(form: Form) -> list[tuple[OperandSpec, Kind | None, list[tuple[int, int, int]]]]:
+    """The operands of a form, each with its kind and where its bits go, the lowest first."""
+    places = formats()[form.format]
+    return [
+        (spec, spec.kind, [places[field] for field in reversed(spec.kind.fields)] if spec.kind is not None else [])
+        for spec in form.operands
+    ]
 
 
 def _bits(spec: OperandSpec, kind: Kind, value: Value, address: int, value_of: ValueOf | None) -> int:
@@ -69,36 +85,109 @@ def _bits(spec: OperandSpec, kind: Kind, value: Value, address: int, value_of: V
 # ---------------------------------------------------------------------------------------- decoding
 
 
+_Words = tuple[int, int]
+"""The bits of an instruction's own slot, and of the L slot before it."""
+
+_Reader = Callable[[_Words, int], "Value | None"]
+"""What an operand is, in some bits at an address; None where they are no such operand."""
+
+
 class _Pattern:
-    """The bits that a form fixes in its own slot."""
+    """The bits that a form fixes in its own slot, and what its other fields are read by."""
 
-    __slots__ = ("bits", "form", "mask")
+    __slots__ = ("bits", "completers", "form", "mask", "operands", "predicate", "rank")
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: Form, rank: int) -> None:
         places = formats()[form.format]
         self.form = form
+        self.rank = rank
         self.mask = self.bits = 0
         for field, value in form.fixed.items():
             word, low, width = places[field]
             assert word == 0
             self.mask |= ((1 << width) - 1) << low
             self.bits |= value << low
+        self.completers = [_place(places[field]) for field in completer_fields(form)]
+        self.operands = [_reader(spec, places) for spec in form.operands]
+        self.predicate = 0 if form.unpredicated or "qp" not in places else _place(places["qp"])[2]
+
+    def decoded(self, words: _Words, address: int) -> Instruction | None:
+        """The instruction that some bits are, if their other fields are right."""
+        spelling = spelling_of(self.form, tuple([words[word] >> low & ones for word, low, ones in self.completers]))
+        if spelling is None:
+            return None
+        operands: list[Value] = []
+        for read in self.operands:
+            value = read(words, address)
+            if value is None:
+                return None
+            operands.append(value)
+        return instruction_of(spelling, tuple(operands), words[0] & self.predicate)
 
 
-_PATTERNS: dict[tuple[str, int], list[_Pattern]] = {}
+def _place(place: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The word of a field, its lowest bit, and as many ones as it is wide."""
+    word, low, width = place
+    return word, low, (1 << width) - 1
+
+
+def _reader(spec: OperandSpec, places: dict[str, tuple[int, int, int]]) -> _Reader:
+    kind = spec.kind
+    if kind is None:
+        literal = spec.literal
+        return lambda words, address: literal
+    if kind.shape != "i" or spec.form in ("memory", "indexed"):
+        return _register_reader(spec, kind, _place(places[kind.fields[0]]))
+    return _number_reader(kind, [places[field] for field in kind.fields])
+
+
+def _register_reader(spec: OperandSpec, kind: Kind, place: tuple[int, int, int]) -> _Reader:
+    word, low, ones = place
+    registers = [Register("r" if spec.form != "kind" else kind.shape, number) for number in range(ones + 1)]
+    values: list[Value | None]
+    if spec.form == "memory":
+        values = [MemoryOperand(each) for each in registers]
+    elif spec.form == "indexed":
+        values = [IndexedRegister(spec.file, each) for each in registers]
+    else:
+        values = [each if kind.low <= each.number <= kind.high else None for each in registers]
+    return lambda words, address: values[words[word] >> low & ones]
+
+
+def _number_reader(kind: Kind, places: list[tuple[int, int, int]]) -> _Reader:
+    width = sum(each[2] for each in places)
+    fields = [(word, low, (1 << size) - 1, size) for word, low, size in places]
+
+    def read(words: _Words, address: int) -> int | None:
+        bits = 0
+        for word, low, ones, size in fields:
+            bits = bits << size | words[word] >> low & ones
+        value = kind.decode(bits, width) if fields else next(iter(kind.choices))
+        if kind.choices and kind.choices.get(value) != bits:
+            return None
+        return value + address if kind.is_target else value
+
+    return read
+
+
+_Patterns = dict[int, dict[int, list[_Pattern]]]
+"""The forms of a kind of slot and an opcode: by the bits that they fix, and what these are."""
+
+_PATTERNS: dict[tuple[str, int], _Patterns] = {}
 _SLOT_UNITS: Final = {"M": "MA", "I": "IA", "F": "F", "B": "B", "X": "X"}
 
 
-def _patterns(unit: str, opcode: int) -> list[_Pattern]:
+def _patterns(unit: str, opcode: int) -> _Patterns:
     if not _PATTERNS:
-        for form in all_forms():
-            pattern = _Pattern(form)
+        for rank, form in enumerate(all_forms()):
+            pattern = _Pattern(form, rank)
             opcodes = {form.fixed["op"]} if "op" in form.fixed else set(range(16))
             for one in opcodes:
                 for slot, units in _SLOT_UNITS.items():
                     if form.unit in units:
-                        _PATTERNS.setdefault((slot, one), []).append(pattern)
-    return _PATTERNS.get((unit, opcode), [])
+                        of_mask = _PATTERNS.setdefault((slot, one), {}).setdefault(pattern.mask, {})
+                        of_mask.setdefault(pattern.bits, []).append(pattern)
+    return _PATTERNS.get((unit, opcode), {})
 
 
 def decode(bits: int, unit: str, address: int = 0) -> Instruction | None:
@@ -108,48 +197,14 @@ def decode(bits: int, unit: str, address: int = 0) -> Instruction | None:
     field of the format names are ignored. `address` is the bundle's; bundle addresses come out absolute.
     """
     slot = bits & ((1 << SLOT_BITS) - 1)
-    for pattern in _patterns(unit, slot >> 37):
-        if slot & pattern.mask == pattern.bits:
-            found = _decoded(pattern.form, (slot, bits >> SLOT_BITS), address)
-            if found is not None:
-                return found
+    words = slot, bits >> SLOT_BITS
+    found: list[_Pattern] = []
+    for mask, patterns in _patterns(unit, slot >> 37).items():
+        found += patterns.get(slot & mask, ())
+    if len(found) > 1:  # of forms that fit, the table's first
+        found.sort(key=attrgetter("rank"))
+    for pattern in found:
+        decoded = pattern.decoded(words, address)
+        if decoded is not None:
+            return decoded
     return None
-
-
-def _decoded(form: Form, words: tuple[int, int], address: int) -> Instruction | None:
-    places = formats()[form.format]
-    fields = {field: words[word] >> low & ((1 << width) - 1) for field, (word, low, width) in places.items()}
-    spelling: Spelling | None = canonical_spelling(form, fields)
-    if spelling is None:
-        return None
-    operands: list[Value] = []
-    for spec in form.operands:
-        value = _value(spec, fields, places, address)
-        if value is None:
-            return None
-        operands.append(value)
-    return instruction_of(spelling, tuple(operands), 0 if form.unpredicated else fields.get("qp", 0))
-
-
-def _value(
-    spec: OperandSpec, fields: dict[str, int], places: dict[str, tuple[int, int, int]], address: int
-) -> Value | None:
-    kind = spec.kind
-    if kind is None:
-        return spec.literal
-    bits = width = 0
-    for field in kind.fields:
-        size = places[field][2]
-        bits = bits << size | fields[field]
-        width += size
-    if kind.shape != "i" or spec.form in ("memory", "indexed"):
-        register = Register("r" if spec.form != "kind" else kind.shape, bits)
-        if spec.form == "memory":
-            return MemoryOperand(register)
-        if spec.form == "indexed":
-            return IndexedRegister(spec.file, register)
-        return register if kind.low <= bits <= kind.high else None
-    value = kind.decode(bits, width) if kind.fields else next(iter(kind.choices))
-    if kind.choices and kind.choices.get(value) != bits:
-        return None
-    return value + address if kind.is_target else value

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise, product
 from typing import Final
@@ -130,6 +130,11 @@ class Form(Struct, frozen=True, eq=False):
     def operands(self) -> tuple[OperandSpec, ...]:
         """Outputs, then inputs."""
         return self.outputs + self.inputs
+
+    @property
+    def has_target(self) -> bool:
+        """Whether an operand is the address of a bundle, which its bits have as a distance."""
+        return _has_target(self)
 
 
 class Spelling(Struct, frozen=True, eq=False):
@@ -613,22 +618,23 @@ def all_forms() -> list[Form]:
     return [_form(line) for line in lines]
 
 
-def canonical_spelling(form: Form, fields: Mapping[str, int]) -> Spelling | None:
-    """The form with the completers that the fields' values stand for; None where a value stands for none."""
-    return _spelling(form, tuple([fields[field] for field in _completer_fields(form)]))
+@cache
+def _has_target(form: Form) -> bool:
+    return any(spec.kind is not None and spec.kind.is_target for spec in form.operands)
 
 
 @cache
-def _completer_fields(form: Form) -> tuple[str, ...]:
+def completer_fields(form: Form) -> tuple[str, ...]:
     """The fields that hold the completers of a form, in their order."""
     return tuple(field for _, name in _pattern(form.mnemonic) if name for field in COMPLETERS[name].fields)
 
 
 @cache
-def _spelling(form: Form, codes: tuple[int, ...]) -> Spelling | None:
+def spelling_of(form: Form, codes: tuple[int, ...]) -> Spelling | None:
+    """The form with the completers that its `completer_fields` stand for; None where a value stands for none."""
     text = ""
     chosen = dict(form.fixed)
-    given = dict(zip(_completer_fields(form), codes, strict=True))
+    given = dict(zip(completer_fields(form), codes, strict=True))
     for literal, name in _pattern(form.mnemonic):
         text += literal
         if name:

@@ -110,10 +110,10 @@ deeper:
 
 
 @cache
-def image_of(text: str, address: int = START) -> Image:
-    """A program that ends in a break, laid out."""
+def image_of(text: str, address: int = START, **stubs: int) -> Image:
+    """A program that ends in a break, laid out; `stubs` are what it calls elsewhere."""
     ending = f"{text}\nended: break.m {END} ;;\n"
-    return lay_out(read_document(assembly_parser(), ending, preprocessed=True), address=address)
+    return lay_out(read_document(assembly_parser(), ending, preprocessed=True), address=address, stubs=stubs)
 
 
 def program(functions: list[Function], handler: str, slots: int) -> str:
@@ -311,13 +311,13 @@ def tasks_with(corpus: Corpus, trees: list[list[Function]], slots: list[int], gi
         [
             f" tasks = {TASKS[0] ^ TASKS[1]}\n result = {_RESULT}\n finished = {_FINISHED}",
             f" switches = {_SWITCHES}",
-            f" ia64_switch_to = {kernel.symbols['ia64_switch_to']}",
             *(_TASK.format(name=names[number], number=number, argument=1000 + number) for number in (0, 1)),
             *(call_trees.source(tree, name, gives_way) for tree, name in zip(trees, names, strict=True)),
             _YIELD,
         ]
     )
-    image = image_of(text)
+    # A number that is assigned to a name would be a distance to a branch, as to the assembler.
+    image = image_of(text, ia64_switch_to=kernel.symbols["ia64_switch_to"])
     machine = Machine()
     load_image(machine, kernel)
     load_image(machine, image)
