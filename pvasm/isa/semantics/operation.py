@@ -11,8 +11,8 @@ becomes the instruction's program.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Final
 
@@ -96,15 +96,16 @@ class Operation:
     slot: int
 
     def __init__(self, form: Form, mnemonic: str, operands: tuple[Value, ...], predicate: int, slot: int = 2) -> None:
-        set_ = object.__setattr__
-        set_(self, "form", form)
-        set_(self, "mnemonic", mnemonic)
-        set_(self, "predicate", predicate)
-        set_(self, "slot", slot)
-        set_(self, "words", tuple(mnemonic.split(".")[1:]))
-        set_(self, "_operands", dict(zip(_names(form), operands, strict=True)))
-        set_(self, "_effects", [])
-        set_(self, "_results", 0)
+        self.__dict__.update(
+            form=form,
+            mnemonic=mnemonic,
+            predicate=predicate,
+            slot=slot,
+            words=_words(mnemonic),
+            _operands=dict(zip(_names(form), operands, strict=True)),
+            _effects=[],
+            _results=0,
+        )
 
     _operands: dict[str, Value]
     _effects: list[Effect]
@@ -143,7 +144,7 @@ class Operation:
             return Word(symbol(str(value.expression)))
         number = self.register(name)
         if isinstance(value, Register) and value.file != "r":
-            return Word(read(Cell(_FILES[value.file], number)))
+            return Word(_held(_FILES[value.file], number))
         return self.general(number)
 
     def __setitem__(self, name: str, value: Word | Term) -> None:
@@ -154,12 +155,12 @@ class Operation:
         if register.file == "r":
             word = value if isinstance(value, Word) else Word(value)
             self.check_target(name)
-            self.assign(Cell("gr", register.number), word.value)
-            self.assign(Cell("nat", register.number), word.nat)
+            self.assign(_cell("gr", register.number), word.value)
+            self.assign(_cell("nat", register.number), word.nat)
             return
         term = value.value if isinstance(value, Word) else value
         if register.file != "p" or register.number:  # a write to p0 is lost
-            self.assign(Cell(_FILES[register.file], register.number), term)
+            self.assign(_cell(_FILES[register.file], register.number), term)
 
     def __getattr__(self, name: str) -> Word:
         try:
@@ -173,13 +174,11 @@ class Operation:
     @property
     def qualified(self) -> Term:
         """Whether the qualifying predicate is 1."""
-        return TRUE if self.predicate == 0 else read(Cell("pr", self.predicate))
+        return TRUE if self.predicate == 0 else _held("pr", self.predicate)
 
     def general(self, number: int) -> Word:
         """A general register. r0 is 0."""
-        if number == 0:
-            return Word(const(0))
-        return Word(read(Cell("gr", number)), read(Cell("nat", number)))
+        return _general(number)
 
     # ----------------------------------------------------------------------------------- effects
 
@@ -198,21 +197,9 @@ class Operation:
         self._effects.append(Call(name, arguments, tuple(results)))
         return tuple(results)
 
-    @contextmanager
-    def when(self, condition: Term) -> Iterator[None]:
+    def when(self, condition: Term) -> AbstractContextManager[None]:
         """What is said within is done only if a value of one bit is 1."""
-        if condition.constant == 1:
-            yield
-            return
-        before = self._effects
-        object.__setattr__(self, "_effects", [])
-        try:
-            yield
-        finally:
-            inner = tuple(self._effects)
-            object.__setattr__(self, "_effects", before)
-        if inner and condition.constant is None:
-            before.append(If(condition, inner))
+        return _When(self, condition)
 
     def check_target(self, name: str) -> None:
         """A target outside of the frame, or r0, is an Illegal Operation fault (SDM vol. 3, check_target_register)."""
@@ -247,6 +234,54 @@ class Operation:
     def effects(self) -> tuple[Effect, ...]:
         """What has been said so far."""
         return tuple(self._effects)
+
+
+class _When:
+    """Gathers what is said of an operation while a condition holds."""
+
+    __slots__ = ("_before", "_condition", "_operation")
+
+    def __init__(self, operation: Operation, condition: Term) -> None:
+        self._operation = operation
+        self._condition = condition
+        self._before: list[Effect] = []
+
+    def __enter__(self) -> None:
+        if self._condition.constant != 1:
+            attributes = self._operation.__dict__
+            self._before = attributes["_effects"]
+            attributes["_effects"] = []
+
+    def __exit__(self, *raised: object) -> None:
+        known = self._condition.constant
+        if known == 1:
+            return
+        attributes = self._operation.__dict__
+        inner = tuple(attributes["_effects"])
+        attributes["_effects"] = self._before
+        if inner and known is None:
+            self._before.append(If(self._condition, inner))
+
+
+@cache
+def _words(mnemonic: str) -> tuple[str, ...]:
+    """The completers of a mnemonic."""
+    return tuple(mnemonic.split(".")[1:])
+
+
+@cache
+def _cell(file: str, number: int) -> Cell:
+    return Cell(file, number)
+
+
+@cache
+def _held(file: str, number: int) -> Term:
+    return read(_cell(file, number))
+
+
+@cache
+def _general(number: int) -> Word:
+    return Word(_held("gr", number), _held("nat", number)) if number else Word(const(0))
 
 
 FIRST_STACKED: Final = 32
@@ -299,12 +334,17 @@ def program_of(
     """
     op = Operation(form, mnemonic, tuple(operands), predicate, slot)
     meaning = _CLAUSES[form.id]
-    if predicate == 0 or form.unpredicated or getattr(meaning, "minds_predicate", False):
+    if predicate == 0 or not is_turned_off(form):
         meaning(op)
     else:
-        with op.when(read(Cell("pr", predicate))):
+        with op.when(_held("pr", predicate)):
             meaning(op)
     return op.effects()
+
+
+def is_turned_off(form: Form) -> bool:
+    """Whether instructions of a form do nothing at all while their qualifying predicate is 0."""
+    return not (form.unpredicated or getattr(_CLAUSES[form.id], "minds_predicate", False))
 
 
 def minds_predicate(function: Clause) -> Clause:

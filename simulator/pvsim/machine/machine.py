@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 
 from pvasm.isa.bundle import SIZE, Bundle
-from pvasm.isa.encoding import decode
-from pvasm.isa.semantics.all_clauses import program_of
-from pvasm.isa.semantics.operation import FAULT
-from pvasm.isa.semantics.programs import CALLS, Call, Effect, every_effect
 from pvsim.machine.backing_store import BackingStore
 from pvsim.machine.branching import STEPPED
 from pvsim.machine.configuration import Configuration
+from pvsim.machine.decoding import decoded
 from pvsim.machine.delivery import Delivery
 from pvsim.machine.direct import execute
 from pvsim.machine.external_interrupts import BLOCK, BLOCK_BITS, ExternalInterrupts
@@ -214,13 +210,14 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
             block.function = made["block"]
         steps = block.steps[:most]
         for step in steps[:-1]:
-            self.ip = step.ip
-            execute(self, step.effects)
+            if self.pr[step.code.turned_off_by]:  # that of p0 is 1
+                self.ip = step.ip
+                execute(self, step.code.effects)
             self.instructions += 1
         last = steps[-1]
         is_stepped = self.psr & STEPPED
         self.ip = last.ip
-        if not execute(self, last.effects):
+        if not execute(self, last.code.effects):
             self.ip = block.following if len(steps) == len(block.steps) else block.steps[most].ip
             if is_stepped:
                 self.trap_step(last.ip)
@@ -251,11 +248,11 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
         away = (physical & ~15) - address
         while len(steps) < _MOST_STEPS and (not steps or address % PAGE):
             bundle = Bundle.of(self.fetch_bundle(address + away))
-            instructions = bundle.instructions()
+            instructions, stops = bundle.instructions(), bundle.stops
             for number, unit, bits in [each for each in instructions if each[0] >= slot] or [(slot, "", 0)]:
-                effects = program_at(bits, unit, address, number)
-                steps.append(Step(address | number, effects, number in bundle.stops))
-                if _ends(effects):
+                found = decoded(bits, unit, address, number)
+                steps.append(Step(address | number, found, number in stops))
+                if found.ends:
                     is_last = number == instructions[-1][0] if instructions else True
                     return steps, address + SIZE if is_last else address | number + 1
             address, slot = address + SIZE, 0
@@ -265,22 +262,3 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
 def _bundles(steps: list[Step]) -> int:
     """How many bundles some instructions begin."""
     return sum(step.ip & 3 == 0 for step in steps)
-
-
-@lru_cache(maxsize=1 << 14)
-def program_at(bits: int, unit: str, address: int, slot: int) -> tuple[Effect, ...]:
-    """What the instruction of a slot does, by its bits, the slot's unit, the address of its bundle, and the slot.
-
-    Of bits that are no instruction, an Illegal Operation fault.
-    """
-    resolved = decode(bits, unit, address) if unit else None
-    if resolved is None or resolved.predicate is None:
-        return (Call(FAULT, ("illegal_operation",)),)
-    return program_of(resolved.form, resolved.mnemonic, resolved.operands, resolved.predicate, slot)
-
-
-def _ends(effects: tuple[Effect, ...]) -> bool:
-    """Whether a block ends with an instruction: but for a fault, which has an end of its own."""
-    calls = (each for each in every_effect(effects) if isinstance(each, Call) and each.name != FAULT)
-    always = any(isinstance(each, Call) and each.name == FAULT for each in effects)
-    return always or any(CALLS[each.name].leaves or CALLS[each.name].ends for each in calls)

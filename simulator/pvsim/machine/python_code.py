@@ -18,18 +18,24 @@ from pvasm.isa.semantics.memory import LOADS, STORES
 from pvasm.isa.semantics.operation import CHECK_TARGET, FIRST_STACKED
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If, every_effect, terms_of
 from pvasm.isa.semantics.terms import Cell, Term, mask
+from pvsim.machine.decoding import Decoded
 from pvsim.machine.memory import PAGE
 
 
 class Step(Struct, frozen=True, eq=False):
-    """An instruction of a block: the address of its bundle with its slot in the low bits, and what it does.
+    """An instruction of a block: the address of its bundle with its slot in the low bits, and itself.
 
     `stop` says that it is the last of its group.
     """
 
     ip: int
-    effects: tuple[Effect, ...]
+    code: Decoded
     stop: bool = False
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """What it does."""
+        return self.code.effects
 
 
 # What the variables of a block begin with, by the lists of the machine that they are of.
