@@ -9,12 +9,15 @@ from pvasm.asm.image import Image
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import decode
-from pvasm.isa.registers import APPLICATION, NAMES, PSR_MASKS, REGISTERS, Register
-from pvasm.isa.resources import width_of_cell
+from pvasm.isa.registers import APPLICATION, NAMES, REGISTERS, Register
+from pvasm.isa.resources import term, width_of_cell
 from pvsim.load import load_image
 from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.memory import PAGE
+from pvsim.machine.translation_cache import Translation
+from pvsim.modes import FPSR, MODES
+from pvsim.strict_groups import StrictGroups
 
 _ATTRIBUTES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr"}
 
@@ -30,27 +33,45 @@ BACKING_STORE: Final = 0x6000_0000
 """Where registers of frames that do not fit are kept, upwards from here."""
 
 _ARGUMENTS: Final = 8
+_MAPPED: Final = 32  # the exponent of how much is mapped where addresses are virtual: 4 GiB from 0 on, one to one
+_READ_WRITE_EXECUTE: Final = 1 | 1 << 5 | 1 << 6 | 3 << 7 | 3 << 9  # present, accessed, dirty; at every level
+_PSR_FIELDS_TOLD: Final = ~(3 << 41)  # all but ri, which is part of where it stopped
 _GENERAL_WORDS: Final = {code: f"{name.replace('_', ' ')} fault" for name, code in GENERAL_CODES.items()}
 
 
-class FunctionRun:
-    """A function of an image that is called, with registers and memory to be set before."""
+_CONSTANTS: Final = frozenset([("r", 0), ("f", 0), ("f", 1), ("p", 0)])
 
-    def __init__(self, image: Image, entry: str | None) -> None:
-        """`entry` is the label to begin at. Raises PvasmError for one that there is not."""
+
+class FunctionRun:
+    """A function of an image that is called, with registers and memory to be set before.
+
+    Where addresses are virtual, the first 4 GiB are mapped one to one, for every privilege level; no other address is.
+    """
+
+    def __init__(self, image: Image, entry: str | None, mode: str = "sysphys", *, is_strict: bool = False) -> None:
+        """`entry` is the label to begin at, `mode` one of `MODES`. Raises PvasmError for a label that there is not.
+
+        Of a run that `is_strict`, groups are checked: a dependency violation in one is an error.
+        """
         self.image = image
         self.machine = machine = Machine()
         load_image(machine, image)
         machine.memory.write(RETURN, _RETURN_BUNDLE.to_bytes())
         machine.ip = self._entry(entry)
-        # Interruptions can be told of, and r16 to r31 are those of bank 1.
-        machine.psr = PSR_MASKS["psr.ic"] | PSR_MASKS["psr.bn"]
+        machine.psr = MODES[mode]
+        for pages in machine.translation_registers.values():
+            pages[0] = Translation(0, _MAPPED, 0, 0, _READ_WRITE_EXECUTE)
+        machine.rr[0] &= 0xFF  # region 0 has the identifier 0
+        level = machine.psr >> 32 & 3
+        machine.ar[APPLICATION["rsc"]] = level << 2
         machine.br[0] = RETURN
         machine.gr[1] = next((each.address for each in image.segments if each.name == ".got"), 0)
         machine.gr[12] = STACK
         machine.sof = _ARGUMENTS
         machine.write_bspstore(BACKING_STORE)
-        machine.ar[APPLICATION["fpsr"]] = 0x0009804C0270033F  # as Linux and the conventions have it
+        machine.ar[APPLICATION["fpsr"]] = FPSR
+        self.psr_before = machine.psr
+        self.groups = StrictGroups(machine) if is_strict else None
         self.stopped: Interruption | None = None
         self.before = self._state()
         self.memory_before = {number: bytes(page) for number, page in machine.memory.pages.items()}
@@ -75,6 +96,8 @@ class FunctionRun:
         register = REGISTERS.get(name)
         if register is None or register.file not in _ATTRIBUTES:
             raise PvasmError(f"--reg: there is no register `{name}' to set")
+        if (register.file, register.number) in _CONSTANTS:
+            raise PvasmError(f"--reg: {name} has always the same value, and cannot be set")
         width = width_of_cell(register)
         if not -(1 << (width - 1)) <= value < 1 << width:
             raise PvasmError(f"--reg: {value:#x} is more than the {width} bits of {name}")
@@ -85,7 +108,9 @@ class FunctionRun:
         self.before = self._state()
 
     def set_memory(self, address: int, data: bytes) -> None:
-        """Puts bytes in memory."""
+        """Puts bytes in memory. Raises PvasmError for an address that there is not."""
+        if not 0 <= address <= address + len(data) <= 1 << 63:
+            raise PvasmError(f"--mem: there is no memory at {address:#x}")
         memory = self.machine.memory
         memory.write(address, data)
         self.memory_before = {number: bytes(page) for number, page in memory.pages.items()}
@@ -93,7 +118,14 @@ class FunctionRun:
     # --------------------------------------------------------------------------------------- running
 
     def finish(self, most: int) -> bool:
-        """Runs on until `most` instructions have been executed; whether the function returned."""
+        """Runs on until `most` instructions have been executed; whether the function returned.
+
+        Raises PvasmError for a dependency violation, if it is to be strict.
+        """
+        machine = self.machine
+        while self.groups is not None and self.stopped is None and machine.instructions < most:
+            self._check_group()
+            self.stopped = machine.run(1)
         if self.stopped is None:
             self.stopped = self.machine.run(most - self.machine.instructions)
         stopped = self.stopped
@@ -103,6 +135,7 @@ class FunctionRun:
         """Runs an instruction at a time; a line for each but nops."""
         machine = self.machine
         while machine.instructions < most and self.stopped is None:
+            self._check_group()
             before, ip = self._state(), machine.ip
             self.stopped = machine.run(1)
             if ip & ~15 == RETURN:
@@ -112,6 +145,26 @@ class FunctionRun:
                 continue
             changed = ", ".join(f"{name} = {value}" for name, value in self._changes(before, self._state()))
             yield f"{self._where(ip):32} {text:40} {changed}".rstrip()
+
+    def _check_group(self) -> None:
+        """Raises PvasmError where the next instruction violates a dependency, if that is looked at."""
+        if self.groups is None:
+            return
+        try:
+            found = self.groups.violation()
+        except Interruption:  # where code cannot be fetched there is none
+            return
+        if found is None:
+            return
+        violation, first, second = found
+        does = "reads" if violation.kind == "RAW" else "writes"
+        name = term(violation.resource)
+        line = self.image.line_of(second)
+        raise PvasmError(
+            f"`{self._text(second)}' {does} {name}, which `{self._text(first)}' at {self._where(first)} has written in "
+            "the same group: a stop, ;;, is needed between them",
+            *(line or (None, None)),
+        )
 
     def _text(self, ip: int) -> str:
         bundle = Bundle.of(self.machine.memory.read(ip & ~15, SIZE))
@@ -132,6 +185,9 @@ class FunctionRun:
         """What has changed, why it stopped, and how much was executed; a line each."""
         for name, value in self._changes(self.before, self._state()):
             yield f"{name} = {value}"
+        psr = self.machine.psr
+        if (psr ^ self.psr_before) & _PSR_FIELDS_TOLD:
+            yield f"psr = {psr:#x}"
         yield from self._memory_changes()
         machine = self.machine
         for note in machine.notes:

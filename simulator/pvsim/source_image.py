@@ -11,6 +11,17 @@ from pvasm.syntax.document import looks_preprocessed, read_document
 from pvasm.text import read_text, shown_name
 
 
+def image_of_text(
+    text: str, *, name: str = "text", address: int = 0x10000, stubs: Mapping[str, int] | None = None
+) -> Image:
+    """The image of assembly without anything for the C preprocessor, which errors call by `name`, from an address on.
+
+    `stubs` are the addresses of symbols that are defined elsewhere. Raises PvasmError with the place of what is wrong.
+    """
+    document = read_document(assembly_parser(), text, name, preprocessed=True)
+    return lay_out(document, address=address, stubs=stubs)
+
+
 def image_of_file(
     path: str,
     *,

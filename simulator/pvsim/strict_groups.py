@@ -1,0 +1,73 @@
+"""Instruction groups, checked while code runs: no register is read or written after it was written in the same group.
+
+What instructions read and write, and which of it needs a stop, is what the checker knows (`pvasm/isa/dependencies.py`).
+Here their predicates are known, so that an instruction that is turned off reads its predicate and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pvasm.isa.bundle import Bundle
+from pvasm.isa.dependencies import Dependencies, Violation
+from pvasm.isa.effects import plan_of
+from pvasm.isa.encoding import decode
+from pvasm.isa.instruction import Instruction, instruction_of
+from pvasm.isa.registers import Register
+from pvsim.machine.machine import Machine
+
+_NOP: Final = 1 << 27
+"""The bits of `nop.m 0`, under p0."""
+
+
+class StrictGroups:
+    """Looks at each instruction that a machine is about to execute, in turn."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._dependencies = Dependencies()
+        self._expected: int | None = None
+        self._places: list[int] = []  # the addresses of the instructions so far, by number
+
+    def violation(self) -> tuple[Violation, int, int] | None:
+        """The violation that the next instruction is part of, with the addresses of both; None if there is none.
+
+        Addresses have the slot in their low bits.
+        """
+        machine = self.machine
+        ip = machine.ip
+        if ip != self._expected:  # a branch that is taken ends the group
+            self._dependencies.stop()
+        bundle = Bundle.of(machine.memory.read(machine.code_address(ip) & ~15, 16))
+        instructions = {slot: (unit, bits) for slot, unit, bits in bundle.instructions()}
+        slot = ip & 3
+        self._expected = ip + 1 if slot + 1 in instructions else (ip & ~15) + 16
+        found = None
+        if slot in instructions:
+            unit, bits = instructions[slot]
+            instruction = decode(bits, unit, ip & ~15)
+            if instruction is not None:
+                found = self._first_violation(instruction)
+        if slot in bundle.stops:
+            self._dependencies.stop()
+        return found
+
+    def _first_violation(self, instruction: Instruction) -> tuple[Violation, int, int] | None:
+        number = len(self._places)
+        self._places.append(self.machine.ip)
+        predicate = instruction.predicate or 0
+        found: list[Violation] = []
+        if predicate:
+            # A branch may read it in the group that writes it, by way of an integer compare.
+            is_branch = plan_of(instruction.spelling).reads_as == "branch"
+            reads = instruction if is_branch else decode(_NOP | predicate, "M")
+            assert reads is not None
+            of_predicate = self._dependencies.instruction(reads, number)
+            found += [each for each in of_predicate if each.resource == Register("p", predicate)]
+        if instruction.form.unpredicated or self.machine.pr[predicate] or instruction.clears_when_false:
+            whole = instruction_of(instruction.spelling, instruction.operands, 0)
+            found += [each for each in self._dependencies.instruction(whole, number) if each.certain]
+        for violation in found:
+            if violation.kind in ("RAW", "WAW") and violation.same_group:
+                return violation, self._places[violation.first], self._places[violation.second]
+        return None
