@@ -31,7 +31,11 @@ _MEANINGS = {
     ),
     "header": ("done", "", "it could not run"),
     "import": ("done", "", "something is wrong with the header or the command"),
-    "simulate": ("the code returned", f"{FOUND} it ended otherwise: why is told", "it could not run"),
+    "simulate": (
+        "the code returned; with --batch, all programs were run, however they ended",
+        f"{FOUND} it ended otherwise: why is told",
+        "it could not run, or a program of --batch is not right",
+    ),
     "instance list": ("done", "", "it could not run"),
     "instance show": ("done", "", "there is no such instance or op, or it is not valid"),
     "instance validate": ("complete and sound", f"{FOUND} findings at error level", "a file is no instance"),

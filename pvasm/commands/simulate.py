@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import count, fail, write
+from pvasm.commands.shared import complain, count, fail, write
 from pvasm.errors import PvasmError
 
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
 
 _MOST_STEPS = 1_000_000_000
+_MODES = ("user", "sys", "userphys", "sysphys")  # those of pvsim.modes, which is imported when it is needed
+_SMALLEST, _LARGEST = 4096, 1 << 24  # windows of memory and places of programs: sizes of pages
+
+_DESCRIPTION = """\
+Run code on a simulated processor, as a function that is called: it ends when it returns. What has changed is told, and
+how much was executed. Code is at 0x10000, the bundle that it returns to at 0x8000, the stack below 0x7fff0000 (r12),
+the backing store from 0x60000000 on. In the modes user and sys addresses are virtual: the first 4 GiB are mapped one to
+one, for every privilege level, and nothing else is. In userphys and sysphys they are physical. Memory that nobody wrote
+is 0.
+
+With --batch a file has many programs, each with its state to begin with: an object of JSON a line, with the keys name,
+asm or code, mode, psr, cfm, bsp, gr, gr0, pr, br, ar, fr, mem, bsmem, cr, rr, pkr, tr, slot, bank0. The state that each
+ends in is told in the same way, in the same order. A program's code is at 0x1001000 and so on, its data at 0x2000000,
+its backing store at 0x3000000; an interruption ends it, and `break 0x1ff0' or a return to b0."""
 
 
 def add(commands: Commands) -> None:
     """Adds the command and its options."""
     command = commands.add_parser(
-        "simulate",
-        allow_abbrev=False,
-        help="run a file's code, and tell what it did",
-        description="Run code on a simulated processor at privilege level 0, with addresses taken as physical, as a "
-        "function that is called: it ends when it returns. What has changed is told, and how much was executed.",
+        "simulate", allow_abbrev=False, help="run a file's code, and tell what it did", description=_DESCRIPTION
     )
-    command.add_argument("file", metavar="FILE", help="assembly source, raw or preprocessed, or - for standard input")
+    command.add_argument(
+        "file", metavar="FILE", nargs="?", help="assembly source, raw or preprocessed, or - for standard input"
+    )
     command.add_argument("-i", "--instance", metavar="NAME", help="expand the ops in it for an instance")
     command.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="a folder of headers")
     command.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="a macro")
     command.add_argument("--entry", metavar="LABEL", help="where to begin [_start, or the first instruction]")
+    command.add_argument(
+        "--mode",
+        choices=_MODES,
+        default="sysphys",
+        help="privilege level 3 or 0, virtual addresses or physical ones [sysphys]",
+    )
     command.add_argument(
         "--reg", action="append", default=[], metavar="NAME=VALUE", help="what a register holds: r32=0x10, ar.lc=3"
     )
@@ -46,17 +66,45 @@ def add(commands: Commands) -> None:
         help="instructions to execute at most [10000000]",
     )
     command.add_argument("--trace", action="store_true", help="tell of each instruction, and what it changed")
+    command.add_argument(
+        "--strict", action="store_true", help="a register that is used in the group that writes it is an error"
+    )
+    _add_batch(command)
     command.set_defaults(run=_run)
 
 
+def _add_batch(command: argparse.ArgumentParser) -> None:
+    batch = command.add_argument_group("many programs")
+    batch.add_argument("--batch", metavar="FILE", help="programs, an object of JSON a line, or - for standard input")
+    batch.add_argument(
+        "-j",
+        "--jobs",
+        type=count(64),
+        metavar="N",
+        help="processes; with -, all is read first [for a file as many as cores]",
+    )
+    batch.add_argument("--dw", type=_power, default=4096, metavar="N", help="bytes of each program's data [4096]")
+    batch.add_argument("--bw", type=_power, default=4096, metavar="N", help="bytes of its backing store [4096]")
+    batch.add_argument("--stride", type=_power, default=4096, metavar="N", help="bytes from place to place [4096]")
+    batch.add_argument("--alat", action="store_true", help="remember advanced loads: else they never hold")
+    batch.add_argument("--hex", action="store_true", help='print numbers as "0x10"')
+
+
 def _run(options: argparse.Namespace) -> int:
+    if options.batch is not None:
+        if options.file is not None:
+            raise PvasmError(f"--batch has a file of its own: what is {options.file} for?")
+        return _run_batch(options)
+    if options.file is None:
+        raise PvasmError("which file is to be run? Name one, or - for standard input")
     from pvsim.function_run import FunctionRun
     from pvsim.source_image import image_of_file
 
     from pvasm.expand import ExpandErrors
 
+    _check_folders(options.include)
     try:
-        stubs = {name: _number(value, "--stub") for name, value in map(_pair("--stub"), options.stub)}
+        stubs = {name: _address(value, "--stub") for name, value in map(_pair("--stub"), options.stub)}
         image = image_of_file(
             options.file,
             instance=options.instance,
@@ -66,17 +114,74 @@ def _run(options: argparse.Namespace) -> int:
         )
     except ExpandErrors as several:
         return fail(several.errors)
-    run = FunctionRun(image, options.entry)
+    run = FunctionRun(image, options.entry, options.mode, is_strict=options.strict)
     for name, value in map(_pair("--reg"), options.reg):
         run.set_register(name, _number(value, "--reg"))
     for address, text in map(_pair("--mem"), options.mem):
-        run.set_memory(_number(address, "--mem"), _bytes(text))
+        run.set_memory(_address(address, "--mem"), _bytes(text))
     for line in run.trace(options.max_steps) if options.trace else ():
         write(f"{line}\n")
     has_returned = run.finish(options.max_steps)
     for line in run.told():
         write(f"{line}\n")
     return 0 if has_returned else 1
+
+
+def _run_batch(options: argparse.Namespace) -> int:
+    import gc
+
+    from pvsim.batch import Room, lines_of_results, lines_of_stream
+
+    from pvasm.exit_status import CANNOT_RUN
+    from pvasm.workers import usable_cores
+
+    room = Room(options.dw, options.bw, options.stride, options.alat, options.max_steps)
+    # There may be any number of programs; what is loaded by now stays, and need not be looked at.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    gc.enable()
+    if options.batch == "-" and options.jobs is None:
+        found = lines_of_stream(sys.stdin.buffer, "<stdin>", room, has_hexadecimal=options.hex)
+    else:
+        name, lines = _lines_of(options.batch)
+        found = lines_of_results(lines, name, room, options.jobs or usable_cores(), has_hexadecimal=options.hex)
+    status = 0
+    for line, error in found:
+        write(f"{line}\n")
+        sys.stdout.flush()
+        if error is not None:
+            complain(error)
+            status = CANNOT_RUN
+    return status
+
+
+def _lines_of(name: str) -> tuple[str, list[bytes]]:
+    """What a file is called, and all of its lines."""
+    from pvasm.files import unreadable
+
+    if name == "-":
+        return "<stdin>", sys.stdin.buffer.read().splitlines()
+    try:
+        return name, Path(name).read_bytes().splitlines()
+    except OSError as error:
+        raise unreadable(error, name) from None
+
+
+def _check_folders(folders: list[str]) -> None:
+    missing = next((each for each in folders if not Path(each).is_dir()), None)
+    if missing is not None:
+        raise PvasmError(f"-I: there is no folder {missing}")
+
+
+def _power(text: str) -> int:
+    """A size: a power of two."""
+    try:
+        size = int(text, 0)
+    except ValueError:
+        size = 0
+    if size & (size - 1) or not _SMALLEST <= size < _LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no power of two from {_SMALLEST} to {_LARGEST // 2}")
+    return size
 
 
 def _pair(option: str) -> Callable[[str], tuple[str, str]]:
@@ -96,6 +201,13 @@ def _number(text: str, option: str) -> int:
         return int(text, 0)
     except ValueError:
         raise PvasmError(f"{option}: {text!r} is no number") from None
+
+
+def _address(text: str, option: str) -> int:
+    address = _number(text, option)
+    if not 0 <= address < 1 << 64:
+        raise PvasmError(f"{option}: {text} is no address: those are from 0 to {(1 << 64) - 1:#x}")
+    return address
 
 
 def _bytes(text: str) -> bytes:

@@ -68,6 +68,14 @@ def test_an_endless_loop_is_ended(source: Path) -> None:
         (["--reg", "r8=x"], "--reg: 'x' is no number"),
         (["--reg", "p6=2"], "--reg: 0x2 is more than the 1 bits of p6"),
         (["--mem", "0x100=0g"], "--mem: '0g' is no row of hexadecimal bytes"),
+        (["--mem=-1=00"], "--mem: -1 is no address: those are from 0 to 0xffffffffffffffff"),
+        (["--mem", "0x8000000000000000=00"], "--mem: there is no memory at 0x8000000000000000"),
+        (["--reg", "r0=1"], "--reg: r0 has always the same value, and cannot be set"),
+        (["--reg", "f1=1"], "--reg: f1 has always the same value, and cannot be set"),
+        (["--reg", "p0=1"], "--reg: p0 has always the same value, and cannot be set"),
+        (["--stub", "x=-1"], "--stub: -1 is no address: those are from 0 to 0xffffffffffffffff"),
+        (["--stub", "x=y"], "--stub: 'y' is no number"),
+        (["-I", "nowhere"], "-I: there is no folder nowhere"),
     ],
 )
 def test_what_makes_no_sense_is_an_error(source: Path, options: list[str], message: str) -> None:
@@ -141,3 +149,90 @@ def test_code_that_was_changed_without_the_sequence_is_noted(source: Path) -> No
         "note: g (t.s:12): the code has been changed by the store at f+0x30 (t.s:6), without fc.i, sync.i and srlz.i "
         "behind it"
     )
+
+
+MODES = """\
+ mov r9=psr.um
+ sum 4 ;;
+ ld8 r8=[r32]
+ br.ret.sptk.few b0
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "end"),
+    [("user", "alternate data tlb"), ("sys", "alternate data tlb"), ("userphys", "returned"), ("sysphys", "returned")],
+)
+def test_modes_differ_in_what_addresses_are(source: Path, mode: str, end: str) -> None:
+    """Where they are virtual, the first 4 GiB are mapped."""
+    source.write_text(MODES)
+    far = pvasm("simulate", source, "--mode", mode, "--reg", "r32=0x100000000")
+    near = pvasm("simulate", source, "--mode", mode, "--reg", "r32=0x40000", "--mem", "0x40000=07")
+    assert far.output.splitlines()[-1].startswith(end)
+    assert near.output.splitlines()[-1].startswith("returned")
+    assert near.output.splitlines()[0] == "r8 = 0x7"
+
+
+def test_psr_is_told_if_it_has_changed(source: Path) -> None:
+    source.write_text(MODES)
+    done = pvasm("simulate", source, "--reg", "r32=0")
+    assert "psr = 0x100000002004" in done.output.splitlines()
+    source.write_text(" nop.m 0\n br.ret.sptk.few b0\n")
+    assert "psr" not in pvasm("simulate", source).output
+
+
+def test_user_code_may_not_do_what_the_system_may(source: Path) -> None:
+    source.write_text(" rsm 0x4000 ;;\n br.ret.sptk.few b0\n")
+    assert pvasm("simulate", source, "--mode", "user").output.startswith(
+        "privileged operation fault at 0x10000 (t.s:1)"
+    )
+    assert pvasm("simulate", source, "--mode", "sys").status == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            " add r8=r9,r10\n add r11=r8,r8 ;;\n",
+            "t.s:2: `add r11=r8,r8' reads r8, which `add r8=r9,r10' at 0x10000 (t.s:1) has written in the same group: "
+            "a stop, ;;, is needed between them",
+        ),
+        (
+            " cmp.eq p6,p7=r0,r0 ;;\n(p6) mov r8=1\n(p6) mov r8=2 ;;\n",
+            "t.s:3: `(p06) mov r8=2' writes r8, which `(p06) mov r8=1' at 0x10000 (t.s:2) has written in the "
+            "same group: a stop, ;;, is needed between them",
+        ),
+        (
+            " cmp.eq p6,p7=r0,r0\n(p6) mov r8=1 ;;\n",
+            "t.s:2: `(p06) mov r8=1' reads p6, which `cmp.eq p6,p7=r0,r0' at 0x10000 (t.s:1) has written in the "
+            "same group: a stop, ;;, is needed between them",
+        ),
+        (
+            " fcmp.eq p6,p7=f0,f0\n(p6) br.ret.sptk.few b0 ;;\n",
+            "t.s:2: `(p06) br.ret.sptk.few b0' reads p6, which `fcmp.eq.s0 p6,p7=f0,f0' at 0x10000 (t.s:1) has written",
+        ),
+        (" mov ar.lc=r8\n mov r9=ar.lc ;;\n", "t.s:2: `mov.i r9=ar.lc' reads AR[LC]"),
+    ],
+)
+def test_a_violation_in_a_group_is_an_error_where_it_is_asked_for(source: Path, text: str, message: str) -> None:
+    source.write_text(f"{text} br.ret.sptk.few b0\n")
+    done = pvasm("simulate", source, "--strict")
+    assert (done.status, done.errors.startswith(f"pvasm: error: {message}")) == (2, True), done.errors
+    assert pvasm("simulate", source).status == 0
+    assert pvasm("simulate", source, "--strict", "--trace").errors == done.errors
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " cmp.eq p6,p7=r0,r0 ;;\n(p6) mov r8=1\n(p7) mov r8=2 ;;\n",  # of which one alone is executed
+        " cmp.eq p6,p7=r0,r0\n(p6) br.cond.sptk.few over ;;\n nop.m 0 ;;\nover:\n",  # a branch reads it at once
+        " mov r8=1\n br.cond.sptk.few over\n nop.m 0 ;;\nover: mov r8=2 ;;\n",  # and ends the group if it is taken
+        " cmp.ne.or p6,p0=r0,r0\n cmp.eq.or p6,p0=r0,r0 ;;\n",  # both set it
+        " ld8 r8=[r32],8 ;;\n st8 [r32]=r8\n mov r8=r0 ;;\n",  # read, then written
+    ],
+)
+def test_what_is_no_violation_when_it_runs_is_none(source: Path, text: str) -> None:
+    source.write_text(f"{text} br.ret.sptk.few b0\n")
+    done = pvasm("simulate", source, "--strict", "--reg", "r32=0x40000")
+    assert (done.status, done.errors) == (0, "")
