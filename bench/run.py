@@ -1,4 +1,4 @@
-"""How fast `pvasm check` and `pvasm expand` are: `make bench` prints the tables.
+"""How fast `pvasm check`, `pvasm expand` and simulated code are: `make bench` prints the tables.
 
 The yardstick is what a kernel build does for one instance, file by file: the C preprocessor, a sed script that turns
 thirty sensitive and privileged instructions into errors, the assembler. It knows nothing of conditions, comments or
@@ -31,6 +31,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import simulated
 
 from pvasm.paravirt.shipped import instance_names
 from pvasm.text import encode, read_text
@@ -274,6 +276,8 @@ def report(bench: Bench) -> str:
         f"| {len(EXPANDED)} files, {lines_expanded:,} lines, {len(instance_names())} instances | seconds | ratio |",
         "| --- | ---: | ---: |",
         *(f"| {name} | {seconds:.2f} | {seconds / yardstick:.2f} |" for name, seconds in ways.items()),
+        "",
+        simulated.table(bench.corpus, bench.scratch, bench.runs),
         "",
         f"Processor time for a line more to check, second step of length to first: {second / first:.2f} (1 is linear).",
         f"Each figure is the median of {bench.runs} runs.",

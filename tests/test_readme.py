@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("command", "expected"), [step for step in steps() if step[0].startswith("pvasm ")])
 def test_the_tour(folder: Path, command: str, expected: str) -> None:
+    command, _, query = command.partition(" | jq -c ")
     command, _, filter_ = command.partition(" | sed -n ")
     words = [
         str(path.relative_to(folder)) if "*" in word else word
@@ -50,10 +52,32 @@ def test_the_tour(folder: Path, command: str, expected: str) -> None:
     if filter_:
         first, last = map(int, re.findall(r"\d+", filter_))
         output = "".join(output.splitlines(keepends=True)[first - 1 : last])
+    if query:
+        output = "".join(f"{_queried(line, *shlex.split(query))}\n" for line in output.splitlines())
     pattern = "".join(r"(?:.*\n)*?" if line == "...\n" else re.escape(line) for line in expected.splitlines(True))
     if re.match(_COUNTS_OPS, command):  # how many there are is not what is shown: an op more changes nothing here
         pattern = re.sub(r"\d+", r"\\d+", pattern)
     assert re.fullmatch(pattern, output), output
+
+
+def _queried(line: str, query: str) -> str:
+    """What `jq -c` makes of a line, for a query of the form `[.key, .key[2]]`."""
+    found = []
+    for part in query.strip("[]").split(", "):
+        value = json.loads(line)
+        for key, index in re.findall(r"\.(\w+)|\[(\d+)\]?", part):
+            value = value[key] if key else value[int(index)]
+        found.append(value)
+    return json.dumps(found, separators=(",", ":"))
+
+
+def test_the_python_that_is_shown_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
+    assert blocks
+    for block in blocks:
+        exec(block, {})
+        said = re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)
+        assert capsys.readouterr().out.splitlines() == said
 
 
 def test_every_code_is_of_a_family_that_is_told_of() -> None:
