@@ -172,6 +172,9 @@ def _unparsed(chunk: str, tokens: Tokens, malformed: Malformed) -> tree.Unparsed
     return tree.Unparsed(f"{found} where {_due(malformed.expected)} is due", at, 0, len(chunk))
 
 
+_MOST_CHUNKS = 1 << 16  # that are kept: a process may read many files
+
+
 class Parser:
     """Parses chunks; `is_mnemonic` tells whether a lower-case word (completers included) names an instruction."""
 
@@ -183,6 +186,8 @@ class Parser:
         """The labels, tags and statement of a chunk. Never fails: what is no statement is one `Unparsed`."""
         parsed = self._chunks.get(text)
         if parsed is None:
+            if len(self._chunks) >= _MOST_CHUNKS:
+                self._chunks.clear()
             parsed = self._chunks[text] = self._parse(text)
         return parsed
 
