@@ -29,6 +29,7 @@ LAYERS = {
     "expand": 5,
     "paravirt": 4,
     "asm": 3,
+    "objects": 3,
     "isa": 2,
     "syntax": 2,
 }

@@ -550,7 +550,8 @@ class _Linking:
     def image(self) -> Image:
         """The image. Raises PvasmError for symbols that nothing defines, and for what is out of reach."""
         placing = self.placing
-        image = Image(symbols={**self.stubs, **{name: s.address + at for name, (s, at) in placing.labels.items()}})
+        labels = {name: section.address + at for name, (section, at) in placing.labels.items()}
+        image = Image(symbols={**self.stubs, **labels}, gp=self.table_address)
         document = placing.document
         for section in placing.made.values():
             data = bytearray(section.size)
