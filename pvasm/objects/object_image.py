@@ -47,7 +47,9 @@ class Linking:
         self.table: dict[tuple[str, int], int] = {}  # entries of the linkage table: what is kept there, and its address
         self.contents: list[int] = []
         self.addresses = {each.index: each.address for each in file.sections}
-        end = self._place(address) if file.is_relocatable else max((s.address + s.size for s in file.segments), default=0)
+        end = (
+            self._place(address) if file.is_relocatable else max((s.address + s.size for s in file.segments), default=0)
+        )
         self.table_address = end + -end % SIZE
         self.gp = self.table_address if file.is_relocatable else self._gp()
 

@@ -1,0 +1,68 @@
+"""What GNU as makes of text, and what is the same in two objects."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from pvasm.objects.elf_file import ElfFile, Relocation, Section, read_elf_file
+from pvasm.objects.relocations import type_of
+from tests.oracle import require_tool
+
+MADE = ("SHT_NULL", "SHT_SYMTAB", "SHT_STRTAB", "SHT_RELA", "SHT_GROUP")
+
+
+def assembled(text: str, folder: Path, name: str = "again") -> ElfFile:
+    """The object that GNU as makes of a text."""
+    source, made = folder / f"{name}.s", folder / f"{name}.o"
+    source.write_text(text)
+    command = [require_tool("ia64-linux-gnu-as"), "-o", str(made), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Error" not in done.stderr, done.stderr
+    assert done.returncode == 0, done.stderr
+    return read_elf_file(made)
+
+
+def is_compared(section: Section) -> bool:
+    """Whether a section is one that the disassembly is to give again."""
+    return section.kind not in MADE and not section.name.startswith(".debug_") and section.size > 0
+
+
+def sections_of(file: ElfFile) -> dict[str, tuple[object, ...]]:
+    """The sections: by name and how many of the name were before, all that is in them."""
+    found: dict[str, tuple[object, ...]] = {}
+    for each in file.sections:
+        if is_compared(each):
+            linked = file.sections[each.link].name if each.flags & 0x80 else ""
+            group = file.groups.get(each.index)
+            said = (each.kind, each.flags, each.size, each.alignment, each.entry_size, linked, group, bytes(each.data))
+            found[f"{each.name} {sum(name.startswith(f'{each.name} ') for name in found)}"] = said
+    return found
+
+
+def symbols_of(file: ElfFile) -> list[tuple[object, ...]]:
+    """The symbols but for sections: where they are and what."""
+    found = []
+    for each in file.symbols:
+        if each.name and each.kind != "section" and not each.name.startswith(".L"):
+            section = file.sections[each.section].name if each.is_defined else each.section
+            found.append((each.name, section, each.value, each.size, each.binding, each.kind, each.visibility))
+    return sorted(found, key=str)
+
+
+def relocations_of(file: ElfFile) -> dict[str, list[tuple[object, ...]]]:
+    """The relocations by section: offset, type, and what for: a global symbol, or a place in a section."""
+    found: dict[str, list[tuple[object, ...]]] = {}
+    for index, relocations in file.relocations.items():
+        section = file.sections[index]
+        if is_compared(section):
+            said = [(each.offset, type_of(each.kind).name, *_place(file, each)) for each in relocations]
+            found.setdefault(section.name, []).extend(sorted(said, key=str))
+    return found
+
+
+def _place(file: ElfFile, relocation: Relocation) -> tuple[object, ...]:
+    symbol = relocation.symbol
+    if symbol.is_defined and symbol.binding == "local":
+        return file.sections[symbol.section].name, symbol.value + relocation.addend
+    return symbol.name, relocation.addend
