@@ -31,6 +31,7 @@ _MEANINGS = {
     ),
     "header": ("done", "", "it could not run"),
     "import": ("done", "", "something is wrong with the header or the command"),
+    "disasm": ("done", "", "the file cannot be read, is damaged, or there is no such section or symbol"),
     "simulate": ("the code returned", f"{FOUND} it ended otherwise: why is told", "it could not run"),
     "instance list": ("done", "", "it could not run"),
     "instance show": ("done", "", "there is no such instance or op, or it is not valid"),

@@ -87,7 +87,7 @@ _STANDARD: Final = {".text": ALLOC | EXECUTE, ".data": ALLOC | WRITE, ".bss": AL
 _DEBUGGING: Final = regex(r"\.(debug_|zdebug_|stab|gdb_index)[\w.]*")
 _PLAIN_SECTION: Final = regex(r"[A-Za-z_.$][A-Za-z0-9_.$+-]*")
 _QUOTABLE: Final = regex(r"[^\"\\\x00-\x1f\x7f\ud800-\udfff]+")
-_TEXT: Final = regex(rb"[\t\n\x20-\x7e]{4,}\x00")
+_TEXT: Final = regex(r"[\t\n\x20-\x7e]{4,}\x00")
 
 
 class Wanted(Struct, frozen=True):
@@ -261,7 +261,8 @@ class _Writing:
         if symbol.visibility != "default":
             yield f"\t.{symbol.visibility} {self.names.reference(symbol)}"
         if symbol.other:
-            yield f"// the symbol {self.names.reference(symbol)} has {symbol.other:#x} in st_other, which cannot be said"
+            name = self.names.reference(symbol)
+            yield f"// the symbol {name} has {symbol.other:#x} in st_other, which cannot be said"
 
     def _part(self, part: _Part) -> Iterator[str]:
         section = part.section
@@ -438,7 +439,7 @@ class _Writing:
                 self.within.append((offset, symbol))
 
     def _values(self, section: Section) -> Iterator[str]:
-        """The symbols that are within a bundle or a word, as values: `.` is not what it seems to be among instructions."""
+        """The symbols that are within a bundle or a word, as values (among instructions `.` is behind the truth)."""
         for offset, symbol in self.within:
             yield from self._binding(symbol)
             yield from self._nature(symbol)
@@ -731,7 +732,7 @@ class _Writing:
                 yield f"\t.skip {after - at}"
                 at = after
                 continue
-            text = _TEXT.match(bytes(data[at : min(at + 4096, end)]))
+            text = _TEXT.match(str(data[at : min(at + 4096, end)], "latin-1"))
             if text is not None:
                 yield f'\tstringz "{_quoted(text[0][:-1])}"'
                 at += len(text[0])
@@ -752,7 +753,11 @@ class _Writing:
 _PADDING: Final = Bundle(0x08, (1 << 27, 1 << 27, 1 << 27)).to_bytes()
 _NOPS: Final = frozenset(("nop.m", "nop.i", "nop.f", "nop.b", "nop.x"))
 _NATURES: Final = {
-    **{"notype": "", "tls": "", "common": "", "object": "object", "function": "function"},
+    "notype": "",
+    "tls": "",
+    "common": "",
+    "object": "object",
+    "function": "function",
     "gnu_indirect_function": "gnu_indirect_function",
 }
 
@@ -773,8 +778,8 @@ def _unaligned(section: Section, at: int, size: int) -> str:
     return ".ua" if at % size or section.alignment % size else ""
 
 
-def _quoted(text: bytes) -> str:
-    escaped = text.decode("ascii").replace("\\", "\\\\").replace('"', '\\"')
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return escaped.replace("\n", "\\n").replace("\t", "\\t")
 
 
@@ -793,7 +798,7 @@ def _number_of(kind: str | int) -> int:
 def _written(instruction: Instruction) -> str:
     """An instruction as the assembler reads it: objdump shows a frame's sizes, where they are written as parts."""
     if instruction.form.id == "M34.alloc":
-        register, _, size, local, rotating = instruction.operands
+        _, _, size, local, rotating = instruction.operands
         assert isinstance(size, int)
         assert isinstance(local, int)
         name = instruction.text.partition("=")[0].split()[-1]

@@ -48,7 +48,13 @@ NO_RECOVERY: Final = 0x2000_0000
 _TYPES: Final = {"ET_REL": "relocatable", "ET_EXEC": "executable", "ET_DYN": "shared"}
 BINDINGS: Final = {0: "local", 1: "global", 2: "weak"}
 SYMBOL_TYPES: Final = {
-    **{0: "notype", 1: "object", 2: "function", 3: "section", 4: "file", 5: "common", 6: "tls"},
+    0: "notype",
+    1: "object",
+    2: "function",
+    3: "section",
+    4: "file",
+    5: "common",
+    6: "tls",
     10: "gnu_indirect_function",
 }
 VISIBILITIES: Final = {0: "default", 1: "internal", 2: "hidden", 3: "protected"}

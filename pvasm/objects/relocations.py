@@ -36,8 +36,8 @@ Quantity = Literal[
     "copy",
     "sub",
 ]
-"""What is filled in, of a symbol plus the addend: `branch` is the distance to it, in bundles. `mark` changes nothing: it says that an `ld8` loads what a
-`@ltoffx` points to."""
+"""What is filled in, of a symbol plus the addend. `branch` is the distance to it, in bundles; `mark` changes nothing:
+it says that an `ld8` loads what a `@ltoffx` points to."""
 
 
 class RelocationType(Struct, frozen=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
@@ -71,7 +72,7 @@ class SourceLines:
 
     def _take(self, rows: list[Row]) -> None:
         """Takes over what a sequence says of code that there is, a bundle at a time."""
-        for row, after in zip(rows, rows[1:], strict=False):
+        for row, after in pairwise(rows):
             if row.ends:
                 continue
             place = bisect_right(self.code, row.address, key=lambda one: one[0]) - 1
