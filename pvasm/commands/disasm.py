@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _lines_of(file: ElfFile) -> Lines:
     """What tells of the sources' lines; where they are damaged, that is told, and there are none."""
-    from pvasm.objects.object_image import Linking
+    from pvasm.objects.linking import Linking
     from pvasm.objects.source_lines import SourceLines
 
     try:

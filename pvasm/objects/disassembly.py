@@ -9,20 +9,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import groupby
 from typing import Final
 
 from msgspec import Struct
 
-from pvasm.asm.reading import assembly_parser
-from pvasm.asm.resolve import resolve
-from pvasm.asm.scope import OperandError, Scope
 from pvasm.errors import PvasmError
-from pvasm.isa.bundle import SIZE, Bundle
-from pvasm.isa.encoding import EncodingError, encode
+from pvasm.isa.bundle import SIZE
 from pvasm.isa.instruction import Instruction
 from pvasm.isa.operands import Symbolic
+from pvasm.objects.data_directives import DataWriter, bytes_directive
 from pvasm.objects.elf_file import (
     ABSOLUTE,
     ALLOC,
@@ -47,8 +43,17 @@ from pvasm.objects.elf_file import (
 from pvasm.objects.object_code import CodeBundle, Slot, bundle_at, bundles_of, placed
 from pvasm.objects.relocations import relocated_operand, type_of, with_operand
 from pvasm.objects.symbol_names import SymbolNames
+from pvasm.objects.written_code import (
+    NOPS,
+    PADDING,
+    can_be_written,
+    is_behind_stop,
+    makes_own_stops,
+    must_be_first,
+    predicate,
+    written,
+)
 from pvasm.regex import regex
-from pvasm.syntax import tree
 
 Remark = Callable[[Sequence[Instruction]], str | None]
 """What to remark on an instruction, given it and those behind it in line; None for nothing."""
@@ -57,7 +62,6 @@ Lines = Callable[[Section, int, int], Sequence[tuple[int, str, int]]]
 """Of a section from an offset to another: the offsets at which lines of sources begin, each with file and line."""
 
 _AHEAD: Final = 3  # bundles that a remark may look at
-_ROW: Final = 16  # bytes in a line of data
 _FLAGS: Final = {
     ALLOC: "a",
     WRITE: "w",
@@ -87,7 +91,6 @@ _STANDARD: Final = {".text": ALLOC | EXECUTE, ".data": ALLOC | WRITE, ".bss": AL
 _DEBUGGING: Final = regex(r"\.(debug_|zdebug_|stab|gdb_index)[\w.]*")
 _PLAIN_SECTION: Final = regex(r"[A-Za-z_.$][A-Za-z0-9_.$+-]*")
 _QUOTABLE: Final = regex(r"[^\"\\\x00-\x1f\x7f\ud800-\udfff]+")
-_TEXT: Final = regex(r"[\t\n\x20-\x7e]{4,}\x00")
 
 
 class Wanted(Struct, frozen=True):
@@ -347,10 +350,23 @@ class _Writing:
                     self._want(section, offset)
             for bundle in bundles_of(section, part.start, part.end):
                 for slot in bundle.slots:
-                    if slot.target is not None and not self._relocation_of(section, bundle, slot):
-                        target = self._target(section, bundle.offset + slot.target)
+                    for _, target in self._open_targets(section, bundle, slot):
                         if target is not None:
                             self._want(*target)
+
+    def _open_targets(
+        self, section: Section, bundle: CodeBundle, slot: Slot
+    ) -> list[tuple[int, tuple[Section, int] | None]]:
+        """The operands that name bundles and that no linker fills in, with the place, None for one that is nowhere."""
+        if not slot.targets:
+            return []
+        assert slot.instruction is not None
+        filled = relocated_operand(slot.instruction) if self._relocation_of(section, bundle, slot) else None
+        return [
+            (place, self._target(section, bundle.offset + distance))
+            for place, distance in slot.targets
+            if place != filled
+        ]
 
     def _place_of(self, relocation: Relocation) -> tuple[Section, int] | None:
         """The place that a relocation is for, if it is one in a section and not a symbol that has a name."""
@@ -398,13 +414,13 @@ class _Writing:
         symbol = self._symbol_at(section, at)
         if symbol is not None:
             name = self.names.reference(symbol)
-        elif self._is_written(section, at):
+        elif self._iswritten(section, at):
             name = self._label(section, at)
         else:
             return f"{self._section_name(section)}+{offset:#x}"
         return name if offset == at else f"{name}{offset - at:+#x}"
 
-    def _is_written(self, section: Section, offset: int) -> bool:
+    def _iswritten(self, section: Section, offset: int) -> bool:
         """Whether the place of a label is in a part that is written."""
         return any(one.section is section and one.start <= offset <= one.end for one in self.parts)
 
@@ -420,9 +436,10 @@ class _Writing:
         return f"{addend:#x}" if not symbol.name and symbol.section == ABSOLUTE else None
 
     def _labels(self, section: Section, start: int, end: int, *, in_group: bool = False) -> Iterator[str]:
-        """The symbols and labels at an offset; those between it and another are told of when the part is at its end.
+        """The symbols and labels at an offset, and those between it and another.
 
-        Within a group no directive may stand that the assembler makes a stop for.
+        Those within a bundle are told of when the part is at its end. Within a group of instructions no directive may
+        stand that the assembler makes a stop for.
         """
         for _, symbol in self._symbols(section, start, start + 1):
             yield from self._binding(symbol)
@@ -435,11 +452,18 @@ class _Writing:
         for offset, symbol in self._symbols(section, start, end):
             if offset == start:
                 yield f"{self.names.definition(symbol)}:"
-            else:
+            elif section.is_code:
                 self.within.append((offset, symbol))
+            else:
+                yield from self._binding(symbol)
+                yield from self._nature(symbol)
+                yield f"\t{self.names.definition(symbol)} = . + {offset - start}"
+        for offset in range(start + 1, end) if not section.is_code and section.index in self.labels else ():
+            if offset in self.labels[section.index]:
+                yield f"\t{self._label(section, offset)} = . + {offset - start}"
 
     def _values(self, section: Section) -> Iterator[str]:
-        """The symbols that are within a bundle or a word, as values (among instructions `.` is behind the truth)."""
+        """The symbols that are within bundles, as values: among instructions the assembler's `.` lags behind."""
         for offset, symbol in self.within:
             yield from self._binding(symbol)
             yield from self._nature(symbol)
@@ -475,7 +499,7 @@ class _Writing:
         ]
         free = part.start
         for (start, end), same in groupby(functions, key=lambda each: each[:2]):
-            if start >= free and end <= part.end and _ends_group(part.section, end):
+            if start >= free and end <= part.end and is_behind_stop(part.section, end):
                 for _, _, symbol in same:
                     self.procedures.add(id(symbol))
                     self.ends.setdefault((part.section.index, end), []).append(symbol)
@@ -496,7 +520,7 @@ class _Writing:
             room, directive = self._filler(section, at, end, not group)
             bundle = bundle_at(at, bytes(section.data[at : at + SIZE]))
             texts = None if directive else self._texts(section, bundle)
-            if texts is None or _must_be_first(bundle.slots[0]):
+            if texts is None or must_be_first(bundle.slots[0]):
                 yield from self._group(section, [(each, None) for each, _ in group])
                 group.clear()
             if directive:
@@ -526,7 +550,7 @@ class _Writing:
         room = self._alike(section, start, end, bytes(SIZE))
         if room > SIZE:
             return room, f".skip {room}"
-        padding = self._alike(section, start, end, _PADDING) if may_align else 0
+        padding = self._alike(section, start, end, PADDING) if may_align else 0
         found, alignment = (0, ""), SIZE
         while padding and alignment < section.alignment:
             alignment *= 2
@@ -548,14 +572,12 @@ class _Writing:
     def _texts(self, section: Section, bundle: CodeBundle) -> list[str] | None:
         """The texts of a bundle's instructions; None where assembly cannot say one of them."""
         texts: list[str] = []
-        for before, slot in zip((None, *bundle.slots), bundle.slots, strict=False):
+        if makes_own_stops(bundle):
+            return None
+        for slot in bundle.slots:
             text = self._instruction(section, bundle, slot)
-            if text is None or slot.instruction is None:
+            if text is None:
                 return None
-            if before is not None and _must_be_first(slot) and not before.stop:
-                return None
-            if slot.instruction.form.last_in_group and not slot.stop:
-                return None  # the assembler would make a stop
             texts.append(text)
         return texts or None
 
@@ -594,7 +616,7 @@ class _Writing:
         for relocation in self._relocations_between(section, offset, offset + SIZE):
             yield f"// {_comment(self._unsaid(relocation))}"
         data = bytes(section.data[offset : offset + SIZE])
-        yield f"\tdata1 {','.join(f'{byte:#04x}' for byte in data)}{address}"
+        yield f"\t{bytes_directive(data)}{address}"
 
     def _relocations_between(self, section: Section, start: int, end: int) -> list[Relocation]:
         found = self.relocations.get(section.index, {})
@@ -615,42 +637,42 @@ class _Writing:
     def _instruction(self, section: Section, bundle: CodeBundle, slot: Slot) -> str | None:
         """The text of an instruction; None where none gives its bits."""
         instruction = slot.instruction
-        if instruction is None or not _can_be_written(instruction, slot.bits):
+        if instruction is None or not can_be_written(instruction, slot.bits):
             return None
         relocations = self._relocation_of(section, bundle, slot)
         if len(relocations) > 1:
             return None
-        place = relocated_operand(instruction)
+        filled = instruction
+        for place, target in self._open_targets(section, bundle, slot):
+            if target is None:
+                return None
+            filled = with_operand(filled, place, Symbolic(self._named_place(*target)))
         if relocations:
-            kind = type_of(relocations[0].kind)
-            expression = self._expression(relocations[0])
-            if expression is None:
-                return None
-            if kind.quantity == "mark" and instruction.mnemonic == "ld8":
-                return f"{_predicate(instruction)}ld8.mov {instruction.text.partition(' ')[2]},{expression}"
-            if kind.size or not kind.operator or place is None:
-                return None
-            filled = with_operand(instruction, place, Symbolic(kind.operator.format(expression)))
-            return _predicate(filled) + filled.text
-        if slot.target is None or place is None:
-            return _written(instruction)
-        target = self._target(section, bundle.offset + slot.target)
-        if target is None:
+            return self._relocated_text(filled, relocations[0])
+        return written(filled)
+
+    def _relocated_text(self, instruction: Instruction, relocation: Relocation) -> str | None:
+        """The text of an instruction with what a linker fills in; None where assembly cannot say that."""
+        kind, expression = type_of(relocation.kind), self._expression(relocation)
+        place = relocated_operand(instruction)
+        if expression is None:
             return None
-        filled = with_operand(instruction, place, Symbolic(self._named_place(*target)))
-        return _predicate(filled) + filled.text
+        if kind.quantity == "mark" and instruction.mnemonic == "ld8":
+            return f"{predicate(instruction)}ld8.mov {instruction.text.partition(' ')[2]},{expression}"
+        if kind.size or not kind.operator or place is None:
+            return None
+        return written(with_operand(instruction, place, Symbolic(kind.operator.format(expression))))
 
     def _said_of(self, section: Section, bundle: CodeBundle, slot: Slot) -> str:
         """What is remarked on an instruction, as a comment behind it."""
         if slot.instruction is None:
             return ""
         said: list[str] = []
-        if slot.target is not None and not self._relocation_of(section, bundle, slot):
-            target = self._target(section, bundle.offset + slot.target)
+        for _, target in self._open_targets(section, bundle, slot):
             if target is not None and self._symbol_at(*target) is None:
                 named = next((symbol.name for _, symbol in self._symbols(target[0], target[1], target[1] + 1)), None)
                 said += [named] if named else []
-        elif self._relocation_of(section, bundle, slot) and not _is_empty(slot.instruction):
+        if self._relocation_of(section, bundle, slot) and not _is_empty(slot.instruction):
             said.append("the field that is filled in is not 0 in the file")
         if slot.instruction.privileged or slot.instruction.sensitive or slot.instruction.level_dependent:
             remark = self.remark(self._run(section, bundle, slot))
@@ -664,9 +686,7 @@ class _Writing:
         rest = [each for each in bundle.slots if each.slot >= slot.slot]
         slots = [*rest, *(each for later in ahead for each in later.slots)]
         return [
-            each.instruction
-            for each in slots
-            if each.instruction is not None and each.instruction.mnemonic not in _NOPS
+            each.instruction for each in slots if each.instruction is not None and each.instruction.mnemonic not in NOPS
         ]
 
     # ------------------------------------------------------------------------------------------- data
@@ -695,8 +715,11 @@ class _Writing:
                 yield f"// {_comment(self._unsaid(each))}"
             next_busy = bisect_left(busy, at + 1)
             stop = min(busy[next_busy], end) if next_busy < len(busy) else end
-            yield from self._bytes(section, at, stop)
+            yield from self._data_of(section).lines(at, stop)
             at = stop
+
+    def _data_of(self, section: Section) -> DataWriter:
+        return DataWriter(section.data, section.alignment, "big" if self.file.big_endian else "little")
 
     def _relocated_size(self, section: Section, found: Sequence[Relocation], room: int) -> int:
         """How many bytes are filled in at a place, if assembly can say it; else 0."""
@@ -716,42 +739,11 @@ class _Writing:
         said = "\t// the bytes are not 0 in the file" if any(section.data[at : at + size]) else ""
         if is_other:
             yield "\t.msb" if kind.big_endian else "\t.lsb"
-        yield f"\tdata{size}{_unaligned(section, at, size)} {kind.operator.format(expression)}{said}"
+        yield f"\tdata{size}{self._data_of(section).unaligned(at, size)} {kind.operator.format(expression)}{said}"
         if is_other:
             yield "\t.lsb" if kind.big_endian else "\t.msb"
 
-    def _bytes(self, section: Section, start: int, end: int) -> Iterator[str]:
-        """Bytes without labels or relocations among them."""
-        data, at = section.data, start
-        while at < end:
-            row = bytes(data[at : min(at + _ROW, end)])
-            if len(row) == _ROW and not any(row):
-                after = at + _ROW
-                while after < end and not any(data[after : min(after + _ROW, end)]):
-                    after = min(after + _ROW, end)
-                yield f"\t.skip {after - at}"
-                at = after
-                continue
-            text = _TEXT.match(str(data[at : min(at + 4096, end)], "latin-1"))
-            if text is not None:
-                yield f'\tstringz "{_quoted(text[0][:-1])}"'
-                at += len(text[0])
-                continue
-            words = len(row) // 8 if not at % 8 else 0
-            if words:
-                order = "big" if self.file.big_endian else "little"
-                values = (int.from_bytes(row[8 * each : 8 * each + 8], order) for each in range(words))  # type: ignore[arg-type]
-                yield f"\tdata8{_unaligned(section, at, 8)} {','.join(f'{value:#x}' for value in values)}"
-                at += 8 * words
-                continue
-            row = row[: 8 - at % 8]
-            yield f"\tdata1 {','.join(f'{byte:#04x}' for byte in row)}"
-            at += len(row)
 
-
-# What the assembler fills code with, for `.align`: nop.m, nop.m, nop.i.
-_PADDING: Final = Bundle(0x08, (1 << 27, 1 << 27, 1 << 27)).to_bytes()
-_NOPS: Final = frozenset(("nop.m", "nop.i", "nop.f", "nop.b", "nop.x"))
 _NATURES: Final = {
     "notype": "",
     "tls": "",
@@ -760,27 +752,6 @@ _NATURES: Final = {
     "function": "function",
     "gnu_indirect_function": "gnu_indirect_function",
 }
-
-
-def _must_be_first(slot: Slot) -> bool:
-    """Whether the assembler makes a stop before an instruction, since it must be the first of its group."""
-    return slot.instruction is not None and slot.instruction.form.first_in_group
-
-
-def _ends_group(section: Section, offset: int) -> bool:
-    """Whether a stop is before an offset: the assembler makes one before most directives."""
-    data = bytes(section.data[max(offset - SIZE, 0) : offset])
-    return len(data) == SIZE and bundle_at(0, data).ends_group
-
-
-def _unaligned(section: Section, at: int, size: int) -> str:
-    """The suffix of a data directive that is to stand where it is, and to align nothing."""
-    return ".ua" if at % size or section.alignment % size else ""
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return escaped.replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _comment(text: str) -> str:
@@ -793,42 +764,6 @@ def _number_of(kind: str | int) -> int:
     from elftools.elf.enums import ENUM_SH_TYPE_BASE
 
     return kind if isinstance(kind, int) else int(ENUM_SH_TYPE_BASE.get(kind, 1))
-
-
-def _written(instruction: Instruction) -> str:
-    """An instruction as the assembler reads it: objdump shows a frame's sizes, where they are written as parts."""
-    if instruction.form.id == "M34.alloc":
-        _, _, size, local, rotating = instruction.operands
-        assert isinstance(size, int)
-        assert isinstance(local, int)
-        name = instruction.text.partition("=")[0].split()[-1]
-        return f"alloc {name}=ar.pfs,0,{local},{size - local},{rotating}"
-    return _predicate(instruction) + instruction.text
-
-
-def _predicate(instruction: Instruction) -> str:
-    """The qualifying predicate as it is written, if there is one."""
-    return f"(p{instruction.predicate}) " if instruction.predicate else ""
-
-
-@lru_cache(maxsize=1 << 16)
-def _can_be_written(instruction: Instruction, bits: int) -> bool:
-    """Whether the text of an instruction means the same instruction, and that gives its bits."""
-    place = relocated_operand(instruction)
-    kind = instruction.form.operands[place].kind if place is not None else None
-    plain = (
-        with_operand(instruction, place, 0)
-        if place is not None and kind is not None and kind.is_target
-        else instruction
-    )
-    try:
-        (syntax,) = assembly_parser().chunk(_written(plain))
-        if encode(instruction) != bits or not isinstance(syntax, tree.Instruction):
-            return False
-        read = resolve(syntax, Scope())
-        return any(encode(each) == encode(plain) for each in (read, *read.alternatives))
-    except (EncodingError, OperandError, ValueError):
-        return False
 
 
 def _is_empty(instruction: Instruction) -> bool:

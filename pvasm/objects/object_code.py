@@ -11,13 +11,14 @@ from pvasm.isa.bundle import SIZE, TEMPLATES, Bundle
 from pvasm.isa.encoding import decode
 from pvasm.isa.instruction import Instruction
 from pvasm.objects.elf_file import Section
-from pvasm.objects.relocations import relocated_operand, with_operand
+from pvasm.objects.relocations import with_operand
 
 
 class Slot(Struct, frozen=True):
     """What is in a slot: the instruction, None for bits that are none, and whether a stop follows.
 
-    A long instruction is in slot 1. `target` is how far away the bundle is that the instruction names, if it names one.
+    A long instruction is in slot 1. `targets` are its operands that name bundles: their places, and how far away these
+    are.
     """
 
     slot: int
@@ -25,7 +26,7 @@ class Slot(Struct, frozen=True):
     bits: int
     instruction: Instruction | None
     stop: bool
-    target: int | None = None
+    targets: tuple[tuple[int, int], ...] = ()
 
 
 class CodeBundle(Struct, frozen=True):
@@ -67,21 +68,28 @@ def bundle_at(offset: int, code: bytes) -> CodeBundle:
 @lru_cache(maxsize=1 << 16)
 def _slot(slot: int, unit: str, bits: int, stop: bool) -> Slot:
     instruction = decode(bits, unit)
-    place = relocated_operand(instruction) if instruction is not None else None
-    target = None
-    if instruction is not None and place is not None:
-        kind, value = instruction.form.operands[place].kind, instruction.operands[place]
-        if kind is not None and kind.is_target and isinstance(value, int):
-            target = value
-    return Slot(slot, unit, bits, instruction, stop, target)
+    return Slot(slot, unit, bits, instruction, stop, _targets(instruction) if instruction is not None else ())
+
+
+def _targets(instruction: Instruction) -> tuple[tuple[int, int], ...]:
+    """The operands of an instruction that name bundles: a `brp` has two."""
+    pairs = zip(instruction.form.operands, instruction.operands, strict=True)
+    return tuple(
+        (place, value)
+        for place, (spec, value) in enumerate(pairs)
+        if spec.kind is not None and spec.kind.is_target and isinstance(value, int)
+    )
 
 
 def placed(instruction: Instruction, address: int) -> Instruction:
-    """An instruction of `bundles_of` as it is in a bundle at an address: with the address that it names."""
-    place = relocated_operand(instruction)
-    if place is None:
-        return instruction
-    kind, value = instruction.form.operands[place].kind, instruction.operands[place]
-    if kind is None or not kind.is_target or not isinstance(value, int):
-        return instruction
-    return with_operand(instruction, place, value + address)
+    """An instruction of `bundles_of` as it is in a bundle at an address: with the addresses that it names."""
+    for place, value in _targets(instruction):
+        instruction = with_operand(instruction, place, value + address)
+    return instruction
+
+
+def without_targets(instruction: Instruction) -> Instruction:
+    """The instruction with its own bundle wherever it names one."""
+    for place, _ in _targets(instruction):
+        instruction = with_operand(instruction, place, 0)
+    return instruction

@@ -9,16 +9,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE
 from pvasm.objects.elf_file import ALLOC, COMPRESSED, ElfFile
-
-if TYPE_CHECKING:
-    from pvasm.objects.object_image import Linking
+from pvasm.objects.linking import Linking
 
 _WORD: Final = (1 << 64) - 1
 _ENTRIES_A_BUNDLE: Final = 16

@@ -66,3 +66,63 @@ def _place(file: ElfFile, relocation: Relocation) -> tuple[object, ...]:
     if symbol.is_defined and symbol.binding == "local":
         return file.sections[symbol.section].name, symbol.value + relocation.addend
     return symbol.name, relocation.addend
+
+
+# Each operator where an instruction takes it, and in data.
+EVERY_OPERATOR = (
+    """\
+ .explicit
+ .text
+f: adds r8=sym,r9 ;;
+"""
+    + "".join(
+        f" {text} ;;\n"
+        for text in (
+            "addl r8=sym,r1",
+            "movl r8=sym",
+            "addl r8=@gprel(sym),r1",
+            "movl r8=@gprel(sym)",
+            "addl r8=@ltoff(sym),r1",
+            "movl r8=@ltoff(sym)",
+            "addl r8=@ltoffx(sym),r1",
+            "ld8.mov r9=[r8],sym",
+            "(p6) ld8.mov r9=[r8],sym+8",
+            "addl r8=@pltoff(sym),r1",
+            "movl r8=@pltoff(sym)",
+            "movl r8=@fptr(sym)",
+            "brl.call.sptk b0=sym",
+            "br.call.sptk b0=sym",
+            "(p6) br.call.sptk b0=sym-32",
+            "chk.s.m r8,sym",
+            "chk.s.i r8,sym",
+            "chk.a.clr f8,sym",
+            "fchkf.s0 sym",
+            "addl r8=@ltoff(@fptr(sym)),r1",
+            "movl r8=@ltoff(@fptr(sym))",
+            "addl r8=@pcrel(sym),r0",
+            "movl r8=@pcrel(sym)",
+            "adds r8=@tprel(sym),r13",
+            "addl r8=@tprel(sym),r1",
+            "movl r8=@tprel(sym)",
+            "addl r8=@ltoff(@tprel(sym)),r1",
+            "addl r8=@ltoff(@dtpmod(sym)),r1",
+            "adds r8=@dtprel(sym),r13",
+            "addl r8=@dtprel(sym),r1",
+            "movl r8=@dtprel(sym)",
+            "addl r8=@ltoff(@dtprel(sym)),r1",
+            "br.cond.sptk sym+16",
+            "br.cloop.sptk sym",
+        )
+    )
+    + """\
+ .data
+ data4 sym, @gprel(sym), @fptr(sym), @pcrel(sym), @ltoff(@fptr(sym)), @segrel(sym), @secrel(sym), @ltv(sym), \
+@dtprel(sym)
+ data8 sym, @gprel(sym), @fptr(sym), @pcrel(sym), @ltoff(@fptr(sym)), @segrel(sym), @secrel(sym), @ltv(sym), \
+@dtprel(sym), @pltoff(sym), @tprel(sym), @dtpmod(sym)
+ data16 @iplt(sym)
+ .msb
+ data8 sym, @fptr(sym), @segrel(sym)
+ data4 sym, @pcrel(sym)
+"""
+)

@@ -1,0 +1,72 @@
+"""Instructions of an object as GNU as reads them, and what it does on its own around them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from pvasm.asm.reading import assembly_parser
+from pvasm.asm.resolve import resolve
+from pvasm.asm.scope import OperandError, Scope
+from pvasm.isa.bundle import SIZE, Bundle
+from pvasm.isa.encoding import EncodingError, encode
+from pvasm.isa.instruction import Instruction
+from pvasm.objects.elf_file import Section
+from pvasm.objects.object_code import CodeBundle, Slot, bundle_at, without_targets
+from pvasm.syntax import tree
+
+PADDING: Final = Bundle(0x08, (1 << 27, 1 << 27, 1 << 27)).to_bytes()
+"""What the assembler fills code with, for `.align`: nop.m, nop.m, nop.i."""
+
+NOPS: Final = frozenset(("nop.m", "nop.i", "nop.f", "nop.b", "nop.x"))
+
+
+def written(instruction: Instruction) -> str:
+    """An instruction as the assembler reads it: objdump shows a frame's sizes, where they are written as parts."""
+    if instruction.form.id == "M34.alloc":
+        _, _, size, local, rotating = instruction.operands
+        assert isinstance(size, int)
+        assert isinstance(local, int)
+        name = instruction.text.partition("=")[0].split()[-1]
+        return f"alloc {name}=ar.pfs,0,{local},{size - local},{rotating}"
+    return predicate(instruction) + instruction.text
+
+
+def predicate(instruction: Instruction) -> str:
+    """The qualifying predicate as it is written, if there is one."""
+    return f"(p{instruction.predicate}) " if instruction.predicate else ""
+
+
+@lru_cache(maxsize=1 << 16)
+def can_be_written(instruction: Instruction, bits: int) -> bool:
+    """Whether the text of an instruction (of `bundles_of`) is read as the same, and gives its bits."""
+    plain = without_targets(instruction)
+    try:
+        (syntax,) = assembly_parser().chunk(written(plain))
+        if encode(instruction) != bits or not isinstance(syntax, tree.Instruction):
+            return False
+        read = resolve(syntax, Scope())
+        return any(encode(each) == encode(plain) for each in (read, *read.alternatives))
+    except (EncodingError, OperandError, ValueError):
+        return False
+
+
+def must_be_first(slot: Slot) -> bool:
+    """Whether the assembler makes a stop before an instruction, since it must be the first of its group."""
+    return slot.instruction is not None and slot.instruction.form.first_in_group
+
+
+def makes_own_stops(bundle: CodeBundle) -> bool:
+    """Whether the assembler would make a stop within a bundle, or behind it, where there is none."""
+    before = (None, *bundle.slots)
+    if any(each is not None and not each.stop and must_be_first(slot) for each, slot in zip(before, bundle.slots)):  # noqa: B905
+        return True
+    return any(
+        slot.instruction is not None and slot.instruction.form.last_in_group and not slot.stop for slot in bundle.slots
+    )
+
+
+def is_behind_stop(section: Section, offset: int) -> bool:
+    """Whether a stop is before an offset: the assembler makes one before most directives."""
+    data = bytes(section.data[max(offset - SIZE, 0) : offset])
+    return len(data) == SIZE and bundle_at(0, data).ends_group

@@ -1,0 +1,205 @@
+"""Objects back to assembly: GNU as makes the same object of it, and pvasm reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pvasm.asm.layout import lay_out
+from pvasm.asm.reading import assembly_parser
+from pvasm.errors import PvasmError
+from pvasm.objects.disassembly import Wanted, disassembly
+from pvasm.objects.elf_file import ElfFile, read_elf_file
+from pvasm.syntax.document import read_document
+from tests.asm.test_layout import Elsewhere
+from tests.check.checking import check
+from tests.corpus.build import Corpus
+from tests.objects.assembling import EVERY_OPERATOR, assembled, relocations_of, sections_of, symbols_of
+
+
+def text_of(file: ElfFile, wanted: Wanted | None = None) -> str:
+    return "".join(f"{line}\n" for line in disassembly(file, wanted or Wanted()))
+
+
+def same_again(file: ElfFile, folder: Path) -> str:
+    """The text of an object, of which the assembler has made the same object again."""
+    text = text_of(file)
+    again = assembled(text, folder)
+    assert sections_of(again) == sections_of(file)
+    assert symbols_of(again) == symbols_of(file)
+    assert relocations_of(again) == relocations_of(file)
+    return text
+
+
+def test_the_assembler_makes_the_same_objects_of_the_corpus(corpus: Corpus, tmp_path: Path) -> None:
+    """Nothing of Linux's code stands as data but for words in relocate_kernel's, and all of it is read by us."""
+    for each in corpus.files:
+        file = read_elf_file(each.object)
+        text = same_again(file, tmp_path)
+        assert "cannot be said" not in text
+        assert text.count("as data") == (2 if each.name == "relocate_kernel" else 0)
+        document = read_document(assembly_parser(), text, "t.s", preprocessed=True)
+        assert not document.problems
+        image = lay_out(document, stubs=Elsewhere())
+        code = {section.name: bytes(section.data) for section in file.sections if section.is_code and section.size}
+        laid_out = {each.name: len(each.data) for each in image.segments if each.executable}
+        assert laid_out == {name: len(data) for name, data in code.items()}
+
+
+def test_what_is_privileged_is_found_in_the_text_as_in_the_source(corpus: Corpus) -> None:
+    for each in (one for one in corpus.files if one.name in ("entry", "fsys", "gate", "head", "pal")):
+        found = [one.code for one in check(text_of(read_elf_file(each.object)), preprocessed=True)]
+        source = [one.code for one in check(each.preprocessed.read_text(), preprocessed=True)]
+        for code in ("PV001", "PV002", "PV003"):
+            assert found.count(code) == source.count(code), each.name
+        assert "PV901" not in found
+
+
+def test_every_operator_is_said(tmp_path: Path) -> None:
+    assert "cannot be said" not in same_again(assembled(EVERY_OPERATOR, tmp_path, "first"), tmp_path)
+
+
+SYMBOLS = """
+ .explicit
+ .file "a.c"
+ .text
+ .global two#
+ .weak one#
+ .hidden two#
+ .protected three#
+ .global three#
+one: two:
+{ .mii
+ nop.m 1
+ nop.i 2
+ nop.i 3 ;;
+}
+ .type three#,@function
+ .size three#,16
+r8: add: three: "a b":
+{ .mlx
+ nop.m 0
+ movl r8=r8# ;;
+}
+{ .mii
+ nop.m 0
+[inner:]
+ add r9=r8,r8 ;;
+ nop.i 0 ;;
+}
+{ .mlx
+ nop.m 0
+ movl r9="a b"+4 ;;
+}
+ .skip 64
+last:
+{ .bbb
+ brp.loop.imp one,last
+ nop.b 0
+ br.cond.sptk.few last ;;
+}
+behind:
+ .data
+ data1 1
+odd: data8.ua odd+1, behind, behind-8
+ .type odd#,@object
+ .size odd#,3
+ stringz "a \\"quoted\\" text\\n\\tof \\\\ lines"
+ .skip 40
+ data2 1, 2
+ .bss
+ .skip 9
+room: .skip 100
+ .comm many#,24,8
+ .lcomm few#,8,8
+ .global fixed#
+fixed = 0x1234
+ .weak absent#
+ .section .rodata.str,"aMS",@progbits,1
+.Ltext: stringz "merged"
+ .section .tdata,"awT",@progbits
+own: data8 5
+ .section .sdata,"aws",@progbits
+near: data4 1
+ .section .twice,"a",@progbits
+ data4 1
+ .section .twice,"a",@progbits,unique,1
+ data4 2
+ .section .text.in,"axG",@progbits,whole,comdat
+ .proc grouped#
+grouped: br.ret.sptk b0 ;;
+ .endp grouped#
+ .section .init_array,"aw",@init_array
+ data8 @fptr(grouped#)
+ .section .note.x,"",@note
+ data4 1
+ .section .other,"a",@0x6fff4700
+ data4 @secrel(near), @pcrel(own), 0
+ .section "quoted name","a"
+ data1 7
+ .section .IA_64.unwind,"ao",@unwind,.text
+ data8 @segrel(one), @segrel(three#)
+"""
+
+
+def test_symbols_and_sections_of_all_kinds_are_said(tmp_path: Path) -> None:
+    text = same_again(assembled(SYMBOLS, tmp_path, "first"), tmp_path)
+    assert "cannot be said" not in text
+    assert 'stringz "a \\"quoted\\" text\\n\\tof \\\\ lines"' in text
+
+
+CODE = """
+ .explicit
+ .text
+f:
+ data8 0x0000000100000006, 0x0004000000000200  // no such template
+{ .mii
+ nop.m 0
+ add r8=r9,r10
+ nop.i 0 ;;
+}
+ data8 0x0000080000000001, 0x0004000000000200  // an M slot with no instruction
+ data8 0x0000000100000000, 0x0004000000000200  // no stop at the end of the section
+"""
+
+
+def test_what_is_no_code_stands_as_data(tmp_path: Path) -> None:
+    text = same_again(assembled(CODE, tmp_path, "first"), tmp_path)
+    assert "// no bundle: the template 0x6 is reserved\n\tdata1 0x06" in text
+    assert "// no instruction: 0x" in text
+    assert "// as data: the assembler would make a stop behind it\n" in text
+    assert "\tadd r8=r9,r10\n" in text
+
+
+def test_two_symbols_of_one_name_are_told_of(tmp_path: Path) -> None:
+    """As `ld -r` makes them of two files that have a `local` each."""
+    first = assembled(" .text\nlocal: br.cond.sptk local ;;\n .data\n data8 local\n", tmp_path, "first")
+    again = ElfFile(**{name: getattr(first, name) for name in first.__struct_fields__})
+    again.symbols = [*first.symbols, *(each for each in first.symbols if each.name == "local")]
+    text = text_of(again)
+    assert "// the symbol local cannot be said: its name is another's, or no name\n" in text
+
+
+def test_parts_are_written_alone(tmp_path: Path) -> None:
+    file = assembled(SYMBOLS, tmp_path, "first")
+    lines = text_of(file, Wanted(symbols=("three",))).splitlines()
+    assert "// from 0x10 to 0x20 of 0x90 bytes" in lines
+    assert "three:" in lines
+    assert "last:" not in lines
+    only = text_of(file, Wanted(sections=(".data",), addresses=True))
+    assert ".text" not in only.replace("behind", "")
+    assert "odd:" in only
+    assembled(only, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (Wanted(sections=(".dta",)), "there is no section .dta (did you mean .data?)"),
+        (Wanted(symbols=("thre",)), "there is no symbol thre (did you mean three?)"),
+    ],
+)
+def test_a_part_that_there_is_not_is_an_error(tmp_path: Path, wanted: Wanted, message: str) -> None:
+    with pytest.raises(PvasmError, match=message.replace("(", r"\(").replace(")", r"\)").replace("?", r"\?")):
+        text_of(assembled(SYMBOLS, tmp_path, "first"), wanted)
