@@ -141,7 +141,7 @@ class _Writing:
         self.busy: dict[int, list[int]] = defaultdict(list)  # offsets in a section at which there is something
         self.used = {id(each.symbol) for found in file.relocations.values() for each in found}
         self.within: list[tuple[int, Symbol]] = []  # symbols of the part being written at no line of their own
-        self.procedures: set[int] = set()  # symbols, by identity
+        self.procedures: dict[tuple[int, int], list[Symbol]] = {}  # by section and offset: the names of one
         self.ends: dict[tuple[int, int], list[Symbol]] = {}  # procedures that end at an offset of a section
         self.by_address = sorted((each.address, each.index) for each in file.sections if each.flags & ALLOC)
 
@@ -441,12 +441,16 @@ class _Writing:
         Those within a bundle are told of when the part is at its end. Within a group of instructions no directive may
         stand that the assembler makes a stop for.
         """
+        procedure = self.procedures.get((section.index, start), [])
+        if procedure and in_group:
+            del self.ends[section.index, start + procedure[0].size]
+            procedure = []
         for _, symbol in self._symbols(section, start, start + 1):
             yield from self._binding(symbol)
-            if in_group and id(symbol) in self.procedures:
-                self.procedures.remove(id(symbol))
-                self.ends[section.index, start + symbol.size].remove(symbol)
-            yield from self._nature(symbol)
+            if symbol not in procedure:
+                yield from self._nature(symbol)
+        if procedure:
+            yield f"\t.proc {self._references(procedure)}"
         if start in self.labels.get(section.index, ()):
             yield f"{self._label(section, start)}:"
         for offset, symbol in self._symbols(section, start, end):
@@ -477,11 +481,8 @@ class _Writing:
             yield from ((places[at], symbol) for symbol in self.places[section.index][places[at]])
 
     def _nature(self, symbol: Symbol) -> Iterator[str]:
-        """What a symbol is, and its size: a procedure's are said by where it ends."""
+        """What a symbol is, and its size."""
         name = self.names.reference(symbol)
-        if id(symbol) in self.procedures:
-            yield f"\t.proc {name}"
-            return
         said = _NATURES.get(symbol.kind)
         if said:
             yield f"\t.type {name},@{said}"
@@ -500,14 +501,17 @@ class _Writing:
         free = part.start
         for (start, end), same in groupby(functions, key=lambda each: each[:2]):
             if start >= free and end <= part.end and is_behind_stop(part.section, end):
-                for _, _, symbol in same:
-                    self.procedures.add(id(symbol))
-                    self.ends.setdefault((part.section.index, end), []).append(symbol)
+                names = [symbol for _, _, symbol in same]
+                self.procedures[part.section.index, start] = self.ends[part.section.index, end] = names
                 free = end
 
     def _procedure_ends(self, section: Section, offset: int) -> Iterator[str]:
-        for symbol in self.ends.get((section.index, offset), ()):
-            yield f"\t.endp {self.names.reference(symbol)}"
+        names = self.ends.get((section.index, offset))
+        if names:
+            yield f"\t.endp {self._references(names)}"
+
+    def _references(self, symbols: Iterable[Symbol]) -> str:
+        return ", ".join(map(self.names.reference, symbols))
 
     # ------------------------------------------------------------------------------------------- code
 
