@@ -23,7 +23,7 @@ from pvasm.asm.reading import assembly_parser
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.errors import PvasmError
-from pvasm.isa.bundle import SIZE, SLOT_BITS, TEMPLATES, Bundle
+from pvasm.isa.bundle import NOP_BUNDLE, SIZE, SLOT_BITS, TEMPLATES, Bundle
 from pvasm.isa.encoding import EncodingError, encode
 from pvasm.isa.instruction import Instruction
 from pvasm.isa.operands import Symbolic, signed64

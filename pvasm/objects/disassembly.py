@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
-from pvasm.isa.bundle import SIZE
+from pvasm.isa.bundle import NOP_BUNDLE, SIZE
 from pvasm.isa.instruction import Instruction
 from pvasm.isa.operands import Symbolic
 from pvasm.objects.data_directives import DataWriter, bytes_directive
@@ -45,7 +45,6 @@ from pvasm.objects.relocations import relocated_operand, type_of, with_operand
 from pvasm.objects.symbol_names import SymbolNames
 from pvasm.objects.written_code import (
     NOPS,
-    PADDING,
     can_be_written,
     is_behind_stop,
     makes_own_stops,
@@ -164,17 +163,21 @@ class _Writing:
         for name in self.wanted.sections:
             if name not in known:
                 raise self._missing("section", name, known)
-        ranges = [self._range_of(name) for name in self.wanted.symbols]
+        ranges: list[tuple[int, int, int]] = []
+        for index, start, end in sorted(map(self._range_of, self.wanted.symbols)):
+            if ranges and ranges[-1][0] == index and start < ranges[-1][2]:
+                _, start, before = ranges.pop()
+                end = max(before, end)
+            ranges.append((index, start, end))
         for section in self.file.sections:
             if section.name in self.wanted.sections:
                 yield _Part(section, 0, section.size)
             elif self.wanted.sections or self.wanted.symbols or section.kind in _MADE:
-                pass
+                yield from (_Part(section, start, end) for index, start, end in ranges if index == section.index)
             elif not section.flags & ALLOC and _DEBUGGING.fullmatch(section.name):
                 self.notes.append(f"section {section.name} ({section.size} bytes of debugging information) is left out")
             elif section.size or any(each.section == section.index for each in self._named()):
                 yield _Part(section, 0, section.size)
-            yield from (_Part(section, start, end) for index, start, end in ranges if index == section.index)
 
     def _named(self) -> list[Symbol]:
         return [each for each in self.file.symbols if each.kind != "section"]
@@ -554,7 +557,7 @@ class _Writing:
         room = self._alike(section, start, end, bytes(SIZE))
         if room > SIZE:
             return room, f".skip {room}"
-        padding = self._alike(section, start, end, PADDING) if may_align else 0
+        padding = self._alike(section, start, end, NOP_BUNDLE) if may_align else 0
         found, alignment = (0, ""), SIZE
         while padding and alignment < section.alignment:
             alignment *= 2

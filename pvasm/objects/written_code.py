@@ -8,15 +8,12 @@ from typing import Final
 from pvasm.asm.reading import assembly_parser
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
-from pvasm.isa.bundle import SIZE, Bundle
+from pvasm.isa.bundle import SIZE
 from pvasm.isa.encoding import EncodingError, encode
 from pvasm.isa.instruction import Instruction
 from pvasm.objects.elf_file import Section
 from pvasm.objects.object_code import CodeBundle, Slot, bundle_at, without_targets
 from pvasm.syntax import tree
-
-PADDING: Final = Bundle(0x08, (1 << 27, 1 << 27, 1 << 27)).to_bytes()
-"""What the assembler fills code with, for `.align`: nop.m, nop.m, nop.i."""
 
 NOPS: Final = frozenset(("nop.m", "nop.i", "nop.f", "nop.b", "nop.x"))
 
