@@ -129,6 +129,9 @@ class _Writing:
         self.names = SymbolNames(file)
         self.notes: list[str] = []
         self.parts = list(self._parts())
+        self.ranges: dict[int, list[tuple[int, int]]] = defaultdict(list)  # what is written of a section
+        for part in self.parts:
+            self.ranges[part.section.index].append((part.start, part.end))
         self.places: dict[int, dict[int, list[Symbol]]] = defaultdict(lambda: defaultdict(list))
         for symbol in file.symbols:
             if symbol.is_defined and self.names.is_said(symbol):
@@ -160,6 +163,7 @@ class _Writing:
     def _parts(self) -> Iterator[_Part]:
         """The parts that are asked for, in the order of the file."""
         known = {each.name for each in self.file.sections}
+        named = {each.section for each in self.file.symbols if each.kind != "section"}
         for name in self.wanted.sections:
             if name not in known:
                 raise self._missing("section", name, known)
@@ -176,11 +180,8 @@ class _Writing:
                 yield from (_Part(section, start, end) for index, start, end in ranges if index == section.index)
             elif not section.flags & ALLOC and _DEBUGGING.fullmatch(section.name):
                 self.notes.append(f"section {section.name} ({section.size} bytes of debugging information) is left out")
-            elif section.size or any(each.section == section.index for each in self._named()):
+            elif section.size or section.index in named:
                 yield _Part(section, 0, section.size)
-
-    def _named(self) -> list[Symbol]:
-        return [each for each in self.file.symbols if each.kind != "section"]
 
     def _missing(self, what: str, name: str, known: Iterable[str]) -> PvasmError:
         from pvasm.suggestions import near
@@ -425,7 +426,7 @@ class _Writing:
 
     def _iswritten(self, section: Section, offset: int) -> bool:
         """Whether the place of a label is in a part that is written."""
-        return any(one.section is section and one.start <= offset <= one.end for one in self.parts)
+        return any(start <= offset <= end for start, end in self.ranges.get(section.index, ()))
 
     def _expression(self, relocation: Relocation) -> str | None:
         """What a relocation is for, as an operand; None where it cannot be said."""

@@ -21,6 +21,7 @@ from pvasm.text import shown_name
 
 MAX_OBJECT_BYTES: Final = 256 << 20
 MAGIC: Final = b"\x7fELF"
+_ARCHIVE: Final = b"!<arch>\n"
 
 _LONGEST_NAME: Final = 1 << 15
 _NAMES_AT_MOST: Final = 64 << 20
@@ -231,6 +232,8 @@ class _Reading:
 
     def _check_identity(self) -> None:
         """Refuses what is no ELF file of 64 bits."""
+        if bytes(self.data[: len(_ARCHIVE)]) == _ARCHIVE:
+            raise self.error("an archive: its members are read one by one (ar x takes them out)")
         if bytes(self.data[:4]) != MAGIC:
             raise self.error("no ELF file")
         if len(self.data) < _HEADER:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -12,6 +13,7 @@ from pvasm.asm.image import Image, Segment
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE
 from pvasm.isa.encoding import EncodingError
+from pvasm.isa.operands import signed64
 from pvasm.objects.elf_file import ABSOLUTE, ALLOC, COMMON, UNDEFINED, ElfFile, Relocation, Section, Symbol
 from pvasm.objects.relocations import Quantity, RelocationType, patched_bundle, type_of
 
@@ -107,15 +109,19 @@ class Linking:
 
     def _program(self) -> list[Segment]:
         segments: list[Segment] = []
-        for each in self.file.segments:
-            self._check_size(sum(len(one.data) for one in segments) + each.size)
+        total = 0
+        for each in sorted(self.file.segments, key=lambda one: one.address):
+            total += each.size
+            self._check_size(total)
+            if segments and each.address < segments[-1].address + len(segments[-1].data):
+                raise PvasmError(f"damaged: two segments have the address {each.address:#x}", self.file.path)
             data = bytearray(each.data)
             data.extend(bytes(each.size - len(data)))
             segments.append(Segment(f"segment {len(segments)}", each.address, data, each.executable))
         for relocation in self.file.relocations.get(0, ()):
-            where = relocation.offset & ~3
-            found = next((s for s in segments if s.address <= where < s.address + len(s.data)), None)
-            if found is None:
+            place = bisect_right(segments, relocation.offset, key=lambda one: one.address) - 1
+            found = segments[place] if place >= 0 else None
+            if found is None or relocation.offset >= found.address + len(found.data):
                 raise self._error("", relocation.offset, type_of(relocation.kind), "is outside of all segments")
             self._apply(relocation, found.data, found.address, "")
         return segments
@@ -162,14 +168,18 @@ class Linking:
         at = relocation.offset - (0 if self.file.is_relocatable else start)
         if kind.quantity == "mark" or kind.name == "R_IA64_NONE":
             return
+        quantity = _QUANTITIES.get(kind.quantity)
+        if quantity is None:
+            reason = "needs threads, which are not simulated" if kind.quantity in _THREADS else "cannot be made here"
+            raise self._error(name, relocation.offset, kind, reason)
         is_code = not kind.size
         at, size = (at & ~15, SIZE) if is_code else (at, kind.size)
         if at + size > len(data) or at < 0:
             raise self._error(name, relocation.offset, kind, "is outside of the section")
-        value = self._value(kind, relocation, start + at)
-        if value is None:
-            reason = "needs threads, which are not simulated" if kind.quantity in _THREADS else "cannot be made here"
-            raise self._error(name, relocation.offset, kind, reason)
+        target = self.address_of(relocation.symbol) + relocation.addend & _WORD
+        value = quantity(self, _Place(target, start + at, relocation.symbol))
+        if kind.size == 4 and not -(1 << 31) <= signed64(value) < 1 << 32:
+            raise self._error(name, relocation.offset, kind, f"{value & _WORD:#x} does not fit in 4 bytes")
         if not is_code:
             words = [value, self.gp] if kind.size == SIZE else [value]
             order, each = "big" if kind.big_endian else "little", min(kind.size, 8)
@@ -183,14 +193,6 @@ class Linking:
     def _error(self, section: str, offset: int, kind: RelocationType, reason: str) -> PvasmError:
         where = f"{section}+{offset:#x}" if section else f"{offset:#x}"
         return PvasmError(f"the relocation {kind.name} at {where}: {reason}", self.file.path)
-
-    def _value(self, kind: RelocationType, relocation: Relocation, place: int) -> int | None:
-        """What a relocation fills in; None for what is not known."""
-        quantity = _QUANTITIES.get(kind.quantity)
-        if quantity is None:
-            return None
-        target = self.address_of(relocation.symbol) + relocation.addend & _WORD
-        return quantity(self, _Place(target, place, relocation.symbol))
 
     def entry(self, kind: str, value: int) -> int:
         """The address of an entry of the linkage table: a word, or a function descriptor (entry point and gp)."""

@@ -20,6 +20,8 @@ from pvasm.objects.linking import Linking
 
 _WORD: Final = (1 << 64) - 1
 _ENTRIES_A_BUNDLE: Final = 16
+_MOST_ROWS: Final = 1 << 22  # of a sequence
+_NAMES_A_BYTE: Final = 64  # characters of names, of which folders are a part again and again
 _PATH, _FOLDER = 1, 2  # DW_LNCT_path, DW_LNCT_directory_index
 
 
@@ -185,6 +187,7 @@ class _Program:
         if not (self.line_range and self.opcode_base):
             raise cursor.wrong("no lines, or no opcodes, in the header")
         self.operands = cursor.take(self.opcode_base - 1)
+        self.names_left = _NAMES_A_BYTE * (cursor.end - cursor.offset)
         self.files = self._names_5() if self.version == 5 else self._names()
         cursor.offset = start
         self.rows: list[Row] = []
@@ -205,13 +208,13 @@ class _Program:
         while (name := cursor.text()) != "":
             folder = cursor.leb()
             cursor.leb(), cursor.leb()
-            files.append(_joined(folders, folder, name))
+            files.append(self._joined(folders, folder, name))
         return files
 
     def _names_5(self) -> list[str]:
         """The files of version 5, from 0 on."""
         folders = [name for name, _ in self._table([("", 0)])]
-        return [_joined(folders, folder, name) if folder else name for name, folder in self._table([])]
+        return [self._joined(folders, folder, name) if folder else name for name, folder in self._table([])]
 
     def _table(self, found: list[tuple[str, int]]) -> list[tuple[str, int]]:
         """A table of version 5: of each entry its path and the number of its folder."""
@@ -241,6 +244,13 @@ class _Program:
         end = data.find(b"\0", offset, offset + 4096)
         return data[offset : end if end >= 0 else offset + 4096].decode("utf-8", "surrogateescape")
 
+    def _joined(self, folders: list[str], folder: int, name: str) -> str:
+        before = folders[folder] if folder < len(folders) else ""
+        self.names_left -= len(before) + len(name)
+        if self.names_left < 0:
+            raise self.cursor.wrong("more names of files than a program has")
+        return name if name.startswith("/") or not before else f"{before}/{name}"
+
     # ------------------------------------------------------------------------------------- running
 
     def sequences(self) -> Iterator[list[Row]]:
@@ -265,6 +275,8 @@ class _Program:
         self.address = self.address + steps * self.unit & _WORD
 
     def _row(self, *, ends: bool = False) -> None:
+        if len(self.rows) > _MOST_ROWS:
+            raise self.cursor.wrong(f"a sequence of more than {_MOST_ROWS} rows")
         if self.rows and self.address < self.rows[-1].address:
             raise self.cursor.wrong("addresses go back within a sequence")
         name = self.files[self.file] if self.file < len(self.files) else ""
@@ -308,11 +320,6 @@ class _Program:
             self.files.append(cursor.text())
         cursor.offset = start + size
         return opcode == 1
-
-
-def _joined(folders: list[str], folder: int, name: str) -> str:
-    before = folders[folder] if folder < len(folders) else ""
-    return name if name.startswith("/") or not before else f"{before}/{name}"
 
 
 # The forms that a table of files may have (DWARF 5, 7.5.6).

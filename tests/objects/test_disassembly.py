@@ -15,7 +15,7 @@ from pvasm.syntax.document import read_document
 from tests.asm.test_layout import Elsewhere
 from tests.check.checking import check
 from tests.corpus.build import Corpus
-from tests.objects.assembling import EVERY_OPERATOR, assembled, relocations_of, sections_of, symbols_of
+from tests.objects.assembling import EVERY_OPERATOR, SYMBOLS, assembled, relocations_of, sections_of, symbols_of
 
 
 def text_of(file: ElfFile, wanted: Wanted | None = None) -> str:
@@ -58,89 +58,6 @@ def test_what_is_privileged_is_found_in_the_text_as_in_the_source(corpus: Corpus
 
 def test_every_operator_is_said(tmp_path: Path) -> None:
     assert "cannot be said" not in same_again(assembled(EVERY_OPERATOR, tmp_path, "first"), tmp_path)
-
-
-SYMBOLS = """
- .explicit
- .file "a.c"
- .text
- .global two#
- .weak one#
- .hidden two#
- .protected three#
- .global three#
-one: two:
-{ .mii
- nop.m 1
- nop.i 2
- nop.i 3 ;;
-}
- .type three#,@function
- .size three#,16
-r8: add: three: "a b":
-{ .mlx
- nop.m 0
- movl r8=r8# ;;
-}
-{ .mii
- nop.m 0
-[inner:]
- add r9=r8,r8 ;;
- nop.i 0 ;;
-}
-{ .mlx
- nop.m 0
- movl r9="a b"+4 ;;
-}
- .skip 64
-last:
-{ .bbb
- brp.loop.imp one,last
- nop.b 0
- br.cond.sptk.few last ;;
-}
-behind:
- .data
- data1 1
-odd: data8.ua odd+1, behind, behind-8
- .type odd#,@object
- .size odd#,3
- stringz "a \\"quoted\\" text\\n\\tof \\\\ lines"
- .skip 40
- data2 1, 2
- .bss
- .skip 9
-room: .skip 100
- .comm many#,24,8
- .lcomm few#,8,8
- .global fixed#
-fixed = 0x1234
- .weak absent#
- .section .rodata.str,"aMS",@progbits,1
-.Ltext: stringz "merged"
- .section .tdata,"awT",@progbits
-own: data8 5
- .section .sdata,"aws",@progbits
-near: data4 1
- .section .twice,"a",@progbits
- data4 1
- .section .twice,"a",@progbits,unique,1
- data4 2
- .section .text.in,"axG",@progbits,whole,comdat
- .proc grouped#
-grouped: br.ret.sptk b0 ;;
- .endp grouped#
- .section .init_array,"aw",@init_array
- data8 @fptr(grouped#)
- .section .note.x,"",@note
- data4 1
- .section .other,"a",@0x6fff4700
- data4 @secrel(near), @pcrel(own), 0
- .section "quoted name","a"
- data1 7
- .section .IA_64.unwind,"ao",@unwind,.text
- data8 @segrel(one), @segrel(three#)
-"""
 
 
 def test_symbols_and_sections_of_all_kinds_are_said(tmp_path: Path) -> None:

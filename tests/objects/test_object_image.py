@@ -227,7 +227,7 @@ def test_what_ld_fills_in_is_what_we_do(tmp_path: Path) -> None:
         ),
         (
             ".global x\nadds r8=x,r0\n .data\nx: data1 1",
-            "the relocation R_IA64_IMM14 at .text+0x0: 0x10010 does not fit in `adds r8=0,r0', which takes an integer",
+            "the relocation R_IA64_IMM14 at .text+0x0: 0x10010 does not fit in `mov r8=r0', which takes an integer",
         ),
         (".bss\n .skip 0x20000000", "takes more memory than is simulated: 0x10000000 bytes at most"),
     ],
