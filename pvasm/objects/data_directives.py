@@ -49,6 +49,8 @@ class DataWriter(Struct, frozen=True):
         """A row of words, or of bytes until the next word or the end."""
         row = bytes(self.data[start : min(start + _ROW, end)])
         count = 0 if start % 8 else len(row) // 8
+        if count > 1 and self._text(start + 8, end):
+            count = 1
         if count:
             words = (int.from_bytes(row[at : at + 8], self.order) for at in range(0, 8 * count, 8))
             return 8 * count, f"data8{self.unaligned(start, 8)} {','.join(f'{word:#x}' for word in words)}"

@@ -127,7 +127,8 @@ class _Writing:
         self.remark = remark
         self.lines = lines
         self.names = SymbolNames(file)
-        self.notes: list[str] = []
+        self.left_out: list[str] = []
+        self.told: tuple[str, int] | None = None  # the last line of a source that was told
         self.parts = list(self._parts())
         self.ranges: dict[int, list[tuple[int, int]]] = defaultdict(list)  # what is written of a section
         for part in self.parts:
@@ -179,7 +180,7 @@ class _Writing:
             elif self.wanted.sections or self.wanted.symbols or section.kind in _MADE:
                 yield from (_Part(section, start, end) for index, start, end in ranges if index == section.index)
             elif not section.flags & ALLOC and _DEBUGGING.fullmatch(section.name):
-                self.notes.append(f"section {section.name} ({section.size} bytes of debugging information) is left out")
+                self.left_out.append(section.name)
             elif section.size or section.index in named:
                 yield _Part(section, 0, section.size)
 
@@ -221,7 +222,8 @@ class _Writing:
         yield "\t.explicit"
         if self.file.big_endian:
             yield "// big-endian: give the assembler -mbe"
-        yield from (f"// {_comment(note)}" for note in self.notes)
+        if self.left_out:
+            yield f"// debugging information is left out: {_comment(', '.join(self.left_out))}"
         for each in self.file.symbols:
             if each.kind == "file" and _QUOTABLE.fullmatch(each.name):
                 yield f'\t.file "{each.name}"'
@@ -231,7 +233,6 @@ class _Writing:
             yield ""
             yield from self._part(part)
         if not (self.wanted.sections or self.wanted.symbols):
-            yield ""
             for symbol in self.file.symbols:
                 if not symbol.is_defined and self.names.is_said(symbol):
                     yield from self._apart(symbol)
@@ -594,7 +595,9 @@ class _Writing:
         address = f"\t// {section.address + offset:#x}" if self.wanted.addresses else ""
         sources: dict[int, list[str]] = defaultdict(list)
         for place, file, line in self.lines(section, offset, offset + SIZE):
-            sources[place & 3].append(f"// {_comment(file)}:{line}")
+            if (file, line) != self.told:
+                sources[place & 3].append(f"// {_comment(file)}:{line}")
+                self.told = file, line
         if texts is None:
             yield from (each for found in sources.values() for each in found)
             yield from self._raw(section, bundle, address)
