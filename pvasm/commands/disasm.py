@@ -12,8 +12,8 @@ from pvasm.errors import PvasmError
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
     from pvasm.isa.instruction import Instruction
-    from pvasm.objects.disassembly import Lines
     from pvasm.objects.elf_file import ElfFile, Section
+    from pvasm.objects.section_code import Lines
 
 
 def add(commands: Commands) -> None:

@@ -54,12 +54,13 @@ class DataWriter(Struct, frozen=True):
         if count:
             words = (int.from_bytes(row[at : at + 8], self.order) for at in range(0, 8 * count, 8))
             return 8 * count, f"data8{self.unaligned(start, 8)} {','.join(f'{word:#x}' for word in words)}"
-        return len(row := row[: 8 - start % 8]), bytes_directive(row)
+        row = row[: 8 - start % 8]
+        return len(row), f"data1 {','.join(f'{byte:#04x}' for byte in row)}"
 
 
-def bytes_directive(row: bytes) -> str:
-    """The directive for some bytes, one by one."""
-    return f"data1 {','.join(f'{byte:#04x}' for byte in row)}"
+def comment(text: str) -> str:
+    """A text as it may stand in a comment: on one line."""
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _escaped(text: str) -> str:

@@ -156,6 +156,10 @@ class ElfFile(Struct, eq=False):
         """Whether sections have no addresses yet."""
         return self.kind == "relocatable"
 
+    def offset_of(self, symbol: Symbol) -> int:
+        """Where in its section a symbol is, of those that are defined."""
+        return symbol.value - (0 if self.is_relocatable else self.sections[symbol.section].address)
+
     def section_named(self, name: str) -> Section | None:
         """The first section of a name."""
         return next((each for each in self.sections if each.name == name), None)

@@ -1,14 +1,15 @@
-"""How the symbols of an object are written in assembly."""
+"""How the names of symbols and sections are written in assembly."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-from pvasm.objects.elf_file import COMMON, ElfFile, Symbol
+from pvasm.objects.elf_file import COMMON, ElfFile, Section, Symbol
 from pvasm.regex import regex
 
 _PLAIN: Final = regex(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
+_PLAIN_SECTION: Final = regex(r"[A-Za-z_.$][A-Za-z0-9_.$+-]*")
 _QUOTABLE: Final = regex(r"[^\"\\\x00-\x1f\x7f\ud800-\udfff]+")
 _GENERATED: Final = regex(r"\.L[0-9a-f]+(_[0-9a-f]+)?")
 
@@ -34,7 +35,7 @@ class SymbolNames:
     def definition(self, symbol: Symbol) -> str:
         """The name as a label has it."""
         name = self._own[id(symbol)]
-        return name if _PLAIN.fullmatch(name) else f'"{name}"'
+        return quoted(name)
 
     def reference(self, symbol: Symbol) -> str:
         """The name as an operand has it: with a `#`, so that none is taken for a register."""
@@ -49,4 +50,21 @@ def _in_order(symbols: Iterable[Symbol]) -> list[Symbol]:
 
 
 def _can_be_said(name: str) -> bool:
-    return bool(_QUOTABLE.fullmatch(name)) and not _GENERATED.fullmatch(name)
+    return can_be_quoted(name) and not _GENERATED.fullmatch(name)
+
+
+def can_be_quoted(name: str) -> bool:
+    """Whether a name can be said, in quotes if need be."""
+    return bool(_QUOTABLE.fullmatch(name))
+
+
+def quoted(name: str) -> str:
+    """A name that can be said, in quotes if it needs them."""
+    return name if _PLAIN.fullmatch(name) else f'"{name}"'
+
+
+def section_name(section: Section) -> str:
+    """The name of a section as a directive has it; one of ours for a name that cannot be said."""
+    if _PLAIN_SECTION.fullmatch(section.name):
+        return section.name
+    return f'"{section.name}"' if can_be_quoted(section.name) else f".unnamed_{section.index}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,13 @@ from pvasm.asm.layout import lay_out
 from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
 from pvasm.objects.disassembly import Wanted, disassembly
-from pvasm.objects.elf_file import ElfFile, read_elf_file
+from pvasm.objects.elf_file import ElfFile, Relocation, Symbol, read_elf_file
 from pvasm.syntax.document import read_document
 from tests.asm.test_layout import Elsewhere
 from tests.check.checking import check
 from tests.corpus.build import Corpus
 from tests.objects.assembling import EVERY_OPERATOR, SYMBOLS, assembled, relocations_of, sections_of, symbols_of
+from tests.oracle import require_tool
 
 
 def text_of(file: ElfFile, wanted: Wanted | None = None) -> str:
@@ -83,10 +85,64 @@ f:
 
 def test_what_is_no_code_stands_as_data(tmp_path: Path) -> None:
     text = same_again(assembled(CODE, tmp_path, "first"), tmp_path)
-    assert "// no bundle: the template 0x6 is reserved\n\tdata1 0x06" in text
+    assert "// no bundle: the template 0x6 is reserved\n\tdata8 0x100000006,0x4000000000200\n" in text
     assert "// no instruction: 0x" in text
     assert "// as data: the assembler would make a stop behind it\n" in text
     assert "\tadd r8=r9,r10\n" in text
+
+
+TABLE = """
+ .explicit
+ .text
+f: nop.m 0 ;;
+table:
+ data8 f, 0, 0, 0, 0, g+1, @fptr(g), 0
+ data4 @pcrel(f), @pcrel(table)
+inner: data8 0
+ .global g
+g: br.ret.sptk b0 ;;
+ .skip 16
+ data8 0, f
+ data8 f, 0, 0, 0
+"""
+
+
+def test_tables_among_code_keep_their_relocations(tmp_path: Path) -> None:
+    text = same_again(assembled(TABLE, tmp_path, "first"), tmp_path)
+    assert "cannot be said" not in text
+    assert "\tdata8 g#+0x1\n" in text
+
+
+def test_relocations_of_nothing_are_told_of(tmp_path: Path) -> None:
+    file = assembled(TABLE, tmp_path, "first")
+    nothing = Symbol("f", 0, 0, 1, "global", "notype")
+    found = next(iter(file.relocations.values()))
+    found += [Relocation(offset, 0x22, nothing, 0) for offset in (3, 0x90, 1 << 40)]
+    text = text_of(file)
+    for offset in ("0x3", "0x90", "0x10000000000"):
+        assert f"// the relocation R_IA64_IMM22 for f+0x0 at {offset} cannot be said here\n" in text
+
+
+def test_a_program_is_shown_with_its_names(tmp_path: Path) -> None:
+    """A branch to another section, and a pointer that the dynamic linker fills in."""
+    source = (
+        ' .text\n .global f\nf: br.cond.sptk g ;;\n .section .text.g,"ax"\ng: br.ret.sptk b0 ;;\n .data\n data8 f\n'
+    )
+    assembled(source, tmp_path)
+    made = tmp_path / "made.so"
+    command = [
+        require_tool("ia64-linux-gnu-ld"),
+        "-shared",
+        "--unique=.text.g",
+        "-o",
+        str(made),
+        str(tmp_path / "again.o"),
+    ]
+    subprocess.run(command, check=True)
+    text = text_of(read_elf_file(made))
+    assert "\tbr.few g# ;;\n" in text
+    assert "// relocations for the dynamic linker are left out: 1\n" in text
+    assembled(text, tmp_path)
 
 
 def test_two_symbols_of_one_name_are_told_of(tmp_path: Path) -> None:
