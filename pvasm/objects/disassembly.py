@@ -27,6 +27,10 @@ from pvasm.regex import regex
 _MADE: Final = frozenset(
     ("SHT_NULL", "SHT_SYMTAB", "SHT_STRTAB", "SHT_RELA", "SHT_REL", "SHT_GROUP", "SHT_SYMTAB_SHNDX")
 )
+# What the linker makes for the dynamic linker.
+_DYNAMIC: Final = frozenset(
+    ("SHT_DYNSYM", "SHT_HASH", "SHT_GNU_HASH", "SHT_DYNAMIC", "SHT_GNU_versym", "SHT_GNU_verneed", "SHT_GNU_verdef")
+)
 _DEBUGGING: Final = regex(r"\.(debug_|zdebug_|stab|gdb_index)[\w.]*")
 
 
@@ -55,6 +59,7 @@ class _Writing:
         self.file = file
         self.wanted = wanted
         self.left_out: list[str] = []
+        self.linked: list[str] = []
         self.parts = list(self._parts())
         self.places = Places(file, self.parts)
         self.labels = LabelWriter(self.places, self.parts)
@@ -84,6 +89,8 @@ class _Writing:
                 yield from (Part(section, start, end) for index, start, end in ranges if index == section.index)
             elif not section.flags & ALLOC and _DEBUGGING.fullmatch(section.name):
                 self.left_out.append(section.name)
+            elif section.kind in _DYNAMIC:
+                self.linked.append(section.name)
             elif section.size or section.index in named:
                 yield Part(section, 0, section.size)
 
@@ -119,6 +126,8 @@ class _Writing:
             yield "// big-endian: give the assembler -mbe"
         if self.file.relocations.get(0):
             yield f"// relocations for the dynamic linker are left out: {len(self.file.relocations[0])}"
+        if self.linked:
+            yield f"// what the linker makes is left out: {comment(', '.join(self.linked))}"
         if self.left_out:
             yield f"// debugging information is left out: {comment(', '.join(self.left_out))}"
         for each in self.file.symbols:
