@@ -134,7 +134,10 @@ class _Writing:
             if each.kind == "file" and can_be_quoted(each.name):
                 yield f'\t.file "{each.name}"'
         for symbol in self.places.names.unsaid:
-            yield f"// the symbol {comment(symbol.name)} cannot be said: its name is another's, or no name"
+            name = symbol.name
+            if symbol.is_defined:
+                name += f" ({self.file.sections[symbol.section].name}+{self.file.offset_of(symbol):#x})"
+            yield f"// the symbol {comment(name)} cannot be said: its name is another's, or no name"
         for part in self.parts:
             yield ""
             yield from self._part(part)

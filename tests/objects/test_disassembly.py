@@ -151,7 +151,7 @@ def test_two_symbols_of_one_name_are_told_of(tmp_path: Path) -> None:
     again = ElfFile(**{name: getattr(first, name) for name in first.__struct_fields__})
     again.symbols = [*first.symbols, *(each for each in first.symbols if each.name == "local")]
     text = text_of(again)
-    assert "// the symbol local cannot be said: its name is another's, or no name\n" in text
+    assert "// the symbol local (.text+0x0) cannot be said: its name is another's, or no name\n" in text
 
 
 def test_parts_are_written_alone(tmp_path: Path) -> None:
