@@ -27,7 +27,9 @@ def add(commands: Commands) -> None:
         "What assembly cannot say stands as data, with a comment. Debugging information is left out unless its section "
         "is named.",
     )
-    command.add_argument("file", metavar="FILE", help="an object file, a program, a shared object; - is standard input")
+    command.add_argument(
+        "file", metavar="FILE", help="an object file, a program, a shared object, LIB.a(MEMBER); - is standard input"
+    )
     command.add_argument("-o", "--output", metavar="FILE", help="where to write [standard output]")
     command.add_argument(
         "--section", dest="sections", action="append", default=[], metavar="NAME", help="only this section (repeatable)"

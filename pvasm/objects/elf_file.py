@@ -17,11 +17,11 @@ from msgspec import Struct, field
 
 from pvasm.errors import PvasmError
 from pvasm.files import open_regular, unreadable
+from pvasm.objects.archive import ARCHIVE_MAGIC, member_of, split_name, which_member
 from pvasm.text import shown_name
 
 MAX_OBJECT_BYTES: Final = 256 << 20
 MAGIC: Final = b"\x7fELF"
-_ARCHIVE: Final = b"!<arch>\n"
 
 _LONGEST_NAME: Final = 1 << 15
 _NAMES_AT_MOST: Final = 64 << 20
@@ -166,12 +166,19 @@ class ElfFile(Struct, eq=False):
 
 
 def read_elf_file(path: str | os.PathLike[str]) -> ElfFile:
-    """The ELF file of a path; `-` is standard input.
+    """The ELF file of a path; `-` is standard input, and `libc.a(memcpy.o)` a member of an archive.
 
     Raises PvasmError, with what is wrong and where, for a file that cannot be read, that is no ELF file for IA-64, that
     is damaged, or that is larger than MAX_OBJECT_BYTES.
     """
-    return elf_file_of(read_object_bytes(path), shown_name(path))
+    name = os.fspath(path)
+    inside = None if os.path.exists(name) else split_name(name)
+    data = read_object_bytes(inside[0] if inside else name)
+    if inside:
+        return elf_file_of(member_of(data, *inside), name)
+    if data.startswith(ARCHIVE_MAGIC):
+        raise which_member(data, shown_name(name))
+    return elf_file_of(data, shown_name(name))
 
 
 def read_object_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -193,10 +200,11 @@ def read_object_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def is_elf_file(path: str) -> bool:
-    """Whether a file begins as ELF files do; false for one that cannot be read, and for standard input."""
+    """Whether a file begins as ELF files and archives do; false for one that cannot be read, and standard input."""
+    inside = None if os.path.exists(path) else split_name(path)
     try:
-        with open_regular(path) as file:
-            return file.read(len(MAGIC)) == MAGIC
+        with open_regular(inside[0] if inside else path) as file:
+            return file.read(len(ARCHIVE_MAGIC)).startswith((MAGIC, ARCHIVE_MAGIC))
     except OSError:
         return False
 
@@ -236,8 +244,6 @@ class _Reading:
 
     def _check_identity(self) -> None:
         """Refuses what is no ELF file of 64 bits."""
-        if bytes(self.data[: len(_ARCHIVE)]) == _ARCHIVE:
-            raise self.error("an archive: its members are read one by one (ar x takes them out)")
         if bytes(self.data[:4]) != MAGIC:
             raise self.error("no ELF file")
         if len(self.data) < _HEADER:

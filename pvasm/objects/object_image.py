@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pvasm.asm.image import Image
+from pvasm.errors import PvasmError
 from pvasm.objects.elf_file import ElfFile
 from pvasm.objects.linking import Linking
 from pvasm.objects.source_lines import SourceLines
@@ -18,5 +19,8 @@ def image_of_object(file: ElfFile, *, address: int = 0x10000, stubs: Mapping[str
     """
     linking = Linking(file, address, {} if stubs is None else stubs)
     image = linking.image()
-    image.lines = SourceLines(file, linking).in_order()
+    try:
+        image.lines = SourceLines(file, linking).in_order()
+    except PvasmError as error:
+        raise PvasmError(f"{error.message} (strip --strip-debug takes out lines of sources)", error.path) from None
     return image

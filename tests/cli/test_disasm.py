@@ -81,16 +81,37 @@ def test_debugging_information_is_shown_where_it_is_named(irq: Path) -> None:
         (["irq.o", "--section", ".txt"], "irq.o: there is no section .txt (did you mean .text?)"),
         (["irq.o", "--symbol", "irk"], "irq.o: there is no symbol irk (did you mean irq?)"),
         (["short.o"], "short.o: cut off: the first section header is at "),
-        (["lib.a"], "lib.a: an archive: its members are read one by one (ar x takes them out)"),
+        (["lib.a"], "lib.a: an archive without members"),
+        (["full.a"], "full.a: an archive of irq.o, a-name-of-more-than-fifteen.o: name one of them, as full.a(irq.o)"),
+        (["full.a(irk.o)"], "full.a: there is no member irk.o (did you mean irq.o?)"),
+        (["half.a(irq.o)"], "half.a: cut off: the member at 0x"),
+        (["bad.a(irq.o)"], "bad.a: damaged: there is no header of a member at 0x8"),
     ],
 )
 def test_what_cannot_be_shown_is_an_error(irq: Path, arguments: list[str], message: str) -> None:
     Path("short.o").write_bytes(irq.read_bytes()[:200])
     Path("lib.a").write_bytes(b"!<arch>\n")
+    archive(irq)
+    Path("half.a").write_bytes(Path("full.a").read_bytes()[:1000])
+    Path("bad.a").write_bytes(b"!<arch>\n" + b"x" * 100)
     done = pvasm("disasm", *arguments)
     assert done.status == 2
     (line,) = done.error_lines
     assert line.startswith(f"pvasm: error: {message}")
+
+
+def archive(irq: Path) -> None:
+    Path("a-name-of-more-than-fifteen.o").write_bytes(irq.read_bytes())
+    command = [require_tool("ia64-linux-gnu-ar"), "rc", "full.a", str(irq), "a-name-of-more-than-fifteen.o"]
+    subprocess.run(command, check=True)
+
+
+def test_a_member_of_an_archive_is_shown_and_run(irq: Path) -> None:
+    archive(irq)
+    for name in ("irq.o", "a-name-of-more-than-fifteen.o"):
+        done = pvasm("disasm", f"full.a({name})")
+        assert done.output.splitlines()[1:] == pvasm("disasm", irq).output.splitlines()[1:]
+    assert " at irq (irq.s:4); " in pvasm("simulate", "full.a(irq.o)", "--stub", "handle=0x9000").output
 
 
 def test_damaged_lines_are_told_of_and_the_code_is_shown(irq: Path) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pvasm.errors import PvasmError
+from pvasm.objects.archive import ARCHIVE_MAGIC, members
 from pvasm.objects.disassembly import Wanted, disassembly
 from pvasm.objects.elf_file import elf_file_of
 from pvasm.objects.linking import Linking
@@ -39,6 +40,9 @@ def sound_files(folder: Path) -> list[bytes]:
             command = [require_tool("ia64-linux-gnu-as"), *flags, "-o", str(made), str(source)]
             subprocess.run(command, check=True, capture_output=True)
             found.append(made.read_bytes())
+    archive = folder / "a.a"
+    subprocess.run([require_tool("ia64-linux-gnu-ar"), "rc", archive, folder / "0.o", folder / "1.o"], check=True)
+    found.append(archive.read_bytes())
     (folder / "p.s").write_text(
         " .global x, f\n .text\nf: addl r8=@ltoff(x),r1\n br.call.sptk b0=f\n .data\nx: data8 @fptr(f), x\n"
     )
@@ -83,6 +87,8 @@ def try_out(data: bytes) -> str:
     """Reads a file in all ways; says how it went: `read`, or the error's message. Raises whatever else is raised."""
     said = "read"
     try:
+        if data.startswith(ARCHIVE_MAGIC):
+            data = bytes(members(data, "damaged.a").get("1.o", b""))
         file = elf_file_of(data, "damaged.o")
     except PvasmError as error:
         return error.message
