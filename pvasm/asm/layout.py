@@ -23,7 +23,7 @@ from pvasm.asm.reading import assembly_parser
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.errors import PvasmError
-from pvasm.isa.bundle import NOP_BUNDLE, SIZE, SLOT_BITS, TEMPLATES, Bundle
+from pvasm.isa.bundle import SIZE, SLOT_BITS, TEMPLATES, Bundle
 from pvasm.isa.encoding import EncodingError, encode
 from pvasm.isa.instruction import Instruction
 from pvasm.isa.operands import Symbolic, signed64
@@ -550,8 +550,8 @@ class _Linking:
     def image(self) -> Image:
         """The image. Raises PvasmError for symbols that nothing defines, and for what is out of reach."""
         placing = self.placing
-        labels = {name: section.address + at for name, (section, at) in placing.labels.items()}
-        image = Image(symbols={**self.stubs, **labels}, gp=self.table_address)
+        image = Image(symbols={**self.stubs, **{name: s.address + at for name, (s, at) in placing.labels.items()}})
+        image.gp = self.table_address
         document = placing.document
         for section in placing.made.values():
             data = bytearray(section.size)

@@ -24,15 +24,11 @@ def add(commands: Commands) -> None:
         description="Run code on a simulated processor at privilege level 0, with addresses taken as physical, as a "
         "function that is called: it ends when it returns. What has changed is told, and how much was executed.",
     )
-    command.add_argument(
-        "file", metavar="FILE", help="assembly source, raw or preprocessed, or an ELF file; - is a source"
-    )
+    command.add_argument("file", metavar="FILE", help="assembly source, raw or preprocessed, or - for standard input")
     command.add_argument("-i", "--instance", metavar="NAME", help="expand the ops in it for an instance")
     command.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="a folder of headers")
     command.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="a macro")
-    command.add_argument(
-        "--entry", metavar="LABEL", help="where to begin [where a program does, _start, or the first instruction]"
-    )
+    command.add_argument("--entry", metavar="LABEL", help="where to begin [_start, or the first instruction]")
     command.add_argument(
         "--reg", action="append", default=[], metavar="NAME=VALUE", help="what a register holds: r32=0x10, ar.lc=3"
     )

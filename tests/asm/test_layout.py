@@ -12,7 +12,7 @@ from pvasm.asm.image import Image
 from pvasm.asm.layout import lay_out
 from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
-from pvasm.isa.bundle import NOP_BUNDLE, SIZE, Bundle
+from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import decode
 from pvasm.syntax.document import Document, read_document
 from pvasm.text import read_text
@@ -198,14 +198,6 @@ def test_a_tag_and_what_goes_elsewhere_end_no_bundle() -> None:
 def test_every_turn_of_a_loop_is_laid_out() -> None:
     image = lay_out(document_of(".data\n.rept 1200\n.byte 1\n.endr\n"))
     assert bytes(image.segments[-1].data) == b"\1" * 1200
-
-
-def test_code_is_filled_with_nops_up_to_an_alignment() -> None:
-    """Control may pass through, as into a loop that is aligned."""
-    image = lay_out(document_of("f: nop.m 1 ;;\n.align 64\n br.ret.sptk b0 ;;\n.data\n data1 1\n.align 16\n data1 2\n"))
-    code, data = image.segments[:2]
-    assert bytes(code.data[16:64]) == NOP_BUNDLE * 3
-    assert bytes(data.data) == b"\1" + bytes(15) + b"\2"
 
 
 def test_behind_a_call_a_bundle_begins() -> None:
