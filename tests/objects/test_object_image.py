@@ -22,7 +22,7 @@ from pvasm.objects.object_image import image_of_object
 from pvasm.syntax.document import read_document
 from pvasm.text import read_text
 from tests.corpus.build import Corpus, CorpusFile
-from tests.objects.assembling import assembled
+from tests.objects.assembling import PROGRAM, assembled
 from tests.oracle import require_tool
 
 SOURCE, TARGET, ROOM = 0x20000, 0x30000, 0x400
@@ -124,53 +124,6 @@ def test_an_object_does_what_our_own_layout_does(corpus: Corpus, file: str, entr
 
 
 # ------------------------------------------------------------------------- what linkers and we make of the same text
-
-PROGRAM = """
- .explicit
- .global start#
- .proc start#
-start:
- alloc r35=ar.pfs,0,4,1,0
- mov r34=b0
- addl r14=@ltoff(value#),r1 ;;
- ld8 r14=[r14]
- addl r15=@gprel(value#),r1
- movl r16=value# ;;
- ld8 r8=[r14]
- ld8 r9=[r15]
- ld8 r10=[r16]
- addl r17=@ltoff(@fptr(twice#)),r1 ;;
- ld8 r17=[r17] ;;
- ld8 r18=[r17]
- mov r36=21 ;;
- mov b6=r18 ;;
- br.call.sptk b0=b6 ;;
- mov r20=r8
- mov r36=r20
- br.call.sptk b0=twice# ;;
- addl r21=@ltoffx(table#),r1 ;;
- ld8.mov r21=[r21],table# ;;
- ld8 r22=[r21],8 ;;
- ld8 r23=[r21] ;;
- ld8 r22=[r22] ;;
- add r23=r23,r21
- movl r24=room# ;;
- st8 [r24]=r22 ;;
- mov ar.pfs=r35
- mov b0=r34 ;;
- br.ret.sptk b0 ;;
- .endp start#
- .proc twice#
-twice:
- alloc r33=ar.pfs,1,1,0,0 ;;
- shladd r8=r32,1,r0
- br.ret.sptk b0 ;;
- .endp twice#
- .data
-value: data8 0x1234
-table: data8 @fptr(twice#), @pcrel(value#)
-room: data8 0
-"""
 
 SCRIPT = "SECTIONS { . = 0x100000; .text : { *(.text) } .opd : { *(.opd) } .got : { *(.got) } .data : { *(.data) } }\n"
 
