@@ -27,6 +27,8 @@ from pvasm.regex import regex
 _MADE: Final = frozenset(
     ("SHT_NULL", "SHT_SYMTAB", "SHT_STRTAB", "SHT_RELA", "SHT_REL", "SHT_GROUP", "SHT_SYMTAB_SHNDX")
 )
+_MADE_FLAGS: Final = 0x10  # EF_IA_64_ABI64: longs and pointers of 64 bits
+_BIG_ENDIAN: Final = 0x08  # EF_IA_64_BE
 # What the linker makes for the dynamic linker.
 _DYNAMIC: Final = frozenset(
     ("SHT_DYNSYM", "SHT_HASH", "SHT_GNU_HASH", "SHT_DYNAMIC", "SHT_GNU_versym", "SHT_GNU_verneed", "SHT_GNU_verdef")
@@ -124,6 +126,8 @@ class _Writing:
         yield "\t.explicit"
         if self.file.big_endian:
             yield "// big-endian: give the assembler -mbe"
+        if self.file.is_relocatable and self.file.flags & ~_BIG_ENDIAN != _MADE_FLAGS:
+            yield f"// e_flags are {self.file.flags:#x}; the assembler makes {_MADE_FLAGS:#x} of this"
         if self.file.relocations.get(0):
             yield f"// relocations for the dynamic linker are left out: {len(self.file.relocations[0])}"
         if self.linked:

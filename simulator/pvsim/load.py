@@ -20,6 +20,6 @@ def load_image(machine: Machine, image: Image) -> None:
         if segment.address >= _REGION_0:
             raise PvasmError(
                 f"{segment.name} is at {segment.address:#x}, in a virtual region, and memory is at physical addresses: "
-                "link it lower (ld -Ttext-segment=0x100000 -Tdata=0x200000), or run its objects"
+                "link it lower, by a linker script, or run its objects"
             )
         machine.memory.write(segment.address, bytes(segment.data))

@@ -31,6 +31,7 @@ def same_again(file: ElfFile, folder: Path) -> str:
     assert sections_of(again) == sections_of(file)
     assert symbols_of(again) == symbols_of(file)
     assert relocations_of(again) == relocations_of(file)
+    assert again.flags == file.flags
     return text
 
 
