@@ -60,7 +60,7 @@ class DataWriter(Struct, frozen=True):
 
 def comment(text: str) -> str:
     """A text as it may stand in a comment: on one line."""
-    return "".join(each if each.isprintable() else "?" for each in text)
+    return text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _escaped(text: str) -> str:

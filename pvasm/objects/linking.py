@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -182,8 +182,9 @@ class Linking:
             raise self._error(name, relocation.offset, kind, f"{value & _WORD:#x} does not fit in 4 bytes")
         if not is_code:
             words = [value, self.gp] if kind.size == SIZE else [value]
-            order, each = "big" if kind.big_endian else "little", min(kind.size, 8)
-            data[at : at + size] = b"".join((word & (1 << 8 * each) - 1).to_bytes(each, order) for word in words)  # type: ignore[arg-type]
+            order: Literal["big", "little"] = "big" if kind.big_endian else "little"
+            width = min(kind.size, 8)
+            data[at : at + size] = b"".join((word & (1 << 8 * width) - 1).to_bytes(width, order) for word in words)
             return
         try:
             data[at : at + size] = patched_bundle(bytes(data[at : at + size]), relocation.offset & 3, start + at, value)
