@@ -10,7 +10,8 @@ from msgspec import Struct
 from pvasm.regex import regex
 
 _ROW: Final = 16  # bytes in a line
-_LOOKED_AT: Final = 4096
+_LOOKED_AT: Final = 1024
+_BLOCK: Final = 256  # pieces that are compared at once
 _TEXT: Final = regex(r"[\t\n\x20-\x7e]{4,}\x00")
 
 
@@ -35,10 +36,8 @@ class DataWriter(Struct, frozen=True):
 
     def _zeros(self, start: int, end: int) -> tuple[int, str] | None:
         """Sixteen zeros and more."""
-        at = start
-        while at + _ROW <= end and not any(self.data[at : at + _ROW]):
-            at += _ROW
-        return (at - start, f".skip {at - start}") if at > start else None
+        size = repeated(self.data, bytes(_ROW), start, end)
+        return (size, f".skip {size}") if size else None
 
     def _text(self, start: int, end: int) -> tuple[int, str] | None:
         """A string of four characters and more that ends with a NUL."""
@@ -56,6 +55,16 @@ class DataWriter(Struct, frozen=True):
             return 8 * count, f"data8{self.unaligned(start, 8)} {','.join(f'{word:#x}' for word in words)}"
         row = row[: 8 - start % 8]
         return len(row), f"data1 {','.join(f'{byte:#04x}' for byte in row)}"
+
+
+def repeated(data: memoryview, piece: bytes, start: int, end: int) -> int:
+    """How many bytes from an offset on are a piece of 16 bytes again and again."""
+    at, pieces = start, piece * _BLOCK
+    while data[at : min(at + len(pieces), end)] == pieces:
+        at += len(pieces)
+    while at + _ROW <= end and data[at : at + _ROW] == piece:
+        at += _ROW
+    return at - start
 
 
 def comment(text: str) -> str:

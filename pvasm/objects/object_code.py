@@ -59,10 +59,15 @@ def bundles_of(section: Section, start: int = 0, end: int | None = None) -> Iter
 
 def bundle_at(offset: int, code: bytes) -> CodeBundle:
     """The bundle that 16 bytes at an offset are."""
+    return CodeBundle(offset, *_decoded(code))
+
+
+@lru_cache(maxsize=1 << 14)
+def _decoded(code: bytes) -> tuple[Bundle, tuple[Slot, ...]]:
     bundle = Bundle.of(code)
     stops = bundle.stops
     slots = (_slot(slot, unit, bits, slot in stops) for slot, unit, bits in bundle.instructions())
-    return CodeBundle(offset, bundle, tuple(slots))
+    return bundle, tuple(slots)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -10,14 +10,14 @@ from typing import Final
 from pvasm.isa.bundle import NOP_BUNDLE, SIZE
 from pvasm.isa.instruction import Instruction
 from pvasm.isa.operands import Symbolic
-from pvasm.objects.data_directives import comment
+from pvasm.objects.data_directives import comment, repeated
 from pvasm.objects.elf_file import Relocation, Section
 from pvasm.objects.label_lines import LabelWriter
 from pvasm.objects.object_code import CodeBundle, Slot, bundle_at, bundles_of, placed
 from pvasm.objects.object_places import Part, Places
 from pvasm.objects.relocations import relocated_operand, type_of, with_operand
 from pvasm.objects.section_data import SectionData
-from pvasm.objects.written_code import NOPS, can_be_written, makes_own_stops, must_be_first, predicate, written
+from pvasm.objects.written_code import NOPS, makes_own_stops, must_be_first, predicate, text_of_slot, written
 
 Remark = Callable[[Sequence[Instruction]], str | None]
 """What to remark on an instruction, given it and those behind it in line; None for nothing."""
@@ -94,13 +94,10 @@ class SectionCode:
     def _alike(self, section: Section, start: int, end: int, code: bytes) -> int:
         """How many bytes from a bundle on repeat it, without a label within or a relocation."""
         busy = self.places.busy[section.index]
-        at = start
-        while at < end and section.data[at : at + SIZE] == code:
-            first = bisect_left(busy, at + (at == start))
-            if first < len(busy) and busy[first] < at + SIZE:
-                break
-            at += SIZE
-        return at - start
+        first = bisect_left(busy, start + 1)
+        if first < len(busy):
+            end = min(end, busy[first])
+        return repeated(section.data, code, start, end)
 
     def _texts(self, section: Section, bundle: CodeBundle) -> list[str] | None:
         """The texts of a bundle's instructions; None where assembly cannot say one of them."""
@@ -119,12 +116,12 @@ class SectionCode:
 
     def _instruction(self, section: Section, bundle: CodeBundle, slot: Slot) -> str | None:
         """The text of an instruction; None where none gives its bits."""
-        instruction = slot.instruction
-        if instruction is None or not can_be_written(instruction, slot.bits):
-            return None
+        text, instruction = text_of_slot(slot.unit, slot.bits), slot.instruction
         relocations = self.places.relocations_of(section, bundle, slot)
-        if len(relocations) > 1:
+        if text is None or instruction is None or len(relocations) > 1:
             return None
+        if not (relocations or slot.targets):
+            return text
         filled = instruction
         for place, target in self.places.open_targets(section, bundle, slot):
             if target is None:

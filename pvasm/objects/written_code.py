@@ -9,7 +9,7 @@ from pvasm.asm.reading import assembly_parser
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.isa.bundle import SIZE
-from pvasm.isa.encoding import EncodingError, encode
+from pvasm.isa.encoding import EncodingError, decode, encode
 from pvasm.isa.instruction import Instruction
 from pvasm.objects.elf_file import Section
 from pvasm.objects.object_code import CodeBundle, Slot, bundle_at, without_targets
@@ -35,17 +35,23 @@ def predicate(instruction: Instruction) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
-def can_be_written(instruction: Instruction, bits: int) -> bool:
-    """Whether the text of an instruction (of `bundles_of`) is read as the same, and gives its bits."""
+def text_of_slot(unit: str, bits: int) -> str | None:
+    """The text of what is in a slot; None if it is no instruction, or if the text is not read as the same bits.
+
+    Targets of branches count from their bundle in it.
+    """
+    instruction = decode(bits, unit)
+    if instruction is None:
+        return None
     plain = without_targets(instruction)
     try:
         (syntax,) = assembly_parser().chunk(written(plain))
         if encode(instruction) != bits or not isinstance(syntax, tree.Instruction):
-            return False
-        read = resolve(syntax, Scope())
-        return any(encode(each) == encode(plain) for each in (read, *read.alternatives))
+            return None
+        read, due = resolve(syntax, Scope()), encode(plain)
+        return written(instruction) if any(encode(each) == due for each in (read, *read.alternatives)) else None
     except (EncodingError, OperandError, ValueError):
-        return False
+        return None
 
 
 def must_be_first(slot: Slot) -> bool:
