@@ -61,12 +61,12 @@ def must_be_first(slot: Slot) -> bool:
 
 def makes_own_stops(bundle: CodeBundle) -> bool:
     """Whether the assembler would make a stop within a bundle, or behind it, where there is none."""
-    before = (None, *bundle.slots)
-    if any(each is not None and not each.stop and must_be_first(slot) for each, slot in zip(before, bundle.slots)):  # noqa: B905
-        return True
-    return any(
-        slot.instruction is not None and slot.instruction.form.last_in_group and not slot.stop for slot in bundle.slots
-    )
+    for place, slot in enumerate(bundle.slots):
+        if place and must_be_first(slot) and not bundle.slots[place - 1].stop:
+            return True
+        if slot.instruction is not None and slot.instruction.form.last_in_group and not slot.stop:
+            return True
+    return False
 
 
 def is_behind_stop(section: Section, offset: int) -> bool:
