@@ -99,6 +99,7 @@ _COMMANDS = {
     "header": "header",
     "import": "importing",
     "instance": "instance_commands",
+    "disasm": "disasm",
     "simulate": "simulate",
 }
 

@@ -29,6 +29,7 @@ _MEANINGS = {
         "cannot be run",
         "something is wrong with the command or the instance",
     ),
+    "disasm": ("done", "", "the file cannot be read, is damaged, or there is no such section or symbol"),
     "header": ("done", "", "it could not run"),
     "import": ("done", "", "something is wrong with the header or the command"),
     "simulate": (

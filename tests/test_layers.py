@@ -29,6 +29,7 @@ LAYERS = {
     "expand": 5,
     "paravirt": 4,
     "asm": 3,
+    "objects": 3,
     "isa": 2,
     "syntax": 2,
 }
@@ -105,7 +106,7 @@ def test_file_names_are_unique() -> None:
     assert not [name for name, number in names.items() if number > 1 and name not in COMMON]
 
 
-HEAVY = ("lark", "jinja2", "yaml", "difflib", "subprocess")
+HEAVY = ("lark", "jinja2", "yaml", "elftools", "difflib", "subprocess")
 
 
 def test_a_start_imports_nothing_heavy() -> None:

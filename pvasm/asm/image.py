@@ -20,12 +20,15 @@ class Image(Struct):
     """What is put in memory to be run.
 
     `symbols` are addresses by name. `lines` has, in order, the address of each instruction that was written, the
-    slot in its low bits, with its file and line; a bundle begins with its first.
+    slot in its low bits, with its file and line; a bundle begins with its first. `gp` is the global pointer; `entry`
+    is where a program begins, None for what is none.
     """
 
     segments: list[Segment] = field(default_factory=list)
     symbols: dict[str, int] = field(default_factory=dict)
     lines: list[tuple[int, str, int]] = field(default_factory=list)
+    gp: int = 0
+    entry: int | None = None
 
     def line_of(self, address: int) -> tuple[str, int] | None:
         """The file and the line that code at an address came from; None outside of the code."""

@@ -611,6 +611,7 @@ class _Linking:
         """The image. Raises PvasmError for symbols that nothing defines, and for what is out of reach."""
         placing = self.placing
         image = Image(symbols={**self.stubs, **{name: s.address + at for name, (s, at) in placing.labels.items()}})
+        image.gp = self.table_address
         document = placing.document
         for section in placing.made.values():
             start = section.start

@@ -65,7 +65,7 @@ class FunctionRun:
         level = machine.psr >> 32 & 3
         machine.ar[APPLICATION["rsc"]] = level << 2
         machine.br[0] = RETURN
-        machine.gr[1] = next((each.address for each in image.segments if each.name == ".got"), 0)
+        machine.gr[1] = image.gp
         machine.gr[12] = STACK
         machine.sof = _ARGUMENTS
         machine.write_bspstore(BACKING_STORE)
@@ -82,7 +82,7 @@ class FunctionRun:
         if not code:
             raise PvasmError("there is no code in this file")
         if label is None:
-            return image.symbols.get("_start", code[0])
+            return image.symbols.get("_start", code[0]) if image.entry is None else image.entry
         if label not in image.symbols:
             from pvasm.suggestions import near
 

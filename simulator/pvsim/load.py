@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pvasm.asm.image import Image
+from pvasm.errors import PvasmError
 from pvsim.machine.machine import Machine
+
+_REGION_0: Final = 1 << 61
 
 
 def load_image(machine: Machine, image: Image) -> None:
-    """Puts the bytes of an image in the machine's memory, at their addresses."""
+    """Puts the bytes of an image in the machine's memory, at their addresses.
+
+    Raises PvasmError for addresses in a virtual region other than 0: they are no physical ones.
+    """
     for segment in image.segments:
+        if segment.address >= _REGION_0:
+            raise PvasmError(
+                f"{segment.name} is at {segment.address:#x}, in a virtual region, and memory is at physical addresses: "
+                "link it lower, by a linker script, or run its objects"
+            )
         machine.memory.write(segment.address, bytes(segment.data))
     machine.forget_code()

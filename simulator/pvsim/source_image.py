@@ -1,4 +1,4 @@
-"""From a file of assembly to an image: preprocessed if it is raw, expanded if it is for an instance."""
+"""From a file to an image: a source is preprocessed if it is raw, and expanded for an instance; an object is placed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pvasm.asm.image import Image
 from pvasm.asm.layout import lay_out
 from pvasm.asm.reading import assembly_parser
+from pvasm.errors import PvasmError
+from pvasm.objects.elf_file import is_elf_file, read_elf_file
+from pvasm.objects.object_image import image_of_object
 from pvasm.syntax.document import looks_preprocessed, read_document
 from pvasm.text import read_text, shown_name
 
@@ -31,11 +34,15 @@ def image_of_file(
     address: int = 0x10000,
     stubs: Mapping[str, int] | None = None,
 ) -> Image:
-    """The image of a source file; raw source goes through the C preprocessor first.
+    """The image of a source file or of an ELF file; raw source goes through the C preprocessor first.
 
     `stubs` are the addresses of symbols that are defined elsewhere. Raises PvasmError with the place of what is wrong,
     ExpandErrors for what `expand` refuses: invocations that an instance does not take, ops that a header defines.
     """
+    if is_elf_file(path):
+        if instance is not None or include_directories or defines:
+            raise PvasmError("is an object file: an instance, -I and -D are for sources", path)
+        return image_of_object(read_elf_file(path), address=address, stubs=stubs)
     text, name = read_text(path), shown_name(path)
     if not looks_preprocessed(text, path):
         from pvasm.syntax.run_cpp import preprocess

@@ -1,0 +1,112 @@
+"""`pvasm disasm`: an object file back to assembly."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pvasm.commands.shared import complain, write
+from pvasm.errors import PvasmError
+
+if TYPE_CHECKING:
+    from pvasm.commands.shared import Commands
+    from pvasm.isa.instruction import Instruction
+    from pvasm.objects.elf_file import ElfFile, Section
+    from pvasm.objects.section_code import Lines
+
+
+def add(commands: Commands) -> None:
+    """Adds the command and its options."""
+    command = commands.add_parser(
+        "disasm",
+        allow_abbrev=False,
+        help="show an object file as assembly",
+        description="Write an ELF file for IA-64 as assembly of which GNU as makes the same sections, symbols and "
+        "relocations: instructions in bundles with their stops, and a comment at each that is privileged or sensitive. "
+        "What assembly cannot say stands as data, with a comment. Debugging information is left out unless its section "
+        "is named.",
+    )
+    command.add_argument(
+        "file", metavar="FILE", help="an object file, a program, a shared object, LIB.a(MEMBER); - is standard input"
+    )
+    command.add_argument("-o", "--output", metavar="FILE", help="where to write [standard output]")
+    command.add_argument(
+        "--section", dest="sections", action="append", default=[], metavar="NAME", help="only this section (repeatable)"
+    )
+    command.add_argument(
+        "--symbol", dest="symbols", action="append", default=[], metavar="NAME", help="only this function (repeatable)"
+    )
+    command.add_argument("--address", action="store_true", help="tell the address of each bundle")
+    command.add_argument("--no-lines", dest="lines", action="store_false", help="leave out lines of sources")
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pvasm.files import refuse_overwriting, write_atomically
+    from pvasm.objects.disassembly import Wanted, disassembly
+    from pvasm.objects.elf_file import read_elf_file
+
+    if options.output is not None:
+        refuse_overwriting(options.output, "assembly", [options.file])
+    file = read_elf_file(options.file)
+    wanted = Wanted(tuple(options.sections), tuple(options.symbols), options.address)
+    text = disassembly(file, wanted, _remark(), _lines_of(file) if options.lines else lambda *_: ())
+    if options.output is None:
+        for line in text:
+            write(f"{line}\n")
+    else:
+        write_atomically(options.output, "".join(f"{line}\n" for line in text).encode("utf-8", "surrogateescape"))
+    return 0
+
+
+def _lines_of(file: ElfFile) -> Lines:
+    """What tells of the sources' lines; where they are damaged, that is told, and there are none."""
+    from pvasm.objects.linking import Linking
+    from pvasm.objects.source_lines import SourceLines
+
+    try:
+        linking = Linking(file, 0x10000, {})
+        found = SourceLines(file, linking)
+    except PvasmError as error:
+        complain(PvasmError(f"lines of sources are left out: {error.message}", error.path), "warning")
+        return lambda *_: ()
+
+    def lines(section: Section, start: int, end: int) -> Sequence[tuple[int, str, int]]:
+        address = linking.addresses[section.index]
+        return [(at - address, name, line) for at, name, line in found.between(address + start, address + end)]
+
+    return lines
+
+
+def _remark() -> Callable[[Sequence[Instruction]], str | None]:
+    """What tells of an instruction how it minds the privilege level, and which op replaces it."""
+    from pvasm.asm.reading import assembly_parser
+    from pvasm.asm.scope import Scope
+    from pvasm.paravirt.loading import load_catalog
+    from pvasm.paravirt.patterns import Patterns
+    from pvasm.syntax import tree
+
+    patterns, scope = Patterns(load_catalog()), Scope()
+
+    def written(run: Iterable[Instruction]) -> Iterator[tuple[tree.Instruction, str]]:
+        for each in run:
+            text = f"(p{each.predicate}) {each.text}" if each.predicate else each.text
+            chunk = assembly_parser().chunk(text)
+            if len(chunk) != 1 or not isinstance(chunk[0], tree.Instruction):
+                return
+            yield chunk[0], text
+
+    def remark(run: Sequence[Instruction]) -> str | None:
+        first = run[0]
+        said = next(name for name, holds in (
+            ("privileged", first.privileged), ("sensitive", first.sensitive), ("level-dependent", True)
+        ) if holds)  # fmt: skip
+        statements = list(written(run))
+        uses = patterns.uses([each for each, _ in statements], [text for _, text in statements], scope)
+        if not uses:
+            return said
+        use = uses[0]
+        return f"{said}: {use.call}" + ("" if use.is_complete else f" replaces `{use.op.replaces}'")
+
+    return remark
