@@ -22,8 +22,8 @@ _DESCRIPTION = """\
 Run code on a simulated processor, as a function that is called: it ends when it returns. What has changed is told, and
 how much was executed. Code is at 0x10000, the bundle that it returns to at 0x8000, the stack below 0x7fff0000 (r12),
 the backing store from 0x60000000 on. In the modes user and sys addresses are virtual: the first 4 GiB are mapped one to
-one, for every privilege level, and nothing else is. In userphys and sysphys they are physical. Memory that nobody wrote
-is 0.
+one, for every privilege level, and so are the 4 GiB around each segment of a program; nothing else is. In userphys and
+sysphys they are physical. Memory that nobody wrote is 0.
 
 With --batch a file has many programs, each with its state to begin with: an object of JSON a line, with the keys name,
 asm or code, mode, psr, cfm, bsp, gr, gr0, pr, br, ar, fr, mem, bsmem, cr, rr, pkr, tr, slot, bank0. The state that each
@@ -37,12 +37,14 @@ def add(commands: Commands) -> None:
         "simulate", allow_abbrev=False, help="run a file's code, and tell what it did", description=_DESCRIPTION
     )
     command.add_argument(
-        "file", metavar="FILE", nargs="?", help="assembly source, raw or preprocessed, or - for standard input"
+        "file", metavar="FILE", nargs="?", help="assembly source, raw or preprocessed, or an ELF file; - is a source"
     )
     command.add_argument("-i", "--instance", metavar="NAME", help="expand the ops in it for an instance")
     command.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="a folder of headers")
     command.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="a macro")
-    command.add_argument("--entry", metavar="LABEL", help="where to begin [_start, or the first instruction]")
+    command.add_argument(
+        "--entry", metavar="LABEL", help="where to begin [where a program does, _start, or the first instruction]"
+    )
     command.add_argument(
         "--mode",
         choices=_MODES,

@@ -9,13 +9,12 @@ from pvasm.asm.image import Image
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import decode
-from pvasm.isa.registers import APPLICATION, NAMES, REGISTERS, Register
+from pvasm.isa.registers import APPLICATION, NAMES, PSR_MASKS, REGISTERS, Register
 from pvasm.isa.resources import term, width_of_cell
-from pvsim.load import load_image
+from pvsim.address_map import AddressMap
 from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.memory import PAGE
-from pvsim.machine.translation_cache import Translation
 from pvsim.modes import FPSR, MODES
 from pvsim.strict_groups import StrictGroups
 
@@ -33,8 +32,6 @@ BACKING_STORE: Final = 0x6000_0000
 """Where registers of frames that do not fit are kept, upwards from here."""
 
 _ARGUMENTS: Final = 8
-_MAPPED: Final = 32  # the exponent of how much is mapped where addresses are virtual: 4 GiB from 0 on, one to one
-_READ_WRITE_EXECUTE: Final = 1 | 1 << 5 | 1 << 6 | 3 << 7 | 3 << 9  # present, accessed, dirty; at every level
 _PSR_FIELDS_TOLD: Final = ~(3 << 41)  # all but ri, which is part of where it stopped
 _GENERAL_WORDS: Final = {code: f"{name.replace('_', ' ')} fault" for name, code in GENERAL_CODES.items()}
 
@@ -45,7 +42,8 @@ _CONSTANTS: Final = frozenset([("r", 0), ("f", 0), ("f", 1), ("p", 0)])
 class FunctionRun:
     """A function of an image that is called, with registers and memory to be set before.
 
-    Where addresses are virtual, the first 4 GiB are mapped one to one, for every privilege level; no other address is.
+    Where addresses are virtual, the first 4 GiB are mapped one to one, for every privilege level, and the 4 GiB around
+    each segment of the image that is elsewhere; no other address is.
     """
 
     def __init__(self, image: Image, entry: str | None, mode: str = "sysphys", *, is_strict: bool = False) -> None:
@@ -55,13 +53,11 @@ class FunctionRun:
         """
         self.image = image
         self.machine = machine = Machine()
-        load_image(machine, image)
+        self.map = AddressMap(image)
+        self._load(MODES[mode])
         machine.memory.write(RETURN, _RETURN_BUNDLE.to_bytes())
         machine.ip = self._entry(entry)
         machine.psr = MODES[mode]
-        for pages in machine.translation_registers.values():
-            pages[0] = Translation(0, _MAPPED, 0, 0, _READ_WRITE_EXECUTE)
-        machine.rr[0] &= 0xFF  # region 0 has the identifier 0
         level = machine.psr >> 32 & 3
         machine.ar[APPLICATION["rsc"]] = level << 2
         machine.br[0] = RETURN
@@ -75,6 +71,16 @@ class FunctionRun:
         self.stopped: Interruption | None = None
         self.before = self._state()
         self.memory_before = {number: bytes(page) for number, page in machine.memory.pages.items()}
+
+    def _load(self, psr: int) -> None:
+        """Puts the image in memory. Raises PvasmError where its addresses are virtual, and psr takes them otherwise."""
+        found = self.map.in_other_region
+        if found is not None and not psr & PSR_MASKS["psr.it"]:
+            raise PvasmError(f"{found.name} is at {found.address:#x}, a virtual address: use --mode user or --mode sys")
+        self.map.install(self.machine)
+        for segment in self.image.segments:
+            self.machine.memory.write(self.map.physical(segment.address), bytes(segment.data))
+        self.machine.forget_code()
 
     def _entry(self, label: str | None) -> int:
         image = self.image
@@ -112,7 +118,7 @@ class FunctionRun:
         if not 0 <= address <= address + len(data) <= 1 << 63:
             raise PvasmError(f"--mem: there is no memory at {address:#x}")
         memory = self.machine.memory
-        memory.write(address, data)
+        memory.write(self.map.physical(address), data)
         self.memory_before = {number: bytes(page) for number, page in memory.pages.items()}
 
     # --------------------------------------------------------------------------------------- running
@@ -167,7 +173,7 @@ class FunctionRun:
         )
 
     def _text(self, ip: int) -> str:
-        bundle = Bundle.of(self.machine.memory.read(ip & ~15, SIZE))
+        bundle = Bundle.of(self.machine.memory.read(self.map.physical(ip & ~15), SIZE))
         for slot, unit, bits in bundle.instructions():
             if slot == ip & 3:
                 found = decode(bits, unit, ip & ~15)
@@ -233,4 +239,4 @@ class FunctionRun:
                 continue
             for at in range(0, PAGE, 8):
                 if old[at : at + 8] != page[at : at + 8]:
-                    yield f"[{number * PAGE + at:#x}] = {page[at : at + 8].hex()}"
+                    yield f"[{self.map.virtual(number * PAGE + at):#x}] = {page[at : at + 8].hex()}"

@@ -18,9 +18,6 @@ def load_image(machine: Machine, image: Image) -> None:
     """
     for segment in image.segments:
         if segment.address >= _REGION_0:
-            raise PvasmError(
-                f"{segment.name} is at {segment.address:#x}, in a virtual region, and memory is at physical addresses: "
-                "link it lower, by a linker script, or run its objects"
-            )
+            raise PvasmError(f"{segment.name} is at {segment.address:#x}, a virtual address: FunctionRun maps these")
         machine.memory.write(segment.address, bytes(segment.data))
     machine.forget_code()
