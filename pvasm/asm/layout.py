@@ -10,7 +10,6 @@ import re
 import struct
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from typing import Final
 
 from msgspec import Struct, field
@@ -18,17 +17,16 @@ from msgspec import Struct, field
 from pvasm.asm.elaborate import Fork, Step, Visitor, elaborate
 from pvasm.asm.image import Image, Segment
 from pvasm.asm.packing import MOST, Packed, Placed, packed
-from pvasm.asm.reading import assembly_parser
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, SLOT_BITS, TEMPLATES, Bundle
-from pvasm.isa.encoding import EncodingError, encode
+from pvasm.isa.encoding import EncodingError, encode, nop, padding_bundle
 from pvasm.isa.instruction import Instruction, instruction_of
 from pvasm.isa.operands import Symbolic, signed64
 from pvasm.regex import regex
 from pvasm.syntax import tree
-from pvasm.syntax.document import Document, read_document
+from pvasm.syntax.document import Document
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.path_conditions import Conditions
 from pvasm.syntax.sections import SECTION_DIRECTIVES, Sections
@@ -567,20 +565,6 @@ def _evaluated(expression: tree.Expression, scope: Scope, symbol: Callable[[str]
         return None
 
 
-@cache
-def nop(unit: str) -> int:
-    """The bits of the `nop` of a unit."""
-    (statement,) = read_document(assembly_parser(), f"nop.{unit.lower()} 0", preprocessed=True).statements
-    assert isinstance(statement.syntax, tree.Instruction)
-    return encode(resolve(statement.syntax, Scope()))
-
-
-@cache
-def _padding() -> bytes:
-    """The bundle that fills code up to an alignment: `nop.m`, `nop.m`, `nop.i` without a stop, as GNU as has it."""
-    return Bundle(0x08, (nop("M"), nop("M"), nop("I"))).to_bytes()
-
-
 def _with_absolute_target(resolved: Instruction, address: int) -> Instruction:
     """An instruction whose target, if it is written as a number, is how far it is from its own bundle."""
     operands = tuple(
@@ -618,7 +602,7 @@ class _Linking:
             data = bytearray(section.size - start)
             if section.code:
                 for begin, end in section.padding:
-                    data[begin - start : end - start] = _padding() * ((end - begin) // SIZE)
+                    data[begin - start : end - start] = padding_bundle() * ((end - begin) // SIZE)
             for each in section.data:
                 raw = each.given or self._values(each, section.address + each.offset)
                 data[each.offset - start : each.offset - start + len(raw)] = raw

@@ -93,7 +93,3 @@ class Bundle(Struct, frozen=True):
         if template.units == "MLX":
             return [(0, "M", self.slots[0]), (1, "X", self.slots[2] | self.slots[1] << SLOT_BITS)]
         return [(slot, unit, bits) for slot, (unit, bits) in enumerate(zip(template.units, self.slots, strict=True))]
-
-
-NOP_BUNDLE: Final = Bundle(0x08, (1 << 27, 1 << 27, 1 << 27)).to_bytes()
-"""nop.m, nop.m, nop.i, without a stop: what GNU as fills code with up to an alignment."""

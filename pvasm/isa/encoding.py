@@ -7,8 +7,8 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Final
 
-from pvasm.isa.bundle import SLOT_BITS
-from pvasm.isa.instruction import Instruction, instruction_of
+from pvasm.isa.bundle import SLOT_BITS, TEMPLATES, Bundle
+from pvasm.isa.instruction import Instruction, instruction_of, row_of
 from pvasm.isa.operands import IndexedRegister, Kind, MemoryOperand, Symbolic, Value, signed64
 from pvasm.isa.registers import Register
 from pvasm.isa.table import Form, OperandSpec, Spelling, all_forms, completer_fields, formats, spelling_of
@@ -80,6 +80,21 @@ def _bits(spec: OperandSpec, kind: Kind, value: Value, address: int, value_of: V
             raise EncodingError(f"{value:#x} is out of reach from {address:#x}")
         return kind.encode(distance)
     raise EncodingError(f"operand `{spec.text}' is not known")
+
+
+@cache
+def nop(unit: str) -> int:
+    """The bits of the `nop` of a unit."""
+    row = row_of(f"nop.{unit.lower()}", (0,))
+    assert row is not None
+    return encode(instruction_of(row, (0,), 0))
+
+
+@cache
+def padding_bundle() -> bytes:
+    """What GNU as fills code with up to an alignment: `nop.m`, `nop.m`, `nop.i`, without a stop."""
+    template = next(number for number, each in TEMPLATES.items() if (each.units, each.stops) == ("MMI", ()))
+    return Bundle(template, (nop("M"), nop("M"), nop("I"))).to_bytes()
 
 
 # ---------------------------------------------------------------------------------------- decoding

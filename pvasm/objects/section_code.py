@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from pvasm.isa.bundle import NOP_BUNDLE, SIZE
+from pvasm.isa.bundle import SIZE
+from pvasm.isa.encoding import padding_bundle
 from pvasm.isa.instruction import Instruction
 from pvasm.isa.operands import Symbolic
 from pvasm.objects.data_directives import comment, repeated
@@ -83,7 +84,7 @@ class SectionCode:
         room = self._alike(section, start, end, bytes(SIZE))
         if room > SIZE:
             return room, f".skip {room}"
-        padding = self._alike(section, start, end, NOP_BUNDLE) if may_align else 0
+        padding = self._alike(section, start, end, padding_bundle()) if may_align else 0
         found, alignment = (0, ""), SIZE
         while padding and alignment < section.alignment:
             alignment *= 2

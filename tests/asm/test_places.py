@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.asm.layout import lay_out, nop
+from pvasm.asm.layout import lay_out
 from pvasm.asm.reading import assembly_parser
 from pvasm.isa.bundle import SIZE, Bundle
+from pvasm.isa.encoding import nop
 from pvasm.syntax.document import read_document
 from tests.oracle import require_tool
 
