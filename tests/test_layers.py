@@ -34,18 +34,22 @@ LAYERS = {
     "syntax": 2,
 }
 GROUND = 1  # of what is not listed
+SIMULATOR = 6  # all of pvsim
 
 # Names that several files have, since tools or Python want them so.
 COMMON = {"__init__.py", "__main__.py", "conftest.py"}
 
 
-def name_of(path: Path) -> str:
+PACKAGES = {"pvasm": ROOT, "pvsim": ROOT / "simulator"}
+
+
+def name_of(path: Path, root: Path) -> str:
     """The dotted name of a module."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = path.relative_to(root).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {name_of(path): path for path in (ROOT / "pvasm").rglob("*.py")}
+MODULES = {name_of(path, root): path for package, root in PACKAGES.items() for path in (root / package).rglob("*.py")}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -59,10 +63,12 @@ def imports(path: Path) -> Iterator[str]:
                 yield name if name in MODULES else node.module
 
 
-GRAPH = {name: set(imports(path)) - {name, "pvasm"} for name, path in MODULES.items()}
+GRAPH = {name: set(imports(path)) - {name, *PACKAGES} for name, path in MODULES.items()}
 
 
 def layer(module: str) -> int:
+    if module.partition(".")[0] == "pvsim":
+        return SIMULATOR
     return LAYERS.get(module.split(".")[1], GROUND) if "." in module else GROUND
 
 
@@ -102,8 +108,8 @@ def test_a_circle_would_be_found() -> None:
 
 
 def test_file_names_are_unique() -> None:
-    names = Counter(path.name for path in MODULES.values())
-    assert not [name for name, number in names.items() if number > 1 and name not in COMMON]
+    names = Counter((name.partition(".")[0], path.name) for name, path in MODULES.items())
+    assert not [name for name, number in names.items() if number > 1 and name[1] not in COMMON]
 
 
 HEAVY = ("lark", "jinja2", "yaml", "elftools", "difflib", "subprocess")
