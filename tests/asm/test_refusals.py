@@ -133,6 +133,7 @@ def test_refused_by_both_or_by_neither(judged: list[tuple[str, str | None]]) -> 
     assert wrong == [], "\n".join(map(str, wrong))
 
 
+@pytest.mark.slow
 def test_the_rule_flags_what_gnu_as_refuses(judged: list[tuple[str, str | None]]) -> None:
     """M20: PV604 tells of the same lines, but for those with a name that only another file can explain."""
     found = check("".join(f"{text} ;;\n" for text, _ in judged), "PV604")

@@ -101,6 +101,7 @@ def on_terminal(project: Path, *arguments: str, bar: bool = False, **environment
     return shown.decode()
 
 
+@pytest.mark.slow
 def test_colour(project: Path) -> None:
     assert "\x1b[" not in pvasm("check", cwd=project).output
     assert "\x1b[" in pvasm("check", "--color", "always", cwd=project).output

@@ -136,7 +136,8 @@ def with_few_registers(text: str, rng: random.Random) -> str:
     return found if free else f"(p{rng.choice(_NAMES['p'])}) {found}"
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 4))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
 def test_groups_of_any_instructions(seed: int, rows: list[str], tmp_path: Path) -> None:
     """Three in a group, and what their writes mean for the group after it; then the line ends."""
     rng = random.Random(seed)

@@ -41,6 +41,7 @@ def rendered(instance: Instance) -> Instance:
     return replace(instance, decisions={}, _expansions={})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", instance_names())
 def test_the_lines_are_those_of_the_templates(name: str) -> None:
     instance = load_instance(name)
@@ -50,10 +51,8 @@ def test_the_lines_are_those_of_the_templates(name: str) -> None:
             assert outcome(instance, op, arguments) == outcome(plain, op, arguments)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=pytest.mark.slow if name in ("native-poison",) else ()) for name in instance_names()],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", instance_names())
 def test_so_are_those_for_registers_by_any_name(name: str) -> None:
     instance = load_instance(name)
     plain = rendered(instance)

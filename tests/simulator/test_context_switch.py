@@ -211,6 +211,7 @@ def check_interrupted(functions: list[Function], handler: str, slots: int, every
     return count
 
 
+@pytest.mark.slow
 @given(FUNCTIONS, st.sampled_from(sorted(HANDLERS)), st.integers(0, 62), st.sampled_from([7, 50]))
 @settings(max_examples=6)
 def test_interruptions_go_unnoticed(functions: list[Function], handler: str, slots: int, every: int) -> None:

@@ -342,6 +342,7 @@ INTEGERS = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=800, deadline=None)
 @given(INTEGERS, CONTROLS, st.booleans(), st.booleans())
 @example(MINUS | BIAS + 63 << 64 | TOP, (64, False, NEAREST, False, ALL_OFF), False, False)

@@ -90,6 +90,7 @@ def _beside(writes: frozenset[Resource]) -> frozenset[Resource]:
     return frozenset(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nat", [0, 1])
 @pytest.mark.parametrize("unit", "AIMFBX")
 def test_nothing_else_changes(unit: str, nat: int) -> None:
@@ -108,6 +109,7 @@ def test_nothing_else_changes(unit: str, nat: int) -> None:
     assert wrong == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", "AIMFBX")
 def test_nothing_else_matters(unit: str) -> None:
     """What is neither read nor written may hold anything: what is written becomes the same."""
