@@ -112,6 +112,7 @@ def _run(options: argparse.Namespace) -> int:
     from pvsim.source_image import image_of_file
 
     from pvasm.expand import ExpandErrors
+    from pvasm.report.plain_text import printable
 
     _check_folders(options.include)
     try:
@@ -127,6 +128,9 @@ def _run(options: argparse.Namespace) -> int:
         return fail(several.errors)
     except UndefinedSymbols as several:
         return fail(_with_remedy(name, error) for name, error in several.places.items())
+    own = next((name for name, address in stubs.items() if image.symbols[name] != address), None)
+    if own is not None:
+        raise PvasmError(f"--stub: {own} is defined here, and --stub is for symbols of other files", image.path)
     if returning is not None:
         image.segments.append(returning)
     run = FunctionRun(image, options.entry, options.mode or "sysphys", is_strict=options.strict)
@@ -135,10 +139,10 @@ def _run(options: argparse.Namespace) -> int:
     for address, text in map(_pair("--mem", "ADDR=HEX"), options.mem):
         run.set_memory(_address(address, "--mem"), _bytes(text))
     for line in run.trace(options.max_steps) if options.trace else ():
-        write(f"{line}\n")
+        write(f"{printable(line)}\n")
     has_returned = run.finish(options.max_steps)
     for line in run.told():
-        write(f"{line}\n")
+        write(f"{printable(line)}\n")
     return 0 if has_returned else 1
 
 

@@ -143,15 +143,17 @@ class FunctionRun:
         code = [each for each in image.segments if each.executable and each.address not in range(_STUBS, _STUBS_END)]
         if not code:
             raise PvasmError("there is no code in this file", image.path)
-        if label is None:
-            return image.symbols.get("_start", code[0].address) if image.entry is None else image.entry
-        if label not in image.symbols:
+        if label is not None and label not in image.symbols:
             raise PvasmError(f"--entry: there is no label {label}{_labels_near(label, code, image)}")
-        address = image.symbols[label]
+        name = "where the program begins" if label is None else f"--entry {label}"
+        if label is not None:
+            address = image.symbols[label]
+        else:
+            address = image.symbols.get("_start", code[0].address) if image.entry is None else image.entry
         if not any(each.address <= address < each.address + len(each.data) for each in code):
-            raise PvasmError(f"--entry: there is no code at {label}, {address:#x}", image.path)
+            raise PvasmError(f"{name} is {address:#x}: there is no code", image.path)
         if address % SIZE:
-            raise PvasmError(f"--entry: {label} is {address:#x}, and bundles are at multiples of {SIZE}", image.path)
+            raise PvasmError(f"{name} is {address:#x}: bundles are at multiples of {SIZE}", image.path)
         return address
 
     # -------------------------------------------------------------------------------------- before

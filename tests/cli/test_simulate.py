@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import pvasm
+from tests.oracle import require_tool
 
 SUM = """\
 sum:
@@ -146,7 +148,7 @@ def test_all_symbols_of_other_files_are_told_of_at_once(source: Path) -> None:
     [
         ("t.s", "", (), "t.s: there is no code in this file"),
         ("t.o", "hello\n", (), "t.o: no ELF file"),
-        ("t.s", "f: nop 0\n.data\nd: data8 1\n", ("--entry", "d"), "t.s: --entry: there is no code at d, 0x10010"),
+        ("t.s", "f: nop 0\n.data\nd: data8 1\n", ("--entry", "d"), "t.s: --entry d is 0x10010: there is no code"),
         ("", "", (), "'': no such file or folder"),
     ],
 )
@@ -174,6 +176,35 @@ def test_the_address_of_a_fault_is_told(source: Path, mode: str, address: str, r
     done = pvasm("simulate", source, "--mode", mode, "--reg", f"r32={address}")
     assert (done.status, done.errors) == (1, "")
     assert done.output.splitlines()[-1] == f"{reason}; instructions 0, groups 0, bundles 0"
+
+
+def test_what_a_file_defines_takes_no_stub(source: Path) -> None:
+    done = pvasm("simulate", source, "--stub", "sum")
+    message = "t.s: --stub: sum is defined here, and --stub is for symbols of other files"
+    assert (done.status, done.error_lines) == (2, [f"pvasm: error: {message}"])
+
+
+def test_names_do_not_reach_the_terminal_as_they_are(source: Path) -> None:
+    """A line marker has a path, and quotes a label, with escape codes and line ends."""
+    source.write_bytes(b'# 1 "\\033[2J\\007\\nx"\n"\x1b[2J": nop 0 ;;\n mov r8=1\n break.m 1\n')
+    done = pvasm("simulate", source, "--trace")
+    assert (done.status, done.errors) == (1, "")
+    assert not set(done.output) & {"\x1b", "\x07"}
+    assert [line.split()[0] for line in done.output.splitlines()] == ["?[2J", "?[2J+0x10", "r8", "break"]
+
+
+def test_a_program_begins_at_a_bundle(source: Path) -> None:
+    source.write_text(" .global _start\n_start: break.m 1 ;;\n")
+    subprocess.run([require_tool("ia64-linux-gnu-as"), "-x", "-o", "t.o", source], check=True)
+    subprocess.run([require_tool("ia64-linux-gnu-ld"), "-o", "t", "t.o"], check=True)
+    data = bytearray(Path("t").read_bytes())
+    entry = int.from_bytes(data[24:32], "little")
+    for wrong, reason in ((entry + 4, "bundles are at multiples of 16"), (entry + 0x1000, "there is no code")):
+        data[24:32] = wrong.to_bytes(8, "little")
+        Path("t").write_bytes(data)
+        done = pvasm("simulate", "t", "--mode", "user")
+        message = f"t: where the program begins is {wrong:#x}: {reason}"
+        assert (done.status, done.error_lines) == (2, [f"pvasm: error: {message}"])
 
 
 def test_the_backing_store_is_where_it_is_said_to_be(source: Path) -> None:
