@@ -55,7 +55,11 @@ def add(commands: Commands) -> None:
         help="privilege level 3 or 0, virtual addresses or physical ones [sysphys]",
     )
     command.add_argument(
-        "--reg", action="append", default=[], metavar="NAME=VALUE", help="what a register holds: r32=0x10, ar.lc=3"
+        "--reg",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what a register holds: r32=0x10, ar.lc=3; of f8 its 82 bits",
     )
     command.add_argument(
         "--mem", action="append", default=[], metavar="ADDR=HEX", help="bytes in memory: 0x20000=0011aa"
