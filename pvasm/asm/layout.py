@@ -10,6 +10,7 @@ import re
 import struct
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Final
 
 from msgspec import Struct, field
@@ -36,7 +37,7 @@ _WORD: Final = (1 << 64) - 1
 _MOST_BYTES: Final = 1 << 28
 _SECTION_ALIGNMENT: Final = 16
 _MARK_OF_REAL: Final = regex(r"^([-+]?)0[rRfFdD]")
-_ESCAPE_IN_STRING: Final = regex(r"\\([0-7]{1,3}|x[0-9a-fA-F]+|.)")
+_ESCAPE_IN_STRING: Final = regex(r"\\([0-9]{1,3}|x[0-9a-fA-F]*|.)")
 _LOCAL: Final = regex(r"\d+[bf]")
 
 # Data directives: bytes an element. The assembler aligns most of them, but for those with `.ua` after their names; a
@@ -107,7 +108,6 @@ _NO_CODE: Final = frozenset(
         ".type",
         ".version",
         ".warning",
-        ".weak",
     )
 )
 _UNWINDING: Final = regex(
@@ -193,6 +193,7 @@ class _Placing(Visitor):
         self.template: str | None = None  # that is named before the next instruction
         self.labels_before: list[int] = []  # that stand before it, by the numbers of their statements
         self.names: dict[int, str] = {}  # of labels, by the numbers of their statements
+        self.weak: set[str] = set()  # names that are 0 if nothing defines them
         self.explicit = False
         self.opened: int | None = None  # the statement of the brace that is open
 
@@ -398,6 +399,9 @@ class _Placing(Visitor):
             self._flush()
             self.sections.turn(name, arguments)
             return
+        if name == ".weak":
+            self.weak.update(text.strip() for text in arguments)
+            return
         if name in SETTING and len(arguments) == 2:
             value = parse_expression(arguments[1])
             if value is not None:
@@ -535,10 +539,10 @@ def _bytes_of(text: str) -> bytes:
 
     def byte(found: re.Match[str]) -> str:
         word = found[1]
-        if word[0] in "01234567":
-            return chr(int(word, 8) & 255)
+        if word[0].isdigit():  # 8 and 9 count as well: \8 is 8, \18 is 16
+            return chr(reduce(lambda value, digit: value * 8 + int(digit), word, 0) & 255)
         if word[0] == "x":
-            return chr(int(word[1:], 16) & 255)
+            return chr(int(word[1:] or "0", 16) & 255)
         return _ESCAPES.get(word, word)
 
     made = _ESCAPE_IN_STRING.sub(byte, inner)
@@ -733,7 +737,9 @@ class _Linking:
         found = placing.labels.get(name)
         if found is not None:
             return found[0].address + found[1]
-        return self._assigned(name) if name in placing.values else self.stubs.get(name)
+        if name in placing.values:
+            return self._assigned(name)
+        return self.stubs.get(name, 0 if name in placing.weak else None)
 
     def _assigned(self, name: str) -> int:
         """What a name is that an assignment defines. Raises PvasmError for one that is defined by itself."""

@@ -240,6 +240,8 @@ def _stubs(given: list[str]) -> tuple[dict[str, int], Segment | None]:
 
 
 def _with_remedy(name: str, error: PvasmError) -> PvasmError:
+    if name[0].isdigit():  # `1f', a label of the file itself
+        return error
     remedy = f": give --stub {name}=ADDR, or --stub {name} for a function that returns at once"
     return PvasmError(error.message + remedy, error.path, error.line, error.column)
 

@@ -231,6 +231,14 @@ def test_a_name_that_others_define_is_asked_for_once() -> None:
     assert machine.gr[8] == 1 << 60
 
 
+def test_a_weak_symbol_that_nothing_defines_is_0() -> None:
+    """As ld has it; with a value where there is one."""
+    image = lay_out(document_of(".weak a, b\n.data\ndata8 a, b\nb:\n"))
+    data = bytes(image.segments[-1].data)
+    assert [int.from_bytes(data[at : at + 8], "little") for at in (0, 8)] == [0, image.symbols["b"]]
+    assert lay_out(document_of(".weak a\n.data\ndata8 a"), stubs={"a": 5}).segments[-1].data[0] == 5
+
+
 def test_all_symbols_that_nothing_defines_are_told_of_at_once() -> None:
     text = "movl r2=a ;;\n movl r3=b+c+a\nx = q\n movl r4=x\n br.cond.sptk far\n .data\n data8 a, d\n"
     with pytest.raises(UndefinedSymbols) as caught:
@@ -278,3 +286,14 @@ def test_what_has_no_place_is_an_error_there(text: str, message: str) -> None:
     with pytest.raises(PvasmError) as caught:
         lay_out(document_of(text))
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "text", [r"\xq", r"\x123", r"\400", r"\8", r"\18", r"\777", r"\1234", r"\q", r"\n\t\b\f\r", r"\""]
+)
+def test_escapes_in_strings_are_those_of_the_assembler(tmp_path: Path, text: str) -> None:
+    source, made, raw = tmp_path / "t.s", tmp_path / "t.o", tmp_path / "t.bin"
+    source.write_text(f'\t.data\n\tstring "{text}|"\n')
+    subprocess.run([require_tool("ia64-linux-gnu-as"), "-o", made, source], check=True, capture_output=True)
+    subprocess.run([require_tool("ia64-linux-gnu-objcopy"), "-O", "binary", "-j", ".data", made, raw], check=True)
+    assert bytes(lay_out(document_of(source.read_text())).segments[-1].data) == raw.read_bytes()

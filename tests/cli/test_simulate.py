@@ -178,6 +178,12 @@ def test_the_address_of_a_fault_is_told(source: Path, mode: str, address: str, r
     assert done.output.splitlines()[-1] == f"{reason}; instructions 0, groups 0, bundles 0"
 
 
+def test_a_local_label_has_no_stub(source: Path) -> None:
+    source.write_text(" br.cond.sptk 1f ;;\n")
+    done = pvasm("simulate", source)
+    assert (done.status, done.error_lines) == (2, ["pvasm: error: t.s:1:2: nothing defines `1f'"])
+
+
 def test_what_a_file_defines_takes_no_stub(source: Path) -> None:
     done = pvasm("simulate", source, "--stub", "sum")
     message = "t.s: --stub: sum is defined here, and --stub is for symbols of other files"
