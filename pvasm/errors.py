@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 
 class PvasmError(Exception):
     """Something is wrong with what pvasm was given; the message is one line, for the person who must act.
@@ -19,5 +21,23 @@ class PvasmError(Exception):
         self.column = column
 
     def __str__(self) -> str:
-        place = [str(part) for part in (self.path, self.line, self.column) if part is not None]
+        place = [str(part) or "''" for part in (self.path, self.line, self.column) if part is not None]
         return ": ".join([":".join(place), self.message]) if place else self.message
+
+
+_NAMED_AT_MOST: Final = 8
+
+
+class UndefinedSymbols(PvasmError):  # noqa: N818  (it is several)
+    """Symbols that are used, and that nothing defines: `places` has each name, and the error at its first place.
+
+    The message is that of the first one, with the names of the others, or how many they are.
+    """
+
+    def __init__(self, places: dict[str, PvasmError]) -> None:
+        first = next(iter(places.values()))
+        names = [f"`{name}'" for name in list(places)[1:]]
+        more = f" and {len(names) + 1 - _NAMED_AT_MOST} more" if len(names) >= _NAMED_AT_MOST else ""
+        said = f", nor {', '.join(names[: _NAMED_AT_MOST - 1])}{more}" if names else ""
+        super().__init__(first.message + said, first.path, first.line, first.column)
+        self.places = places

@@ -35,7 +35,7 @@ _MEANINGS = {
     "simulate": (
         "the code returned; with --batch, all programs were run, however they ended",
         f"{FOUND} it ended otherwise: why is told",
-        "it could not run, or a program of --batch is not right",
+        "it could not run, a group is not right (--strict), or a program of --batch",
     ),
     "instance list": ("done", "", "it could not run"),
     "instance show": ("done", "", "there is no such instance or op, or it is not valid"),

@@ -1167,6 +1167,7 @@ class _Reader:
                 if self.every_turn:
                     self._exhausted(collected.statement, collected.conditions)
                 break
+            self.budget -= 1  # an empty body takes time as well
             before = self.invocations
             self._expand(collected.body, {}, collected.statement, collected.conditions, is_loop=not self.depth)
             invoked = self.invocations - before

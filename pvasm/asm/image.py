@@ -21,7 +21,7 @@ class Image(Struct):
 
     `symbols` are addresses by name. `lines` has, in order, the address of each instruction that was written, the
     slot in its low bits, with its file and line; a bundle begins with its first. `gp` is the global pointer; `entry`
-    is where a program begins, None for what is none.
+    is where a program begins, None for what is none. `path` is the file that it was made of.
     """
 
     segments: list[Segment] = field(default_factory=list)
@@ -29,6 +29,7 @@ class Image(Struct):
     lines: list[tuple[int, str, int]] = field(default_factory=list)
     gp: int = 0
     entry: int | None = None
+    path: str | None = None
 
     def line_of(self, address: int) -> tuple[str, int] | None:
         """The file and the line that code at an address came from; None outside of the code."""
@@ -38,8 +39,10 @@ class Image(Struct):
         return self.lines[at][1:]
 
     def symbol_of(self, address: int) -> str | None:
-        """The name before an address, and how far: `copy+0x20`; None if there is none."""
-        before = [(value, name) for name, value in self.symbols.items() if value <= address]
+        """The name before an address in its segment, and how far: `copy+0x20`; None if there is none."""
+        starts = (each.address for each in self.segments if each.address <= address < each.address + len(each.data))
+        start = next(starts, address)
+        before = [(value, name) for name, value in self.symbols.items() if start <= value <= address]
         if not before:
             return None
         value, name = max(before)

@@ -10,6 +10,7 @@ import re
 import struct
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Final
 
 from msgspec import Struct, field
@@ -19,7 +20,7 @@ from pvasm.asm.image import Image, Segment
 from pvasm.asm.packing import MOST, Packed, Placed, packed
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
-from pvasm.errors import PvasmError
+from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.isa.bundle import SIZE, SLOT_BITS, TEMPLATES, Bundle
 from pvasm.isa.encoding import EncodingError, encode, nop, padding_bundle
 from pvasm.isa.instruction import Instruction, instruction_of
@@ -36,7 +37,7 @@ _WORD: Final = (1 << 64) - 1
 _MOST_BYTES: Final = 1 << 28
 _SECTION_ALIGNMENT: Final = 16
 _MARK_OF_REAL: Final = regex(r"^([-+]?)0[rRfFdD]")
-_ESCAPE_IN_STRING: Final = regex(r"\\([0-7]{1,3}|x[0-9a-fA-F]+|.)")
+_ESCAPE_IN_STRING: Final = regex(r"\\([0-9]{1,3}|x[0-9a-fA-F]*|.)")
 _LOCAL: Final = regex(r"\d+[bf]")
 
 # Data directives: bytes an element. The assembler aligns most of them, but for those with `.ua` after their names; a
@@ -107,7 +108,6 @@ _NO_CODE: Final = frozenset(
         ".type",
         ".version",
         ".warning",
-        ".weak",
     )
 )
 _UNWINDING: Final = regex(
@@ -163,8 +163,8 @@ def lay_out(
 
     The first section begins there, and what is in it `start` bytes behind: `.org` counts from where it begins.
     `stubs` are the addresses of symbols that are defined elsewhere. Raises PvasmError, with its place, for what is no
-    statement, an instruction that there is not or that fits no bundle, a symbol that nothing defines, and a directive
-    that is not known.
+    statement, an instruction that there is not or that fits no bundle, and a directive that is not known;
+    UndefinedSymbols for all symbols that nothing defines.
     """
     placing = _Placing(document, start)
     elaborate(document, headers, placing.scope, known or {}, (), [placing], every_turn=True)
@@ -193,7 +193,9 @@ class _Placing(Visitor):
         self.template: str | None = None  # that is named before the next instruction
         self.labels_before: list[int] = []  # that stand before it, by the numbers of their statements
         self.names: dict[int, str] = {}  # of labels, by the numbers of their statements
+        self.weak: set[str] = set()  # names that are 0 if nothing defines them
         self.explicit = False
+        self.opened: int | None = None  # the statement of the brace that is open
 
     @property
     def section(self) -> _Section:
@@ -232,7 +234,7 @@ class _Placing(Visitor):
             case tree.Tag(name=name):
                 self.tags.append((name, number))
             case tree.BundleOpen():
-                self.explicit, self.template = True, None
+                self.explicit, self.template, self.opened = True, None, step.statement
             case tree.BundleClose():
                 self._close(step.statement)
             case tree.Template(name=name):
@@ -249,7 +251,9 @@ class _Placing(Visitor):
                 raise self._error(step.statement, reason)
 
     def finish(self) -> None:
-        """Ends what is open."""
+        """Ends what is open. Raises PvasmError for a bundle that is not closed."""
+        if self.explicit and self.opened is not None:
+            raise self._error(self.opened, "`{' without `}'")
         self._flush()
 
     def _error(self, statement: int, message: str) -> PvasmError:
@@ -395,6 +399,9 @@ class _Placing(Visitor):
             self._flush()
             self.sections.turn(name, arguments)
             return
+        if name == ".weak":
+            self.weak.update(text.strip() for text in arguments)
+            return
         if name in SETTING and len(arguments) == 2:
             value = parse_expression(arguments[1])
             if value is not None:
@@ -532,16 +539,17 @@ def _bytes_of(text: str) -> bytes:
 
     def byte(found: re.Match[str]) -> str:
         word = found[1]
-        if word[0] in "01234567":
-            return chr(int(word, 8) & 255)
+        if word[0].isdigit():  # 8 and 9 count as well: \8 is 8, \18 is 16
+            return chr(reduce(lambda value, digit: value * 8 + int(digit), word, 0) & 255)
         if word[0] == "x":
-            return chr(int(word[1:], 16) & 255)
+            return chr(int(word[1:] or "0", 16) & 255)
         return _ESCAPES.get(word, word)
 
     made = _ESCAPE_IN_STRING.sub(byte, inner)
     return b"".join(bytes([ord(each)]) if ord(each) < 256 else each.encode() for each in made)
 
 
+_MOST_ASKED: Final = 64
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
@@ -574,6 +582,10 @@ def _with_absolute_target(resolved: Instruction, address: int) -> Instruction:
     return instruction_of(resolved.spelling, operands, resolved.predicate)
 
 
+class _Undefined(Exception):  # noqa: N818  (the error is made of all of them)
+    """Something has no value, for nothing defines a symbol of it."""
+
+
 class _Linking:
     """Gives sections addresses, and values to what names them."""
 
@@ -583,8 +595,10 @@ class _Linking:
         self.scope = Scope()
         self.table: dict[tuple[str, int], int] = {}  # entries of the linkage table: what is kept there, and its address
         self.contents: list[int] = []
-        self.depth = 0
+        self.known: dict[str, int] = {}  # what names are, of those that others define
+        self.asked: list[str] = []  # names whose value is being found, each for the one before
         self.here: int | None = None  # what `.` is among the values of one directive
+        self.undefined: dict[str, PvasmError] = {}  # by name: the error at its first place
         for section in placing.made.values():
             address += -address % section.alignment
             section.address = address
@@ -592,9 +606,10 @@ class _Linking:
         self.table_address = address + -address % SIZE
 
     def image(self, *, tells_lines: bool) -> Image:
-        """The image. Raises PvasmError for symbols that nothing defines, and for what is out of reach."""
+        """The image. Raises UndefinedSymbols, or PvasmError for what is out of reach."""
         placing = self.placing
-        image = Image(symbols={**self.stubs, **{name: s.address + at for name, (s, at) in placing.labels.items()}})
+        labels = {name: section.address + at for name, (section, at) in placing.labels.items()}
+        image = Image(symbols={**self.stubs, **labels}, path=placing.document.path)
         image.gp = self.table_address
         document = placing.document
         for section in placing.made.values():
@@ -613,6 +628,8 @@ class _Linking:
                     place = document.place(document.statements[placing.places[placed.origin][0]].start)
                     image.lines.append((section.address + code.offset + slot, place.path, place.line))
             image.segments.append(Segment(section.name, section.address + start, data, bool(section.code)))
+        if self.undefined:
+            raise UndefinedSymbols(self.undefined)
         if self.contents:
             words = bytearray(struct.pack(f"<{len(self.contents)}Q", *self.contents))
             image.segments.append(Segment(".got", self.table_address, words))
@@ -625,7 +642,7 @@ class _Linking:
         made = b""
         for value in data.values:
             self.here = address + len(made)
-            made += (self._value(value, data.origin) & ones).to_bytes(data.size, "little")
+            made += (self._known(value, data.origin) & ones).to_bytes(data.size, "little")
         self.here = None
         return made
 
@@ -635,7 +652,10 @@ class _Linking:
         slots = [nop(unit) if unit != "L" else 0 for unit in template.units]
         for placed, slot in zip(code.instructions, code.slots, strict=True):
             unit = template.units[slot]
-            bits = self._encoded(placed, unit, address)
+            try:
+                bits = self._encoded(placed, unit, address)
+            except _Undefined:  # it is told of when all are known
+                continue
             if unit == "L":
                 slots[1], slots[2] = bits >> SLOT_BITS, bits & (1 << SLOT_BITS) - 1
             else:
@@ -658,7 +678,7 @@ class _Linking:
     # ------------------------------------------------------------------------------------ expressions
 
     def _value(self, expression: tree.Expression, origin: int) -> int:
-        """What an expression is at a statement."""
+        """What an expression is at a statement. Raises _Undefined when it has noted symbols that nothing defines."""
         origin = self.placing.assigned.get(id(expression), origin)
         if isinstance(expression, tree.Call):
             return self._operator(expression, origin)
@@ -667,8 +687,19 @@ class _Linking:
             return value
         if isinstance(value, Symbolic) and isinstance(value.expression, tree.Call):
             return self._operator(value.expression, origin)
-        missing = next(iter(sorted(_names(expression))), None)
-        raise self._error(origin, f"nothing defines `{missing}'" if missing else "what this is, is not known")
+        missing = [name for name in sorted(_names(expression)) if self._symbol(name, origin) is None]
+        if not missing:
+            raise self._error(origin, "what this is, is not known")
+        for name in missing:
+            self.undefined.setdefault(name, self._error(origin, f"nothing defines `{name}'"))
+        raise _Undefined
+
+    def _known(self, expression: tree.Expression, origin: int) -> int:
+        """What an expression is; 0 where nothing defines a symbol of it, which is told of when all are known."""
+        try:
+            return self._value(expression, origin)
+        except _Undefined:
+            return 0
 
     def _operator(self, call: tree.Call, origin: int) -> int:
         """A relocation operator, as far as it means something in one image."""
@@ -706,16 +737,27 @@ class _Linking:
         found = placing.labels.get(name)
         if found is not None:
             return found[0].address + found[1]
-        if name in placing.values and self.depth < 64:
-            value, where = placing.values[name]
-            here, self.here = self.here, None
-            self.depth += 1
-            try:
-                return self._value(value, where)
-            finally:
-                self.depth -= 1
-                self.here = here
-        return self.stubs.get(name)
+        if name in placing.values:
+            return self._assigned(name)
+        return self.stubs.get(name, 0 if name in placing.weak else None)
+
+    def _assigned(self, name: str) -> int:
+        """What a name is that an assignment defines. Raises PvasmError for one that is defined by itself."""
+        if name in self.known:
+            return self.known[name]
+        value, where = self.placing.values[name]
+        if name in self.asked:
+            raise self._error(where, f"`{name}' is defined by itself")
+        if len(self.asked) >= _MOST_ASKED:
+            raise self._error(where, f"`{name}' is needed by {_MOST_ASKED} names, each for the one before")
+        here, self.here = self.here, None
+        self.asked.append(name)
+        try:
+            found = self.known[name] = self._value(value, where)
+        finally:
+            self.asked.pop()
+            self.here = here
+        return found
 
     def _numbered(self, name: str, origin: int) -> int | None:
         """`1b`, `1f`: the last before, the first behind."""

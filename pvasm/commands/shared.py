@@ -56,7 +56,7 @@ def count(limit: int) -> Callable[[str], int]:
     """What reads a number from 1 to a limit."""
 
     def number(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= limit):
+        if not (text.isascii() and text.isdigit() and len(text) <= len(str(limit)) and 1 <= int(text) <= limit):
             raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {limit}")
         return int(text)
 

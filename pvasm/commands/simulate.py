@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pvasm.commands.shared import complain, count, fail, write
-from pvasm.errors import PvasmError
+from pvasm.errors import PvasmError, UndefinedSymbols
 
 if TYPE_CHECKING:
+    from pvasm.asm.image import Segment
     from pvasm.commands.shared import Commands
 
 _MOST_STEPS = 1_000_000_000
 _MODES = ("user", "sys", "userphys", "sysphys")  # those of pvsim.modes, which is imported when it is needed
+_MOST_OF_A_LINE = 64 << 20
 _SMALLEST, _LARGEST = 4096, 1 << 24  # windows of memory and places of programs: sizes of pages
 
 _DESCRIPTION = """\
@@ -48,17 +52,24 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--mode",
         choices=_MODES,
-        default="sysphys",
         help="privilege level 3 or 0, virtual addresses or physical ones [sysphys]",
     )
     command.add_argument(
-        "--reg", action="append", default=[], metavar="NAME=VALUE", help="what a register holds: r32=0x10, ar.lc=3"
+        "--reg",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what a register holds: r32=0x10, ar.lc=3; of f8 its 82 bits",
     )
     command.add_argument(
         "--mem", action="append", default=[], metavar="ADDR=HEX", help="bytes in memory: 0x20000=0011aa"
     )
     command.add_argument(
-        "--stub", action="append", default=[], metavar="NAME=ADDR", help="the address of a symbol of another file"
+        "--stub",
+        action="append",
+        default=[],
+        metavar="NAME[=ADDR]",
+        help="the address of a symbol of another file [that of a function which returns at once]",
     )
     command.add_argument(
         "--max-steps",
@@ -85,9 +96,9 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes; with -, all is read first [for a file as many as cores]",
     )
-    batch.add_argument("--dw", type=_power, default=4096, metavar="N", help="bytes of each program's data [4096]")
-    batch.add_argument("--bw", type=_power, default=4096, metavar="N", help="bytes of its backing store [4096]")
-    batch.add_argument("--stride", type=_power, default=4096, metavar="N", help="bytes from place to place [4096]")
+    batch.add_argument("--dw", type=_power, metavar="N", help="bytes of each program's data [4096]")
+    batch.add_argument("--bw", type=_power, metavar="N", help="bytes of its backing store [4096]")
+    batch.add_argument("--stride", type=_power, metavar="N", help="bytes from place to place [4096]")
     batch.add_argument("--alat", action="store_true", help="remember advanced loads: else they never hold")
     batch.add_argument("--hex", action="store_true", help='print numbers as "0x10"')
 
@@ -96,17 +107,20 @@ def _run(options: argparse.Namespace) -> int:
     if options.batch is not None:
         if options.file is not None:
             raise PvasmError(f"--batch has a file of its own: what is {options.file} for?")
+        _refuse(options, _OF_ONE, "each program of --batch says itself what it begins with")
         return _run_batch(options)
+    _refuse(options, _OF_MANY, "it is for --batch")
     if options.file is None:
         raise PvasmError("which file is to be run? Name one, or - for standard input")
     from pvsim.function_run import FunctionRun
     from pvsim.source_image import image_of_file
 
     from pvasm.expand import ExpandErrors
+    from pvasm.report.plain_text import printable
 
     _check_folders(options.include)
     try:
-        stubs = {name: _address(value, "--stub") for name, value in map(_pair("--stub"), options.stub)}
+        stubs, returning = _stubs(options.stub)
         image = image_of_file(
             options.file,
             instance=options.instance,
@@ -116,17 +130,36 @@ def _run(options: argparse.Namespace) -> int:
         )
     except ExpandErrors as several:
         return fail(several.errors)
-    run = FunctionRun(image, options.entry, options.mode, is_strict=options.strict)
-    for name, value in map(_pair("--reg"), options.reg):
-        run.set_register(name, _number(value, "--reg"))
-    for address, text in map(_pair("--mem"), options.mem):
+    except UndefinedSymbols as several:
+        return fail(_with_remedy(name, error) for name, error in several.places.items())
+    own = next((name for name, address in stubs.items() if image.symbols[name] != address), None)
+    if own is not None:
+        raise PvasmError(f"--stub: {own} is defined here, and --stub is for symbols of other files", image.path)
+    if returning is not None:
+        image.segments.append(returning)
+    run = FunctionRun(image, options.entry, options.mode or "sysphys", is_strict=options.strict)
+    for name, value in map(_pair("--reg", "NAME=VALUE"), options.reg):
+        run.set_register(name, _number_for(name, value))
+    for address, text in map(_pair("--mem", "ADDR=HEX"), options.mem):
         run.set_memory(_address(address, "--mem"), _bytes(text))
     for line in run.trace(options.max_steps) if options.trace else ():
-        write(f"{line}\n")
+        write(f"{printable(line)}\n")
     has_returned = run.finish(options.max_steps)
     for line in run.told():
-        write(f"{line}\n")
+        write(f"{printable(line)}\n")
     return 0 if has_returned else 1
+
+
+_OF_ONE = ("instance", "include", "define", "entry", "mode", "reg", "mem", "stub", "trace", "strict")
+_OF_MANY = ("jobs", "dw", "bw", "stride", "alat", "hex")
+_SPELT = {"include": "-I", "define": "-D"}
+
+
+def _refuse(options: argparse.Namespace, names: tuple[str, ...], reason: str) -> None:
+    """Raises PvasmError for an option that would say nothing."""
+    for name in names:
+        if getattr(options, name) not in (None, False, []):
+            raise PvasmError(f"{_SPELT.get(name, f'--{name}')}: {reason}")
 
 
 def _run_batch(options: argparse.Namespace) -> int:
@@ -137,13 +170,14 @@ def _run_batch(options: argparse.Namespace) -> int:
     from pvasm.exit_status import CANNOT_RUN
     from pvasm.workers import usable_cores
 
-    room = Room(options.dw, options.bw, options.stride, options.alat, options.max_steps)
+    data, backing_store, stride = (each or _SMALLEST for each in (options.dw, options.bw, options.stride))
+    room = Room(data, backing_store, stride, options.alat, options.max_steps)
     # There may be any number of programs; what is loaded by now stays, and need not be looked at.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     gc.enable()
     if options.batch == "-" and options.jobs is None:
-        found = lines_of_stream(sys.stdin.buffer, "<stdin>", room, has_hexadecimal=options.hex)
+        found = lines_of_stream(_lines(sys.stdin.buffer, "<stdin>"), "<stdin>", room, has_hexadecimal=options.hex)
     else:
         name, lines = _lines_of(options.batch)
         found = lines_of_results(lines, name, room, options.jobs or usable_cores(), has_hexadecimal=options.hex)
@@ -159,14 +193,23 @@ def _run_batch(options: argparse.Namespace) -> int:
 
 def _lines_of(name: str) -> tuple[str, list[bytes]]:
     """What a file is called, and all of its lines."""
-    from pvasm.files import unreadable
+    from pvasm.files import open_regular, unreadable
 
     if name == "-":
-        return "<stdin>", sys.stdin.buffer.read().splitlines()
+        return "<stdin>", list(_lines(sys.stdin.buffer, "<stdin>"))
     try:
-        return name, Path(name).read_bytes().splitlines()
+        with open_regular(name) as file:
+            return name, list(_lines(file, name))
     except OSError as error:
         raise unreadable(error, name) from None
+
+
+def _lines(file: BinaryIO, name: str) -> Iterator[bytes]:
+    """The lines of a file. Raises PvasmError for one that has no end in sight."""
+    for number, line in enumerate(iter(partial(file.readline, _MOST_OF_A_LINE + 1), b""), 1):
+        if len(line) > _MOST_OF_A_LINE:
+            raise PvasmError(f"a line larger than {_MOST_OF_A_LINE >> 20} MiB: not read", name, number)
+        yield line.rstrip(b"\r\n")
 
 
 def _check_folders(folders: list[str]) -> None:
@@ -186,13 +229,42 @@ def _power(text: str) -> int:
     return size
 
 
-def _pair(option: str) -> Callable[[str], tuple[str, str]]:
+def _stubs(given: list[str]) -> tuple[dict[str, int], Segment | None]:
+    """The addresses of the symbols that `--stub` gives, and the functions that return at once, if there are any."""
+    from pvsim.function_run import functions_that_return
+
+    named = [text for text in given if "=" not in text]
+    addresses, segment = functions_that_return(named) if named else ({}, None)
+    pairs = map(_pair("--stub", "NAME[=ADDR]"), (text for text in given if "=" in text))
+    return {**addresses, **{name: _address(value, "--stub") for name, value in pairs}}, segment
+
+
+def _with_remedy(name: str, error: PvasmError) -> PvasmError:
+    if name[0].isdigit():  # `1f', a label of the file itself
+        return error
+    remedy = f": give --stub {name}=ADDR, or --stub {name} for a function that returns at once"
+    return PvasmError(error.message + remedy, error.path, error.line, error.column)
+
+
+def _number_for(register: str, text: str) -> int:
+    """The value of a register. Raises PvasmError for what is no number; of a real number it says the bits."""
+    from pvsim.function_run import bits_of_real
+
+    with contextlib.suppress(PvasmError):
+        return _number(text, "--reg")
+    bits = bits_of_real(text) if register.startswith("f") else None
+    if bits is not None:
+        raise PvasmError(f"--reg: {register} is set by its 82 bits; of {text} they are {bits:#x}")
+    raise PvasmError(f"--reg: {text!r} is no number")
+
+
+def _pair(option: str, form: str) -> Callable[[str], tuple[str, str]]:
     """What reads the two sides of an option's value."""
 
     def pair(text: str) -> tuple[str, str]:
         left, equals, right = text.partition("=")
         if not (left and equals and right):
-            raise PvasmError(f"{option}: {text!r} has not the form NAME=VALUE")
+            raise PvasmError(f"{option}: {text!r} has not the form {form}")
         return left, right
 
     return pair

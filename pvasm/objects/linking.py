@@ -10,7 +10,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from pvasm.asm.image import Image, Segment
-from pvasm.errors import PvasmError
+from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.isa.bundle import SIZE
 from pvasm.isa.encoding import EncodingError
 from pvasm.isa.operands import signed64
@@ -19,7 +19,6 @@ from pvasm.objects.relocations import Quantity, RelocationType, patched_bundle, 
 
 _WORD: Final = (1 << 64) - 1
 _MOST_BYTES: Final = 256 << 20
-_NAMED_AT_MOST: Final = 8
 _SECTION_ALIGNMENT: Final = 16
 _DT_PLTGOT: Final = 3  # on IA-64 the value of gp
 _THREADS: Final = frozenset(("tprel", "ltoff_tprel", "dtpmod", "ltoff_dtpmod", "dtprel", "ltoff_dtprel"))
@@ -84,7 +83,7 @@ class Linking:
     # ----------------------------------------------------------------------------------------- image
 
     def image(self) -> Image:
-        """The image, without lines."""
+        """The image, without lines. Raises PvasmError for what cannot be linked, UndefinedSymbols among it."""
         self._refuse_undefined()
         segments = list(self._sections() if self.file.is_relocatable else self._program())
         if self.contents:
@@ -94,7 +93,8 @@ class Linking:
         for symbol in sorted(self.file.symbols, key=lambda each: each.binding != "local"):
             if symbol.name and symbol.kind not in ("section", "file") and symbol.section != UNDEFINED:
                 symbols[symbol.name] = self.address_of(symbol)
-        return Image(segments, symbols, gp=self.gp, entry=None if self.file.is_relocatable else self.file.entry)
+        entry = None if self.file.is_relocatable else self.file.entry
+        return Image(segments, symbols, gp=self.gp, entry=entry, path=self.file.path)
 
     def _sections(self) -> list[Segment]:
         made = [
@@ -127,20 +127,19 @@ class Linking:
         return segments
 
     def _refuse_undefined(self) -> None:
-        """Raises PvasmError for symbols that are used, and that nothing defines."""
-        missing: dict[str, None] = {}
+        """Raises UndefinedSymbols if there are any."""
+        missing: dict[str, PvasmError] = {}
         for section, relocations in self.file.relocations.items():
             if section and not self.file.sections[section].flags & ALLOC:
                 continue
             for each in relocations:
-                symbol = each.symbol
-                is_open = symbol.section == UNDEFINED and symbol.binding != "weak" and symbol.name not in self.stubs
-                if is_open and type_of(each.kind).quantity != "none":
-                    missing[symbol.name] = None
+                name = each.symbol.name
+                is_open = each.symbol.section == UNDEFINED and each.symbol.binding != "weak" and name not in self.stubs
+                if is_open and name not in missing and type_of(each.kind).quantity != "none":
+                    where = f"{self.file.sections[section].name if section else ''}+{each.offset:#x}"
+                    missing[name] = PvasmError(f"nothing defines `{name}' ({where})", self.file.path)
         if missing:
-            names = ", ".join(f"`{name}'" for name in list(missing)[:_NAMED_AT_MOST])
-            more = f" and {len(missing) - _NAMED_AT_MOST} more" if len(missing) > _NAMED_AT_MOST else ""
-            raise PvasmError(f"nothing defines {names}{more}", self.file.path)
+            raise UndefinedSymbols(missing)
 
     # -------------------------------------------------------------------------------------- sections
 

@@ -41,7 +41,7 @@ class AddressMap:
 
     def install(self, machine: Machine) -> None:
         """Gives a machine the translations, for data and for instructions."""
-        for region in self._regions:
+        for region in range(1 << 64 - _REGION):  # each has its identifier: what is mapped in one is not in another
             machine.rr[region] = region << 8 | _PREFERRED
         for number, page in enumerate(self._pages):
             address = page << _PAGE
@@ -53,6 +53,10 @@ class AddressMap:
         """Where an address is in memory."""
         region = address >> _REGION
         return (region << _ROOM) + (address & (1 << _ROOM) - 1) if region and region in self._regions else address
+
+    def is_mapped(self, address: int) -> bool:
+        """Whether there is a page for an address, where it is translated."""
+        return address >> _PAGE in self._pages
 
     def virtual(self, place: int) -> int:
         """The address of a place in memory."""

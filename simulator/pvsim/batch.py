@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, groupby
 from typing import Any, Final
@@ -37,7 +38,7 @@ from pvsim.memory_map import (
     REGIONS,
     pages,
 )
-from pvsim.specification import PageToInsert, Specification, specification_of
+from pvsim.specification import PageToInsert, Specification, shown, specification_of
 
 Result = dict[str, Any]
 
@@ -102,9 +103,9 @@ def results(
         if not text.strip():
             continue
         try:
-            given = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            yield _wrong(None, PvasmError(f"this is no JSON: {error}", path, number))
+            given = _read(text)
+        except PvasmError as error:
+            yield _wrong(None, PvasmError(error.message, path, number, error.column))
             place += 1
             continue
         for each in given if isinstance(given, list) else [given]:
@@ -167,7 +168,30 @@ def _as_it_is(result: Result) -> Result:
 
 
 def _parts(error: PvasmError | None) -> list[Any] | None:
-    return None if error is None else [error.message, error.path, error.line]
+    return None if error is None else [error.message, error.path, error.line, error.column]
+
+
+def _read(text: bytes) -> Any:
+    """What a line of JSON says. Raises PvasmError, with the column if it is known, for what is no JSON."""
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except json.JSONDecodeError as error:
+        raise PvasmError(f"this is no JSON: {error.msg}", column=error.colno) from None
+    except UnicodeDecodeError as error:
+        raise PvasmError("this is no JSON: no UTF-8", column=error.start + 1) from None
+    except RecursionError:
+        raise PvasmError("this is nested deeper than any program") from None
+    except ValueError:  # what int() says of more digits than it reads
+        raise PvasmError("a number has more digits than any register holds") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. Raises PvasmError for a key that is there twice: which value is meant, nobody knows."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        raise PvasmError(f"the key {shown(twice)} is there twice")
+    return made
 
 
 def _programs_in(line: bytes) -> int:
@@ -175,8 +199,8 @@ def _programs_in(line: bytes) -> int:
     if not line.lstrip().startswith(b"["):
         return bool(line.strip())
     try:
-        return len(json.loads(line))
-    except (ValueError, RecursionError):
+        return len(_read(line))
+    except PvasmError:
         return 1
 
 
@@ -252,7 +276,11 @@ class _Run:
         document = read_document(
             assembly_parser(), f"{text}\nT_end:\n break.m {END_IMMEDIATE} ;;\n", self.path, preprocessed=True
         )
-        load_image(machine, lay_out(document, address=CODE, start=self.ip - CODE, tells_lines=False))
+        image = lay_out(document, address=CODE, start=self.ip - CODE, tells_lines=False)
+        size = sum(len(each.data) for each in image.segments)
+        if any(each.address + len(each.data) > CODE + CODE_SIZE for each in image.segments):
+            raise PvasmError(f"asm: {size} bytes are more than the code has room for")
+        load_image(machine, image)
 
     def _set_system(self) -> None:
         machine, given, room = self.machine, self.given, self.room

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import copysign, frexp, isfinite
 from typing import Final
 
-from pvasm.asm.image import Image
+from pvasm.asm.image import Image, Segment
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import decode
 from pvasm.isa.registers import APPLICATION, NAMES, PSR_MASKS, REGISTERS, Register
 from pvasm.isa.resources import term, width_of_cell
+from pvasm.suggestions import near
 from pvsim.address_map import AddressMap
+from pvsim.machine.float_values import BIAS, SIGN
 from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.memory import PAGE
@@ -24,6 +27,9 @@ RETURN: Final = 0x8000
 """Where the function returns to: a bundle with a `break`."""
 
 _RETURNED: Final = 0x1FF0
+_STUBS: Final = RETURN + SIZE
+_STUBS_END: Final = 0x1_0000
+_STUB_BUNDLE: Final = Bundle(0x11, (1 << 27, 1 << 27, 0x1_0800_1100))  # nop.m, nop.i, br.ret.sptk.many b0
 _RETURN_BUNDLE: Final = Bundle(0x00, (_RETURNED << 6, 1 << 27, 1 << 27))  # break.m, nop.i, nop.i
 STACK: Final = 0x7FFF_0000
 """The stack pointer: the stack grows down from here."""
@@ -32,11 +38,57 @@ BACKING_STORE: Final = 0x6000_0000
 """Where registers of frames that do not fit are kept, upwards from here."""
 
 _ARGUMENTS: Final = 8
+_NAMED_AT_MOST: Final = 8
 _PSR_FIELDS_TOLD: Final = ~(3 << 41)  # all but ri, which is part of where it stopped
 _GENERAL_WORDS: Final = {code: f"{name.replace('_', ' ')} fault" for name, code in GENERAL_CODES.items()}
 
 
 _CONSTANTS: Final = frozenset([("r", 0), ("f", 0), ("f", 1), ("p", 0)])
+
+
+def functions_that_return(names: Sequence[str]) -> tuple[dict[str, int], Segment]:
+    """A function that returns at once for each name: their addresses, and the segment that is to be in the image.
+
+    Raises PvasmError for more than there is room for.
+    """
+    addresses = {name: _STUBS + SIZE * at for at, name in enumerate(dict.fromkeys(names))}
+    if len(addresses) > (_STUBS_END - _STUBS) // SIZE:
+        raise PvasmError(f"--stub: there is room for {(_STUBS_END - _STUBS) // SIZE} functions that return at once")
+    return addresses, Segment("stubs", _STUBS, bytearray(_STUB_BUNDLE.to_bytes() * len(addresses)), executable=True)
+
+
+def bits_of_real(text: str) -> int | None:
+    """The 82 bits that a floating-point register has of a real number; None for what is none, or not finite."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    if not isfinite(value):
+        return None
+    fraction, power = frexp(abs(value))
+    magnitude = BIAS - 1 + power << 64 | int(fraction * 2**64) if value else 0
+    return (SIGN if copysign(1, value) < 0 else 0) | magnitude
+
+
+def _registers_near(name: str) -> str:
+    """What to say of a name of no register: which there are of the kind, or what may be meant."""
+    known = [each for each, one in REGISTERS.items() if one.file in _ATTRIBUTES]
+    kind = name.rstrip("0123456789")
+    numbers = [int(each[len(kind) :]) for each in known if each.rstrip("0123456789") == kind and each != kind]
+    if numbers and kind != name:
+        return f": there are {kind}{min(numbers)} to {kind}{max(numbers)}"
+    return f" (did you mean ar.{name}?)" if f"ar.{name}" in known else near(name, known)
+
+
+def _labels_near(label: str, code: list[Segment], image: Image) -> str:
+    """What to say of a label that there is not: what may be meant, or a few that there are."""
+    labels = [
+        name
+        for name, address in image.symbols.items()
+        if any(each.address <= address < each.address + len(each.data) for each in code)
+    ]
+    some = ", ".join(labels[:_NAMED_AT_MOST]) + ", ..." * (len(labels) > _NAMED_AT_MOST)
+    return near(label, labels) or (f": there are {some}" if labels else "")
 
 
 class FunctionRun:
@@ -76,7 +128,11 @@ class FunctionRun:
         """Puts the image in memory. Raises PvasmError where its addresses are virtual, and psr takes them otherwise."""
         found = self.map.in_other_region
         if found is not None and not psr & PSR_MASKS["psr.it"]:
-            raise PvasmError(f"{found.name} is at {found.address:#x}, a virtual address: use --mode user or --mode sys")
+            said = f"{found.name} is at {found.address:#x}, a virtual address: use --mode user or --mode sys"
+            raise PvasmError(said, self.image.path)
+        for segment in self.image.segments:
+            if segment.address < RETURN + SIZE and segment.address + len(segment.data) > RETURN:
+                raise PvasmError(f"{segment.name} is at {RETURN:#x}, where the function returns to", self.image.path)
         self.map.install(self.machine)
         for segment in self.image.segments:
             self.machine.memory.write(self.map.physical(segment.address), bytes(segment.data))
@@ -84,39 +140,56 @@ class FunctionRun:
 
     def _entry(self, label: str | None) -> int:
         image = self.image
-        code = [each.address for each in image.segments if each.executable]
+        code = [each for each in image.segments if each.executable and each.address not in range(_STUBS, _STUBS_END)]
         if not code:
-            raise PvasmError("there is no code in this file")
-        if label is None:
-            return image.symbols.get("_start", code[0]) if image.entry is None else image.entry
-        if label not in image.symbols:
-            from pvasm.suggestions import near
-
-            raise PvasmError(f"--entry: there is no label {label}{near(label, image.symbols)}")
-        return image.symbols[label]
+            raise PvasmError("there is no code in this file", image.path)
+        if label is not None and label not in image.symbols:
+            raise PvasmError(f"--entry: there is no label {label}{_labels_near(label, code, image)}")
+        name = "where the program begins" if label is None else f"--entry {label}"
+        if label is not None:
+            address = image.symbols[label]
+        else:
+            address = image.symbols.get("_start", code[0].address) if image.entry is None else image.entry
+        if not any(each.address <= address < each.address + len(each.data) for each in code):
+            raise PvasmError(f"{name} is {address:#x}: there is no code", image.path)
+        if address % SIZE:
+            raise PvasmError(f"{name} is {address:#x}: bundles are at multiples of {SIZE}", image.path)
+        return address
 
     # -------------------------------------------------------------------------------------- before
 
     def set_register(self, name: str, value: int) -> None:
         """Puts a value in a register, by its name. Raises PvasmError for a name or value that does not fit."""
         register = REGISTERS.get(name)
+        if name == "ar.bsp":
+            raise PvasmError("--reg: ar.bsp follows ar.bspstore: set that")
         if register is None or register.file not in _ATTRIBUTES:
-            raise PvasmError(f"--reg: there is no register `{name}' to set")
+            raise PvasmError(f"--reg: there is no register `{name}' to set{_registers_near(name)}")
         if (register.file, register.number) in _CONSTANTS:
             raise PvasmError(f"--reg: {name} has always the same value, and cannot be set")
         width = width_of_cell(register)
         if not -(1 << (width - 1)) <= value < 1 << width:
-            raise PvasmError(f"--reg: {value:#x} is more than the {width} bits of {name}")
+            raise PvasmError(f"--reg: {value:#x} is more than {name} holds, {width} bit{'s' * (width > 1)}")
         if register.file == "r" and register.number >= 32:
             self.machine.sof = max(self.machine.sof, register.number - 31)
+        if name == "ar.bspstore":
+            self.machine.write_bspstore(value & (1 << width) - 1)
+            self.before = self._state()
+            return
         held: list[int] = getattr(self.machine, _ATTRIBUTES[register.file])
         held[register.number] = value & (1 << width) - 1
         self.before = self._state()
 
     def set_memory(self, address: int, data: bytes) -> None:
-        """Puts bytes in memory. Raises PvasmError for an address that there is not."""
-        if not 0 <= address <= address + len(data) <= 1 << 63:
+        """Puts bytes in memory. Raises PvasmError for an address that no code of this run can reach."""
+        end = address + len(data)
+        if self.machine.psr & PSR_MASKS["psr.dt"]:
+            if not all(map(self.map.is_mapped, (address, end - 1))):
+                raise PvasmError(f"--mem: no page is mapped at {address:#x}")
+        elif not 0 <= address <= end <= 1 << self.machine.configuration.physical_bits:
             raise PvasmError(f"--mem: there is no memory at {address:#x}")
+        if address < RETURN + SIZE and end > RETURN:
+            raise PvasmError(f"--mem: the function returns to {RETURN:#x}: nothing else may be there")
         memory = self.machine.memory
         memory.write(self.map.physical(address), data)
         self.memory_before = {number: bytes(page) for number, page in memory.pages.items()}
@@ -209,13 +282,18 @@ class FunctionRun:
             return "returned"
         ip = self.machine.ip
         if not any(each.address <= ip < each.address + len(each.data) for each in self.image.segments):
-            return f"there is no code at {ip & ~15:#x}, where control went"
+            before = self.machine.last_executed
+            origin = f" from {self._where(before)}" if before else ""
+            return f"there is no code at {ip & ~15:#x}, where control went{origin}"
         what = str(stopped)
         if stopped.immediate is not None:
             what = f"break {stopped.immediate:#x}"
         elif stopped.vector == Vector.GENERAL_EXCEPTION:
             what = _GENERAL_WORDS.get(stopped.code & 0xF0, what)
-        return f"{what} at {self._where(ip)}"
+            if stopped.address is not None and stopped.code & 0xF0 == GENERAL_CODES["reserved_register_field"]:
+                what = "unimplemented data address fault"
+        reached = "" if stopped.address in (None, ip, ip & ~15) else f", address {stopped.address:#x}"
+        return f"{what} at {self._where(ip)}{reached}"
 
     def _state(self) -> dict[str, list[int]]:
         machine = self.machine

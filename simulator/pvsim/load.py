@@ -18,6 +18,7 @@ def load_image(machine: Machine, image: Image) -> None:
     """
     for segment in image.segments:
         if segment.address >= _REGION_0:
-            raise PvasmError(f"{segment.name} is at {segment.address:#x}, a virtual address: FunctionRun maps these")
+            said = f"{segment.name} is at {segment.address:#x}, a virtual address"
+            raise PvasmError(f"{said}: pvsim.function_run.FunctionRun maps these", image.path)
         machine.memory.write(segment.address, bytes(segment.data))
     machine.forget_code()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from pvasm.asm.image import Image
 from pvasm.asm.layout import lay_out
@@ -12,6 +13,8 @@ from pvasm.objects.elf_file import is_elf_file, read_elf_file
 from pvasm.objects.object_image import image_of_object
 from pvasm.syntax.document import looks_preprocessed, read_document
 from pvasm.text import read_text, shown_name
+
+_OBJECTS: Final = (".o", ".a", ".so", ".ko")  # names that no source has
 
 
 def image_of_text(
@@ -39,7 +42,7 @@ def image_of_file(
     `stubs` are the addresses of symbols that are defined elsewhere. Raises PvasmError with the place of what is wrong,
     ExpandErrors for what `expand` refuses: invocations that an instance does not take, ops that a header defines.
     """
-    if is_elf_file(path):
+    if is_elf_file(path) or path.endswith(_OBJECTS):
         if instance is not None or include_directories or defines:
             raise PvasmError("is an object file: an instance, -I and -D are for sources", path)
         return image_of_object(read_elf_file(path), address=address, stubs=stubs)

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
+from pvasm.isa.bundle import SIZE
 from pvasm.isa.registers import PSR_FIELDS
 from pvasm.suggestions import near
 from pvsim.modes import FPSR, MODES
@@ -86,7 +87,7 @@ def specification_of(given: Json) -> Specification:
     return Specification(
         name=_text(given, "name"),
         asm=_text(given, "asm"),
-        code=_at("code", _bytes, given["code"]) if "code" in given else None,
+        code=_at("code", _bundles, given["code"]) if "code" in given else None,
         psr=psr,
         frame=frame,
         bsp=_at("bsp", _number, given["bsp"]) if "bsp" in given else None,
@@ -134,7 +135,7 @@ _MOST_SLOTS: Final = (1 << 24) // 4096 - 2
 def _psr(given: Mapping[str, Json]) -> int:
     mode = given.get("mode", "user")
     if not isinstance(mode, str) or mode not in MODES:
-        raise PvasmError(f"mode: {_shown(mode)} is none of {', '.join(MODES)}")
+        raise PvasmError(f"mode: {shown(mode)} is none of {', '.join(MODES)}")
     psr = given.get("psr", MODES[mode])
     if not isinstance(psr, dict):
         return _at("psr", _number, psr)
@@ -189,7 +190,7 @@ def _pages(given: Json) -> list[PageToInsert]:
             raise PvasmError(f"{where}: `{missing}' is missing")
         kind = page["kind"]
         if kind not in _KINDS:
-            raise PvasmError(f"{where}.kind: {_shown(kind)} is none of {', '.join(_KINDS)}")
+            raise PvasmError(f"{where}.kind: {shown(kind)} is none of {', '.join(_KINDS)}")
         slot = _at(f"{where}.slot", _natural, page.get("slot", 0), 255)
         if "c" not in kind and slot < _FIRST_FREE_SLOT:
             raise PvasmError(f"{where}.slot: {slot} is in use; free registers are those from {_FIRST_FREE_SLOT} on")
@@ -229,7 +230,7 @@ def _registers(key: str, registers: Json, numbers: range, read: Callable[[Json],
     for name, value in registers.items():
         number = _NUMBERS.get(name, -1)
         if number not in numbers:
-            raise PvasmError(f"{key}: {_shown(name)} is no number from {numbers[0]} to {numbers[-1]}")
+            raise PvasmError(f"{key}: {shown(name)} is no number from {numbers[0]} to {numbers[-1]}")
         try:
             made[number] = read(value)
         except PvasmError as error:
@@ -256,7 +257,8 @@ def _check_keys(given: Mapping[str, Json], known: tuple[str, ...], where: str) -
     for key in given:
         if key not in known:
             hint = near(key, known) or f"; there are {', '.join(known)}"
-            raise PvasmError(f"`{where}{key}' is no key of a program{hint}")
+            said = f"{where}{key}" if len(key) <= _LONGEST_SHOWN else f"{where}{key[:_LONGEST_SHOWN]}..."
+            raise PvasmError(f"`{said}' is no key of a program{hint}")
 
 
 def _text(given: Mapping[str, Json], key: str) -> str | None:
@@ -280,7 +282,7 @@ def _integer(value: Json) -> int:
     if isinstance(value, str) and len(value) <= _MOST_DIGITS:
         with contextlib.suppress(ValueError):
             return int(value, 0)
-    raise PvasmError(f'a number is expected (16, "0x10"), not {_shown(value)}')
+    raise PvasmError(f'a number is expected (16, "0x10"), not {shown(value)}')
 
 
 def _number(value: Json) -> int:
@@ -289,7 +291,8 @@ def _number(value: Json) -> int:
         return value
     number = _integer(value)
     if not -(1 << 63) <= number <= _WORD:
-        raise PvasmError(f"{number:#x} is more than 64 bits")
+        said = f"{number:#x}" if number.bit_length() <= 4 * _LONGEST_SHOWN else shown(value)
+        raise PvasmError(f"{said} is more than 64 bits")
     return number & _WORD
 
 
@@ -298,7 +301,7 @@ def _natural(value: Json, most: int) -> int:
         return value
     number = int(value) if isinstance(value, bool) else _integer(value)
     if not 0 <= number <= most:
-        raise PvasmError(f"{_shown(value)} is no number from 0 to {most:#x}")
+        raise PvasmError(f"{shown(value)} is no number from 0 to {most:#x}")
     return number
 
 
@@ -328,7 +331,14 @@ def _bytes(value: Json) -> bytes:
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             return bytes.fromhex(value)
-    raise PvasmError(f'hexadecimal bytes are expected ("0011aa"), not {_shown(value)}')
+    raise PvasmError(f'hexadecimal bytes are expected ("0011aa"), not {shown(value)}')
+
+
+def _bundles(value: Json) -> bytes:
+    code = _bytes(value)
+    if not code or len(code) % SIZE:
+        raise PvasmError(f"bundles of {SIZE} bytes are expected, not {len(code)} bytes")
+    return code
 
 
 def _noun(value: Json) -> str:
@@ -338,8 +348,11 @@ def _noun(value: Json) -> str:
     return {dict: "an object", list: "a list", str: "text", int: "a number", float: "a fraction"}[type(value)]
 
 
-def _shown(value: Json) -> str:
+_LONGEST_SHOWN: Final = 40
+
+
+def shown(value: Json) -> str:
     """A value in a message: as it is if it is short."""
-    if isinstance(value, str | int | float) and len(text := repr(value)) <= 40:
+    if isinstance(value, str | int | float) and len(text := repr(value)) <= _LONGEST_SHOWN:
         return text
     return _noun(value)

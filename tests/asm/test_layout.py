@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pvsim import Machine, load_image
 
 from pvasm.asm.image import Image
 from pvasm.asm.layout import lay_out
 from pvasm.asm.reading import assembly_parser
-from pvasm.errors import PvasmError
+from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import decode
 from pvasm.syntax.document import Document, read_document
@@ -219,6 +220,35 @@ def test_lines_and_symbols_are_told() -> None:
     assert (image.symbol_of(0x120), image.symbol_of(0x108), image.symbol_of(0)) == ("g", "f+0x8", None)
 
 
+def test_a_name_that_others_define_is_asked_for_once() -> None:
+    """Each name is needed twice for the one before: 2^60 times the last."""
+    names = "".join(f"x{at} = x{at + 1}+x{at + 1}\n" for at in range(60))
+    image = lay_out(document_of(f"{names}x60 = y - y + 1\n movl r8=x0 ;;\ny:"))
+    machine = Machine()
+    load_image(machine, image)
+    machine.ip = image.segments[0].address
+    machine.run(2)
+    assert machine.gr[8] == 1 << 60
+
+
+def test_a_weak_symbol_that_nothing_defines_is_0() -> None:
+    """As ld has it; with a value where there is one."""
+    image = lay_out(document_of(".weak a, b\n.data\ndata8 a, b\nb:\n"))
+    data = bytes(image.segments[-1].data)
+    assert [int.from_bytes(data[at : at + 8], "little") for at in (0, 8)] == [0, image.symbols["b"]]
+    assert lay_out(document_of(".weak a\n.data\ndata8 a"), stubs={"a": 5}).segments[-1].data[0] == 5
+
+
+def test_all_symbols_that_nothing_defines_are_told_of_at_once() -> None:
+    text = "movl r2=a ;;\n movl r3=b+c+a\nx = q\n movl r4=x\n br.cond.sptk far\n .data\n data8 a, d\n"
+    with pytest.raises(UndefinedSymbols) as caught:
+        lay_out(document_of(text))
+    assert str(caught.value) == "t.s:1:1: nothing defines `a', nor `b', `c', `q', `far', `d'"
+    assert [(name, each.line) for name, each in caught.value.places.items()] == [
+        *(("a", 1), ("b", 2), ("c", 2), ("q", 3), ("far", 5), ("d", 7)),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -240,10 +270,30 @@ def test_lines_and_symbols_are_told() -> None:
             ".rept 1000000\n.quad 1, 2, 3, 4\n.endr",
             "t.s:1:1: macros make more code than is followed",
         ),
+        (".rept 1000000000\n.endr", "t.s:1:1: macros make more code than is followed"),
         ("nop 0 ;;\n .org 1", "t.s:2:2: .org goes back, from 0x10 to 0x1"),
+        ("{ .mii\n nop.m 0", "t.s:1:1: `{' without `}'"),
+        ("x = x\n movl r8=x", "t.s:1:1: `x' is defined by itself"),
+        ("x = x+1\n data8 x", "t.s:1:1: `x' is defined by itself"),
+        ("x = y+y\ny = x+x\n movl r8=x", "t.s:2:1: `y' is defined by itself"),
+        (
+            "".join(f"x{at} = x{at + 1}\n" for at in range(100)) + "x100 = y\n movl r8=x0\ny:",
+            "t.s:66:1: `x65' is needed by 64 names, each for the one before",
+        ),
     ],
 )
 def test_what_has_no_place_is_an_error_there(text: str, message: str) -> None:
     with pytest.raises(PvasmError) as caught:
         lay_out(document_of(text))
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "text", [r"\xq", r"\x123", r"\400", r"\8", r"\18", r"\777", r"\1234", r"\q", r"\n\t\b\f\r", r"\""]
+)
+def test_escapes_in_strings_are_those_of_the_assembler(tmp_path: Path, text: str) -> None:
+    source, made, raw = tmp_path / "t.s", tmp_path / "t.o", tmp_path / "t.bin"
+    source.write_text(f'\t.data\n\tstring "{text}|"\n')
+    subprocess.run([require_tool("ia64-linux-gnu-as"), "-o", made, source], check=True, capture_output=True)
+    subprocess.run([require_tool("ia64-linux-gnu-objcopy"), "-O", "binary", "-j", ".data", made, raw], check=True)
+    assert bytes(lay_out(document_of(source.read_text())).segments[-1].data) == raw.read_bytes()

@@ -139,7 +139,12 @@ def test_simulate_runs_an_object(irq: Path) -> None:
     assert (done.status, done.errors) == (0, "")
     assert done.output.splitlines()[0].split() == ["sum", "(sum.s:2)", "add", "r8=r32,r33", "r8", "=", "0x5"]
     missing = pvasm("simulate", irq)
-    assert (missing.status, missing.error_lines) == (2, ["pvasm: error: irq.o: nothing defines `handle'"])
+    (line,) = missing.error_lines
+    assert (missing.status, line) == (
+        2,
+        "pvasm: error: irq.o: nothing defines `handle' (.text+0x22): give --stub handle=ADDR, "
+        "or --stub handle for a function that returns at once",
+    )
     assert pvasm("simulate", irq, "--stub", "handle=0x9000").status == 1
     for options in (["-i", "xen"], ["-D", "X"], ["-I", "."]):
         done = pvasm("simulate", irq, *options)

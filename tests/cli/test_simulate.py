@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import pvasm
+from tests.oracle import require_tool
 
 SUM = """\
 sum:
@@ -63,10 +65,10 @@ def test_an_endless_loop_is_ended(source: Path) -> None:
     ("options", "message"),
     [
         (["--entry", "sun"], "--entry: there is no label sun (did you mean sum?)"),
-        (["--reg", "r128=1"], "--reg: there is no register `r128' to set"),
+        (["--reg", "r128=1"], "--reg: there is no register `r128' to set: there are r0 to r127"),
         (["--reg", "r8"], "--reg: 'r8' has not the form NAME=VALUE"),
         (["--reg", "r8=x"], "--reg: 'x' is no number"),
-        (["--reg", "p6=2"], "--reg: 0x2 is more than the 1 bits of p6"),
+        (["--reg", "p6=2"], "--reg: 0x2 is more than p6 holds, 1 bit"),
         (["--mem", "0x100=0g"], "--mem: '0g' is no row of hexadecimal bytes"),
         (["--mem=-1=00"], "--mem: -1 is no address: those are from 0 to 0xffffffffffffffff"),
         (["--mem", "0x8000000000000000=00"], "--mem: there is no memory at 0x8000000000000000"),
@@ -76,6 +78,25 @@ def test_an_endless_loop_is_ended(source: Path) -> None:
         (["--stub", "x=-1"], "--stub: -1 is no address: those are from 0 to 0xffffffffffffffff"),
         (["--stub", "x=y"], "--stub: 'y' is no number"),
         (["-I", "nowhere"], "-I: there is no folder nowhere"),
+        (["--entry", "zz"], "--entry: there is no label zz: there are sum"),
+        (["--reg", "lc=1"], "--reg: there is no register `lc' to set (did you mean ar.lc?)"),
+        (["--reg", "f8=1.5"], "--reg: f8 is set by its 82 bits; of 1.5 they are 0xffffc000000000000000"),
+        (["--reg", "f8=-0.0"], "--reg: f8 is set by its 82 bits; of -0.0 they are 0x200000000000000000000"),
+        (["--reg", "f8=inf"], "--reg: 'inf' is no number"),
+        (["--reg", "r8=1.5"], "--reg: '1.5' is no number"),
+        (["--reg", "ar.bsp=8"], "--reg: ar.bsp follows ar.bspstore: set that"),
+        (["--mem", "0x100="], "--mem: '0x100=' has not the form ADDR=HEX"),
+        (["--mem", "0x7fff=1122"], "--mem: the function returns to 0x8000: nothing else may be there"),
+        (["--mem", "0x4000000000000000=00"], "--mem: there is no memory at 0x4000000000000000"),
+        (["--mode", "user", "--mem", "0x2000000000000000=00"], "--mem: no page is mapped at 0x2000000000000000"),
+        (["--mode", "user", "--mem", "0xffffffff=0011"], "--mem: no page is mapped at 0xffffffff"),
+        (["--stub", "=5"], "--stub: '=5' has not the form NAME[=ADDR]"),
+        (["--hex"], "--hex: it is for --batch"),
+        (["--dw", "4096"], "--dw: it is for --batch"),
+        (
+            ["--max-steps", "1000000001"],
+            "argument --max-steps: '1000000001' is no number from 1 to 1000000000 (`pvasm simulate --help' tells more)",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_an_error(source: Path, options: list[str], message: str) -> None:
@@ -91,15 +112,111 @@ def test_standard_input_is_read(source: Path) -> None:
 def test_where_control_leaves_the_code_is_told(source: Path) -> None:
     source.write_text(" nop.m 0 ;;\n")
     done = pvasm("simulate", source)
-    assert done.output.startswith("there is no code at 0x10010, where control went; ")
+    assert done.output.startswith("there is no code at 0x10010, where control went from 0x10000 (t.s:1); ")
 
 
 def test_a_symbol_of_another_file_may_be_given(source: Path) -> None:
     source.write_text(" movl r8=elsewhere ;;\n break.m 1\n")
     missing = pvasm("simulate", source)
-    assert (missing.status, missing.errors.strip()) == (2, "pvasm: error: t.s:1:2: nothing defines `elsewhere'")
+    assert (missing.status, missing.error_lines) == (
+        2,
+        [
+            "pvasm: error: t.s:1:2: nothing defines `elsewhere': give --stub elsewhere=ADDR, "
+            "or --stub elsewhere for a function that returns at once"
+        ],
+    )
     done = pvasm("simulate", source, "--stub", "elsewhere=0x1234")
     assert done.output.splitlines()[0] == "r8 = 0x1234"
+
+
+def test_all_symbols_of_other_files_are_told_of_at_once(source: Path) -> None:
+    source.write_text(" br.call.sptk b0=f ;;\n movl r8=x\n br.call.sptk b0=f ;;\n break.m 1\n")
+    missing = pvasm("simulate", source)
+    assert [line.partition(": give")[0] for line in missing.error_lines] == [
+        "pvasm: error: t.s:1:2: nothing defines `f'",
+        "pvasm: error: t.s:2:2: nothing defines `x'",
+    ]
+    assert missing.status == 2
+    for mode in ("sysphys", "user"):
+        done = pvasm("simulate", source, "--stub", "f", "--stub", "x=7", "--mode", mode)
+        assert (done.status, done.output.splitlines()[0]) == (1, "r8 = 0x7")
+        assert done.output.splitlines()[-1].startswith("break 0x1 at 0x10030 (t.s:4); instructions 14,")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options", "message"),
+    [
+        ("t.s", "", (), "t.s: there is no code in this file"),
+        ("t.o", "hello\n", (), "t.o: no ELF file"),
+        ("t.s", "f: nop 0\n.data\nd: data8 1\n", ("--entry", "d"), "t.s: --entry d is 0x10010: there is no code"),
+        ("", "", (), "'': no such file or folder"),
+    ],
+)
+def test_where_there_is_no_code_is_told(
+    source: Path, name: str, text: str, options: tuple[str, ...], message: str
+) -> None:
+    if name:
+        Path(name).write_text(text)
+    done = pvasm("simulate", name, *options)
+    assert (done.status, done.errors.strip()) == (2, f"pvasm: error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("mode", "address", "reason"),
+    [
+        ("sysphys", "0x20001", "unaligned reference at f (t.s:1), address 0x20001"),
+        ("sysphys", "-8", "unimplemented data address fault at f (t.s:1), address 0xfffffffffffffff8"),
+        ("user", "-8", "alternate data tlb at f (t.s:1), address 0xfffffffffffffff8"),
+        ("sys", "0x2000000000000000", "alternate data tlb at f (t.s:1), address 0x2000000000000000"),
+    ],
+)
+def test_the_address_of_a_fault_is_told(source: Path, mode: str, address: str, reason: str) -> None:
+    """The last: a region that nothing is in is not another name of region 0."""
+    source.write_text("f: ld8 r8=[r32] ;;\n br.ret.sptk b0\n")
+    done = pvasm("simulate", source, "--mode", mode, "--reg", f"r32={address}")
+    assert (done.status, done.errors) == (1, "")
+    assert done.output.splitlines()[-1] == f"{reason}; instructions 0, groups 0, bundles 0"
+
+
+def test_a_local_label_has_no_stub(source: Path) -> None:
+    source.write_text(" br.cond.sptk 1f ;;\n")
+    done = pvasm("simulate", source)
+    assert (done.status, done.error_lines) == (2, ["pvasm: error: t.s:1:2: nothing defines `1f'"])
+
+
+def test_what_a_file_defines_takes_no_stub(source: Path) -> None:
+    done = pvasm("simulate", source, "--stub", "sum")
+    message = "t.s: --stub: sum is defined here, and --stub is for symbols of other files"
+    assert (done.status, done.error_lines) == (2, [f"pvasm: error: {message}"])
+
+
+def test_names_do_not_reach_the_terminal_as_they_are(source: Path) -> None:
+    """A line marker has a path, and quotes a label, with escape codes and line ends."""
+    source.write_bytes(b'# 1 "\\033[2J\\007\\nx"\n"\x1b[2J": nop 0 ;;\n mov r8=1\n break.m 1\n')
+    done = pvasm("simulate", source, "--trace")
+    assert (done.status, done.errors) == (1, "")
+    assert not set(done.output) & {"\x1b", "\x07"}
+    assert [line.split()[0] for line in done.output.splitlines()] == ["?[2J", "?[2J+0x10", "r8", "break"]
+
+
+def test_a_program_begins_at_a_bundle(source: Path) -> None:
+    source.write_text(" .global _start\n_start: break.m 1 ;;\n")
+    subprocess.run([require_tool("ia64-linux-gnu-as"), "-x", "-o", "t.o", source], check=True)
+    subprocess.run([require_tool("ia64-linux-gnu-ld"), "-o", "t", "t.o"], check=True)
+    data = bytearray(Path("t").read_bytes())
+    entry = int.from_bytes(data[24:32], "little")
+    for wrong, reason in ((entry + 4, "bundles are at multiples of 16"), (entry + 0x1000, "there is no code")):
+        data[24:32] = wrong.to_bytes(8, "little")
+        Path("t").write_bytes(data)
+        done = pvasm("simulate", "t", "--mode", "user")
+        message = f"t: where the program begins is {wrong:#x}: {reason}"
+        assert (done.status, done.error_lines) == (2, [f"pvasm: error: {message}"])
+
+
+def test_the_backing_store_is_where_it_is_said_to_be(source: Path) -> None:
+    source.write_text(" mov r8=ar.bsp ;;\n break.m 1\n")
+    done = pvasm("simulate", source, "--reg", "ar.bspstore=0x30000")
+    assert (done.status, done.output.splitlines()[0]) == (1, "r8 = 0x30000")
 
 
 def test_raw_source_is_preprocessed_and_ops_are_expanded(source: Path) -> None:

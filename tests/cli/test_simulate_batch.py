@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -49,12 +50,56 @@ def test_what_is_not_right_has_a_result_and_a_line_that_says_why() -> None:
     messages = [
         "<stdin>:1: gr.5: a number is expected (16, \"0x10\"), not 'x'",
         "<stdin>:3: asm:1:2: `frob' is no instruction and no macro that is defined",
-        "<stdin>:4: this is no JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+        "<stdin>:4:2: this is no JSON: Expecting property name enclosed in double quotes",
     ]
     assert [each.get("error") for each in found] == [*messages, None]
     assert done.error_lines == [f"pvasm: error: {message}" for message in messages]
     assert done.status == 2
     assert found[3]["ip"] & ~0xFFF == 0x100_4000  # those that are not right have places too
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b'{"asm": "", "gr": {"4": 1, "4": 2}}', "<stdin>:1: the key '4' is there twice"),
+        (b'{"asm": "", "mem": [], "mem": []}', "<stdin>:1: the key 'mem' is there twice"),
+        (b'{"name": "\xff"}', "<stdin>:1:11: this is no JSON: no UTF-8"),
+        (b"[" * 100_000, "<stdin>:1: this is nested deeper than any program"),
+        (b'{"bsp": ' + b"9" * 5000 + b"}", "<stdin>:1: a number has more digits than any register holds"),
+        (b'{"asm": "", "bsp": ' + b"9" * 400 + b"}", "<stdin>:1: bsp: a number is more than 64 bits"),
+        (b'{"asm": "", "bsp": NaN}', '<stdin>:1: bsp: a number is expected (16, "0x10"), not nan'),
+        (b'{"' + b"k" * 5000 + b'": 1}', f"<stdin>:1: `{'k' * 40}...' is no key of a program"),
+        (b'{"code": "0011"}', "<stdin>:1: code: bundles of 16 bytes are expected, not 2 bytes"),
+        (b'{"asm": ".data\\n.skip 16777216"}', "<stdin>:1: asm: 16777232 bytes are more than the code has room for"),
+        (b'{"code": ""}', "<stdin>:1: code: bundles of 16 bytes are expected, not 0 bytes"),
+        (b'{"a\\u001b[2J\\n": 1}', "<stdin>:1: `a?[2J ' is no key of a program"),
+    ],
+)
+def test_a_hostile_line_is_one_error(line: bytes, message: str) -> None:
+    done = pvasm("simulate", "--batch", "-", stdin=line + b"\n")
+    (said,) = done.error_lines
+    assert said.startswith(f"pvasm: error: {message}")
+    assert (done.status, json.loads(done.output)["end"]) == (2, "error")
+
+
+@pytest.mark.parametrize(
+    "option", [("--reg", "r8=1"), ("--mode", "sysphys"), ("--trace",), ("-I", "."), ("--stub", "x"), ("--entry", "f")]
+)
+def test_options_for_one_program_are_refused(option: tuple[str, ...]) -> None:
+    done = pvasm("simulate", "--batch", "-", *option, stdin=lines(adding(1)))
+    said = f"pvasm: error: {option[0]}: each program of --batch says itself what it begins with"
+    assert (done.status, done.error_lines, done.output) == (2, [said], "")
+
+
+def test_a_batch_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = pvasm("simulate", "--batch", "pipe", cwd=tmp_path)
+    assert (done.status, done.error_lines) == (
+        2,
+        ["pvasm: error: pipe: is a pipe, not a file (- reads standard input)"],
+    )
+    done = pvasm("simulate", "--batch", "/dev/zero")
+    assert (done.status, done.error_lines) == (2, ["pvasm: error: /dev/zero: is a device, not a file"])
 
 
 def test_a_line_may_have_a_list_of_programs() -> None:

@@ -172,7 +172,7 @@ def test_what_ld_fills_in_is_what_we_do(tmp_path: Path) -> None:
         ("br.cond.sptk nowhere", "again.o: nothing defines `nowhere'"),
         (
             ".data\n data8 a, b, c, d, e, f, g, h, i, j",
-            "again.o: nothing defines `a', `b', `c', `d', `e', `f', `g', `h' and 2 more",
+            "again.o: nothing defines `a' (.data+0x0), nor `b', `c', `d', `e', `f', `g', `h' and 2 more",
         ),
         (
             'adds r8=@tprel(x),r13\n .section .tdata,"awT"\nx: data8 1',
