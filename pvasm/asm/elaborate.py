@@ -796,6 +796,8 @@ class _Reader:
         for visitor in self.visitors:
             visitor.step(step, self.scope)
         syntax = step.syntax
+        if syntax.__class__ in _MARKS:
+            return
         if isinstance(syntax, tree.Instruction):
             if syntax.mnemonic == "alloc":
                 with contextlib.suppress(OperandError):
