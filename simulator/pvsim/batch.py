@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import pickle
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, groupby
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from pvasm.asm.layout import lay_out
@@ -102,7 +104,7 @@ def results(
         if not text.strip():
             continue
         try:
-            given = json.loads(text)
+            given = _read(text)
         except (ValueError, RecursionError) as error:
             yield _wrong(None, PvasmError(f"this is no JSON: {error}", path, number))
             place += 1
@@ -136,7 +138,7 @@ def lines_of_results(
         first = starts[task]
         part = lines[first : first + _LINES_OF_A_TASK]
         found = results(part, path, room, line=first + 1, place=places[first])
-        return json.dumps([[json.dumps(show(result)), _parts(error)] for result, error in found]).encode()
+        return pickle.dumps([(_written(show(result)), _parts(error)) for result, error in found])
 
     waiting: dict[int, bytes] = {}
     following = 0
@@ -146,7 +148,7 @@ def lines_of_results(
             raise PvasmError(f"the process that ran this and the next programs ended with {answer}", path, first + 1)
         waiting[task] = answer
         while following in waiting:
-            for text, error in json.loads(waiting.pop(following)):
+            for text, error in pickle.loads(waiting.pop(following)):
                 yield text, None if error is None else PvasmError(*error)
             following += 1
 
@@ -156,10 +158,31 @@ def lines_of_stream(
 ) -> Iterator[tuple[str, PvasmError | None]]:
     """The same of lines that come in while others are run: each has its answer before the next is asked for."""
     show = hexadecimal if has_hexadecimal else _as_it_is
-    return ((json.dumps(show(result)), error) for result, error in results(lines, path, room))
+    return ((_written(show(result)), error) for result, error in results(lines, path, room))
 
 
 _LINES_OF_A_TASK: Final = 16
+
+
+def _read(line: bytes) -> Any:
+    """What a line of JSON says. Raises ValueError or RecursionError where it is none."""
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return json.loads(line)  # which takes a little more (NaN), and says better what is wrong
+
+
+def _written(result: Result) -> str:
+    """A result as a line of JSON: of characters of ASCII, with blanks, as the module json has it."""
+    if not _is_plain(result):
+        return json.dumps(result)
+    return msgspec.json.format(msgspec.json.encode(result), indent=0).decode()
+
+
+def _is_plain(result: Result) -> bool:
+    """Whether all text in a result is of characters that JSON has as they are: a name and an error may be others."""
+    texts = result["name"] or "", result.get("error", "")
+    return all(isinstance(each, str) and each.isascii() and each.isprintable() for each in texts)
 
 
 def _as_it_is(result: Result) -> Result:
@@ -175,7 +198,7 @@ def _programs_in(line: bytes) -> int:
     if not line.lstrip().startswith(b"["):
         return bool(line.strip())
     try:
-        return len(json.loads(line))
+        return len(_read(line))
     except (ValueError, RecursionError):
         return 1
 
