@@ -34,8 +34,8 @@ def encode(resolved: Instruction, address: int = 0, value_of: ValueOf | None = N
     for (spec, kind, fields), value in zip(_written(resolved.form), resolved.operands, strict=True):
         if kind is not None:
             bits = value.number if value.__class__ is Register else _bits(spec, kind, value, address, value_of)
-            for word, low, width in fields:
-                words[word] |= (bits & ((1 << width) - 1)) << low
+            for word, low, ones, width in fields:
+                words[word] |= (bits & ones) << low
                 bits >>= width
     return words[0] | words[1] << SLOT_BITS
 
@@ -53,9 +53,9 @@ def _fixed_bits(spelling: Spelling) -> int:
 
 
 @cache
-def _written(form: Form) -> list[tuple[OperandSpec, Kind | None, list[tuple[int, int, int]]]]:
+def _written(form: Form) -> list[tuple[OperandSpec, Kind | None, list[tuple[int, int, int, int]]]]:
     """The operands of a form, each with its kind and where its bits go, the lowest first."""
-    places = formats()[form.format]
+    places = {field: (*_place(place), place[2]) for field, place in formats()[form.format].items()}
     return [
         (spec, spec.kind, [places[field] for field in reversed(spec.kind.fields)] if spec.kind is not None else [])
         for spec in form.operands

@@ -123,8 +123,8 @@ def lines_of_results(
     lines: Sequence[bytes], path: str, room: Room, jobs: int, *, has_hexadecimal: bool = False
 ) -> Iterator[tuple[str, PvasmError | None]]:
     """What `results` finds, as lines of JSON, in their order; many programs are run by several processes."""
-    here = _LINES_OF_A_TASK * 2
-    if jobs < 2 or len(lines) <= here or not can_fork:
+    here = _LINES_BEFORE
+    if jobs < 2 or len(lines) <= _LINES_OF_A_TASK * 2 or not can_fork:
         here = len(lines)
     yield from lines_of_stream(lines[:here], path, room, has_hexadecimal=has_hexadecimal)
     if here == len(lines):
@@ -162,6 +162,7 @@ def lines_of_stream(
 
 
 _LINES_OF_A_TASK: Final = 16
+_LINES_BEFORE: Final = 4  # that are run while there is one process: as many as make most be loaded that all need
 
 
 def _read(line: bytes) -> Any:
@@ -495,13 +496,20 @@ def _joined(bits: Iterable[int]) -> int:
     return sum(int(bit) << at for at, bit in enumerate(bits) if bit)
 
 
+_ROW: Final = 128
+
+
 def _changes(before: bytes, after: bytes, start: int) -> list[list[Any]]:
     """The rows of 8-byte words that changed: address, and what is there now."""
     if before == after:
         return []
-    count = len(after) // 8
-    words = zip(struct.unpack(f"<{count}Q", before), struct.unpack(f"<{count}Q", after), strict=True)
-    changed = [at for at, (old, new) in enumerate(words) if old != new]
+    changed = [
+        at // 8
+        for row in range(0, len(after), _ROW)
+        if before[row : row + _ROW] != after[row : row + _ROW]
+        for at in range(row, row + _ROW, 8)
+        if before[at : at + 8] != after[at : at + 8]
+    ]
     rows = []
     for _, run_of_words in groupby(enumerate(changed), key=lambda entry: entry[1] - entry[0]):
         places = [8 * at for _, at in run_of_words]
