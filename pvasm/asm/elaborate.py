@@ -551,7 +551,7 @@ class _Reader:
                     [(extra, _Piece(source, index, (*conditions, *extra))) for source, extra in found], conditions
                 )
                 return
-        if (kind not in _MARKS or kind is tree.Label) and self.cpp.table:
+        if self.cpp.table and (kind not in _MARKS or kind is tree.Label):
             written = text[statement.start : statement.end]
             words = self._words(written)
             if not self.cpp.table.keys().isdisjoint(words) and not self._is_plain(syntax, words, written):

@@ -25,11 +25,6 @@ class Packed(Struct, frozen=True):
     misfit: Misfit | None = None
 
 
-_Key = tuple[Form, tuple[Form, ...], bool, bool, str | None]
-"""The row of an instruction, further rows that it may be, whether a stop follows, and a label stands before, and the
-template named before: rows are told apart by identity, which is quick."""
-
-
 class Placed(Struct):
     """An instruction that is to be put in a bundle, and what it came from (a number of the caller's).
 
@@ -44,11 +39,11 @@ class Placed(Struct):
     template: str | None = None
 
     @property
-    def key(self) -> _Key:
-        """What of it matters to its place: several rows where the assembler may choose."""
+    def slotted(self) -> int:
+        """The number of what matters to its place, in `_SLOTTED`: several units where the assembler may choose."""
         instruction = self.instruction
         others = tuple([each.form for each in instruction.alternatives]) if instruction.others else ()
-        return instruction.form, others, self.stop, bool(self.labels), self.template
+        return _slotted(instruction.form, others, self.stop, bool(self.labels), self.template)
 
     def for_slot(self, unit: str) -> Instruction:
         """The instruction as it is in a slot of a kind; a long one is asked for by its slot L."""
@@ -60,9 +55,16 @@ class Placed(Struct):
         raise ValueError(f"{self.instruction!r} in a slot {unit}")
 
 
-def _slotted(form: Form, others: tuple[Form, ...], stop: bool, label: bool, template: str | None) -> Slotted:
+@cache
+def _slotted(form: Form, others: tuple[Form, ...], stop: bool, label: bool, template: str | None) -> int:
     units = frozenset([form.unit, *(each.unit for each in others)])
-    return Slotted(units, form.first_in_group, form.last_in_group, form.slot_2, stop, label, template)
+    slotted = Slotted(units, form.first_in_group, form.last_in_group, form.slot_2, stop, label, template)
+    if slotted not in _SLOTTED:
+        _SLOTTED.append(slotted)
+    return _SLOTTED.index(slotted)
+
+
+_SLOTTED: Final[list[Slotted]] = []  # each once, so that a number tells it
 
 
 MOST: Final = SLOTS
@@ -74,13 +76,15 @@ def packed(instructions: Sequence[Placed], *, explicit: bool, following: Sequenc
 
     `following` are those between the next braces: they are in another bundle, but the template is chosen with them.
     """
-    return _packed(tuple([each.key for each in instructions]), explicit, tuple([each.key for each in following]))
+    return _packed(
+        tuple([each.slotted for each in instructions]), explicit, tuple([each.slotted for each in following])
+    )
 
 
 @cache
-def _packed(instructions: tuple[_Key, ...], explicit: bool, following: tuple[_Key, ...]) -> Packed:
+def _packed(instructions: tuple[int, ...], explicit: bool, following: tuple[int, ...]) -> Packed:
     filling = fill(
-        [_slotted(*each) for each in instructions], explicit=explicit, following=[_slotted(*each) for each in following]
+        [_SLOTTED[each] for each in instructions], explicit=explicit, following=[_SLOTTED[each] for each in following]
     )
     return Packed(_NUMBERS[filling.template.upper(), filling.stops], filling.slots, filling.misfit)
 

@@ -213,7 +213,8 @@ def binary(operator: str, left: Term, right: Term | int) -> Term:
 
 def _simplified(operator: str, left: Term, right: Term, width: int) -> Term | None:
     """What an operator comes to where a side is a constant that says so."""
-    a, b = left.constant, right.constant
+    a = left.constant if left.operator == "const" else None
+    b = right.constant if right.operator == "const" else None
     if a is not None and b is not None:
         return const(OPERATORS[operator](a, b, left.width), width)
     if b == 0 and operator in _NOTHING_AT_ZERO:
