@@ -551,7 +551,7 @@ class _Reader:
                     [(extra, _Piece(source, index, (*conditions, *extra))) for source, extra in found], conditions
                 )
                 return
-        if (kind not in _MARKS or kind is tree.Label) and self.cpp.table:
+        if self.cpp.table and (kind not in _MARKS or kind is tree.Label):
             written = text[statement.start : statement.end]
             words = self._words(written)
             if not self.cpp.table.keys().isdisjoint(words) and not self._is_plain(syntax, words, written):
@@ -796,6 +796,8 @@ class _Reader:
         for visitor in self.visitors:
             visitor.step(step, self.scope)
         syntax = step.syntax
+        if syntax.__class__ in _MARKS:
+            return
         if isinstance(syntax, tree.Instruction):
             if syntax.mnemonic == "alloc":
                 with contextlib.suppress(OperandError):

@@ -10,7 +10,7 @@ import re
 import struct
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import reduce
+from functools import cache, reduce
 from typing import Final
 
 from msgspec import Struct, field
@@ -222,13 +222,14 @@ class _Placing(Visitor):
         if step.macro is not None:
             return
         syntax = step.syntax
+        if syntax.__class__ is tree.Stop:
+            if self.between or self.waiting:
+                (self.between or self.waiting)[-1].stop = True
+            return
         number = self._number(step.statement)
         match syntax:
             case tree.Instruction():
                 self._instruction(step, syntax, scope, number)
-            case tree.Stop():
-                if self.between or self.waiting:
-                    (self.between or self.waiting)[-1].stop = True
             case tree.Label(name=name):
                 self._label(name, number)
             case tree.Tag(name=name):
@@ -261,7 +262,8 @@ class _Placing(Visitor):
 
     def _number(self, statement: int) -> int:
         """A number for a statement that is read, later than all before it."""
-        self.places.append((statement, self.section, self.section.size))
+        section = self.section
+        self.places.append((statement, section, section.size))
         return len(self.places) - 1
 
     def _instruction(self, step: Step, syntax: tree.Instruction, scope: Scope, number: int) -> None:
@@ -573,6 +575,12 @@ def _evaluated(expression: tree.Expression, scope: Scope, symbol: Callable[[str]
         return None
 
 
+@cache
+def _nops(template: int) -> tuple[int, ...]:
+    """The slots of a template with nops in them, but for an L slot."""
+    return tuple(nop(unit) if unit != "L" else 0 for unit in TEMPLATES[template].units)
+
+
 def _with_absolute_target(resolved: Instruction, address: int) -> Instruction:
     """An instruction whose target, if it is written as a number, is how far it is from its own bundle."""
     operands = tuple(
@@ -649,7 +657,7 @@ class _Linking:
     def _bundle(self, section: _Section, code: _Code) -> bytes:
         template = TEMPLATES[code.template]
         address = section.address + code.offset
-        slots = [nop(unit) if unit != "L" else 0 for unit in template.units]
+        slots = [*_nops(code.template)]
         for placed, slot in zip(code.instructions, code.slots, strict=True):
             unit = template.units[slot]
             try:

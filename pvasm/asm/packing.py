@@ -39,8 +39,8 @@ class Placed(Struct):
     template: str | None = None
 
     @property
-    def slotted(self) -> Slotted:
-        """It, in what matters to its place: several units where the assembler may choose."""
+    def slotted(self) -> int:
+        """The number of what matters to its place, in `_SLOTTED`: several units where the assembler may choose."""
         instruction = self.instruction
         others = tuple([each.form for each in instruction.alternatives]) if instruction.others else ()
         return _slotted(instruction.form, others, self.stop, bool(self.labels), self.template)
@@ -56,9 +56,15 @@ class Placed(Struct):
 
 
 @cache
-def _slotted(form: Form, others: tuple[Form, ...], stop: bool, label: bool, template: str | None) -> Slotted:
+def _slotted(form: Form, others: tuple[Form, ...], stop: bool, label: bool, template: str | None) -> int:
     units = frozenset([form.unit, *(each.unit for each in others)])
-    return Slotted(units, form.first_in_group, form.last_in_group, form.slot_2, stop, label, template)
+    slotted = Slotted(units, form.first_in_group, form.last_in_group, form.slot_2, stop, label, template)
+    if slotted not in _SLOTTED:
+        _SLOTTED.append(slotted)
+    return _SLOTTED.index(slotted)
+
+
+_SLOTTED: Final[list[Slotted]] = []  # each once, so that a number tells it
 
 
 MOST: Final = SLOTS
@@ -76,8 +82,10 @@ def packed(instructions: Sequence[Placed], *, explicit: bool, following: Sequenc
 
 
 @cache
-def _packed(instructions: tuple[Slotted, ...], explicit: bool, following: tuple[Slotted, ...]) -> Packed:
-    filling = fill(instructions, explicit=explicit, following=following)
+def _packed(instructions: tuple[int, ...], explicit: bool, following: tuple[int, ...]) -> Packed:
+    filling = fill(
+        [_SLOTTED[each] for each in instructions], explicit=explicit, following=[_SLOTTED[each] for each in following]
+    )
     return Packed(_NUMBERS[filling.template.upper(), filling.stops], filling.slots, filling.misfit)
 
 

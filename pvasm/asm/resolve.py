@@ -7,7 +7,7 @@ from typing import Final
 
 from pvasm.asm.refusals import refusal
 from pvasm.asm.scope import OperandError, Scope
-from pvasm.isa.instruction import Instruction, fit, instruction_of, row_of
+from pvasm.isa.instruction import Instruction, accept, fit, instruction_of, row_of
 from pvasm.isa.operands import (
     Unknown,
     Value,
@@ -102,17 +102,17 @@ _MOST_FIXED: Final = 20_000
 
 def _is_fixed(instruction: tree.Instruction) -> bool:
     """Whether all operands are registers and numbers, which no scope makes anything else of."""
-    operands = instruction.outputs + instruction.inputs
-    predicate = () if instruction.predicate is None else (instruction.predicate,)
-    return instruction.mnemonic != "alloc" and all(map(_is_literal, operands + predicate))
+    if instruction.mnemonic == "alloc" or not (instruction.predicate is None or _is_literal(instruction.predicate)):
+        return False
+    return all(map(_is_literal, instruction.outputs)) and all(map(_is_literal, instruction.inputs))
 
 
 def _is_literal(operand: Expression) -> bool:
-    if isinstance(operand, Memory):
+    if operand.__class__ is Memory:
         operand = operand.address
-    return isinstance(operand, Number) or (
-        isinstance(operand, Name) and operand.text in REGISTERS and not operand.is_symbol
-    )
+    if operand.__class__ is Name:
+        return operand.text in REGISTERS and not operand.is_symbol
+    return operand.__class__ is Number
 
 
 def _resolved(instruction: tree.Instruction, scope: Scope) -> Instruction:
@@ -154,7 +154,7 @@ def _matches(
     """The ways to read the instruction that its operands allow: each with its row and the row's operands."""
     shapes = tuple(map(shape_of, values))
     for candidate in _fitting(instruction.mnemonic, len(instruction.outputs), instruction.has_equals, shapes):
-        if all(spec.accepts(value) for spec, value in zip(candidate.operands, values, strict=True)):
+        if accept(candidate.operands, values):
             plan = candidate.plan
             operands = values if plan is None else tuple(_planned(item, values) for item in plan)
             spelling = candidate.spelling or row_of(candidate.reals[0], operands)

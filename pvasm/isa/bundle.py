@@ -75,11 +75,7 @@ class Bundle(Struct, frozen=True):
     @property
     def stops(self) -> frozenset[int]:
         """The slots of the instructions that a stop follows, as `instructions` numbers them."""
-        template = TEMPLATES.get(self.template)
-        if template is None:
-            return frozenset()
-        last = 1 if template.units == "MLX" else 2
-        return frozenset(min(stop, last) for stop in template.stops)
+        return _STOPS.get(self.template, frozenset())
 
     def instructions(self) -> list[tuple[int, str, int]]:
         """Its instructions: slot, unit (`M I F B X`), and bits, a long one's as `encode` gives them.
@@ -93,3 +89,9 @@ class Bundle(Struct, frozen=True):
         if template.units == "MLX":
             return [(0, "M", self.slots[0]), (1, "X", self.slots[2] | self.slots[1] << SLOT_BITS)]
         return [(slot, unit, bits) for slot, (unit, bits) in enumerate(zip(template.units, self.slots, strict=True))]
+
+
+_STOPS: Final = {
+    number: frozenset(min(stop, 1 if template.units == "MLX" else 2) for stop in template.stops)
+    for number, template in TEMPLATES.items()
+}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from operator import attrgetter
 from typing import Any, Final
 
 from pvasm.isa.bundle import SLOT_BITS, TEMPLATES, Bundle
@@ -35,8 +34,8 @@ def encode(resolved: Instruction, address: int = 0, value_of: ValueOf | None = N
     for (spec, kind, fields), value in zip(_written(resolved.form), resolved.operands, strict=True):
         if kind is not None:
             bits = value.number if value.__class__ is Register else _bits(spec, kind, value, address, value_of)
-            for word, low, width in fields:
-                words[word] |= (bits & ((1 << width) - 1)) << low
+            for word, low, ones, width in fields:
+                words[word] |= (bits & ones) << low
                 bits >>= width
     return words[0] | words[1] << SLOT_BITS
 
@@ -54,9 +53,9 @@ def _fixed_bits(spelling: Spelling) -> int:
 
 
 @cache
-def _written(form: Form) -> list[tuple[OperandSpec, Kind | None, list[tuple[int, int, int]]]]:
+def _written(form: Form) -> list[tuple[OperandSpec, Kind | None, list[tuple[int, int, int, int]]]]:
     """The operands of a form, each with its kind and where its bits go, the lowest first."""
-    places = formats()[form.format]
+    places = {field: (*_place(place), place[2]) for field, place in formats()[form.format].items()}
     return [
         (spec, spec.kind, [places[field] for field in reversed(spec.kind.fields)] if spec.kind is not None else [])
         for spec in form.operands
@@ -110,12 +109,11 @@ _Reader = Callable[[_Words, int], "Value | None"]
 class _Pattern:
     """The bits that a form fixes in its own slot, and what its other fields are read by."""
 
-    __slots__ = ("bits", "completers", "form", "mask", "operands", "predicate", "rank")
+    __slots__ = ("bits", "completers", "form", "mask", "operands", "predicate")
 
-    def __init__(self, form: Form, rank: int) -> None:
+    def __init__(self, form: Form) -> None:
         places = formats()[form.format]
         self.form = form
-        self.rank = rank
         self.mask = self.bits = 0
         for field, value in form.fixed.items():
             word, low, width = places[field]
@@ -126,11 +124,12 @@ class _Pattern:
         self.operands = [_reader(spec, places) for spec in form.operands]
         self.predicate = 0 if form.unpredicated or "qp" not in places else _place(places["qp"])[2]
 
-    def decoded(self, words: _Words, address: int) -> Instruction | None:
-        """The instruction that some bits are, if their other fields are right."""
-        spelling = spelling_of(self.form, tuple([words[word] >> low & ones for word, low, ones in self.completers]))
-        if spelling is None:
-            return None
+    def spelling(self, words: _Words) -> Spelling | None:
+        """The form with the completers that some bits have; None where there are no such."""
+        return spelling_of(self.form, tuple([words[word] >> low & ones for word, low, ones in self.completers]))
+
+    def decoded(self, spelling: Spelling, words: _Words, address: int) -> Instruction | None:
+        """The instruction that some bits are, with these completers, if their operands are right."""
         operands: list[Value] = []
         for read in self.operands:
             value = read(words, address)
@@ -185,24 +184,54 @@ def _number_reader(kind: Kind, places: list[tuple[int, int, int]]) -> _Reader:
     return read
 
 
-_Patterns = dict[int, dict[int, list[_Pattern]]]
-"""The forms of a kind of slot and an opcode: by the bits that they fix, and what these are."""
+class _Opcode:
+    """The patterns of a kind of slot and an opcode, in the table's order, and those that bits fit.
 
-_PATTERNS: dict[tuple[str, int], _Patterns] = {}
+    `mask` are the bits that any of them fixes, or has completers in: alike in these, slots fit the same patterns.
+    """
+
+    __slots__ = ("_fitting", "mask", "patterns")
+
+    def __init__(self) -> None:
+        self.patterns: list[_Pattern] = []
+        self.mask = 0
+        self._fitting: dict[int, tuple[tuple[_Pattern, Spelling], ...]] = {}
+
+    def add(self, pattern: _Pattern) -> None:
+        """Adds a pattern, behind those before."""
+        self.patterns.append(pattern)
+        self.mask |= pattern.mask
+        for word, low, ones in pattern.completers:
+            self.mask |= 0 if word else ones << low
+
+    def fitting(self, words: _Words) -> tuple[tuple[_Pattern, Spelling], ...]:
+        """The patterns that bits fit, each with its completers chosen."""
+        told = words[0] & self.mask
+        found = self._fitting.get(told)
+        if found is None:
+            if len(self._fitting) >= _MOST_KEPT:
+                self._fitting.clear()
+            spelt = [(each, each.spelling(words)) for each in self.patterns if words[0] & each.mask == each.bits]
+            found = self._fitting[told] = tuple((each, spelling) for each, spelling in spelt if spelling is not None)
+        return found
+
+
+_MOST_KEPT: Final = 1 << 14
+
+_OPCODES: dict[tuple[str, int], _Opcode] = {}
 _SLOT_UNITS: Final = {"M": "MA", "I": "IA", "F": "F", "B": "B", "X": "X"}
 
 
-def _patterns(unit: str, opcode: int) -> _Patterns:
-    if not _PATTERNS:
-        for rank, form in enumerate(all_forms()):
-            pattern = _Pattern(form, rank)
+def _opcode(unit: str, opcode: int) -> _Opcode | None:
+    if not _OPCODES:
+        for form in all_forms():
+            pattern = _Pattern(form)
             opcodes = {form.fixed["op"]} if "op" in form.fixed else set(range(16))
             for one in opcodes:
                 for slot, units in _SLOT_UNITS.items():
                     if form.unit in units:
-                        of_mask = _PATTERNS.setdefault((slot, one), {}).setdefault(pattern.mask, {})
-                        of_mask.setdefault(pattern.bits, []).append(pattern)
-    return _PATTERNS.get((unit, opcode), {})
+                        _OPCODES.setdefault((slot, one), _Opcode()).add(pattern)
+    return _OPCODES.get((unit, opcode))
 
 
 def decode(bits: int, unit: str, address: int = 0) -> Instruction | None:
@@ -213,13 +242,11 @@ def decode(bits: int, unit: str, address: int = 0) -> Instruction | None:
     """
     slot = bits & ((1 << SLOT_BITS) - 1)
     words = slot, bits >> SLOT_BITS
-    found: list[_Pattern] = []
-    for mask, patterns in _patterns(unit, slot >> 37).items():
-        found += patterns.get(slot & mask, ())
-    if len(found) > 1:  # of forms that fit, the table's first
-        found.sort(key=attrgetter("rank"))
-    for pattern in found:
-        decoded = pattern.decoded(words, address)
+    opcode = _opcode(unit, slot >> 37)
+    if opcode is None:
+        return None
+    for pattern, spelling in opcode.fitting(words):  # of forms that fit, the table's first
+        decoded = pattern.decoded(spelling, words, address)
         if decoded is not None:
             return decoded
     return None

@@ -123,6 +123,14 @@ def fit(specs: Sequence[OperandSpec], shapes: Sequence[str]) -> bool:
     )
 
 
+def accept(specs: Sequence[OperandSpec], values: Sequence[Value]) -> bool:
+    """Whether operands that fit are those that may stand there."""
+    for spec, value in zip(specs, values, strict=True):  # noqa: SIM110 (called for each operand that is read)
+        if not spec.accepts(value):
+            return False
+    return True
+
+
 def row_of(mnemonic: str, values: tuple[Value, ...]) -> Spelling | None:
     """The row that a real mnemonic with these operands is; None if there is none."""
     shapes = tuple(map(shape_of, values))
@@ -133,6 +141,6 @@ def row_of(mnemonic: str, values: tuple[Value, ...]) -> Spelling | None:
             _ROWS.clear()
         _ROWS[mnemonic, shapes] = found
     for candidate in found:
-        if all(spec.accepts(value) for spec, value in zip(candidate.operands, values, strict=True)):
+        if accept(candidate.operands, values):
             return candidate.spelling
     return None

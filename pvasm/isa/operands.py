@@ -51,7 +51,7 @@ Value = Register | int | Symbolic | Unknown | MemoryOperand | IndexedRegister
 
 def shape_of(value: Value) -> str:
     """The class of operand that a value is, in the table's terms; `?` fits anything."""
-    if isinstance(value, Register):
+    if value.__class__ is Register:
         return value.file
     if isinstance(value, int | Symbolic):
         return "i"
@@ -108,6 +108,8 @@ class Kind(Struct, frozen=True):
 
     def accepts(self, value: Value) -> bool:
         """Whether the value, whose shape is the kind's, is in range."""
+        if value.__class__ is Register:
+            return self.low <= value.number <= self.high and value.number not in self.excluded
         if isinstance(value, int):
             if self.is_target:
                 return self.low <= signed64(value) < self.high + self.scale
@@ -121,8 +123,6 @@ class Kind(Struct, frozen=True):
             if number in self.excluded:
                 return False
             return self.low <= number <= self.high and (self.drops_low_bits or number % self.scale == 0)
-        if isinstance(value, Register):
-            return self.low <= value.number <= self.high and value.number not in self.excluded
         return not isinstance(value, Symbolic) or self.takes_symbols
 
     def normal(self, value: int) -> int:

@@ -81,7 +81,7 @@ class OperandSpec(Struct, frozen=True):
 
     def accepts(self, value: Value) -> bool:
         """Whether a value, of the right shape, is one that the operand can be."""
-        if self.literal is not None and isinstance(value, Register):
+        if self.literal is not None and value.__class__ is Register:
             return self.literal == value
         return self.kind is None or self.kind.accepts(value)
 

@@ -44,15 +44,17 @@ def _shape(key: str, start: str) -> Node | Malformed:
 class _Filler:
     """Fills a shape with the words of one chunk."""
 
-    __slots__ = ("ends", "starts", "text")
+    __slots__ = ("ends", "is_whole", "starts", "text")
 
     def __init__(self, text: str, tokens: Tokens) -> None:
         self.text = text
+        self.is_whole = "\\" not in text  # no end of a line splits a word
         self.starts = tokens.starts
         self.ends = tokens.ends
 
     def word(self, index: int) -> str:
-        return whole_words(self.text[self.starts[index] : self.ends[index]])
+        word = self.text[self.starts[index] : self.ends[index]]
+        return word if self.is_whole else whole_words(word)
 
     def expression(self, node: Node) -> tree.Expression:
         return _EXPRESSIONS[node[0]](self, node[1])
@@ -110,7 +112,7 @@ class _Filler:
         return tree.Memory(self.expression(children[1]), self.starts[children[0]], self.ends[children[2]])
 
     def operands(self, node: Node) -> tuple[tree.Expression, ...]:
-        return tuple(self.expression(child) for child in node[1][::2])
+        return tuple([_EXPRESSIONS[child[0]](self, child[1]) for child in node[1][::2]])
 
 
 _EXPRESSIONS: dict[str, Callable[[_Filler, tuple[Any, ...]], tree.Expression]] = {
@@ -398,9 +400,13 @@ def _parse_whole(text: str, start: str) -> tree.Expression | None:
     return _Filler(text, tokens).expression(shape)
 
 
+def _is_none(word: str) -> bool:
+    return False
+
+
 def _all_tokens(text: str) -> Tokens:
     """The tokens of `text`, none of them taken for a head."""
-    tokens = tokenize(f"={text}", lambda word: False)
+    tokens = tokenize(f"={text}", _is_none)
     return Tokens(
         tokens.key[1:],
         [start - 1 for start in tokens.starts[1:]],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -80,12 +81,14 @@ SPLIT_WORD = regex(rf"(?<=[\w.$]){LINES_JOINED}(?=[\w.$])")
 # A name may hold a .macro argument (\reg, \(), \@) or pasted parts (a##b) where it stands in a macro's body.
 _NAME_CHARACTER = r"[\w.$\udc80-\udcff]"
 _ARGUMENT = r"\\(?:\w+|\(\)|@)"
-_NAME_PART = rf"{_NAME_CHARACTER}|@|{_ARGUMENT}|[ \t]*\#\#[ \t]*(?=[\w\\])|{LINES_JOINED}(?=[\w.$])"
+_NAME_PART = rf"{_NAME_CHARACTER}++|@|{_ARGUMENT}|[ \t]*\#\#[ \t]*(?=[\w\\])|{LINES_JOINED}(?=[\w.$])"
+# The marks that begin nothing longer come early, for there are many.
 # A number is read from its first digit alone: from each digit of a long run that is none, that would take long.
 _TOKEN = regex(
     rf"""
       (?P<blank>(?:[\s\ufeff]|\\[ \t\r]*\n)++|/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*)
-    | (?P<N>(?:(?!\d){_NAME_CHARACTER}|{_ARGUMENT})(?:{_NAME_PART})*)
+    | (?P<mark>[()\[\],:+\-*%?~^\#]|=(?!=))
+    | (?P<N>(?:(?!\d){_NAME_CHARACTER}|{_ARGUMENT})(?:{_NAME_PART})*+)
     | (?P<L>(?<!\d)\d++[bf](?![\w.$]))
     | (?P<F>(?<!\d)\d++\.\d*+(?:[eE][-+]?\d+)?(?![\w.$])|0[rRfFdD][-+]?[\d.]+(?:[eE][-+]?\d+)?(?![\w.$]))
     | (?P<I>(?<!\d)(?:0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)[uUlL]*(?![\w.$])|'(?:\\[^\n]|[^\\\n])'?)
@@ -171,7 +174,9 @@ def tokenize(chunk: str, is_mnemonic: Callable[[str], bool]) -> Tokens:
         if kind == "blank":
             continue
         start, end = found.span()
-        if kind == "single":
+        if kind == "mark":
+            kind = found[0]
+        elif kind == "single":
             character = chunk[start]
             kind = character if character in _SINGLE else "x"
         elif kind == "long":
@@ -253,6 +258,7 @@ def _closing(key: str, at: int) -> int:
     return -1
 
 
+@lru_cache(maxsize=4096)
 def _head_letter(word: str, following: str, is_mnemonic: Callable[[str], bool]) -> str:
     """Which of the letters M, D, T, N a word is where a statement's head is due.
 

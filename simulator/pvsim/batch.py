@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import marshal
 import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, groupby
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from pvasm.asm.layout import lay_out
@@ -122,8 +124,8 @@ def lines_of_results(
     lines: Sequence[bytes], path: str, room: Room, jobs: int, *, has_hexadecimal: bool = False
 ) -> Iterator[tuple[str, PvasmError | None]]:
     """What `results` finds, as lines of JSON, in their order; many programs are run by several processes."""
-    here = _LINES_OF_A_TASK * 2
-    if jobs < 2 or len(lines) <= here or not can_fork:
+    here = _LINES_BEFORE
+    if jobs < 2 or len(lines) <= _LINES_OF_A_TASK * 2 or not can_fork:
         here = len(lines)
     yield from lines_of_stream(lines[:here], path, room, has_hexadecimal=has_hexadecimal)
     if here == len(lines):
@@ -137,7 +139,7 @@ def lines_of_results(
         first = starts[task]
         part = lines[first : first + _LINES_OF_A_TASK]
         found = results(part, path, room, line=first + 1, place=places[first])
-        return json.dumps([[json.dumps(show(result)), _parts(error)] for result, error in found]).encode()
+        return marshal.dumps([(_written(show(result)), _parts(error)) for result, error in found])
 
     waiting: dict[int, bytes] = {}
     following = 0
@@ -147,7 +149,7 @@ def lines_of_results(
             raise PvasmError(f"the process that ran this and the next programs ended with {answer}", path, first + 1)
         waiting[task] = answer
         while following in waiting:
-            for text, error in json.loads(waiting.pop(following)):
+            for text, error in marshal.loads(waiting.pop(following)):
                 yield text, None if error is None else PvasmError(*error)
             following += 1
 
@@ -157,10 +159,24 @@ def lines_of_stream(
 ) -> Iterator[tuple[str, PvasmError | None]]:
     """The same of lines that come in while others are run: each has its answer before the next is asked for."""
     show = hexadecimal if has_hexadecimal else _as_it_is
-    return ((json.dumps(show(result)), error) for result, error in results(lines, path, room))
+    return ((_written(show(result)), error) for result, error in results(lines, path, room))
 
 
 _LINES_OF_A_TASK: Final = 16
+_LINES_BEFORE: Final = 4  # that are run while there is one process: as many as make most be loaded that all need
+
+
+def _written(result: Result) -> str:
+    """A result as a line of JSON: of characters of ASCII, with blanks, as the module json has it."""
+    if not _is_plain(result):
+        return json.dumps(result)
+    return msgspec.json.format(msgspec.json.encode(result), indent=0).decode()
+
+
+def _is_plain(result: Result) -> bool:
+    """Whether all text in a result is of characters that JSON has as they are: a name and an error may be others."""
+    texts = result["name"] or "", result.get("error", "")
+    return all(isinstance(each, str) and each.isascii() and each.isprintable() for each in texts)
 
 
 def _as_it_is(result: Result) -> Result:
@@ -500,13 +516,20 @@ def _joined(bits: Iterable[int]) -> int:
     return sum(int(bit) << at for at, bit in enumerate(bits) if bit)
 
 
+_ROW: Final = 128
+
+
 def _changes(before: bytes, after: bytes, start: int) -> list[list[Any]]:
     """The rows of 8-byte words that changed: address, and what is there now."""
     if before == after:
         return []
-    count = len(after) // 8
-    words = zip(struct.unpack(f"<{count}Q", before), struct.unpack(f"<{count}Q", after), strict=True)
-    changed = [at for at, (old, new) in enumerate(words) if old != new]
+    changed = [
+        at // 8
+        for row in range(0, len(after), _ROW)
+        if before[row : row + _ROW] != after[row : row + _ROW]
+        for at in range(row, row + _ROW, 8)
+        if before[at : at + 8] != after[at : at + 8]
+    ]
     rows = []
     for _, run_of_words in groupby(enumerate(changed), key=lambda entry: entry[1] - entry[0]):
         places = [8 * at for _, at in run_of_words]

@@ -227,15 +227,18 @@ def _registers(key: str, registers: Json, numbers: range, read: Callable[[Json],
     if not isinstance(registers, dict):
         raise PvasmError(f"{key}: an object of numbers and values is expected, not {_noun(registers)}")
     made = {}
-    for name, value in registers.items():
-        number = _NUMBERS.get(name, -1)
-        if number not in numbers:
-            raise PvasmError(f"{key}: {shown(name)} is no number from {numbers[0]} to {numbers[-1]}")
-        try:
+    name = None
+    try:
+        for name, value in registers.items():
+            number = _NUMBERS.get(name, -1)
+            if number not in numbers:
+                break
             made[number] = read(value)
-        except PvasmError as error:
-            raise PvasmError(f"{key}.{name}: {error.message}") from None
-    return made
+        else:
+            return made
+    except PvasmError as error:
+        raise PvasmError(f"{key}.{name}: {error.message}") from None
+    raise PvasmError(f"{key}: {shown(name)} is no number from {numbers[0]} to {numbers[-1]}")
 
 
 _NUMBERS: Final = {str(number): number for number in range(128)}
@@ -313,7 +316,10 @@ def _general(value: Json) -> General:
     if isinstance(value, list):
         if len(value) != 2:
             raise PvasmError("a value, or [value, NaT], is expected")
-        return _number(value[0]), _natural(value[1], 1)
+        word, nat = value
+        if word.__class__ is int and nat.__class__ is int and 0 <= word <= _WORD and 0 <= nat <= 1:
+            return word, nat
+        return _number(word), _natural(nat, 1)
     return _number(value), 0
 
 

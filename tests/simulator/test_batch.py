@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pvsim.batch import Result, Room, hexadecimal, run
+from pvsim.batch import Result, Room, hexadecimal, lines_of_stream, results, run
 from pvsim.memory_map import BACKING_STORE, CODE, DATA, END_BUNDLE, HANDLERS, INPUT
 from pvsim.modes import MODES
 from pvsim.specification import specification_of
@@ -267,3 +268,36 @@ def test_what_is_wrong_is_said(keys: dict[str, Any], message: str) -> None:
 def test_what_is_no_object_is_said() -> None:
     with pytest.raises(PvasmError, match=r"a program is an object, .*, and not a number"):
         specification_of(5)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3)
+)
+
+
+@given(json_values)
+@settings(max_examples=60)
+def test_a_line_is_written_as_the_module_json_has_it(name: Any) -> None:
+    """Names that are no text, or are of any characters, an error's text, and numbers of 82 bits."""
+    line = json.dumps({"name": name, "asm": "mov r8 = 1 ;;", "fr": {"9": (1 << 82) - 1}}).encode()
+    ((written, error),) = lines_of_stream([line], "x", Room())
+    ((result, _),) = results([line], "x", Room())
+    assert written == json.dumps(result)
+    assert (error is None) == (name is None or isinstance(name, str))
+
+
+@pytest.mark.parametrize(
+    "line", ['{"name": "\\ud800", "asm": ""}', '{"asm": "", "name": "a", "gr": {"3": 0e1}}', '{"name": NaN}']
+)
+def test_a_line_is_read_as_the_module_json_does(line: str) -> None:
+    """Surrogates, fractions and NaN, too."""
+    ((result, _),) = results([line.encode()], "x", Room())
+    assert json.dumps(result["name"]) == json.dumps(json.loads(line).get("name"))
+
+
+@pytest.mark.parametrize("line", ["{", "[1", '{"name": "\x01"}'])
+def test_what_is_no_json_is_said_as_the_module_json_does(line: str) -> None:
+    ((_, error),) = results([line.encode()], "x", Room())
+    assert error is not None
+    with pytest.raises(ValueError, match=re.escape(error.message.removeprefix("this is no JSON: "))):
+        json.loads(line)

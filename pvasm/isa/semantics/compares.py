@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from pvasm.isa.semantics.operation import Operation, clause, minds_predicate
@@ -16,7 +17,7 @@ def set_pair(op: Operation, relation: Callable[[], tuple[Term, Term]]) -> None:
     `relation` gives whether the relation holds, and whether it is known: 1 if a source is a NaT. SDM vol. 3, table
     "Comparison Types"; both predicates the same is an Illegal Operation fault.
     """
-    kind = ".".join(word for word in op.words if word in _TYPES)
+    kind = _type(op.words)
     with op.when(op.qualified):
         _check_pair(op)
         holds, nat = relation()
@@ -36,6 +37,12 @@ def set_pair(op: Operation, relation: Callable[[], tuple[Term, Term]]) -> None:
             _check_pair(op)
             op.p1 = FALSE
             op.p2 = FALSE
+
+
+@cache
+def _type(words: tuple[str, ...]) -> str:
+    """The type of a compare with these completers."""
+    return ".".join(word for word in words if word in _TYPES)
 
 
 def _check_pair(op: Operation) -> None:

@@ -19,7 +19,7 @@ from typing import Final
 from pvasm.isa.operands import IndexedRegister, MemoryOperand, Symbolic, Value
 from pvasm.isa.registers import APPLICATION, CONTROL, Register
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If, call
-from pvasm.isa.semantics.terms import FALSE, TRUE, Cell, Term, const, read, symbol
+from pvasm.isa.semantics.terms import FALSE, TRUE, WIDTHS, Cell, Term, const, read, symbol
 from pvasm.isa.table import Form
 
 FAULT: Final = call("fault", may_fault=True, leaves=True)
@@ -96,16 +96,15 @@ class Operation:
     slot: int
 
     def __init__(self, form: Form, mnemonic: str, operands: tuple[Value, ...], predicate: int, slot: int = 2) -> None:
-        self.__dict__.update(
-            form=form,
-            mnemonic=mnemonic,
-            predicate=predicate,
-            slot=slot,
-            words=_words(mnemonic),
-            _operands=dict(zip(_names(form), operands, strict=True)),
-            _effects=[],
-            _results=0,
-        )
+        attributes = self.__dict__
+        attributes["form"] = form
+        attributes["mnemonic"] = mnemonic
+        attributes["predicate"] = predicate
+        attributes["slot"] = slot
+        attributes["words"] = _words(mnemonic)
+        attributes["_operands"] = dict(zip(_names(form), operands, strict=True))
+        attributes["_effects"] = []
+        attributes["_results"] = 0
 
     _operands: dict[str, Value]
     _effects: list[Effect]
@@ -154,9 +153,11 @@ class Operation:
             raise TypeError(f"{name} of {self.form.id} is no register")
         if register.file == "r":
             word = value if isinstance(value, Word) else Word(value)
-            self.check_target(name)
-            self.assign(_cell("gr", register.number), word.value)
-            self.assign(_cell("nat", register.number), word.nat)
+            number = register.number
+            if number == 0 or number >= FIRST_STACKED:
+                self.check_target(name)
+            self.assign(_cell("gr", number), word.value)
+            self.assign(_cell("nat", number), word.nat)
             return
         term = value.value if isinstance(value, Word) else value
         if register.file != "p" or register.number:  # a write to p0 is lost
@@ -164,9 +165,11 @@ class Operation:
 
     def __getattr__(self, name: str) -> Word:
         try:
-            return self[name]
+            word = self[name]
         except KeyError:
             raise AttributeError(f"{self.form.id} has no operand {name}") from None
+        self.__dict__[name] = word  # which it is as long as the instruction lasts
+        return word
 
     def __setattr__(self, name: str, value: Word | Term) -> None:
         self[name] = value
@@ -184,18 +187,21 @@ class Operation:
 
     def assign(self, cell: Cell, value: Term) -> None:
         """Gives a cell a value of its width. Raises ValueError for any other width."""
-        if value.width != cell.width:
+        if value.width != WIDTHS[cell.file]:
             raise ValueError(f"{self.form.id}: {value.width} bits for {cell.file}, which has {cell.width}")
         self._effects.append(Assign(cell, value))
 
     def call(self, name: str, *arguments: Term | int | str) -> tuple[Term, ...]:
         """Asks the machine for something; what comes back."""
-        results = []
-        for width in CALLS[name].results:
-            results.append(Term("result", (self._results,), width))
-            object.__setattr__(self, "_results", self._results + 1)
-        self._effects.append(Call(name, arguments, tuple(results)))
-        return tuple(results)
+        widths = CALLS[name].results
+        if not widths:
+            self._effects.append(Call(name, arguments))
+            return ()
+        first = self._results
+        results = tuple([Term("result", (number,), width) for number, width in enumerate(widths, first)])
+        self.__dict__["_results"] = first + len(results)
+        self._effects.append(Call(name, arguments, results))
+        return results
 
     def when(self, condition: Term) -> AbstractContextManager[None]:
         """What is said within is done only if a value of one bit is 1."""

@@ -8,6 +8,7 @@ term is made, so that a clause may treat an immediate operand as any other value
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -65,8 +66,7 @@ class Term(Struct, frozen=True, eq=False):
     @property
     def constant(self) -> int | None:
         """What it is, if that is known now."""
-        value = self.arguments[0]
-        return value if self.operator == "const" and isinstance(value, int) else None
+        return self.arguments[0] if self.operator == "const" else None  # type: ignore[return-value]  # an int
 
     # Arithmetic is modulo 2**width. Where one side is an int, it is a constant of the other's width.
 
@@ -176,7 +176,12 @@ def signed(value: int, width: int) -> int:
 
 def const(value: int, width: int = WORD) -> Term:
     """A constant; of a negative number its two's complement."""
-    return Term("const", (value & mask(width),), width)
+    return _const(value & (1 << width) - 1, width)
+
+
+@lru_cache(maxsize=4096)
+def _const(value: int, width: int) -> Term:
+    return Term("const", (value,), width)
 
 
 def read(cell: Cell) -> Term:
@@ -208,7 +213,8 @@ def binary(operator: str, left: Term, right: Term | int) -> Term:
 
 def _simplified(operator: str, left: Term, right: Term, width: int) -> Term | None:
     """What an operator comes to where a side is a constant that says so."""
-    a, b = left.constant, right.constant
+    a = left.constant if left.operator == "const" else None
+    b = right.constant if right.operator == "const" else None
     if a is not None and b is not None:
         return const(OPERATORS[operator](a, b, left.width), width)
     if b == 0 and operator in _NOTHING_AT_ZERO:

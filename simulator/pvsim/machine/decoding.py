@@ -48,7 +48,7 @@ class Decoded:
             return True
         if found.form.unit == "A":  # integer arithmetic, which changes nothing but registers
             return False
-        key = (found.form.id, found.mnemonic, *[_told(each) for each in found.operands])
+        key = (found.spelling, *[each for each in found.operands if _is_told(each)])
         ends = _ENDS.get(key)
         if ends is None:
             if len(_ENDS) >= _MOST_KEPT:
@@ -61,10 +61,9 @@ _MOST_KEPT: Final = 1 << 14
 _ENDS: Final[dict[tuple[Any, ...], bool]] = {}
 
 
-def _told(operand: Any) -> Any:
-    if isinstance(operand, Register):
-        return operand.file if operand.file in "rfp" else operand
-    return operand if isinstance(operand, int) else None
+def _is_told(operand: Any) -> bool:
+    """Whether what an operand is counts for that, and not just of which sort it is."""
+    return operand.file not in "rfp" if operand.__class__ is Register else isinstance(operand, int)
 
 
 def decoded(bits: int, unit: str, address: int, slot: int) -> Decoded:

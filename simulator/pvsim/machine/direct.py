@@ -66,8 +66,8 @@ class _Run:
             return term.arguments[0]  # type: ignore[return-value]  # of a constant it is an int
         if operator == "read":
             cell: Any = term.arguments[0]
-            found = self.old.get(cell)
-            return _HELD[cell.file](self.machine, cell) if found is None else found
+            found = self.old.get(cell) if self.old else None
+            return found if found is not None else _HELD[cell.file](self.machine, cell)
         known = self.values.get(id(term))
         if known is None:
             known = self.values[id(term)] = int(_VALUES[operator](self, term))
@@ -79,7 +79,8 @@ def _binary(operator: str) -> Callable[[_Run, Any], int]:
 
     def value(run: _Run, term: Any) -> int:
         left, right = term.arguments
-        return work(run.value(left), run.value(right), left.width) & mask(term.width)
+        made: int = work(run.value(left), run.value(right), left.width) & (1 << term.width) - 1
+        return made
 
     return value
 

@@ -24,6 +24,10 @@ class Memory:
 
     def read(self, address: int, size: int) -> bytes:
         """So many bytes from an address on."""
+        page, offset = divmod(address, PAGE)
+        if offset + size <= PAGE:
+            kept = self.pages.get(page)
+            return bytes(kept[offset : offset + size]) if kept is not None else bytes(size)
         found = bytearray()
         while len(found) < size:
             page, offset = divmod(address + len(found), PAGE)
