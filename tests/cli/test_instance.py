@@ -288,6 +288,7 @@ def test_a_minimal_one_takes_all_over(name: str, run: Run) -> None:
     assert keys == ["name", "description", "extends"]
 
 
+@pytest.mark.slow
 def test_what_new_leaves_in_comments_holds_when_it_is_uncommented(run: Run) -> None:
     """Each key that is a comment with its values may be made one, and nothing changes."""
     base = run("new", "base", "--from", "xen", "-o", "-").output

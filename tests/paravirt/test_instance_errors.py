@@ -37,6 +37,7 @@ TEMPLATES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extends", ["hvm", "xen", "native"])
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_wrong_template_is_told_of(tmp_path: Path, template: str, extends: str) -> None:

@@ -225,6 +225,7 @@ def test_many_interruptions_go_unnoticed(functions: list[Function], handler: str
     check_interrupted(functions, handler, slots, every)
 
 
+@pytest.mark.slow
 def test_interruptions_of_deep_calls() -> None:
     """A chain of frames that the machine has no room for, and an interruption before each other instruction."""
     chain = [Function(rotating, 20, 8, (1,), 0x9_0C3A_5511, 2) for rotating in (5, 2, 0)]

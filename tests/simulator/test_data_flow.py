@@ -84,7 +84,7 @@ def flow_of(each: Instruction, made: Machine) -> dict[Cell, Word]:
     return flow.assigned
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_what_flows_where(seed: int) -> None:
     """What is told is so, and what is derived depends on nothing but its sources."""
     choose = random.Random(seed)

@@ -186,6 +186,7 @@ def test_multiply_add(name: str, form: str, a: int, b: int, c: int, controls: tu
     assert parts(got) == (negative << 81, D * denormal, 0)
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(NORMALS, NORMALS, st.integers(-70, 70), SIGNIFICANDS, CONTROLS)
 def test_sums_that_cancel(
@@ -495,6 +496,7 @@ def as_single(register_: int) -> int:
     return register_ >> 81 << 31 | (e if register_ >> 63 & 1 else 0) << 23 | register_ >> 40 & 0x7FFFFF
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(st.lists(SINGLES, min_size=6, max_size=6), st.integers(0, 3), st.booleans())
 def test_pairs(singles: list[int], rounding: int, flush: bool) -> None:
