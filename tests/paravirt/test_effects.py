@@ -91,6 +91,7 @@ def changed(outcome: Outcome) -> set[str]:
         ("dep.z r20 = r8, 0, 64\nmov r8 = 1\nshr.u r8 = r20, 0", {"r20"}),
         ("shl r20 = r8, 8\nmov r8 = 1\nshr.u r8 = r20, 8", {"r20", "r8"}),  # eight bits are lost
         ("mov r20 = 0x100\nstf.spill [r20] = f8\nmov f8 = f9\nldf.fill f8 = [r20]", {"r20", "psr.mfl"}),
+        ("mov f9 = f8\nmov f8 = f0\nmov f8 = f9", {"f9", "psr.mfl"}),
         ("xor r20 = r8, r9\nxor r8 = r20, r9", {"r20", "r8"}),  # not followed
         ("alloc r20 = ar.pfs, 0, 0, 0, 0", {"r20", "CFM", "ar.bspstore", "ar.rnat"}),
         ("mov rr[r8] = r9", {"RR"}),
@@ -116,6 +117,12 @@ def test_what_is_changed(text: str, expected: set[str]) -> None:
         ("cmp.eq p6, p7 = r8, r0", {"r8"}),
         ("mov r20 = pr\ntbit.z p6, p7 = r20, 9", set()),  # a copy
         ("ld8.c.clr r20 = [r8]", {"r8"}),
+        ("probe.rw.fault r8, 0", {"r8"}),
+        ("lfetch.fault [r8]", {"r8"}),
+        ("fc r8", {"r8"}),
+        ("itc.d r8", {"r8"}),
+        ("mov r20 = cpuid[r8]", {"r8"}),
+        ("fmerge.s f8 = f9, f9", set()),
         ("fma.s0 f8 = f9, f10, f11", {"f9", "f10", "f11"}),
         ("cmp.eq.and p6, p7 = r8, r9", {"r8", "r9"}),
     ],

@@ -2,7 +2,7 @@
 
 A *word* is a value of some bits as pieces, from the right: each a constant, or bits of a value that something held at
 the start. Constants that are added are followed, and so are bits that are masked, joined and cut out; anything else is
-*derived*, and all that is known is from what. Faults do not happen here, and nothing is a NaT.
+*derived*, and all that is known is from what. Faults do not happen here, and nothing is a NaT or NaTVal.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from pvasm.isa.instruction import Instruction
 from pvasm.isa.semantics.all_clauses import program_of
+from pvasm.isa.semantics.floating_registers import NATVAL, WIDTH
 from pvasm.isa.semantics.operation import FAULT
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If
 from pvasm.isa.semantics.terms import OPERATORS, WORD, Cell, Term, mask
@@ -217,6 +218,8 @@ def _shifted(operator: str, left: Word, right: Word, width: int) -> Word:
 def _compared(operator: str, left: Word, right: Word, width: int) -> Word:
     if left == right:
         return constant(operator == "eq", 1)
+    if operator == "eq" and width_of(left) == WIDTH and NATVAL.constant in (known(left), known(right)):
+        return constant(0, 1)
     return derived(width, left, right)
 
 
@@ -361,7 +364,7 @@ def _without_faults(effects: Iterable[Effect]) -> Iterator[Effect]:
 
 
 def is_check(call: Call) -> bool:
-    """Whether a call does nothing but fault, if at all."""
-    interface = CALLS[call.name]
-    checks = interface.may_fault and not (interface.results or interface.leaves or interface.ends)
-    return call.name == FAULT or (checks and call.name.startswith(("check_", "disabled_")))
+    """Whether a call does nothing but fault, if at all, by its arguments alone: nothing else is looked at for it."""
+    each = CALLS[call.name]
+    does_more = each.results or each.leaves or each.ends or each.reads or each.writes
+    return call.name == FAULT or (each.may_fault and not does_more)
