@@ -9,7 +9,7 @@ from typing import Final
 from pvasm.asm.image import Image, Segment
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
-from pvasm.isa.encoding import decode
+from pvasm.isa.encoding import decode, nop
 from pvasm.isa.registers import APPLICATION, NAMES, PSR_MASKS, REGISTERS, Register
 from pvasm.isa.resources import term, width_of_cell
 from pvasm.suggestions import near
@@ -18,6 +18,7 @@ from pvsim.machine.float_values import BIAS, SIGN
 from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.memory import PAGE
+from pvsim.memory_map import END_BUNDLE
 from pvsim.modes import FPSR, MODES
 from pvsim.strict_groups import StrictGroups
 
@@ -26,11 +27,9 @@ _ATTRIBUTES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "c
 RETURN: Final = 0x8000
 """Where the function returns to: a bundle with a `break`."""
 
-_RETURNED: Final = 0x1FF0
 _STUBS: Final = RETURN + SIZE
 _STUBS_END: Final = 0x1_0000
-_STUB_BUNDLE: Final = Bundle(0x11, (1 << 27, 1 << 27, 0x1_0800_1100))  # nop.m, nop.i, br.ret.sptk.many b0
-_RETURN_BUNDLE: Final = Bundle(0x00, (_RETURNED << 6, 1 << 27, 1 << 27))  # break.m, nop.i, nop.i
+_STUB_BUNDLE: Final = Bundle(0x11, (nop("M"), nop("I"), 0x1_0800_1100))  # nop.m, nop.i, br.ret.sptk.many b0
 STACK: Final = 0x7FFF_0000
 """The stack pointer: the stack grows down from here."""
 
@@ -107,7 +106,7 @@ class FunctionRun:
         self.machine = machine = Machine()
         self.map = AddressMap(image)
         self._load(MODES[mode])
-        machine.memory.write(RETURN, _RETURN_BUNDLE.to_bytes())
+        machine.memory.write(RETURN, END_BUNDLE)
         machine.ip = self._entry(entry)
         machine.psr = MODES[mode]
         level = machine.psr >> 32 & 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pvasm.isa.bundle import Bundle
+from pvasm.isa.encoding import nop
 from pvsim.machine.translation_cache import Translation
 
 HANDLERS: Final = 0x0010_0000
@@ -27,7 +28,7 @@ FIRST_BSP: Final = BACKING_STORE + 512
 END_IMMEDIATE: Final = 0x1FF0
 """Of the `break` that ends a program."""
 
-END_BUNDLE: Final = Bundle(0x11, (END_IMMEDIATE << 6, 1 << 27, 2 << 37)).to_bytes()  # break.m, nop.i, nop.b ;;
+END_BUNDLE: Final = Bundle(0x11, (END_IMMEDIATE << 6, nop("I"), nop("B"))).to_bytes()  # break.m, nop.i, nop.b ;;
 
 REGIONS: Final = (14 << 2, *((0x100 + number) << 8 | 14 << 2 for number in range(1, 8)))
 """The region registers: identifiers that no page of the map has but region 0's, pages of 16 KB, no walker."""

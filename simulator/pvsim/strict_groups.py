@@ -6,18 +6,13 @@ Here their predicates are known, so that an instruction that is turned off reads
 
 from __future__ import annotations
 
-from typing import Final
-
 from pvasm.isa.bundle import Bundle
 from pvasm.isa.dependencies import Dependencies, Violation
 from pvasm.isa.effects import plan_of
-from pvasm.isa.encoding import decode
+from pvasm.isa.encoding import decode, nop
 from pvasm.isa.instruction import Instruction, instruction_of
 from pvasm.isa.registers import Register
 from pvsim.machine.machine import Machine
-
-_NOP: Final = 1 << 27
-"""The bits of `nop.m 0`, under p0."""
 
 
 class StrictGroups:
@@ -60,7 +55,7 @@ class StrictGroups:
         if predicate:
             # A branch may read it in the group that writes it, by way of an integer compare.
             is_branch = plan_of(instruction.spelling).reads_as == "branch"
-            reads = instruction if is_branch else decode(_NOP | predicate, "M")
+            reads = instruction if is_branch else decode(nop("M") | predicate, "M")
             assert reads is not None
             of_predicate = self._dependencies.instruction(reads, number)
             found += [each for each in of_predicate if each.resource == Register("p", predicate)]
