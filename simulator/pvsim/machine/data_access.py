@@ -96,36 +96,9 @@ class DataAccess(AdvancedLoads, InstructionFetch):
         for views in (*self.read_views.values(), *self.written_views.values()):
             views.clear()
 
-    def write_indexed(self, file: str, index: int, value: int) -> None:
-        """Sets a register of an indexed file; `rr`, `pkr` and `dbr` have a say in what may be reached."""
-        super().write_indexed(file, index, value)
-        self.drop_views()
-
-    def cache_translation(self, kind: str, page: Translation) -> bool:
-        """Puts a page into a cache; whether it takes the place of others. Else nobody has reached it before."""
-        is_other = super().cache_translation(kind, page)
-        if is_other:
-            self.drop_views()
-        return is_other
-
-    def insert_translation_register(self, kind: str, index: int, entry: int) -> None:
-        """Puts a page into a register."""
-        super().insert_translation_register(kind, index, entry)
-        self.drop_views()
-
-    def purge_translations(self, address: int, size: int) -> None:
-        """Takes pages out of both caches."""
-        super().purge_translations(address, size)
-        self.drop_views()
-
-    def purge_translation_registers(self, kind: str, address: int, size: int) -> None:
-        """Takes pages out of the registers of a kind, and out of both caches."""
-        super().purge_translation_registers(kind, address, size)
-        self.drop_views()
-
-    def purge_translation_cache(self) -> None:
-        """Empties both caches."""
-        super().purge_translation_cache()
+    def reach_changed(self, kinds: str) -> None:
+        """What may be reached, or where it is, has changed."""
+        super().reach_changed(kinds)
         self.drop_views()
 
     def forget_written_views(self) -> None:

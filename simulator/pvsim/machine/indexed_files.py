@@ -42,14 +42,14 @@ class IndexedFiles(State):
         """Sets a register. A key that another valid protection key register has leaves that one (SDM 3:2, mov)."""
         if file == "rr":
             self.rr[index >> 61] = value
-            return
-        number = index & 0xFF
-        registers = self.files[file]
-        if file == "pkr":
-            for other, held in enumerate(registers):
-                if held & 1 and held >> 8 == value >> 8:
-                    registers[other] = held & ~1
-        registers[number] = value
+        else:
+            registers = self.files[file]
+            if file == "pkr":
+                for other, held in enumerate(registers):
+                    if held & 1 and held >> 8 == value >> 8:
+                        registers[other] = held & ~1
+            registers[index & 0xFF] = value
+        self.reach_changed("di")  # regions, keys and debug registers have a say in it
 
     def _hides_counter(self, number: int) -> bool:
         """Whether a performance counter reads as 0 at the level that code has now."""

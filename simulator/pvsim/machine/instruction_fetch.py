@@ -8,7 +8,6 @@ from pvsim.machine.debug_registers import DebugRegisters
 from pvsim.machine.instruction_cache import InstructionCache
 from pvsim.machine.interruptions import EXECUTE, Interruption, Vector, fault
 from pvsim.machine.state import State
-from pvsim.machine.translation_cache import Translation
 from pvsim.machine.vhpt import PageTable
 
 _UNCACHED: Final = 1 << 63  # of a physical address
@@ -67,35 +66,8 @@ class InstructionFetch(PageTable, InstructionCache, DebugRegisters, CodeAddresse
             self.forget_places()
         super().set_psr(word)
 
-    def write_indexed(self, file: str, index: int, value: int) -> None:
-        """Sets a register of an indexed file; `rr` and `pkr` have a say in where code is."""
-        super().write_indexed(file, index, value)
-        self.forget_places()
-
-    def cache_translation(self, kind: str, page: Translation) -> bool:
-        """Puts a page into a cache; whether it takes the place of others."""
-        is_other = super().cache_translation(kind, page)
-        if kind == "i" and is_other:
+    def reach_changed(self, kinds: str) -> None:
+        """What may be reached, or where it is, has changed."""
+        super().reach_changed(kinds)
+        if "i" in kinds:
             self.forget_places()
-        return is_other
-
-    def insert_translation_register(self, kind: str, index: int, entry: int) -> None:
-        """Puts a page into a register; pages of the caches that it meets leave."""
-        super().insert_translation_register(kind, index, entry)
-        if kind == "i":
-            self.forget_places()
-
-    def purge_translations(self, address: int, size: int) -> None:
-        """Takes the pages that a range meets out of both caches."""
-        super().purge_translations(address, size)
-        self.forget_places()
-
-    def purge_translation_registers(self, kind: str, address: int, size: int) -> None:
-        """Takes the pages that a range meets out of the registers of a kind, and out of both caches."""
-        super().purge_translation_registers(kind, address, size)
-        self.forget_places()
-
-    def purge_translation_cache(self) -> None:
-        """Empties both caches."""
-        super().purge_translation_cache()
-        self.forget_places()

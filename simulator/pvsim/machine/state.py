@@ -54,6 +54,12 @@ class State:
         if len(self.notes) < _MOST_NOTES:
             self.notes[note] = None
 
+    def reach_changed(self, kinds: str) -> None:
+        """What may be reached, or where it is, has changed, of data (`d`), of instructions (`i`), or of both.
+
+        Whoever keeps anything by address forgets it then.
+        """
+
     @property
     def cfm(self) -> int:
         """The current frame marker as a word (SDM vol. 1, table 4-1)."""

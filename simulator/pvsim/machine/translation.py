@@ -192,13 +192,14 @@ class TranslationBuffers(State):
         """Puts the page of cr.ifa and cr.itir into a cache, in the place of those that it meets."""
         self.cache_translation(kind, self.translation(self.cr[_IFA], self.cr[_ITIR], entry))
 
-    def cache_translation(self, kind: str, page: Translation) -> bool:
-        """Puts a page into a cache, in the place of those that it meets; whether there were any."""
+    def cache_translation(self, kind: str, page: Translation) -> None:
+        """Puts a page into a cache, in the place of those that it meets."""
         self._note_overlap(kind, page, None)
         cache = self.translation_caches[kind]
         is_other = cache.purge(page.start, page.size, page.region)
         cache.add(page)
-        return is_other
+        if is_other:
+            self.reach_changed(kind)  # else nobody has reached it before
 
     def insert_translation_register(self, kind: str, index: int, entry: int) -> None:
         """Puts a page into a register; pages of the caches that it meets leave."""
@@ -206,6 +207,7 @@ class TranslationBuffers(State):
         self._note_overlap(kind, page, index & 0xFF)
         self.translation_caches[kind].purge(page.start, page.size, page.region)
         self.translation_registers[kind][index & 0xFF] = page
+        self.reach_changed(kind)
 
     def _note_overlap(self, kind: str, page: Translation, index: int | None) -> None:
         """Notes a page that meets one of a register, but for the register that it is put into."""
@@ -217,6 +219,7 @@ class TranslationBuffers(State):
         """Takes the pages that a range meets out of both caches; bits 7 to 2 of `size` are its exponent."""
         for pages in self.translation_caches.values():
             pages.purge(address & _OFFSET, size >> 2 & 0x3F, self._region(address))
+        self.reach_changed("di")
 
     def purge_translation_registers(self, kind: str, address: int, size: int) -> None:
         """Takes the pages that a range meets out of the registers of a kind, and out of both caches."""
@@ -231,6 +234,7 @@ class TranslationBuffers(State):
         """Empties both caches."""
         for pages in self.translation_caches.values():
             pages.clear()
+        self.reach_changed("di")
 
 
 def _wanted(access: int) -> set[str]:
