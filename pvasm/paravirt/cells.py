@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from pvasm.isa.effects import base_of
 from pvasm.isa.instruction import Instruction
-from pvasm.isa.operands import IndexedRegister, MemoryOperand
+from pvasm.isa.operands import Value
 from pvasm.isa.registers import Register
 from pvasm.isa.resources import Resource, whole
 
@@ -34,13 +35,10 @@ def _registers(resolved: Instruction) -> Iterator[Register]:
             yield register
 
 
-def register_of(value: object) -> Register | None:
+def register_of(value: Value) -> Register | None:
     """The register that an operand is, or has in brackets; None for any other operand."""
-    if isinstance(value, MemoryOperand):
-        value = value.base
-    elif isinstance(value, IndexedRegister):
-        value = value.index
-    return value if isinstance(value, Register) else None
+    base = base_of(value)
+    return base if isinstance(base, Register) else None
 
 
 def is_cell(resource: Resource) -> bool:

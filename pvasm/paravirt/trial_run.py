@@ -16,9 +16,10 @@ from msgspec import Struct, field
 
 from pvasm.isa.instruction import Instruction
 from pvasm.isa.operands import Symbolic
-from pvasm.isa.registers import APPLICATION, PSR_FIELDS, Register
-from pvasm.isa.resources import CONSTANTS, FPSR_FIELDS, Resource, width_of_cell
+from pvasm.isa.registers import APPLICATION, Register
+from pvasm.isa.resources import CONSTANTS, Resource, width_of_cell
 from pvasm.isa.semantics.branches import BRANCH
+from pvasm.isa.semantics.cell_resources import FIELDS, STATUS, register_of_cell
 from pvasm.isa.semantics.data_flow import (
     Derived,
     Flow,
@@ -294,20 +295,11 @@ def _use(state: _State, value: Value, line: Line) -> None:
 
 # ---------------------------------------------------------------------------------- one instruction
 
-_FILES: Final = {"gr": "r", "fr": "f", "pr": "p", "br": "b", "ar": "ar", "cr": "cr"}
-_PREDICATES: Final = [Register("p", number) for number in range(64)]
 _UNAT: Final = Register("ar", APPLICATION["unat"])
-_STATUS: Final = Cell("ar", APPLICATION["fpsr"])
 _WHOLE: Final = (8, 16)  # bytes of an access that takes all of a register
 _LOADS: Final = {call: size for size, call in LOADS.items()}
 _STORES: Final = {call: size for size, call in STORES.items()}
 _STORING: Final = frozenset([STORE_PAIR, EXCHANGE, COMPARE_EXCHANGE, COMPARE_EXCHANGE_PAIR, FETCH_ADD])
-_FIELDS: Final[dict[Cell, Mapping[Resource, tuple[int, int]]]] = {
-    Cell("psr"): {f"psr.{name}": place for name, place in PSR_FIELDS.items()},
-    Cell("prs"): {register: (register.number, 1) for register in _PREDICATES},
-    _STATUS: dict[Resource, tuple[int, int]](FPSR_FIELDS.items()),
-}
-"""Registers that stand for several, and where each of these is in them."""
 
 
 class _Facts(Struct, frozen=True, eq=False):
@@ -373,9 +365,9 @@ class _Execution:
 
     def _held(self, cell: Cell) -> Word:
         """What a cell of the processor holds."""
-        if cell in _FIELDS and (cell != _STATUS or Register("ar", cell.number) in self.reads):
-            return self._fields(_FIELDS[cell], cell.width)
-        register = Register(_FILES[cell.file], cell.number) if cell.file in _FILES else None
+        if cell in FIELDS and (cell != STATUS or Register("ar", cell.number) in self.reads):
+            return self._fields(FIELDS[cell], cell.width)
+        register = register_of_cell(cell)
         if register is None or register not in self.reads:
             return derived(cell.width)  # what an instruction reads beside what it is about
         return self._content(register)
@@ -508,14 +500,14 @@ class _Execution:
                 self._used(word)
                 self.state.outcome.filled.add(self._settled(self.given[target])[0].value)
             return
-        register = Register(_FILES[cell.file], cell.number) if cell.file in _FILES else None
-        for resource, (low, size) in _FIELDS.get(cell, {}).items():
+        register = register_of_cell(cell)
+        for resource, (low, size) in FIELDS.get(cell, {}).items():
             part = bits(word, low, size)
             if resource in self.writes or part != self._content(resource):
                 self.given[resource] = part
         if register is None or register not in self.writes:
             return
-        if cell in _FIELDS and all(self.given[resource] == _start(resource) for resource in _FIELDS[cell]):
+        if cell in FIELDS and all(self.given[resource] == _start(resource) for resource in FIELDS[cell]):
             word = _start(register)
         self.given[register] = _as_kept(word) if register.file in ("ar", "cr") else word
 

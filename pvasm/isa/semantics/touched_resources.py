@@ -14,8 +14,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from pvasm.isa.registers import APPLICATION, PSR_FIELDS, Register
-from pvasm.isa.resources import CONSTANTS, FPSR_FIELDS, Resource, named
+from pvasm.isa.registers import Register
+from pvasm.isa.resources import CONSTANTS, Resource, named
+from pvasm.isa.semantics.cell_resources import FIELDS, register_of_cell
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect
 from pvasm.isa.semantics.terms import Cell, Term
 
@@ -42,8 +43,6 @@ class Bit(Struct, frozen=True):
 
 
 _BITS: Final = (Bit(constant=0), Bit(constant=1))
-_FPSR: Final = Cell("ar", APPLICATION["fpsr"])
-_FILES: Final = {"gr": "r", "nat": "r", "fr": "f", "pr": "p", "br": "b", "ar": "ar", "cr": "cr"}
 
 
 def touched(effects: tuple[Effect, ...], fields: Mapping[str, int]) -> tuple[frozenset[Resource], frozenset[Resource]]:
@@ -183,7 +182,7 @@ def _shifted(term: Term, bits: list[Bit]) -> list[Bit] | None:
 
 
 def _place(cell: Cell, bit: int) -> Place:
-    return cell, bit if cell.file in ("psr", "prs") or cell == _FPSR else 0
+    return cell, bit if cell in FIELDS else 0
 
 
 @cache
@@ -196,15 +195,12 @@ def _held(cell: Cell) -> list[Bit]:
 def _resources(place: Place) -> frozenset[Resource]:
     """What a bit of a cell is a part of, as the dependency tables have it; nothing for a reserved bit."""
     cell, bit = place
-    if cell.file == "psr":
-        return frozenset(f"psr.{name}" for name, place in PSR_FIELDS.items() if _has(place, bit))
-    if cell.file == "prs":
-        return frozenset([Register("p", bit)])
+    if cell in FIELDS:
+        return frozenset(name for name, each in FIELDS[cell].items() if _has(each, bit))
     if cell.file == "cfm":
         return frozenset(["CFM"])
-    if cell == _FPSR:
-        return frozenset(name for name, place in FPSR_FIELDS.items() if _has(place, bit))
-    return frozenset() if cell.file == "ip" else frozenset([Register(_FILES[cell.file], cell.number)])
+    register = Register("r", cell.number) if cell.file == "nat" else register_of_cell(cell)
+    return frozenset() if register is None else frozenset([register])
 
 
 def _has(place: tuple[int, int], bit: int) -> bool:
