@@ -26,8 +26,8 @@ _DESCRIPTION = """\
 Run code on a simulated processor, as a function that is called: it ends when it returns. What has changed is told, and
 how much was executed. Code is at 0x10000, the bundle that it returns to at 0x8000, the stack below 0x7fff0000 (r12),
 the backing store from 0x60000000 on. In the modes user and sys addresses are virtual: the first 4 GiB are mapped one to
-one, for every privilege level, and so are the 4 GiB around each segment of a program; nothing else is. In userphys and
-sysphys they are physical. Memory that nobody wrote is 0.
+one, for every privilege level, and so are the 4 GiB around each segment of a program, and around what --map names. In
+userphys and sysphys they are physical. Memory that nobody wrote is 0.
 
 With --batch a file has many programs, each with its state to begin with: an object of JSON a line, with the keys name,
 asm or code, mode, psr, cfm, bsp, gr, gr0, pr, br, ar, fr, mem, bsmem, cr, rr, pkr, tr, slot, bank0. The state that each
@@ -63,6 +63,13 @@ def add(commands: Commands) -> None:
     )
     command.add_argument(
         "--mem", action="append", default=[], metavar="ADDR=HEX", help="bytes in memory: 0x20000=0011aa"
+    )
+    command.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="ADDR",
+        help="map the 4 GiB around a virtual address as well, to memory of their own: 0xfffffffffff04000",
     )
     command.add_argument(
         "--stub",
@@ -140,6 +147,8 @@ def _run(options: argparse.Namespace) -> int:
     run = FunctionRun(image, options.entry, options.mode or "sysphys", is_strict=options.strict)
     for name, value in map(_pair("--reg", "NAME=VALUE"), options.reg):
         run.set_register(name, _number_for(name, value))
+    for text in options.map:
+        run.map_page(_address(text, "--map"))
     for address, text in map(_pair("--mem", "ADDR=HEX"), options.mem):
         run.set_memory(_address(address, "--mem"), _bytes(text))
     for line in run.trace(options.max_steps) if options.trace else ():
@@ -150,7 +159,7 @@ def _run(options: argparse.Namespace) -> int:
     return 0 if has_returned else 1
 
 
-_OF_ONE = ("instance", "include", "define", "entry", "mode", "reg", "mem", "stub", "trace", "strict")
+_OF_ONE = ("instance", "include", "define", "entry", "mode", "reg", "mem", "map", "stub", "trace", "strict")
 _OF_MANY = ("jobs", "dw", "bw", "stride", "alat", "hex")
 _SPELT = {"include": "-I", "define": "-D"}
 

@@ -54,6 +54,19 @@ class AddressMap:
         region = address >> _REGION
         return (region << _ROOM) + (address & (1 << _ROOM) - 1) if region and region in self._regions else address
 
+    def extend(self, address: int, machine: Machine) -> None:
+        """Maps the page of an address as well; `install` has given the machine the others.
+
+        Raises PvasmError for one whose place in memory is another's, or is none.
+        """
+        pages = sorted({*self._pages, address >> _PAGE})
+        self._regions.add(address >> _REGION)
+        places = {self.physical(page << _PAGE) for page in pages}
+        if len(places) < len(pages) or max(places) >> machine.configuration.physical_bits:
+            raise PvasmError(f"there is no room for {address:#x} beside the other addresses of its region")
+        self._pages = pages
+        self.install(machine)
+
     def is_mapped(self, address: int) -> bool:
         """Whether there is a page for an address, where it is translated."""
         return address >> _PAGE in self._pages

@@ -94,7 +94,7 @@ class FunctionRun:
     """A function of an image that is called, with registers and memory to be set before.
 
     Where addresses are virtual, the first 4 GiB are mapped one to one, for every privilege level, and the 4 GiB around
-    each segment of the image that is elsewhere; no other address is.
+    each segment of the image that is elsewhere; no other address is, but for what `map_page` adds.
     """
 
     def __init__(self, image: Image, entry: str | None, mode: str = "sysphys", *, is_strict: bool = False) -> None:
@@ -179,14 +179,28 @@ class FunctionRun:
         held[register.number] = value & (1 << width) - 1
         self.before = self._state()
 
+    def map_page(self, address: int) -> None:
+        """Maps the 4 GiB around an address, too, for every privilege level, to memory of their own.
+
+        Raises PvasmError where addresses are physical, and for an address that there is no room for.
+        """
+        if not self.machine.psr & PSR_MASKS["psr.dt"]:
+            raise PvasmError(f"--map {address:#x}: addresses are physical: use --mode user or --mode sys")
+        try:
+            self.map.extend(address, self.machine)
+        except PvasmError as error:
+            raise PvasmError(f"--map: {error.message}") from None
+
     def set_memory(self, address: int, data: bytes) -> None:
         """Puts bytes in memory. Raises PvasmError for an address that no code of this run can reach."""
         end = address + len(data)
         if self.machine.psr & PSR_MASKS["psr.dt"]:
-            if not all(map(self.map.is_mapped, (address, end - 1))):
-                raise PvasmError(f"--mem: no page is mapped at {address:#x}")
+            for each in (address, end - 1):
+                if not self.map.is_mapped(each):
+                    raise PvasmError(f"--mem: no page is mapped at {each:#x}: --map {each:#x} maps one")
         elif not 0 <= address <= end <= 1 << self.machine.configuration.physical_bits:
-            raise PvasmError(f"--mem: there is no memory at {address:#x}")
+            said = "addresses are physical, unless --mode is user or sys"
+            raise PvasmError(f"--mem: there is no memory at {address:#x}: {said}")
         if address < RETURN + SIZE and end > RETURN:
             raise PvasmError(f"--mem: the function returns to {RETURN:#x}: nothing else may be there")
         memory = self.machine.memory

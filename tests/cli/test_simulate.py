@@ -61,6 +61,9 @@ def test_an_endless_loop_is_ended(source: Path) -> None:
     assert done.status == 1
 
 
+PHYSICAL = ": addresses are physical, unless --mode is user or sys"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -71,7 +74,7 @@ def test_an_endless_loop_is_ended(source: Path) -> None:
         (["--reg", "p6=2"], "--reg: 0x2 is more than p6 holds, 1 bit"),
         (["--mem", "0x100=0g"], "--mem: '0g' is no row of hexadecimal bytes"),
         (["--mem=-1=00"], "--mem: -1 is no address: those are from 0 to 0xffffffffffffffff"),
-        (["--mem", "0x8000000000000000=00"], "--mem: there is no memory at 0x8000000000000000"),
+        (["--mem", "0x8000000000000000=00"], f"--mem: there is no memory at 0x8000000000000000{PHYSICAL}"),
         (["--reg", "r0=1"], "--reg: r0 has always the same value, and cannot be set"),
         (["--reg", "f1=1"], "--reg: f1 has always the same value, and cannot be set"),
         (["--reg", "p0=1"], "--reg: p0 has always the same value, and cannot be set"),
@@ -87,9 +90,24 @@ def test_an_endless_loop_is_ended(source: Path) -> None:
         (["--reg", "ar.bsp=8"], "--reg: ar.bsp follows ar.bspstore: set that"),
         (["--mem", "0x100="], "--mem: '0x100=' has not the form ADDR=HEX"),
         (["--mem", "0x7fff=1122"], "--mem: the function returns to 0x8000: nothing else may be there"),
-        (["--mem", "0x4000000000000000=00"], "--mem: there is no memory at 0x4000000000000000"),
-        (["--mode", "user", "--mem", "0x2000000000000000=00"], "--mem: no page is mapped at 0x2000000000000000"),
-        (["--mode", "user", "--mem", "0xffffffff=0011"], "--mem: no page is mapped at 0xffffffff"),
+        (["--mem", "0x4000000000000000=00"], f"--mem: there is no memory at 0x4000000000000000{PHYSICAL}"),
+        (
+            ["--mode", "user", "--mem", "0x2000000000000000=00"],
+            "--mem: no page is mapped at 0x2000000000000000: --map 0x2000000000000000 maps one",
+        ),
+        (
+            ["--mode", "user", "--mem", "0xffffffff=0011"],
+            "--mem: no page is mapped at 0x100000000: --map 0x100000000 maps one",
+        ),
+        (
+            ["--map", "0xfffffffffff04000"],
+            "--map 0xfffffffffff04000: addresses are physical: use --mode user or --mode sys",
+        ),
+        (
+            ["--mode", "sys", "--map", "0x1fffffffffffffff"],
+            "--map: there is no room for 0x1fffffffffffffff beside the other addresses of its region",
+        ),
+        (["--mode", "sys", "--map", "here"], "--map: 'here' is no number"),
         (["--stub", "=5"], "--stub: '=5' has not the form NAME[=ADDR]"),
         (["--hex"], "--hex: it is for --batch"),
         (["--dw", "4096"], "--dw: it is for --batch"),
@@ -353,3 +371,22 @@ def test_what_is_no_violation_when_it_runs_is_none(source: Path, text: str) -> N
     source.write_text(f"{text} br.ret.sptk.few b0\n")
     done = pvasm("simulate", source, "--strict", "--reg", "r32=0x40000")
     assert (done.status, done.errors) == (0, "")
+
+
+@pytest.mark.parametrize("mode", ["user", "sys"])
+def test_an_op_of_xen_finds_its_page_where_it_is_mapped(mode: str, tmp_path: Path) -> None:
+    """The word of the shared page that has cr.ifa (domain: 0xfffffffffff04000 + 0x8a0)."""
+    (tmp_path / "t.S").write_text("foo:\n\tMOV_FROM_IFA(r8) ;;\n\tbr.ret.sptk b0\n")
+    options = [
+        "-i",
+        "xen",
+        "--mode",
+        mode,
+        "--map",
+        "0xfffffffffff04000",
+        "--mem",
+        "0xfffffffffff048a0=1122334455667788",
+    ]
+    done = pvasm("simulate", *options, "t.S", cwd=tmp_path)
+    assert done.status == 0, done.errors
+    assert done.output.splitlines()[0] == "r8 = 0x8877665544332211"
