@@ -59,7 +59,7 @@ def add(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="what a register holds: r32=0x10, ar.lc=3; of f8 its 82 bits",
+        help="what a register holds: r32=0x10, ar.lc=3, psr.ic=0; of f8 its 82 bits",
     )
     command.add_argument(
         "--mem", action="append", default=[], metavar="ADDR=HEX", help="bytes in memory: 0x20000=0011aa"

@@ -73,5 +73,5 @@ class AddressMap:
 
     def virtual(self, place: int) -> int:
         """The address of a place in memory."""
-        region = place >> _ROOM
-        return (region << _REGION) + (place & (1 << _ROOM) - 1) if region and region in self._regions else place
+        page = next((page for page in self._pages if self.physical(page << _PAGE) >> _PAGE == place >> _PAGE), None)
+        return place if page is None else (page << _PAGE) + (place & (1 << _PAGE) - 1)

@@ -10,7 +10,7 @@ from pvasm.asm.image import Image, Segment
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import decode, nop
-from pvasm.isa.registers import APPLICATION, NAMES, PSR_MASKS, REGISTERS, Register
+from pvasm.isa.registers import APPLICATION, NAMES, PSR_FIELDS, PSR_MASKS, REGISTERS, Register
 from pvasm.isa.resources import term, width_of_cell
 from pvasm.suggestions import near
 from pvsim.address_map import AddressMap
@@ -159,6 +159,11 @@ class FunctionRun:
 
     def set_register(self, name: str, value: int) -> None:
         """Puts a value in a register, by its name. Raises PvasmError for a name or value that does not fit."""
+        if name == "psr":
+            raise PvasmError("--reg: psr is set field by field: psr.ic=0")
+        if name.startswith("psr."):
+            self._set_status(name, value)
+            return
         register = REGISTERS.get(name)
         if name == "ar.bsp":
             raise PvasmError("--reg: ar.bsp follows ar.bspstore: set that")
@@ -178,6 +183,19 @@ class FunctionRun:
         held: list[int] = getattr(self.machine, _ATTRIBUTES[register.file])
         held[register.number] = value & (1 << width) - 1
         self.before = self._state()
+
+    def _set_status(self, name: str, value: int) -> None:
+        """Gives a field of the processor status register a value."""
+        low, width = PSR_FIELDS.get(name.removeprefix("psr."), (0, 0))
+        if not width:
+            from pvasm.suggestions import near
+
+            raise PvasmError(f"--reg: there is no field {name}{near(name, [f'psr.{each}' for each in PSR_FIELDS])}")
+        if not 0 <= value < 1 << width:
+            raise PvasmError(f"--reg: {value:#x} is more than the {width} bit{'s' * (width > 1)} of {name}")
+        kept = self.machine.psr & ~((1 << width) - 1 << low)
+        self.machine.set_psr(kept | value << low)
+        self.psr_before = self.machine.psr
 
     def map_page(self, address: int) -> None:
         """Maps the 4 GiB around an address, too, for every privilege level, to memory of their own.

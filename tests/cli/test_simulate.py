@@ -107,6 +107,9 @@ PHYSICAL = ": addresses are physical, unless --mode is user or sys"
             ["--mode", "sys", "--map", "0x1fffffffffffffff"],
             "--map: there is no room for 0x1fffffffffffffff beside the other addresses of its region",
         ),
+        (["--reg", "psr.id=2"], "--reg: 0x2 is more than the 1 bit of psr.id"),
+        (["--reg", "psr.icc=0"], "--reg: there is no field psr.icc (did you mean psr.ic?)"),
+        (["--reg", "psr=0"], "--reg: psr is set field by field: psr.ic=0"),
         (["--mode", "sys", "--map", "here"], "--map: 'here' is no number"),
         (["--stub", "=5"], "--stub: '=5' has not the form NAME[=ADDR]"),
         (["--hex"], "--hex: it is for --batch"),
@@ -390,3 +393,21 @@ def test_an_op_of_xen_finds_its_page_where_it_is_mapped(mode: str, tmp_path: Pat
     done = pvasm("simulate", *options, "t.S", cwd=tmp_path)
     assert done.status == 0, done.errors
     assert done.output.splitlines()[0] == "r8 = 0x8877665544332211"
+
+
+def test_fields_of_psr_are_set(tmp_path: Path) -> None:
+    """Without collection, cr.ifa may be read: as handlers run."""
+    (tmp_path / "t.S").write_text("foo:\n\tMOV_TO_IFA(r32, r14) ;;\n\tMOV_FROM_IFA(r8) ;;\n\tbr.ret.sptk b0\n")
+    options = ["-i", "native", "--reg", "r32=0x1234"]
+    done = pvasm("simulate", *options, "--reg", "psr.ic=0", "t.S", cwd=tmp_path)
+    assert done.status == 0, done.errors
+    assert done.output.splitlines()[:2] == ["r8 = 0x1234", "cr.ifa = 0x1234"]
+    done = pvasm("simulate", *options, "t.S", cwd=tmp_path)
+    assert done.output.startswith("illegal operation fault at foo (t.S:2)")
+
+
+def test_what_an_op_of_xen_writes_is_told_at_its_address(tmp_path: Path) -> None:
+    (tmp_path / "t.S").write_text("foo:\n\tMOV_TO_IFA(r32, r14) ;;\n\tbr.ret.sptk b0\n")
+    options = ["-i", "xen", "--mode", "sys", "--map", "0xfffffffffff04000", "--reg", "r32=0x1234"]
+    done = pvasm("simulate", *options, "t.S", cwd=tmp_path)
+    assert "[0xfffffffffff048a0] = 3412000000000000" in done.output.splitlines()
