@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from pvasm.cpp_options import flaw_of_define, flaw_of_header_name
 from pvasm.errors import PvasmError
-from pvasm.files import NO_SUCH_FILE, is_below, open_regular, unreadable
+from pvasm.files import NO_SUCH_FILE, is_below, read_at_most
 from pvasm.limits import MAX_JOBS
 from pvasm.regex import made_regex, regex
 from pvasm.suggestions import near, unknown_code
@@ -107,13 +107,7 @@ def _has_own_table(path: str) -> bool:
 
 
 def _read(path: str) -> str:
-    try:
-        with open_regular(path) as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise unreadable(error, path) from error
-    if len(data) > _MAX_BYTES:
-        raise PvasmError(f"larger than {_MAX_BYTES >> 10} KiB: not read", path)
+    data = read_at_most(path, _MAX_BYTES)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

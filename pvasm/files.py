@@ -81,6 +81,28 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         raise
 
 
+def read_at_most(path: str | os.PathLike[str], most: int) -> bytes:
+    """The bytes of a regular file. Raises PvasmError if it cannot be read, or has more than so many."""
+    name = os.fspath(path)
+    try:
+        with open_regular(path) as file:
+            # A large file is told of at once: it is not read for that.
+            if os.fstat(file.fileno()).st_size > most:
+                raise too_large(name, most)
+            data = file.read(most + 1)
+    except OSError as error:
+        raise unreadable(error, name) from error
+    if len(data) > most:
+        raise too_large(name, most)
+    return data
+
+
+def too_large(name: str, most: int) -> PvasmError:
+    """What is said of a file with more than so many bytes."""
+    size = f"{most >> 20} MiB" if most >= 1 << 20 else f"{most >> 10} KiB"
+    return PvasmError(f"larger than {size}: not read", name)
+
+
 def is_below(path: str, folder: str) -> bool:
     """Whether a file, or what there may be one day of that name, is a folder or in it: links are followed."""
     real, real_folder = os.path.realpath(path), os.path.realpath(folder)

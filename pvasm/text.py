@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pvasm.errors import PvasmError
-from pvasm.files import open_regular, unreadable
+from pvasm.files import read_at_most, too_large, unreadable
 
 MAX_FILE_BYTES = 16 << 20  # what a check takes is some hundred times as much memory
 MAX_LINE_CHARACTERS = 1 << 20
@@ -40,27 +40,23 @@ def read_text(path: str | os.PathLike[str]) -> str:
     Raises PvasmError for a file that cannot be read, that is larger than MAX_FILE_BYTES, is binary (holds a NUL),
     or has a line longer than MAX_LINE_CHARACTERS.
     """
+    return check_text(decode(read_bytes(path, MAX_FILE_BYTES)), shown_name(path))
+
+
+def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
+    """The bytes of a file; `-` is standard input. Raises PvasmError if they cannot be read, or are more than `most`."""
     name = shown_name(path)
+    if name != "<stdin>":
+        return read_at_most(path, most)
+    if sys.stdin is None:
+        raise PvasmError("standard input is closed")
     try:
-        if name == "<stdin>":
-            if sys.stdin is None:
-                raise PvasmError("standard input is closed")
-            data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
-        else:
-            with open_regular(name) as file:
-                # A large file is told of at once: it is not read for that.
-                if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
-                    raise _too_large(name)
-                data = file.read(MAX_FILE_BYTES + 1)
+        data = sys.stdin.buffer.read(most + 1)
     except OSError as error:
         raise unreadable(error, name) from error
-    if len(data) > MAX_FILE_BYTES:
-        raise _too_large(name)
-    return check_text(decode(data), name)
-
-
-def _too_large(name: str) -> PvasmError:
-    return PvasmError(f"larger than {MAX_FILE_BYTES >> 20} MiB: not read", name)
+    if len(data) > most:
+        raise too_large(name, most)
+    return data
 
 
 def check_text(text: str, name: str) -> str:

@@ -9,16 +9,15 @@ from __future__ import annotations
 import io
 import os
 import struct
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct, field
 
 from pvasm.errors import PvasmError
-from pvasm.files import open_regular, unreadable
+from pvasm.files import open_regular
 from pvasm.objects.archive import ARCHIVE_MAGIC, member_of, split_name, which_member
-from pvasm.text import shown_name
+from pvasm.text import read_bytes, shown_name
 
 MAX_OBJECT_BYTES: Final = 256 << 20
 MAGIC: Final = b"\x7fELF"
@@ -173,30 +172,12 @@ def read_elf_file(path: str | os.PathLike[str]) -> ElfFile:
     """
     name = os.fspath(path)
     inside = None if os.path.exists(name) else split_name(name)
-    data = read_object_bytes(inside[0] if inside else name)
+    data = read_bytes(inside[0] if inside else name, MAX_OBJECT_BYTES)
     if inside:
         return elf_file_of(member_of(data, *inside), name)
     if data.startswith(ARCHIVE_MAGIC):
         raise which_member(data, shown_name(name))
     return elf_file_of(data, shown_name(name))
-
-
-def read_object_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file; `-` is standard input. Raises PvasmError if they cannot be read, and for too many."""
-    name = shown_name(path)
-    try:
-        if name == "<stdin>":
-            if sys.stdin is None:
-                raise PvasmError("standard input is closed")
-            data = sys.stdin.buffer.read(MAX_OBJECT_BYTES + 1)
-        else:
-            with open_regular(name) as file:
-                data = file.read(MAX_OBJECT_BYTES + 1)
-    except OSError as error:
-        raise unreadable(error, name) from error
-    if len(data) > MAX_OBJECT_BYTES:
-        raise PvasmError(f"larger than {MAX_OBJECT_BYTES >> 20} MiB: not read", name)
-    return data
 
 
 def is_elf_file(path: str) -> bool:

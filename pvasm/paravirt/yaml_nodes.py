@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
-from pvasm.files import open_regular, unreadable
+from pvasm.files import read_at_most
 from pvasm.regex import made_regex, regex
 from pvasm.suggestions import near
 
@@ -92,13 +92,7 @@ def read_yaml(path: Path) -> Node:
     beyond MAX_BYTES, MAX_DEPTH or MAX_NODES.
     """
     name = str(path)
-    try:
-        with open_regular(path) as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise unreadable(error, name) from error
-    if len(content) > MAX_BYTES:
-        raise PvasmError(f"larger than {MAX_BYTES >> 20} MiB: not read", name)
+    content = read_at_most(path, MAX_BYTES)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
