@@ -15,7 +15,7 @@ SIZES = (1024, 2048, 4096, 8192)
 # Eight times the text takes 8 times as long if the match is linear, and 64 times if it is quadratic.
 MOST = 24
 _TOO_LONG = 1.0  # seconds of CPU time, for a text of at most 8 kB: a quadratic match takes a tenth of that
-_RUNS = (4, 16)
+_CONCLUSIVE = 0.1  # seconds of CPU time: of less a clock that ticks slowly tells nothing
 _MOST_TEXTS = 240
 _OFTEN = 40  # a repetition that may go on for so long counts as one that may go on for ever
 _EXAMPLES = 4
@@ -159,8 +159,11 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise _TooLongError
 
 
-def _ratio(clock: Callable[[], float], use: Use, short: str, long: str, runs: int) -> float:
-    """How much longer the long text takes than the short one, by the least of a few measurements of each."""
+def _ratio(clock: Callable[[], float], use: Use, short: str, long: str, runs: int) -> tuple[float, float]:
+    """How much longer the long text takes than the short one, by the least of a few measurements of each.
+
+    Also how long the runs of the long one took together.
+    """
 
     def cost(text: str, times: int) -> float:
         start = clock()
@@ -170,7 +173,7 @@ def _ratio(clock: Callable[[], float], use: Use, short: str, long: str, runs: in
 
     longer = min(cost(long, runs) for _ in range(2))
     shorter = min(cost(short, runs * 4) for _ in range(2))
-    return longer / max(shorter, 1e-7)
+    return longer / max(shorter, 1e-7), longer * runs
 
 
 def ratio(use: Use, make: Callable[[int], str], sizes: Sequence[int] = SIZES) -> float:
@@ -188,12 +191,13 @@ def ratio(use: Use, make: Callable[[int], str], sizes: Sequence[int] = SIZES) ->
             use(make(size))
         short, long = make(sizes[0]), make(sizes[-1])
         signal.setitimer(signal.ITIMER_VIRTUAL, 4 * _TOO_LONG)
-        measured = _ratio(time.perf_counter, use, short, long, 1)
-        for runs in _RUNS:
-            if measured <= MOST:
-                break
+        measured, _ = _ratio(time.perf_counter, use, short, long, 1)
+        runs, seconds = 4, 0.0
+        while measured > MOST and seconds < _CONCLUSIVE:
             signal.setitimer(signal.ITIMER_VIRTUAL, 10 * _TOO_LONG)
-            measured = min(measured, _ratio(time.process_time, use, short, long, runs))
+            found, seconds = _ratio(time.process_time, use, short, long, runs)
+            measured = min(measured, found)
+            runs *= 4
         return measured
     except _TooLongError:
         return float("inf")
