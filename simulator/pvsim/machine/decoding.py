@@ -32,6 +32,11 @@ class Decoded:
         self.ends = self._find_whether_it_ends()
 
     @property
+    def instruction(self) -> Instruction | None:
+        """The instruction; None for bits that are none."""
+        return self._instruction
+
+    @property
     def effects(self) -> tuple[Effect, ...]:
         """What it does; of bits that are no instruction, an Illegal Operation fault."""
         if self._effects is None:

@@ -241,6 +241,14 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
         self._blocks[ip, sof] = block
         return block
 
+    def next_step(self) -> tuple[Step, int]:
+        """The instruction that comes next, and the address of the one behind it.
+
+        Raises Interruption where it may not be fetched.
+        """
+        steps, following = self._fetched(self.code_address(self.ip))
+        return steps[0], following if len(steps) == 1 else steps[1].ip
+
     def _fetched(self, physical: int) -> tuple[list[Step], int]:
         """The instructions from here on, to where control may leave; and the address of what follows them."""
         steps: list[Step] = []

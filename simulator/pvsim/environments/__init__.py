@@ -1,0 +1,1 @@
+"""Where variants run: on bare hardware, or under a hypervisor that an environment's file describes."""
