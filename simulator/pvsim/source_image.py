@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pvasm.asm.image import Image
 from pvasm.asm.layout import lay_out
@@ -13,6 +13,10 @@ from pvasm.objects.elf_file import is_elf_file, read_elf_file
 from pvasm.objects.object_image import image_of_object
 from pvasm.syntax.document import looks_preprocessed, read_document
 from pvasm.text import read_text, shown_name
+
+if TYPE_CHECKING:
+    from pvasm.paravirt.instance import Instance
+    from pvasm.syntax.document import Document
 
 _OBJECTS: Final = (".o", ".a", ".so", ".ko")  # names that no source has
 
@@ -31,7 +35,7 @@ def image_of_text(
 def image_of_file(
     path: str,
     *,
-    instance: str | None = None,
+    instance: str | Instance | None = None,
     include_directories: Sequence[str] = (),
     defines: Sequence[str] = (),
     address: int = 0x10000,
@@ -53,18 +57,35 @@ def image_of_file(
         flags = ("-dD",) if instance is not None else ()
         given = text if path == "-" else None
         text = preprocess(path, include_directories=include_directories, defines=defines, flags=flags, text=given)
+    return image_of_variant(text, name, instance, address=address, stubs=stubs)
+
+
+def image_of_variant(
+    text: str,
+    name: str,
+    instance: str | Instance | None,
+    *,
+    address: int = 0x10000,
+    stubs: Mapping[str, int] | None = None,
+) -> Image:
+    """The image of preprocessed source, expanded for an instance if there is one. Raises as `image_of_file` does."""
     document = read_document(assembly_parser(), text, name, preprocessed=True)
     if instance is not None:
-        from pvasm.expand import ExpandErrors, expand
-        from pvasm.expand.expander import Reading
-        from pvasm.expand.variants import refusals
-        from pvasm.paravirt.loading import load_catalog, load_instance
-
-        catalog = load_catalog()
-        loaded, reading = load_instance(instance, catalog), Reading(document, catalog)
-        errors = refusals(reading, [loaded])
-        if errors:
-            raise ExpandErrors(errors)
-        variant = expand(document, catalog, loaded, reading=reading)
-        document = read_document(assembly_parser(), variant, name, preprocessed=True)
+        document = read_document(assembly_parser(), _variant(document, instance), name, preprocessed=True)
     return lay_out(document, address=address, stubs=stubs)
+
+
+def _variant(document: Document, instance: str | Instance) -> str:
+    """The text of a document for an instance. Raises ExpandErrors for what the instance does not take."""
+    from pvasm.expand import ExpandErrors, expand
+    from pvasm.expand.expander import Reading
+    from pvasm.expand.variants import refusals
+    from pvasm.paravirt.loading import load_catalog, load_instance
+
+    catalog = load_catalog()
+    loaded = load_instance(instance, catalog) if isinstance(instance, str) else instance
+    reading = Reading(document, catalog)
+    errors = refusals(reading, [loaded])
+    if errors:
+        raise ExpandErrors(errors)
+    return expand(document, catalog, loaded, reading=reading)

@@ -15,7 +15,7 @@ from pvsim.machine.machine import Machine
 HARDWARE: Final = "hardware"
 
 
-class Refused(PvasmError):
+class RefusedError(PvasmError):
     """The guest has done what its hypervisor does not take; a person has to mend the variant."""
 
 
@@ -64,7 +64,7 @@ class Environment(Protocol):
     def run(self, most: int) -> Interruption | None:
         """Runs at most so many instructions; the `break` that ended it, None where the number did.
 
-        Raises Refused for what the environment does not take.
+        Raises RefusedError for what the environment does not take.
         """
 
 

@@ -19,7 +19,7 @@ from pvasm.isa.registers import PSR_FIELDS, PSR_MASKS
 from pvasm.paravirt.instance import Instance
 from pvsim.environments.description import DescriptionFile
 from pvsim.environments.effects import Effects
-from pvsim.environments.environment import Costs, Refused, is_stop
+from pvsim.environments.environment import Costs, RefusedError, is_stop
 from pvsim.environments.shared_page import PLACE, SharedPage
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.direct import execute
@@ -31,13 +31,16 @@ _CPL_AT: Final = PSR_FIELDS["cpl"][0]
 _CPL: Final = 3 << _CPL_AT
 _USER: Final = 3
 _DT, _RT, _IT, _IC = (PSR_MASKS[f"psr.{name}"] for name in ("dt", "rt", "it", "ic"))
-_PASSED: Final = sum(
-    PSR_MASKS[f"psr.{name}"]
-    for name in (
-        *("be", "up", "ac", "mfl", "mfh", "dfl", "dfh", "sp", "pp", "pk", "db", "lp", "tb"),
-        *("ss", "da", "dd", "id", "ed"),
+_PASSED: Final = (
+    sum(
+        PSR_MASKS[f"psr.{name}"]
+        for name in (
+            *("be", "up", "ac", "mfl", "mfh", "dfl", "dfh", "sp", "pp", "pk", "db", "lp", "tb"),
+            *("ss", "da", "dd", "id", "ed"),
+        )
     )
-) | 1 << PSR_FIELDS["ia"][0]
+    | 1 << PSR_FIELDS["ia"][0]
+)
 """Bits of psr that are the machine's as they are the virtual processor's."""
 
 _HOST: Final = sum(PSR_MASKS[f"psr.{name}"] for name in ("ic", "i", "dt", "rt", "it", "bn"))
@@ -56,8 +59,8 @@ _MISSES: Final = {Vector.ALTERNATE_DATA_TLB: "d", Vector.ALTERNATE_INSTRUCTION_T
 _EMULATED: Final = frozenset(
     GENERAL_CODES[each] for each in ("privileged_operation", "privileged_register", "illegal_operation")
 )
-"""Codes of the faults of an instruction that the guest's kernel has not the level for. Control registers of interruptions
-are an Illegal Operation at any level, since the machine's own psr.ic is 1 (SDM 3:2, mov cr)."""
+"""Codes of the faults of an instruction that the guest's kernel has not the level for. To reach control registers of
+interruptions is an Illegal Operation at any level, since the machine's own psr.ic is 1 (SDM 3:2, mov cr)."""
 
 _OFFSET: Final = (1 << 61) - 1
 _UNCACHED: Final = 1 << 63
@@ -99,7 +102,10 @@ class Guest:
         self._si = _SI if told.secures_time else 0
         self._refuses = frozenset(told.refuses)
         self._calls = {
-            number: (name, Effects(does, instance.calls[number].gives, description.path, description.place_of_call(name)))
+            number: (
+                name,
+                Effects(does, instance.calls[number].gives, description.path, description.place_of_call(name)),
+            )
             for name, does in told.calls.items()
             if isinstance(number := instance.constants.get(name), int) and number in instance.calls
         }
@@ -192,7 +198,7 @@ class Guest:
     # --------------------------------------------------------------------------------------- running
 
     def run(self, most: int) -> Interruption | None:
-        """Runs at most so many instructions; an interruption counts as one. Raises Refused."""
+        """Runs at most so many instructions; an interruption counts as one. Raises RefusedError."""
         machine = self.machine
         end = machine.instructions + most
         stop = None
@@ -254,7 +260,7 @@ class Guest:
         if instruction is None:
             return False
         if instruction.mnemonic in self._refuses:
-            raise Refused(f"{self.name} does not emulate {instruction.text}")
+            raise RefusedError(f"{self.name} does not emulate {instruction.text}")
         self.costs.events["emulated", instruction.mnemonic] += 1
         self._leave(execute(self.processor, step.code.effects))
         return True
@@ -289,4 +295,3 @@ def guest_model(configuration: Configuration) -> Configuration:
     if 1 << configuration.physical_bits <= PLACE:
         raise PvasmError(f"memory of {configuration.physical_bits} bits has no room for a hypervisor")
     return replace(configuration, physical_bits=_PHYSICAL_BITS)
-

@@ -122,7 +122,7 @@ class SharedPage:
     def _mask_address(self, pointer: int) -> int:
         address = self._read(self.page.fields_from + pointer, 8)
         mask = self.page.mask
-        return address if self.has(address) and self.has(address - 1) or mask is UNSET else mask.byte
+        return address if mask is UNSET or (self.has(address) and self.has(address - 1)) else mask.byte
 
     def _give(self, processor: Machine, name: str, each: Field, status: int) -> None:
         at = self._at(each)

@@ -36,7 +36,7 @@ class Configuration(Struct, frozen=True):
     alat_entries: int | None = 0
     """How many advanced loads the ALAT remembers; None: all. With 0, each check finds that its load did not hold."""
     ticks_per_instruction: int = 1
-    """How much ar.itc advances with each instruction: time is deterministic."""
+    """How much ar.itc advances with each instruction: time is deterministic. With 0 it stands still."""
     checks_branch: bool = True
     """Whether `chk` and `fchkf` branch to recovery code; else they are Speculative Operation faults (SDM 3:2, chk)."""
     has_bundle_registers: bool = True

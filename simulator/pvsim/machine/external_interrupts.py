@@ -150,8 +150,11 @@ class ExternalInterrupts(System):
 
     def set_timer(self) -> None:
         """Finds out when ar.itc will be what cr.itm is."""
-        ticks = self.cr[_ITM] - self.read_itc() & _WORD
-        self._timer_at = self.instructions - -ticks // self.configuration.ticks_per_instruction
+        ticks, each = self.cr[_ITM] - self.read_itc() & _WORD, self.configuration.ticks_per_instruction
+        if each:
+            self._timer_at = self.instructions - -ticks // each
+        else:
+            self._timer_at = NEVER if ticks else self.instructions
 
     def set_psr(self, word: int) -> None:
         """Sets the processor status register."""

@@ -1,0 +1,224 @@
+"""Scenarios: the state that code begins with, as the kernel sees it, whatever it runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from msgspec import Struct, field
+
+from pvasm.errors import PvasmError
+from pvasm.isa.registers import PSR_FIELDS, REGISTERS
+from pvasm.isa.resources import width_of_cell
+from pvasm.paravirt.yaml_nodes import Node, convert, fault, read_yaml
+from pvasm.regex import regex
+from pvasm.suggestions import near
+from pvsim.machine.configuration import Configuration
+from pvsim.machine.external_interrupts import VECTORS
+from pvsim.machine.machine import Machine
+from pvsim.machine.translation_cache import Translation
+from pvsim.modes import MODES
+
+_INDEXED: Final = regex(r"(rr|pkr|dbr|ibr|pmc|pmd|cpuid)\[([0-9]{1,2})\]")
+_FILES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr"}
+_OFFSET: Final = (1 << 61) - 1
+_RIGHTS: Final = {"r": 0, "rx": 1, "rw": 2, "rwx": 3}
+_PRESENT: Final = 1 | 1 << 5 | 1 << 6  # accessed and dirty
+_STACKED: Final = 32
+PAGE_SIZES: Final = Configuration().page_sizes
+_Value = TypeVar("_Value")
+
+
+class Page(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """A translation that there is: `at` is a virtual address, `to` a physical one, `size` the exponent of its size.
+
+    `register` is the translation register that it stands in, a cache if there is none; `level` is who may reach it.
+    """
+
+    at: int
+    to: int
+    size: int = 14
+    kinds: str = "di"
+    level: int = 3
+    rights: str = "rwx"
+    key: int = 0
+    register: int | None = None
+
+
+class Interrupt(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """An external interrupt that comes when so many instructions have been executed."""
+
+    vector: int
+    after: int = 0
+
+
+class Expected(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """What holds at the end: where it is (a label, or `return`), and what registers and memory have then."""
+
+    end: str | None = None
+    registers: dict[str, int] = field(default_factory=dict)
+    memory: dict[str, str] = field(default_factory=dict)
+
+
+class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """How code begins, and where it ends.
+
+    `registers` are by name (`r32 p6 b0 ar.lc cr.ifa psr.ic rr[5]`), `nat` those that are Not a Thing. `memory` has
+    hexadecimal bytes by address. `mode` is one of those of `simulate`. The run ends at the labels `stop`, where it
+    returns to b0, at an interruption (unless `vectors` names a label to take them at), and after `steps`.
+    """
+
+    entry: str
+    mode: str = "sys"
+    registers: dict[str, int] = field(default_factory=dict)
+    nat: list[str] = field(default_factory=list)
+    memory: dict[str, str] = field(default_factory=dict)
+    pages: list[Page] = field(default_factory=list)
+    interrupts: list[Interrupt] = field(default_factory=list)
+    stubs: list[str] = field(default_factory=list)
+    stop: list[str] = field(default_factory=list)
+    vectors: str | None = None
+    steps: int = 1_000_000
+    expect: Expected = Expected()
+
+
+def read_scenario(path: Path) -> Scenario:
+    """The scenario in a file. Raises PvasmError, with the place, for what is none, or contradicts itself."""
+    name = str(path)
+    root = read_yaml(path)
+    found = convert(root, Scenario, name, "")
+    for word, value in found.registers.items():
+        _checked(root, ("registers", word), name, partial(check_register, word, value))
+    for word, value in found.expect.registers.items():
+        _checked(root, ("expect", "registers", word), name, partial(check_register, word, value))
+    for word, text in found.memory.items():
+        _checked(root, ("memory", word), name, partial(bytes_at, word, text))
+    for word, text in found.expect.memory.items():
+        _checked(root, ("expect", "memory", word), name, partial(bytes_at, word, text))
+    _check_each(root, "nat", found.nat, _check_nat, name)
+    _check_each(root, "pages", found.pages, _check_page, name)
+    _check_each(root, "interrupts", found.interrupts, _check_interrupt, name)
+    if found.mode not in MODES:
+        said = f"no mode{near(found.mode, MODES)}; there are {', '.join(MODES)}"
+        _checked(root, ("mode",), name, partial(_refuse, said))
+    return found
+
+
+def _check_each(root: Node, key: str, values: Sequence[_Value], check: Callable[[_Value], None], name: str) -> None:
+    for at, value in enumerate(values):
+        _checked(root, (key, at), name, partial(check, value))
+
+
+def _refuse(said: str) -> None:
+    raise PvasmError(said)
+
+
+def _checked(root: Node, steps: tuple[str | int, ...], name: str, check: Callable[[], object]) -> None:
+    """Raises what the check does, with the place of the value in the file."""
+    try:
+        check()
+    except PvasmError as error:
+        node, place = root, (1, 1)
+        for step in steps:
+            child = node.value[step]
+            place = node.keys.get(str(step), (child.line, child.column))
+            node = child
+        raise fault(error.message, name, place, ".".join(map(str, steps))) from None
+
+
+def check_register(name: str, value: int) -> None:
+    """Raises PvasmError for a register that there is not, or that cannot hold a value."""
+    width = _width(name)
+    if not -(1 << width - 1) <= value < 1 << width:
+        raise PvasmError(f"{value:#x} is more than {name} holds, {width} bit{'s' * (width > 1)}")
+
+
+def _width(name: str) -> int:
+    if name.startswith("psr."):
+        field_of = PSR_FIELDS.get(name.removeprefix("psr."))
+        if field_of is None:
+            raise PvasmError(f"psr has no field {name}{near(name, [f'psr.{each}' for each in PSR_FIELDS])}")
+        return field_of[1]
+    if _INDEXED.fullmatch(name):
+        return 64
+    register = REGISTERS.get(name)
+    if register is None or register.file not in _FILES or name in ("r0", "f0", "f1", "p0"):
+        raise PvasmError(f"there is no register {name} to set{near(name, REGISTERS)}")
+    return width_of_cell(register)
+
+
+def _check_nat(name: str) -> None:
+    register = REGISTERS.get(name)
+    if register is None or register.file != "r" or not register.number:
+        raise PvasmError(f"{name} cannot be Not a Thing: general registers from r1 on can")
+
+
+def _check_page(page: Page) -> None:
+    if page.rights not in _RIGHTS or not set(page.kinds) <= set("di") or not 0 <= page.level <= 3:
+        raise PvasmError(f"rights are {', '.join(_RIGHTS)}, kinds of d and i, levels 0 to 3")
+    if page.size not in PAGE_SIZES:
+        raise PvasmError(f"no page has the size 1 << {page.size}")
+
+
+def _check_interrupt(interrupt: Interrupt) -> None:
+    if interrupt.vector not in VECTORS:
+        raise PvasmError(f"no interrupt has the vector {interrupt.vector}: there are 0, 2 and 16 to 255")
+
+
+def bytes_at(address: str, text: str) -> tuple[int, bytes]:
+    """An address, and the bytes there. Raises PvasmError for what is no number, or no row of hexadecimal bytes."""
+    try:
+        at = int(address, 0)
+    except ValueError:
+        raise PvasmError(f"{address} is no address") from None
+    try:
+        return at, bytes.fromhex(text)
+    except ValueError:
+        raise PvasmError(f"{text} is no row of hexadecimal bytes") from None
+
+
+# ------------------------------------------------------------------------------------ into a processor
+
+
+def put_register(processor: Machine, name: str, value: int) -> None:
+    """Gives a register of a processor a value, by its name; `check_register` has seen both."""
+    width = _width(name)
+    value &= (1 << width) - 1
+    indexed = _INDEXED.fullmatch(name)
+    if name.startswith("psr."):
+        low, _ = PSR_FIELDS[name.removeprefix("psr.")]
+        if name == "psr.bn":
+            processor.switch_bank(value)
+        processor.set_psr(processor.psr & ~((1 << width) - 1 << low) | value << low)
+    elif indexed is not None:
+        if indexed[1] == "rr":
+            processor.rr[int(indexed[2]) & 7] = value
+            processor.reach_changed("di")
+        else:
+            processor.files[indexed[1]][int(indexed[2])] = value
+    elif name == "ar.bspstore":
+        processor.write_bspstore(value)
+    elif name == "ar.itc":
+        processor.write_itc(value)
+    else:
+        register = REGISTERS[name]
+        if register.file == "r" and register.number >= _STACKED:
+            processor.sof = max(processor.sof, register.number - _STACKED + 1)
+        getattr(processor, _FILES[register.file])[register.number] = value
+        if name == "cr.itm":
+            processor.set_timer()
+
+
+def put_page(processor: Machine, page: Page) -> None:
+    """Gives a processor a translation."""
+    entry = page.to >> page.size << page.size | _PRESENT | page.level << 7 | _RIGHTS[page.rights] << 9
+    start = (page.at & _OFFSET) >> page.size << page.size
+    made = Translation(start, page.size, processor.rr[page.at >> 61 & 7] >> 8 & 0xFFFFFF, page.key, entry)
+    for kind in page.kinds:
+        if page.register is None:
+            processor.cache_translation(kind, made)
+        else:
+            processor.translation_registers[kind][page.register] = made
+            processor.reach_changed(kind)

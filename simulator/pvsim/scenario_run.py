@@ -1,0 +1,259 @@
+"""Runs a variant from a scenario, in its environment, and tells what its kernel can observe afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from pvasm.asm.image import Image
+from pvasm.errors import PvasmError
+from pvasm.isa.registers import APPLICATION, CONTROL, PSR_FIELDS
+from pvasm.paravirt.instance import Instance
+from pvasm.text import read_text
+from pvsim.address_map import AddressMap
+from pvsim.environments.choice import environment_of
+from pvsim.environments.environment import Environment
+from pvsim.environments.shared_page import PLACE
+from pvsim.function_run import BACKING_STORE, RETURN, STACK
+from pvsim.machine.configuration import Configuration
+from pvsim.machine.interruptions import Vector
+from pvsim.machine.machine import Machine
+from pvsim.machine.memory import PAGE
+from pvsim.memory_map import END_BUNDLE
+from pvsim.modes import FPSR, MODES
+from pvsim.scenario import Scenario, bytes_at, put_page, put_register
+from pvsim.source_image import image_of_variant
+
+VECTORS: Final = 0x0200_0000
+"""Where the interruption vectors are, unless a scenario names its own."""
+
+COUNTS: Final = 0x0210_0000
+"""Where interrupts are counted, 8 bytes a vector."""
+
+_TABLE: Final = 0x8000
+_VECTOR: Final = 0x100
+_CPL: Final = 3 << PSR_FIELDS["cpl"][0]
+_NOT_TOLD: Final = frozenset(["iipa", "iib0", "iib1", "ivr", "eoi", "lid"])
+"""Control registers that say where code is, to the bundle, or are no state."""
+
+_MODEL: Final = Configuration(ticks_per_instruction=0, alat_entries=None)
+"""Variants take different numbers of instructions: time stands still, so that they read the same."""
+
+
+class Variant(Struct, dict=True):
+    """A source's image for an instance."""
+
+    instance: Instance
+    image: Image
+
+    @cached_property
+    def handlers(self) -> Image:
+        """The vectors of a kernel in small, for the instance."""
+        path = Path(__file__).with_name("interrupt_handlers.S")
+        text = f".set COUNT, {COUNTS:#x}\n{read_text(str(path))}"
+        return image_of_variant(text, path.name, self.instance, address=VECTORS)
+
+
+class Outcome(Struct):
+    """How a run ended: where (`return`, a label, a vector, or that there was no end); what there is to observe then."""
+
+    end: str
+    observed: dict[str, int | str]
+    environment: Environment
+
+
+class ScenarioRun:
+    """One variant and one scenario."""
+
+    def __init__(self, variant: Variant, scenario: Scenario) -> None:
+        """Raises PvasmError for a label that there is not, and for what has no room."""
+        self.variant, self.scenario = variant, scenario
+        self.environment = environment_of(variant.instance, _MODEL)
+        self._ends: dict[int, str] = {RETURN: "return"}
+        processor = self.environment.processor
+        self._map = AddressMap(variant.image)
+        self._map.install(processor)
+        self._put_code(processor)
+        self._put_state(processor)
+        self._put_ends(processor)
+        self.environment.stops = set(self._ends)
+        self.environment.begin()
+
+    def _put_code(self, processor: Machine) -> None:
+        for segment in self.variant.image.segments:
+            processor.memory.write(self._map.physical(segment.address), bytes(segment.data))
+
+    def _label(self, name: str) -> int:
+        """The address of a label, by the name that the source has for it."""
+        symbols = self.variant.image.symbols
+        renamed = self.variant.instance.renames.get(name, name)
+        address = symbols.get(renamed, symbols.get(name))
+        if address is None:
+            from pvasm.suggestions import near
+
+            raise PvasmError(f"there is no label {name}{near(name, symbols)}", self.variant.image.path)
+        return address
+
+    def _put_state(self, processor: Machine) -> None:
+        given = self.scenario
+        processor.set_psr(MODES[given.mode])
+        processor.ip = self._label(given.entry)
+        processor.br[0] = RETURN
+        processor.gr[1], processor.gr[12] = self.variant.image.gp, STACK
+        processor.ar[APPLICATION["fpsr"]] = FPSR
+        processor.ar[APPLICATION["rsc"]] = 3 << 2  # a level that is the same wherever the kernel runs
+        processor.ar[APPLICATION["pfs"]] = 3 << 62
+        processor.sof = 8
+        processor.write_bspstore(BACKING_STORE)
+        for name, value in given.registers.items():
+            put_register(processor, name, value)
+        for name in given.nat:
+            processor.nat[int(name[1:])] = 1
+        for page in given.pages:
+            put_page(processor, page)
+        for address, text in given.memory.items():
+            at, data = bytes_at(address, text)
+            processor.memory.write(self._map.physical(at), data)
+
+    def _put_ends(self, processor: Machine) -> None:
+        """The vectors, and where the run is to end: a `break` stands there."""
+        given = self.scenario
+        if given.vectors is not None:
+            processor.cr[CONTROL["iva"]] = self._label(given.vectors)
+        else:
+            processor.cr[CONTROL["iva"]] = VECTORS
+            for segment in self.variant.handlers.segments:
+                processor.memory.write(segment.address, bytes(segment.data))
+            own = Vector.EXTERNAL_INTERRUPT
+            places = [*range(0, own, _VECTOR), *range(own + 0x400, _TABLE, _VECTOR)]
+            self._ends |= {VECTORS + place: _vector_name(place) for place in places}
+        self._ends |= {self._label(name): name for name in given.stop}
+        for address in self._ends:
+            processor.memory.write(self._map.physical(address), END_BUNDLE)
+
+    # ------------------------------------------------------------------------------------- running
+
+    def outcome(self) -> Outcome:
+        """Runs to the end. Raises RefusedError for what the environment does not take."""
+        for _ in self.steps():
+            pass
+        return Outcome(self._end, dict(self.observed()), self.environment)
+
+    _end = ""
+
+    def steps(self, most: int | None = None) -> Iterator[int]:
+        """Runs on, and stops where an interrupt is to come, and after so many instructions, if that is given.
+
+        What comes is how many have been executed.
+        """
+        machine, given = self.environment.machine, self.scenario
+        waiting = sorted(given.interrupts, key=lambda each: each.after)
+        begun, stop = machine.instructions, None
+        while stop is None and machine.instructions - begun < given.steps:
+            done = machine.instructions - begun
+            while waiting and waiting[0].after <= done:
+                self.environment.processor.raise_interrupt(waiting.pop(0).vector)
+            left = given.steps - done if not waiting else min(waiting[0].after, given.steps) - done
+            stop = self.environment.run(left if most is None else min(left, most))
+            yield machine.instructions - begun
+        if stop is None:
+            self._end = f"{given.steps} instructions without an end"
+        else:
+            self._end = self._ends[machine.ip & ~15]
+
+    # ----------------------------------------------------------------------------------- observing
+
+    def observed(self) -> Iterator[tuple[str, int | str]]:
+        """What the kernel can observe, item by item: registers, status, translations, memory."""
+        processor = self.environment.processor
+        yield from self._registers(processor)
+        yield from self._system(processor)
+        yield from self._memory(processor)
+
+    def _registers(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
+        for number in range(1, 32 + processor.sof):
+            yield f"r{number}", self._address(processor.gr[number]) if not processor.nat[number] else "NaT"
+        for number in range(16):
+            is_nat = processor.other_bank_nat[number]
+            yield f"other bank r{number + 16}", "NaT" if is_nat else self._address(processor.other_bank[number])
+        for number in range(1, 64):
+            yield f"p{number}", processor.pr[number]
+        for number in range(8):
+            yield f"b{number}", self._address(processor.br[number])
+        for number in range(2, 128):
+            if processor.fr[number]:
+                yield f"f{number}", processor.fr[number]
+        for name, number in APPLICATION.items():
+            if name not in ("itc", "ruc", "bspstore", "rnat"):
+                yield f"ar.{name}", self._level_free(name, processor.ar[number])
+        yield "ar.bspstore", processor.read_bspstore()
+        yield "cfm", processor.cfm
+
+    def _level_free(self, name: str, value: int) -> int:
+        """An application register; the privilege level in it as the kernel would have it on bare hardware."""
+        low = {"rsc": 2, "pfs": 62}.get(name)
+        if low is None or value >> low & 3 == 3:
+            return value
+        return value & ~(3 << low)
+
+    def _address(self, value: int) -> int | str:
+        """A value; an address of the variant's code as its label."""
+        for segment in self.variant.image.segments:
+            if segment.executable and segment.address <= value < segment.address + len(segment.data):
+                name = self.variant.image.symbol_of(value)
+                label = (name or segment.name).partition("+")[0]
+                return f"code of {self._named.get(label, label)}"
+        return value
+
+    @property
+    def _named(self) -> dict[str, str]:
+        return {new: old for old, new in self.variant.instance.renames.items()}
+
+    def _system(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
+        for name, (low, width) in PSR_FIELDS.items():
+            if name not in ("ri", "si", "mc"):
+                yield f"psr.{name}", processor.psr >> low & (1 << width) - 1
+        for name, number in CONTROL.items():
+            if name not in _NOT_TOLD:
+                yield f"cr.{name}", self._address(processor.cr[number])
+        for number, value in enumerate(processor.rr):
+            yield f"rr[{number}]", value
+        for file in ("pkr", "dbr", "ibr", "pmc"):
+            for number, value in enumerate(processor.files[file]):
+                if value:
+                    yield f"{file}[{number}]", value
+        for kind in "di":
+            for number, page in processor.translation_registers[kind].items():
+                yield f"{kind}tr[{number}]", str(page)
+            pages = sorted(map(str, processor.translation_caches[kind]))
+            yield f"translations of {'data' if kind == 'd' else 'instructions'}", " ".join(pages)
+        for vector in sorted(processor.in_service):
+            yield f"in service {vector:#x}", 1
+
+    def _memory(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
+        code = [
+            (self._map.physical(each.address), self._map.physical(each.address) + len(each.data))
+            for each in self.variant.image.segments
+            if each.executable
+        ]
+        code.append((VECTORS, VECTORS + _TABLE))
+        for number, page in sorted(processor.memory.pages.items()):
+            first = number * PAGE
+            if first >= PLACE or any(low < first + PAGE and first < high for low, high in code):
+                continue
+            for at in range(0, PAGE, 8):
+                word = page[at : at + 8]
+                if any(word):
+                    value = int.from_bytes(word, "little")
+                    yield f"memory at {self._map.virtual(first + at):#x}", self._address(value)
+
+
+def _vector_name(place: int) -> str:
+    try:
+        return f"interruption: {Vector(place).name.lower().replace('_', ' ')}"
+    except ValueError:
+        return f"vector {place:#x}"
