@@ -101,6 +101,7 @@ _COMMANDS = {
     "instance": "instance_commands",
     "disasm": "disasm",
     "simulate": "simulate",
+    "compare": "compare",
 }
 
 

@@ -37,6 +37,11 @@ _MEANINGS = {
         f"{FOUND} it ended otherwise: why is told",
         "it could not run, a group is not right (--strict), or a program of --batch",
     ),
+    "compare": (
+        "the variants do the same, as far as was tried",
+        f"{FOUND} they differ: how is told",
+        "it could not run",
+    ),
     "instance list": ("done", "", "it could not run"),
     "instance show": ("done", "", "there is no such instance or op, or it is not valid"),
     "instance validate": ("complete and sound", f"{FOUND} findings at error level", "a file is no instance"),

@@ -56,7 +56,9 @@ _KINDS: Final[tuple[Callable[[Random], int], ...]] = (
 )
 
 
-def random_scenario(random: Random, entry: str, stop: Sequence[str] = (), *, moments: int = 0) -> Scenario:
+def random_scenario(
+    random: Random, entry: str, stop: Sequence[str] = (), *, moments: int = 0, steps: int = 2000
+) -> Scenario:
     """A random state to begin with at a label; with `moments` an interrupt may come at one of so many."""
     registers: dict[str, int] = {}
     for number in (*range(1, 12), *range(13, 32 + _STACKED)):
@@ -66,7 +68,11 @@ def random_scenario(random: Random, entry: str, stop: Sequence[str] = (), *, mom
     for number in range(1, 8):
         registers[f"b{number}"] = random.choice((RETURN, _word(random)))
     registers |= {"ar.unat": _word(random), "ar.lc": _small(random), "ar.ec": random.randrange(4)}
-    registers |= {"ar.ccv": _word(random), "ar.bspstore": BACKING_STORE + 8 * random.randrange(200)}
+    registers |= {
+        "ar.ccv": _word(random),
+        "ar.itc": random.getrandbits(50) | 1 << 50,
+        "ar.bspstore": BACKING_STORE + 8 * random.randrange(200),
+    }
     registers |= {f"ar.k{number}": _word(random) for number in range(8)}
     registers |= {f"rr[{number}]": number << 8 | _region_register(random) & 0xFC for number in range(8)}
     registers |= _control(random)
@@ -77,7 +83,7 @@ def random_scenario(random: Random, entry: str, stop: Sequence[str] = (), *, mom
     if moments and registers["psr.i"] and random.getrandbits(1):
         interrupts.append(Interrupt(random.randrange(16, 256), random.randrange(moments)))
     memory = {f"{DATA:#x}": random.randbytes(_WINDOW).hex()}
-    return Scenario(entry, "sys", registers, nat, memory, interrupts=interrupts, stop=list(stop), steps=2000)
+    return Scenario(entry, "sys", registers, nat, memory, interrupts=interrupts, stop=list(stop), steps=steps)
 
 
 def _control(random: Random) -> dict[str, int]:

@@ -36,9 +36,12 @@ COUNTS: Final = 0x0210_0000
 
 _TABLE: Final = 0x8000
 _VECTOR: Final = 0x100
-_CPL: Final = 3 << PSR_FIELDS["cpl"][0]
+_BANK: Final = 1 << PSR_FIELDS["bn"][0]
 _NOT_TOLD: Final = frozenset(["iipa", "iib0", "iib1", "ivr", "eoi", "lid"])
 """Control registers that say where code is, to the bundle, or are no state."""
+
+_KEPT: Final = {"iha": ~0b11, "itir": 0xFFFF_FFFC}
+"""What control registers keep: a virtual one that is a word of memory keeps the rest as well, which is nobody's."""
 
 _MODEL: Final = Configuration(ticks_per_instruction=0, alat_entries=None)
 """Variants take different numbers of instructions: time stands still, so that they read the same."""
@@ -152,14 +155,15 @@ class ScenarioRun:
         """
         machine, given = self.environment.machine, self.scenario
         waiting = sorted(given.interrupts, key=lambda each: each.after)
-        begun, stop = machine.instructions, None
-        while stop is None and machine.instructions - begun < given.steps:
-            done = machine.instructions - begun
-            while waiting and waiting[0].after <= done:
+        spent, stop = 0, None  # an interruption without an instruction counts as one, so that there is an end
+        while stop is None and spent < given.steps:
+            while waiting and waiting[0].after <= spent:
                 self.environment.processor.raise_interrupt(waiting.pop(0).vector)
-            left = given.steps - done if not waiting else min(waiting[0].after, given.steps) - done
-            stop = self.environment.run(left if most is None else min(left, most))
-            yield machine.instructions - begun
+            left = (min(waiting[0].after, given.steps) if waiting else given.steps) - spent
+            left = left if most is None else min(left, most)
+            stop = self.environment.run(left)
+            spent += left
+            yield machine.instructions
         if stop is None:
             self._end = f"{given.steps} instructions without an end"
         else:
@@ -177,9 +181,11 @@ class ScenarioRun:
     def _registers(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
         for number in range(1, 32 + processor.sof):
             yield f"r{number}", self._address(processor.gr[number]) if not processor.nat[number] else "NaT"
-        for number in range(16):
-            is_nat = processor.other_bank_nat[number]
-            yield f"other bank r{number + 16}", "NaT" if is_nat else self._address(processor.other_bank[number])
+        if not processor.psr & _BANK:  # while bank 1 is there, bank 0 has what an interruption's handler left in it
+            for number, (value, is_nat) in enumerate(
+                zip(processor.other_bank, processor.other_bank_nat, strict=True), 16
+            ):
+                yield f"r{number} of bank 1", "NaT" if is_nat else self._address(value)
         for number in range(1, 64):
             yield f"p{number}", processor.pr[number]
         for number in range(8):
@@ -219,7 +225,10 @@ class ScenarioRun:
                 yield f"psr.{name}", processor.psr >> low & (1 << width) - 1
         for name, number in CONTROL.items():
             if name not in _NOT_TOLD:
-                yield f"cr.{name}", self._address(processor.cr[number])
+                told = self.environment.observed(f"cr.{name}")
+                value = processor.cr[number] if told is None else told
+                yield f"cr.{name}", self._address(value & _KEPT.get(name, -1))
+        yield "timer", self.environment.observed("timer") or 0
         for number, value in enumerate(processor.rr):
             yield f"rr[{number}]", value
         for file in ("pkr", "dbr", "ibr", "pmc"):

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from msgspec import Struct, field
 
 from pvasm.errors import PvasmError
+from pvasm.isa.registers import CONTROL
 from pvsim.environments.description import Weights
 from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.machine import Machine
@@ -67,6 +68,11 @@ class Environment(Protocol):
         Raises RefusedError for what the environment does not take.
         """
 
+    def observed(self, name: str) -> int | None:
+        """What the kernel would read as a control register (or as the `timer` that it has set), where that is not what
+        its processor has there; None where it is.
+        """
+
 
 def is_stop(stop: Interruption, machine: Machine, stops: set[int]) -> bool:
     """Whether an interruption is a `break` that is to end a run."""
@@ -87,6 +93,10 @@ class Hardware:
     def begin(self) -> None:
         """The processor has been set up."""
         self.machine.forget_code()
+
+    def observed(self, name: str) -> int | None:
+        """On bare hardware, registers are what they are, and the timer is cr.itm."""
+        return self.machine.cr[CONTROL["itm"]] if name == "timer" else None
 
     def run(self, most: int) -> Interruption | None:
         """Runs at most so many instructions; an interruption counts as one."""

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from pvasm.errors import PvasmError
-from pvasm.isa.registers import PSR_FIELDS, PSR_MASKS
+from pvasm.isa.registers import CONTROL, PSR_FIELDS, PSR_MASKS
 from pvasm.paravirt.instance import Instance
 from pvsim.environments.description import DescriptionFile
 from pvsim.environments.effects import Effects
@@ -63,6 +63,8 @@ _EMULATED: Final = frozenset(
 interruptions is an Illegal Operation at any level, since the machine's own psr.ic is 1 (SDM 3:2, mov cr)."""
 
 _OFFSET: Final = (1 << 61) - 1
+_WORD: Final = (1 << 64) - 1
+_ITM: Final = CONTROL["itm"]
 _UNCACHED: Final = 1 << 63
 _ALL: Final = 1 | 1 << 5 | 1 << 6 | 3 << 7 | 3 << 9  # present, accessed, dirty; read, write, execute at every level
 _UNCACHEABLE: Final = 4 << 2
@@ -112,7 +114,7 @@ class Guest:
         self._status = 0  # psr of the virtual processor, when its translations were put into the machine
         for region in range(8):  # no region of the machine's is one of the guest's
             self.machine.rr[region] = (0x800 + region) << 8 | _SMALL << 2
-        self.machine.cr[8] = _HOST_TABLE
+        self.machine.cr[CONTROL["pta"]] = _HOST_TABLE
         virtual.guest = self
 
     # ------------------------------------------------------------------------- from one to the other
@@ -123,8 +125,10 @@ class Guest:
             self.page.begin()
             offset = self.processor.itc_offset
             self.page.put("itc_offset", offset)
-            self.page.put("cr.itm", self.processor.cr[1])
+            self.page.put("cr.itm", self.processor.cr[_ITM])
+            self.processor.cr[_ITM] = self.processor.cr[_ITM] - offset & _WORD
             self.processor.itc_offset = self.machine.itc_offset = 0
+            self.processor.set_timer()
         else:
             self.machine.itc_offset = 0
         self.forget_translations()
@@ -247,7 +251,9 @@ class Guest:
         if stop.vector == Vector.BREAK_INSTRUCTION and stop.immediate in self._calls:
             name, effects = self._calls[stop.immediate]
             self.costs.events["call", name] += 1
-            self._leave(effects.carry_out(processor))
+            following = self.machine.next_step()[1]  # asked for now: what is done may change translations
+            if not effects.carry_out(processor):
+                processor.ip = following
             return True
         if stop.vector == Vector.GENERAL_EXCEPTION and stop.code & 0xFF in _EMULATED:
             return self._emulates()
@@ -255,20 +261,25 @@ class Guest:
 
     def _emulates(self) -> bool:
         """Does the next instruction on the virtual processor; false for what would fault there as well."""
-        step, _ = self.machine.next_step()
+        step, following = self.machine.next_step()
         instruction = step.code.instruction
         if instruction is None:
             return False
         if instruction.mnemonic in self._refuses:
             raise RefusedError(f"{self.name} does not emulate {instruction.text}")
         self.costs.events["emulated", instruction.mnemonic] += 1
-        self._leave(execute(self.processor, step.code.effects))
+        if not execute(self.processor, step.code.effects):
+            self.processor.ip = following
         return True
 
-    def _leave(self, has_left: bool) -> None:
-        """Goes on behind an instruction that has been done, if it has not said itself where."""
-        if not has_left:
-            self.processor.ip = self.machine.next_step()[1]
+    def observed(self, name: str) -> int | None:
+        """What the kernel would read as a control register, where that is not what the virtual processor has in it."""
+        offset = 0 if self.page is None else self.page.word("itc_offset")
+        if name == "timer":
+            return self.processor.cr[_ITM] + offset & _WORD
+        if self.page is not None and name in self.page.page.fields and self.page.page.fields[name].told:
+            return self.page.word(name)
+        return None
 
     def _reflect(self, stop: Interruption) -> None:
         """Hands an interruption on to the guest's kernel."""

@@ -1,0 +1,183 @@
+"""`pvasm compare`: runs a file's variants from the same states, and tells where they differ for the kernel."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pvasm.commands.shared import count, fail, write
+from pvasm.errors import PvasmError, UndefinedSymbols
+from pvasm.exit_status import FOUND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pvsim.random_comparison import RandomComparison, Tally
+    from pvsim.scenario import Scenario
+    from pvsim.scenario_run import Variant
+
+    from pvasm.commands.shared import Commands
+
+_DESCRIPTION = """\
+Run the variants of a source for several instances, each in its environment (bare hardware, or a hypervisor), from the
+same state as the kernel sees it, and compare what it can observe afterwards: registers but those that ops give away,
+NaTs, predicates, memory, control registers, psr, translations, interrupts, and where control went. The first instance
+is the one that the others are measured by. Without a scenario, states are random: registers, memory, control registers,
+and external interrupts that come at some moment."""
+
+
+def add(commands: Commands) -> None:
+    """Adds the command and its options."""
+    command = commands.add_parser(
+        "compare",
+        allow_abbrev=False,
+        help="run a file's variants, and tell where they differ",
+        description=_DESCRIPTION,
+    )
+    command.add_argument("file", metavar="FILE", help="assembly source, raw or preprocessed; - is standard input")
+    command.add_argument("--entry", metavar="LABEL", help="where to begin (a scenario says it, too)")
+    command.add_argument(
+        "--instances",
+        metavar="NAME,...",
+        default="native,xen,trap",
+        help="what to expand it for; the first is the measure [native,xen,trap]",
+    )
+    command.add_argument("--stop", action="append", default=[], metavar="LABEL", help="end there, if not at the return")
+    command.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="a folder of headers")
+    command.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="a macro")
+    command.add_argument(
+        "--stub", action="append", default=[], metavar="NAME=ADDR", help="the address of a symbol of another file"
+    )
+    states = command.add_mutually_exclusive_group()
+    states.add_argument("--scenario", metavar="FILE.yaml", help="the state to begin with")
+    states.add_argument(
+        "--random", type=count(10_000_000), default=100, metavar="N", help="so many random states [100]"
+    )
+    command.add_argument("--seed", type=int, default=0, metavar="K", help="which random states [0]")
+    command.add_argument(
+        "--max-steps", type=count(1_000_000_000), default=10_000, metavar="N", help="instructions at most [10000]"
+    )
+    command.add_argument("-j", "--jobs", type=count(64), metavar="N", help="processes [as many as cores]")
+    command.add_argument(
+        "-o", "--output", metavar="FILE.yaml", help="write the smallest scenario in which variants differ [not written]"
+    )
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pvsim.random_comparison import RandomComparison
+    from pvsim.scenario import read_scenario
+    from pvsim.variants_of_file import variants_of_file
+
+    from pvasm.expand import ExpandErrors
+    from pvasm.workers import usable_cores
+
+    names = [name.strip() for name in options.instances.split(",") if name.strip()]
+    if len(names) < 2:
+        raise PvasmError("--instances: at least two are compared, with a comma between: native,xen")
+    scenario = None if options.scenario is None else read_scenario(Path(options.scenario))
+    entry = options.entry or (scenario.entry if scenario is not None else None)
+    if entry is None:
+        raise PvasmError("--entry: where does the code begin? Name a label")
+    try:
+        variants, unsettled = variants_of_file(
+            options.file, names, include_directories=options.include, defines=options.define, stubs=_stubs(options.stub)
+        )
+    except ExpandErrors as several:
+        return fail(several.errors)
+    except UndefinedSymbols as several:
+        return fail(several.places.values())
+    comparison = RandomComparison(variants, entry, options.stop, unsettled, options.seed, options.max_steps)
+    if scenario is not None:
+        return _told(comparison, scenario, options.output)
+    tally = comparison.run(options.random, options.jobs or usable_cores(), _progress(options.random))
+    write(f"{options.random} states (seed {options.seed}); {variants[0].instance.name} ended at:\n")
+    for end, times in tally.ends.most_common():
+        write(f"  {times:8,}  {end}\n")
+    _tell_costs(tally, variants)
+    if not tally.different:
+        write(f"The same in all of them: {', '.join(names)}.\n")
+        return 0
+    for name, numbers in tally.different.items():
+        write(f"{name}: different in {len(numbers):,} of {options.random:,}, first in number {numbers[0]}.\n")
+    return _told(
+        comparison, comparison.scenario(min(numbers[0] for numbers in tally.different.values())), options.output
+    )
+
+
+def _told(comparison: RandomComparison, scenario: Scenario, output: str | None) -> int:
+    """Tells of the differences from one state; the smallest such state is written, if a file for it is named."""
+    from pvsim.comparison import led_to, smallest
+    from pvsim.scenario_file import written
+
+    from pvasm.files import write_atomically
+    from pvasm.report.plain_text import printable
+
+    found = comparison.differences(scenario)
+    if not found:
+        write("The same.\n")
+        return 0
+    name, differences = next(iter(found.items()))
+    item = differences[0].item
+    least = smallest(
+        scenario, lambda tried: any(each.item == item for each in comparison.differences(tried).get(name, []))
+    )
+    first = comparison.variants[0].instance.name
+    for name, differences in comparison.differences(least).items():
+        write(f"{name} differs from {first}:\n")
+        for each in differences:
+            write(f"  {printable(str(each))}\n")
+        for variant in comparison.variants:
+            if variant.instance.name in (first, name):
+                _tell_places(variant, led_to(variant, least, differences[0].item))
+    if output is not None:
+        write_atomically(output, written(least).encode())
+        write(f"{output} is the smallest such state: pvasm compare --scenario, pvasm simulate --scenario\n")
+    return FOUND
+
+
+def _tell_places(variant: Variant, places: Iterable[tuple[str, int]]) -> None:
+    lines = [f"{path}:{line}" for path, line in places]
+    if lines:
+        write(f"  changed in {variant.instance.name} (lines of its variant) at {', '.join(lines)}\n")
+
+
+def _tell_costs(tally: Tally, variants: Iterable[Variant]) -> None:
+    from pvsim.environments.choice import environment_of
+
+    write("instance       instructions     groups    bundles      calls   emulated  reflected     cycles (a model)\n")
+    for variant in variants:
+        costs = tally.costs[variant.instance.name]
+        weights = environment_of(variant.instance).weights
+        events = [costs.of_kind(kind) for kind in ("call", "emulated")]
+        events.append(costs.of_kind("reflected") + costs.of_kind("delivered"))
+        figures = [costs.groups, costs.bundles, *events]
+        cells = "".join(f"{figure:>11,}" for figure in figures)
+        write(f"{variant.instance.name:<14}{costs.instructions:>13,}{cells}{costs.cycles(weights):>21,}\n")
+
+
+def _progress(number: int) -> Callable[[int], None]:
+    if not sys.stderr.isatty():
+        return lambda done: None
+
+    def tell(done: int) -> None:
+        end = "\n" if done >= number else ""
+        sys.stderr.write(f"\r{done:,} of {number:,}{end}")
+        sys.stderr.flush()
+
+    return tell
+
+
+def _stubs(given: list[str]) -> dict[str, int]:
+    stubs = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        try:
+            stubs[name] = int(value, 0)
+        except ValueError:
+            raise PvasmError(f"--stub: {text!r} has not the form NAME=ADDR") from None
+        if not (name and equals) or not 0 <= stubs[name] < 1 << 64:
+            raise PvasmError(f"--stub: {text!r} has not the form NAME=ADDR")
+    return stubs

@@ -1,0 +1,103 @@
+"""Compares variants from many random states, by several processes."""
+
+from __future__ import annotations
+
+import marshal
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from random import Random
+from typing import Any, Final
+
+from msgspec import Struct, field
+
+from pvasm.errors import PvasmError
+from pvasm.workers import can_fork, run_in_workers
+from pvsim.comparison import compare
+from pvsim.environments.environment import Costs
+from pvsim.random_scenario import random_scenario
+from pvsim.scenario import Scenario
+from pvsim.scenario_run import Variant
+
+_OF_A_TASK: Final = 25
+_MOMENTS: Final = 12
+"""An interrupt comes before one of so many instructions, of the first variant and of each other."""
+
+
+class Tally(Struct):
+    """What came of random scenarios: where the first variant ended how often; by instance, which differ, and costs."""
+
+    ends: Counter[str] = field(default_factory=Counter)
+    different: dict[str, list[int]] = field(default_factory=dict)
+    costs: dict[str, Costs] = field(default_factory=dict)
+
+    def add(self, instance: str, costs: Costs) -> None:
+        """Adds the costs of a run."""
+        held = self.costs.setdefault(instance, Costs())
+        held.instructions += costs.instructions
+        held.groups += costs.groups
+        held.bundles += costs.bundles
+        held.events += costs.events
+
+
+class RandomComparison(Struct):
+    """Variants that are compared from random states: the n-th scenario depends on the seed and n alone."""
+
+    variants: Sequence[Variant]
+    entry: str
+    stop: Sequence[str]
+    unsettled: Collection[str]
+    seed: int
+    steps: int
+
+    def scenario(self, number: int) -> Scenario:
+        """A scenario by its number."""
+        random = Random(f"{self.seed} {number}")
+        return random_scenario(random, self.entry, self.stop, moments=_MOMENTS, steps=self.steps)
+
+    def differences(self, scenario: Scenario) -> dict[str, list[Any]]:
+        """The differences of a scenario by instance; none where the first variant does what nobody may rely on."""
+        found = compare(self.variants, scenario, self.unsettled, _MOMENTS)
+        return {name: each for name, each in found.differences.items() if each}
+
+    def run(self, number: int, jobs: int, tick: Callable[[int], None] = lambda done: None) -> Tally:
+        """Compares from so many random states; `tick` hears how many are done. Raises PvasmError as compare does."""
+        tasks = range(-(-number // _OF_A_TASK))
+        tally = Tally()
+        if jobs < 2 or len(tasks) < 2 or not can_fork:
+            for task in tasks:
+                self._add(tally, marshal.loads(self._work(task, number)))
+                tick(min((task + 1) * _OF_A_TASK, number))
+            return tally
+        done = 0
+        for task, answer in run_in_workers(lambda each: self._work(each, number), tasks, jobs, lambda: None):
+            if isinstance(answer, int):
+                raise PvasmError(f"the process that ran scenario {task * _OF_A_TASK} and the next ended with {answer}")
+            self._add(tally, marshal.loads(answer))
+            done += _OF_A_TASK
+            tick(min(done, number))
+        for each in tally.different.values():
+            each.sort()
+        return tally
+
+    def _work(self, task: int, number: int) -> bytes:
+        made = []
+        for at in range(task * _OF_A_TASK, min((task + 1) * _OF_A_TASK, number)):
+            found = compare(self.variants, self.scenario(at), self.unsettled, _MOMENTS)
+            costs = {name: _parts(each.environment.costs) for name, each in found.outcomes.items()}
+            first = next(iter(found.outcomes.values()))
+            different = [name for name, each in found.differences.items() if each]
+            made.append((at, first.end, different, costs))
+        return marshal.dumps(made)
+
+    def _add(self, tally: Tally, made: list[Any]) -> None:
+        for at, end, different, costs in made:
+            tally.ends[end] += 1
+            for name in different:
+                tally.different.setdefault(name, []).append(at)
+            for name, (instructions, groups, bundles, events) in costs.items():
+                counted = Counter({tuple(key): count for key, count in events})
+                tally.add(name, Costs(instructions, groups, bundles, counted))
+
+
+def _parts(costs: Costs) -> list[Any]:
+    return [costs.instructions, costs.groups, costs.bundles, list(costs.events.items())]

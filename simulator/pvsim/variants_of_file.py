@@ -1,0 +1,67 @@
+"""The variants of a source file, and what its ops give away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pvasm.asm.reading import assembly_parser
+from pvasm.errors import PvasmError
+from pvasm.expand.expander import Reading
+from pvasm.objects.elf_file import is_elf_file
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_catalog, load_instance
+from pvasm.syntax.document import looks_preprocessed, read_document
+from pvasm.syntax.run_cpp import preprocess
+from pvasm.text import read_text, shown_name
+from pvsim.scenario_run import Variant
+from pvsim.source_image import image_of_variant
+
+_BANK_0 = "BSW_0"
+
+
+def variants_of_file(
+    path: str,
+    instances: Sequence[str],
+    *,
+    include_directories: Sequence[str] = (),
+    defines: Sequence[str] = (),
+    stubs: Mapping[str, int] | None = None,
+) -> tuple[list[Variant], set[str]]:
+    """A source's variant for each instance, and the items that are not settled once an op has been executed.
+
+    These are the registers that ops give away as clobbers, and r16 to r31 where an op switches to bank 0, whose
+    contents nobody may go by. Raises PvasmError and ExpandErrors as `image_of_file` does.
+    """
+    if is_elf_file(path):
+        raise PvasmError("is an object file: variants are made of sources", path)
+    text, name = read_text(path), shown_name(path)
+    catalog = load_catalog()
+    loaded = [load_instance(each, catalog) for each in instances]
+    variants, unsettled = [], set()
+    for instance in loaded:
+        seen = text
+        if not looks_preprocessed(text, path):
+            symbols = [*defines, instance.defines]
+            given = text if path == "-" else None
+            seen = preprocess(
+                path, include_directories=include_directories, defines=symbols, flags=("-dD",), text=given
+            )
+        variants.append(Variant(instance, image_of_variant(seen, name, instance, stubs=stubs)))
+        unsettled |= _unsettled(seen, name, instance)
+    return variants, unsettled
+
+
+def _unsettled(text: str, name: str, instance: Instance) -> set[str]:
+    catalog = instance.catalog
+    reading = Reading(read_document(assembly_parser(), text, name, preprocessed=True), catalog)
+    invocations, _ = reading.invocations(reading.definitions(instance))
+    found = set()
+    for invocation in invocations:
+        op = catalog.ops[invocation.name]
+        given = (invocation.as_made or invocation).given
+        found |= {
+            each.text for parameter, each in zip(op.parameters, given, strict=False) if parameter.use == "clobber"
+        }
+        if op.name == _BANK_0:
+            found |= {f"r{number}" for number in range(16, 32)}
+    return found
