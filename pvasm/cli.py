@@ -102,6 +102,8 @@ _COMMANDS = {
     "disasm": "disasm",
     "simulate": "simulate",
     "compare": "compare",
+    "scenario": "scenario",
+    "test": "test",
 }
 
 

@@ -42,6 +42,13 @@ _MEANINGS = {
         f"{FOUND} they differ: how is told",
         "it could not run",
     ),
+    "scenario new": ("done", "", "the source is wrong, there is no such label, or the file exists"),
+    "scenario schema": ("done", "", "it could not run"),
+    "test": (
+        "every scenario ends as it says, and for each instance alike",
+        f"{FOUND} one does not",
+        "it could not run, or a file is no scenario",
+    ),
     "instance list": ("done", "", "it could not run"),
     "instance show": ("done", "", "there is no such instance or op, or it is not valid"),
     "instance validate": ("complete and sound", f"{FOUND} findings at error level", "a file is no instance"),

@@ -83,7 +83,15 @@ def random_scenario(
     if moments and registers["psr.i"] and random.getrandbits(1):
         interrupts.append(Interrupt(random.randrange(16, 256), random.randrange(moments)))
     memory = {f"{DATA:#x}": random.randbytes(_WINDOW).hex()}
-    return Scenario(entry, "sys", registers, nat, memory, interrupts=interrupts, stop=list(stop), steps=steps)
+    return Scenario(
+        entry=entry,
+        registers=registers,
+        nat=nat,
+        memory=memory,
+        interrupts=interrupts,
+        stop=list(stop),
+        steps=steps,
+    )
 
 
 def _control(random: Random) -> dict[str, int]:

@@ -62,22 +62,29 @@ class Expected(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     memory: dict[str, str] = field(default_factory=dict)
 
 
-class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True, kw_only=True):
     """How code begins, and where it ends.
 
+    For `pvasm test`, `file` is the source, by its name from the scenario's folder on, with what it is compiled with
+    (`include`, `define`), and `instances` are those that are tried; none are native and the guests' that travel with
+    pvasm.
     `registers` are by name (`r32 p6 b0 ar.lc cr.ifa psr.ic rr[5]`), `nat` those that are Not a Thing. `memory` has
     hexadecimal bytes by address. `mode` is one of those of `simulate`. The run ends at the labels `stop`, where it
     returns to b0, at an interruption (unless `vectors` names a label to take them at), and after `steps`.
     """
 
     entry: str
+    file: str | None = None
+    instances: list[str] = field(default_factory=list)
+    include: list[str] = field(default_factory=list)
+    define: list[str] = field(default_factory=list)
     mode: str = "sys"
     registers: dict[str, int] = field(default_factory=dict)
     nat: list[str] = field(default_factory=list)
     memory: dict[str, str] = field(default_factory=dict)
     pages: list[Page] = field(default_factory=list)
     interrupts: list[Interrupt] = field(default_factory=list)
-    stubs: list[str] = field(default_factory=list)
+    stubs: dict[str, int] = field(default_factory=dict)
     stop: list[str] = field(default_factory=list)
     vectors: str | None = None
     steps: int = 1_000_000

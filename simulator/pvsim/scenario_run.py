@@ -13,6 +13,7 @@ from pvasm.asm.image import Image
 from pvasm.errors import PvasmError
 from pvasm.isa.registers import APPLICATION, CONTROL, PSR_FIELDS
 from pvasm.paravirt.instance import Instance
+from pvasm.suggestions import near
 from pvasm.text import read_text
 from pvsim.address_map import AddressMap
 from pvsim.environments.choice import environment_of
@@ -69,6 +70,15 @@ class Outcome(Struct):
     environment: Environment
 
 
+def address_of(variant: Variant, name: str) -> int:
+    """The address of a label, by the name that the source has for it. Raises PvasmError for one that there is not."""
+    symbols = variant.image.symbols
+    address = symbols.get(variant.instance.renames.get(name, name), symbols.get(name))
+    if address is None:
+        raise PvasmError(f"there is no label {name}{near(name, symbols)}", variant.image.path)
+    return address
+
+
 class ScenarioRun:
     """One variant and one scenario."""
 
@@ -91,15 +101,7 @@ class ScenarioRun:
             processor.memory.write(self._map.physical(segment.address), bytes(segment.data))
 
     def _label(self, name: str) -> int:
-        """The address of a label, by the name that the source has for it."""
-        symbols = self.variant.image.symbols
-        renamed = self.variant.instance.renames.get(name, name)
-        address = symbols.get(renamed, symbols.get(name))
-        if address is None:
-            from pvasm.suggestions import near
-
-            raise PvasmError(f"there is no label {name}{near(name, symbols)}", self.variant.image.path)
-        return address
+        return address_of(self.variant, name)
 
     def _put_state(self, processor: Machine) -> None:
         given = self.scenario

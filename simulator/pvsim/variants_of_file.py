@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pvasm.asm.reading import assembly_parser
-from pvasm.errors import PvasmError
+from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.expand.expander import Reading
 from pvasm.objects.elf_file import is_elf_file
 from pvasm.paravirt.instance import Instance
@@ -26,11 +26,13 @@ def variants_of_file(
     include_directories: Sequence[str] = (),
     defines: Sequence[str] = (),
     stubs: Mapping[str, int] | None = None,
+    lacks: bool = False,
 ) -> tuple[list[Variant], set[str]]:
     """A source's variant for each instance, and the items that are not settled once an op has been executed.
 
     These are the registers that ops give away as clobbers, and r16 to r31 where an op switches to bank 0, whose
-    contents nobody may go by. Raises PvasmError and ExpandErrors as `image_of_file` does.
+    contents nobody may go by. Where symbols may be `lacks`ing, those are at 0. Raises PvasmError and ExpandErrors as
+    `image_of_file` does.
     """
     if is_elf_file(path):
         raise PvasmError("is an object file: variants are made of sources", path)
@@ -46,7 +48,13 @@ def variants_of_file(
             seen = preprocess(
                 path, include_directories=include_directories, defines=symbols, flags=("-dD",), text=given
             )
-        variants.append(Variant(instance, image_of_variant(seen, name, instance, stubs=stubs)))
+        try:
+            image = image_of_variant(seen, name, instance, stubs=stubs)
+        except UndefinedSymbols as several:
+            if not lacks:
+                raise
+            image = image_of_variant(seen, name, instance, stubs={**(stubs or {}), **dict.fromkeys(several.places, 0)})
+        variants.append(Variant(instance, image))
         unsettled |= _unsettled(seen, name, instance)
     return variants, unsettled
 

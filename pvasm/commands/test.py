@@ -1,0 +1,61 @@
+"""`pvasm test`: tries all scenarios below folders, for each instance."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from pvasm.commands.shared import complain, write
+from pvasm.errors import PvasmError
+from pvasm.exit_status import CANNOT_RUN, FOUND
+
+if TYPE_CHECKING:
+    from pvasm.commands.shared import Commands
+
+_DESCRIPTION = """\
+Try scenarios: each file NAME.yaml below a folder (`pvasm scenario new' begins one) is run for each instance, and its
+end compared with what the scenario expects, and with what the first instance's variant does."""
+
+
+def add(commands: Commands) -> None:
+    """Adds the command and its options."""
+    command = commands.add_parser(
+        "test", allow_abbrev=False, help="try the scenarios below a folder, for each instance", description=_DESCRIPTION
+    )
+    command.add_argument("paths", metavar="PATH", nargs="+", help="a folder, or a scenario's file")
+    command.add_argument("--junit", metavar="FILE.xml", help="write the results as JUnit's XML, too")
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pvsim.scenario_check import junit, results, scenario_files
+
+    from pvasm.files import write_atomically
+    from pvasm.report.plain_text import printable
+
+    paths = []
+    for path in options.paths:
+        if os.path.isdir(path):
+            below = scenario_files(path)
+            if not below:
+                raise PvasmError("there is no scenario (NAME.yaml) below this folder", path)
+            paths += below
+        else:
+            paths.append(path)
+    found, status = [], 0
+    for path in paths:
+        try:
+            for result in results(path):
+                found.append(result)
+                write(printable(f"{'FAILED' if result.wrong else 'ok':<7}{path} {result.instance}") + "\n")
+                for line in result.wrong:
+                    write(printable(f"       {line}") + "\n")
+                    status = status or FOUND
+        except PvasmError as error:
+            complain(error)
+            status = CANNOT_RUN
+    if options.junit is not None:
+        write_atomically(options.junit, junit(found))
+    write(f"{len(found)} runs, {sum(bool(each.wrong) for each in found)} failed.\n")
+    return status

@@ -1,0 +1,106 @@
+"""Scenarios as tests: what each instance's variant does, against what the scenario expects and what native does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree
+
+from msgspec import Struct
+
+from pvasm.errors import PvasmError, UndefinedSymbols
+from pvasm.expand import ExpandErrors
+from pvasm.files import refuse_leaving
+from pvsim.comparison import differences, ran
+from pvsim.scenario import Scenario, bytes_at, read_scenario
+from pvsim.scenario_run import Outcome, Variant
+from pvsim.variants_of_file import variants_of_file
+
+INSTANCES: Final = ("native", "xen", "trap")
+"""Those that a scenario without a list of its own is tried for; the first is what the others are compared with."""
+
+_SUFFIXES: Final = (".yaml", ".yml")
+
+
+class Result(Struct):
+    """What came of a scenario for an instance: what is wrong, nothing if all is well."""
+
+    path: str
+    instance: str
+    wrong: list[str]
+
+
+def scenario_files(folder: str) -> list[str]:
+    """The scenarios below a folder, in order of their names: links are not followed."""
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        found += [os.path.join(parent, name) for name in sorted(names) if name.endswith(_SUFFIXES)]
+    return found
+
+
+def results(path: str) -> Iterator[Result]:
+    """What comes of the scenario in a file, instance by instance. Raises PvasmError for one that cannot be tried."""
+    scenario = read_scenario(Path(path))
+    if scenario.file is None:
+        raise PvasmError("the key file is missing: which source is it about?", path)
+    folder = os.path.dirname(path) or "."
+    source = os.path.join(folder, scenario.file)
+    refuse_leaving(source, folder)
+    names = scenario.instances or list(INSTANCES)
+    try:
+        variants, unsettled = variants_of_file(
+            source,
+            names,
+            include_directories=[os.path.join(folder, each) for each in scenario.include],
+            defines=scenario.define,
+            stubs=scenario.stubs,
+        )
+    except ExpandErrors as several:
+        raise several.errors[0] from None
+    except UndefinedSymbols as several:
+        raise next(iter(several.places.values())) from None
+    yield from results_of(path, scenario, variants, unsettled)
+
+
+def results_of(path: str, scenario: Scenario, variants: Sequence[Variant], unsettled: set[str]) -> Iterator[Result]:
+    """The same of variants that have been made."""
+    wanted: Outcome | None = None
+    for variant in variants:
+        outcome = ran(variant, scenario)
+        wrong = list(unexpected(scenario, outcome))
+        if wanted is None:
+            wanted = outcome
+        else:
+            wrong += [f"unlike {variants[0].instance.name}: {each}" for each in differences(wanted, outcome, unsettled)]
+        yield Result(path, variant.instance.name, wrong)
+
+
+def unexpected(scenario: Scenario, outcome: Outcome) -> Iterator[str]:
+    """What a scenario expects and an outcome has not."""
+    expected = scenario.expect
+    if expected.end is not None and outcome.end != expected.end:
+        yield f"it ended at {outcome.end}, and not at {expected.end}"
+    for name, value in expected.registers.items():
+        found = outcome.observed.get(name, 0)
+        if found != value:
+            yield f"{name} is {found if isinstance(found, str) else hex(found)}, and not {value:#x}"
+    for address, text in expected.memory.items():
+        at, data = bytes_at(address, text)
+        held = outcome.environment.processor.memory.read(at, len(data))
+        if held != data:
+            yield f"memory at {at:#x} is {held.hex()}, and not {data.hex()}"
+
+
+def junit(results: Sequence[Result]) -> bytes:
+    """The results as JUnit's XML has them: a case for each scenario and instance."""
+    failures = sum(bool(each.wrong) for each in results)
+    suite = ElementTree.Element("testsuite", name="pvasm test", tests=str(len(results)), failures=str(failures))
+    for each in results:
+        case = ElementTree.SubElement(suite, "testcase", classname=each.path, name=each.instance)
+        if each.wrong:
+            failure = ElementTree.SubElement(case, "failure", message=each.wrong[0])
+            failure.text = "\n".join(each.wrong)
+    return bytes(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True))
