@@ -209,9 +209,15 @@ class ScenarioRun:
         return value & ~(3 << low)
 
     def _address(self, value: int) -> int | str:
-        """A value; an address of the variant's code as its label."""
+        """A value; an address of the variant's code as its label, one of its data by its section: variants have both
+        at other places.
+        """
+        if value == self.variant.image.gp:
+            return "gp"
         for segment in self.variant.image.segments:
-            if segment.executable and segment.address <= value < segment.address + len(segment.data):
+            if segment.address <= value < segment.address + len(segment.data):
+                if not segment.executable:
+                    return f"{segment.name}+{value - segment.address:#x}"
                 name = self.variant.image.symbol_of(value)
                 label = (name or segment.name).partition("+")[0]
                 return f"code of {self._named.get(label, label)}"
@@ -260,7 +266,8 @@ class ScenarioRun:
                 word = page[at : at + 8]
                 if any(word):
                     value = int.from_bytes(word, "little")
-                    yield f"memory at {self._map.virtual(first + at):#x}", self._address(value)
+                    place = self._address(self._map.virtual(first + at))
+                    yield f"memory at {place if isinstance(place, str) else hex(place)}", self._address(value)
 
 
 def _vector_name(place: int) -> str:

@@ -58,4 +58,8 @@ def _straight(variant: Variant, address: int) -> list[Instruction]:
 
 def _names(resources: Iterable[Resource]) -> set[str]:
     """The names of those that are registers, and can be set."""
-    return {NAMES[each] for each in resources if isinstance(each, Register) and each.file in _FILES}
+    return {
+        NAMES.get(each, f"{each.file}{each.number}")
+        for each in resources
+        if isinstance(each, Register) and each.file in _FILES
+    }
