@@ -50,6 +50,9 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--stub", action="append", default=[], metavar="NAME=ADDR", help="the address of a symbol of another file"
     )
+    command.add_argument(
+        "--stub-missing", action="store_true", help="what no file defines is a function that returns at once"
+    )
     states = command.add_mutually_exclusive_group()
     states.add_argument("--scenario", metavar="FILE.yaml", help="the state to begin with")
     states.add_argument(
@@ -83,12 +86,17 @@ def _run(options: argparse.Namespace) -> int:
         raise PvasmError("--entry: where does the code begin? Name a label")
     try:
         variants, unsettled = variants_of_file(
-            options.file, names, include_directories=options.include, defines=options.define, stubs=_stubs(options.stub)
+            options.file,
+            names,
+            include_directories=options.include,
+            defines=options.define,
+            stubs=_stubs(options.stub),
+            stubs_missing=options.stub_missing or (scenario is not None and scenario.stub_missing),
         )
     except ExpandErrors as several:
         return fail(several.errors)
     except UndefinedSymbols as several:
-        return fail(several.places.values())
+        return fail(map(_with_remedy, several.places.values()))
     comparison = RandomComparison(variants, entry, options.stop, unsettled, options.seed, options.max_steps)
     if scenario is not None:
         return _told(comparison, scenario, options.output)
@@ -168,6 +176,11 @@ def _progress(number: int) -> Callable[[int], None]:
         sys.stderr.flush()
 
     return tell
+
+
+def _with_remedy(error: PvasmError) -> PvasmError:
+    said = f"{error.message}: give --stub NAME=ADDR, or --stub-missing"
+    return PvasmError(said, error.path, error.line, error.column)
 
 
 def _stubs(given: list[str]) -> dict[str, int]:

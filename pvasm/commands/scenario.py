@@ -52,7 +52,11 @@ def _new(options: argparse.Namespace) -> int:
         raise PvasmError("exists already", options.output)
     try:
         variants, _ = variants_of_file(
-            options.file, [options.instance], include_directories=options.include, defines=options.define, lacks=True
+            options.file,
+            [options.instance],
+            include_directories=options.include,
+            defines=options.define,
+            stubs_missing=True,
         )
     except ExpandErrors as several:
         return fail(several.errors)
@@ -61,7 +65,7 @@ def _new(options: argparse.Namespace) -> int:
     scenario = scenario_for(variants[0], options.entry)
     folder = os.path.dirname(os.path.abspath(options.output)) if options.output is not None else os.getcwd()
     source = os.path.relpath(os.path.abspath(options.file), folder)
-    text = written(replace(scenario, file=source, include=options.include, define=options.define))
+    text = written(replace(scenario, file=source, include=options.include, define=options.define, stub_missing=True))
     if options.output is None:
         write(text)
     else:

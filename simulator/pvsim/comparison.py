@@ -81,7 +81,7 @@ def compare(
     first, *others = variants
     wanted = [ran(first, each) for each in _moments(scenario, own_moments)]
     made = Comparison(scenario, {first.instance.name: wanted[0]})
-    is_wrong = _is_wrong_anywhere(wanted[0].end)
+    is_wrong = is_wrong_anywhere(wanted[0].end)
     left_out = {*ignored, *(_AFTER_INTERRUPTION if scenario.interrupts else ())}
     for variant in others:
         found = ran(variant, scenario)
@@ -91,7 +91,7 @@ def compare(
     return made
 
 
-def _is_wrong_anywhere(end: str) -> bool:
+def is_wrong_anywhere(end: str) -> bool:
     """Whether a run ends as no kernel's may: by a fault of its own code that no environment owes to a variant."""
     return end.startswith("interruption: general exception")
 

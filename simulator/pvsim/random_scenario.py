@@ -77,6 +77,7 @@ def random_scenario(
     registers |= {f"rr[{number}]": number << 8 | _region_register(random) & 0xFC for number in range(8)}
     registers |= _control(random)
     collects = random.getrandbits(1)
+    registers["psr.bn"] = collects or random.getrandbits(1)  # an interruption's handler begins in bank 0
     registers |= {"psr.ic": collects, "psr.i": collects & random.getrandbits(1), "psr.ac": random.getrandbits(1)}
     nat = [f"r{number}" for number in (*range(1, 12), *range(13, 40)) if random.random() < 0.05]
     interrupts = []

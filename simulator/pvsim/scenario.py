@@ -85,6 +85,7 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     pages: list[Page] = field(default_factory=list)
     interrupts: list[Interrupt] = field(default_factory=list)
     stubs: dict[str, int] = field(default_factory=dict)
+    stub_missing: bool = False
     stop: list[str] = field(default_factory=list)
     vectors: str | None = None
     steps: int = 1_000_000

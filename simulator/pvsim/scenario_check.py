@@ -57,6 +57,7 @@ def results(path: str) -> Iterator[Result]:
             include_directories=[os.path.join(folder, each) for each in scenario.include],
             defines=scenario.define,
             stubs=scenario.stubs,
+            stubs_missing=scenario.stub_missing,
         )
     except ExpandErrors as several:
         raise several.errors[0] from None

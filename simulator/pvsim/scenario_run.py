@@ -32,6 +32,9 @@ from pvsim.source_image import image_of_variant
 VECTORS: Final = 0x0200_0000
 """Where the interruption vectors are, unless a scenario names its own."""
 
+CODE: Final = 0x00C0_0000
+"""Where a variant's code is: no number that is likely to be anything else, and within reach of what returns at once."""
+
 COUNTS: Final = 0x0210_0000
 """Where interrupts are counted, 8 bytes a vector."""
 
@@ -40,6 +43,9 @@ _VECTOR: Final = 0x100
 _BANK: Final = 1 << PSR_FIELDS["bn"][0]
 _NOT_TOLD: Final = frozenset(["iipa", "iib0", "iib1", "ivr", "eoi", "lid"])
 """Control registers that say where code is, to the bundle, or are no state."""
+
+_PLACES: Final = frozenset(["iip", "iva"])
+"""Those that are addresses of code."""
 
 _KEPT: Final = {"iha": ~0b11, "itir": 0xFFFF_FFFC}
 """What control registers keep: a virtual one that is a word of memory keeps the rest as well, which is nobody's."""
@@ -235,7 +241,8 @@ class ScenarioRun:
             if name not in _NOT_TOLD:
                 told = self.environment.observed(f"cr.{name}")
                 value = processor.cr[number] if told is None else told
-                yield f"cr.{name}", self._address(value & _KEPT.get(name, -1))
+                value &= _KEPT.get(name, -1)
+                yield f"cr.{name}", self._address(value) if name in _PLACES else value
         yield "timer", self.environment.observed("timer") or 0
         for number, value in enumerate(processor.rr):
             yield f"rr[{number}]", value

@@ -13,7 +13,8 @@ from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.syntax.document import looks_preprocessed, read_document
 from pvasm.syntax.run_cpp import preprocess
 from pvasm.text import read_text, shown_name
-from pvsim.scenario_run import Variant
+from pvsim.function_run import functions_that_return
+from pvsim.scenario_run import CODE, Variant
 from pvsim.source_image import image_of_variant
 
 _BANK_0 = "BSW_0"
@@ -26,13 +27,13 @@ def variants_of_file(
     include_directories: Sequence[str] = (),
     defines: Sequence[str] = (),
     stubs: Mapping[str, int] | None = None,
-    lacks: bool = False,
+    stubs_missing: bool = False,
 ) -> tuple[list[Variant], set[str]]:
     """A source's variant for each instance, and the items that are not settled once an op has been executed.
 
     These are the registers that ops give away as clobbers, and r16 to r31 where an op switches to bank 0, whose
-    contents nobody may go by. Where symbols may be `lacks`ing, those are at 0. Raises PvasmError and ExpandErrors as
-    `image_of_file` does.
+    contents nobody may go by. With `stubs_missing` what no file defines is a function that returns at once. Raises
+    PvasmError and ExpandErrors as `image_of_file` does.
     """
     if is_elf_file(path):
         raise PvasmError("is an object file: variants are made of sources", path)
@@ -49,14 +50,16 @@ def variants_of_file(
                 path, include_directories=include_directories, defines=symbols, flags=("-dD",), text=given
             )
         try:
-            image = image_of_variant(seen, name, instance, stubs=stubs)
+            image = image_of_variant(seen, name, instance, address=CODE, stubs=stubs)
         except UndefinedSymbols as several:
-            if not lacks:
+            if not stubs_missing:
                 raise
-            image = image_of_variant(seen, name, instance, stubs={**(stubs or {}), **dict.fromkeys(several.places, 0)})
+            addresses, segment = functions_that_return(list(several.places))
+            image = image_of_variant(seen, name, instance, address=CODE, stubs={**(stubs or {}), **addresses})
+            image.segments.append(segment)
         variants.append(Variant(instance, image))
         unsettled |= _unsettled(seen, name, instance)
-    return variants, unsettled
+    return variants, unsettled | {f"{name} of bank 1" for name in unsettled}
 
 
 def _unsettled(text: str, name: str, instance: Instance) -> set[str]:
