@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pvasm.commands.shared import complain, count, fail, write
 from pvasm.errors import PvasmError, UndefinedSymbols
+from pvasm.exit_status import FOUND
 
 if TYPE_CHECKING:
     from pvasm.asm.image import Segment
@@ -85,6 +86,9 @@ def add(commands: Commands) -> None:
         metavar="N",
         help="instructions to execute at most [10000000]",
     )
+    command.add_argument(
+        "--scenario", metavar="FILE.yaml", help="the state to begin with, in the instance's environment [native's]"
+    )
     command.add_argument("--trace", action="store_true", help="tell of each instruction, and what it changed")
     command.add_argument(
         "--strict", action="store_true", help="a register that is used in the group that writes it is an error"
@@ -119,6 +123,8 @@ def _run(options: argparse.Namespace) -> int:
     _refuse(options, _OF_MANY, "it is for --batch")
     if options.file is None:
         raise PvasmError("which file is to be run? Name one, or - for standard input")
+    if options.scenario is not None:
+        return _run_scenario(options)
     from pvsim.function_run import FunctionRun
     from pvsim.source_image import image_of_file
 
@@ -159,7 +165,58 @@ def _run(options: argparse.Namespace) -> int:
     return 0 if has_returned else 1
 
 
-_OF_ONE = ("instance", "include", "define", "entry", "mode", "reg", "mem", "map", "stub", "trace", "strict")
+def _run_scenario(options: argparse.Namespace) -> int:
+    """Runs a variant from a scenario; what is different afterwards, for the kernel, is told."""
+    from msgspec.structs import replace
+    from pvsim.environments.environment import RefusedError
+    from pvsim.scenario import read_scenario
+    from pvsim.scenario_check import unexpected
+    from pvsim.scenario_run import ScenarioRun
+    from pvsim.variants_of_file import variants_of_file
+
+    from pvasm.expand import ExpandErrors
+    from pvasm.report.plain_text import printable
+
+    _refuse(options, ("mode", "reg", "mem", "map", "trace", "strict"), "a scenario says itself what it begins with")
+    scenario = read_scenario(Path(options.scenario))
+    if options.entry is not None:
+        scenario = replace(scenario, entry=options.entry)
+    stubs, _ = _stubs([text for text in options.stub if "=" in text])
+    _check_folders(options.include)
+    try:
+        (variant, *_), _ = variants_of_file(
+            options.file,
+            [options.instance or "native"],
+            include_directories=options.include,
+            defines=options.define,
+            stubs={**scenario.stubs, **stubs},
+            stubs_missing=scenario.stub_missing,
+        )
+    except ExpandErrors as several:
+        return fail(several.errors)
+    except UndefinedSymbols as several:
+        return fail(_with_remedy(name, error) for name, error in several.places.items())
+    run = ScenarioRun(variant, scenario)
+    before = dict(run.observed())
+    try:
+        outcome = run.outcome()
+    except RefusedError as error:
+        write(printable(f"refused: {error.message}") + "\n")
+        return FOUND
+    for item, value in outcome.observed.items():
+        if (before.get(item) or 0) != (value or 0):
+            write(printable(f"{item} = {value if isinstance(value, str) else hex(value)}") + "\n")
+    costs = outcome.environment.costs
+    write(f"{costs.instructions} instructions in {costs.groups} groups and {costs.bundles} bundles")
+    write("".join(f", {count} {kind} {name}" for (kind, name), count in sorted(costs.events.items())) + "\n")
+    write(printable(f"It ended at {outcome.end}.") + "\n")
+    wrong = list(unexpected(scenario, outcome))
+    for line in wrong:
+        write(printable(f"Not as expected: {line}") + "\n")
+    return FOUND if wrong else 0
+
+
+_OF_ONE = ("scenario", "instance", "include", "define", "entry", "mode", "reg", "mem", "map", "stub", "trace", "strict")
 _OF_MANY = ("jobs", "dw", "bw", "stride", "alat", "hex")
 _SPELT = {"include": "-I", "define": "-D"}
 

@@ -120,18 +120,20 @@ def smallest(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
 
 
 def led_to(variant: Variant, scenario: Scenario, item: str) -> list[tuple[str, int]]:
-    """The places (file and line) of the instructions that changed an item, in order; the last one counts."""
+    """The places (file and line) of the instructions that changed an item, in order; the last one counts.
+
+    Of where it ends they are the last that were executed.
+    """
     run = ScenarioRun(variant, scenario)
     places: list[tuple[str, int]] = []
     before = dict(run.observed()).get(item)
     ip = run.environment.machine.ip
     try:
         for _ in run.steps(1):
-            now = dict(run.observed()).get(item)
-            if now != before:
-                place = variant.image.line_of(ip)
-                if place is not None:
-                    places.append(place)
+            place = variant.image.line_of(ip)
+            now = None if item == _ENDS else dict(run.observed()).get(item)
+            if place is not None and (now != before or item == _ENDS) and places[-1:] != [place]:
+                places.append(place)
             before, ip = now, run.environment.machine.ip
     except RefusedError:
         pass

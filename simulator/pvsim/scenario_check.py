@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.expand import ExpandErrors
-from pvasm.files import refuse_leaving
+from pvasm.files import is_below
 from pvsim.comparison import differences, ran
 from pvsim.scenario import Scenario, bytes_at, read_scenario
 from pvsim.scenario_run import Outcome, Variant
@@ -48,7 +48,9 @@ def results(path: str) -> Iterator[Result]:
         raise PvasmError("the key file is missing: which source is it about?", path)
     folder = os.path.dirname(path) or "."
     source = os.path.join(folder, scenario.file)
-    refuse_leaving(source, folder)
+    for each in (source, *(os.path.join(folder, name) for name in scenario.include)):
+        if not is_below(os.path.realpath(each), os.path.realpath(os.curdir)):
+            raise PvasmError(f"{each} is not below the folder that pvasm was started in: not read", path)
     names = scenario.instances or list(INSTANCES)
     try:
         variants, unsettled = variants_of_file(
