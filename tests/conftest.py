@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +14,12 @@ from tests.corpus.build import Corpus, CorpusError
 # Times differ from machine to machine; that something takes too long is for `make bench` to say.
 settings.register_profile("pvasm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pvasm")
+
+
+# A job that a shell has put into the background ignores Ctrl-C, and what it starts does so, too: tests of Ctrl-C would
+# wait for nothing.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

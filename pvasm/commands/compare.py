@@ -72,6 +72,7 @@ def add(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from pvsim.random_comparison import RandomComparison
     from pvsim.scenario import read_scenario
+    from pvsim.scenario_run import address_of
     from pvsim.variants_of_file import variants_of_file
 
     from pvasm.expand import ExpandErrors
@@ -98,6 +99,9 @@ def _run(options: argparse.Namespace) -> int:
     except UndefinedSymbols as several:
         return fail(map(_with_remedy, several.places.values()))
     comparison = RandomComparison(variants, entry, options.stop, unsettled, options.seed, options.max_steps)
+    for variant in variants:
+        for label in (entry, *options.stop):
+            address_of(variant, label)
     if scenario is not None:
         return _told(comparison, scenario, options.output)
     tally = comparison.run(options.random, options.jobs or usable_cores(), _progress(options.random))
@@ -149,7 +153,7 @@ def _told(comparison: RandomComparison, scenario: Scenario, output: str | None) 
 def _tell_places(variant: Variant, places: Iterable[tuple[str, int]]) -> None:
     lines = [f"{path}:{line}" for path, line in places]
     if lines:
-        write(f"  changed in {variant.instance.name} (lines of its variant) at {', '.join(lines)}\n")
+        write(f"  the way there in {variant.instance.name} (lines of its variant): {', '.join(lines)}\n")
 
 
 def _tell_costs(tally: Tally, variants: Iterable[Variant]) -> None:

@@ -109,7 +109,7 @@ def read_scenario(path: Path) -> Scenario:
     _check_each(root, "pages", found.pages, _check_page, name)
     _check_each(root, "interrupts", found.interrupts, _check_interrupt, name)
     if found.mode not in MODES:
-        said = f"no mode{near(found.mode, MODES)}; there are {', '.join(MODES)}"
+        said = f"there is no mode {found.mode}{near(found.mode, MODES)}; there are {', '.join(MODES)}"
         _checked(root, ("mode",), name, partial(_refuse, said))
     return found
 

@@ -33,7 +33,7 @@ WRONG = {
     "chekc --slect": "there is no command `chekc': did you mean `check'? (`pvasm --help' tells more)",
     "expand -i xen": "the following arguments are required: FILE (`pvasm expand --help' tells more)",
     "frob": "there is no command `frob': there are parse, check, explain, expand, cc, header, import, instance, "
-    "disasm, simulate (`pvasm --help' tells more)",
+    "disasm, simulate, compare, scenario, test (`pvasm --help' tells more)",
 }
 
 
@@ -65,8 +65,13 @@ def test_every_help_tells_what_it_does_and_the_exit_statuses(command: str) -> No
 
 def test_the_commands_of_the_account_are_those_that_there_are() -> None:
     listed = set(re.findall(r"^    ([a-z]+) ", pvasm("--help").output, re.M))
-    below = {f"instance {name}" for name in re.findall(r"^    ([a-z]+) ", pvasm("instance", "--help").output, re.M)}
-    assert set(exit_status.COMMANDS) == listed - {"instance"} | below
+    groups = {"instance", "scenario"}
+    below = {
+        f"{group} {name}"
+        for group in groups
+        for name in re.findall(r"^    ([a-z]+) ", pvasm(group, "--help").output, re.M)
+    }
+    assert set(exit_status.COMMANDS) == listed - groups | below
 
 
 # ------------------------------------------------------------------------------------------ codes

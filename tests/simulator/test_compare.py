@@ -1,0 +1,157 @@
+"""`pvasm compare`, `pvasm scenario`, `pvasm test` and `pvasm simulate --scenario`: variants in their environments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from tests.cli.command import pvasm
+
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_S"
+IVT = ("-I", str(SAMPLES / "include"), "--stub-missing")
+
+SOURCE = """\
+	.global entry
+entry:
+	MOV_FROM_IFA(r16)
+	;;
+	THASH(p0, r17, r16, r20)
+	;;
+	mov r21 = r16
+	br.ret.sptk b0
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "a.S"
+    path.write_text(SOURCE)
+    return path
+
+
+@pytest.mark.parametrize("entry", ["dtlb_miss", "alt_dtlb_miss", "break_fault"])
+def test_variants_of_the_samples_do_the_same(entry: str) -> None:
+    done = pvasm("compare", SAMPLES / "ivt.S", *IVT, "--entry", entry, "--random", "20", "--seed", "3")
+    assert (done.status, done.errors) == (0, "")
+    assert done.output.endswith("The same in all of them: native, xen, trap.\n")
+
+
+def test_what_is_left_bare_goes_wrong_where_it_does_not_fault(tmp_path: Path) -> None:
+    bare = tmp_path / "a.S"
+    bare.write_text(SOURCE.replace("THASH(p0, r17, r16, r20)", "thash r17 = r16"))
+    smallest = tmp_path / "least.yaml"
+    done = pvasm("compare", bare, "--entry", "entry", "--random", "10", "-o", smallest)
+    assert done.status == 1
+    lines = done.output.splitlines()
+    assert "xen: different in 10 of 10, first in number 0." in lines
+    assert "trap: different in 10 of 10, first in number 0." in lines
+    told = [line for line in lines if line.startswith("  r17: ")]
+    assert len(told) == 2
+    assert any(line == f"  the way there in trap (lines of its variant): {bare}:5" for line in lines)
+    # What was written is a scenario in which they differ, and has little in it.
+    again = pvasm("compare", bare, "--scenario", smallest)
+    assert again.status == 1
+    assert len(yaml.safe_load(smallest.read_text())["registers"]) <= 3
+
+
+def test_a_fault_is_the_guests_as_it_is_native(source: Path) -> None:
+    """A Register NaT Consumption fault, and one of a page that there is not."""
+    source.write_text("entry:\n\tMOV_TO_IFA(r20, r21)\n\t;;\n\tld8 r22 = [r20]\n\tbr.ret.sptk b0\n")
+    scenario = source.with_name("s.yaml")
+    for registers, nat, end in (
+        ("{psr.ic: 0}", "[r20]", "interruption: nat consumption"),
+        ("{psr.ic: 0, r20: 0x2000000000000000}", "[]", "interruption: data nested tlb"),
+    ):
+        text = f"entry: entry\nfile: a.S\nregisters: {registers}\nnat: {nat}\nexpect: {{end: '{end}'}}\n"
+        scenario.write_text(text)
+        done = pvasm("test", "s.yaml", cwd=source.parent)
+        assert (done.status, done.errors) == (0, ""), done.output
+
+
+def test_a_scenario_is_begun_and_tried(source: Path) -> None:
+    done = pvasm("scenario", "new", "a.S", "--entry", "entry", "-o", "s.yaml", cwd=source.parent)
+    assert (done.status, done.output, done.errors) == (0, "", "")
+    text = (source.parent / "s.yaml").read_text()
+    made = yaml.safe_load(text)
+    assert (made["entry"], made["file"], made["registers"]["cr.ifa"]) == ("entry", "a.S", 0)
+    schema = json.loads(pvasm("scenario", "schema").output)
+    assert Draft202012Validator(schema).is_valid(made)
+    again = pvasm("scenario", "new", "a.S", "--entry", "entry", "-o", "s.yaml", cwd=source.parent)
+    assert (again.status, again.errors) == (2, "pvasm: error: s.yaml: exists already\n")
+
+    scenario = "entry: entry\nfile: a.S\nregisters: {psr.ic: 0, cr.ifa: 0x1230}\nexpect: {registers: {r16: 0x1231}}\n"
+    (source.parent / "s.yaml").write_text(scenario)
+    done = pvasm("test", ".", "--junit", "j.xml", cwd=source.parent)
+    assert done.status == 1
+    assert done.output.splitlines() == [
+        line
+        for instance in ("native", "xen", "trap")
+        for line in (f"FAILED ./s.yaml {instance}", "       r16 is 0x1230, and not 0x1231")
+    ] + ["3 runs, 3 failed."]
+    suite = ElementTree.parse(source.parent / "j.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "3")
+
+    (source.parent / "s.yaml").write_text(scenario.replace("0x1231", "0x1230"))
+    done = pvasm("test", ".", cwd=source.parent)
+    assert (done.status, done.output.splitlines()[-1]) == (0, "3 runs, 0 failed.")
+
+
+def test_a_scenario_is_replayed(source: Path) -> None:
+    scenario = SAMPLES / "scenarios" / "dtlb_miss.yaml"
+    done = pvasm("simulate", SAMPLES / "ivt.S", "-I", SAMPLES / "include", "-i", "xen", "--scenario", scenario)
+    lines = done.output.splitlines()
+    assert (done.status, lines[-1]) == (0, "It ended at return.")
+    assert "psr.cpl = 0x3" in lines
+    assert any("1 call HYPER_ITC_D, 1 call HYPER_RFI, 1 call HYPER_THASH" in line for line in lines)
+
+
+WRONG = {
+    "entry: no\nfile: a.S\n": "a.S: there is no label no",
+    "entry: entry\nfile: a.S\nregisters: {r200: 1}\n": "s.yaml:3:13: registers.r200: there is no register r200 to set",
+    "entry: entry\nfile: a.S\nregisters: {p6: 2}\n": "s.yaml:3:13: registers.p6: 0x2 is more than p6 holds, 1 bit",
+    "entry: entry\nfile: a.S\nnat: [r0]\n": "s.yaml:3:7: nat.0: r0 cannot be Not a Thing",
+    "entry: entry\nfile: a.S\nmode: usr\n": "s.yaml:3:1: mode: there is no mode usr (did you mean user?)",
+    "entry: entry\nfile: a.S\nmemory: {x: '00'}\n": "s.yaml:3:10: memory.x: x is no address",
+    "entry: entry\nfile: a.S\ninterrupts: [{vector: 5}]\n": "s.yaml:3:14: interrupts.0: no interrupt has the vector 5",
+    "entry: entry\nfile: a.S\nregister: {}\n": "s.yaml:3:1: unknown key register (did you mean registers?)",
+    "entry: entry\n": "s.yaml: the key file is missing: which source is it about?",
+    "entry: entry\nfile: /etc/passwd\n": "s.yaml: /etc/passwd is not below the folder that pvasm was started in",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_wrong_with_a_scenario_is_told_with_its_place(source: Path, text: str) -> None:
+    (source.parent / "s.yaml").write_text(text)
+    done = pvasm("test", "s.yaml", cwd=source.parent)
+    assert done.status == 2
+    assert WRONG[text] in done.errors
+    assert "Traceback" not in done.errors
+
+
+def test_an_endless_loop_and_a_wild_jump_have_an_end(source: Path) -> None:
+    source.write_text("entry:\n1:\tbr.sptk.many 1b\n;;\nwild:\n\tbr.sptk.many b6\n")
+    ends = {"entry": "100 instructions without an end", "wild": "interruption: alternate instruction tlb"}
+    for entry, end in ends.items():
+        scenario = (
+            f"entry: {entry}\nfile: a.S\nsteps: 100\nregisters: {{b6: 0x4000000000000000}}\nexpect: {{end: '{end}'}}\n"
+        )
+        (source.parent / "s.yaml").write_text(scenario)
+        done = pvasm("test", "s.yaml", cwd=source.parent)
+        assert (done.status, done.errors) == (0, ""), done.output
+
+
+def test_slips_of_the_command_line(source: Path) -> None:
+    for words, error in {
+        ("compare", source): "--entry: where does the code begin? Name a label",
+        ("compare", source, "--entry", "entri"): f"{source}: there is no label entri (did you mean entry?)",
+        ("compare", source, "--entry", "entry", "--instances", "xen"): "--instances: at least two are compared, "
+        "with a comma between: native,xen",
+        ("test", source.parent): f"{source.parent}: there is no scenario (NAME.yaml) below this folder",
+    }.items():
+        done = pvasm(*words)
+        assert (done.status, done.errors) == (2, f"pvasm: error: {error}\n")
