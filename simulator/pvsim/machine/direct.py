@@ -18,6 +18,8 @@ def execute(machine: State, effects: tuple[Effect, ...], bound: tuple[int, ...] 
     `bound` are the numbers of registers and the immediates that a pattern leaves open. Raises Interruption where it
     ends in one.
     """
+    if not effects:
+        return False
     run = _Run(machine, bound)
     run.effects(effects)
     return run.has_left
