@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -63,14 +64,16 @@ def outcome(seed: int, program: tuple[Any, ...]) -> tuple[Any, ...]:
     return ended, made.ip, made.psr, made.cfm, [list(map(int, file)) for file in files], pages
 
 
-@pytest.mark.parametrize(("seed", "number"), [(1, 6_000), pytest.param(2, 100_000, marks=pytest.mark.slow)])
-def test_shared_programs(seed: int, number: int) -> None:
-    """Of each instruction, whatever has been asked of others before it."""
+@pytest.mark.parametrize(
+    ("seed", "number", "most"), [(1, 40_000, 12), pytest.param(2, 400_000, 200, marks=pytest.mark.slow)]
+)
+def test_shared_programs(seed: int, number: int, most: int) -> None:
+    """Of each instruction, whatever has been asked of others before it; of a form so many at most."""
     choose = random.Random(seed)
-    seen = set()
+    seen: Counter[str] = Counter()
     for at in range(number):
         each = instruction(choose)
-        if each is None:
+        if each is None or seen[each.form.id] >= most:
             continue
         slot = choose.randrange(3)
         try:
@@ -78,5 +81,5 @@ def test_shared_programs(seed: int, number: int) -> None:
         except TypeError:  # an operand that no source can name, which the table has as a number
             continue
         assert outcome(at, (own,)) == outcome(at, pattern_of(each, slot)), each
-        seen.add(each.form.id)
-    assert len(seen) > len(clauses()) // 2
+        seen[each.form.id] += 1
+    assert len(seen) > 0.7 * len(clauses())
