@@ -240,7 +240,7 @@ def _run_batch(options: argparse.Namespace) -> int:
     room = Room(data, backing_store, stride, options.alat, options.max_steps)
     # There may be any number of programs; what is loaded by now stays, and need not be looked at.
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(500_000, 20, 100)
     gc.enable()
     if options.batch == "-" and options.jobs is None:
         found = lines_of_stream(_lines(sys.stdin.buffer, "<stdin>"), "<stdin>", room, has_hexadecimal=options.hex)

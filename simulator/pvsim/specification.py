@@ -329,6 +329,9 @@ def _floating(value: Json) -> int:
         if len(value) != 3:
             raise PvasmError("82 bits, or [sign, exponent, significand], are expected")
         sign, exponent, significand = value
+        is_plain = sign.__class__ is exponent.__class__ is significand.__class__ is int
+        if is_plain and 0 <= sign <= 1 and 0 <= exponent < 1 << 17 and 0 <= significand <= _WORD:
+            return int(sign << 81 | exponent << 64 | significand)
         return _natural(sign, 1) << 81 | _natural(exponent, (1 << 17) - 1) << 64 | _natural(significand, _WORD)
     return _natural(value, (1 << 82) - 1)
 

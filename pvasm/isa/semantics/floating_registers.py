@@ -41,7 +41,9 @@ def check(op: Operation, target: str | None, *sources: str, access: int = 0) -> 
 def source(op: Operation, name: str) -> Term:
     """What a register holds; f0 and f1 are known."""
     number = op.register(name)
-    return (const(0, WIDTH), ONE)[number] if number < 2 else read(Cell("fr", number))
+    if number < 2:
+        return ONE if number else const(0, WIDTH)
+    return read(Cell("fr", number))
 
 
 def write(op: Operation, name: str, value: Term) -> None:

@@ -338,12 +338,16 @@ def program_of(
 
     Under a qualifying predicate all of it is: but for forms that write predicates even when it is 0, which say so.
     """
-    op = Operation(form, mnemonic, tuple(operands), predicate, slot)
-    meaning = _CLAUSES[form.id]
-    if predicate == 0 or not is_turned_off(form):
+    return staged(Operation(form, mnemonic, tuple(operands), predicate, slot))
+
+
+def staged(op: Operation) -> tuple[Effect, ...]:
+    """What an instruction does, as its clause says it. KeyError for a form without one."""
+    meaning = _CLAUSES[op.form.id]
+    if op.predicate == 0 or not is_turned_off(op.form):
         meaning(op)
     else:
-        with op.when(_held("pr", predicate)):
+        with op.when(_held("pr", op.predicate)):
             meaning(op)
     return op.effects()
 

@@ -52,7 +52,8 @@ class Term(Struct, frozen=True, eq=False):
     """A value of `width` bits: `operator` over `arguments`.
 
     Leaves are `const` (an int), `read` (a cell), `result` (an effect's, by number) and `symbol` (a constant that only a
-    linker knows, by its text; code that runs has none). Terms have no equality and no
+    linker knows, by its text; code that runs has none); `operand` in a program that several instructions share
+    (`shared_programs.py`), an immediate of the one that is executed, by its place. Terms have no equality and no
     truth of their own: when the code runs, not now, is when it is known what they are.
     """
 

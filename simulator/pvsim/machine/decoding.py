@@ -11,6 +11,7 @@ from pvasm.isa.registers import Register
 from pvasm.isa.semantics.all_clauses import program_of
 from pvasm.isa.semantics.operation import FAULT, is_turned_off
 from pvasm.isa.semantics.programs import CALLS, Call, Effect, If
+from pvasm.isa.semantics.shared_programs import Pattern, pattern_of
 
 
 class Decoded:
@@ -20,12 +21,13 @@ class Decoded:
     general, floating-point and predicate registers it names.
     """
 
-    __slots__ = ("_effects", "_instruction", "_slot", "ends", "turned_off_by")
+    __slots__ = ("_effects", "_instruction", "_pattern", "_slot", "ends", "turned_off_by")
 
     def __init__(self, instruction: Instruction | None, slot: int) -> None:
         self._instruction = instruction
         self._slot = slot
         self._effects: tuple[Effect, ...] | None = None
+        self._pattern: Pattern | None = None
         self.turned_off_by = 0
         if instruction is not None and instruction.predicate and is_turned_off(instruction.form):
             self.turned_off_by = instruction.predicate
@@ -47,6 +49,15 @@ class Decoded:
                 self._effects = program_of(found.form, found.mnemonic, found.operands, found.predicate, self._slot)
         return self._effects
 
+    @property
+    def pattern(self) -> Pattern:
+        """The same, as a program that other instructions have too, and what is bound in it."""
+        if self._pattern is None:
+            found = self._instruction
+            is_known = found is not None and found.predicate is not None
+            self._pattern = pattern_of(found, self._slot) if found is not None and is_known else (self.effects, ())
+        return self._pattern
+
     def _find_whether_it_ends(self) -> bool:
         found = self._instruction
         if found is None:
@@ -58,7 +69,7 @@ class Decoded:
         if ends is None:
             if len(_ENDS) >= _MOST_KEPT:
                 _ENDS.clear()
-            ends = _ENDS[key] = _ends(self.effects)
+            ends = _ENDS[key] = _ends(self.pattern[0])
         return ends
 
 

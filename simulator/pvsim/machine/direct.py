@@ -6,17 +6,21 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If
-from pvasm.isa.semantics.terms import OPERATORS, Cell, Term, mask
+from pvasm.isa.semantics.shared_programs import Bound
+from pvasm.isa.semantics.terms import OPERATORS, Term, mask
 from pvsim.machine.functions import FUNCTIONS
 from pvsim.machine.state import State
 
 
-def execute(machine: State, effects: tuple[Effect, ...]) -> bool:
+def execute(machine: State, effects: tuple[Effect, ...], bound: tuple[int, ...] = ()) -> bool:
     """Does what an instruction does; `machine.ip` is its address. Whether it has said where control goes.
 
-    Raises Interruption where it ends in one.
+    `bound` are the numbers of registers and the immediates that a pattern leaves open. Raises Interruption where it
+    ends in one.
     """
-    run = _Run(machine)
+    if not effects:
+        return False
+    run = _Run(machine, bound)
     run.effects(effects)
     return run.has_left
 
@@ -24,12 +28,13 @@ def execute(machine: State, effects: tuple[Effect, ...]) -> bool:
 class _Run:
     """One instruction being executed."""
 
-    __slots__ = ("has_left", "machine", "old", "values")
+    __slots__ = ("bound", "has_left", "machine", "old", "values")
 
-    def __init__(self, machine: State) -> None:
+    def __init__(self, machine: State, bound: tuple[int, ...]) -> None:
         self.machine = machine
+        self.bound = bound
         self.has_left = False
-        self.old: dict[Cell, int] = {}  # what cells held that have been assigned since
+        self.old: dict[tuple[str, int], int] = {}  # what cells held that have been assigned since
         self.values: dict[int, int] = {}  # of terms that have been computed, and of results, by identity
 
     def effects(self, effects: tuple[Effect, ...]) -> None:
@@ -40,16 +45,18 @@ class _Run:
             if kind is Assign:
                 assert isinstance(effect, Assign)
                 new = value(effect.value)
-                cell = effect.cell
-                if cell not in self.old:
-                    self.old[cell] = _HELD[cell.file](machine, cell)
-                _assign(machine, cell, new)
+                file, number = effect.cell.file, effect.cell.number
+                if number.__class__ is Bound:
+                    number = self.bound[number.at]
+                if (file, number) not in self.old:
+                    self.old[file, number] = _HELD[file](machine, number)
+                _assign(machine, file, number, new)
             elif kind is If:
                 assert isinstance(effect, If)
                 self.effects(effect.then if value(effect.condition) else effect.otherwise)
             else:
                 assert isinstance(effect, Call)
-                given = [value(each) if isinstance(each, Term) else each for each in effect.arguments]
+                given = [self.argument(each) for each in effect.arguments]
                 made = getattr(machine, effect.name)(*given)
                 self.has_left = self.has_left or CALLS[effect.name].leaves
                 results = effect.results
@@ -59,6 +66,12 @@ class _Run:
                     for result, one in zip(results, made or (), strict=True):
                         self.values[id(result)] = one
 
+    def argument(self, given: Any) -> Any:
+        """What is passed to the machine."""
+        if given.__class__ is Term:
+            return self.value(given)
+        return self.bound[given.at] if given.__class__ is Bound else given
+
     def value(self, term: Term) -> int:
         """What a term is now."""
         operator = term.operator
@@ -66,8 +79,11 @@ class _Run:
             return term.arguments[0]  # type: ignore[return-value]  # of a constant it is an int
         if operator == "read":
             cell: Any = term.arguments[0]
-            found = self.old.get(cell) if self.old else None
-            return found if found is not None else _HELD[cell.file](self.machine, cell)
+            file, number = cell.file, cell.number
+            if number.__class__ is Bound:
+                number = self.bound[number.at]
+            found = self.old.get((file, number)) if self.old else None
+            return found if found is not None else _HELD[file](self.machine, number)
         known = self.values.get(id(term))
         if known is None:
             known = self.values[id(term)] = int(_VALUES[operator](self, term))
@@ -124,27 +140,28 @@ _VALUES: Final[dict[str, Callable[[_Run, Any], int]]] = {
     "join": _joined,
     "choose": _chosen,
     "function": _function,
+    "operand": lambda run, term: run.bound[term.arguments[0]] & mask(term.width),
 }
 
 _LISTS: Final = frozenset(["gr", "nat", "pr", "br", "fr", "ar", "cr"])
 
-_HELD: Final[dict[str, Callable[[Any, Cell], int]]] = {
-    "gr": lambda m, cell: m.gr[cell.number],
-    "nat": lambda m, cell: m.nat[cell.number],
-    "pr": lambda m, cell: m.pr[cell.number],
-    "br": lambda m, cell: m.br[cell.number],
-    "fr": lambda m, cell: m.fr[cell.number],
-    "ar": lambda m, cell: m.ar[cell.number],
-    "cr": lambda m, cell: m.cr[cell.number],
-    "prs": lambda m, cell: m.prs,
-    "psr": lambda m, cell: m.psr,
-    "cfm": lambda m, cell: m.cfm,
-    "ip": lambda m, cell: m.ip & ~15,
+_HELD: Final[dict[str, Callable[[Any, int], int]]] = {
+    "gr": lambda m, number: m.gr[number],
+    "nat": lambda m, number: m.nat[number],
+    "pr": lambda m, number: m.pr[number],
+    "br": lambda m, number: m.br[number],
+    "fr": lambda m, number: m.fr[number],
+    "ar": lambda m, number: m.ar[number],
+    "cr": lambda m, number: m.cr[number],
+    "prs": lambda m, number: m.prs,
+    "psr": lambda m, number: m.psr,
+    "cfm": lambda m, number: m.cfm,
+    "ip": lambda m, number: m.ip & ~15,
 }
 
 
-def _assign(machine: State, cell: Cell, value: int) -> None:
-    if cell.file in _LISTS:
-        getattr(machine, cell.file)[cell.number] = value
+def _assign(machine: State, file: str, number: int, value: int) -> None:
+    if file in _LISTS:
+        getattr(machine, file)[number] = value
     else:
-        getattr(machine, f"set_{cell.file}")(value)
+        getattr(machine, f"set_{file}")(value)

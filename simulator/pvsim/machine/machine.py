@@ -212,12 +212,12 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
         for step in steps[:-1]:
             if self.pr[step.code.turned_off_by]:  # that of p0 is 1
                 self.ip = step.ip
-                execute(self, step.code.effects)
+                execute(self, *step.code.pattern)
             self.instructions += 1
         last = steps[-1]
         is_stepped = self.psr & STEPPED
         self.ip = last.ip
-        if not execute(self, last.code.effects):
+        if not execute(self, *last.code.pattern):
             self.ip = block.following if len(steps) == len(block.steps) else block.steps[most].ip
             if is_stepped:
                 self.trap_step(last.ip)

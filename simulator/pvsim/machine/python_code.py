@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from pvasm.isa.semantics.branches import BRANCH
+from pvasm.isa.semantics.frames import ROTATE
 from pvasm.isa.semantics.memory import LOADS, STORES
 from pvasm.isa.semantics.operation import CHECK_TARGET, FIRST_STACKED
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If, every_effect, terms_of
@@ -88,7 +89,7 @@ class _Writer:
         self.back = [cell for cell in written if cell.file in _KEPT]
         count = len(self.steps)
         last = list(every_effect(self.steps[-1].effects))
-        renames = any(isinstance(effect, Call) and CALLS[effect.name].ends for effect in last)
+        renames = any(isinstance(effect, Call) and CALLS[effect.name].ends and effect.name != ROTATE for effect in last)
         self.is_loop = not renames and any(self._is_back(effect) for effect in last)
         self.depth = 3 if self.is_loop else 2
         for at, step in enumerate(self.steps):
@@ -249,7 +250,13 @@ class _Writer:
         count = len(self.steps)
         self._line(f"done += {count}")
         if self.is_loop and target == self.steps[0].ip:
-            self._line(f"if done + {count} <= left: continue")
+            self._line(f"if done + {count} <= left:")
+            if self.ends:  # registers may have other names
+                self._line(" if are_back:")
+                for cell in self.kept:
+                    self._line(f"  {_name(cell)} = {_place(cell)}")
+                self._line("  are_back = False")
+            self._line(" continue")
         self._line(f"m.ip = {target & ~15}")
         self._line("return")
 

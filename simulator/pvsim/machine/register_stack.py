@@ -120,15 +120,14 @@ class RegisterStack(Branching):
 
     def rotate(self) -> None:
         """Rotating registers move one up (SDM vol. 1, 4.5.1)."""
-        for registers, first, count in (
-            (self.gr, FIRST_STACKED, self.sor),
-            (self.nat, FIRST_STACKED, self.sor),
-            (self.fr, 32, 96),
-            (self.pr, 16, 48),
-        ):
-            if count:
-                registers.insert(first, registers.pop(first + count - 1))
-        self.rrb_gr = (self.rrb_gr or self.sor) - 1 if self.sor else 0
+        sor = self.sor
+        if sor:
+            gr, nat, last = self.gr, self.nat, FIRST_STACKED + sor - 1
+            gr.insert(FIRST_STACKED, gr.pop(last))
+            nat.insert(FIRST_STACKED, nat.pop(last))
+        self.fr.insert(32, self.fr.pop())
+        self.pr.insert(16, self.pr.pop())
+        self.rrb_gr = (self.rrb_gr or sor) - 1 if sor else 0
         self.rrb_fr = (self.rrb_fr or 96) - 1
         self.rrb_pr = (self.rrb_pr or 48) - 1
 
