@@ -31,6 +31,14 @@ demo: $(VENV)/.installed
 	$(BIN)/pvasm expand $(SAMPLES) --instance all --output-dir demo-output
 	@find demo-output -type f | sort | xargs wc -l
 	@echo
+	@echo '== A TLB miss handler, native and under two hypervisors: the same comes of it, and what it costs.'
+	$(BIN)/pvasm test sample_S/scenarios
+	$(BIN)/pvasm compare sample_S/ivt.S -I sample_S/include --stub-missing --entry dtlb_miss --random 50
+	@echo
+	@echo '== A copy in which thash was left bare, where the hypervisor traps what faults: it goes wrong, so the exit status is 1.'
+	$(BIN)/pvasm compare sample_S/broken/ivt.S -I sample_S/include --instances native,trap \
+		--scenario sample_S/scenarios/dtlb_miss.yaml || test $$? -eq 1
+	@echo
 	@echo '== What Xen gets where the source says an op (the first lines that differ):'
 	@diff sample_S/switch_to.S demo-output/xen/switch_to.S | head -n 30
 

@@ -29,24 +29,20 @@ def add(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from pvsim.scenario_check import junit, results, scenario_files
+    from pvsim.scenario_check import junit, results
 
     from pvasm.files import write_atomically
     from pvasm.report.plain_text import printable
 
-    paths = []
-    for path in options.paths:
-        if os.path.isdir(path):
-            below = scenario_files(path)
-            if not below:
-                raise PvasmError("there is no scenario (NAME.yaml) below this folder", path)
-            paths += below
-        else:
-            paths.append(path)
+    paths = [
+        (path, (os.curdir, os.path.dirname(os.path.realpath(named))))
+        for named in options.paths
+        for path in (_scenarios_below(named) if os.path.isdir(named) else [named])
+    ]
     found, status = [], 0
-    for path in paths:
+    for path, roots in paths:
         try:
-            for result in results(path):
+            for result in results(path, roots):
                 found.append(result)
                 write(printable(f"{'FAILED' if result.wrong else 'ok':<7}{path} {result.instance}") + "\n")
                 for line in result.wrong:
@@ -59,3 +55,12 @@ def _run(options: argparse.Namespace) -> int:
         write_atomically(options.junit, junit(found))
     write(f"{len(found)} runs, {sum(bool(each.wrong) for each in found)} failed.\n")
     return status
+
+
+def _scenarios_below(folder: str) -> list[str]:
+    from pvsim.scenario_check import scenario_files
+
+    found = scenario_files(folder)
+    if not found:
+        raise PvasmError("there is no scenario (NAME.yaml) below this folder", folder)
+    return found

@@ -41,16 +41,20 @@ def scenario_files(folder: str) -> list[str]:
     return found
 
 
-def results(path: str) -> Iterator[Result]:
-    """What comes of the scenario in a file, instance by instance. Raises PvasmError for one that cannot be tried."""
+def results(path: str, roots: Sequence[str]) -> Iterator[Result]:
+    """What comes of the scenario in a file, instance by instance; nothing outside of the folders `roots` is read.
+
+    Raises PvasmError for one that cannot be tried.
+    """
     scenario = read_scenario(Path(path))
     if scenario.file is None:
         raise PvasmError("the key file is missing: which source is it about?", path)
     folder = os.path.dirname(path) or "."
     source = os.path.join(folder, scenario.file)
     for each in (source, *(os.path.join(folder, name) for name in scenario.include)):
-        if not is_below(os.path.realpath(each), os.path.realpath(os.curdir)):
-            raise PvasmError(f"{each} is not below the folder that pvasm was started in: not read", path)
+        if not any(is_below(each, root) for root in roots):
+            said = "is neither below the folder that pvasm was started in, nor beside the one that was named: not read"
+            raise PvasmError(f"{each} {said}", path)
     names = scenario.instances or list(INSTANCES)
     try:
         variants, unsettled = variants_of_file(

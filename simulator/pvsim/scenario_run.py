@@ -24,6 +24,7 @@ from pvsim.machine.configuration import Configuration
 from pvsim.machine.interruptions import Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.memory import PAGE
+from pvsim.machine.translation_cache import Translation
 from pvsim.memory_map import END_BUNDLE
 from pvsim.modes import FPSR, MODES
 from pvsim.scenario import Scenario, bytes_at, put_page, put_register
@@ -252,9 +253,9 @@ class ScenarioRun:
                     yield f"{file}[{number}]", value
         for kind in "di":
             for number, page in processor.translation_registers[kind].items():
-                yield f"{kind}tr[{number}]", str(page)
-            pages = sorted(map(str, processor.translation_caches[kind]))
-            yield f"translations of {'data' if kind == 'd' else 'instructions'}", " ".join(pages)
+                yield f"{kind}tr[{number}]", _shown(page)
+            pages = sorted(map(_shown, processor.translation_caches[kind]))
+            yield f"translations of {'data' if kind == 'd' else 'instructions'}", ", ".join(pages)
         for vector in sorted(processor.in_service):
             yield f"in service {vector:#x}", 1
 
@@ -282,3 +283,9 @@ def _vector_name(place: int) -> str:
         return f"interruption: {Vector(place).name.lower().replace('_', ' ')}"
     except ValueError:
         return f"vector {place:#x}"
+
+
+def _shown(page: Translation) -> str:
+    return f"{page.start:#x} to {page.start + (1 << page.size):#x} of region {page.region:#x}: {page.entry:#x}" + (
+        f" with key {page.key:#x}" if page.key else ""
+    )

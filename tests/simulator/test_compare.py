@@ -120,7 +120,7 @@ WRONG = {
     "entry: entry\nfile: a.S\ninterrupts: [{vector: 5}]\n": "s.yaml:3:14: interrupts.0: no interrupt has the vector 5",
     "entry: entry\nfile: a.S\nregister: {}\n": "s.yaml:3:1: unknown key register (did you mean registers?)",
     "entry: entry\n": "s.yaml: the key file is missing: which source is it about?",
-    "entry: entry\nfile: /etc/passwd\n": "s.yaml: /etc/passwd is not below the folder that pvasm was started in",
+    "entry: entry\nfile: /etc/passwd\n": "s.yaml: /etc/passwd is neither below the folder that pvasm was started in",
 }
 
 
