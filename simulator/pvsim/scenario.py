@@ -22,11 +22,13 @@ from pvsim.machine.translation_cache import Translation
 from pvsim.modes import MODES
 
 _INDEXED: Final = regex(r"(rr|pkr|dbr|ibr|pmc|pmd|cpuid)\[([0-9]{1,2})\]")
+_BANKED: Final = regex(r"bank([01])\.r(1[6-9]|2[0-9]|3[01])")
 _FILES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr"}
 _OFFSET: Final = (1 << 61) - 1
 _RIGHTS: Final = {"r": 0, "rx": 1, "rw": 2, "rwx": 3}
 _PRESENT: Final = 1 | 1 << 5 | 1 << 6  # accessed and dirty
 _STACKED: Final = 32
+_BANKED_FROM: Final = 16
 PAGE_SIZES: Final = Configuration().page_sizes
 _Value = TypeVar("_Value")
 
@@ -68,8 +70,9 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     For `pvasm test`, `file` is the source, by its name from the scenario's folder on, with what it is compiled with
     (`include`, `define`), and `instances` are those that are tried; none are native and the guests' that travel with
     pvasm.
-    `registers` are by name (`r32 p6 b0 ar.lc cr.ifa psr.ic rr[5]`), `nat` those that are Not a Thing. `memory` has
-    hexadecimal bytes by address. `mode` is one of those of `simulate`. The run ends at the labels `stop`, where it
+
+    `registers` are by name (`r32 bank1.r16 p6 b0 ar.lc cr.ifa psr.ic rr[5]`), `nat` those that are Not a Thing.
+    `memory` has hexadecimal bytes by address. `mode` is one of those of `simulate`. The run ends at the labels `stop`, where it
     returns to b0, at an interruption (unless `vectors` names a label to take them at), and after `steps`.
     """
 
@@ -149,7 +152,7 @@ def _width(name: str) -> int:
         if field_of is None:
             raise PvasmError(f"psr has no field {name}{near(name, [f'psr.{each}' for each in PSR_FIELDS])}")
         return field_of[1]
-    if _INDEXED.fullmatch(name):
+    if _INDEXED.fullmatch(name) or _BANKED.fullmatch(name):
         return 64
     register = REGISTERS.get(name)
     if register is None or register.file not in _FILES or name in ("r0", "f0", "f1", "p0"):
@@ -194,12 +197,16 @@ def put_register(processor: Machine, name: str, value: int) -> None:
     """Gives a register of a processor a value, by its name; `check_register` has seen both."""
     width = _width(name)
     value &= (1 << width) - 1
-    indexed = _INDEXED.fullmatch(name)
+    indexed, banked = _INDEXED.fullmatch(name), _BANKED.fullmatch(name)
     if name.startswith("psr."):
         low, _ = PSR_FIELDS[name.removeprefix("psr.")]
         if name == "psr.bn":
             processor.switch_bank(value)
         processor.set_psr(processor.psr & ~((1 << width) - 1 << low) | value << low)
+    elif banked is not None:
+        is_here = processor.psr >> PSR_FIELDS["bn"][0] & 1 == int(banked[1])
+        held, first = (processor.gr, 0) if is_here else (processor.other_bank, _BANKED_FROM)
+        held[int(banked[2]) - first] = value
     elif indexed is not None:
         if indexed[1] == "rr":
             processor.rr[int(indexed[2]) & 7] = value

@@ -121,7 +121,7 @@ class ScenarioRun:
         processor.ar[APPLICATION["pfs"]] = 3 << 62
         processor.sof = 8
         processor.write_bspstore(BACKING_STORE)
-        for name, value in given.registers.items():
+        for name, value in sorted(given.registers.items(), key=lambda each: each[0] != "psr.bn"):  # it names the others
             put_register(processor, name, value)
         for name in given.nat:
             processor.nat[int(name[1:])] = 1
@@ -194,7 +194,7 @@ class ScenarioRun:
             for number, (value, is_nat) in enumerate(
                 zip(processor.other_bank, processor.other_bank_nat, strict=True), 16
             ):
-                yield f"r{number} of bank 1", "NaT" if is_nat else self._address(value)
+                yield f"bank1.r{number}", "NaT" if is_nat else self._address(value)
         for number in range(1, 64):
             yield f"p{number}", processor.pr[number]
         for number in range(8):
@@ -225,7 +225,8 @@ class ScenarioRun:
             if segment.address <= value < segment.address + len(segment.data):
                 if not segment.executable:
                     return f"{segment.name}+{value - segment.address:#x}"
-                name = self.variant.image.symbol_of(value)
+                # Where a call at a function's end returns to is behind it: so it is the bundle before that tells.
+                name = self.variant.image.symbol_of(max((value & ~15) - 16, segment.address))
                 label = (name or segment.name).partition("+")[0]
                 return f"code of {self._named.get(label, label)}"
         return value
@@ -260,22 +261,27 @@ class ScenarioRun:
             yield f"in service {vector:#x}", 1
 
     def _memory(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
-        code = [
-            (self._map.physical(each.address), self._map.physical(each.address) + len(each.data))
-            for each in self.variant.image.segments
-            if each.executable
-        ]
-        code.append((VECTORS, VECTORS + _TABLE))
+        """Words that are not 0; of the variant's data those that are no longer what they were, and no code."""
+        begun = self._begun
         for number, page in sorted(processor.memory.pages.items()):
             first = number * PAGE
-            if first >= PLACE or any(low < first + PAGE and first < high for low, high in code):
+            if first >= PLACE or VECTORS <= first < VECTORS + _TABLE:
                 continue
             for at in range(0, PAGE, 8):
-                word = page[at : at + 8]
-                if any(word):
-                    value = int.from_bytes(word, "little")
+                word = bytes(page[at : at + 8])
+                if any(word) and begun.get(first + at) != word and first + at & ~15 not in self._ends:
                     place = self._address(self._map.virtual(first + at))
+                    value = int.from_bytes(word, "little")
                     yield f"memory at {place if isinstance(place, str) else hex(place)}", self._address(value)
+
+    @cached_property
+    def _begun(self) -> dict[int, bytes]:
+        """The words of the image, by where they are in memory."""
+        words: dict[int, bytes] = {}
+        for segment in self.variant.image.segments:
+            first, data = self._map.physical(segment.address), bytes(segment.data)
+            words |= {first + at: data[at : at + 8] for at in range(-first & 7, len(data), 8)}
+        return words
 
 
 def _vector_name(place: int) -> str:

@@ -59,7 +59,7 @@ def variants_of_file(
             image.segments.append(segment)
         variants.append(Variant(instance, image))
         unsettled |= _unsettled(seen, name, instance)
-    return variants, unsettled | {f"{name} of bank 1" for name in unsettled}
+    return variants, unsettled | {f"bank1.{name}" for name in unsettled}
 
 
 def _unsettled(text: str, name: str, instance: Instance) -> set[str]:
