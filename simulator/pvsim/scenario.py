@@ -72,8 +72,8 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     pvasm.
 
     `registers` are by name (`r32 bank1.r16 p6 b0 ar.lc cr.ifa psr.ic rr[5]`), `nat` those that are Not a Thing.
-    `memory` has hexadecimal bytes by address. `mode` is one of those of `simulate`. The run ends at the labels `stop`, where it
-    returns to b0, at an interruption (unless `vectors` names a label to take them at), and after `steps`.
+    `memory` has hexadecimal bytes by address. `mode` is one of those of `simulate`. The run ends at the labels `stop`,
+    where it returns to b0, at an interruption (unless `vectors` names a label to take them at), and after `steps`.
     """
 
     entry: str

@@ -94,3 +94,24 @@ def test_every_route_gives_the_same_bytes(tree: Path) -> None:
         source, text, cc = (sections(tree / f"{name}-{route}.o") for route in ("source", "text", "cc"))
         assert source == text
         assert cc == text
+
+
+WATCHED = ("dispatch_unaligned_handler", "non_syscall", "dispatch_illegal_op_fault")  # lines 1603, 1555, 1663
+
+
+def test_the_errors_go_wrong_where_it_says(tree: Path) -> None:
+    """Each PV301 of ivt.S: Xen's variant saves another r24 than native's, which the user gets back."""
+    if not (tree / "ivt.s").exists():
+        test_every_route_gives_the_same_bytes(tree)
+    scenario = blocks("yaml")[0]
+    (tree / "r24.yaml").write_text(scenario)
+    command, _, told = blocks("console")[0].removeprefix("$ pvasm ").partition("\n")
+    done = pvasm(*command.split(), cwd=tree)
+    assert (done.status, done.errors) == (1, "")
+    assert done.output == told
+    for entry in WATCHED:
+        (tree / "r24.yaml").write_text(scenario.replace(WATCHED[0], entry))
+        done = pvasm("compare", "ivt.s", "--scenario", "r24.yaml", "--instances", "native,xen", cwd=tree)
+        assert "memory at 0x7ffeff58: " in done.output
+        done = pvasm("simulate", "ivt.s", "-i", "native", "--scenario", "r24.yaml", cwd=tree)
+        assert "memory at 0x7ffeff58 = 0x1111222233334444\n" in done.output
