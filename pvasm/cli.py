@@ -27,7 +27,6 @@ def run() -> NoReturn:
     # Trees without cycles, thrown away with the process: neither looking for garbage nor clearing up pays.
     gc.disable()
     _open_streams()
-    _import_msgspec()
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is what can clear up
@@ -40,17 +39,6 @@ def run() -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(status)
-
-
-def _import_msgspec() -> None:
-    """Imports msgspec without typing_extensions, of which it needs nothing, and which takes as long as all of pvasm."""
-    if not {"msgspec", "typing_extensions"}.isdisjoint(sys.modules):
-        return
-    sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # for `import`, it is missing
-    try:
-        import msgspec  # noqa: F401
-    finally:
-        del sys.modules["typing_extensions"]
 
 
 def _open_streams() -> None:

@@ -7,11 +7,12 @@ whenever the file, or what made it, has changed; and at every run where it canno
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from importlib.util import source_hash
 from typing import Any
+
+import msgspec
 
 from pvasm import __version__, data, shelves
 
@@ -33,16 +34,22 @@ def compiled(path: str, make: Callable[[str], Any], *, made_by: Sequence[str], k
     for shelf in places:
         kept = shelves.take(shelf, kept_name)
         if kept is not None:
-            return json.loads(kept)
+            return msgspec.json.decode(kept)
     made = make(text)
     if _text_and_digest(path, made_by)[1] != digest:
         return made  # something has changed while it was made
     for shelf in places:
         with contextlib.suppress(OSError):
-            if shelves.put(shelf, kept_name, json.dumps(made, separators=(",", ":")).encode(), mode=0o755):
+            if shelves.put(shelf, kept_name, _json(made), mode=0o755):
                 _drop_others(shelf, kept_name, f"{name}.")
                 break
     return made
+
+
+def _json(made: Any) -> bytes:
+    import json  # takes texts that know their places, unlike msgspec, which reads faster
+
+    return json.dumps(made, separators=(",", ":")).encode()
 
 
 def _text_and_digest(path: str, made_by: Sequence[str]) -> tuple[str, str]:

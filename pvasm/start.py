@@ -16,6 +16,9 @@ def run() -> NoReturn:
     """Runs the command line in this process, which ends with it; before it can clear up, an interrupt just ends it."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored, and stays so
         signal.signal(signal.SIGINT, _end)
+    from pvasm.lean_imports import import_leanly
+
+    import_leanly()
     from pvasm import cli
 
     cli.run()
