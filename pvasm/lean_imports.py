@@ -23,7 +23,7 @@ def import_leanly() -> None:
 
 @contextlib.contextmanager
 def _replaced(stand_ins: Mapping[str, Callable[[], ModuleType | None]]) -> Iterator[None]:
-    """Has stand-ins in the places of modules that have not been imported; for None, `import` says that it is missing."""
+    """Has stand-ins in the places of modules that have not been imported; None is one that is missing."""
     instead: dict[str, Any] = {name: make() for name, make in stand_ins.items() if name not in sys.modules}
     sys.modules.update(instead)
     try:
