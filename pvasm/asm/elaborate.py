@@ -18,7 +18,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pvasm.asm.reading import assembly_parser
+from pvasm.asm.reading import statements_of
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.errors import PvasmError
@@ -28,7 +28,7 @@ from pvasm.isa.registers import INDEXED, REGISTERS
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import PREDEFINED, Known, arm_taken, plain
-from pvasm.syntax.document import MAX_ARMS, MAX_NESTING, Define, Document, Place, read_document
+from pvasm.syntax.document import MAX_ARMS, MAX_NESTING, Define, Document, Place
 from pvasm.syntax.macros import CLOSING, REPEATING, Macro, bind_traced, iterations, read_macro, substitute_traced
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.path_conditions import Conditions, Meaning, Meanings, PathConditions
@@ -367,7 +367,6 @@ class _Reader:
             self.headers.setdefault(header.path.rpartition("/")[2], []).append((number, header))
         self.scope = scope
         self.visitors = visitors
-        self.parser = assembly_parser()
         self.paths = PathConditions(known, _changing(documents))
         self.cpp: Meanings[CppMacro] = Meanings(self.paths)
         self.gas: Meanings[_GasMacro] = Meanings(self.paths)
@@ -653,7 +652,7 @@ class _Reader:
         """The conditional of the assembler that each piece is; none if one of them is something else."""
         found: list[tree.Directive] = []
         for _, piece in pieces:
-            statements = read_document(self.parser, piece.source.text, preprocessed=True).statements
+            statements = statements_of(piece.source.text)
             syntax = statements[0].syntax if len(statements) == 1 else None
             if not isinstance(syntax, tree.Directive) or syntax.name not in (*_CONDITIONALS, ".elseif"):
                 return []
@@ -663,7 +662,7 @@ class _Reader:
     def _left_open(self, text: str) -> list[str]:
         """What closes the bodies that a text begins and does not end."""
         opened: list[str] = []
-        for statement in read_document(self.parser, text, preprocessed=True).statements:
+        for statement in statements_of(text):
             name = statement.syntax.name if isinstance(statement.syntax, tree.Directive) else ""
             if name in CLOSING:
                 opened.append(CLOSING[name])
@@ -725,7 +724,7 @@ class _Reader:
         )
 
     def _is_code(self, text: str) -> bool:
-        for statement in read_document(self.parser, text, preprocessed=True).statements:
+        for statement in statements_of(text):
             if isinstance(statement.syntax, tree.Unparsed):
                 return False
             if isinstance(statement.syntax, tree.Instruction):
@@ -750,7 +749,7 @@ class _Reader:
             self._one(piece, piece.syntax)
             return
         source = piece.source
-        for each in read_document(self.parser, source.text, preprocessed=True).statements:
+        for each in statements_of(source.text):
             part = source.part(each.origin, each.end)
             self._one(_Piece(part, piece.statement, piece.conditions, None), each.syntax)
 

@@ -152,7 +152,8 @@ class CodeLevels(Visitor):
         places = [each.place for each in self._possible(step.conditions)]
         reasons = []
         for place in places:
-            self._turn(place, step.syntax, bound)
+            if bound is not None or step.syntax.__class__ in _TURNING:
+                self._turn(place, step.syntax, bound)
             reason = self._reason(place)
             reasons.append(reason)
             if isinstance(step.syntax, tree.Instruction) and step.syntax.mnemonic == "epc" and reason:
@@ -273,6 +274,9 @@ class CodeLevels(Visitor):
                 if not each.problem
             ]
         return self._by_source[path]
+
+
+_TURNING = frozenset({tree.Label, tree.Directive})
 
 
 def _around(spans: Sequence[tuple[int, int]], place: int) -> int | None:

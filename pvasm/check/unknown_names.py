@@ -108,13 +108,14 @@ class UnknownNames(Visitor):
                     self._assigned(step, value, step.text.rfind(text) + syntax.start)
 
     def _operands(self, step: Step, syntax: tree.Instruction, scope: Scope) -> None:
-        for name in nearest.unknown_registers(syntax):
+        suspects = nearest.suspects(syntax)
+        for name in suspects.unknown:
             self._registers.append(_Met(name.text, name.start, name.end, step))
-        for operand in (*syntax.outputs, *syntax.inputs):
-            meaning = scope.operand_macros.get(operand.text) if isinstance(operand, tree.Name) else None
+        for named in suspects.names:
+            meaning = scope.operand_macros.get(named.text)
             for name in nearest.unknown_values(meaning) if isinstance(meaning, tree.Name) else ():
-                self._registers.append(_Met(name.text, operand.start, operand.end, step))
-        for operand in nearest.misspelt_registers(syntax):
+                self._registers.append(_Met(name.text, named.start, named.end, step))
+        for operand in suspects.misspelt:
             text = operand.file if isinstance(operand, tree.Index) else operand.text
             if text not in scope.rotating and text not in scope.files and text not in scope.names:
                 start = operand.start
