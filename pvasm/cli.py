@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, NoReturn
 
-from pvasm import __version__, exit_status
+from pvasm import __version__, exit_status, kept_patterns
 from pvasm.commands.shared import closed, fail, write
 from pvasm.data import integration_directory
 from pvasm.errors import PvasmError
@@ -35,6 +35,7 @@ def run() -> NoReturn:
         status = INTERRUPTED
     except SystemExit as stop:  # argparse: bad usage, or --help
         status = stop.code if isinstance(stop.code, int) else CANNOT_RUN
+    kept_patterns.keep()
     with contextlib.suppress(OSError):  # main has told of it
         sys.stdout.flush()
         sys.stderr.flush()

@@ -19,6 +19,7 @@ def run() -> NoReturn:
     from pvasm.lean_imports import import_leanly
 
     import_leanly()
-    from pvasm import cli
+    from pvasm import cli, kept_patterns
 
+    kept_patterns.use()
     cli.run()
