@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from msgspec import Struct
+
 from pvasm.asm.refusals import refusal
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.isa.instruction import Instruction, accept, fit, instruction_of, row_of
@@ -117,11 +119,41 @@ def _is_literal(operand: Expression) -> bool:
 
 def _resolved(instruction: tree.Instruction, scope: Scope) -> Instruction:
     values = _values(instruction, scope)
+    match = _match(instruction, values)
+    predicate = _predicate(instruction, scope) if instruction.predicate is not None else 0
+    if predicate and match.spelling.form.unpredicated:
+        raise _unpredicated(instruction)
+    made = match.made.get(predicate)
+    if made is None:
+        made = match.made[predicate] = instruction_of(match.spelling, match.operands, predicate, match.others)
+    return made
+
+
+class _Match(Struct):
+    """What an instruction is with some operands: its row, and the row's operands; by its predicate, all of it."""
+
+    instruction: tree.Instruction
+    spelling: Spelling
+    operands: tuple[Value, ...]
+    others: tuple[str, ...]
+    made: dict[int | None, Instruction] = {}
+
+
+# By the id of the instruction, which is held there, and its operands' values.
+_MATCHED: dict[tuple[int, tuple[Value, ...]], _Match] = {}
+
+
+def _match(instruction: tree.Instruction, values: tuple[Value, ...]) -> _Match:
+    """What an instruction is with operands of these values. Raises `OperandError` if there is no such instruction."""
+    key = id(instruction), values
+    known = _MATCHED.get(key)
+    if known is not None and known.instruction is instruction:
+        return known
     for candidate, spelling, operands in _matches(instruction, values):
-        predicate = _predicate(instruction, scope) if instruction.predicate is not None else 0
-        if predicate and spelling.form.unpredicated:
-            raise _unpredicated(instruction)
-        return instruction_of(spelling, operands, predicate, candidate.reals[1:])
+        if len(_MATCHED) > _MOST_FIXED:
+            _MATCHED.clear()
+        found = _MATCHED[key] = _Match(instruction, spelling, operands, candidate.reals[1:])
+        return found
     raise refusal(instruction, values)
 
 

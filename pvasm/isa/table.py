@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise, product
 from typing import Final
 
@@ -604,6 +604,7 @@ def mnemonics(stem: str) -> dict[str, list[Candidate]]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def candidates(mnemonic: str) -> list[Candidate]:
     """Every way to read the mnemonic (lower case, with its completers), the preferred first; empty if there is none."""
     return mnemonics(mnemonic.partition(".")[0]).get(mnemonic, [])
