@@ -85,6 +85,17 @@ def every_rule() -> dict[str, Rule | InstanceRule]:
     return dict(sorted(both.items()))
 
 
+@cache
+def rule_of(code: str) -> Rule | InstanceRule:
+    """The rule with this code, which is one that there is; no other is imported."""
+    from pvasm.check import rules
+
+    (name,) = (each.name for each in pkgutil.iter_modules(rules.__path__) if each.name.upper().startswith(code))
+    importlib.import_module(f"{rules.__name__}.{name}")
+    classes: list[type[Rule] | type[InstanceRule]] = [*Rule.__subclasses__(), *InstanceRule.__subclasses__()]
+    return next(each() for each in classes if each.code == code)
+
+
 def documentation(rule: Rule | InstanceRule) -> str:
     """A rule's docstring, without its indentation."""
     from inspect import cleandoc

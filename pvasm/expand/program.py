@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pvasm.asm.annotations import ANNOTATIONS, arguments_of
 from pvasm.asm.elaborate import Fork, Step, Visitor
@@ -198,12 +199,16 @@ class Program(Visitor):
         )
 
     def _statement(self, syntax: tree.Syntax, base: Node, source: Traced) -> None:
-        """Adds the steps of a statement. `base` says where it stands, `source` is what its offsets count in."""
+        """Adds the steps of a statement. `base` says where it stands, `source` is what its offsets count in.
+
+        `base` itself may become the step.
+        """
         match syntax:
             case tree.Instruction():
                 self._instruction(syntax, base, source)
             case tree.Stop():
-                self._add(base, "stop", text=";;")
+                base.kind, base.text = "stop", ";;"
+                self.steps.append(base)
             case tree.Label():
                 self._label(syntax, base, source)
             case tree.BundleOpen():
@@ -270,9 +275,10 @@ class Program(Visitor):
             return
         if scope.beyond_frame is not None:
             self._refuse(scope.beyond_frame, base, source)
-        node = self._add(base, "instruction", text=text[syntax.start : syntax.end], resolved=resolved)
+        base.kind, base.text, base.resolved = "instruction", text[syntax.start : syntax.end], resolved
         if resolved.form.mnemonic.startswith(_BRANCHING):
-            node.target = _target(syntax)
+            base.target = _target(syntax)
+        self.steps.append(base)
 
     def _refuse(self, error: OperandError, base: Node, source: Traced) -> None:
         """Takes note of an instruction that the assembler refuses: where it stands in the document, else as made.
@@ -319,9 +325,9 @@ class Program(Visitor):
                 return
             *before, last = statements
             for statement in before:
-                self._statement(statement.syntax, base, _untraced(text[statement.origin : statement.end]))
+                self._statement(statement.syntax, replace(base), _untraced(text[statement.origin : statement.end]))
             if not isinstance(last.syntax, tree.MacroCall):
-                self._statement(last.syntax, base, _untraced(text[last.origin : last.end]))
+                self._statement(last.syntax, replace(base), _untraced(text[last.origin : last.end]))
                 return
             call = last.syntax
         self._add(base, "opaque")
