@@ -118,7 +118,7 @@ def _is_literal(operand: Expression) -> bool:
 
 
 def _resolved(instruction: tree.Instruction, scope: Scope) -> Instruction:
-    values = _values(instruction, scope)
+    values = operand_values(instruction, scope)
     match = _match(instruction, values)
     predicate = _predicate(instruction, scope) if instruction.predicate is not None else 0
     if predicate and match.spelling.form.unpredicated:
@@ -160,24 +160,18 @@ def _match(instruction: tree.Instruction, values: tuple[Value, ...]) -> _Match:
 _SOME_APPLICATION_REGISTER: Final = Unknown("ar")
 
 
-def readings(instruction: tree.Instruction, scope: Scope) -> list[Form]:
-    """Every row that the instruction may be, as far as its operands tell; several where what some are is not known.
+def readings(instruction: tree.Instruction, values: tuple[Value, ...]) -> list[Form]:
+    """Every row that an instruction may be with operands of these values; several where what some are is not known.
 
     Among candidates that take operands of the same sorts the first is meant, as in `resolve`. Raises `OperandError`
     where there is none.
     """
-    values = _values(instruction, scope)
     matches = [(candidate.sorts, spelling.form) for candidate, spelling, _ in _matches(instruction, values)]
     if not matches:
         raise refusal(instruction, values)
     if _SOME_APPLICATION_REGISTER in values:  # of a sort, and yet the row depends on which
         return [form for _, form in matches]
     return list(dict(reversed(matches)).values())
-
-
-def operand_sorts(instruction: tree.Instruction, scope: Scope) -> tuple[str, ...]:
-    """What class of value each operand is, in the table's terms; `?` where nothing tells. Raises `OperandError`."""
-    return tuple(map(shape_of, _values(instruction, scope)))
 
 
 def _matches(
@@ -194,7 +188,8 @@ def _matches(
                 yield candidate, spelling, operands
 
 
-def _values(instruction: tree.Instruction, scope: Scope) -> tuple[Value, ...]:
+def operand_values(instruction: tree.Instruction, scope: Scope) -> tuple[Value, ...]:
+    """The values of an instruction's operands. Raises `OperandError`."""
     operands = instruction.outputs + instruction.inputs
     if instruction.mnemonic != "alloc":
         return tuple([scope.evaluate(operand) for operand in operands])
