@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import importlib
 import os
 import signal
@@ -24,18 +23,16 @@ from pvasm.regex import regex
 
 def run() -> NoReturn:
     """What pvasm/start.py runs: `main`, in a process that lives no longer than it."""
-    # Trees without cycles, thrown away with the process: neither looking for garbage nor clearing up pays.
-    gc.disable()
     _open_streams()
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is what can clear up
         status = main()
+        kept_patterns.keep()
     except KeyboardInterrupt:
         status = INTERRUPTED
     except SystemExit as stop:  # argparse: bad usage, or --help
         status = stop.code if isinstance(stop.code, int) else CANNOT_RUN
-    kept_patterns.keep()
     with contextlib.suppress(OSError):  # main has told of it
         sys.stdout.flush()
         sys.stderr.flush()

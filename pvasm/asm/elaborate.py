@@ -373,6 +373,7 @@ class _Reader:
         self.names: Meanings[Value] = Meanings(self.paths)  # those that several assignments may have made
         self.operands: dict[str, str] = {}  # the bodies of macros that stand for a register or a number, for sure
         self.macros = _Macros(self.cpp, kept, self._means_otherwise)
+        self.lookers = [each.step for each in visitors if type(each).step is not Visitor.step]
         self.listeners = [each for each in visitors if type(each).invoked is not Visitor.invoked]
         self.preprocessor = Preprocessor(self.macros, invoked=self._define_invoked if self.listeners else None)
         self.statement = 0  # of the document, that is read
@@ -792,8 +793,8 @@ class _Reader:
         around = self.frame_conditions
         if around and step.conditions[: len(around)] != around:
             self._lose_frame()  # it was another where the alloc is not compiled
-        for visitor in self.visitors:
-            visitor.step(step, self.scope)
+        for look in self.lookers:
+            look(step, self.scope)
         syntax = step.syntax
         if syntax.__class__ in _MARKS:
             return
