@@ -585,7 +585,8 @@ class _Reader:
             return False
         return all(
             f"{word}." not in written and f".{word}" not in written and self._is_operand(word)
-            for word in words.intersection(self.cpp.table)
+            for word in words
+            if word in self.cpp.table
         )
 
     def _is_operand(self, word: str) -> bool:
@@ -594,7 +595,7 @@ class _Reader:
             body = self.operands.get(word)
             if body is None or word in self.labels or body in self.labels:
                 return False
-            others = self._words(body).intersection(self.cpp.table)
+            others = [other for other in self._words(body) if other in self.cpp.table]
             if not others:
                 return True
             if len(others) > 1 or "." in body:
