@@ -84,13 +84,15 @@ class UnknownNames(Visitor):
     def step(self, step: Step, scope: Scope) -> None:
         """Looks at a statement."""
         syntax = step.syntax
+        if syntax.__class__ not in _TELLING:
+            return
         if isinstance(syntax, tree.Instruction):
             mnemonic = syntax.mnemonic
             is_known = mnemonic in self._known or bool(candidates(mnemonic))
             if is_known and not (step.made or self._names_registers or nearest.may_be_misspelt(syntax)):
                 self._known.add(mnemonic)
                 return
-        if syntax.__class__ not in _TELLING or (step.macro is not None and self._words_may_be_replaced):
+        if step.macro is not None and self._words_may_be_replaced:
             return
         match syntax:
             case tree.Instruction(mnemonic=mnemonic, mnemonic_start=start):
