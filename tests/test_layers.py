@@ -137,3 +137,20 @@ def test_an_expansion_imports_little(tmp_path: Path) -> None:
     for _ in range(2):  # the first makes what is kept
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
+
+
+def test_what_a_start_leaves_out_is_as_it_was() -> None:
+    """Only msgspec and argparse have seen others in the places of modules that a start does not import."""
+    probe = (
+        "from pvasm.lean_imports import import_leanly\n"
+        "import_leanly()\n"
+        "import sys\n"
+        "assert {'msgspec', 'argparse'} <= sys.modules.keys()\n"
+        "assert sys.modules.keys().isdisjoint({'uuid', 'decimal', 'datetime', 'textwrap', 'gettext'})\n"
+        "import datetime, decimal, gettext, textwrap, uuid\n"
+        "uuid.uuid4(), decimal.Decimal('1.5'), gettext.find, textwrap.fill('x'), datetime.date.today(), datetime.__file__\n"
+        "from pvasm.paravirt.schema import catalog_schema\n"
+        "assert catalog_schema()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
