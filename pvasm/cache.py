@@ -7,11 +7,11 @@ help, never a need: where it cannot be read or written, the run goes on without.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from functools import cache
 
 from pvasm import __version__, data, shelves
+from pvasm.digests import digest
 
 _MAX_ENTRIES = 8192
 
@@ -20,7 +20,7 @@ _MAX_ENTRIES = 8192
 def _tool() -> bytes:
     """What tells this tool from any other state of it: its version, and the files that it is made of."""
     stamps = [stamp for folder in data.folders() for stamp in sorted(_stamps(folder))]
-    return "\n".join([__version__, *stamps]).encode("utf-8", "surrogateescape")
+    return digest("\n".join([__version__, *stamps]).encode("utf-8", "surrogateescape"))
 
 
 def _stamps(folder: str) -> list[str]:
@@ -39,11 +39,8 @@ def _stamps(folder: str) -> list[str]:
 
 def key(settings: str, content: bytes) -> str:
     """The name under which the result for `content` with `settings` is kept."""
-    digest = hashlib.sha256()
-    for part in (_tool(), settings.encode("utf-8", "surrogateescape"), content):
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.hexdigest()
+    parts = (_tool(), digest(settings.encode("utf-8", "surrogateescape")), digest(content))
+    return digest(b"".join(parts)).hex()
 
 
 def load(name: str) -> bytes | None:

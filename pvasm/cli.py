@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import importlib
 import os
 import signal
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, NoReturn
 
-from pvasm import __version__, exit_status
+from pvasm import __version__, exit_status, kept_patterns
 from pvasm.commands.shared import closed, fail, write
 from pvasm.data import integration_directory
 from pvasm.errors import PvasmError
@@ -24,14 +23,12 @@ from pvasm.regex import regex
 
 def run() -> NoReturn:
     """What pvasm/start.py runs: `main`, in a process that lives no longer than it."""
-    # Trees without cycles, thrown away with the process: neither looking for garbage nor clearing up pays.
-    gc.disable()
     _open_streams()
-    _import_msgspec()
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is what can clear up
         status = main()
+        kept_patterns.keep()
     except KeyboardInterrupt:
         status = INTERRUPTED
     except SystemExit as stop:  # argparse: bad usage, or --help
@@ -40,17 +37,6 @@ def run() -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(status)
-
-
-def _import_msgspec() -> None:
-    """Imports msgspec without typing_extensions, of which it needs nothing, and which takes as long as all of pvasm."""
-    if not {"msgspec", "typing_extensions"}.isdisjoint(sys.modules):
-        return
-    sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # for `import`, it is missing
-    try:
-        import msgspec  # noqa: F401
-    finally:
-        del sys.modules["typing_extensions"]
 
 
 def _open_streams() -> None:

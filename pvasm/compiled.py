@@ -7,11 +7,12 @@ whenever the file, or what made it, has changed; and at every run where it canno
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from importlib.util import source_hash
 from typing import Any
+
+import msgspec
 
 from pvasm import __version__, data, shelves
 
@@ -25,24 +26,34 @@ def compiled(path: str, make: Callable[[str], Any], *, made_by: Sequence[str], k
     `kind` tells apart what is made of the same file.
     """
     text, digest = _text_and_digest(path, made_by)
-    folder, name = os.path.split(path)
-    name += f".{kind}" if kind else ""
-    base = data.cache_folder()
-    places = [os.path.join(folder, "__pycache__"), *([] if base is None else [os.path.join(base, "compiled")])]
+    name = os.path.basename(path) + (f".{kind}" if kind else "")
     kept_name = f"{name}.{digest}.json"
-    for shelf in places:
+    for shelf in places(path):
         kept = shelves.take(shelf, kept_name)
         if kept is not None:
-            return json.loads(kept)
+            return msgspec.json.decode(kept)
     made = make(text)
     if _text_and_digest(path, made_by)[1] != digest:
         return made  # something has changed while it was made
-    for shelf in places:
+    for shelf in places(path):
         with contextlib.suppress(OSError):
-            if shelves.put(shelf, kept_name, json.dumps(made, separators=(",", ":")).encode(), mode=0o755):
+            if shelves.put(shelf, kept_name, _json(made), mode=0o755):
                 _drop_others(shelf, kept_name, f"{name}.")
                 break
     return made
+
+
+def places(path: str) -> list[str]:
+    """Where to keep what is made from the file at `path`, the first that can be written."""
+    base = data.cache_folder()
+    beside = os.path.join(os.path.dirname(path), "__pycache__")
+    return [beside] if base is None else [beside, os.path.join(base, "compiled")]
+
+
+def _json(made: Any) -> bytes:
+    import json  # takes texts that know their places, unlike msgspec, which reads faster
+
+    return json.dumps(made, separators=(",", ":")).encode()
 
 
 def _text_and_digest(path: str, made_by: Sequence[str]) -> tuple[str, str]:

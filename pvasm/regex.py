@@ -9,6 +9,7 @@ say where a match never goes back to.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 # The patterns that modules hold, as these are imported.
@@ -27,10 +28,20 @@ class _Pattern:
         """Called for what is not there: once, as from then on all of the compiled pattern's attributes are."""
         if name not in _ATTRIBUTES:
             raise AttributeError(name)
-        compiled = re.compile(*self._source)
+        compiled = next(filter(None, (compiler(*self._source) for compiler in _COMPILERS)))
         for each in _ATTRIBUTES:
             setattr(self, each, getattr(compiled, each))
         return getattr(compiled, name)
+
+
+_Compiler = Callable[[str, int], "re.Pattern[str] | None"]
+_COMPILERS: Final[list[_Compiler]] = [re.compile]
+
+
+def compile_with(compiler: _Compiler) -> None:
+    """Has patterns compiled by something else than `re.compile`, which makes the same of them, or None if it cannot."""
+    if compiler not in _COMPILERS:
+        _COMPILERS.insert(0, compiler)
 
 
 def regex(pattern: str, flags: int | re.RegexFlag = 0) -> re.Pattern[str]:

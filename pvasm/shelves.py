@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
 from functools import cache
 
+from pvasm.digests import SIZE, digest
 from pvasm.files import open_regular, replace_file
 
-_DIGEST = hashlib.sha256().digest_size
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -27,8 +26,8 @@ def take(shelf: str, name: str) -> bytes | None:
             content = file.read() if _is_own(os.fstat(file.fileno())) else b""
     except OSError:
         return None
-    digest, kept = content[:_DIGEST], content[_DIGEST:]
-    return kept if digest == _digest(name, kept) else None
+    told, kept = content[:SIZE], content[SIZE:]
+    return kept if told == _digest(name, kept) else None
 
 
 def put(shelf: str, name: str, content: bytes, *, mode: int = 0o700) -> bool:
@@ -49,7 +48,7 @@ def put(shelf: str, name: str, content: bytes, *, mode: int = 0o700) -> bool:
 
 def _digest(name: str, content: bytes) -> bytes:
     """What tells that this is what was put there, and under this name."""
-    return hashlib.sha256(name.encode("utf-8", "surrogateescape") + b"\0" + content).digest()
+    return digest(name.encode("utf-8", "surrogateescape") + b"\0" + content)
 
 
 @cache

@@ -126,13 +126,31 @@ def test_a_start_imports_nothing_heavy() -> None:
 def test_an_expansion_imports_little(tmp_path: Path) -> None:
     """Neither what reads YAML and templates, nor what is for checks, for several processes, or for old Pythons."""
     (tmp_path / "a.S").write_text("\tCOVER\n")
-    unwanted = (*HEAVY, "inspect", "typing_extensions", "shutil", "json.tool", "pvasm.check", "pvasm.asm.resolve")
+    others = ("inspect", "typing_extensions", "uuid", "decimal", "gettext", "hashlib", "json", "shutil")
+    unwanted = (*HEAVY, *others, "pvasm.check", "pvasm.asm.resolve")
     probe = (
-        "import sys, os, pvasm.cli as cli; sys.argv = ['pvasm', 'expand', '-i', 'xen', 'a.S']\n"
+        "import sys, os; sys.argv = ['pvasm', 'expand', '-i', 'xen', 'a.S']; from pvasm.start import run\n"
         f"os._exit = lambda status: sys.exit(' '.join(m for m in {unwanted} if m in sys.modules))\n"
-        "cli.run()"
+        "run()"
     )
     command = [sys.executable, "-c", probe]
     for _ in range(2):  # the first makes what is kept
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+
+
+def test_what_a_start_leaves_out_is_as_it_was() -> None:
+    """Only msgspec and argparse have seen others in the places of modules that a start does not import."""
+    probe = (
+        "from pvasm.lean_imports import import_leanly\n"
+        "import_leanly()\n"
+        "import sys\n"
+        "assert {'msgspec', 'argparse'} <= sys.modules.keys()\n"
+        "assert sys.modules.keys().isdisjoint({'uuid', 'decimal', 'datetime', 'textwrap', 'gettext'})\n"
+        "import datetime, decimal, gettext, textwrap, uuid\n"
+        "uuid.uuid4(), decimal.Decimal('1.5'), gettext.find, textwrap.fill('x'), datetime.__file__\n"
+        "from pvasm.paravirt.schema import catalog_schema\n"
+        "assert catalog_schema()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""

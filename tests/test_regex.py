@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from fnmatch import translate
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import pvasm
-from pvasm import regex
+from pvasm import kept_patterns, regex
 from pvasm.expand.renames import STRING_OR_COMMENT
 from pvasm.header.interpret import _ARGUMENT, _END, _INNER
 from pvasm.paravirt import yaml_nodes
@@ -83,6 +84,19 @@ PATTERNS = _named()
 @pytest.mark.parametrize("name", PATTERNS)
 def test_is_linear(name: str) -> None:
     assert slow(*PATTERNS[name]) is None
+
+
+def test_kept_patterns_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept of a pattern makes the pattern that `re` makes: compared with its flags and its code."""
+    monkeypatch.setattr(kept_patterns, "_codes", {})
+    monkeypatch.setattr(kept_patterns, "_added", [])
+    sources = {each._source for each in regex.REGISTERED}  # type: ignore[attr-defined]
+    for is_kept in (False, True):
+        for source, flags in sources:
+            assert kept_patterns._compile(source, flags) == re.compile(source, flags), is_kept
+        kept = msgspec.json.encode(kept_patterns._codes)
+        monkeypatch.setattr(kept_patterns, "_codes", msgspec.json.decode(kept, type=dict[str, kept_patterns._Code]))
+    assert len(kept_patterns._added) == len(sources)
 
 
 def test_the_list_is_whole() -> None:

@@ -18,7 +18,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pvasm.asm.reading import assembly_parser
+from pvasm.asm.reading import statements_of
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.errors import PvasmError
@@ -28,7 +28,7 @@ from pvasm.isa.registers import INDEXED, REGISTERS
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import PREDEFINED, Known, arm_taken, plain
-from pvasm.syntax.document import MAX_ARMS, MAX_NESTING, Define, Document, Place, read_document
+from pvasm.syntax.document import MAX_ARMS, MAX_NESTING, Define, Document, Place
 from pvasm.syntax.macros import CLOSING, REPEATING, Macro, bind_traced, iterations, read_macro, substitute_traced
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.path_conditions import Conditions, Meaning, Meanings, PathConditions
@@ -367,13 +367,13 @@ class _Reader:
             self.headers.setdefault(header.path.rpartition("/")[2], []).append((number, header))
         self.scope = scope
         self.visitors = visitors
-        self.parser = assembly_parser()
         self.paths = PathConditions(known, _changing(documents))
         self.cpp: Meanings[CppMacro] = Meanings(self.paths)
         self.gas: Meanings[_GasMacro] = Meanings(self.paths)
         self.names: Meanings[Value] = Meanings(self.paths)  # those that several assignments may have made
         self.operands: dict[str, str] = {}  # the bodies of macros that stand for a register or a number, for sure
         self.macros = _Macros(self.cpp, kept, self._means_otherwise)
+        self.lookers = [each.step for each in visitors if type(each).step is not Visitor.step]
         self.listeners = [each for each in visitors if type(each).invoked is not Visitor.invoked]
         self.preprocessor = Preprocessor(self.macros, invoked=self._define_invoked if self.listeners else None)
         self.statement = 0  # of the document, that is read
@@ -585,7 +585,8 @@ class _Reader:
             return False
         return all(
             f"{word}." not in written and f".{word}" not in written and self._is_operand(word)
-            for word in words.intersection(self.cpp.table)
+            for word in words
+            if word in self.cpp.table
         )
 
     def _is_operand(self, word: str) -> bool:
@@ -594,7 +595,7 @@ class _Reader:
             body = self.operands.get(word)
             if body is None or word in self.labels or body in self.labels:
                 return False
-            others = self._words(body).intersection(self.cpp.table)
+            others = [other for other in self._words(body) if other in self.cpp.table]
             if not others:
                 return True
             if len(others) > 1 or "." in body:
@@ -653,7 +654,7 @@ class _Reader:
         """The conditional of the assembler that each piece is; none if one of them is something else."""
         found: list[tree.Directive] = []
         for _, piece in pieces:
-            statements = read_document(self.parser, piece.source.text, preprocessed=True).statements
+            statements = statements_of(piece.source.text)
             syntax = statements[0].syntax if len(statements) == 1 else None
             if not isinstance(syntax, tree.Directive) or syntax.name not in (*_CONDITIONALS, ".elseif"):
                 return []
@@ -663,7 +664,7 @@ class _Reader:
     def _left_open(self, text: str) -> list[str]:
         """What closes the bodies that a text begins and does not end."""
         opened: list[str] = []
-        for statement in read_document(self.parser, text, preprocessed=True).statements:
+        for statement in statements_of(text):
             name = statement.syntax.name if isinstance(statement.syntax, tree.Directive) else ""
             if name in CLOSING:
                 opened.append(CLOSING[name])
@@ -725,7 +726,7 @@ class _Reader:
         )
 
     def _is_code(self, text: str) -> bool:
-        for statement in read_document(self.parser, text, preprocessed=True).statements:
+        for statement in statements_of(text):
             if isinstance(statement.syntax, tree.Unparsed):
                 return False
             if isinstance(statement.syntax, tree.Instruction):
@@ -750,7 +751,7 @@ class _Reader:
             self._one(piece, piece.syntax)
             return
         source = piece.source
-        for each in read_document(self.parser, source.text, preprocessed=True).statements:
+        for each in statements_of(source.text):
             part = source.part(each.origin, each.end)
             self._one(_Piece(part, piece.statement, piece.conditions, None), each.syntax)
 
@@ -793,8 +794,8 @@ class _Reader:
         around = self.frame_conditions
         if around and step.conditions[: len(around)] != around:
             self._lose_frame()  # it was another where the alloc is not compiled
-        for visitor in self.visitors:
-            visitor.step(step, self.scope)
+        for look in self.lookers:
+            look(step, self.scope)
         syntax = step.syntax
         if syntax.__class__ in _MARKS:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 from functools import cache, lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from pvasm.isa.mnemonics import is_mnemonic, stems
 from pvasm.isa.registers import INDEXED, PSR_MASKS, REGISTERS, register_count
@@ -15,6 +15,42 @@ from pvasm.syntax import tree
 _NAMED: Final = regex(r"(?:ar|cr|psr)\.[A-Za-z_]\w*")
 _NUMBERED: Final = regex(r"(r|f|p|b|ar|cr)[1-9]\d{0,8}")
 _REGISTER: Final = regex(r"\b(?:(?:ar|cr|psr)\.[A-Za-z_]\w*|(?:[rfpb]|ar|cr)[1-9]\d{0,8}\b)")
+
+
+class Suspects(NamedTuple):
+    """The operands of an instruction that look like registers and are none: `unknown_registers`, `misspelt_registers`.
+
+    `names` are the operands that are names of something else, which may yet stand for such a one.
+    """
+
+    unknown: tuple[tree.Name, ...]
+    misspelt: tuple[tree.Name | tree.Index, ...]
+    names: tuple[tree.Name, ...]
+
+
+def suspects(instruction: tree.Instruction) -> Suspects:
+    """The operands of an instruction that may be nothing. The same instruction is looked at once."""
+    known = _SUSPECTS.get(id(instruction))
+    if known is not None and known[0] is instruction:
+        return known[1]
+    found = Suspects(
+        tuple(unknown_registers(instruction)),
+        tuple(misspelt_registers(instruction)),
+        tuple(
+            each
+            for each in (*instruction.outputs, *instruction.inputs)
+            if isinstance(each, tree.Name) and each.text not in REGISTERS
+        ),
+    )
+    if len(_SUSPECTS) > _MOST_REMEMBERED:
+        _SUSPECTS.clear()
+    _SUSPECTS[id(instruction)] = instruction, found
+    return found
+
+
+# The parser has one instruction for each text.
+_SUSPECTS: dict[int, tuple[tree.Instruction, Suspects]] = {}
+_MOST_REMEMBERED: Final = 20_000
 
 
 def unknown_registers(instruction: tree.Instruction) -> Iterator[tree.Name]:
@@ -100,7 +136,7 @@ def _beyond(operand: tree.Expression, files: Container[str]) -> Iterator[tree.Na
 
 def may_name_unknown_register(text: str) -> bool:
     """Whether such a name stands anywhere in a text: a quick look."""
-    return any(found[0] not in _known_registers() for found in _REGISTER.finditer(text))
+    return not _known_registers().issuperset(_REGISTER.findall(text))
 
 
 def no_such_register(name: str) -> str:

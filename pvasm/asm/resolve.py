@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from msgspec import Struct
+
 from pvasm.asm.refusals import refusal
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.isa.instruction import Instruction, accept, fit, instruction_of, row_of
@@ -116,36 +118,60 @@ def _is_literal(operand: Expression) -> bool:
 
 
 def _resolved(instruction: tree.Instruction, scope: Scope) -> Instruction:
-    values = _values(instruction, scope)
+    values = operand_values(instruction, scope)
+    match = _match(instruction, values)
+    predicate = _predicate(instruction, scope) if instruction.predicate is not None else 0
+    if predicate and match.spelling.form.unpredicated:
+        raise _unpredicated(instruction)
+    made = match.made.get(predicate)
+    if made is None:
+        made = match.made[predicate] = instruction_of(match.spelling, match.operands, predicate, match.others)
+    return made
+
+
+class _Match(Struct):
+    """What an instruction is with some operands: its row, and the row's operands; by its predicate, all of it."""
+
+    instruction: tree.Instruction
+    spelling: Spelling
+    operands: tuple[Value, ...]
+    others: tuple[str, ...]
+    made: dict[int | None, Instruction] = {}
+
+
+# By the id of the instruction, which is held there, and its operands' values.
+_MATCHED: dict[tuple[int, tuple[Value, ...]], _Match] = {}
+
+
+def _match(instruction: tree.Instruction, values: tuple[Value, ...]) -> _Match:
+    """What an instruction is with operands of these values. Raises `OperandError` if there is no such instruction."""
+    key = id(instruction), values
+    known = _MATCHED.get(key)
+    if known is not None and known.instruction is instruction:
+        return known
     for candidate, spelling, operands in _matches(instruction, values):
-        predicate = _predicate(instruction, scope) if instruction.predicate is not None else 0
-        if predicate and spelling.form.unpredicated:
-            raise _unpredicated(instruction)
-        return instruction_of(spelling, operands, predicate, candidate.reals[1:])
+        if len(_MATCHED) > _MOST_FIXED:
+            _MATCHED.clear()
+        found = _MATCHED[key] = _Match(instruction, spelling, operands, candidate.reals[1:])
+        return found
     raise refusal(instruction, values)
 
 
 _SOME_APPLICATION_REGISTER: Final = Unknown("ar")
 
 
-def readings(instruction: tree.Instruction, scope: Scope) -> list[Form]:
-    """Every row that the instruction may be, as far as its operands tell; several where what some are is not known.
+def readings(instruction: tree.Instruction, values: tuple[Value, ...]) -> list[Form]:
+    """Every row that an instruction may be with operands of these values; several where what some are is not known.
 
     Among candidates that take operands of the same sorts the first is meant, as in `resolve`. Raises `OperandError`
     where there is none.
     """
-    values = _values(instruction, scope)
     matches = [(candidate.sorts, spelling.form) for candidate, spelling, _ in _matches(instruction, values)]
     if not matches:
         raise refusal(instruction, values)
     if _SOME_APPLICATION_REGISTER in values:  # of a sort, and yet the row depends on which
         return [form for _, form in matches]
     return list(dict(reversed(matches)).values())
-
-
-def operand_sorts(instruction: tree.Instruction, scope: Scope) -> tuple[str, ...]:
-    """What class of value each operand is, in the table's terms; `?` where nothing tells. Raises `OperandError`."""
-    return tuple(map(shape_of, _values(instruction, scope)))
 
 
 def _matches(
@@ -162,7 +188,8 @@ def _matches(
                 yield candidate, spelling, operands
 
 
-def _values(instruction: tree.Instruction, scope: Scope) -> tuple[Value, ...]:
+def operand_values(instruction: tree.Instruction, scope: Scope) -> tuple[Value, ...]:
+    """The values of an instruction's operands. Raises `OperandError`."""
     operands = instruction.outputs + instruction.inputs
     if instruction.mnemonic != "alloc":
         return tuple([scope.evaluate(operand) for operand in operands])

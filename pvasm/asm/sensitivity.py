@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
-from pvasm.asm.resolve import operand_sorts, readings
+from pvasm.asm.resolve import operand_values, readings
 from pvasm.asm.scope import Scope
+from pvasm.isa.operands import Value, shape_of
 from pvasm.isa.table import MARKED_STEMS, Candidate, Form, candidates, mnemonics, real_candidates
 from pvasm.syntax.tree import Instruction
 
@@ -26,9 +27,22 @@ def sensitivity(instruction: Instruction, scope: Scope) -> Sensitivity | None:
     mnemonic = instruction.mnemonic
     if mnemonic.partition(".")[0] not in MARKED_STEMS:
         return None
-    if operand_sorts(instruction, scope) in _free_sorts(mnemonic):
-        return None
-    return _common(readings(instruction, scope))
+    values = operand_values(instruction, scope)
+    key = id(instruction), values
+    known = _KNOWN.get(key)
+    if known is not None and known[0] is instruction:
+        return known[1]
+    is_free = tuple(map(shape_of, values)) in _free_sorts(mnemonic)
+    found = None if is_free else _common(readings(instruction, values))
+    if len(_KNOWN) > _MOST_KNOWN:
+        _KNOWN.clear()
+    _KNOWN[key] = instruction, found
+    return found
+
+
+# What has been asked, by the id of the instruction, which is held there, and its operands' values.
+_KNOWN: dict[tuple[int, tuple[Value, ...]], tuple[Instruction, Sensitivity | None]] = {}
+_MOST_KNOWN: Final = 20_000
 
 
 @lru_cache(maxsize=1024)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pvasm import cache
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.settings import AnswerSettings, CppSettings, Settings
+from pvasm.digests import digest
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
 from pvasm.regex import regex
@@ -306,7 +306,7 @@ class Checker:
 
     def _name(self, shown: str, text: str, sources: dict[str, str]) -> str:
         """The name of a text's result in the cache."""
-        digests = ((path, hashlib.sha256(encode(content)).hexdigest()) for path, content in sorted(sources.items()))
+        digests = ((path, digest(encode(content)).hex()) for path, content in sorted(sources.items()))
         said = json.dumps(list(digests)) if sources else ""
         return cache.key(f"{self.key} {shown} {said}", encode(text))
 

@@ -25,7 +25,9 @@ class Code:
         self.search = ExposureSearch(subject, self.levels)
         self.names = UnknownNames(subject)
         self._program = self._unread() if subject.follows_flow else None
-        self._read(self.levels, self.search, self.names, *([self._program] if self._program is not None else []))
+        levels = [self.levels] if self.levels.follows else []
+        program = [self._program] if self._program is not None else []
+        self._read(*levels, self.search, self.names, *program)
 
     def _unread(self) -> Program:
         return Program(self._subject.document, self._subject.catalog, self._subject.headers)

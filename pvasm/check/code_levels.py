@@ -103,7 +103,7 @@ class CodeLevels(Visitor):
 
     The kernel's, unless the settings, a comment or a known name say otherwise, and that for sure: however it is
     compiled. `epc` takes code at user level to the kernel's level, up to the end of the function (SDM 3:2, epc).
-    `known` says which macros of the C preprocessor are defined.
+    `known` says which macros of the C preprocessor are defined. It need not look on but where it `follows` the code.
     """
 
     def __init__(self, subject: Subject, known: Known) -> None:
@@ -118,9 +118,9 @@ class CodeLevels(Visitor):
         self._outside: list[_World] | None = None  # of the body of a macro that is read where it stands
         self._arms: list[_Arms] = []
         texts = [self.document.text, *(header.text for header in subject.headers)]
-        self._follows = bool(subject.user_level) or any(name in text for text in texts for name in USER_LEVEL)
+        self.follows = bool(subject.user_level) or any(name in text for text in texts for name in USER_LEVEL)
         self._bounds = (
-            {each.statement: each for each in find_boundaries(self.document, subject.headers)} if self._follows else {}
+            {each.statement: each for each in find_boundaries(self.document, subject.headers)} if self.follows else {}
         )
         names = (*USER_LEVEL, *subject.user_level)
         self._is_user = cache(lambda name: any(fnmatchcase(name, each) for each in names))
@@ -140,19 +140,20 @@ class CodeLevels(Visitor):
     @property
     def knows_user_level(self) -> bool:
         """Whether there is anything that code could run at user level by."""
-        return self._follows or bool(self._sound) or bool(self.subject.sources)
+        return self.follows or bool(self._sound) or bool(self.subject.sources)
 
     # ------------------------------------------------------------------------ sections and symbols
 
     def step(self, step: Step, scope: Scope) -> None:
         """Takes note of where a statement stands."""
-        if not self._follows:
+        if not self.follows:
             return
         bound = self._bound(step)
         places = [each.place for each in self._possible(step.conditions)]
         reasons = []
         for place in places:
-            self._turn(place, step.syntax, bound)
+            if bound is not None or step.syntax.__class__ in _TURNING:
+                self._turn(place, step.syntax, bound)
             reason = self._reason(place)
             reasons.append(reason)
             if isinstance(step.syntax, tree.Instruction) and step.syntax.mnemonic == "epc" and reason:
@@ -210,7 +211,7 @@ class CodeLevels(Visitor):
 
     def fork(self, fork: Fork) -> None:
         """Each arm begins where the conditional did; what follows may be behind each of them, under its condition."""
-        if not self._follows:
+        if not self.follows:
             return
         if fork.name.startswith("if"):
             self._arms.append(_Arms(self._worlds, []))
@@ -273,6 +274,9 @@ class CodeLevels(Visitor):
                 if not each.problem
             ]
         return self._by_source[path]
+
+
+_TURNING = frozenset({tree.Label, tree.Directive})
 
 
 def _around(spans: Sequence[tuple[int, int]], place: int) -> int | None:

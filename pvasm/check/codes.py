@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from pvasm.errors import PvasmError
@@ -16,10 +16,20 @@ MARK = "pvasm:"
 
 
 @cache
+def modules() -> Mapping[str, str]:
+    """The names of the modules in rules/ by their codes, in order."""
+    names = sorted(os.listdir(os.path.join(os.path.dirname(__file__), "rules")))
+    return {
+        name[:_LENGTH].upper(): name.removesuffix(".py")
+        for name in names
+        if name.startswith("pv") and name.endswith(".py")
+    }
+
+
+@cache
 def known_codes() -> tuple[str, ...]:
     """All codes, in order."""
-    names = os.listdir(os.path.join(os.path.dirname(__file__), "rules"))
-    return tuple(sorted(name[:_LENGTH].upper() for name in names if name.startswith("pv") and name.endswith(".py")))
+    return tuple(modules())
 
 
 def covered(code: str, prefixes: Iterable[str]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
 from pvasm.check.finding import Severity
@@ -45,5 +44,7 @@ def abridged(text: str) -> str:
     """The text or, if it is very long, its beginning and a digest of all, which tells it from others."""
     if len(text) <= _MAX_SHOWN:
         return text
-    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    from hashlib import sha256  # takes long to import, and is not often needed
+
+    digest = sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return f"{text[:_MAX_SHOWN]} ... {digest}"

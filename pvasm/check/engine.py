@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from pvasm.check.codes import covered, require_known
+from pvasm.check.codes import covered, known_codes, require_known
 from pvasm.check.diagnostic import Diagnostic, abridged
 from pvasm.check.finding import Finding
-from pvasm.check.rule import InstanceRule, Rule, all_instance_rules, all_rules, every_rule
+from pvasm.check.rule import InstanceRule, Rule, every_rule, rule_of
 from pvasm.check.subject import Subject
 from pvasm.check.suppression import Suppressions
 from pvasm.errors import PvasmError
@@ -33,22 +33,26 @@ class Selection(Struct, frozen=True):
 
         Raises PvasmError for a code that no rule has, and if no rule at all is on.
         """
-        self._require_some()
-        return [rule for rule in all_rules().values() if self._is_on(rule)]
+        return [rule for rule in self._chosen() if isinstance(rule, Rule)]
 
     def instance_rules(self) -> list[InstanceRule]:
         """The rules about instance files that are on. Raises PvasmError as `rules` does."""
-        self._require_some()
-        return [rule for rule in all_instance_rules().values() if self._is_on(rule)]
+        return [rule for rule in self._chosen() if isinstance(rule, InstanceRule)]
 
-    def _is_on(self, rule: Rule | InstanceRule) -> bool:
-        chosen = rule.on_by_default if self.select is None else covered(rule.code, self.select)
-        return (chosen or covered(rule.code, self.extend)) and not covered(rule.code, self.ignore)
-
-    def _require_some(self) -> None:
+    def _chosen(self) -> list[Rule | InstanceRule]:
+        """The rules that are on. Each says whether it is by default; where codes are selected, no others are needed."""
         require_known((*(self.select or ()), *self.extend, *self.ignore))
-        if not any(map(self._is_on, every_rule().values())):
+        if self.select is None:
+            found = [rule for rule in every_rule().values() if self._is_on(rule.code, by_default=rule.on_by_default)]
+        else:
+            found = [rule_of(code) for code in known_codes() if self._is_on(code, by_default=False)]
+        if not found:
             raise PvasmError("these settings select no code at all")
+        return found
+
+    def _is_on(self, code: str, *, by_default: bool) -> bool:
+        chosen = by_default or covered(code, (*(self.select or ()), *self.extend))
+        return chosen and not covered(code, self.ignore)
 
 
 def run(

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pvasm.asm.elaborate import Step, Visitor
-from pvasm.asm.reading import assembly_parser
+from pvasm.asm.reading import assembly_parser, statements_of
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.asm.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivity
@@ -24,7 +24,6 @@ from pvasm.isa.table import MARKED_STEMS
 from pvasm.paravirt.patterns import Use
 from pvasm.regex import regex
 from pvasm.syntax import tree
-from pvasm.syntax.document import read_document
 from pvasm.syntax.traced import NOWHERE, Traced, origin_of, text_number
 
 if TYPE_CHECKING:
@@ -340,7 +339,7 @@ class ExposureSearch(Visitor):
         is_code = False
         found: list[Exposure] = []
         where = self.document.statements[statement]
-        for each in read_document(self.parser, source.text, preprocessed=True).statements:
+        for each in statements_of(source.text):
             syntax = each.syntax
             if isinstance(syntax, tree.Unparsed):
                 return None

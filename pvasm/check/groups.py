@@ -96,8 +96,9 @@ def find_violations(subject: Subject) -> list[GroupFinding]:
     text = subject.document.text
     alike = not program.ops_used and not any(instance.defines in text for instance in instances)
     found: dict[tuple[object, ...], tuple[Violation | Misplaced, Graph, list[str]]] = {}
-    stretches: dict[tuple[object, ...], _Stretch] = {}
-    for instance in instances[:1] if alike else instances:
+    walked = instances[:1] if alike else instances
+    stretches: dict[tuple[object, ...], _Stretch] | None = {} if len(walked) > 1 else None
+    for instance in walked:
         graph = program.graph(known_macros([instance]), instance)
         for violation in _Walk(
             graph, stretches, _Mode(".auto" in text, not subject.document.preprocessed)
@@ -223,9 +224,10 @@ class _Walk:
     """Goes through a graph once, on all ways.
 
     `known` are stretches of the graphs of other instances: what is found in them is taken over, and new ones are added.
+    It is None where there are no others.
     """
 
-    def __init__(self, graph: Graph, known: dict[tuple[object, ...], _Stretch], mode: _Mode) -> None:
+    def __init__(self, graph: Graph, known: dict[tuple[object, ...], _Stretch] | None, mode: _Mode) -> None:
         self.graph = graph
         self.known = known
         self.mode = mode
@@ -241,8 +243,8 @@ class _Walk:
         index = 0
         while index < len(nodes):
             states = self.arriving.pop(index, None) or [self.mode.entry(nodes[index])]
-            if len(states) == 1 and not self.arriving:
-                stretch = self._taken_over(index, states[0])
+            if self.known is not None and len(states) == 1 and not self.arriving:
+                stretch = self._taken_over(index, states[0], self.known)
                 if stretch is not None:
                     yield from (_moved(each, index) for each in stretch.found)
                     index += len(stretch.nodes)
@@ -251,25 +253,19 @@ class _Walk:
             yield from self._step(index, states)
             index += 1
 
-    def _step(self, index: int, states: list[_State]) -> Iterator[Violation | Misplaced]:
-        nodes = self.graph.nodes
-        node = nodes[index]
+    def _step(self, index: int, states: list[_State]) -> list[Violation | Misplaced]:
+        """Goes over a node; what is new of what is wrong there."""
+        node = self.graph.nodes[index]
         if node.op is not None:
             self.begun = None
         if node.conditions or len(states) > 1:
             states = list(_entered(states, self.worlds, node))[:_MAX_STATES]
+        found = []
         for state in states:
             for violation in _feed(state, node, index):
-                if isinstance(violation, Misplaced):
-                    key: tuple[object, ...] = violation
-                elif _is_known(state, nodes[violation.first], node):
-                    key = (violation.kind, violation.resource, violation.first, violation.second)
-                else:
-                    continue
-                if key not in self.seen:
-                    self.seen.add(key)
-                    self.found.append(violation)
-                    yield violation
+                if self._is_new(violation, state, node):
+                    found.append(violation)
+        self.found += found
         if node.kind == "directive" and states:
             self.mode.note(node, states[-1])
         if node.kind == "stop" and not node.conditions:
@@ -277,10 +273,25 @@ class _Walk:
         after = self.graph.next[index]
         last = len(after) - 1
         for place, following in enumerate(after):
-            waiting = self.arriving.setdefault(following, [])
-            waiting += states if place == last else [state.copy() for state in states]
+            going = states if place == last else [state.copy() for state in states]
+            waiting = self.arriving.get(following)
+            self.arriving[following] = going if waiting is None else waiting + going
+        return found
 
-    def _taken_over(self, index: int, state: _State) -> _Stretch | None:
+    def _is_new(self, violation: Violation | Misplaced, state: _State, node: Node) -> bool:
+        """Whether a violation at a node is one for sure, and not told yet."""
+        if isinstance(violation, Misplaced):
+            key: tuple[object, ...] = violation
+        elif _is_known(state, self.graph.nodes[violation.first], node):
+            key = (violation.kind, violation.resource, violation.first, violation.second)
+        else:
+            return False
+        if key in self.seen:
+            return False
+        self.seen.add(key)
+        return True
+
+    def _taken_over(self, index: int, state: _State, known: dict[tuple[object, ...], _Stretch]) -> _Stretch | None:
         """The stretch that begins at a node, if it is known from another instance.
 
         Else one begins, once another has ended here.
@@ -294,8 +305,8 @@ class _Walk:
                 return None
             nodes = self.graph.nodes[start:index]
             found = [_moved(each, -start) for each in self.found]
-            self.known[self._key(start, before)] = _Stretch(nodes, self._edges(start, index), found, carried)
-        stretch = self.known.get(self._key(index, carried))
+            known[self._key(start, before)] = _Stretch(nodes, self._edges(start, index), found, carried)
+        stretch = known.get(self._key(index, carried))
         if stretch is not None:
             end = index + len(stretch.nodes)
             if self.graph.nodes[index:end] == stretch.nodes and self._edges(index, end) == stretch.next:

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from pvasm.check.baseline import Baseline, load_baseline, write_baseline
 from pvasm.check.codes import covered, known_codes
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.finding import Severity
 from pvasm.check.settings import Settings
+
+if TYPE_CHECKING:
+    from pvasm.check.baseline import Baseline
 
 
 class Pipeline:
@@ -30,8 +33,12 @@ class Pipeline:
         self._codes = selected_codes(settings)
         self._once = _Once()
         self._adjusted = _Adjustment(settings)
-        self._baseline: Baseline | None = load_baseline(baseline) if baseline is not None else None
-        self._checked: dict[str, set[str]] = {}  # the codes looked for in each file
+        self._baseline: Baseline | None = None
+        if baseline is not None:
+            from pvasm.check.baseline import load_baseline
+
+            self._baseline = load_baseline(baseline)
+        self._paths: dict[str, None] = {}  # of the files that have been checked
         self.hidden = 0
 
     def reported(self, path: str, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
@@ -40,7 +47,7 @@ class Pipeline:
 
     def passed(self, path: str, diagnostics: Sequence[Diagnostic]) -> list[tuple[int, Diagnostic]]:
         """What is reported of all that was found in a file, each with its number among what was found."""
-        self._checked[path] = {code for code in self._codes if not self._adjusted.is_off(code, path)}
+        self._paths[path] = None
         left = list(self._wanted(path, diagnostics))
         if self._baseline is None:
             return left
@@ -57,11 +64,17 @@ class Pipeline:
 
     def stale(self) -> int:
         """How many findings of the baseline are gone, among those that this run has looked for."""
-        return self._baseline.stale(self._checked) if self._baseline is not None else 0
+        return self._baseline.stale(self._checked()) if self._baseline is not None else 0
 
     def write_baseline(self, target: str, diagnostics: Sequence[Diagnostic]) -> None:
         """Makes a file the baseline with these findings, and with those in it that this run has not looked for."""
-        write_baseline(target, diagnostics, self._checked)
+        from pvasm.check.baseline import write_baseline
+
+        write_baseline(target, diagnostics, self._checked())
+
+    def _checked(self) -> dict[str, set[str]]:
+        """The codes looked for in each file."""
+        return {path: {code for code in self._codes if not self._adjusted.is_off(code, path)} for path in self._paths}
 
 
 def selected_codes(settings: Settings) -> set[str]:
@@ -96,7 +109,7 @@ class _Once:
         names = self._names.get(path)
         if names is None:
             real, plain = os.path.realpath(path), os.path.normpath(path)
-            names = self._names[path] = real, plain if os.path.realpath(plain) == real else path
+            names = self._names[path] = real, plain if plain == path or os.path.realpath(plain) == real else path
         return names
 
 

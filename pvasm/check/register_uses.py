@@ -60,7 +60,7 @@ def _of_instruction(resolved: Instruction, predicate: str) -> Uses:
     reads = _registers(resolved.reads) - idle_sources(resolved.form, resolved.operands)
     done = writes
     if plan.parallel:
-        done = frozenset(each for each in writes if each.file != "p")
+        done = frozenset([each for each in writes if each.file != "p"])
     # A check load that hits leaves its target as the advanced load left it.
     checked = _registers(resolved.operands[place] for place, way in plan.writes if way == "check")
     done, reads = done - checked, reads | checked
@@ -71,7 +71,7 @@ def _of_instruction(resolved: Instruction, predicate: str) -> Uses:
 
 
 def _registers(values: Iterable[object]) -> frozenset[Register]:
-    return frozenset(each for each in values if isinstance(each, Register))
+    return frozenset([each for each in values if isinstance(each, Register)])
 
 
 def _predicates(registers: frozenset[Register]) -> int:
@@ -88,6 +88,8 @@ def _unknown(resolved: Instruction) -> tuple[str, bool]:
     files = "p" if resolved.predicate is None else ""
     writes = False
     for place, (spec, value) in enumerate(zip(resolved.form.operands, resolved.operands, strict=True)):
+        if value.__class__ is Register or value.__class__ is int:
+            continue
         if isinstance(value, Unknown):
             if place < outputs:
                 writes = True

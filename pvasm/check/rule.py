@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
+from pvasm.check.codes import known_codes, modules
 from pvasm.check.example import Flagged
 from pvasm.check.finding import Finding, InstanceFinding, Severity
 
@@ -85,6 +85,14 @@ def every_rule() -> dict[str, Rule | InstanceRule]:
     return dict(sorted(both.items()))
 
 
+@cache
+def rule_of(code: str) -> Rule | InstanceRule:
+    """The rule with this code, which is one that there is; no other is imported."""
+    _import(code)
+    classes: list[type[Rule] | type[InstanceRule]] = [*Rule.__subclasses__(), *InstanceRule.__subclasses__()]
+    return next(each() for each in classes if each.code == code)
+
+
 def documentation(rule: Rule | InstanceRule) -> str:
     """A rule's docstring, without its indentation."""
     from inspect import cleandoc
@@ -93,7 +101,9 @@ def documentation(rule: Rule | InstanceRule) -> str:
 
 
 def _import_all() -> None:
-    from pvasm.check import rules
+    for code in known_codes():
+        _import(code)
 
-    for module in sorted(pkgutil.iter_modules(rules.__path__), key=lambda module: module.name):
-        importlib.import_module(f"{rules.__name__}.{module.name}")
+
+def _import(code: str) -> None:
+    importlib.import_module(f"pvasm.check.rules.{modules()[code]}")

@@ -64,6 +64,8 @@ def find_shared_symbols(subject: Subject) -> Iterator[SharedSymbol]:
     is_told = list(subject.instance_names) != build_names() or subject.known != known_macros()
     if not is_told and not _tells_instances_apart(subject.document, instances):
         return  # nobody has said that it is compiled for these instances
+    if not subject.of(Code).program.ops_used:
+        return
     using = [symbols for instance in instances if (symbols := _Symbols(subject, instance)).uses_ops]
     found = []
     for name in dict.fromkeys(name for symbols in using for name in symbols.defined):

@@ -84,13 +84,15 @@ class UnknownNames(Visitor):
     def step(self, step: Step, scope: Scope) -> None:
         """Looks at a statement."""
         syntax = step.syntax
+        if syntax.__class__ not in _TELLING:
+            return
         if isinstance(syntax, tree.Instruction):
             mnemonic = syntax.mnemonic
             is_known = mnemonic in self._known or bool(candidates(mnemonic))
             if is_known and not (step.made or self._names_registers or nearest.may_be_misspelt(syntax)):
                 self._known.add(mnemonic)
                 return
-        if syntax.__class__ not in _TELLING or (step.macro is not None and self._words_may_be_replaced):
+        if step.macro is not None and self._words_may_be_replaced:
             return
         match syntax:
             case tree.Instruction(mnemonic=mnemonic, mnemonic_start=start):
@@ -108,13 +110,14 @@ class UnknownNames(Visitor):
                     self._assigned(step, value, step.text.rfind(text) + syntax.start)
 
     def _operands(self, step: Step, syntax: tree.Instruction, scope: Scope) -> None:
-        for name in nearest.unknown_registers(syntax):
+        suspects = nearest.suspects(syntax)
+        for name in suspects.unknown:
             self._registers.append(_Met(name.text, name.start, name.end, step))
-        for operand in (*syntax.outputs, *syntax.inputs):
-            meaning = scope.operand_macros.get(operand.text) if isinstance(operand, tree.Name) else None
+        for named in suspects.names:
+            meaning = scope.operand_macros.get(named.text)
             for name in nearest.unknown_values(meaning) if isinstance(meaning, tree.Name) else ():
-                self._registers.append(_Met(name.text, operand.start, operand.end, step))
-        for operand in nearest.misspelt_registers(syntax):
+                self._registers.append(_Met(name.text, named.start, named.end, step))
+        for operand in suspects.misspelt:
             text = operand.file if isinstance(operand, tree.Index) else operand.text
             if text not in scope.rotating and text not in scope.files and text not in scope.names:
                 start = operand.start

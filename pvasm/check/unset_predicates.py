@@ -58,8 +58,8 @@ class UnsetPredicates:
             index = waiting.popleft()
             uses = flow.uses(index)
             left = masks[index] | uses.predicates | (_UNKNOWN if uses.writes_unknown else 0)
-            called = flow.callees(index) if flow.transfer(index) == "call" else ()
-            for after in (*flow.after(index)[0], *called):
+            following, leaves = flow.after(index)
+            for after in (*following, *flow.callees(index)) if leaves == "call" else following:
                 if left & ~masks[after]:
                     masks[after] |= left
                     if reached[after]:

@@ -119,7 +119,6 @@ def _config(options: argparse.Namespace) -> Config:
 def _refuse_missing(options: argparse.Namespace, config: Config) -> None:
     """Raises PvasmError, with its place, for what the configuration names, and is not there though it is wanted."""
     from pvasm.config import error_of_setting, refuse_missing
-    from pvasm.paravirt.loading import unknown_instance
     from pvasm.paravirt.shipped import ALL, is_path, shipped_instance
 
     instead = {
@@ -131,6 +130,8 @@ def _refuse_missing(options: argparse.Namespace, config: Config) -> None:
     refuse_missing(config, (key for key, wanted in instead.items() if not wanted))
     for name in () if options.instance else config.instances:
         if name != ALL and not is_path(name) and shipped_instance(name) is None:
+            from pvasm.paravirt.loading import unknown_instance
+
             raise error_of_setting(config, "instances", name, unknown_instance(name))
 
 

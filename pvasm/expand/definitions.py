@@ -62,14 +62,17 @@ class Definitions:
             answer = self._is_compiled[conditions] = reachable(conditions, self.known)
         return answer
 
-    def _compiled(self) -> Iterator[tree.Statement]:
-        return (statement for statement in self.document.statements if self.is_compiled(statement))
+    def _compiled(self, kinds: Container[type]) -> Iterator[tree.Statement]:
+        """The statements of these kinds in code that may be compiled."""
+        for statement in self.document.statements:
+            if statement.syntax.__class__ in kinds and self.is_compiled(statement):
+                yield statement
 
     @cached_property
     def defines(self) -> list[Define]:
         """Each `#define` that may be compiled."""
         found = []
-        for statement in self._compiled():
+        for statement in self._compiled({tree.CppDirective}):
             if isinstance(statement.syntax, tree.CppDirective) and statement.syntax.name == "define":
                 define = self.define_before(statement.end)
                 if define is not None and define.body_start >= statement.start:
@@ -167,7 +170,7 @@ class Definitions:
             (define.name, None if define.parameters is not None else define.body, ()) for define in of_headers
         ]
         depth = 0  # of the assembler's own conditionals
-        for statement in self._compiled():
+        for statement in self._compiled({tree.CppDirective, tree.Assignment, tree.Directive}):
             conditions = statement.conditions
             match statement.syntax:
                 case tree.CppDirective(name="define"):

@@ -14,10 +14,11 @@ from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pvasm.asm.annotations import ANNOTATIONS, arguments_of
 from pvasm.asm.elaborate import Fork, Step, Visitor
-from pvasm.asm.reading import assembly_parser
+from pvasm.asm.reading import statements_of
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.errors import PvasmError
@@ -34,7 +35,7 @@ from pvasm.paravirt.instance import Instance
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, arm_taken, reachable
-from pvasm.syntax.document import Document, read_document
+from pvasm.syntax.document import Document
 from pvasm.syntax.macros import CLOSING, may_replace_words
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.sections import SECTION_DIRECTIVES, SectionPlace, Sections
@@ -43,6 +44,7 @@ from pvasm.syntax.traced import NOWHERE, Traced, text_number
 
 Kind = Literal["instruction", "op", "stop", "label", "directive", "bundle", "opaque", "arm", "end", "section"]
 
+_MOST_GRAPHS = 3  # that are kept: they are large
 _MOST_CALLS = 64  # of ops, one after the other without a separator; what follows is not looked into
 
 # The assembler's own conditionals and loops: which lines they yield, or how often, is not followed.
@@ -141,6 +143,8 @@ class Program(Visitor):
         self._words_may_be_replaced = may_replace_words(document.text)
         self._calls = 0
         self.steps: list[Node | Fork] = []  # whichever way the code is compiled
+        # By what it depends on; each with the instance, of which the id is part of that.
+        self._graphs: dict[tuple[int, tuple[tuple[str, bool], ...]], tuple[Graph, Instance | None]] = {}
 
     # -------------------------------------------------------------------------------------- reading
 
@@ -195,12 +199,16 @@ class Program(Visitor):
         )
 
     def _statement(self, syntax: tree.Syntax, base: Node, source: Traced) -> None:
-        """Adds the steps of a statement. `base` says where it stands, `source` is what its offsets count in."""
+        """Adds the steps of a statement. `base` says where it stands, `source` is what its offsets count in.
+
+        `base` itself may become the step.
+        """
         match syntax:
             case tree.Instruction():
                 self._instruction(syntax, base, source)
             case tree.Stop():
-                self._add(base, "stop", text=";;")
+                base.kind, base.text = "stop", ";;"
+                self.steps.append(base)
             case tree.Label():
                 self._label(syntax, base, source)
             case tree.BundleOpen():
@@ -267,9 +275,10 @@ class Program(Visitor):
             return
         if scope.beyond_frame is not None:
             self._refuse(scope.beyond_frame, base, source)
-        node = self._add(base, "instruction", text=text[syntax.start : syntax.end], resolved=resolved)
+        base.kind, base.text, base.resolved = "instruction", text[syntax.start : syntax.end], resolved
         if resolved.form.mnemonic.startswith(_BRANCHING):
-            node.target = _target(syntax)
+            base.target = _target(syntax)
+        self.steps.append(base)
 
     def _refuse(self, error: OperandError, base: Node, source: Traced) -> None:
         """Takes note of an instruction that the assembler refuses: where it stands in the document, else as made.
@@ -311,14 +320,14 @@ class Program(Visitor):
             base = _like(base, "opaque")
             base.inlined = True
             text = call.tail
-            statements = read_document(assembly_parser(), text, preprocessed=True).statements
+            statements = statements_of(text)
             if not statements:
                 return
             *before, last = statements
             for statement in before:
-                self._statement(statement.syntax, base, _untraced(text[statement.origin : statement.end]))
+                self._statement(statement.syntax, replace(base), _untraced(text[statement.origin : statement.end]))
             if not isinstance(last.syntax, tree.MacroCall):
-                self._statement(last.syntax, base, _untraced(text[last.origin : last.end]))
+                self._statement(last.syntax, replace(base), _untraced(text[last.origin : last.end]))
                 return
             call = last.syntax
         self._add(base, "opaque")
@@ -379,12 +388,26 @@ class Program(Visitor):
     def graph(self, known: Known, instance: Instance | None = None) -> Graph:
         """The nodes that are compiled where `known` says which cpp symbols are defined, and their order.
 
-        With an instance, its expansions stand in the place of the ops.
+        With an instance, its expansions stand in the place of the ops. Nobody may change a graph: others have it, too.
         """
-        builder = _Builder(self, known, instance)
-        for step in self.steps:
-            builder.step(step)
-        return Graph(builder.nodes, builder.next, self._changing)
+        with_ops = instance if self.ops_used else None  # where there are none, all are alike
+        key = id(with_ops), tuple((name, known[name]) for name in sorted(known) if name in self._conditions)
+        kept = self._graphs.get(key)
+        if kept is None:
+            builder = _Builder(self, known, with_ops)
+            for step in self.steps:
+                builder.step(step)
+            if len(self._graphs) >= _MOST_GRAPHS:
+                del self._graphs[next(iter(self._graphs))]
+            kept = self._graphs[key] = Graph(builder.nodes, builder.next, self._changing), with_ops
+        return kept[0]
+
+    @cached_property
+    def _conditions(self) -> str:
+        """The text of all conditions on which it depends what is compiled."""
+        conditions = {condition for each in {step.conditions for step in self.steps} for condition in each}
+        conditions.update(step.condition for step in self.steps if isinstance(step, Fork) and step.condition)
+        return " ".join({text for each in conditions for text in (each.expression, *each.earlier)})
 
     @cached_property
     def _changing(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise, product
 from typing import Final
 
@@ -387,6 +387,7 @@ def _operands(text: str) -> tuple[tuple[OperandSpec, ...], tuple[OperandSpec, ..
 _Sets = tuple[tuple[str, CompleterSet | None], ...]
 
 
+@cache
 def _pattern(mnemonic: str) -> list[tuple[str, str]]:
     return [(literal, name) for literal, name in _PARTS.findall(mnemonic) if literal or name]
 
@@ -394,10 +395,12 @@ def _pattern(mnemonic: str) -> list[tuple[str, str]]:
 def _choices(mnemonic: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Each spelling of a table's mnemonic, with the completer that each of its sets took."""
     parts = _pattern(mnemonic)
-    options = [[literal + word for word in (COMPLETERS[name].completers if name else [""])] for literal, name in parts]
+    options = [
+        [(literal + word, name, word) for word in (COMPLETERS[name].completers if name else [""])]
+        for literal, name in parts
+    ]
     for chosen in product(*options):
-        taken = {name: text[len(literal) :] for text, (literal, name) in zip(chosen, parts, strict=True) if name}
-        yield "".join(chosen), taken
+        yield "".join([text for text, _, _ in chosen]), {name: word for _, name, word in chosen if name}
 
 
 def _field_values(taken: dict[str, str], form: str) -> dict[str, int]:
@@ -418,9 +421,18 @@ def _canonical(mnemonic: str, taken: dict[str, str]) -> str:
     for literal, name in _pattern(mnemonic):
         text += literal
         if name:
-            values = COMPLETERS[name].values
-            text += next(word for word in values if values[word] == values[taken[name]])
+            text += _first_words(name)[taken[name]]
     return text
+
+
+@cache
+def _first_words(name: str) -> dict[str, str]:
+    """For each completer of a set, the first that has the same value."""
+    values = COMPLETERS[name].values
+    first: dict[int, str] = {}
+    for word, value in values.items():
+        first.setdefault(value, word)
+    return {word: first[value] for word, value in values.items()}
 
 
 CONSTANT_MARKS: Final = frozenset({"same", "zero1", "zero2", "ones1"})
@@ -604,6 +616,7 @@ def mnemonics(stem: str) -> dict[str, list[Candidate]]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def candidates(mnemonic: str) -> list[Candidate]:
     """Every way to read the mnemonic (lower case, with its completers), the preferred first; empty if there is none."""
     return mnemonics(mnemonic.partition(".")[0]).get(mnemonic, [])

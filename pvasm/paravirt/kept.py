@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from importlib.util import source_hash
@@ -63,6 +62,7 @@ def take_over(instance: Instance) -> None:
 
 def _kept(path: str, catalog: Catalog) -> dict[str, Any]:
     """What there is to keep of the instance in a file, as JSON can hold it."""
+    import json
     from pathlib import Path
 
     from pvasm.paravirt.instance_file import read_instance

@@ -218,7 +218,8 @@ class _Reader:
         append = self.document.statements.append
         chunk = self.chunk
         in_define = define is not None
-        for kind, start, end, message in pieces:
+        for piece in pieces:
+            kind, start, end = piece.kind, piece.start, piece.end
             if kind == lines.CHUNK:
                 for syntax in chunk(text[start:end]):
                     if in_define and syntax.__class__ is tree.Unparsed and parse_expression(text[start:end]):
@@ -231,7 +232,7 @@ class _Reader:
                 self._cpp(start, end)
             elif kind == lines.PROBLEM:
                 if not in_define:
-                    self._problem(start, message)
+                    self._problem(start, piece.message)
             else:
                 macro = define or (self.macros[-1] if self.macros else None)
                 append(tree.Statement(_MARKS[kind], start, self.conditions, macro, in_define))

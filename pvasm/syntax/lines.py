@@ -8,7 +8,8 @@ two separators is a *chunk*: the text of the labels and the statement that stand
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from pvasm.regex import regex
 
@@ -20,7 +21,7 @@ _MAX_CALL_CHARACTERS = 4096
 _MAX_GIVEN_UP = 100  # how often in vain, before a file is taken for one that never closes them
 
 
-class Piece(NamedTuple):
+class Piece(Struct, gc=False):
     """A piece of the text from `start` to `end`; `message` is what is wrong, for a PROBLEM."""
 
     kind: str

@@ -6,7 +6,7 @@ There are no conditionals here: whoever reads a file knows which of its `#define
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -84,7 +84,7 @@ def _body_tokens(body: str, origin: int) -> tuple[tuple[_Token, ...], bool]:
 
 
 def _text(tokens: Iterable[_Token]) -> str:
-    return "".join(token.text for token in _separated(tokens))
+    return "".join([token.text for token in _separated(tokens)])
 
 
 # Where what a macro stands for begins or ends.
@@ -95,8 +95,9 @@ _DOUBLED: Final = frozenset("+-<>&|=#:")
 _BEFORE_EQUALS: Final = frozenset("+-*/%<>!&|^=")
 
 
-def _separated(tokens: Iterable[_Token]) -> Iterator[_Token]:
+def _separated(tokens: Iterable[_Token]) -> list[_Token]:
     """The tokens without seams, with a blank where at one two tokens would become another, as GNU cpp writes them."""
+    found: list[_Token] = []
     last = ""
     at_seam = False
     for token in tokens:
@@ -104,9 +105,10 @@ def _separated(tokens: Iterable[_Token]) -> Iterator[_Token]:
             at_seam = True
             continue
         if at_seam and last and _run_together(last, token.text):
-            yield _BLANK
-        yield token
+            found.append(_BLANK)
+        found.append(token)
         last, at_seam = token.text, False
+    return found
 
 
 def _run_together(left: str, right: str) -> bool:
@@ -129,7 +131,7 @@ class Preprocessor:
     def __init__(
         self,
         macros: Macros,
-        stands_for: Callable[[str], str | None] = lambda name: None,
+        stands_for: Callable[[str], str | None] | None = None,
         invoked: Callable[[CppMacro, Mapping[str, str]], None] | None = None,
     ) -> None:
         self.macros = macros
@@ -162,7 +164,10 @@ class Preprocessor:
         made = self._expanded(tokens, place, keeps_constants=True)
         # A comment, or the end of a line among a macro's arguments, is a blank.
         return Traced.join(
-            (" " * len(token.text) if token.kind == "blank" else token.text, token.origin) for token in _separated(made)
+            [
+                (" " * len(token.text) if token.kind == "blank" else token.text, token.origin)
+                for token in _separated(made)
+            ]
         )
 
     def number(self, name: str) -> int | None:
@@ -179,17 +184,20 @@ class Preprocessor:
     def _expanded(self, tokens: Sequence[_Token], place: Place, *, keeps_constants: bool) -> list[_Token]:
         pending = list(reversed(tokens))
         done: list[_Token] = []
+        stands_for = self._stands_for if keeps_constants else None
+        most = self.most_characters
         size = 0
         while pending:
             token = pending.pop()
-            size += len(token.text)
-            if size > self.most_characters or len(pending) > self.most_characters:
+            text = token.text
+            size += len(text)
+            if size > most or len(pending) > most:
                 raise PvasmError("the macros expand to too much", *place)
-            if token.kind != "name" or token.text in token.hidden:
+            if token.kind != "name" or text in token.hidden:
                 done.append(token)
                 continue
-            kept = self._stands_for(token.text) if keeps_constants else None
-            macro = self.macros.get(token.text)
+            kept = stands_for(text) if stands_for is not None else None
+            macro = self.macros.get(text)
             if kept is not None:
                 done.append(_Token("name", kept, frozenset([kept])))
             elif macro is None:
@@ -264,7 +272,9 @@ class Preprocessor:
         made = _pasted(macro, body, raw, full) if has_hashes else _substituted(body, full)
         inside = hidden | {macro.name}
         made = [
-            _Token("name", each.text, each.hidden | inside, each.origin) if each.kind == "name" else each
+            _Token("name", each.text, each.hidden | inside if each.hidden else inside, each.origin)
+            if each.kind == "name"
+            else each
             for each in made
         ]
         return [_SEAM, *made, _SEAM]
@@ -292,7 +302,9 @@ def _pasted(
     at = 0
     while at < len(body):
         token = body[at]
-        following = next((index for index in range(at + 1, len(body)) if body[index].kind != "blank"), len(body))
+        following = at + 1
+        while following < len(body) and body[following].kind == "blank":
+            following += 1
         after = body[following].text if following < len(body) else ""
         if token.text == "##" and at > 0 and following < len(body):
             while made and made[-1].kind == "blank":

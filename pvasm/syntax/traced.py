@@ -6,7 +6,7 @@ wrote it, so the pieces keep their origins: a number that is an offset in one of
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -80,7 +80,16 @@ class Traced(Struct, frozen=True):
 
     def part(self, start: int, end: int) -> Traced:
         """A part of the text."""
-        return Traced.join(self.pieces(start, end))
+        starts = self.starts
+        text = self.text[start:end]
+        if not text or not starts:
+            return Traced("", (), ())
+        at = max(bisect_right(starts, start) - 1, 0)
+        stop = bisect_left(starts, start + len(text))
+        if stop - at < 2:
+            return Traced.whole(text, self.origin(start))
+        within = [each - start for each in starts[at + 1 : stop]]
+        return Traced(text, [0, *within], [self.origin(start), *self.origins[at + 1 : stop]])
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
         """Where a part of the text stands as it is, as a span of origins; None if it was put together."""
