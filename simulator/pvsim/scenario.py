@@ -26,6 +26,12 @@ _BANKED: Final = regex(r"bank([01])\.r(1[6-9]|2[0-9]|3[01])")
 _FILES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr"}
 _OFFSET: Final = (1 << 61) - 1
 _RIGHTS: Final = {"r": 0, "rx": 1, "rw": 2, "rwx": 3}
+_NOT_SET: Final = frozenset(["r0", "f0", "f1", "p0", "ar.bsp"])  # constants, and what follows another
+_COUNTS: Final = Configuration().counts
+MEMORY_BITS: Final = 48
+"""Addresses of memory have so many bits: beyond is a hypervisor's own."""
+
+_MOST_STEPS: Final = 1_000_000_000
 _PRESENT: Final = 1 | 1 << 5 | 1 << 6  # accessed and dirty
 _STACKED: Final = 32
 _BANKED_FROM: Final = 16
@@ -91,7 +97,7 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     stub_missing: bool = False
     stop: list[str] = field(default_factory=list)
     vectors: str | None = None
-    steps: int = 1_000_000
+    steps: int = 100_000
     expect: Expected = Expected()
 
 
@@ -111,6 +117,10 @@ def read_scenario(path: Path) -> Scenario:
     _check_each(root, "nat", found.nat, _check_nat, name)
     _check_each(root, "pages", found.pages, _check_page, name)
     _check_each(root, "interrupts", found.interrupts, _check_interrupt, name)
+    for word, value in found.stubs.items():
+        _checked(root, ("stubs", word), name, partial(_check_stub, value))
+    if not 1 <= found.steps <= _MOST_STEPS:
+        _checked(root, ("steps",), name, partial(_refuse, f"a number from 1 to {_MOST_STEPS}"))
     if found.mode not in MODES:
         said = f"there is no mode {found.mode}{near(found.mode, MODES)}; there are {', '.join(MODES)}"
         _checked(root, ("mode",), name, partial(_refuse, said))
@@ -152,11 +162,15 @@ def _width(name: str) -> int:
         if field_of is None:
             raise PvasmError(f"psr has no field {name}{near(name, [f'psr.{each}' for each in PSR_FIELDS])}")
         return field_of[1]
-    if _INDEXED.fullmatch(name) or _BANKED.fullmatch(name):
+    indexed = _INDEXED.fullmatch(name)
+    if indexed is not None and int(indexed[2]) >= _COUNTS[indexed[1]]:
+        raise PvasmError(f"there are {indexed[1]}[0] to {indexed[1]}[{_COUNTS[indexed[1]] - 1}]")
+    if indexed is not None or _BANKED.fullmatch(name):
         return 64
     register = REGISTERS.get(name)
-    if register is None or register.file not in _FILES or name in ("r0", "f0", "f1", "p0"):
-        raise PvasmError(f"there is no register {name} to set{near(name, REGISTERS)}")
+    if register is None or register.file not in _FILES or name in _NOT_SET:
+        known = [each for each, one in REGISTERS.items() if one.file in _FILES and each not in _NOT_SET]
+        raise PvasmError(f"there is no register {name} to set{near(name, known)}")
     return width_of_cell(register)
 
 
@@ -171,11 +185,22 @@ def _check_page(page: Page) -> None:
         raise PvasmError(f"rights are {', '.join(_RIGHTS)}, kinds of d and i, levels 0 to 3")
     if page.size not in PAGE_SIZES:
         raise PvasmError(f"no page has the size 1 << {page.size}")
+    if not (0 <= page.at < 1 << 64 and 0 <= page.to < 1 << MEMORY_BITS and 0 <= page.key < 1 << 24 and page.kinds):
+        raise PvasmError(f"at has 64 bits, to {MEMORY_BITS}, key 24, and kinds are d, i or both")
+    if page.register is not None and not 0 <= page.register < _COUNTS["dtr"]:
+        raise PvasmError(f"there are translation registers 0 to {_COUNTS['dtr'] - 1}")
 
 
 def _check_interrupt(interrupt: Interrupt) -> None:
     if interrupt.vector not in VECTORS:
         raise PvasmError(f"no interrupt has the vector {interrupt.vector}: there are 0, 2 and 16 to 255")
+    if interrupt.after < 0:
+        raise PvasmError("after how many instructions? That is no number below 0")
+
+
+def _check_stub(address: int) -> None:
+    if not 0 <= address < 1 << 64:
+        raise PvasmError(f"{address:#x} is no address")
 
 
 def bytes_at(address: str, text: str) -> tuple[int, bytes]:
@@ -185,9 +210,12 @@ def bytes_at(address: str, text: str) -> tuple[int, bytes]:
     except ValueError:
         raise PvasmError(f"{address} is no address") from None
     try:
-        return at, bytes.fromhex(text)
+        data = bytes.fromhex(text)
     except ValueError:
         raise PvasmError(f"{text} is no row of hexadecimal bytes") from None
+    if not 0 <= at <= at + len(data) <= 1 << 64:
+        raise PvasmError(f"{address} is no address")
+    return at, data
 
 
 # ------------------------------------------------------------------------------------ into a processor

@@ -13,7 +13,7 @@ from msgspec import Struct
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.expand import ExpandErrors
 from pvasm.files import is_below
-from pvsim.comparison import differences, ran
+from pvsim.comparison import differences, is_wrong_anywhere, ran
 from pvsim.scenario import Scenario, bytes_at, read_scenario
 from pvsim.scenario_run import Outcome, Variant
 from pvsim.variants_of_file import variants_of_file
@@ -55,7 +55,7 @@ def results(path: str, roots: Sequence[str]) -> Iterator[Result]:
         if not any(is_below(each, root) for root in roots):
             said = "is neither below the folder that pvasm was started in, nor beside the one that was named: not read"
             raise PvasmError(f"{each} {said}", path)
-    names = scenario.instances or list(INSTANCES)
+    names = list(dict.fromkeys(scenario.instances)) or list(INSTANCES)
     try:
         variants, unsettled = variants_of_file(
             source,
@@ -80,7 +80,9 @@ def results_of(path: str, scenario: Scenario, variants: Sequence[Variant], unset
         wrong = list(unexpected(scenario, outcome))
         if wanted is None:
             wanted = outcome
-        else:
+            if is_wrong_anywhere(outcome.end) and scenario.expect.end != outcome.end:
+                wrong.append(f"it ended at {outcome.end}: that is a mistake of the source, or of the scenario")
+        elif not is_wrong_anywhere(wanted.end):
             wrong += [f"unlike {variants[0].instance.name}: {each}" for each in differences(wanted, outcome, unsettled)]
         yield Result(path, variant.instance.name, wrong)
 

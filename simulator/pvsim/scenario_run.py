@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from pvasm.asm.image import Image
 from pvasm.errors import PvasmError
+from pvasm.isa.bundle import SIZE
 from pvasm.isa.registers import APPLICATION, CONTROL, PSR_FIELDS
 from pvasm.paravirt.instance import Instance
 from pvasm.suggestions import near
@@ -27,7 +28,7 @@ from pvsim.machine.memory import PAGE
 from pvsim.machine.translation_cache import Translation
 from pvsim.memory_map import END_BUNDLE
 from pvsim.modes import FPSR, MODES
-from pvsim.scenario import Scenario, bytes_at, put_page, put_register
+from pvsim.scenario import MEMORY_BITS, Scenario, bytes_at, put_page, put_register
 from pvsim.source_image import image_of_variant
 
 VECTORS: Final = 0x0200_0000
@@ -83,6 +84,11 @@ def address_of(variant: Variant, name: str) -> int:
     address = symbols.get(variant.instance.renames.get(name, name), symbols.get(name))
     if address is None:
         raise PvasmError(f"there is no label {name}{near(name, symbols)}", variant.image.path)
+    is_code = any(
+        each.executable and each.address <= address < each.address + len(each.data) for each in variant.image.segments
+    )
+    if not is_code or address % SIZE:
+        raise PvasmError(f"{name} is {address:#x}: no bundle of code begins there", variant.image.path)
     return address
 
 
@@ -129,13 +135,20 @@ class ScenarioRun:
             put_page(processor, page)
         for address, text in given.memory.items():
             at, data = bytes_at(address, text)
-            processor.memory.write(self._map.physical(at), data)
+            first = self._map.physical(at)
+            if first + len(data) > 1 << MEMORY_BITS:
+                raise PvasmError(f"memory: there is none at {address}: addresses have {MEMORY_BITS} bits")
+            processor.memory.write(first, data)
 
     def _put_ends(self, processor: Machine) -> None:
         """The vectors, and where the run is to end: a `break` stands there."""
         given = self.scenario
         if given.vectors is not None:
-            processor.cr[CONTROL["iva"]] = self._label(given.vectors)
+            table = self._label(given.vectors)
+            if table % _TABLE:
+                said = f"vectors: {given.vectors} is at {table:#x}, and a table begins at a multiple of {_TABLE:#x}"
+                raise PvasmError(said, self.variant.image.path)
+            processor.cr[CONTROL["iva"]] = table
         else:
             processor.cr[CONTROL["iva"]] = VECTORS
             for segment in self.variant.handlers.segments:
