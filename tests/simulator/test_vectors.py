@@ -117,6 +117,9 @@ def fetch(vector: Vector, *setups: Setup, isr: int = X, **expected: Any) -> Case
     return Case(vector, "br.cond.sptk.few b6", setups=setups, isr=isr, **told)
 
 
+UNNORMAL: Final = 0xFFFE << 64 | 0x7 << 60  # 0.4375, without a leading 1
+
+
 def machine_for(case: Case, code_entry: int = GOOD) -> Machine:
     """About to run a bundle of nops, the case's bundle, and another one."""
     machine = Machine(configuration=case.configuration)
@@ -250,8 +253,8 @@ def loads_from(address: int) -> Setup:
     return setup
 
 
-UNMASKED: Final = application("fpsr", 0x0009_804C_0270_033F & ~0x21)
-"""The traps for invalid operations and inexact results are on."""
+UNMASKED: Final = application("fpsr", 0x0009_804C_0270_033F & ~0x23)
+"""The traps for invalid operations, operands without a leading 1, and inexact results are on."""
 
 V = Vector
 LD, ST = "ld8 r8=[r9]", "st8 [r9]=r8"
@@ -405,6 +408,8 @@ CASES: Final = [
     data(V.UNSUPPORTED_DATA_REFERENCE, "ld16 r8,ar.csd=[r9]", R, maps(GOOD | UNCACHED), itir=None),
     # Floating point: V is the first bit of a fault's code; a trap's has I of the whole in bit 13.
     case(V.FLOATING_POINT_FAULT, "fadd f8=f9,f9", float_register(9, SIGNALLING_NAN), UNMASKED, unit="f", isr=1),
+    # D alone: what the conversion would round to, fpa among it, is told by traps (SDM 1:104; vol. 2, 8.1.2.3).
+    case(V.FLOATING_POINT_FAULT, "fcvt.fx.s0 f8=f9", float_register(9, UNNORMAL), UNMASKED, unit="f", isr=1 << 1),
     case(
         *(V.FLOATING_POINT_TRAP, "fadd.s f8=f9,f10", float_register(9, ONE), float_register(10, SMALL), UNMASKED),
         unit="f",
