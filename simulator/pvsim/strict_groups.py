@@ -12,7 +12,10 @@ from pvasm.isa.effects import plan_of
 from pvasm.isa.encoding import decode, nop
 from pvasm.isa.instruction import Instruction, instruction_of
 from pvasm.isa.registers import Register
+from pvsim.machine.configuration import Configuration
+from pvsim.machine.interruptions import Interruption, fault
 from pvsim.machine.machine import Machine
+from pvsim.machine.memory import Memory
 
 
 class StrictGroups:
@@ -66,3 +69,32 @@ class StrictGroups:
             if violation.kind in ("RAW", "WAW") and violation.same_group:
                 return violation, self._places[violation.first], self._places[violation.second]
         return None
+
+
+class DependencyCheckingMachine(Machine):
+    """A processor that looks for dependency violations, as one may: each is an Illegal Dependency fault.
+
+    Others execute instructions in turn, and take no notice. The fault is a General Exception with the code 8 (SDM
+    vol. 2, table 8-3; 8.3, vector 0x5400); to look is slow, as each instruction is executed for itself.
+    """
+
+    def __init__(self, memory: Memory | None = None, configuration: Configuration | None = None) -> None:
+        super().__init__(memory, configuration)
+        self._groups = StrictGroups(self)
+
+    def run(self, most: int) -> Interruption | None:
+        """As `Machine.run`; of instructions, each of which is executed for itself."""
+        for _ in range(most):
+            stop = fault("illegal_dependency") if self._is_violated() else super().run(1)
+            if stop is None:
+                continue
+            if not self.delivers:
+                return stop
+            self.deliver_interruption(stop)
+        return None
+
+    def _is_violated(self) -> bool:
+        try:
+            return self._groups.violation() is not None
+        except Interruption:  # where code cannot be fetched there is none
+            return False

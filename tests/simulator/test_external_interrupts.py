@@ -11,11 +11,12 @@ from pvsim.machine.configuration import Configuration
 from pvsim.machine.external_interrupts import EXTINT, NMI, SPURIOUS
 from pvsim.machine.interruptions import Vector
 from pvsim.machine.machine import Machine
+from pvsim.machine.translation_cache import Translation
 
 from pvasm.isa.registers import CONTROL
 from tests.simulator.code import END, START, assembled, loaded
 
-IC, PSR_I = 1 << 13, 1 << 14
+IC, PSR_I, IT, VM = 1 << 13, 1 << 14, 1 << 36, 1 << 46
 IVA = 0x8_0000
 MMI, MASKED = 1 << 16, 1 << 16
 TPR, ITM, ITV = CONTROL["tpr"], CONTROL["itm"], CONTROL["itv"]
@@ -271,3 +272,55 @@ def test_a_processor_sends_itself_a_message(to: int, message: int, vector: int |
     assert machine.read_ivr() == (SPURIOUS if vector is None else vector)
     assert [each.told().partition("lost: ")[2] for each in machine.notes] == [note] * bool(note)
     assert 0xFEE0_0000 >> 12 not in machine.memory.pages
+
+
+def guest(source: str, *, level: int = 0) -> Machine:
+    """A program on a page from which psr.vm may be changed."""
+    machine = loaded(source)
+    machine.translation_registers["i"][0] = Translation(START, 12, 0, 0, 1 | 1 << 5 | 3 << 7 | 7 << 9 | START)
+    machine.psr = IC | IT | level << 32
+    machine.cr[CONTROL["iva"]] = IVA
+    machine.delivers = True
+    return machine
+
+
+def test_the_guests_interrupt_waits_until_psr_vm_is_1() -> None:
+    """SDM vol. 2, 8.3, vector 0x3400; 3.4: psr.vm 1 is the guest."""
+    machine = guest("nop.m 1 ;;\n vmsw.1 ;;\n adds r8=1,r0 ;;\n adds r8=2,r0 ;;")
+    machine.raise_guest_interrupt()
+    for _ in range(12):  # instructions, of four bundles
+        if machine.ip < IVA:
+            machine.run(1)
+    assert machine.ip & ~15 == IVA + Vector.VIRTUAL_EXTERNAL_INTERRUPT
+    assert machine.cr[CONTROL["ipsr"]] & VM
+    assert not machine.psr & VM
+    assert machine.gr[8] == 0
+    assert machine.cr[CONTROL["isr"]] == machine.cr[CONTROL["ipsr"]] & 3 << 41
+
+
+def test_an_external_interrupt_comes_before_the_guests() -> None:
+    machine = guest("nop.m 1 ;;")
+    machine.psr |= VM | PSR_I
+    machine.raise_guest_interrupt()
+    machine.raise_interrupt(0x40)
+    machine.run(1)
+    assert machine.ip & ~15 == IVA + Vector.EXTERNAL_INTERRUPT
+    assert machine.guest_waits
+
+
+def test_the_guests_interrupt_comes_once() -> None:
+    machine = guest("adds r8=1,r0 ;;\n adds r8=2,r0 ;;")
+    machine.psr |= VM
+    machine.raise_guest_interrupt()
+    machine.run(1)
+    assert not machine.guest_waits
+    machine.psr, machine.ip, machine.delivers = IC | IT | VM, START, False
+    stop = machine.run(100)
+    assert stop is not None
+    assert (stop.immediate, machine.gr[8]) == (END, 2)
+
+
+def test_without_virtualization_there_is_no_guest() -> None:
+    machine = Machine(configuration=Configuration(has_virtualization=False))
+    with pytest.raises(ValueError, match="has no guest"):
+        machine.raise_guest_interrupt()

@@ -297,3 +297,24 @@ def test_moves(source: str, registers: list[int]) -> None:
     run(made)
     assert made.fr[8] == want
     assert made.ar[FPSR] == USUAL
+
+
+PSEUDO_ZERO = 0x1003E << 64  # as an integer 0 is, and greater than none by its exponent
+TINY = 0xFF00 << 64 | 1 << 63
+
+
+@pytest.mark.parametrize("sign", [0, 1 << 81])
+def test_pseudo_zeros_are_ordered_as_zeros(sign: int) -> None:
+    """SDM 1:88: arithmetic on them operates as on a zero of the same sign; a minimum is the operand as it is."""
+    lines = [
+        "fcmp.lt.s0 p6,p7=f9,f10",
+        "fcmp.lt.s0 p8,p9=f10,f9",
+        "fcmp.eq.s0 p10,p11=f9,f0",
+        "fmin.s0 f11=f9,f10",
+        "famax.s0 f12=f9,f10",
+    ]
+    made = machine(" ;;\n".join(lines) + " ;;", {9: PSEUDO_ZERO | sign, 10: TINY})
+    run(made)
+    assert [made.pr[number] for number in (6, 8, 10)] == [1, 0, 1]
+    assert made.fr[11] == PSEUDO_ZERO | sign
+    assert made.fr[12] == TINY

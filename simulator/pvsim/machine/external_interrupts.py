@@ -17,6 +17,7 @@ _MASK: Final = 1 << 16  # of itv and its like: m
 _MMI: Final = 1 << 16  # of tpr
 _WORD: Final = (1 << 64) - 1
 _I: Final = 1 << 14  # of psr
+_VM: Final = 1 << 46  # of psr
 
 EXTINT: Final = 0
 NMI: Final = 2
@@ -42,11 +43,13 @@ class ExternalInterrupts(System):
     """The interrupts of one processor, and calls of programs about them.
 
     `attend_at` is how many instructions have been executed when something has to be looked at before the next.
+    `guest_waits` says that the guest's highest pending interrupt is unmasked on the virtual processor.
     """
 
     def __init__(self, memory: Memory | None = None, configuration: Configuration | None = None) -> None:
         super().__init__(memory, configuration)
         self.in_service: set[int] = set()
+        self.guest_waits = False
         self.attend_at = NEVER
         self._timer_at = NEVER
         for number in _MASKED_AT_RESET:
@@ -62,6 +65,18 @@ class ExternalInterrupts(System):
         if vector not in VECTORS:
             raise ValueError(f"no interrupt has the vector {vector}: there are 0, 2 and 16 to 255")
         self.cr[_IRR + vector // 64] |= 1 << vector % 64
+        self.attend_at = 0
+
+    def raise_guest_interrupt(self) -> None:
+        """A Virtual External Interrupt comes before the next instruction that is executed with psr.vm 1.
+
+        Which interrupt of the guest is pending, and whether the guest masks it, a virtual machine monitor keeps in
+        memory, and tells firmware (SDM vol. 2, 8.3, vector 0x3400); of that, a bare machine has what comes of it.
+        Raises ValueError on a machine without virtualization.
+        """
+        if not self.configuration.has_virtualization:
+            raise ValueError("a machine without virtualization has no guest")
+        self.guest_waits = True
         self.attend_at = 0
 
     def receive_message(self, address: int, data: bytes) -> None:
@@ -104,7 +119,7 @@ class ExternalInterrupts(System):
         return bool(task & _MMI) or (vector != EXTINT and vector >> 4 <= task >> 4 & 15)
 
     def attend(self) -> Interruption | None:
-        """What comes between two instructions: an External Interrupt, where one is due."""
+        """What comes between two instructions: an External Interrupt, where one is due, or else the guest's."""
         if self.instructions >= self._timer_at:
             self._timer_at = NEVER
             vector = self.cr[_ITV] & 0xFF
@@ -114,6 +129,9 @@ class ExternalInterrupts(System):
         if self.psr & _I and self.pending is not None:
             self.attend_at = 0
             return Interruption(Vector.EXTERNAL_INTERRUPT)
+        if self.psr & _VM and self.guest_waits:
+            self.guest_waits = False
+            return Interruption(Vector.VIRTUAL_EXTERNAL_INTERRUPT)
         return None
 
     # ------------------------------------------------------------------------------- calls of programs
@@ -158,6 +176,6 @@ class ExternalInterrupts(System):
 
     def set_psr(self, word: int) -> None:
         """Sets the processor status register."""
-        if word & ~self.psr & _I:
+        if word & ~self.psr & (_I | _VM):
             self.attend_at = 0
         super().set_psr(word)
