@@ -64,6 +64,7 @@ def results(path: str, roots: Sequence[str]) -> Iterator[Result]:
             defines=scenario.define,
             stubs=scenario.stubs,
             stubs_missing=scenario.stub_missing,
+            within=roots,
         )
     except ExpandErrors as several:
         raise several.errors[0] from None

@@ -28,11 +28,13 @@ def variants_of_file(
     defines: Sequence[str] = (),
     stubs: Mapping[str, int] | None = None,
     stubs_missing: bool = False,
+    within: Sequence[str] | None = None,
 ) -> tuple[list[Variant], set[str]]:
     """A source's variant for each instance, and the items that are not settled once an op has been executed.
 
     These are the registers that ops give away as clobbers, and r16 to r31 where an op switches to bank 0, whose
-    contents nobody may go by. With `stubs_missing` what no file defines is a function that returns at once. Raises
+    contents nobody may go by. Headers are read from anywhere, unless `within` names the folders of those that may be.
+    With `stubs_missing` what no file defines is a function that returns at once. Raises
     PvasmError and ExpandErrors as `image_of_file` does.
     """
     if is_elf_file(path):
@@ -47,7 +49,12 @@ def variants_of_file(
             symbols = [*defines, instance.defines]
             given = text if path == "-" else None
             seen = preprocess(
-                path, include_directories=include_directories, defines=symbols, flags=("-dD",), text=given
+                path,
+                include_directories=include_directories,
+                defines=symbols,
+                flags=("-dD",),
+                text=given,
+                within=within,
             )
         try:
             image = image_of_variant(seen, name, instance, address=CODE, stubs=stubs)

@@ -155,3 +155,17 @@ def test_slips_of_the_command_line(source: Path) -> None:
     }.items():
         done = pvasm(*words)
         assert (done.status, done.errors) == (2, f"pvasm: error: {error}\n")
+
+
+def test_nothing_outside_of_the_tree_is_read(source: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A scenario's source includes no header from elsewhere, not by a link either."""
+    secret = tmp_path_factory.mktemp("elsewhere") / "secret.h"
+    secret.write_text("a secret\n")
+    (source.parent / "h.h").symlink_to(secret)
+    (source.parent / "s.yaml").write_text("entry: entry\nfile: a.S\n")
+    for name in (str(secret), "h.h"):
+        source.write_text(f'#include "{name}"\nentry: br.ret.sptk b0\n')
+        done = pvasm("test", "s.yaml", cwd=source.parent)
+        assert done.status == 2
+        assert "outside of the folder that was named" in done.errors
+        assert "a secret" not in done.errors + done.output
