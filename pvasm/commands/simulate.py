@@ -89,6 +89,11 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--scenario", metavar="FILE.yaml", help="the state to begin with, in the instance's environment [native's]"
     )
+    command.add_argument(
+        "--trace-format",
+        choices=("json", "perfetto"),
+        help="with --scenario: tell of each instruction, a line of JSON each, or as a trace for ui.perfetto.dev",
+    )
     command.add_argument("--trace", action="store_true", help="tell of each instruction, and what it changed")
     command.add_argument(
         "--strict", action="store_true", help="a register that is used in the group that writes it is an error"
@@ -125,6 +130,7 @@ def _run(options: argparse.Namespace) -> int:
         raise PvasmError("which file is to be run? Name one, or - for standard input")
     if options.scenario is not None:
         return _run_scenario(options)
+    _refuse(options, ("trace_format",), "it is for --scenario; --trace is the other")
     from pvsim.function_run import FunctionRun
     from pvsim.source_image import image_of_file
 
@@ -197,6 +203,12 @@ def _run_scenario(options: argparse.Namespace) -> int:
     except UndefinedSymbols as several:
         return fail(_with_remedy(name, error) for name, error in several.places.items())
     run = ScenarioRun(variant, scenario)
+    if options.trace_format is not None:
+        from pvsim.scenario_trace import json_lines, perfetto
+
+        for line in json_lines(run) if options.trace_format == "json" else [perfetto(run)]:
+            write(f"{printable(line)}\n")
+        return 0
     before = dict(run.observed())
     try:
         outcome = run.outcome()
@@ -216,9 +228,23 @@ def _run_scenario(options: argparse.Namespace) -> int:
     return FOUND if wrong else 0
 
 
-_OF_ONE = ("scenario", "instance", "include", "define", "entry", "mode", "reg", "mem", "map", "stub", "trace", "strict")
+_OF_ONE = (
+    "scenario",
+    "trace_format",
+    "instance",
+    "include",
+    "define",
+    "entry",
+    "mode",
+    "reg",
+    "mem",
+    "map",
+    "stub",
+    "trace",
+    "strict",
+)
 _OF_MANY = ("jobs", "dw", "bw", "stride", "alat", "hex")
-_SPELT = {"include": "-I", "define": "-D"}
+_SPELT = {"include": "-I", "define": "-D", "trace_format": "--trace-format"}
 
 
 def _refuse(options: argparse.Namespace, names: tuple[str, ...], reason: str) -> None:

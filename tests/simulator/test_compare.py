@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -169,3 +170,25 @@ def test_nothing_outside_of_the_tree_is_read(source: Path, tmp_path_factory: pyt
         assert done.status == 2
         assert "outside of the folder that was named" in done.errors
         assert "a secret" not in done.errors + done.output
+
+
+def test_a_trace_tells_of_each_instruction() -> None:
+    scenario = SAMPLES / "scenarios" / "dtlb_miss.yaml"
+    words = ("simulate", SAMPLES / "ivt.S", "-I", SAMPLES / "include", "-i", "xen", "--scenario", scenario)
+    done = pvasm(*words, "--trace-format", "json")
+    lines = [json.loads(line) for line in done.output.splitlines()]
+    assert (done.status, done.errors) == (0, "")
+    changed = [line for line in lines if "r17" in line["changed"]]
+    assert "0x30024688" in [line["changed"]["r17"] for line in changed]  # where the table has the page
+    assert any("call HYPER_RFI" in line["events"] for line in lines)
+    assert {line["level"] for line in lines} == {2, 3}  # the handler, and then where the user returns to
+
+    done = pvasm(*words, "--trace-format", "perfetto")
+    trace = json.loads(done.output)["traceEvents"]
+    slices = [event for event in trace if event["ph"] == "X"]
+    assert sum(event["dur"] for event in slices) == len(lines)
+    assert all(one["ts"] + one["dur"] == other["ts"] for one, other in pairwise(slices))
+    assert [event["args"]["count"] for event in trace if event["ph"] == "C"][-1] > 0
+
+    done = pvasm("simulate", SAMPLES / "ivt.S", "--trace-format", "json")
+    assert done.errors == "pvasm: error: --trace-format: it is for --scenario; --trace is the other\n"
