@@ -31,6 +31,7 @@ _COUNTS: Final = Configuration().counts
 MEMORY_BITS: Final = 48
 """Addresses of memory have so many bits: beyond is a hypervisor's own."""
 
+_MOST_TICKS: Final = 1 << 32
 _MOST_STEPS: Final = 1_000_000_000
 _PRESENT: Final = 1 | 1 << 5 | 1 << 6  # accessed and dirty
 _STACKED: Final = 32
@@ -80,6 +81,8 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     `registers` are by name (`r32 bank1.r16 p6 b0 ar.lc cr.ifa psr.ic rr[5]`), `nat` those that are Not a Thing.
     `memory` has hexadecimal bytes by address. `mode` is one of those of `simulate`. The run ends at the labels `stop`,
     where it returns to b0, at an interruption (unless `vectors` names a label to take them at), and after `steps`.
+    ar.itc advances by `ticks` with each instruction: with 0 variants, which take different numbers of them, read the
+    same time.
     """
 
     entry: str
@@ -97,6 +100,7 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     stub_missing: bool = False
     stop: list[str] = field(default_factory=list)
     vectors: str | None = None
+    ticks: int = 0
     steps: int = 100_000
     expect: Expected = Expected()
 
@@ -121,6 +125,8 @@ def read_scenario(path: Path) -> Scenario:
         _checked(root, ("stubs", word), name, partial(_check_stub, value))
     if not 1 <= found.steps <= _MOST_STEPS:
         _checked(root, ("steps",), name, partial(_refuse, f"a number from 1 to {_MOST_STEPS}"))
+    if not 0 <= found.ticks <= _MOST_TICKS:
+        _checked(root, ("ticks",), name, partial(_refuse, f"a number from 0 to {_MOST_TICKS}"))
     if found.mode not in MODES:
         said = f"there is no mode {found.mode}{near(found.mode, MODES)}; there are {', '.join(MODES)}"
         _checked(root, ("mode",), name, partial(_refuse, said))

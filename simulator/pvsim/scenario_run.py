@@ -52,9 +52,6 @@ _PLACES: Final = frozenset(["iip", "iva"])
 _KEPT: Final = {"iha": ~0b11, "itir": 0xFFFF_FFFC}
 """What control registers keep: a virtual one that is a word of memory keeps the rest as well, which is nobody's."""
 
-_MODEL: Final = Configuration(ticks_per_instruction=0, alat_entries=None)
-"""Variants take different numbers of instructions: time stands still, so that they read the same."""
-
 
 class Variant(Struct, dict=True):
     """A source's image for an instance."""
@@ -98,7 +95,8 @@ class ScenarioRun:
     def __init__(self, variant: Variant, scenario: Scenario) -> None:
         """Raises PvasmError for a label that there is not, and for what has no room."""
         self.variant, self.scenario = variant, scenario
-        self.environment = environment_of(variant.instance, _MODEL)
+        model = Configuration(ticks_per_instruction=scenario.ticks, alat_entries=None)
+        self.environment = environment_of(variant.instance, model)
         self._ends: dict[int, str] = {RETURN: "return"}
         processor = self.environment.processor
         self._map = AddressMap(variant.image)
