@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -57,10 +57,11 @@ _MODEL: Final = Configuration(ticks_per_instruction=0, alat_entries=None)
 
 
 class Variant(Struct, dict=True):
-    """A source's image for an instance."""
+    """A source's image for an instance, and what makes the environment that it runs in (see `Environment`)."""
 
     instance: Instance
     image: Image
+    environment: Callable[[Instance, Configuration], Environment] = environment_of
 
     @cached_property
     def handlers(self) -> Image:
@@ -98,7 +99,7 @@ class ScenarioRun:
     def __init__(self, variant: Variant, scenario: Scenario) -> None:
         """Raises PvasmError for a label that there is not, and for what has no room."""
         self.variant, self.scenario = variant, scenario
-        self.environment = environment_of(variant.instance, _MODEL)
+        self.environment = variant.environment(variant.instance, _MODEL)
         self._ends: dict[int, str] = {RETURN: "return"}
         processor = self.environment.processor
         self._map = AddressMap(variant.image)
