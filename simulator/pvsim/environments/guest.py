@@ -25,7 +25,7 @@ from pvsim.environments.environment import Costs, RefusedError, is_stop
 from pvsim.environments.shared_page import PLACE, SharedPage
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.direct import execute
-from pvsim.machine.interruptions import GENERAL_CODES, REGISTER_STACK, Interruption, Vector
+from pvsim.machine.interruptions import GENERAL_CODES, REGISTER_STACK, SPECULATIVE_LOAD, Interruption, Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.translation_cache import Translation
 
@@ -53,7 +53,7 @@ _SI: Final = PSR_MASKS["psr.si"]
 
 _OWN: Final = frozenset(
     [
-        *("psr", "cr", "rr", "configuration", "translation_registers", "translation_caches"),
+        *("psr", "cr", "rr", "files", "configuration", "translation_registers", "translation_caches"),
         *("other_bank", "other_bank_nat", "in_service", "attend_at", "_timer_at", "itc_offset", "last_executed"),
         *("read_views", "written_views", "_views_psr", "_blocks", "_decoded", "stepped", "delivers", "guest"),
     ]
@@ -67,6 +67,7 @@ _EMULATED: Final = frozenset(
 """Codes of the faults of an instruction that the guest's kernel has not the level for. To reach control registers of
 interruptions is an Illegal Operation at any level, since the machine's own psr.ic is 1 (SDM 3:2, mov cr)."""
 
+_ED: Final = PSR_MASKS["psr.ed"]
 _OFFSET: Final = (1 << 61) - 1
 _WORD: Final = (1 << 64) - 1
 _ITM: Final = CONTROL["itm"]
@@ -105,6 +106,7 @@ class Guest:
         virtual = _Virtual(configuration=configuration)
         self.processor: Machine = virtual
         self.machine = Machine(virtual.memory, _host_model(configuration))
+        self.machine.files = {**virtual.files, "cpuid": self.machine.files["cpuid"]}
         self.page = None if told.page is UNSET else SharedPage(told.page, virtual.memory)
         self._tells_offset = self.page is not None and "itc_offset" in self.page.page.fields
         self._si = _SI if told.secures_time else 0
@@ -268,25 +270,27 @@ class Guest:
             return self._emulates()
         return False
 
-    def _carry_out(self, name: str, effects: Effects) -> None:
+    def _carry_out(self, name: str, effects: Effects, page_to: int | None = None) -> None:
+        """Does a call, and goes on behind it; before that, the shared page moves to `page_to`, if there is one."""
         self.costs.events["call", name] += 1
         following = self.machine.next_step()[1]  # asked for now: what is done may change translations
+        if page_to is not None and self.page is not None:
+            if not self.page.move(page_to):
+                raise RefusedError(f"{self.name} has no room for the shared page at {page_to:#x}")
+            self.forget_translations()
         if not effects.carry_out(self.processor):
             self.processor.ip = following
 
     def _call_by_number(self, hypercalls: Hypercalls) -> None:
         """Does the call whose number is in a register. Raises RefusedError for one that is not described."""
-        number = self.processor.gr[REGISTERS[hypercalls.number_in].number]
+        processor = self.processor
+        number = processor.gr[REGISTERS[hypercalls.number_in].number]
         found = self._effects_of_hypercalls.get(number)
         if found is None:
             raise RefusedError(f"{self.name} has no hypercall {number:#x} ({hypercalls.number_in})")
         page_to, effects = found
-        if page_to is not None and self.page is not None:
-            address = self.processor.gr[page_to.number]
-            if not self.page.move(address):
-                raise RefusedError(f"{self.name} has no room for the shared page at {address:#x}")
-            self.forget_translations()
-        self._carry_out(f"hypercall {number:#x}", effects)
+        to = None if page_to is None else processor.gr[page_to.number]
+        self._carry_out(f"hypercall {number:#x}", effects, to)
 
     def _emulates(self) -> bool:
         """Does the next instruction on the virtual processor; false for what would fault there as well."""
@@ -311,7 +315,13 @@ class Guest:
         return None
 
     def _reflect(self, stop: Interruption) -> None:
-        """Hands an interruption on to the guest's kernel."""
+        """Hands an interruption on to the guest's kernel.
+
+        What the processor would defer, of a speculative load, is deferred: psr.ed makes it so (SDM vol. 2, 5.5.5).
+        """
+        if stop.code & SPECULATIVE_LOAD and self.processor.defers(stop):
+            self.processor.set_psr(self.processor.psr | _ED)
+            return
         self.costs.events["reflected", stop.vector.name.lower()] += 1
         self.processor.deliver_interruption(stop)
 
