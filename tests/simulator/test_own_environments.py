@@ -12,8 +12,13 @@ from typing import Final
 import msgspec
 import pvsim
 import pytest
+from pvsim.environments import description
 from pvsim.environments.choice import environment_of
-from pvsim.environments.description import COUNTS, Description, Hypercall, Hypercalls, Page, Weights, read_description
+from pvsim.environments.description import COUNTS, Description, Hypercall, Hypercalls, Weights, read_description
+from pvsim.modes import MODES
+from pvsim.scenario import Page, Scenario
+from pvsim.scenario_run import ScenarioRun, Variant
+from pvsim.source_image import image_of_text
 
 from pvasm.errors import PvasmError
 from pvasm.paravirt.instance_file import read_instance
@@ -71,7 +76,7 @@ def test_every_key_is_told_of() -> None:
     told = set(re.findall(r"^# ([a-z_]+(?:\.[a-zA-Z_]+)*) ", XEN.read_text(), re.MULTILINE))
     own = {each.encode_name for each in msgspec.structs.fields(Description)}
     assert own <= {key.partition(".")[0] for key in told}
-    for name, struct in (("page", Page), ("hypercalls", Hypercalls)):
+    for name, struct in (("page", description.Page), ("hypercalls", Hypercalls)):
         keys = {each.encode_name for each in msgspec.structs.fields(struct)}
         assert keys == {key.split(".")[1] for key in told if key.startswith(f"{name}.")}
     head = XEN.read_text().partition("\nname:")[0]
@@ -202,3 +207,37 @@ def test_commands_take_such_an_instance(tmp_path: Path) -> None:
     assert refused.errors == (
         "pvasm: error: --environment: '../x.yaml' is no file's name such as host.yaml, and no environment\n"
     )
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+@pytest.mark.parametrize("user", [False, True])
+def test_a_guest_runs_at_any_level(level: int, user: bool, tmp_path: Path) -> None:
+    """A kernel has pages of its own even where its programs are at the same level; they cannot do what it may."""
+    path = put(tmp_path)
+    (tmp_path / "host.yaml").write_text(WHOLE.replace("level: 2", f"level: {level}"))
+    page = Page(0x2000_0000_0000_0000, 0x0400_0000, 14, level=0)
+    kernel = "start:\n ld8 r20 = [r9]\n mov r21 = cr.iva ;;\n break 0x77"
+    image = image_of_text(f"{kernel} ;;")
+    variant = Variant(read_instance(path, load_catalog()), image)
+    registers = {"r9": page.at}
+    run = ScenarioRun(
+        variant, Scenario(entry="start", mode="user" if user else "sys", registers=registers, pages=[page])
+    )
+    assert run.environment.machine.psr >> 32 & 3 == (3 if user else level)
+    ended = run.outcome().end
+    assert ended == ("interruption: data access rights" if user else "interruption: break instruction")
+    assert run.environment.costs.of_kind("emulated") == (0 if user else 1)
+
+
+def test_a_kernel_at_the_level_of_its_programs_keeps_its_pages(tmp_path: Path) -> None:
+    """What the machine has of a page for the kernel is gone when a program runs."""
+    path = put(tmp_path)
+    (tmp_path / "host.yaml").write_text(WHOLE.replace("level: 2", "level: 3"))
+    page = Page(0x2000_0000_0000_0000, 0x0400_0000, 14, level=0)
+    image = image_of_text("start:\n ld8 r20 = [r9] ;;\n rfi ;;\nuser:\n ld8 r21 = [r9] ;;")
+    status = MODES["user"]
+    registers = {"r9": page.at, "cr.ipsr": status, "cr.iip": image.symbols["user"], "psr.ic": 0}
+    run = ScenarioRun(
+        Variant(read_instance(path, load_catalog()), image), Scenario(entry="start", registers=registers, pages=[page])
+    )
+    assert run.outcome().end == "interruption: data access rights"

@@ -61,6 +61,7 @@ _OWN: Final = frozenset(
 """What each of the two processors has for itself; all else is one."""
 
 _MISSES: Final = {Vector.ALTERNATE_DATA_TLB: "d", Vector.ALTERNATE_INSTRUCTION_TLB: "i"}
+_GENERAL_CODE: Final = 0xF0  # of cr.isr: bits 3:0 tell non-access instructions apart (SDM vol. 2, cr.isr)
 _EMULATED: Final = frozenset(
     GENERAL_CODES[each] for each in ("privileged_operation", "privileged_register", "illegal_operation")
 )
@@ -266,7 +267,7 @@ class Guest:
         if self._hypercalls is not UNSET and stop.immediate == self._hypercalls.immediate:
             self._call_by_number(self._hypercalls)
             return True
-        if stop.vector == Vector.GENERAL_EXCEPTION and stop.code & 0xFF in _EMULATED:
+        if stop.vector == Vector.GENERAL_EXCEPTION and stop.code & _GENERAL_CODE in _EMULATED:
             return self._emulates()
         return False
 
