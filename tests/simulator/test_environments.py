@@ -159,7 +159,8 @@ def test_rfi_leaves_the_frame_without_a_valid_one() -> None:
 
 def test_rfi_to_bank_1_keeps_bank_0_with_its_nats() -> None:
     """vcpu_bsw1, which vcpu_set_psr comes to."""
-    registers = {"cr.ipsr": PSR_IC | PSR_DT | PSR_RT | PSR_IT | PSR_BN, "cr.iip": "done", "r16": 0x11, "r17": 0x12}
+    registers = {"cr.ipsr": PSR_IC | PSR_DT | PSR_RT | PSR_IT | PSR_BN, "cr.iip": "done"}
+    registers |= {"bank1.r16": 0x11, "bank1.r17": 0x12}
     source = "movl r16 = 0x22\n ld8.s r18 = [r9]\n mov r31 = 0x44 ;;\n break 1"
     found = done(source, registers={**registers, "psr.bn": 0, "psr.ic": 0, "r9": FAR})
     assert (found.r(16), found.r(17)) == (0x11, 0x12)
