@@ -6,6 +6,7 @@ These are programs of clauses (`pvasm/isa/semantics`), like all that a processor
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 
 from pvasm.asm.scope import OperandError
@@ -49,6 +50,12 @@ class Effects:
         finally:
             for (file, number), value in before.items():
                 getattr(processor, file)[number] = value
+
+
+@lru_cache(maxsize=1024)
+def effects_of(text: str, gives: tuple[Register, ...], path: str, place: tuple[int, int]) -> Effects:
+    """What a call does, made once: an environment is made for each run. Raises as `Effects` does."""
+    return Effects(text, gives, path, place)
 
 
 def _instructions(text: str, path: str, place: tuple[int, int]) -> list[Instruction]:

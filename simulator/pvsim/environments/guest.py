@@ -20,7 +20,7 @@ from pvasm.isa.registers import CONTROL, PSR_FIELDS, PSR_MASKS, REGISTERS, Regis
 from pvasm.paravirt.interface import Call
 from pvasm.suggestions import near
 from pvsim.environments.description import DescriptionFile, Hypercalls
-from pvsim.environments.effects import Effects
+from pvsim.environments.effects import Effects, effects_of
 from pvsim.environments.environment import Costs, RefusedError, is_stop
 from pvsim.environments.shared_page import PLACE, SharedPage
 from pvsim.machine.configuration import Configuration
@@ -336,7 +336,7 @@ def _effects_of_calls(description: DescriptionFile, calls: Calls) -> dict[int, t
             known = near(name, calls)
             raise description.fault(f"the instance has no call of this name{known}", "calls", name)
         place = description.place_of_text("calls", name)
-        made[number] = name, Effects(does, call.gives, description.path, place)
+        made[number] = name, effects_of(does, tuple(call.gives), description.path, place)
     return made
 
 
@@ -346,9 +346,9 @@ def _effects_of_hypercalls(description: DescriptionFile) -> dict[int, tuple[Regi
     made: dict[int, tuple[Register | None, Effects]] = {}
     for word, each in {} if told is UNSET else told.calls.items():
         place = description.place_of_text("hypercalls", "calls", word, "does")
-        gives = [REGISTERS[name] for name in each.gives]
+        gives = tuple(REGISTERS[name] for name in each.gives)
         page_to = None if each.page_to is UNSET else REGISTERS[each.page_to]
-        made[int(word, 0)] = page_to, Effects(each.does, gives, description.path, place)
+        made[int(word, 0)] = page_to, effects_of(each.does, gives, description.path, place)
     return made
 
 
