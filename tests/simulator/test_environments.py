@@ -602,6 +602,41 @@ def test_the_table_is_walked(instance: str, entry: int, end: str) -> None:
         assert found.field(IHA) == control[CONTROL["iha"]]
 
 
+def with_code_pages(changed: Callable[[int], int]) -> Making:
+    """Makes environments in which the entries of the pages of code are others."""
+
+    def prepared(instance: Instance, model: Configuration) -> Environment:
+        made = environment_of(instance, model)
+        begin = made.begin
+
+        def begun() -> None:
+            registers = made.processor.translation_registers["i"]
+            registers.update((at, replace(page, entry=changed(page.entry))) for at, page in registers.items())
+            begin()
+
+        made.begin = begun  # type: ignore[method-assign]
+        return made
+
+    return prepared
+
+
+PROMOTES: Final = 7 << 9  # the rights of a page for epc, whose level is what is given
+
+
+@pytest.mark.parametrize("instance", ["native", "xen", "trap"])
+def test_epc_makes_a_program_the_guests_kernel(instance: str) -> None:
+    """SDM 3:2, epc: the level of the page, which is the guest kernel's own and never the hypervisor's."""
+    gate = with_code_pages(lambda entry: entry & ~(3 << 7) | PROMOTES)
+    found = done(
+        "epc ;;\n mov r20 = psr\n mov ar.k0 = r9", instance, environment=gate, mode="user", registers={"r9": 5}
+    )
+    assert (found.r(20), found.processor.ar[0]) == (PSR_IC | PSR_DT | PSR_RT | PSR_IT, 5)
+    assert found.processor.psr & PSR_CPL == 0
+    if instance != "native":
+        assert found.environment.machine.psr & PSR_CPL == 2 << 32
+        assert found.costs.of_kind("emulated") == 2
+
+
 DEFERS_ALL: Final = 0x7F00  # cr.dcr
 CODE_DEFERS: Final = 1 << 52  # of the entry of the code's page
 
@@ -614,19 +649,7 @@ def test_faults_of_speculative_loads_are_deferred(
 ) -> None:
     """SDM 2:5.5.5: always while psr.ic is 0, else by cr.dcr, where the code's page lets it."""
 
-    def prepared(instance: Instance, model: Configuration) -> Environment:
-        made = environment_of(instance, model)
-        begin = made.begin
-
-        def begun() -> None:
-            if deferring:
-                registers = made.processor.translation_registers["i"]
-                registers.update((at, replace(page, entry=page.entry | CODE_DEFERS)) for at, page in registers.items())
-            begin()
-
-        made.begin = begun  # type: ignore[method-assign]
-        return made
-
+    prepared = with_code_pages(lambda entry: entry | CODE_DEFERS if deferring else entry)
     registers = {"r9": FAR, "psr.ic": collects, "cr.dcr": DEFERS_ALL}
     found = ran("ld8.s r18 = [r9]", instance, environment=prepared, mode=mode, registers=registers)
     assert (found.end, found.processor.nat[18]) == (

@@ -24,6 +24,7 @@ from pvasm.errors import PvasmError
 from pvasm.paravirt.instance_file import read_instance
 from pvasm.paravirt.loading import load_catalog
 from tests.cli.command import pvasm
+from tests.simulator.test_environments import PROMOTES, with_code_pages
 
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "environments.md"
 XEN: Final = Path(pvsim.__file__).parent / "environments" / "xen.yaml"
@@ -241,3 +242,18 @@ def test_a_kernel_at_the_level_of_its_programs_keeps_its_pages(tmp_path: Path) -
         Variant(read_instance(path, load_catalog()), image), Scenario(entry="start", registers=registers, pages=[page])
     )
     assert run.outcome().end == "interruption: data access rights"
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_epc_never_gives_the_hypervisors_level(level: int, tmp_path: Path) -> None:
+    """At level 3, epc goes unnoticed: the kernel's instruction behind it is a program's to the hypervisor."""
+    path = put(tmp_path)
+    (tmp_path / "host.yaml").write_text(WHOLE.replace("level: 2", f"level: {level}"))
+    variant = Variant(
+        read_instance(path, load_catalog()),
+        image_of_text("start:\n epc ;;\n mov r20 = psr ;;\ndone:\n nop 0 ;;"),
+        with_code_pages(lambda entry: entry & ~(3 << 7) | PROMOTES),
+    )
+    run = ScenarioRun(variant, Scenario(entry="start", mode="user", stop=["done"], steps=100))
+    assert run.outcome().end == ("interruption: general exception" if level == 3 else "done")
+    assert run.environment.machine.psr >> 32 & 3 == level

@@ -74,6 +74,7 @@ _WORD: Final = (1 << 64) - 1
 _ITM: Final = CONTROL["itm"]
 _UNCACHED: Final = 1 << 63
 _ALL: Final = 1 | 1 << 5 | 1 << 6 | 3 << 7 | 3 << 9  # present, accessed, dirty; read, write, execute at every level
+_PROMOTES: Final = 7  # access rights of a page for epc
 _UNCACHEABLE: Final = 4 << 2
 _SMALL: Final = 12
 _PHYSICAL_BITS: Final = 48
@@ -207,9 +208,19 @@ class Guest:
             return physical >> _SMALL << _SMALL | _ALL | attribute, _SMALL
         found = processor.found_translation(address, access, kind)
         entry = found.entry
-        if entry >> 7 & 3 < self.level and not processor.psr & _CPL:
+        if self._raises_level(entry):
             entry = entry & ~(3 << 7) | self.level << 7
         return found.key << 64 | entry, found.size
+
+    def _raises_level(self, entry: int) -> bool:
+        """Whether a page of the guest's kernel is at the level of that: but for those that its programs must not reach.
+
+        A page for promotion is always: its level is what epc gives, and the machine's 0 is the hypervisor's.
+        """
+        if entry >> 7 & 3 >= self.level:
+            return False
+        is_for_kernel = self.level < _USER or not self.processor.psr & _CPL
+        return is_for_kernel or entry >> 9 & 7 == _PROMOTES
 
     # --------------------------------------------------------------------------------------- running
 
