@@ -157,12 +157,12 @@ def _tell_places(variant: Variant, places: Iterable[tuple[str, int]]) -> None:
 
 
 def _tell_costs(tally: Tally, variants: Iterable[Variant]) -> None:
-    from pvsim.environments.choice import environment_of
+    from pvsim.machine.configuration import Configuration
 
     write("instance       instructions     groups    bundles      calls   emulated  reflected     cycles (a model)\n")
     for variant in variants:
         costs = tally.costs[variant.instance.name]
-        weights = environment_of(variant.instance).weights
+        weights = variant.environment(variant.instance, Configuration()).weights
         events = [costs.of_kind(kind) for kind in ("call", "emulated")]
         events.append(costs.of_kind("reflected") + costs.of_kind("delivered"))
         figures = [costs.groups, costs.bundles, *events]

@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
     command.add_argument("-o", dest="output", metavar="FILE", help="write to FILE [standard output]")
     command.add_argument("--name", metavar="NAME", help="how the instance is called [as the header is]")
     command.add_argument("--extends", metavar="INSTANCE", help="the instance that has what the header does not define")
-    command.add_argument("--environment", metavar="NAME", help="what the instance runs on: hardware, xen or trap")
+    command.add_argument("--environment", metavar="NAME", help="hardware, xen, trap, or FILE.yaml: what it runs on")
     command.add_argument("--defines", metavar="SYMBOL", help="what is defined when compiling for the instance")
     command.add_argument(
         "-I", dest="include", action="append", default=[], metavar="DIR", help="where headers that it includes are"

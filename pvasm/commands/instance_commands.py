@@ -45,6 +45,11 @@ def add(commands: Commands) -> None:
     new.add_argument("name", metavar="NAME", help="what to call it: small letters, digits and -")
     new.add_argument("--from", dest="base", required=True, metavar="BASE", help=f"{_INSTANCE}, to start from")
     new.add_argument("-o", dest="output", metavar="FILE", help="write to FILE, or - for standard output [NAME.yaml]")
+    new.add_argument(
+        "--environment",
+        metavar="FILE.yaml",
+        help="the file, beside the new one, that describes what it runs on [BASE's]",
+    )
     new.add_argument("--minimal", action="store_true", help="leave out the ops: BASE's hold")
 
     diff = _command(own, "diff", _diff, "compare two instances, op by op")
@@ -151,6 +156,10 @@ def _validated(name_or_path: str) -> int:
     try:
         instance = read_instance(Path(path), load_catalog())
         instance.compile_templates()
+        if instance.environment_file is not None:
+            from pvsim.environments.choice import environment_of
+
+            environment_of(instance)
     except PvasmError as error:
         complain(error)
         return CANNOT_RUN
@@ -172,7 +181,13 @@ def _new(options: argparse.Namespace) -> int:
     _require_free_name(options.name)
     base = load_instance(options.base)
     output: str = options.output or f"{options.name}.yaml"
-    text = skeleton(options.name, base, _name_of_base(options.base, output), minimal=options.minimal)
+    text = skeleton(
+        options.name,
+        base,
+        _name_of_base(options.base, output),
+        minimal=options.minimal,
+        environment=_environment(options.environment),
+    )
     if output == "-":
         write(text)
         return 0
@@ -191,6 +206,18 @@ def _require_free_name(name: str) -> None:
         raise PvasmError(f"{name!r} is no name for an instance: small letters, digits and - are due")
     if name in (ALL, *instance_names()):
         raise PvasmError(f"the name {name} is taken")
+
+
+def _environment(name: str | None) -> str | None:
+    """The environment that a new instance is to have. Raises PvasmError for what no instance file can name."""
+    from typing import get_args
+
+    from pvasm.paravirt.instance import Environment
+    from pvasm.paravirt.instance_file import ENVIRONMENT_FILE
+
+    if name is None or name in get_args(Environment) or ENVIRONMENT_FILE.fullmatch(name):
+        return name
+    raise PvasmError(f"--environment: {name!r} is no file's name such as host.yaml, and no environment")
 
 
 def _name_of_base(base: str, output: str) -> str:

@@ -17,6 +17,7 @@ from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.decision_paths import DecisionPath, Question, equal_to
 from pvasm.paravirt.instance import Environment, Instance
+from pvasm.paravirt.instance_file import ENVIRONMENT_FILE
 from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.shipped import ALL, instance_names, is_instance_name
 from pvasm.regex import regex
@@ -111,8 +112,9 @@ def _head(settings: ImportSettings, macros: HeaderMacros, base: Instance | None)
     """What the file says of the instance as a whole."""
     environment = settings.environment or _said(macros, ENVIRONMENT)
     known = get_args(Environment)
-    if environment is not None and environment not in known:
-        raise PvasmError(f"{environment} is no environment{near(environment, known)}: {', '.join(known)}", macros.path)
+    if environment is not None and environment not in known and not ENVIRONMENT_FILE.fullmatch(environment):
+        said = f"{environment} is no environment{near(environment, known)}: {', '.join(known)}, or FILE.yaml"
+        raise PvasmError(said, macros.path)
     defines = settings.defines or _said(macros, DEFINES)
     if base is None and (environment is None or defines is None):
         message = "the header does not say what the instance runs on: give --extends INSTANCE,"

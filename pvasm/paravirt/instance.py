@@ -18,6 +18,7 @@ from pvasm.paravirt.template import Template
 from pvasm.regex import regex
 
 Environment = Literal["hardware", "xen", "trap"]
+"""The environments that travel with pvasm."""
 
 _HARMLESS = regex(r"[\w\\]+")  # an argument that can make nothing of a line but an operand
 _ALWAYS = regex(r"\(p0\)[ \t]*")  # p0 is always true: an instruction need not say so
@@ -55,7 +56,8 @@ _Expanding = tuple[str, tuple[str, ...], tuple[str | None, ...], tuple[tuple[str
 class Instance(Struct):
     """A set of definitions of all ops of a catalog.
 
-    `defines` is the C preprocessor symbol that is defined when compiling for it, `environment` what it runs on;
+    `defines` is the C preprocessor symbol that is defined when compiling for it, `environment` what it runs on: an
+    `Environment`, or the name of a file, whose path `environment_file` is, that describes a hypervisor.
     `machine_vector` names the platform code above it (None: whatever the platform has).
     `renames` are symbols of the source that have another name in its variants, `blocks` the macros of the source that
     it replaces whole. `files` are those that it was read from: its own first, then those that it extends. `decisions`
@@ -66,7 +68,7 @@ class Instance(Struct):
     name: str
     description: str
     path: str
-    environment: Environment
+    environment: str
     defines: str
     extends: str | None
     constants: Mapping[str, Any]
@@ -80,6 +82,7 @@ class Instance(Struct):
     machine_vector: str | None = None
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     code: str | None = None
+    environment_file: str | None = None
     _expansions: dict[_Expanding, Expansion] = field(default_factory=dict)
 
     def expand(self, op: Op, arguments: Sequence[str], context: Context = PLAIN) -> Expansion:

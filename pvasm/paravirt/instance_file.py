@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from msgspec import Struct
 
@@ -23,6 +23,7 @@ from pvasm.regex import made_regex, regex
 from pvasm.suggestions import near
 
 _FILE = regex(r"(?:\./)?(?P<name>[^/]+\.ya?ml)")
+ENVIRONMENT_FILE = regex(r"(?:\./)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.+-]*\.ya?ml)")  # stands in headers, too
 _SYMBOL = regex(r"[A-Za-z_]\w*")
 _RENAMED = regex(r"[A-Za-z_][\w.$]*")
 _CONSTANT = regex(r"[A-Z][A-Z0-9_]*")
@@ -30,7 +31,8 @@ _RANGE = regex(r"r(\d{1,3})-r(\d{1,3})")
 _MAX_EXTENDS = 8
 _OF_ONES_OWN = (
     "; for a hypervisor of your own write `trap' if it emulates what faults, with calls of your own "
-    "(see docs/instances.md), `xen' if it has Xen's calls, `hardware' if nothing differs from a real machine"
+    "(see docs/instances.md), `xen' if it has Xen's calls, `hardware' if nothing differs from a real machine, "
+    "or FILE.yaml beside this file that describes it (see docs/environments.md)"
 )
 
 
@@ -171,7 +173,7 @@ def read_draft(path: Path, catalog: Catalog) -> Draft:
         missing=missing,
         own=own_ops,
         bare={name: reason for file in reversed(chain) for name, reason in _bare(file, catalog)},
-        base_environment=_inherited(chain[1:], "environment", needed=False),
+        base_environment=_base_environment(chain),
     )
 
 
@@ -191,12 +193,13 @@ def _instance(
 ) -> Instance:
     """What a file and those that it extends come to; only of one that is whole, all keys must be there."""
     own = chain[0]
-    environment = _inherited(chain, "environment", needed=is_whole) or "hardware"
+    environment = _plain_name(_inherited(chain, "environment", needed=is_whole) or "hardware")
     return Instance(
         name=own.model.name,
         description=own.model.description,
         path=str(own.path),
-        environment=cast(Environment, environment),
+        environment=environment,
+        environment_file=_environment_file(chain),
         defines=_inherited(chain, "defines", needed=True) if is_whole else "",
         extends=own.model.extends,
         constants=constants,
@@ -229,6 +232,37 @@ def _chain(path: Path) -> list[_File]:
             raise fault("goes in a circle, or too far", str(file.path), place, "extends")
         chain.append(_read(base))
     return chain
+
+
+def _plain_name(environment: str) -> str:
+    """An environment by its name, or by that of its file without the folder."""
+    file = ENVIRONMENT_FILE.fullmatch(environment)
+    return environment if file is None else file["name"]
+
+
+def _base_environment(chain: Sequence[_File]) -> str | None:
+    found = _inherited(chain[1:], "environment", needed=False)
+    return None if found is None else _plain_name(found)
+
+
+def _environment_file(chain: Sequence[_File]) -> str | None:
+    """The file that describes the environment of an instance, None where it has a name.
+
+    It stands in the folder of the instance, and so does what it may be a link to: raises PvasmError, with the place,
+    for one that does not.
+    """
+    file = next((each for each in chain if each.model.environment is not None), None)
+    found = None if file is None else ENVIRONMENT_FILE.fullmatch(file.model.environment)
+    if file is None or found is None:
+        return None
+    path = file.path.with_name(found["name"])
+    node = file.root.value["environment"]
+    place = (node.line, node.column)
+    if not path.is_file():
+        raise fault(f"there is no file {found['name']} beside this one", str(file.path), place, "environment")
+    if path.resolve().parent != file.path.resolve().parent:
+        raise fault(f"{found['name']} is a link to another folder", str(file.path), place, "environment")
+    return str(path)
 
 
 def _calls(chain: Sequence[_File], environment: str) -> dict[int, Call]:
@@ -314,7 +348,8 @@ def _read(path: Path) -> _File:
     check("defines", _SYMBOL, "a C preprocessor symbol")
     environments = get_args(Environment)
     check("machine_vector", _SYMBOL, "a machine vector's name")
-    check("environment", made_regex("|".join(environments)), f"an environment: {', '.join(environments)}{_OF_ONES_OWN}")
+    known = made_regex("|".join((*environments, ENVIRONMENT_FILE.pattern)))
+    check("environment", known, f"an environment: {', '.join(environments)}{_OF_ONES_OWN}")
     for constant in model.constants:
         if not _CONSTANT.fullmatch(constant):
             message = "a constant's name is of capital letters, digits and _"

@@ -28,6 +28,9 @@ _GENERAL: Final = {"$ref": "#/definitions/general"}
 _REGISTERS: Final = {"$ref": "#/definitions/registers"}
 _STACKED_OR_RANGE: Final = regex(r"r\d{1,3}-r\d{1,3}|in(?:[1-8]?\d|9[0-5])")
 _FILE: Final = regex(rf"{INSTANCE_NAME.pattern}|{instance_file._FILE.pattern.replace('?P<name>', '?:')}")
+_ENVIRONMENT: Final = regex(
+    "|".join((*get_args(Environment), instance_file.ENVIRONMENT_FILE.pattern.replace("?P<name>", "?:")))
+)
 
 
 def instance_schema(catalog: Catalog) -> Schema:
@@ -35,7 +38,7 @@ def instance_schema(catalog: Catalog) -> Schema:
     schema = _schema_of(instance_file.InstanceFile)
     keys: Schema = schema["properties"]
     _narrow(keys["name"], {**_pattern(INSTANCE_NAME), "not": {"enum": [ALL]}})
-    _narrow(keys["environment"], {"enum": list(get_args(Environment))})
+    _narrow(keys["environment"], _pattern(_ENVIRONMENT))
     _narrow(keys["extends"], _pattern(_FILE))
     for key in ("defines", "machine_vector"):
         _narrow(keys[key], _pattern(instance_file._SYMBOL))

@@ -21,18 +21,20 @@ _NOT_TEXT: Final = frozenset(("null", "true", "false", "yes", "no", "on", "off",
 _Entry = Mapping[str, Any]
 
 
-def skeleton(name: str, base: Instance, extends: str, *, minimal: bool = False) -> str:
+def skeleton(name: str, base: Instance, extends: str, *, minimal: bool = False, environment: str | None = None) -> str:
     """The text of an instance file called `name` that does what `base` does.
 
-    `extends` is how the file names its base. Every op is there with its contract and the base's template, unless
-    `minimal`; what else the base gives stands in comments, and holds.
+    `extends` is how the file names its base; without `environment`, it runs on what the base does. Every op is
+    there with its contract and the base's template, unless `minimal`; what else the base gives stands in comments,
+    and holds.
     """
     keys = instance_keys()
     parts = [
         _head(name, base.name, extends),
         f"name: {name}\ndescription: Made of {base.name}\n",
         _told("extends", keys) + f"extends: {_scalar(extends)}\n",
-        _told("environment", keys) + _given(f"environment: {base.environment}\n", minimal),
+        _told("environment", keys)
+        + _given(f"environment: {environment or base.environment}\n", minimal and environment is None),
         _told("defines", keys) + _given(f"defines: {_symbol(name)}\n", minimal),
         _told("machine_vector", keys) + _commented(f"machine_vector: {base.machine_vector or 'dig'}\n"),
         _told("constants.NAME", keys) + _taken_over("constants", base, base.constants),

@@ -106,7 +106,7 @@ def _layers(shown: Shown) -> list[str]:
         ("pv_ops, C", f"{tables}{f', {null} null: nothing to do' if null else ''}"),
         ("pv_ops, assembly", ops),
         ("", f"{counted(len(instance.renames), 'symbol')} renamed, {counted(len(instance.blocks), 'block')} replaced"),
-        ("underneath", _UNDERNEATH[instance.environment]),
+        ("underneath", _UNDERNEATH.get(instance.environment, f"what {instance.environment} describes")),
     ]
     return ["Which layer supplies what, from the top", *(f"  {line}" for line in _columns(rows))]
 

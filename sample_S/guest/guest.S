@@ -7,8 +7,15 @@
 #include "guest.h"
 
 	.text
-	.global start
 start:
+#ifdef __IA64_ASM_PARAVIRTUALIZED_XEN
+	mov r2 = XEN_SET_SHARED_PAGE		// where Xen is to put the page that it shares with its guest
+	movl r28 = XEN_SHARED_PAGE
+	;;
+	break XEN_HYPERCALL
+	mov r28 = r0
+	;;
+#endif
 	movl r2 = vectors
 	movl r3 = CURSOR
 	movl r4 = CONSOLE
@@ -90,7 +97,6 @@ task:
 
 	.section .text.vectors, "ax"
 	.align 32768
-	.global vectors
 vectors:
 	.org 0x2c00
 
@@ -125,6 +131,8 @@ vectors:
 	adds r19 = 1, r19
 	;;
 	st8 [r18] = r19
+	srlz.d
+	;;
 	MOV_TO_EOI(p0, r0, r17)
 	;;
 	RFI
@@ -173,13 +181,11 @@ switch:
 done:
 	mov r15 = '\n'
 	PUT_CHARACTER(r15, r18, r19)
-	.global halt
 halt:
 	nop 0
 	;;
 	br.sptk.few halt
 	;;
-	.global wrong
 wrong:
 	nop 0
 	;;

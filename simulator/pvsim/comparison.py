@@ -21,6 +21,15 @@ _AFTER_INTERRUPTION: Final = frozenset(
 """What an interruption leaves behind, which comes elsewhere in a variant of another length."""
 
 
+_TIMED: Final = frozenset(["cr.itm", "timer"])
+"""What depends on how much time has passed."""
+
+
+def elsewhere(scenario: Scenario) -> frozenset[str]:
+    """Items that differ from variant to variant, since these take different numbers of instructions."""
+    return (_AFTER_INTERRUPTION if scenario.interrupts else frozenset()) | (_TIMED if scenario.ticks else frozenset())
+
+
 class Difference(Struct):
     """An item that two variants leave different, or that is missing in one."""
 
@@ -82,7 +91,7 @@ def compare(
     wanted = [ran(first, each) for each in _moments(scenario, own_moments)]
     made = Comparison(scenario, {first.instance.name: wanted[0]})
     is_wrong = is_wrong_anywhere(wanted[0].end)
-    left_out = {*ignored, *(_AFTER_INTERRUPTION if scenario.interrupts else ())}
+    left_out = {*ignored, *elsewhere(scenario)}
     for variant in others:
         found = ran(variant, scenario)
         made.outcomes[variant.instance.name] = found

@@ -13,7 +13,7 @@ from msgspec import Struct
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.expand import ExpandErrors
 from pvasm.files import is_below
-from pvsim.comparison import differences, is_wrong_anywhere, ran
+from pvsim.comparison import differences, elsewhere, is_wrong_anywhere, ran
 from pvsim.scenario import Scenario, bytes_at, read_scenario
 from pvsim.scenario_run import Outcome, Variant
 from pvsim.variants_of_file import variants_of_file
@@ -76,6 +76,7 @@ def results(path: str, roots: Sequence[str]) -> Iterator[Result]:
 def results_of(path: str, scenario: Scenario, variants: Sequence[Variant], unsettled: set[str]) -> Iterator[Result]:
     """The same of variants that have been made."""
     wanted: Outcome | None = None
+    left_out = {*unsettled, *elsewhere(scenario)}
     for variant in variants:
         outcome = ran(variant, scenario)
         wrong = list(unexpected(scenario, outcome))
@@ -84,7 +85,7 @@ def results_of(path: str, scenario: Scenario, variants: Sequence[Variant], unset
             if is_wrong_anywhere(outcome.end) and scenario.expect.end != outcome.end:
                 wrong.append(f"it ended at {outcome.end}: that is a mistake of the source, or of the scenario")
         elif not is_wrong_anywhere(wanted.end):
-            wrong += [f"unlike {variants[0].instance.name}: {each}" for each in differences(wanted, outcome, unsettled)]
+            wrong += [f"unlike {variants[0].instance.name}: {each}" for each in differences(wanted, outcome, left_out)]
         yield Result(path, variant.instance.name, wrong)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -54,10 +54,11 @@ _KEPT: Final = {"iha": ~0b11, "itir": 0xFFFF_FFFC}
 
 
 class Variant(Struct, dict=True):
-    """A source's image for an instance."""
+    """A source's image for an instance, and what makes the environment that it runs in (see `Environment`)."""
 
     instance: Instance
     image: Image
+    environment: Callable[[Instance, Configuration], Environment] = environment_of
 
     @cached_property
     def handlers(self) -> Image:
@@ -96,7 +97,7 @@ class ScenarioRun:
         """Raises PvasmError for a label that there is not, and for what has no room."""
         self.variant, self.scenario = variant, scenario
         model = Configuration(ticks_per_instruction=scenario.ticks, alat_entries=None)
-        self.environment = environment_of(variant.instance, model)
+        self.environment = variant.environment(variant.instance, model)
         self._ends: dict[int, str] = {RETURN: "return"}
         processor = self.environment.processor
         self._map = AddressMap(variant.image)

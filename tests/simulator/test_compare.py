@@ -102,6 +102,21 @@ def test_a_scenario_is_begun_and_tried(source: Path) -> None:
     assert (done.status, done.output.splitlines()[-1]) == (0, "3 runs, 0 failed.")
 
 
+def test_a_kernel_boots_in_each_environment() -> None:
+    """Entry, vectors, the shared page, a timer interrupt, 100 system calls of three tasks that take turns."""
+    done = pvasm("test", SAMPLES / "guest", SAMPLES / "scenarios")
+    assert (done.status, done.errors) == (0, ""), done.output
+    assert done.output.splitlines()[-1] == "6 runs, 0 failed."
+    words = ("simulate", SAMPLES / "guest/guest.S", "-I", SAMPLES / "guest", "--scenario", SAMPLES / "guest/boot.yaml")
+    told = pvasm(*words, "-i", "xen").output
+    assert "1 call HYPER_SET_ITM, 1 call hypercall 0x600" in told
+    assert "100 reflected break_instruction, 1 reflected external_interrupt" in told
+    native = pvasm(*words).output
+    console = [line for line in native.splitlines() if line.startswith("memory at 0x30000")]
+    assert console == [line for line in told.splitlines() if line.startswith("memory at 0x30000")]
+    assert console[0] == f"memory at 0x3000000 = {int.from_bytes(b'TABCABCA', 'little'):#x}"
+
+
 def test_a_scenario_is_replayed(source: Path) -> None:
     scenario = SAMPLES / "scenarios" / "dtlb_miss.yaml"
     done = pvasm("simulate", SAMPLES / "ivt.S", "-I", SAMPLES / "include", "-i", "xen", "--scenario", scenario)

@@ -37,8 +37,8 @@ class OtherEnvironment(InstanceRule):
         """The key that names the other instance, and how many ops are that one's."""
         draft = subject.draft
         environment, base = draft.instance.environment, draft.base_environment
-        if base is None or base == environment:
-            return
         number = len(draft.instance.definitions) - len(draft.own)
+        if base is None or base == environment or not number:
+            return
         message = f"{number} ops are those of {draft.instance.extends}, which runs on {base}, and this on {environment}"
         yield InstanceFinding(draft.place_of_base, message)

@@ -8,10 +8,13 @@ from typing import Final
 from msgspec import UNSET, Struct, UnsetType, field
 
 from pvasm.errors import PvasmError
-from pvasm.isa.registers import CONTROL, PSR_MASKS
+from pvasm.isa.mnemonics import is_mnemonic
+from pvasm.isa.registers import CONTROL, PSR_MASKS, REGISTERS, Register
 from pvasm.paravirt.yaml_nodes import Node, convert, fault, read_yaml
+from pvasm.regex import regex
 from pvasm.suggestions import near
 
+_NUMBER: Final = regex(r"0x[0-9a-fA-F]{1,16}|0|[1-9][0-9]{0,18}")
 _BANKS: Final = ("bank0", "bank1")
 FIELDS: Final = (
     *(f"cr.{name}" for name in CONTROL),
@@ -49,7 +52,7 @@ class Mask(Struct, forbid_unknown_fields=True, frozen=True):
 class Page(Struct, forbid_unknown_fields=True, frozen=True):
     """The page that guest and hypervisor share: its address and size (a power of two), and its fields by name.
 
-    Offsets count from `fields_from`.
+    Offsets count from `fields_from`. `room` are the first and last addresses of where else it may be moved.
     """
 
     address: int
@@ -57,6 +60,25 @@ class Page(Struct, forbid_unknown_fields=True, frozen=True):
     fields_from: int
     fields: dict[str, Field]
     mask: Mask | UnsetType = UNSET
+    room: list[tuple[int, int]] = field(default_factory=list)
+
+
+class Hypercall(Struct, forbid_unknown_fields=True, frozen=True):
+    """A call by a number in a register: what it does, the registers of its results, and, if it moves the shared page,
+    the register that says where to.
+    """
+
+    does: str
+    gives: list[str] = field(default_factory=list)
+    page_to: str | UnsetType = UNSET
+
+
+class Hypercalls(Struct, forbid_unknown_fields=True, frozen=True):
+    """Calls that have one `break` in common, by the number that is in a register then."""
+
+    immediate: int = field(name="break")
+    number_in: str
+    calls: dict[str, Hypercall]
 
 
 class Weights(Struct, forbid_unknown_fields=True, frozen=True):
@@ -77,12 +99,15 @@ class Description(Struct, forbid_unknown_fields=True, frozen=True):
     the name that the instance has for its number, what it does: instructions, which the virtual processor executes.
     Registers that these write, and that are no result of the call, are put back. `refuses` are mnemonics of what faults
     and is not emulated.
+
+    At level 3 a hypervisor has to know by itself whether the guest's kernel runs or its programs.
     """
 
     name: str
     description: str
     level: int
-    calls: dict[str, str]
+    calls: dict[str, str] = field(default_factory=dict)
+    hypercalls: Hypercalls | UnsetType = UNSET
     secures_time: bool = False
     refuses: list[str] = field(default_factory=list)
     page: Page | UnsetType = UNSET
@@ -96,38 +121,81 @@ class DescriptionFile(Struct, frozen=True):
     root: Node
     value: Description
 
-    def place_of_call(self, name: str) -> tuple[int, int]:
-        """Line and column of what a call does."""
-        node: Node = self.root.value["calls"].value[name]
+    def place_of_text(self, *keys: str) -> tuple[int, int]:
+        """Line and column of the first line of a text."""
+        node = self.root
+        for key in keys:
+            node = node.value[key]
         return node.line + node.is_block, 1 if node.is_block else node.column
+
+    def fault(self, message: str, *keys: str) -> PvasmError:
+        """The error about a value, at its key."""
+        node, place = self.root, (1, 1)
+        for key in keys:
+            place = node.keys[key]
+            node = node.value[key]
+        return fault(message, self.path, place, ".".join(keys))
 
 
 def read_description(path: Path) -> DescriptionFile:
     """The description in a file. Raises PvasmError, with the place, for what is none."""
     name = str(path)
     root = read_yaml(path)
-    value = convert(root, Description, name, "")
-    if not 1 <= value.level <= 2:
-        node = root.value["level"]
-        raise fault("a guest's kernel runs at level 1 or 2", name, (node.line, node.column), "level")
+    file = DescriptionFile(name, root, convert(root, Description, name, ""))
+    value = file.value
+    if not 1 <= value.level <= 3:
+        raise file.fault("a guest's kernel runs at level 1, 2 or 3", "level")
+    for word in value.refuses:
+        if not is_mnemonic(word):
+            raise file.fault(f"{word} is no mnemonic", "refuses")
     if value.page is not UNSET:
-        _check_page(value.page, root.value["page"], name)
-    return DescriptionFile(name, root, value)
+        _check_page(value.page, file)
+    if value.hypercalls is not UNSET:
+        _check_hypercalls(value.hypercalls, file)
+    return file
 
 
-def _check_page(page: Page, node: Node, name: str) -> None:
+def _check_page(page: Page, file: DescriptionFile) -> None:
     """Raises PvasmError for a page, or fields of it, that cannot be."""
-    place = node.line, node.column
-    if page.size & page.size - 1 or not 4096 <= page.size <= 1 << 24 or page.address % page.size:
-        raise fault("the size is a power of two from 4096 on, and the address a multiple of it", name, place, "page")
-    fields = node.value["fields"]
+    size, start = page.size, page.fields_from - page.address
+    if size & size - 1 or not 4096 <= size <= 1 << 24 or page.address % size or page.address >> 64:
+        raise file.fault("the size is a power of two from 4096 to 1 << 24, and the address a multiple of it", "page")
     for word, each in page.fields.items():
-        path = f"page.fields.{word}"
+        keys = ("page", "fields", word)
         if word not in FIELDS:
-            raise fault(f"no register{near(word, FIELDS)}", name, fields.keys[word], path)
-        last = page.fields_from - page.address + each.at + each.bytes * COUNTS.get(word, 1)
-        if each.bytes not in (1, 2, 4, 8) or each.at < 0 or last > page.size:
-            raise fault("1, 2, 4 or 8 bytes, within the page", name, fields.keys[word], path)
+            raise file.fault(f"no register{near(word, FIELDS)}", *keys)
+        last = start + each.at + each.bytes * COUNTS.get(word, 1)
+        if each.bytes not in (1, 2, 4, 8) or start + each.at < 0 or last > size:
+            raise file.fault("1, 2, 4 or 8 bytes, within the page", *keys)
+    if page.mask is not UNSET:
+        byte = page.mask.byte - page.address
+        if not (0 <= start + page.mask.pointer <= size - 8 and 1 <= byte < size):
+            raise file.fault("the pointer and both bytes are within the page", "page", "mask")
+
+
+def _check_hypercalls(told: Hypercalls, file: DescriptionFile) -> None:
+    """Raises PvasmError for numbers and registers that there are not."""
+    if not 0 <= told.immediate < 1 << 21:
+        raise file.fault("a break has a number of 21 bits", "hypercalls", "break")
+    general_register(told.number_in, file, "hypercalls", "number_in")
+    for word, each in told.calls.items():
+        keys = ("hypercalls", "calls", word)
+        if not _NUMBER.fullmatch(word):
+            raise file.fault("a call's key is its number", *keys)
+        for name in each.gives:
+            general_register(name, file, *keys, "gives")
+        if each.page_to is not UNSET:
+            general_register(each.page_to, file, *keys, "page_to")
+            if file.value.page is UNSET:
+                raise file.fault("there is no page to move", *keys, "page_to")
+
+
+def general_register(word: str, file: DescriptionFile, *keys: str) -> Register:
+    """A general register by its name. Raises PvasmError, with the place, for a word that is none."""
+    register = REGISTERS.get(word)
+    if register is None or register.file != "r":
+        raise file.fault(f"{word} is no general register", *keys)
+    return register
 
 
 def shipped_description(name: str) -> Path | None:

@@ -6,6 +6,7 @@ These are programs of clauses (`pvasm/isa/semantics`), like all that a processor
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 
 from pvasm.asm.scope import OperandError
@@ -15,6 +16,7 @@ from pvasm.isa.registers import Register
 from pvasm.isa.semantics.all_clauses import program_of
 from pvasm.isa.semantics.programs import Assign, every_effect
 from pvasm.paravirt.expansion import expansion_of
+from pvasm.syntax import tree
 from pvsim.machine.direct import execute
 from pvsim.machine.machine import Machine
 
@@ -50,14 +52,23 @@ class Effects:
                 getattr(processor, file)[number] = value
 
 
+@lru_cache(maxsize=1024)
+def effects_of(text: str, gives: tuple[Register, ...], path: str, place: tuple[int, int]) -> Effects:
+    """What a call does, made once: an environment is made for each run. Raises as `Effects` does."""
+    return Effects(text, gives, path, place)
+
+
 def _instructions(text: str, path: str, place: tuple[int, int]) -> list[Instruction]:
     line, column = place
     lines = text.rstrip("\n").split("\n")
     try:
-        found = [each.resolved for each in expansion_of(lines).instructions()]
+        statements = [each for each in expansion_of(lines).instructions() if not isinstance(each.syntax, tree.Stop)]
     except OperandError as error:
         raise PvasmError(error.message, path, line + error.start - 1, column) from None
-    instructions = [each for each in found if each is not None]
+    instructions = [each.resolved for each in statements if each.resolved is not None]
+    for each in statements:
+        if each.resolved is None:
+            raise PvasmError(f"`{each.text[:60]}' is no instruction", path, line + each.number - 1, column)
     if not instructions:
         raise PvasmError("a call does something: instructions, one a line", path, line, column)
     return instructions

@@ -9,23 +9,28 @@ takes the virtual processor up, does what is to be done there, and lets the mach
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from pvasm.errors import PvasmError
-from pvasm.isa.registers import CONTROL, PSR_FIELDS, PSR_MASKS
-from pvasm.paravirt.instance import Instance
-from pvsim.environments.description import DescriptionFile
-from pvsim.environments.effects import Effects
+from pvasm.isa.registers import CONTROL, PSR_FIELDS, PSR_MASKS, REGISTERS, Register
+from pvasm.paravirt.interface import Call
+from pvasm.suggestions import near
+from pvsim.environments.description import DescriptionFile, Hypercalls
+from pvsim.environments.effects import Effects, effects_of
 from pvsim.environments.environment import Costs, RefusedError, is_stop
 from pvsim.environments.shared_page import PLACE, SharedPage
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.direct import execute
-from pvsim.machine.interruptions import GENERAL_CODES, REGISTER_STACK, Interruption, Vector
+from pvsim.machine.interruptions import GENERAL_CODES, REGISTER_STACK, SPECULATIVE_LOAD, Interruption, Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.translation_cache import Translation
+
+Calls = Mapping[str, tuple[int, Call]]
+"""The calls of an instance by their names: the number of the `break`, and its registers."""
 
 _CPL_AT: Final = PSR_FIELDS["cpl"][0]
 _CPL: Final = 3 << _CPL_AT
@@ -48,7 +53,7 @@ _SI: Final = PSR_MASKS["psr.si"]
 
 _OWN: Final = frozenset(
     [
-        *("psr", "cr", "rr", "configuration", "translation_registers", "translation_caches"),
+        *("psr", "cr", "rr", "files", "configuration", "translation_registers", "translation_caches"),
         *("other_bank", "other_bank_nat", "in_service", "attend_at", "_timer_at", "itc_offset", "last_executed"),
         *("read_views", "written_views", "_views_psr", "_blocks", "_decoded", "stepped", "delivers", "guest"),
     ]
@@ -56,17 +61,20 @@ _OWN: Final = frozenset(
 """What each of the two processors has for itself; all else is one."""
 
 _MISSES: Final = {Vector.ALTERNATE_DATA_TLB: "d", Vector.ALTERNATE_INSTRUCTION_TLB: "i"}
+_GENERAL_CODE: Final = 0xF0  # of cr.isr: bits 3:0 tell non-access instructions apart (SDM vol. 2, cr.isr)
 _EMULATED: Final = frozenset(
     GENERAL_CODES[each] for each in ("privileged_operation", "privileged_register", "illegal_operation")
 )
 """Codes of the faults of an instruction that the guest's kernel has not the level for. To reach control registers of
 interruptions is an Illegal Operation at any level, since the machine's own psr.ic is 1 (SDM 3:2, mov cr)."""
 
+_ED: Final = PSR_MASKS["psr.ed"]
 _OFFSET: Final = (1 << 61) - 1
 _WORD: Final = (1 << 64) - 1
 _ITM: Final = CONTROL["itm"]
 _UNCACHED: Final = 1 << 63
 _ALL: Final = 1 | 1 << 5 | 1 << 6 | 3 << 7 | 3 << 9  # present, accessed, dirty; read, write, execute at every level
+_PROMOTES: Final = 7  # access rights of a page for epc
 _UNCACHEABLE: Final = 4 << 2
 _SMALL: Final = 12
 _PHYSICAL_BITS: Final = 48
@@ -89,8 +97,8 @@ class _Virtual(Machine):
 class Guest:
     """A hypervisor's guest, as `Environment` has it."""
 
-    def __init__(self, description: DescriptionFile, instance: Instance, configuration: Configuration) -> None:
-        """Raises PvasmError for a call of the description that is no instruction."""
+    def __init__(self, description: DescriptionFile, calls: Calls, configuration: Configuration) -> None:
+        """Raises PvasmError for a call of the description that is no instruction, or that has no number."""
         told = description.value
         self.name = told.name
         self.level = told.level
@@ -100,17 +108,15 @@ class Guest:
         virtual = _Virtual(configuration=configuration)
         self.processor: Machine = virtual
         self.machine = Machine(virtual.memory, _host_model(configuration))
+        self.machine.files = {**virtual.files, "cpuid": self.machine.files["cpuid"]}
         self.page = None if told.page is UNSET else SharedPage(told.page, virtual.memory)
+        self._tells_offset = self.page is not None and "itc_offset" in self.page.page.fields
         self._si = _SI if told.secures_time else 0
         self._refuses = frozenset(told.refuses)
-        self._calls = {
-            number: (
-                name,
-                Effects(does, instance.calls[number].gives, description.path, description.place_of_call(name)),
-            )
-            for name, does in told.calls.items()
-            if isinstance(number := instance.constants.get(name), int) and number in instance.calls
-        }
+        self._calls = _effects_of_calls(description, calls)
+        self._hypercalls = told.hypercalls
+        self._effects_of_hypercalls = _effects_of_hypercalls(description)
+        self._told_apart = _DT | _RT | _IT | (_CPL if self.level == _USER else 0)
         self._status = 0  # psr of the virtual processor, when its translations were put into the machine
         for region in range(8):  # no region of the machine's is one of the guest's
             self.machine.rr[region] = (0x800 + region) << 8 | _SMALL << 2
@@ -123,12 +129,16 @@ class Guest:
         """The virtual processor has been set up: its registers go where the guest finds them."""
         if self.page is not None:
             self.page.begin()
+        is_timed = self.processor.has_timer
+        if self._tells_offset:
             offset = self.processor.itc_offset
+            assert self.page is not None
             self.page.put("itc_offset", offset)
             self.page.put("cr.itm", self.processor.cr[_ITM])
             self.processor.cr[_ITM] = self.processor.cr[_ITM] - offset & _WORD
             self.processor.itc_offset = self.machine.itc_offset = 0
-            self.processor.set_timer()
+            if is_timed:
+                self.processor.set_timer()
         else:
             self.machine.itc_offset = 0
         self.forget_translations()
@@ -140,6 +150,8 @@ class Guest:
         machine, processor = self.machine, self.processor
         _share(machine, processor)
         level = _USER if machine.psr >> _CPL_AT & 3 > self.level else 0
+        if self.level == _USER:
+            level = processor.psr >> _CPL_AT & 3
         if processor.psr & _IC:
             processor.last_executed = machine.last_executed
         processor.set_psr(processor.psr & ~(_PASSED | _CPL) | machine.psr & _PASSED | level << _CPL_AT)
@@ -158,8 +170,11 @@ class Guest:
         machine.set_psr(_HOST | self._si | processor.psr & _PASSED | level << _CPL_AT)
 
     def _check_status(self) -> None:
-        """Translation on or off is the guest's; the machine's is always on."""
-        if (self._status ^ self.processor.psr) & (_DT | _RT | _IT):
+        """Translation on or off is the guest's; the machine's is always on.
+
+        A kernel at the level of its programs has pages that they have not.
+        """
+        if (self._status ^ self.processor.psr) & self._told_apart:
             self.forget_translations()
         self._status = self.processor.psr
 
@@ -195,9 +210,19 @@ class Guest:
             return physical >> _SMALL << _SMALL | _ALL | attribute, _SMALL
         found = processor.found_translation(address, access, kind)
         entry = found.entry
-        if entry >> 7 & 3 < self.level:
+        if self._raises_level(entry):
             entry = entry & ~(3 << 7) | self.level << 7
         return found.key << 64 | entry, found.size
+
+    def _raises_level(self, entry: int) -> bool:
+        """Whether a page of the guest's kernel is at the level of that: but for those that its programs must not reach.
+
+        A page for promotion is always: its level is what epc gives, and the machine's 0 is the hypervisor's.
+        """
+        if entry >> 7 & 3 >= self.level:
+            return False
+        is_for_kernel = self.level < _USER or not self.processor.psr & _CPL
+        return is_for_kernel or entry >> 9 & 7 == _PROMOTES
 
     # --------------------------------------------------------------------------------------- running
 
@@ -250,14 +275,36 @@ class Guest:
             return False
         if stop.vector == Vector.BREAK_INSTRUCTION and stop.immediate in self._calls:
             name, effects = self._calls[stop.immediate]
-            self.costs.events["call", name] += 1
-            following = self.machine.next_step()[1]  # asked for now: what is done may change translations
-            if not effects.carry_out(processor):
-                processor.ip = following
+            self._carry_out(name, effects)
             return True
-        if stop.vector == Vector.GENERAL_EXCEPTION and stop.code & 0xFF in _EMULATED:
+        if self._hypercalls is not UNSET and stop.immediate == self._hypercalls.immediate:
+            self._call_by_number(self._hypercalls)
+            return True
+        if stop.vector == Vector.GENERAL_EXCEPTION and stop.code & _GENERAL_CODE in _EMULATED:
             return self._emulates()
         return False
+
+    def _carry_out(self, name: str, effects: Effects, page_to: int | None = None) -> None:
+        """Does a call, and goes on behind it; before that, the shared page moves to `page_to`, if there is one."""
+        self.costs.events["call", name] += 1
+        following = self.machine.next_step()[1]  # asked for now: what is done may change translations
+        if page_to is not None and self.page is not None:
+            if not self.page.move(page_to):
+                raise RefusedError(f"{self.name} has no room for the shared page at {page_to:#x}")
+            self.forget_translations()
+        if not effects.carry_out(self.processor):
+            self.processor.ip = following
+
+    def _call_by_number(self, hypercalls: Hypercalls) -> None:
+        """Does the call whose number is in a register. Raises RefusedError for one that is not described."""
+        processor = self.processor
+        number = processor.gr[REGISTERS[hypercalls.number_in].number]
+        found = self._effects_of_hypercalls.get(number)
+        if found is None:
+            raise RefusedError(f"{self.name} has no hypercall {number:#x} ({hypercalls.number_in})")
+        page_to, effects = found
+        to = None if page_to is None else processor.gr[page_to.number]
+        self._carry_out(f"hypercall {number:#x}", effects, to)
 
     def _emulates(self) -> bool:
         """Does the next instruction on the virtual processor; false for what would fault there as well."""
@@ -282,9 +329,40 @@ class Guest:
         return None
 
     def _reflect(self, stop: Interruption) -> None:
-        """Hands an interruption on to the guest's kernel."""
+        """Hands an interruption on to the guest's kernel.
+
+        What the processor would defer, of a speculative load, is deferred: psr.ed makes it so (SDM vol. 2, 5.5.5).
+        """
+        if stop.code & SPECULATIVE_LOAD and self.processor.defers(stop):
+            self.processor.set_psr(self.processor.psr | _ED)
+            return
         self.costs.events["reflected", stop.vector.name.lower()] += 1
         self.processor.deliver_interruption(stop)
+
+
+def _effects_of_calls(description: DescriptionFile, calls: Calls) -> dict[int, tuple[str, Effects]]:
+    """What each call does, by the number of its `break`."""
+    made: dict[int, tuple[str, Effects]] = {}
+    for name, does in description.value.calls.items():
+        number, call = calls.get(name, (None, Call()))
+        if number is None:
+            known = near(name, calls)
+            raise description.fault(f"the instance has no call of this name{known}", "calls", name)
+        place = description.place_of_text("calls", name)
+        made[number] = name, effects_of(does, tuple(call.gives), description.path, place)
+    return made
+
+
+def _effects_of_hypercalls(description: DescriptionFile) -> dict[int, tuple[Register | None, Effects]]:
+    """What the calls by number do, and which register has the address that the page moves to."""
+    told = description.value.hypercalls
+    made: dict[int, tuple[Register | None, Effects]] = {}
+    for word, each in {} if told is UNSET else told.calls.items():
+        place = description.place_of_text("hypercalls", "calls", word, "does")
+        gives = tuple(REGISTERS[name] for name in each.gives)
+        page_to = None if each.page_to is UNSET else REGISTERS[each.page_to]
+        made[int(word, 0)] = page_to, effects_of(each.does, gives, description.path, place)
+    return made
 
 
 def _share(source: Machine, target: Machine) -> None:

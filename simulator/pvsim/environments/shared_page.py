@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import UNSET
 
 from pvasm.isa.registers import CONTROL, PSR_MASKS
-from pvsim.environments.description import COUNTS, Field, Page
+from pvsim.environments.description import COUNTS, Field, Mask, Page
 from pvsim.machine.machine import Machine
 from pvsim.machine.memory import Memory
 
@@ -23,17 +23,27 @@ class SharedPage:
 
     def __init__(self, page: Page, memory: Memory) -> None:
         self.page = page
+        self.address = page.address
         self._memory = memory
         self._fields = [(name, each) for name, each in page.fields.items() if name != "psr.bn"]
         self._bank = page.fields.get("psr.bn")
 
     def has(self, address: int) -> bool:
         """Whether a virtual address is one of it."""
-        return self.page.address <= address < self.page.address + self.page.size
+        return self.address <= address < self.address + self.page.size
 
     def physical(self, address: int) -> int:
         """Where a virtual address of it is in memory."""
-        return PLACE + address - self.page.address
+        return PLACE + address - self.address
+
+    def move(self, address: int) -> bool:
+        """Makes an address the page's, whose contents stay; false for one that it cannot have."""
+        last = address + self.page.size - 1
+        if address % self.page.size or not any(low <= address and last <= high for low, high in self.page.room):
+            return False
+        self.address = address
+        self.begin()
+        return True
 
     # ------------------------------------------------------------------------------- words
 
@@ -49,13 +59,14 @@ class SharedPage:
             self._write(self._at(each), value, each.bytes)
 
     def _at(self, each: Field) -> int:
-        return self.page.fields_from + each.at
+        """Where a field is, counted from the page's start."""
+        return self.page.fields_from - self.page.address + each.at
 
-    def _read(self, address: int, size: int) -> int:
-        return int.from_bytes(self._memory.read(self.physical(address), size), "little")
+    def _read(self, at: int, size: int) -> int:
+        return int.from_bytes(self._memory.read(PLACE + at, size), "little")
 
-    def _write(self, address: int, value: int, size: int) -> None:
-        self._memory.write(self.physical(address), (value & (1 << 8 * size) - 1).to_bytes(size, "little"))
+    def _write(self, at: int, value: int, size: int) -> None:
+        self._memory.write(PLACE + at, (value & (1 << 8 * size) - 1).to_bytes(size, "little"))
 
     # -------------------------------------------------------------------------- registers
 
@@ -63,7 +74,7 @@ class SharedPage:
         """Points to the byte that masks interrupts."""
         mask = self.page.mask
         if mask is not UNSET:
-            self._write(self.page.fields_from + mask.pointer, mask.byte, 8)
+            self._write(self._at(Field(mask.pointer)), self.address + mask.byte - self.page.address, 8)
 
     def load(self, processor: Machine) -> None:
         """Gives a virtual processor the registers that the page has."""
@@ -80,7 +91,7 @@ class SharedPage:
                 self._take(processor, name, each, status)
         mask = self.page.mask
         if mask is not UNSET:
-            is_masked = self._read(self._mask_address(mask.pointer), 1)
+            is_masked = self._read(self._mask_at(mask), 1)
             status = status & ~_COLLECTS | (0 if is_masked else _COLLECTS)
         processor.set_psr(status)
 
@@ -115,14 +126,15 @@ class SharedPage:
         mask = self.page.mask
         if mask is not UNSET:
             is_masked = not status & _COLLECTS
-            address = self._mask_address(mask.pointer)
-            self._write(address, is_masked, 1)
-            self._write(address - 1, processor.pending is not None, 1)
+            at = self._mask_at(mask)
+            self._write(at, is_masked, 1)
+            self._write(at - 1, processor.pending is not None, 1)
 
-    def _mask_address(self, pointer: int) -> int:
-        address = self._read(self.page.fields_from + pointer, 8)
-        mask = self.page.mask
-        return address if mask is UNSET or (self.has(address) and self.has(address - 1)) else mask.byte
+    def _mask_at(self, mask: Mask) -> int:
+        """Where the byte is that the page points to; where it ought to be, if that is not in the page."""
+        address = self._read(self._at(Field(mask.pointer)), 8)
+        is_own = self.has(address) and self.has(address - 1)
+        return address - self.address if is_own else mask.byte - self.page.address
 
     def _give(self, processor: Machine, name: str, each: Field, status: int) -> None:
         at = self._at(each)

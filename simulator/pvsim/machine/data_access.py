@@ -431,6 +431,10 @@ class DataAccess(AdvancedLoads, InstructionFetch):
         page = self.translation_of(self.ip & ~15, "i")
         return page is not None and bool(page.entry & _PAGE_ED)
 
+    def defers(self, interruption: Interruption) -> bool:
+        """Whether a fault of a speculative load, of the instruction at `ip`, is deferred."""
+        return self._defers(interruption, self._code_defers())
+
     def _defers(self, interruption: Interruption, may_defer: bool) -> bool:
         if not self.psr & _IC:
             return True

@@ -166,6 +166,11 @@ class ExternalInterrupts(System):
         self.set_timer()
         self.attend_at = 0
 
+    @property
+    def has_timer(self) -> bool:
+        """Whether an interrupt of the interval timer is to come."""
+        return self._timer_at != NEVER
+
     def set_timer(self) -> None:
         """Finds out when ar.itc will be what cr.itm is."""
         ticks, each = self.cr[_ITM] - self.read_itc() & _WORD, self.configuration.ticks_per_instruction
