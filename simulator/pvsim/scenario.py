@@ -109,6 +109,7 @@ def read_scenario(path: Path) -> Scenario:
     """The scenario in a file. Raises PvasmError, with the place, for what is none, or contradicts itself."""
     name = str(path)
     root = read_yaml(path)
+    _check_quoted(root, name)
     found = convert(root, Scenario, name, "")
     for word, value in found.registers.items():
         _checked(root, ("registers", word), name, partial(check_register, word, value))
@@ -131,6 +132,19 @@ def read_scenario(path: Path) -> Scenario:
         said = f"there is no mode {found.mode}{near(found.mode, MODES)}; there are {', '.join(MODES)}"
         _checked(root, ("mode",), name, partial(_refuse, said))
     return found
+
+
+def _check_quoted(root: Node, name: str) -> None:
+    """Raises PvasmError for bytes that YAML takes for a number, and drops the zeros of."""
+    parts = [("memory", root)]
+    if isinstance(root.value, dict) and "expect" in root.value:
+        parts.append(("expect.memory", root.value["expect"]))
+    for path, node in parts:
+        memory = node.value.get("memory") if isinstance(node.value, dict) else None
+        for address, each in memory.value.items() if memory is not None and isinstance(memory.value, dict) else ():
+            if isinstance(each.value, int):
+                said = "bytes that are all digits stand in quotes, or YAML reads a number"
+                raise fault(said, name, (each.line, each.column), f"{path}.{address}")
 
 
 def _check_each(root: Node, key: str, values: Sequence[_Value], check: Callable[[_Value], None], name: str) -> None:

@@ -115,3 +115,47 @@ def test_the_errors_go_wrong_where_it_says(tree: Path) -> None:
         assert "memory at 0x7ffeff58: " in done.output
         done = pvasm("simulate", "ivt.s", "-i", "native", "--scenario", "r24.yaml", cwd=tree)
         assert "memory at 0x7ffeff58 = 0x1111222233334444\n" in done.output
+
+
+HANDLERS = """
+entry: {entry}
+file: ivt.s
+stub_missing: true
+registers:
+  psr.ic: 0
+  psr.bn: 0
+  cr.ifa: {address}
+  cr.iha: 0x30024688
+  cr.itir: 0x38
+  cr.isr: 0x400000000
+  cr.ipsr: 0x101008022000
+  cr.iip: 0x8000
+  cr.pta: 0x30000050
+  ar.k7: 0x31000000
+  r16: {address}
+  r30: 0x8000
+memory:
+  0x30024688: "e107670500000000"
+  0x31000000: "0040003100000000"
+  0x31004048: "0080003100000000"
+  0x31008688: "e107670500000000"
+"""
+"""A page table of three levels from ar.k7 on, and a hashed one, that have the page of 0x12345678."""
+
+REACHED = {
+    **dict.fromkeys(("vhpt_miss", "itlb_miss", "dtlb_miss", "nested_dtlb_miss"), "0x12345678"),
+    **dict.fromkeys(("dirty_bit", "iaccess_bit", "daccess_bit"), "0x12345678"),
+    **dict.fromkeys(("alt_itlb_miss", "alt_dtlb_miss"), "0xe000000012345678"),  # the kernel's, mapped one to one
+}
+
+
+def test_the_handlers_of_translations_do_the_same(tree: Path) -> None:
+    """They run to their end, native, under Xen and where faults are emulated, and insert the same translations."""
+    if not (tree / "ivt.s").exists():
+        test_every_route_gives_the_same_bytes(tree)
+    for entry, address in REACHED.items():
+        scenario = HANDLERS.format(entry=entry, address=address)
+        (tree / "handler.yaml").write_text(f"{scenario}expect: {{end: return}}\n")
+        done = pvasm("test", "handler.yaml", cwd=tree)
+        assert (done.status, done.errors) == (0, ""), done.output
+        assert done.output.splitlines()[-1] == "3 runs, 0 failed."

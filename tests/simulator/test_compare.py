@@ -133,6 +133,7 @@ WRONG = {
     "entry: entry\nfile: a.S\nnat: [r0]\n": "s.yaml:3:7: nat.0: r0 cannot be Not a Thing",
     "entry: entry\nfile: a.S\nmode: usr\n": "s.yaml:3:1: mode: there is no mode usr (did you mean user?)",
     "entry: entry\nfile: a.S\nmemory: {x: '00'}\n": "s.yaml:3:10: memory.x: x is no address",
+    "entry: entry\nfile: a.S\nmemory: {0x10: 0011}\n": "s.yaml:3:16: memory.0x10: bytes that are all digits",
     "entry: entry\nfile: a.S\ninterrupts: [{vector: 5}]\n": "s.yaml:3:14: interrupts.0: no interrupt has the vector 5",
     "entry: entry\nfile: a.S\nregister: {}\n": "s.yaml:3:1: unknown key register (did you mean registers?)",
     "entry: entry\n": "s.yaml: the key file is missing: which source is it about?",
