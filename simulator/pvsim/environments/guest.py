@@ -273,15 +273,20 @@ class Guest:
         processor = self.processor
         if processor.psr & _CPL:
             return False
-        if stop.vector == Vector.BREAK_INSTRUCTION and stop.immediate in self._calls:
-            name, effects = self._calls[stop.immediate]
-            self._carry_out(name, effects)
-            return True
-        if self._hypercalls is not UNSET and stop.immediate == self._hypercalls.immediate:
-            self._call_by_number(self._hypercalls)
-            return True
+        if stop.vector == Vector.BREAK_INSTRUCTION:
+            return self._calls_hypervisor(stop.immediate)
         if stop.vector == Vector.GENERAL_EXCEPTION and stop.code & _GENERAL_CODE in _EMULATED:
             return self._emulates()
+        return False
+
+    def _calls_hypervisor(self, immediate: int | None) -> bool:
+        """Does the call that a `break` is, if it is one."""
+        if immediate in self._calls:
+            self._carry_out(*self._calls[immediate])
+            return True
+        if self._hypercalls is not UNSET and immediate == self._hypercalls.immediate:
+            self._call_by_number(self._hypercalls)
+            return True
         return False
 
     def _carry_out(self, name: str, effects: Effects, page_to: int | None = None) -> None:
