@@ -140,7 +140,7 @@ def main(words: Sequence[str]) -> int:
     total: Counter[tuple[str, str]] = Counter()
     for name in options.instances.split(","):
         for op in OPS:
-            if options.ops and op.name not in options.ops or instance(name).definitions[op.name].template is None:
+            if (options.ops and op.name not in options.ops) or instance(name).definitions[op.name].template is None:
                 continue
             chosen = [arguments for arguments, _ in cases(op, [name]) if "p0" not in arguments[:1]]
             chosen = Random(f"{options.seed} {op.name}").sample(chosen, min(options.cases, len(chosen)))
