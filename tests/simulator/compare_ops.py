@@ -34,6 +34,9 @@ INSTANCES: Final = ("native-poison", "hvm", "xen", "trap")
 OWN_WORDS: Final = {"TTAG": "xen", "MOV_FROM_RUC": "xen"}
 """Ops that are not told by their value: Xen has no tag to give, so the template makes up one; it hides no ar.ruc."""
 
+_NATS: Final = frozenset(["TTAG", "MOV_TO_EOI"])
+"""What Xen's template of consumes a NaT that native hands on (ttag), or takes no notice of one that native consumes."""
+
 _ATTEMPTS: Final = 6
 _SLOT: Final = 3 << 41  # ri of cr.ipsr, and ei of cr.isr
 _NAT: Final = 0.08
@@ -113,7 +116,7 @@ def _state(op: Op, seed: str, moments: int, *, collects: bool | None) -> Scenari
         made.registers["psr.bn"] = _OF_BANK[op.name]
     random = Random(f"of the op {seed}")
     if "_PSR_DT" in op.name:
-        made.registers |= dict.fromkeys(("psr.dt", "psr.rt"), random.getrandbits(1))
+        made.registers.update(dict.fromkeys(("psr.dt", "psr.rt"), random.getrandbits(1)))
     if "_PSR_BE" in op.name:
         made.registers["psr.be"] = random.getrandbits(1)
     if op.name == "SSM_PSR_I" and made.registers["psr.ic"] and random.getrandbits(1):  # one waits to be let in
@@ -181,13 +184,18 @@ def slots(made: Variant) -> int:
     return 3 * sum(len(segment.data) for segment in made.image.segments) // 16
 
 
+def own_moments(native: Variant, state: Scenario) -> int:
+    """At how many moments an interrupt may come to native; one that waits to be let in comes when it is."""
+    return slots(native) + 1 if state.registers["psr.i"] else 0
+
+
 def compare_op(op: Op, arguments: Sequence[str], names: Sequence[str], number: int, seed: str) -> Tally:
     """Compares an op's variants with native from so many states."""
     made = [variant(op, arguments, name) for name in ("native", *names)]
     ignored = unsettled(op, arguments)
     tally = Tally()
     for at, state in enumerate(states(op, arguments, made[0], max(map(slots, made)), seed, number)):
-        found = compare(made, state, ignored, slots(made[0]) + 1)
+        found = compare(made, state, ignored, own_moments(made[0], state))
         end = found.outcomes["native"].end
         tally.states += 1
         tally.runs += len(made)

@@ -29,7 +29,7 @@ from pvsim.strict_groups import StrictGroups
 from pvasm.errors import PvasmError
 from pvasm.paravirt.catalog import Op
 from tests.paravirt.cases import OPS
-from tests.simulator.compare_ops import cases, instance, slots, states, unsettled, variant
+from tests.simulator.compare_ops import cases, instance, own_moments, slots, states, unsettled, variant
 
 _REGISTER: Final = re.compile(r"\b[rp][0-9]+\b")
 _NUMBER: Final = re.compile(r"\b(?:0x[0-9a-f]+|[0-9]+)\b")
@@ -93,7 +93,7 @@ def found_by(
 ) -> str:
     """What finds a mutant: `compare`, the rules of groups, or nothing."""
     for state in given:
-        found = compare([native, mutated], state, words, slots(native) + 1)
+        found = compare([native, mutated], state, words, own_moments(native, state))
         if any(found.differences.values()):
             return "compare"
         if mutant.kind == "stop" and not is_wrong_anywhere(found.outcomes["native"].end) and violates(mutated, state):
