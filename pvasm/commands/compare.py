@@ -132,17 +132,21 @@ def _told(comparison: RandomComparison, scenario: Scenario, output: str | None) 
         write("The same.\n")
         return 0
     name, differences = next(iter(found.items()))
-    item = differences[0].item
-    least = smallest(
-        scenario, lambda tried: any(each.item == item for each in comparison.differences(tried).get(name, []))
-    )
+    item, wanted = differences[0].item, differences[0].wanted
+
+    def is_shown(tried: Scenario) -> bool:
+        """Whether the same item differs still; where that is a place, from the same one."""
+        left = comparison.differences(tried).get(name, [])
+        return any(each.item == item and (each.wanted == wanted or not isinstance(wanted, str)) for each in left)
+
+    least = smallest(scenario, is_shown)
     first = comparison.variants[0].instance.name
-    for name, differences in comparison.differences(least).items():
-        write(f"{name} differs from {first}:\n")
+    for other, differences in comparison.differences(least).items():
+        write(f"{other} differs from {first}:\n")
         for each in differences:
             write(f"  {printable(str(each))}\n")
         for variant in comparison.variants:
-            if variant.instance.name in (first, name):
+            if variant.instance.name in (first, other):
                 _tell_places(variant, led_to(variant, least, differences[0].item))
     if output is not None:
         write_atomically(output, written(least).encode())
