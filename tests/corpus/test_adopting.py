@@ -99,6 +99,7 @@ def test_every_route_gives_the_same_bytes(tree: Path) -> None:
 WATCHED = ("dispatch_unaligned_handler", "non_syscall", "dispatch_illegal_op_fault")  # lines 1603, 1555, 1663
 
 
+@pytest.mark.slow
 def test_the_errors_go_wrong_where_it_says(tree: Path) -> None:
     """Each PV301 of ivt.S: Xen's variant saves another r24 than native's, which the user gets back."""
     if not (tree / "ivt.s").exists():
@@ -149,6 +150,7 @@ REACHED = {
 }
 
 
+@pytest.mark.slow
 def test_the_handlers_of_translations_do_the_same(tree: Path) -> None:
     """They run to their end, native, under Xen and where faults are emulated, and insert the same translations."""
     if not (tree / "ivt.s").exists():
