@@ -14,6 +14,7 @@ from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE
 from pvasm.isa.registers import APPLICATION, CONTROL, PSR_FIELDS
 from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import load_instance
 from pvasm.suggestions import near
 from pvasm.text import read_text
 from pvsim.address_map import AddressMap
@@ -111,6 +112,12 @@ class ScenarioRun:
     def _put_code(self, processor: Machine) -> None:
         for segment in self.variant.image.segments:
             processor.memory.write(self._map.physical(segment.address), bytes(segment.data))
+        self._begun = {  # words that the image has part in, by where they are
+            at: processor.memory.read(at, 8)
+            for segment in self.variant.image.segments
+            for first in [self._map.physical(segment.address)]
+            for at in range(first & ~7, first + len(segment.data), 8)
+        }
 
     def _label(self, name: str) -> int:
         return address_of(self.variant, name)
@@ -243,9 +250,11 @@ class ScenarioRun:
                 return f"code of {self._named.get(label, label)}"
         return value
 
-    @property
+    @cached_property
     def _named(self) -> dict[str, str]:
-        return {new: old for old, new in self.variant.instance.renames.items()}
+        """Of names that the instance gives to symbols of the source, those that native gives to them."""
+        native = load_instance("native").renames
+        return {new: native.get(old, old) for old, new in self.variant.instance.renames.items()}
 
     def _system(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
         for name, (low, width) in PSR_FIELDS.items():
@@ -285,15 +294,6 @@ class ScenarioRun:
                     place = self._address(self._map.virtual(first + at))
                     value = int.from_bytes(word, "little")
                     yield f"memory at {place if isinstance(place, str) else hex(place)}", self._address(value)
-
-    @cached_property
-    def _begun(self) -> dict[int, bytes]:
-        """The words of the image, by where they are in memory."""
-        words: dict[int, bytes] = {}
-        for segment in self.variant.image.segments:
-            first, data = self._map.physical(segment.address), bytes(segment.data)
-            words |= {first + at: data[at : at + 8] for at in range(-first & 7, len(data), 8)}
-        return words
 
 
 def _vector_name(place: int) -> str:

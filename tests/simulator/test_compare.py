@@ -208,3 +208,13 @@ def test_a_trace_tells_of_each_instruction() -> None:
 
     done = pvasm("simulate", SAMPLES / "ivt.S", "--trace-format", "json")
     assert done.errors == "pvasm: error: --trace-format: it is for --scenario; --trace is the other\n"
+
+
+def test_data_that_nobody_changed_is_the_same(source: Path) -> None:
+    """Distances to code differ from variant to variant, in sections of any size; and a symbol has one name for all."""
+    source.write_text(
+        "__paravirt_leave_kernel:\n\tTHASH(p0, r17, r16, r20)\n\t;;\n1:\tmov b6 = r17\n\tmov r18 = ip\n"
+        "\tbr.ret.sptk b0\n\t.data\n\t.align 8\n\tdata8 0\n\tdata4 1b - .\n"
+    )
+    done = pvasm("compare", source, "--entry", "__paravirt_leave_kernel", "--random", "5")
+    assert (done.status, done.errors) == (0, ""), done.output
