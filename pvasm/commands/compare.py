@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvasm.commands.shared import count, fail, write
+from pvasm.commands.stub_options import add_stubs, stubs_of, undefined
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.exit_status import FOUND
 
@@ -47,12 +48,7 @@ def add(commands: Commands) -> None:
     command.add_argument("--stop", action="append", default=[], metavar="LABEL", help="end there, if not at the return")
     command.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="a folder of headers")
     command.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="a macro")
-    command.add_argument(
-        "--stub", action="append", default=[], metavar="NAME=ADDR", help="the address of a symbol of another file"
-    )
-    command.add_argument(
-        "--stub-missing", action="store_true", help="what no file defines is a function that returns at once"
-    )
+    add_stubs(command)
     states = command.add_mutually_exclusive_group()
     states.add_argument("--scenario", metavar="FILE.yaml", help="the state to begin with")
     states.add_argument(
@@ -91,13 +87,12 @@ def _run(options: argparse.Namespace) -> int:
             names,
             include_directories=options.include,
             defines=options.define,
-            stubs=_stubs(options.stub),
-            stubs_missing=options.stub_missing or (scenario is not None and scenario.stub_missing),
+            stubs=stubs_of(options, scenario),
         )
     except ExpandErrors as several:
         return fail(several.errors)
     except UndefinedSymbols as several:
-        return fail(map(_with_remedy, several.places.values()))
+        return fail(undefined(several))
     comparison = RandomComparison(variants, entry, options.stop, unsettled, options.seed, options.max_steps)
     for variant in variants:
         for label in (entry, *options.stop):
@@ -155,9 +150,15 @@ def _told(comparison: RandomComparison, scenario: Scenario, output: str | None) 
 
 
 def _tell_places(variant: Variant, places: Iterable[tuple[str, int]]) -> None:
-    lines = [f"{path}:{line}" for path, line in places]
-    if lines:
-        write(f"  the way there in {variant.instance.name} (lines of its variant): {', '.join(lines)}\n")
+    """Tells of lines of the source, a file at a time."""
+    from itertools import groupby
+
+    from pvasm.report.plain_text import printable
+
+    by_file = groupby(places, key=lambda place: place[0])
+    told = [f"{path}:{', '.join(str(line) for _, line in lines)}" for path, lines in by_file]
+    if told:
+        write(printable(f"  the way there in {variant.instance.name}: {'; '.join(told)}") + "\n")
 
 
 def _tell_costs(tally: Tally, variants: Iterable[Variant]) -> None:
@@ -184,21 +185,3 @@ def _progress(number: int) -> Callable[[int], None]:
         sys.stderr.flush()
 
     return tell
-
-
-def _with_remedy(error: PvasmError) -> PvasmError:
-    said = f"{error.message}: give --stub NAME=ADDR, or --stub-missing"
-    return PvasmError(said, error.path, error.line, error.column)
-
-
-def _stubs(given: list[str]) -> dict[str, int]:
-    stubs = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        try:
-            stubs[name] = int(value, 0)
-        except ValueError:
-            raise PvasmError(f"--stub: {text!r} has not the form NAME=ADDR") from None
-        if not (name and equals) or not 0 <= stubs[name] < 1 << 64:
-            raise PvasmError(f"--stub: {text!r} has not the form NAME=ADDR")
-    return stubs

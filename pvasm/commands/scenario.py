@@ -43,6 +43,7 @@ def _new(options: argparse.Namespace) -> int:
     from msgspec.structs import replace
     from pvsim.scenario_file import written
     from pvsim.scenario_start import scenario_for
+    from pvsim.stubs import Stubs
     from pvsim.variants_of_file import variants_of_file
 
     from pvasm.expand import ExpandErrors
@@ -56,7 +57,7 @@ def _new(options: argparse.Namespace) -> int:
             [options.instance],
             include_directories=options.include,
             defines=options.define,
-            stubs_missing=True,
+            stubs=Stubs(missing=True),
         )
     except ExpandErrors as several:
         return fail(several.errors)

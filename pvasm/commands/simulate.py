@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from pvasm.commands.shared import complain, count, fail, write
+from pvasm.commands.stub_options import add_stubs, address_given, number_given, stubs_of, undefined
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.exit_status import FOUND
 
 if TYPE_CHECKING:
-    from pvasm.asm.image import Segment
     from pvasm.commands.shared import Commands
 
 _MOST_STEPS = 1_000_000_000
@@ -72,13 +72,7 @@ def add(commands: Commands) -> None:
         metavar="ADDR",
         help="map the 4 GiB around a virtual address as well, to memory of their own: 0xfffffffffff04000",
     )
-    command.add_argument(
-        "--stub",
-        action="append",
-        default=[],
-        metavar="NAME[=ADDR]",
-        help="the address of a symbol of another file [that of a function which returns at once]",
-    )
+    add_stubs(command)
     command.add_argument(
         "--max-steps",
         type=count(_MOST_STEPS),
@@ -139,30 +133,24 @@ def _run(options: argparse.Namespace) -> int:
 
     _check_folders(options.include)
     try:
-        stubs, returning = _stubs(options.stub)
         image = image_of_file(
             options.file,
             instance=options.instance,
             include_directories=options.include,
             defines=options.define,
-            stubs=stubs,
+            stubs=stubs_of(options),
         )
     except ExpandErrors as several:
         return fail(several.errors)
     except UndefinedSymbols as several:
-        return fail(_with_remedy(name, error) for name, error in several.places.items())
-    own = next((name for name, address in stubs.items() if image.symbols[name] != address), None)
-    if own is not None:
-        raise PvasmError(f"--stub: {own} is defined here, and --stub is for symbols of other files", image.path)
-    if returning is not None:
-        image.segments.append(returning)
+        return fail(undefined(several))
     run = FunctionRun(image, options.entry, options.mode or "sysphys", is_strict=options.strict)
     for name, value in map(_pair("--reg", "NAME=VALUE"), options.reg):
         run.set_register(name, _number_for(name, value))
     for text in options.map:
-        run.map_page(_address(text, "--map"))
+        run.map_page(address_given(text, "--map"))
     for address, text in map(_pair("--mem", "ADDR=HEX"), options.mem):
-        run.set_memory(_address(address, "--mem"), _bytes(text))
+        run.set_memory(address_given(address, "--mem"), _bytes(text))
     for line in run.trace(options.max_steps) if options.trace else ():
         write(f"{printable(line)}\n")
     has_returned = run.finish(options.max_steps)
@@ -187,7 +175,6 @@ def _run_scenario(options: argparse.Namespace) -> int:
     scenario = read_scenario(Path(options.scenario))
     if options.entry is not None:
         scenario = replace(scenario, entry=options.entry)
-    stubs, _ = _stubs([text for text in options.stub if "=" in text])
     _check_folders(options.include)
     try:
         (variant, *_), _ = variants_of_file(
@@ -195,13 +182,12 @@ def _run_scenario(options: argparse.Namespace) -> int:
             [options.instance or "native"],
             include_directories=options.include,
             defines=options.define,
-            stubs={**scenario.stubs, **stubs},
-            stubs_missing=scenario.stub_missing,
+            stubs=stubs_of(options, scenario),
         )
     except ExpandErrors as several:
         return fail(several.errors)
     except UndefinedSymbols as several:
-        return fail(_with_remedy(name, error) for name, error in several.places.items())
+        return fail(undefined(several))
     run = ScenarioRun(variant, scenario)
     if options.trace_format is not None:
         from pvsim.scenario_trace import json_lines, perfetto
@@ -240,11 +226,12 @@ _OF_ONE = (
     "mem",
     "map",
     "stub",
+    "stub_missing",
     "trace",
     "strict",
 )
 _OF_MANY = ("jobs", "dw", "bw", "stride", "alat", "hex")
-_SPELT = {"include": "-I", "define": "-D", "trace_format": "--trace-format"}
+_SPELT = {"include": "-I", "define": "-D", "trace_format": "--trace-format", "stub_missing": "--stub-missing"}
 
 
 def _refuse(options: argparse.Namespace, names: tuple[str, ...], reason: str) -> None:
@@ -321,29 +308,12 @@ def _power(text: str) -> int:
     return size
 
 
-def _stubs(given: list[str]) -> tuple[dict[str, int], Segment | None]:
-    """The addresses of the symbols that `--stub` gives, and the functions that return at once, if there are any."""
-    from pvsim.function_run import functions_that_return
-
-    named = [text for text in given if "=" not in text]
-    addresses, segment = functions_that_return(named) if named else ({}, None)
-    pairs = map(_pair("--stub", "NAME[=ADDR]"), (text for text in given if "=" in text))
-    return {**addresses, **{name: _address(value, "--stub") for name, value in pairs}}, segment
-
-
-def _with_remedy(name: str, error: PvasmError) -> PvasmError:
-    if name[0].isdigit():  # `1f', a label of the file itself
-        return error
-    remedy = f": give --stub {name}=ADDR, or --stub {name} for a function that returns at once"
-    return PvasmError(error.message + remedy, error.path, error.line, error.column)
-
-
 def _number_for(register: str, text: str) -> int:
     """The value of a register. Raises PvasmError for what is no number; of a real number it says the bits."""
     from pvsim.function_run import bits_of_real
 
     with contextlib.suppress(PvasmError):
-        return _number(text, "--reg")
+        return number_given(text, "--reg")
     bits = bits_of_real(text) if register.startswith("f") else None
     if bits is not None:
         raise PvasmError(f"--reg: {register} is set by its 82 bits; of {text} they are {bits:#x}")
@@ -360,20 +330,6 @@ def _pair(option: str, form: str) -> Callable[[str], tuple[str, str]]:
         return left, right
 
     return pair
-
-
-def _number(text: str, option: str) -> int:
-    try:
-        return int(text, 0)
-    except ValueError:
-        raise PvasmError(f"{option}: {text!r} is no number") from None
-
-
-def _address(text: str, option: str) -> int:
-    address = _number(text, option)
-    if not 0 <= address < 1 << 64:
-        raise PvasmError(f"{option}: {text} is no address: those are from 0 to {(1 << 64) - 1:#x}")
-    return address
 
 
 def _bytes(text: str) -> bytes:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import copysign, frexp, isfinite
 from typing import Final
 
 from pvasm.asm.image import Image, Segment
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
-from pvasm.isa.encoding import decode, nop
+from pvasm.isa.encoding import decode
 from pvasm.isa.registers import APPLICATION, NAMES, PSR_FIELDS, PSR_MASKS, REGISTERS, Register
 from pvasm.isa.resources import term, width_of_cell
 from pvasm.suggestions import near
@@ -27,9 +27,9 @@ _ATTRIBUTES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "c
 RETURN: Final = 0x8000
 """Where the function returns to: a bundle with a `break`."""
 
-_STUBS: Final = RETURN + SIZE
-_STUBS_END: Final = 0x1_0000
-_STUB_BUNDLE: Final = Bundle(0x11, (nop("M"), nop("I"), 0x1_0800_1100))  # nop.m, nop.i, br.ret.sptk.many b0
+STUBS: Final = range(RETURN + SIZE, 0x1_0000)
+"""Where functions that return at once are, in the place of those of other files."""
+
 STACK: Final = 0x7FFF_0000
 """The stack pointer: the stack grows down from here."""
 
@@ -43,17 +43,6 @@ _GENERAL_WORDS: Final = {code: f"{name.replace('_', ' ')} fault" for name, code 
 
 
 _CONSTANTS: Final = frozenset([("r", 0), ("f", 0), ("f", 1), ("p", 0)])
-
-
-def functions_that_return(names: Sequence[str]) -> tuple[dict[str, int], Segment]:
-    """A function that returns at once for each name: their addresses, and the segment that is to be in the image.
-
-    Raises PvasmError for more than there is room for.
-    """
-    addresses = {name: _STUBS + SIZE * at for at, name in enumerate(dict.fromkeys(names))}
-    if len(addresses) > (_STUBS_END - _STUBS) // SIZE:
-        raise PvasmError(f"--stub: there is room for {(_STUBS_END - _STUBS) // SIZE} functions that return at once")
-    return addresses, Segment("stubs", _STUBS, bytearray(_STUB_BUNDLE.to_bytes() * len(addresses)), executable=True)
 
 
 def bits_of_real(text: str) -> int | None:
@@ -139,7 +128,7 @@ class FunctionRun:
 
     def _entry(self, label: str | None) -> int:
         image = self.image
-        code = [each for each in image.segments if each.executable and each.address not in range(_STUBS, _STUBS_END)]
+        code = [each for each in image.segments if each.executable and each.address not in STUBS]
         if not code:
             raise PvasmError("there is no code in this file", image.path)
         if label is not None and label not in image.symbols:

@@ -20,6 +20,7 @@ from pvsim.machine.external_interrupts import VECTORS
 from pvsim.machine.machine import Machine
 from pvsim.machine.translation_cache import Translation
 from pvsim.modes import MODES
+from pvsim.stubs import Stubs
 
 _INDEXED: Final = regex(r"(rr|pkr|dbr|ibr|pmc|pmd|cpuid)\[([0-9]{1,2})\]")
 _BANKED: Final = regex(r"bank([01])\.r(1[6-9]|2[0-9]|3[01])")
@@ -103,6 +104,11 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     ticks: int = 0
     steps: int = 100_000
     expect: Expected = Expected()
+
+    @property
+    def elsewhere(self) -> Stubs:
+        """What stands for the symbols of other files."""
+        return Stubs(self.stubs, missing=self.stub_missing)
 
 
 def read_scenario(path: Path) -> Scenario:

@@ -62,8 +62,7 @@ def results(path: str, roots: Sequence[str]) -> Iterator[Result]:
             names,
             include_directories=[os.path.join(folder, each) for each in scenario.include],
             defines=scenario.define,
-            stubs=scenario.stubs,
-            stubs_missing=scenario.stub_missing,
+            stubs=scenario.elsewhere,
             within=roots,
         )
     except ExpandErrors as several:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from pvasm.asm.image import Image
@@ -13,23 +13,22 @@ from pvasm.objects.elf_file import is_elf_file, read_elf_file
 from pvasm.objects.object_image import image_of_object
 from pvasm.syntax.document import looks_preprocessed, read_document
 from pvasm.text import read_text, shown_name
+from pvsim.stubs import NO_STUBS, Stubs
 
 if TYPE_CHECKING:
+    from pvasm.expand.expander import Reading
     from pvasm.paravirt.instance import Instance
     from pvasm.syntax.document import Document
 
 _OBJECTS: Final = (".o", ".a", ".so", ".ko")  # names that no source has
 
 
-def image_of_text(
-    text: str, *, name: str = "text", address: int = 0x10000, stubs: Mapping[str, int] | None = None
-) -> Image:
+def image_of_text(text: str, *, name: str = "text", address: int = 0x10000, stubs: Stubs = NO_STUBS) -> Image:
     """The image of assembly without anything for the C preprocessor, which errors call by `name`, from an address on.
 
-    `stubs` are the addresses of symbols that are defined elsewhere. Raises PvasmError with the place of what is wrong.
+    `stubs` stand for symbols that are defined elsewhere. Raises PvasmError with the place of what is wrong.
     """
-    document = read_document(assembly_parser(), text, name, preprocessed=True)
-    return lay_out(document, address=address, stubs=stubs)
+    return _laid_out(read_document(assembly_parser(), text, name, preprocessed=True), address, stubs)
 
 
 def image_of_file(
@@ -39,17 +38,18 @@ def image_of_file(
     include_directories: Sequence[str] = (),
     defines: Sequence[str] = (),
     address: int = 0x10000,
-    stubs: Mapping[str, int] | None = None,
+    stubs: Stubs = NO_STUBS,
 ) -> Image:
     """The image of a source file or of an ELF file; raw source goes through the C preprocessor first.
 
-    `stubs` are the addresses of symbols that are defined elsewhere. Raises PvasmError with the place of what is wrong,
+    `stubs` stand for symbols that are defined elsewhere. Raises PvasmError with the place of what is wrong,
     ExpandErrors for what `expand` refuses: invocations that an instance does not take, ops that a header defines.
     """
     if is_elf_file(path) or path.endswith(_OBJECTS):
         if instance is not None or include_directories or defines:
             raise PvasmError("is an object file: an instance, -I and -D are for sources", path)
-        return image_of_object(read_elf_file(path), address=address, stubs=stubs)
+        file = read_elf_file(path)
+        return stubs.image(lambda addresses: image_of_object(file, address=address, stubs=addresses))
     text, name = read_text(path), shown_name(path)
     if not looks_preprocessed(text, path):
         from pvasm.syntax.run_cpp import preprocess
@@ -61,31 +61,35 @@ def image_of_file(
 
 
 def image_of_variant(
-    text: str,
-    name: str,
-    instance: str | Instance | None,
-    *,
-    address: int = 0x10000,
-    stubs: Mapping[str, int] | None = None,
+    text: str, name: str, instance: str | Instance | None, *, address: int = 0x10000, stubs: Stubs = NO_STUBS
 ) -> Image:
     """The image of preprocessed source, expanded for an instance if there is one. Raises as `image_of_file` does."""
     document = read_document(assembly_parser(), text, name, preprocessed=True)
-    if instance is not None:
-        document = read_document(assembly_parser(), _variant(document, instance), name, preprocessed=True)
-    return lay_out(document, address=address, stubs=stubs)
-
-
-def _variant(document: Document, instance: str | Instance) -> str:
-    """The text of a document for an instance. Raises ExpandErrors for what the instance does not take."""
-    from pvasm.expand import ExpandErrors, expand
+    if instance is None:
+        return _laid_out(document, address, stubs)
     from pvasm.expand.expander import Reading
-    from pvasm.expand.variants import refusals
     from pvasm.paravirt.loading import load_catalog, load_instance
 
     catalog = load_catalog()
     loaded = load_instance(instance, catalog) if isinstance(instance, str) else instance
-    reading = Reading(document, catalog)
-    errors = refusals(reading, [loaded])
+    return image_of_reading(Reading(document, catalog), loaded, address=address, stubs=stubs)
+
+
+def image_of_reading(reading: Reading, instance: Instance, *, address: int = 0x10000, stubs: Stubs = NO_STUBS) -> Image:
+    """The image of what has been read, expanded for an instance; its lines are those of the source.
+
+    Raises ExpandErrors for what the instance does not take, and PvasmError as `image_of_file` does.
+    """
+    from pvasm.expand import ExpandErrors, expand
+    from pvasm.expand.variants import refusals
+
+    document = reading.document
+    errors = refusals(reading, [instance])
     if errors:
         raise ExpandErrors(errors)
-    return expand(document, catalog, loaded, reading=reading)
+    text = expand(document, reading.catalog, instance, reading=reading, line_markers=True)
+    return _laid_out(read_document(assembly_parser(), text, document.path, preprocessed=True), address, stubs)
+
+
+def _laid_out(document: Document, address: int, stubs: Stubs) -> Image:
+    return stubs.image(lambda addresses: lay_out(document, address=address, stubs=addresses))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pvasm.asm.reading import assembly_parser
-from pvasm.errors import PvasmError, UndefinedSymbols
+from pvasm.errors import PvasmError
 from pvasm.expand.expander import Reading
 from pvasm.objects.elf_file import is_elf_file
 from pvasm.paravirt.instance import Instance
@@ -13,9 +13,9 @@ from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.syntax.document import looks_preprocessed, read_document
 from pvasm.syntax.run_cpp import preprocess
 from pvasm.text import read_text, shown_name
-from pvsim.function_run import functions_that_return
 from pvsim.scenario_run import CODE, Variant
-from pvsim.source_image import image_of_variant
+from pvsim.source_image import image_of_reading
+from pvsim.stubs import NO_STUBS, Stubs
 
 _BANK_0 = "BSW_0"
 
@@ -26,16 +26,14 @@ def variants_of_file(
     *,
     include_directories: Sequence[str] = (),
     defines: Sequence[str] = (),
-    stubs: Mapping[str, int] | None = None,
-    stubs_missing: bool = False,
+    stubs: Stubs = NO_STUBS,
     within: Sequence[str] | None = None,
 ) -> tuple[list[Variant], set[str]]:
     """A source's variant for each instance, and the items that are not settled once an op has been executed.
 
     These are the registers that ops give away as clobbers, and r16 to r31 where an op switches to bank 0, whose
     contents nobody may go by. Headers are read from anywhere, unless `within` names the folders of those that may be.
-    With `stubs_missing` what no file defines is a function that returns at once. Raises
-    PvasmError and ExpandErrors as `image_of_file` does.
+    Raises PvasmError and ExpandErrors as `image_of_file` does.
     """
     if is_elf_file(path):
         raise PvasmError("is an object file: variants are made of sources", path)
@@ -56,26 +54,17 @@ def variants_of_file(
                 text=given,
                 within=within,
             )
-        try:
-            image = image_of_variant(seen, name, instance, address=CODE, stubs=stubs)
-        except UndefinedSymbols as several:
-            if not stubs_missing:
-                raise
-            addresses, segment = functions_that_return(list(several.places))
-            image = image_of_variant(seen, name, instance, address=CODE, stubs={**(stubs or {}), **addresses})
-            image.segments.append(segment)
-        variants.append(Variant(instance, image))
-        unsettled |= _unsettled(seen, name, instance)
+        reading = Reading(read_document(assembly_parser(), seen, name, preprocessed=True), catalog)
+        variants.append(Variant(instance, image_of_reading(reading, instance, address=CODE, stubs=stubs)))
+        unsettled |= _unsettled(reading, instance)
     return variants, unsettled | {f"bank1.{name}" for name in unsettled}
 
 
-def _unsettled(text: str, name: str, instance: Instance) -> set[str]:
-    catalog = instance.catalog
-    reading = Reading(read_document(assembly_parser(), text, name, preprocessed=True), catalog)
+def _unsettled(reading: Reading, instance: Instance) -> set[str]:
     invocations, _ = reading.invocations(reading.definitions(instance))
     found = set()
     for invocation in invocations:
-        op = catalog.ops[invocation.name]
+        op = reading.catalog.ops[invocation.name]
         given = (invocation.as_made or invocation).given
         found |= {
             each.text for parameter, each in zip(op.parameters, given, strict=False) if parameter.use == "clobber"

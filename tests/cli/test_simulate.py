@@ -205,9 +205,18 @@ def test_a_local_label_has_no_stub(source: Path) -> None:
     assert (done.status, done.error_lines) == (2, ["pvasm: error: t.s:1:2: nothing defines `1f'"])
 
 
+def test_what_no_file_defines_returns_at_once(source: Path) -> None:
+    source.write_text(
+        "f: mov r31=b0\n br.call.sptk b0=one ;;\n br.call.sptk b0=two ;;\n mov b0=r31 ;;\n br.ret.sptk b0\n"
+    )
+    done = pvasm("simulate", source, "--stub-missing")
+    assert (done.status, done.errors) == (0, "")
+    assert done.output.splitlines()[-1].startswith("returned; ")
+
+
 def test_what_a_file_defines_takes_no_stub(source: Path) -> None:
     done = pvasm("simulate", source, "--stub", "sum")
-    message = "t.s: --stub: sum is defined here, and --stub is for symbols of other files"
+    message = "t.s: sum is defined here: a stub is for a symbol of another file"
     assert (done.status, done.error_lines) == (2, [f"pvasm: error: {message}"])
 
 

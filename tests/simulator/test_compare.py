@@ -16,6 +16,8 @@ from tests.cli.command import pvasm
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_S"
 IVT = ("-I", str(SAMPLES / "include"), "--stub-missing")
 
+NAMES = ("elsewhere", "other")
+
 SOURCE = """\
 	.global entry
 entry:
@@ -53,11 +55,40 @@ def test_what_is_left_bare_goes_wrong_where_it_does_not_fault(tmp_path: Path) ->
     assert "trap: different in 10 of 10, first in number 0." in lines
     told = [line for line in lines if line.startswith("  r17: ")]
     assert len(told) == 2
-    assert any(line == f"  the way there in trap (lines of its variant): {bare}:5" for line in lines)
+    assert f"  the way there in trap: {bare}:5" in lines
     # What was written is a scenario in which they differ, and has little in it.
     again = pvasm("compare", bare, "--scenario", smallest)
     assert again.status == 1
     assert len(yaml.safe_load(smallest.read_text())["registers"]) <= 3
+
+
+STUBBED = """\
+entry:
+	MOV_FROM_IFA(r16)
+	;;
+	movl r17 = elsewhere
+	br.cond.sptk other
+"""
+
+
+def test_what_other_files_define_is_given_by_options_or_the_scenario(source: Path) -> None:
+    source.write_text(STUBBED)
+    asked = ("a.S", "--entry", "entry", "--instances", "native,xen")
+    missing = pvasm("compare", *asked, cwd=source.parent)
+    told = [f"give --stub {name}=ADDR, or --stub {name} for a function that returns at once" for name in NAMES]
+    assert missing.status == 2
+    assert [line.split("': ")[1] for line in missing.error_lines] == told
+    scenario = source.with_name("s.yaml")
+    scenario.write_text("entry: entry\nfile: a.S\nregisters: {psr.ic: 0}\nstubs: {elsewhere: 0x1234, other: 0x8010}\n")
+    for options in (("--stub", "elsewhere=0x1234", "--stub", "other"), ("--scenario", "s.yaml", "--stub", "other")):
+        done = pvasm("compare", *asked, *options, cwd=source.parent)
+        assert (done.status, done.errors) == (0, "")
+        assert "Same" in done.output.title()
+    done = pvasm("simulate", "a.S", "--scenario", "s.yaml", "--stub", "other", cwd=source.parent)
+    assert "r17 = 0x1234\n" in done.output
+    assert done.output.endswith("It ended at return.\n")
+    wrong = pvasm("compare", *asked, "--stub", "entry=5", "--stub-missing", cwd=source.parent)
+    assert wrong.errors == "pvasm: error: a.S: entry is defined here: a stub is for a symbol of another file\n"
 
 
 def test_a_fault_is_the_guests_as_it_is_native(source: Path) -> None:
