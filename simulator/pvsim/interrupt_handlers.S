@@ -16,5 +16,10 @@ vectors:
 	st8 [r18] = r19
 	MOV_TO_EOI(p0, r0, r17)
 	;;
+	mov r16 = r0			// bank 0 is left as it is by all instances, whatever their ops give away
+	mov r17 = r0
+	mov r18 = r0
+	mov r19 = r0
+	;;
 	RFI
 	.org 0x8000

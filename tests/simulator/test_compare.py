@@ -62,6 +62,13 @@ def test_what_is_left_bare_goes_wrong_where_it_does_not_fault(tmp_path: Path) ->
     assert len(yaml.safe_load(smallest.read_text())["registers"]) <= 3
 
 
+def test_what_a_handler_of_interrupts_leaves_in_bank_0_is_no_difference(source: Path) -> None:
+    """The interruption that ends the run comes after an external interrupt, and shows bank 0."""
+    source.write_text("entry:\n\tmovl r3 = 0xdeadbeef000\n\t;;\n\tmov b6 = r3\n\tbr.cond.sptk b6\n")
+    done = pvasm("compare", source, "--entry", "entry", "--random", "20")
+    assert (done.status, done.errors) == (0, "")
+
+
 STUBBED = """\
 entry:
 	MOV_FROM_IFA(r16)
