@@ -27,6 +27,7 @@ def compiled(file: CorpusFile, corpus: Corpus, compiler: str, folder: Path, *fla
     return sections(output)
 
 
+@pytest.mark.slow
 def test_the_objects_are_those_of_a_plain_build(
     corpus: Corpus, compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

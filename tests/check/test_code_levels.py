@@ -166,6 +166,7 @@ def test_conditions_that_hold_together(text: str) -> None:
     assert [each.line for each in found] == kernel_lines(text)
 
 
+@pytest.mark.slow
 def test_many_conditionals_take_linear_steps() -> None:
     """Ways to compile are told apart as long as they are few."""
     for number in (200, 400):

@@ -39,6 +39,7 @@ def variants(corpus: Corpus) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_corpus_has_what_as_finds(corpus: Corpus, tmp_path: Path) -> None:
     for name, text in variants(corpus).items():
         plain = without_markers(text)

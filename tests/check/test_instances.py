@@ -425,6 +425,7 @@ WORDS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(WORDS, max_size=12))
 def test_any_template_is_checked(words: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -80,6 +80,7 @@ def test_a_header_that_a_header_includes_is_told_of_once(tree: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_by_several_processes(tree: Path) -> None:
     for number in range(20):
         (tree / f"kernel/z{number}.S").write_text("#include <asm/a.h>\n" + "\tnop 0\n" * 20_000)

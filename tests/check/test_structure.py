@@ -58,6 +58,7 @@ def test_real_code_is_sound(corpus: Corpus) -> None:
         assert codes_found(read_document(PARSER, read_text(path), str(path))) == [], path
 
 
+@pytest.mark.slow
 def test_real_code_is_sound_with_its_headers(corpus: Corpus) -> None:
     """The kernel's own definitions of the ops among them, for bare hardware."""
     directories = [flag.removeprefix("-I") for flag in corpus.include_flags if flag.startswith("-I")]

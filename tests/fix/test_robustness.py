@@ -47,6 +47,7 @@ LINES = st.sampled_from(AROUND + GUARDED) | st.integers(0, 1 << 30).map(
 FILES = st.lists(LINES, max_size=60).map(lambda lines: "".join(f"\t{line}\n" for line in lines))
 
 
+@pytest.mark.slow
 @given(FILES, st.booleans())
 @settings(max_examples=300, deadline=10_000)
 def test_all_rules_look_at_any_instructions(source: str, preprocessed: bool) -> None:
@@ -79,6 +80,7 @@ def _unparsed(found: list[tree.Statement]) -> int:
     return sum(isinstance(statement.syntax, tree.Unparsed) for statement in found)
 
 
+@pytest.mark.slow
 def test_a_mended_sample_differs_where_it_was_broken_alone() -> None:
     for sample in SAMPLES:
         fixed = fix(sample, subject, Selection(CODES).rules())

@@ -102,6 +102,7 @@ def test_a_header_by_hand_reads_as_if_a_person_had_written_it(tmp_path: Path) ->
         assert piece in text, piece
 
 
+@pytest.mark.slow
 def test_what_is_right_in_a_header_the_checker_finds_right(tmp_path: Path) -> None:
     """All of it but what stays bare: a header cannot say why it may (M14)."""
     header, output = tmp_path / "trap.h", tmp_path / "back.yaml"

@@ -317,6 +317,7 @@ def test_what_is_not_known_violates_nothing() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_hostile_group_takes_linear_time() -> None:
     """Thirty thousand instructions without a stop, under predicates that all exclude each other."""
     forms = [resolve(instruction(f"(p{number}) add r2=r3,r4"), Scope()) for number in range(1, 64)]

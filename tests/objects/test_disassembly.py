@@ -35,6 +35,7 @@ def same_again(file: ElfFile, folder: Path) -> str:
     return text
 
 
+@pytest.mark.slow
 def test_the_assembler_makes_the_same_objects_of_the_corpus(corpus: Corpus, tmp_path: Path) -> None:
     """Nothing of Linux's code stands as data but for words in relocate_kernel's, and all of it is read by us."""
     for each in corpus.files:

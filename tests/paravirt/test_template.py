@@ -160,6 +160,7 @@ def test_constants_print_as_they_are_written(tmp_path: Path) -> None:
     assert instance.expand(instance.catalog.ops["RFI"], []).lines == ("foo 0x12 18 word 19 15 10",)
 
 
+@pytest.mark.slow
 def test_a_long_loop_in_a_long_template_is_refused_soon(tmp_path: Path) -> None:
     template = "{% for a in range(9000) %}" + "{% if reg == clob %}{% endif %}" * 500 + "{% endfor %}"
     with Bounded(3_000_000), pytest.raises(PvasmError, match=r"loops of more than \d\d steps"):
@@ -223,6 +224,7 @@ WORDS = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.lists(st.sampled_from(WORDS), max_size=25))
 def test_any_template_is_rendered_or_refused(words: list[str]) -> None:

@@ -130,6 +130,7 @@ def test_without_the_c_preprocessor_a_header_from_elsewhere_is_not_read_and_that
     assert "MOV_FROM_IFA(r16)" in (clone.folder / "a.S").read_text()
 
 
+@pytest.mark.slow
 def test_a_header_from_elsewhere_is_said_with_the_cache_and_by_processes_too(clone: Clone, tmp_path: Path) -> None:
     (clone.outside / "clock.h").write_text("#define CLOCK cr.ifa\n")
     (clone.outside / "other.h").write_text("")
@@ -224,6 +225,7 @@ def test_a_file_that_is_too_large_is_told_at_once(clone: Clone, command: str) ->
     assert f"larger than {MAX_FILE_BYTES >> 20} MiB" in done.errors
 
 
+@pytest.mark.slow
 def test_a_header_that_is_too_large_is_told_by_the_cause(clone: Clone) -> None:
     """S11: the preprocessor is stopped, and what it had to say before is no cause."""
     require_tool("gcc")

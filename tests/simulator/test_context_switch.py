@@ -369,6 +369,7 @@ def check_switches(corpus: Corpus, trees: list[list[Function]], slots: list[int]
     return int.from_bytes(machine.memory.read(_SWITCHES, 8), "little")
 
 
+@pytest.mark.slow
 @given(st.tuples(FUNCTIONS, FUNCTIONS), st.tuples(st.integers(0, 62), st.integers(0, 62)))
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_tasks_that_take_turns_do_not_notice(

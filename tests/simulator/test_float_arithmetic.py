@@ -296,6 +296,7 @@ def is_number(register_: int) -> bool:
     return register_ >> 64 & 0x1FFFF != 0x1FFFF and is_unnormal(register_)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(ANY, ANY)
 def test_choices(a: int, b: int) -> None:
@@ -553,6 +554,7 @@ def test_faults_of_pairs() -> None:
     assert high % 2**82 == 0x1003E << 64 | 0x3F7FFFFE << 32 | fits  # the exponent modulo 256
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(SINGLES, min_size=4, max_size=4))
 def test_approximations_of_pairs(singles: list[int]) -> None:

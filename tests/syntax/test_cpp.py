@@ -73,6 +73,7 @@ CONDITIONS = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(CONDITIONS, min_size=1, max_size=4), st.booleans())
 @settings(max_examples=25, deadline=None)
 def test_arms_agree_with_the_preprocessor(conditions: list[str], has_else: bool) -> None:

@@ -65,6 +65,7 @@ PIECES = st.sampled_from(
 KEYS = st.lists(LETTERS | PIECES, max_size=12).map("".join)
 
 
+@pytest.mark.slow
 @given(KEYS, st.sampled_from(["statement", "condition", "expression"]))
 @settings(max_examples=600, deadline=None)
 def test_same_tree_or_same_complaint(key: str, start: str) -> None:
