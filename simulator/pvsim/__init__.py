@@ -18,11 +18,12 @@ from pvsim.load import load_image
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.machine import Machine
-from pvsim.machine.memory import Memory
+from pvsim.machine.memory import Device, Memory
 from pvsim.source_image import image_of_file, image_of_text
 
 __all__ = [
     "Configuration",
+    "Device",
     "Image",
     "Interruption",
     "Machine",

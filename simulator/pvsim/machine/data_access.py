@@ -108,7 +108,7 @@ class DataAccess(AdvancedLoads, InstructionFetch):
 
     def _keep_view(self, views: dict[int, Views], address: int, physical: int, size: int) -> None:
         """Keeps the view of a page, unless each access has to be looked at."""
-        page = self.memory.pages.get(physical // PAGE)
+        page = self.memory.plain_page(physical)
         if page is None or self.psr & (_BE | _DB | _DA) or size not in _FORMATS or sys.byteorder != "little":
             return
         self._views_psr = self.psr
@@ -253,7 +253,7 @@ class DataAccess(AdvancedLoads, InstructionFetch):
         return "big" if self.psr & _BE else "little"
 
     def _read(self, physical: int, size: int) -> int:
-        return int.from_bytes(self.memory.read(physical, size), self._order)  # type: ignore[arg-type]
+        return int.from_bytes(self.memory.load(physical, size), self._order)  # type: ignore[arg-type]
 
     def _write(self, physical: int, size: int, value: int) -> None:
         data = (value & (1 << 8 * size) - 1).to_bytes(size, self._order)  # type: ignore[arg-type]
@@ -262,7 +262,7 @@ class DataAccess(AdvancedLoads, InstructionFetch):
     def write_bytes(self, physical: int, data: bytes) -> None:
         """Stores bytes: of code that they change, and of advanced loads, is taken account."""
         self.note_store(physical, len(data))
-        self.memory.write(physical, data)
+        self.memory.store(physical, data)
         self.forget_overlapping(physical, len(data))
 
     def _load(self, address: int, size: int, attributes: frozenset[int] = _ANY) -> int:
