@@ -59,7 +59,9 @@ def add(commands: Commands) -> None:
     _add_format(diff)
 
     schema = _command(own, "schema", _schema, "print a JSON Schema of instance files, for editors")
-    schema.add_argument("--catalog", action="store_true", help="print that of the catalog's file")
+    which = schema.add_mutually_exclusive_group()
+    which.add_argument("--catalog", action="store_true", help="print that of the catalog's file")
+    which.add_argument("--environment", action="store_true", help="print that of an environment's file")
 
 
 def _command(
@@ -254,6 +256,11 @@ def _schema(options: argparse.Namespace) -> int:
     from pvasm.paravirt.loading import load_catalog
     from pvasm.paravirt.schema import catalog_schema, instance_schema
 
-    schema = catalog_schema() if options.catalog else instance_schema(load_catalog())
+    if options.environment:
+        from pvsim.environments.description_schema import description_schema
+
+        schema = description_schema()
+    else:
+        schema = catalog_schema() if options.catalog else instance_schema(load_catalog())
     write(json.dumps(schema, indent=2) + "\n")
     return 0

@@ -16,16 +16,16 @@ _MORE = regex(r"# {2,}(?P<text>\S.*)")
 
 def instance_keys() -> dict[str, str]:
     """What each key of an instance file is for; a word in capital letters (`ops.NAME.template`) stands for any."""
-    return _told(data.instance_file(_TELLING))
+    return told_keys(data.instance_file(_TELLING))
 
 
 def catalog_keys() -> dict[str, str]:
     """What the keys of the catalog are for, as `instance_keys` has them."""
-    return _told(data.instance_file(CATALOG))
+    return told_keys(data.instance_file(CATALOG))
 
 
-def _told(path: str) -> dict[str, str]:
-    """The keys that the comment at the top of a file tells of, after its first paragraph."""
+def told_keys(path: str) -> dict[str, str]:
+    """What the comment at the top of a file tells of keys, after its first paragraph, as `instance_keys` has it."""
     with open(path, encoding="utf-8") as file:
         text = file.read()
     keys: dict[str, str] = {}

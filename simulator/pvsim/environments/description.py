@@ -14,7 +14,12 @@ from pvasm.paravirt.yaml_nodes import Node, convert, fault, read_yaml
 from pvasm.regex import regex
 from pvasm.suggestions import near
 
-_NUMBER: Final = regex(r"0x[0-9a-fA-F]{1,16}|0|[1-9][0-9]{0,18}")
+NUMBER: Final = regex(r"0x[0-9a-fA-F]{1,16}|0|[1-9][0-9]{0,18}")
+"""The number of a hypercall."""
+
+SIZES: Final = (1, 2, 4, 8)
+"""How many bytes a field of the page may have."""
+
 _BANKS: Final = ("bank0", "bank1")
 FIELDS: Final = (
     *(f"cr.{name}" for name in CONTROL),
@@ -165,7 +170,7 @@ def _check_page(page: Page, file: DescriptionFile) -> None:
         if word not in FIELDS:
             raise file.fault(f"no register{near(word, FIELDS)}", *keys)
         last = start + each.at + each.bytes * COUNTS.get(word, 1)
-        if each.bytes not in (1, 2, 4, 8) or start + each.at < 0 or last > size:
+        if each.bytes not in SIZES or start + each.at < 0 or last > size:
             raise file.fault("1, 2, 4 or 8 bytes, within the page", *keys)
     if page.mask is not UNSET:
         byte = page.mask.byte - page.address
@@ -180,7 +185,7 @@ def _check_hypercalls(told: Hypercalls, file: DescriptionFile) -> None:
     general_register(told.number_in, file, "hypercalls", "number_in")
     for word, each in told.calls.items():
         keys = ("hypercalls", "calls", word)
-        if not _NUMBER.fullmatch(word):
+        if not NUMBER.fullmatch(word):
             raise file.fault("a call's key is its number", *keys)
         for name in each.gives:
             general_register(name, file, *keys, "gives")
