@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from pvsim.environments.environment import RefusedError
 from pvsim.scenario import Interrupt, Scenario
-from pvsim.scenario_run import Outcome, ScenarioRun, Variant
+from pvsim.scenario_run import Outcome, ScenarioRun, Variant, held
 
 _ENDS: Final = "where it ends"
 _CONSUMPTION: Final = "interruption: nat consumption"
@@ -34,8 +34,8 @@ class Difference(Struct):
     """An item that two variants leave different, or that is missing in one."""
 
     item: str
-    wanted: int | str | None
-    found: int | str | None
+    wanted: int | str
+    found: int | str
 
     def __str__(self) -> str:
         return f"{self.item}: {_shown(self.wanted)} and {_shown(self.found)}"
@@ -49,9 +49,7 @@ class Comparison(Struct):
     differences: dict[str, list[Difference]] = field(default_factory=dict)
 
 
-def _shown(value: int | str | None) -> str:
-    if value is None:
-        return "nothing"
+def _shown(value: int | str) -> str:
     return f"{value:#x}" if isinstance(value, int) else value
 
 
@@ -70,11 +68,13 @@ def differences(wanted: Outcome, found: Outcome, ignored: Collection[str] = ()) 
         return []  # a variant is as far as its first instruction that consumes the NaT: clobbers are in use there
     if wanted.end != found.end:
         return [Difference(_ENDS, wanted.end, found.end)]
+    if wanted.observed == found.observed:
+        return []
     items = dict.fromkeys([*wanted.observed, *found.observed])
     return [
-        Difference(item, wanted.observed.get(item), found.observed.get(item))
+        Difference(item, held(wanted.observed, item), held(found.observed, item))
         for item in items
-        if item not in ignored and (wanted.observed.get(item) or 0) != (found.observed.get(item) or 0)
+        if item not in ignored and held(wanted.observed, item) != held(found.observed, item)
     ]
 
 
@@ -135,12 +135,12 @@ def led_to(variant: Variant, scenario: Scenario, item: str) -> list[tuple[str, i
     """
     run = ScenarioRun(variant, scenario)
     places: list[tuple[str, int]] = []
-    before = dict(run.observed()).get(item)
+    before = held(run.observed(), item)
     ip = run.environment.machine.ip
     try:
         for _ in run.steps(1):
             place = variant.image.line_of(ip)
-            now = None if item == _ENDS else dict(run.observed()).get(item)
+            now = None if item == _ENDS else held(run.observed(), item)
             if place is not None and (now != before or item == _ENDS) and places[-1:] != [place]:
                 places.append(place)
             before, ip = now, run.environment.machine.ip

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from msgspec import Struct, field
 
 from pvasm.errors import PvasmError
-from pvasm.isa.registers import PSR_FIELDS, REGISTERS
+from pvasm.isa.registers import CONTROL, PSR_FIELDS, REGISTERS
 from pvasm.isa.resources import width_of_cell
 from pvasm.paravirt.yaml_nodes import Node, convert, fault, read_yaml
 from pvasm.regex import regex
@@ -243,35 +243,71 @@ def bytes_at(address: str, text: str) -> tuple[int, bytes]:
 
 def put_register(processor: Machine, name: str, value: int) -> None:
     """Gives a register of a processor a value, by its name; `check_register` has seen both."""
-    width = _width(name)
-    value &= (1 << width) - 1
+    mask, put = _place(name)
+    put(processor, value & mask)
+
+
+@cache
+def _place(name: str) -> tuple[int, Callable[[Machine, int], None]]:
+    """What a register holds at most, and what gives it a value."""
+    mask = (1 << _width(name)) - 1
     indexed, banked = _INDEXED.fullmatch(name), _BANKED.fullmatch(name)
     if name.startswith("psr."):
-        low, _ = PSR_FIELDS[name.removeprefix("psr.")]
-        if name == "psr.bn":
-            processor.switch_bank(value)
-        processor.set_psr(processor.psr & ~((1 << width) - 1 << low) | value << low)
-    elif banked is not None:
-        is_here = processor.psr >> PSR_FIELDS["bn"][0] & 1 == int(banked[1])
-        held, first = (processor.gr, 0) if is_here else (processor.other_bank, _BANKED_FROM)
-        held[int(banked[2]) - first] = value
-    elif indexed is not None:
-        if indexed[1] == "rr":
-            processor.rr[int(indexed[2]) & 7] = value
-            processor.reach_changed("di")
-        else:
-            processor.files[indexed[1]][int(indexed[2])] = value
-    elif name == "ar.bspstore":
-        processor.write_bspstore(value)
-    elif name == "ar.itc":
-        processor.write_itc(value)
-    else:
-        register = REGISTERS[name]
-        if register.file == "r" and register.number >= _STACKED:
-            processor.sof = max(processor.sof, register.number - _STACKED + 1)
-        getattr(processor, _FILES[register.file])[register.number] = value
-        if name == "cr.itm":
-            processor.set_timer()
+        return mask, partial(_put_status, name == "psr.bn", PSR_FIELDS[name.removeprefix("psr.")][0], mask)
+    if banked is not None:
+        return mask, partial(_put_banked, int(banked[1]), int(banked[2]))
+    if indexed is not None:
+        number = int(indexed[2])
+        return mask, partial(_put_region, number & 7) if indexed[1] == "rr" else partial(_put_indexed, indexed[1], number)
+    own: Callable[[Machine, int], None] | None = _OWN_WAYS.get(name)
+    if own is not None:
+        return mask, own
+    register = REGISTERS[name]
+    if register.file == "r" and register.number >= _STACKED:
+        return mask, partial(_put_stacked, register.number)
+    return mask, partial(_put_in_file, _FILES[register.file], register.number)
+
+
+def _put_status(is_bank: bool, low: int, mask: int, processor: Machine, value: int) -> None:
+    if is_bank:
+        processor.switch_bank(value)
+    processor.set_psr(processor.psr & ~(mask << low) | value << low)
+
+
+def _put_banked(bank: int, number: int, processor: Machine, value: int) -> None:
+    is_here = processor.psr >> PSR_FIELDS["bn"][0] & 1 == bank
+    held, first = (processor.gr, 0) if is_here else (processor.other_bank, _BANKED_FROM)
+    held[number - first] = value
+
+
+def _put_region(number: int, processor: Machine, value: int) -> None:
+    processor.rr[number] = value
+    processor.reach_changed("di")
+
+
+def _put_indexed(file: str, number: int, processor: Machine, value: int) -> None:
+    processor.files[file][number] = value
+
+
+def _put_stacked(number: int, processor: Machine, value: int) -> None:
+    processor.sof = max(processor.sof, number - _STACKED + 1)
+    processor.gr[number] = value
+
+
+def _put_in_file(file: str, number: int, processor: Machine, value: int) -> None:
+    getattr(processor, file)[number] = value
+
+
+def _put_timer(processor: Machine, value: int) -> None:
+    processor.cr[CONTROL["itm"]] = value
+    processor.set_timer()
+
+
+_OWN_WAYS: Final[dict[str, Callable[[Machine, int], None]]] = {
+    "ar.bspstore": Machine.write_bspstore,
+    "ar.itc": Machine.write_itc,
+    "cr.itm": _put_timer,
+}
 
 
 def put_page(processor: Machine, page: Page) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,7 @@ from pvsim.function_run import BACKING_STORE, RETURN, STACK
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.interruptions import Vector
 from pvsim.machine.machine import Machine
-from pvsim.machine.memory import PAGE
+from pvsim.machine.memory import PAGE, Memory
 from pvsim.machine.translation_cache import Translation
 from pvsim.memory_map import END_BUNDLE
 from pvsim.modes import FPSR, MODES
@@ -41,6 +41,10 @@ CODE: Final = 0x00C0_0000
 COUNTS: Final = 0x0210_0000
 """Where interrupts are counted, 8 bytes a vector."""
 
+MEMORY: Final = "memory at "
+"""How the items begin that are words of memory."""
+
+_AS_BEGUN: Final = "what it was"
 _TABLE: Final = 0x8000
 _VECTOR: Final = 0x100
 _BANK: Final = 1 << PSR_FIELDS["bn"][0]
@@ -52,6 +56,26 @@ _PLACES: Final = frozenset(["iip", "iva"])
 
 _KEPT: Final = {"iha": ~0b11, "itir": 0xFFFF_FFFC}
 """What control registers keep: a virtual one that is a word of memory keeps the rest as well, which is nobody's."""
+
+_ZEROS: Final = bytes(PAGE)
+_GENERAL: Final = [f"r{number}" for number in range(1, 128)]
+_BANK_1: Final = [f"bank1.r{number}" for number in range(16, 32)]
+_PREDICATES: Final = [f"p{number}" for number in range(1, 64)]
+_APPLICATION: Final = [
+    (f"ar.{name}", number)
+    for name, number in APPLICATION.items()
+    if name not in ("itc", "ruc", "bspstore", "rnat", "rsc", "pfs")
+]
+_STATUS: Final = [
+    (f"psr.{name}", low, (1 << width) - 1)
+    for name, (low, width) in PSR_FIELDS.items()
+    if name not in ("ri", "si", "mc")
+]
+_CONTROL: Final = [
+    (f"cr.{name}", number, _KEPT.get(name, -1), name in _PLACES)
+    for name, number in CONTROL.items()
+    if name not in _NOT_TOLD
+]
 
 
 class Variant(Struct, dict=True):
@@ -68,6 +92,16 @@ class Variant(Struct, dict=True):
         text = f".set COUNT, {COUNTS:#x}\n{read_text(str(path))}"
         return image_of_variant(text, path.name, self.instance, address=VECTORS)
 
+    @cached_property
+    def vector_pages(self) -> dict[int, bytes]:
+        """The same as pages of memory; where a vector ends the run, the `break` stands."""
+        memory = Memory()
+        for segment in self.handlers.segments:
+            memory.write(segment.address, bytes(segment.data))
+        for address in _ENDS_OF_VECTORS:
+            memory.write(address, END_BUNDLE)
+        return {number: bytes(page) for number, page in memory.pages.items()}
+
 
 class Outcome(Struct):
     """How a run ended: where (`return`, a label, a vector, or that there was no end); what there is to observe then."""
@@ -75,6 +109,14 @@ class Outcome(Struct):
     end: str
     observed: dict[str, int | str]
     environment: Environment
+
+
+def held(observed: Mapping[str, int | str], item: str) -> int | str:
+    """What was observed of an item: where there is nothing of it, it is 0; a word of memory, what it was."""
+    value = observed.get(item)
+    if value is None:
+        return _AS_BEGUN if item.startswith(MEMORY) else 0
+    return value
 
 
 def address_of(variant: Variant, name: str) -> int:
@@ -103,21 +145,13 @@ class ScenarioRun:
         processor = self.environment.processor
         self._map = AddressMap(variant.image)
         self._map.install(processor)
-        self._put_code(processor)
+        for segment in variant.image.segments:
+            processor.memory.write(self._map.physical(segment.address), bytes(segment.data))
         self._put_state(processor)
         self._put_ends(processor)
+        self._begun = {number: bytes(page) for number, page in processor.memory.pages.items()}
         self.environment.stops = set(self._ends)
         self.environment.begin()
-
-    def _put_code(self, processor: Machine) -> None:
-        for segment in self.variant.image.segments:
-            processor.memory.write(self._map.physical(segment.address), bytes(segment.data))
-        self._begun = {  # words that the image has part in, by where they are
-            at: processor.memory.read(at, 8)
-            for segment in self.variant.image.segments
-            for first in [self._map.physical(segment.address)]
-            for at in range(first & ~7, first + len(segment.data), 8)
-        }
 
     def _label(self, name: str) -> int:
         return address_of(self.variant, name)
@@ -157,13 +191,12 @@ class ScenarioRun:
             processor.cr[CONTROL["iva"]] = table
         else:
             processor.cr[CONTROL["iva"]] = VECTORS
-            for segment in self.variant.handlers.segments:
-                processor.memory.write(segment.address, bytes(segment.data))
-            own = Vector.EXTERNAL_INTERRUPT
-            places = [*range(0, own, _VECTOR), *range(own + 0x400, _TABLE, _VECTOR)]
-            self._ends |= {VECTORS + place: _vector_name(place) for place in places}
-        self._ends |= {self._label(name): name for name in given.stop}
-        for address in self._ends:
+            self._ends |= _ENDS_OF_VECTORS
+            for number, page in self.variant.vector_pages.items():
+                processor.memory.pages[number] = bytearray(page)
+        named = {self._label(name): name for name in given.stop}
+        self._ends |= named
+        for address in (RETURN, *named):
             processor.memory.write(self._map.physical(address), END_BUNDLE)
 
     # ------------------------------------------------------------------------------------- running
@@ -172,7 +205,7 @@ class ScenarioRun:
         """Runs to the end. Raises RefusedError for what the environment does not take."""
         for _ in self.steps():
             pass
-        return Outcome(self._end, dict(self.observed()), self.environment)
+        return Outcome(self._end, self.observed(), self.environment)
 
     _end = ""
 
@@ -199,31 +232,31 @@ class ScenarioRun:
 
     # ----------------------------------------------------------------------------------- observing
 
-    def observed(self) -> Iterator[tuple[str, int | str]]:
-        """What the kernel can observe, item by item: registers, status, translations, memory."""
+    def observed(self) -> dict[str, int | str]:
+        """What the kernel can observe, item by item: registers, status, translations, memory that has changed.
+
+        `held` tells of an item that is not among them.
+        """
         processor = self.environment.processor
-        yield from self._registers(processor)
-        yield from self._system(processor)
-        yield from self._memory(processor)
+        return dict([*self._registers(processor), *self._system(processor), *self._memory(processor)])
 
     def _registers(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
-        for number in range(1, 32 + processor.sof):
-            yield f"r{number}", self._address(processor.gr[number]) if not processor.nat[number] else "NaT"
+        address = self._address
+        for name, value, is_nat in zip(_GENERAL[: 31 + processor.sof], processor.gr[1:], processor.nat[1:], strict=False):
+            yield name, "NaT" if is_nat else address(value)
         if not processor.psr & _BANK:  # while bank 1 is there, bank 0 has what an interruption's handler left in it
-            for number, (value, is_nat) in enumerate(
-                zip(processor.other_bank, processor.other_bank_nat, strict=True), 16
-            ):
-                yield f"bank1.r{number}", "NaT" if is_nat else self._address(value)
-        for number in range(1, 64):
-            yield f"p{number}", processor.pr[number]
+            for name, value, is_nat in zip(_BANK_1, processor.other_bank, processor.other_bank_nat, strict=True):
+                yield name, "NaT" if is_nat else address(value)
+        yield from zip(_PREDICATES, processor.pr[1:], strict=True)
         for number in range(8):
-            yield f"b{number}", self._address(processor.br[number])
+            yield f"b{number}", address(processor.br[number])
         for number in range(2, 128):
             if processor.fr[number]:
                 yield f"f{number}", processor.fr[number]
-        for name, number in APPLICATION.items():
-            if name not in ("itc", "ruc", "bspstore", "rnat"):
-                yield f"ar.{name}", self._level_free(name, processor.ar[number])
+        for name, number in _APPLICATION:
+            yield name, processor.ar[number]
+        for name in ("rsc", "pfs"):
+            yield f"ar.{name}", self._level_free(name, processor.ar[APPLICATION[name]])
         yield "ar.bspstore", processor.read_bspstore()
         yield "cfm", processor.cfm
 
@@ -257,15 +290,13 @@ class ScenarioRun:
         return {new: native.get(old, old) for old, new in self.variant.instance.renames.items()}
 
     def _system(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
-        for name, (low, width) in PSR_FIELDS.items():
-            if name not in ("ri", "si", "mc"):
-                yield f"psr.{name}", processor.psr >> low & (1 << width) - 1
-        for name, number in CONTROL.items():
-            if name not in _NOT_TOLD:
-                told = self.environment.observed(f"cr.{name}")
-                value = processor.cr[number] if told is None else told
-                value &= _KEPT.get(name, -1)
-                yield f"cr.{name}", self._address(value) if name in _PLACES else value
+        status = processor.psr
+        for name, low, mask in _STATUS:
+            yield name, status >> low & mask
+        for name, number, kept, is_place in _CONTROL:
+            told = self.environment.observed(name)
+            value = (processor.cr[number] if told is None else told) & kept
+            yield name, self._address(value) if is_place else value
         yield "timer", self.environment.observed("timer") or 0
         for number, value in enumerate(processor.rr):
             yield f"rr[{number}]", value
@@ -282,18 +313,18 @@ class ScenarioRun:
             yield f"in service {vector:#x}", 1
 
     def _memory(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
-        """Words that are not 0; of the variant's data those that are no longer what they were, and no code."""
-        begun = self._begun
+        """Words that are no longer what they were."""
         for number, page in sorted(processor.memory.pages.items()):
             first = number * PAGE
-            if first >= PLACE or VECTORS <= first < VECTORS + _TABLE:
+            begun = self._begun.get(number, _ZEROS)
+            if page == begun or first >= PLACE:
                 continue
             for at in range(0, PAGE, 8):
-                word = bytes(page[at : at + 8])
-                if any(word) and begun.get(first + at) != word and first + at & ~15 not in self._ends:
+                word = page[at : at + 8]
+                if word != begun[at : at + 8]:
                     place = self._address(self._map.virtual(first + at))
                     value = int.from_bytes(word, "little")
-                    yield f"memory at {place if isinstance(place, str) else hex(place)}", self._address(value)
+                    yield f"{MEMORY}{place if isinstance(place, str) else hex(place)}", self._address(value)
 
 
 def _vector_name(place: int) -> str:
@@ -301,6 +332,13 @@ def _vector_name(place: int) -> str:
         return f"interruption: {Vector(place).name.lower().replace('_', ' ')}"
     except ValueError:
         return f"vector {place:#x}"
+
+
+_OWN: Final = Vector.EXTERNAL_INTERRUPT
+_ENDS_OF_VECTORS: Final = {
+    VECTORS + place: _vector_name(place)
+    for place in (*range(0, _OWN, _VECTOR), *range(_OWN + 0x400, _TABLE, _VECTOR))
+}
 
 
 def _shown(page: Translation) -> str:
