@@ -79,6 +79,7 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     pvasm.
 
     `registers` are by name (`r32 bank1.r16 p6 b0 ar.lc cr.ifa psr.ic rr[5]`), `nat` those that are Not a Thing.
+    `in_service` are vectors of interrupts that have been read from cr.ivr, and not ended yet.
     `memory` has hexadecimal bytes by address. `mode` is one of those of `simulate`. The run ends at the labels `stop`,
     where it returns to b0, at an interruption (unless `vectors` names a label to take them at), and after `steps`.
     ar.itc advances by `ticks` with each instruction: with 0 variants, which take different numbers of them, read the
@@ -96,6 +97,7 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     memory: dict[str, str] = field(default_factory=dict)
     pages: list[Page] = field(default_factory=list)
     interrupts: list[Interrupt] = field(default_factory=list)
+    in_service: list[int] = field(default_factory=list)
     stubs: dict[str, int] = field(default_factory=dict)
     stub_missing: bool = False
     stop: list[str] = field(default_factory=list)
@@ -122,6 +124,7 @@ def read_scenario(path: Path) -> Scenario:
     _check_each(root, "nat", found.nat, _check_nat, name)
     _check_each(root, "pages", found.pages, _check_page, name)
     _check_each(root, "interrupts", found.interrupts, _check_interrupt, name)
+    _check_each(root, "in_service", found.in_service, _check_vector, name)
     for word, value in found.stubs.items():
         _checked(root, ("stubs", word), name, partial(_check_stub, value))
     if not 1 <= found.steps <= _MOST_STEPS:
@@ -212,10 +215,14 @@ def _check_page(page: Page) -> None:
 
 
 def _check_interrupt(interrupt: Interrupt) -> None:
-    if interrupt.vector not in VECTORS:
-        raise PvasmError(f"no interrupt has the vector {interrupt.vector}: there are 0, 2 and 16 to 255")
+    _check_vector(interrupt.vector)
     if interrupt.after < 0:
         raise PvasmError("after how many instructions? That is no number below 0")
+
+
+def _check_vector(vector: int) -> None:
+    if vector not in VECTORS:
+        raise PvasmError(f"no interrupt has the vector {vector}: there are 0, 2 and 16 to 255")
 
 
 def _check_stub(address: int) -> None:
@@ -298,6 +305,10 @@ def _put_in_file(file: str, number: int, processor: Machine, value: int) -> None
     getattr(processor, file)[number] = value
 
 
+def _put_utilization(processor: Machine, value: int) -> None:
+    processor.ruc_offset = value
+
+
 def _put_timer(processor: Machine, value: int) -> None:
     processor.cr[CONTROL["itm"]] = value
     processor.set_timer()
@@ -306,6 +317,7 @@ def _put_timer(processor: Machine, value: int) -> None:
 _OWN_WAYS: Final[dict[str, Callable[[Machine, int], None]]] = {
     "ar.bspstore": Machine.write_bspstore,
     "ar.itc": Machine.write_itc,
+    "ar.ruc": _put_utilization,
     "cr.itm": _put_timer,
 }
 

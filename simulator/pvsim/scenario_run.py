@@ -41,11 +41,18 @@ CODE: Final = 0x00C0_0000
 COUNTS: Final = 0x0210_0000
 """Where interrupts are counted, 8 bytes a vector."""
 
+INTERRUPTION: Final = "interruption: "
+"""How an end begins that is an interruption."""
+
+_EXTERNAL: Final = Vector.EXTERNAL_INTERRUPT.name.lower()
 MEMORY: Final = "memory at "
 """How the items begin that are words of memory."""
 
 _AS_BEGUN: Final = "what it was"
 _TABLE: Final = 0x8000
+_TAGS_FROM: Final = 24
+"""Runs are on a model whose tags are those that Xen's guests make for themselves: so that these can be compared."""
+
 _VECTOR: Final = 0x100
 _BANK: Final = 1 << PSR_FIELDS["bn"][0]
 _NOT_TOLD: Final = frozenset(["iipa", "iib0", "iib1", "ivr", "eoi", "lid"])
@@ -92,6 +99,27 @@ class Variant(Struct, dict=True):
         text = f".set COUNT, {COUNTS:#x}\n{read_text(str(path))}"
         return image_of_variant(text, path.name, self.instance, address=VECTORS)
 
+    def runs_like(self, other: Variant) -> bool:
+        """Whether both are the same code in the same environment: a run of one is a run of the other."""
+        mine, theirs = self.instance, other.instance
+        return (
+            self.environment == other.environment
+            and (mine.environment, mine.environment_file) == (theirs.environment, theirs.environment_file)
+            and (mine.calls, mine.constants, mine.renames) == (theirs.calls, theirs.constants, theirs.renames)
+            and self._segments == other._segments
+            and self.image.symbols == other.image.symbols
+        )
+
+    @cached_property
+    def _segments(self) -> list[tuple[str, int, bytes]]:
+        return [(each.name, each.address, bytes(each.data)) for each in self.image.segments]
+
+    @cached_property
+    def in_use(self) -> frozenset[str]:
+        """Registers that calls take something in, or give it in: ops put it there, and what was there back."""
+        registers = {each.text for call in self.instance.calls.values() for each in (*call.takes, *call.gives)}
+        return frozenset(registers | {f"bank1.{name}" for name in registers})
+
     @cached_property
     def vector_pages(self) -> dict[int, bytes]:
         """The same as pages of memory; where a vector ends the run, the `break` stands."""
@@ -104,11 +132,20 @@ class Variant(Struct, dict=True):
 
 
 class Outcome(Struct):
-    """How a run ended: where (`return`, a label, a vector, or that there was no end); what there is to observe then."""
+    """How a run ended: where (`return`, a label, a vector, or that there was no end); what there is to observe then.
+
+    `in_use` are registers that an op may have put other things into, where it has not been carried out to its end.
+    """
 
     end: str
     observed: dict[str, int | str]
     environment: Environment
+    in_use: frozenset[str] = frozenset()
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether an external interrupt was taken on the way."""
+        return any(name == _EXTERNAL for _, name in self.environment.costs.events)
 
 
 def held(observed: Mapping[str, int | str], item: str) -> int | str:
@@ -139,7 +176,7 @@ class ScenarioRun:
     def __init__(self, variant: Variant, scenario: Scenario) -> None:
         """Raises PvasmError for a label that there is not, and for what has no room."""
         self.variant, self.scenario = variant, scenario
-        model = Configuration(ticks_per_instruction=scenario.ticks, alat_entries=None)
+        model = Configuration(ticks_per_instruction=scenario.ticks, alat_entries=None, tags_from=_TAGS_FROM)
         self.environment = variant.environment(variant.instance, model)
         self._ends: dict[int, str] = {RETURN: "return"}
         processor = self.environment.processor
@@ -169,6 +206,8 @@ class ScenarioRun:
         processor.write_bspstore(BACKING_STORE)
         for name, value in sorted(given.registers.items(), key=lambda each: each[0] != "psr.bn"):  # it names the others
             put_register(processor, name, value)
+        for vector in given.in_service:
+            processor.in_service.add(vector)
         for name in given.nat:
             processor.nat[int(name[1:])] = 1
         for page in given.pages:
@@ -205,7 +244,8 @@ class ScenarioRun:
         """Runs to the end. Raises RefusedError for what the environment does not take."""
         for _ in self.steps():
             pass
-        return Outcome(self._end, self.observed(), self.environment)
+        in_use = self.variant.in_use if self._end.startswith(INTERRUPTION) else frozenset()
+        return Outcome(self._end, self.observed(), self.environment, in_use)
 
     _end = ""
 
@@ -329,7 +369,7 @@ class ScenarioRun:
 
 def _vector_name(place: int) -> str:
     try:
-        return f"interruption: {Vector(place).name.lower().replace('_', ' ')}"
+        return f"{INTERRUPTION}{Vector(place).name.lower().replace('_', ' ')}"
     except ValueError:
         return f"vector {place:#x}"
 

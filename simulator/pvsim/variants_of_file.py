@@ -65,11 +65,12 @@ def variants_of_file(
             image = image_of_variant(seen, name, instance, address=CODE, stubs={**(stubs or {}), **addresses})
             image.segments.append(segment)
         variants.append(Variant(instance, image))
-        unsettled |= _unsettled(seen, name, instance)
-    return variants, unsettled | {f"bank1.{name}" for name in unsettled}
+        unsettled |= unsettled_by(seen, name, instance)
+    return variants, unsettled
 
 
-def _unsettled(text: str, name: str, instance: Instance) -> set[str]:
+def unsettled_by(text: str, name: str, instance: Instance) -> set[str]:
+    """The items that are not settled once the ops of a text have been executed, as `variants_of_file` has them."""
     catalog = instance.catalog
     reading = Reading(read_document(assembly_parser(), text, name, preprocessed=True), catalog)
     invocations, _ = reading.invocations(reading.definitions(instance))
@@ -82,4 +83,4 @@ def _unsettled(text: str, name: str, instance: Instance) -> set[str]:
         }
         if op.name == _BANK_0:
             found |= {f"r{number}" for number in range(16, 32)}
-    return found
+    return found | {f"bank1.{name}" for name in found}
