@@ -8,7 +8,6 @@ from typing import Final
 
 from pvasm.isa.instruction import Instruction
 from pvsim.function_run import BACKING_STORE, RETURN
-from pvsim.modes import MODES
 from pvsim.random_values import (
     DATA,
     KINDS,
@@ -18,6 +17,7 @@ from pvsim.random_values import (
     region_address,
     region_register,
     small,
+    status,
     task_priority,
     word,
 )
@@ -77,7 +77,6 @@ def random_scenario(
 
 def _control(random: Random) -> dict[str, int]:
     """Control registers, with values that they take."""
-    status = MODES[random.choice(("sys", "user"))]
     return {
         "cr.ifa": region_address(random),
         "cr.itir": page_size(random),
@@ -85,7 +84,7 @@ def _control(random: Random) -> dict[str, int]:
         "cr.iip": RETURN,
         "cr.iipa": random.getrandbits(60) << 4,
         "cr.itm": word(random),
-        "cr.ipsr": status | random.getrandbits(1) << 14 | random.getrandbits(1) << 3,
+        "cr.ipsr": status(random),
         "cr.iha": random.getrandbits(60) << 2,
         "cr.iim": random.getrandbits(21),
         "cr.ifs": random.getrandbits(1) << 63 | random.randrange(_STACKED + 1),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
+from pvsim.modes import MODES
 from pvsim.scenario import PAGE_SIZES
 
 DATA: Final = 0x0300_0000
@@ -58,6 +59,11 @@ def region_register(random: Random) -> int:
 def task_priority(random: Random) -> int:
     """Which interrupts cr.tpr masks: half of the time none."""
     return random.randrange(16) << 4 if random.getrandbits(1) else 0
+
+
+def status(random: Random) -> int:
+    """What psr is, or was: the kernel's or a program's, with interrupts let in or not."""
+    return MODES[random.choice(("sys", "user"))] | random.getrandbits(1) << 14 | random.getrandbits(1) << 3
 
 
 def interrupt_vector(random: Random) -> int:

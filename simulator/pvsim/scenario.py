@@ -265,7 +265,9 @@ def _place(name: str) -> tuple[int, Callable[[Machine, int], None]]:
         return mask, partial(_put_banked, int(banked[1]), int(banked[2]))
     if indexed is not None:
         number = int(indexed[2])
-        return mask, partial(_put_region, number & 7) if indexed[1] == "rr" else partial(_put_indexed, indexed[1], number)
+        return mask, partial(_put_region, number & 7) if indexed[1] == "rr" else partial(
+            _put_indexed, indexed[1], number
+        )
     own: Callable[[Machine, int], None] | None = _OWN_WAYS.get(name)
     if own is not None:
         return mask, own

@@ -115,6 +115,12 @@ class Variant(Struct, dict=True):
         return [(each.name, each.address, bytes(each.data)) for each in self.image.segments]
 
     @cached_property
+    def named(self) -> dict[str, str]:
+        """Of names that the instance gives to symbols of the source, those that native gives to them."""
+        native = load_instance("native").renames
+        return {new: native.get(old, old) for old, new in self.instance.renames.items()}
+
+    @cached_property
     def in_use(self) -> frozenset[str]:
         """Registers that calls take something in, or give it in: ops put it there, and what was there back."""
         registers = {each.text for call in self.instance.calls.values() for each in (*call.takes, *call.gives)}
@@ -204,7 +210,10 @@ class ScenarioRun:
         processor.ar[APPLICATION["pfs"]] = 3 << 62
         processor.sof = 8
         processor.write_bspstore(BACKING_STORE)
-        for name, value in sorted(given.registers.items(), key=lambda each: each[0] != "psr.bn"):  # it names the others
+        bank = given.registers.get("psr.bn")
+        if bank is not None:  # it is what names the others
+            put_register(processor, "psr.bn", bank)
+        for name, value in given.registers.items():
             put_register(processor, name, value)
         for vector in given.in_service:
             processor.in_service.add(vector)
@@ -282,7 +291,9 @@ class ScenarioRun:
 
     def _registers(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
         address = self._address
-        for name, value, is_nat in zip(_GENERAL[: 31 + processor.sof], processor.gr[1:], processor.nat[1:], strict=False):
+        for name, value, is_nat in zip(
+            _GENERAL[: 31 + processor.sof], processor.gr[1:], processor.nat[1:], strict=False
+        ):
             yield name, "NaT" if is_nat else address(value)
         if not processor.psr & _BANK:  # while bank 1 is there, bank 0 has what an interruption's handler left in it
             for name, value, is_nat in zip(_BANK_1, processor.other_bank, processor.other_bank_nat, strict=True):
@@ -320,14 +331,8 @@ class ScenarioRun:
                 # Where a call at a function's end returns to is behind it: so it is the bundle before that tells.
                 name = self.variant.image.symbol_of(max((value & ~15) - 16, segment.address))
                 label = (name or segment.name).partition("+")[0]
-                return f"code of {self._named.get(label, label)}"
+                return f"code of {self.variant.named.get(label, label)}"
         return value
-
-    @cached_property
-    def _named(self) -> dict[str, str]:
-        """Of names that the instance gives to symbols of the source, those that native gives to them."""
-        native = load_instance("native").renames
-        return {new: native.get(old, old) for old, new in self.variant.instance.renames.items()}
 
     def _system(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
         status = processor.psr
@@ -376,8 +381,7 @@ def _vector_name(place: int) -> str:
 
 _OWN: Final = Vector.EXTERNAL_INTERRUPT
 _ENDS_OF_VECTORS: Final = {
-    VECTORS + place: _vector_name(place)
-    for place in (*range(0, _OWN, _VECTOR), *range(_OWN + 0x400, _TABLE, _VECTOR))
+    VECTORS + place: _vector_name(place) for place in (*range(0, _OWN, _VECTOR), *range(_OWN + 0x400, _TABLE, _VECTOR))
 }
 
 

@@ -15,7 +15,7 @@ from pvasm.isa.instruction import Instruction
 from pvasm.isa.operands import IndexedRegister
 from pvasm.isa.registers import CONTROL, PSR_MASKS, Register
 from pvsim.machine.configuration import Configuration
-from pvsim.random_values import interrupt_vector, page_entry, page_size, region_register, task_priority, word
+from pvsim.random_values import interrupt_vector, page_entry, page_size, region_register, status, task_priority, word
 from pvsim.scenario import MEMORY_BITS, PAGE_SIZES, Interrupt, Page, Scenario
 
 _COUNTS: Final = Configuration().counts
@@ -24,7 +24,9 @@ _REGION: Final = 61
 _MAPPED: Final = 8  # translation registers below map the code itself
 _SIZES: Final = sorted(PAGE_SIZES)
 
-_UNCOLLECTED: Final = frozenset(["M32.mov.int", "M33.mov.int", "M41.itc.i", "M41.itc.d", "M42.itr.i", "M42.itr.d", "B8.rfi"])
+_UNCOLLECTED: Final = frozenset(
+    ["M32.mov.int", "M33.mov.int", "M41.itc.i", "M41.itc.d", "M42.itr.i", "M42.itr.d", "B8.rfi"]
+)
 """Forms that are for code whose state is not collected: psr.ic is 0, or they fault (SDM 3:2)."""
 
 _MASKS: Final = frozenset(["M44.ssm", "M44.rsm"])
@@ -39,7 +41,11 @@ _SOURCES: Final[dict[str, Callable[[Random], int]]] = {
 }
 """What the last operand of an instruction holds."""
 
-_OF_CONTROL: Final[dict[int, Callable[[Random], int]]] = {CONTROL["itir"]: page_size, CONTROL["tpr"]: task_priority}
+_OF_CONTROL: Final[dict[int, Callable[[Random], int]]] = {
+    CONTROL["itir"]: page_size,
+    CONTROL["tpr"]: task_priority,
+    CONTROL["ipsr"]: status,
+}
 """What a control register is given."""
 
 
@@ -152,7 +158,9 @@ class _Suited:
         self._put(address, value)
         for at in (value, value ^ 1 << random.randrange(40)):
             to = random.getrandbits(MEMORY_BITS - 1)
-            self.state.pages.append(Page(at=at, to=to, size=random.choice(_SIZES), kinds=random.choice(("d", "i", "di"))))
+            self.state.pages.append(
+                Page(at=at, to=to, size=random.choice(_SIZES), kinds=random.choice(("d", "i", "di")))
+            )
 
     # -------------------------------------------------------------------------------- interrupts
 

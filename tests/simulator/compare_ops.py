@@ -94,9 +94,7 @@ def comparison(op: Op, arguments: Sequence[str], names: Sequence[str], seed: str
     return RandomComparison(made, "entry", ["end"], unsettled, f"{seed} {op.name} {' '.join(arguments)}", _STEPS)
 
 
-def compare_op(
-    op: Op, arguments: Sequence[str], names: Sequence[str], number: int, seed: str, first: int = 0
-) -> Tally:
+def compare_op(op: Op, arguments: Sequence[str], names: Sequence[str], number: int, seed: str, first: int = 0) -> Tally:
     """Compares an op's variants with native from so many states."""
     made = comparison(op, arguments, names, seed)
     tally = Tally()
@@ -138,7 +136,7 @@ def main(words: Sequence[str]) -> int:
             count += len(chosen)
             total.add(_of_op(op, chosen, number, options.seed, first))
         print(
-            f"states {first} to {first + number - 1} of {count} cases; so far {total.states} states, {total.runs} runs, "
+            f"states {first} to {first + number - 1} of {count} cases; {total.states} states, {total.runs} runs, "
             f"{total.interrupted} interrupted, {total.wasted} wasted, {total.consumed} consumed a NaT, "
             f"{len(total.different)} differences; {sum(os.times()[:2]):.0f} s of CPU",
             flush=True,
@@ -154,8 +152,8 @@ def _of_op(
         tally.add(compare_op(op, arguments, takers, number, seed, first))
     shown = Counter(name for _, _, name, _, _ in tally.different)
     print(
-        f"{op.name}: {len(chosen)} cases, {tally.states} states, {tally.wasted} wasted, {tally.interrupted} interrupted, "
-        f"{dict(shown)}, {time.process_time() - begun:.1f} s",
+        f"{op.name}: {len(chosen)} cases, {tally.states} states, {tally.wasted} wasted, "
+        f"{tally.interrupted} interrupted, {dict(shown)}, {time.process_time() - begun:.1f} s",
         flush=True,
     )
     for each in tally.different[:3]:

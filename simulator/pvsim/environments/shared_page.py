@@ -35,7 +35,9 @@ class SharedPage:
             if name.startswith("cr.")
         ]
         self._status = [
-            (PSR_MASKS[name], self._at(each), each.bytes, each.inverted) for name, each in own.items() if name in PSR_MASKS
+            (PSR_MASKS[name], self._at(each), each.bytes, each.inverted)
+            for name, each in own.items()
+            if name in PSR_MASKS
         ]
         self._banks = [
             (int(name[4]), name.endswith(".nats"), self._at(each), each.bytes)

@@ -46,7 +46,7 @@ class System(State):
         return self.instructions * self.configuration.ticks_per_instruction + self.itc_offset & _WORD
 
     def read_ruc(self) -> int:
-        """ar.ruc: of one logical processor, which has all resources to itself, it advances as ar.itc does (SDM vol. 1)."""
+        """ar.ruc: the one logical processor has all resources to itself, so that it advances as ar.itc does."""
         return self.instructions * self.configuration.ticks_per_instruction + self.ruc_offset & _WORD
 
     def write_itc(self, value: int) -> None:
