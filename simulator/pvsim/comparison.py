@@ -172,7 +172,7 @@ def led_to(variant: Variant, scenario: Scenario, item: str) -> list[tuple[str, i
     try:
         for _ in run.steps(1):
             place = variant.image.line_of(ip)
-            now = None if item == _ENDS else held(run.observed(), item)
+            now = before if item == _ENDS else held(run.observed(), item)
             if place is not None and (now != before or item == _ENDS) and places[-1:] != [place]:
                 places.append(place)
             before, ip = now, run.environment.machine.ip

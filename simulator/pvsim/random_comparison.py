@@ -23,6 +23,7 @@ from pvsim.scenario_start import straight_code
 
 _OF_A_TASK: Final = 25
 _ATTEMPTS: Final = 6
+_REGION: Final = 61
 _SHORT: Final = 16
 _MOMENTS: Final = 12
 """An interrupt comes before one of so many instructions, of the first variant and of each other; of a short first
@@ -62,6 +63,10 @@ class RandomComparison(Struct, dict=True):
         return straight_code(self.variants[0], self.entry)
 
     @cached_property
+    def _own_regions(self) -> set[int]:
+        return {0, *(segment.address >> _REGION for each in self.variants for segment in each.image.segments)}
+
+    @cached_property
     def _moments(self) -> int:
         if len(self._code) > _SHORT:
             return _MOMENTS
@@ -69,14 +74,20 @@ class RandomComparison(Struct, dict=True):
 
     def scenario(self, number: int) -> Scenario:
         """A scenario by its number: one in which the first variant does what a kernel may, if that is found soon."""
-        return self._begun(number)[0]
+        return self.begun(number)[0]
 
-    def _begun(self, number: int) -> tuple[Scenario, Outcome]:
+    def begun(self, number: int) -> tuple[Scenario, Outcome]:
         """The same, with what came of the first variant."""
         for attempt in range(_ATTEMPTS):
             random = Random(f"{self.seed} {number} {attempt}")
             made = random_scenario(
-                random, self.entry, self.stop, moments=self._moments, steps=self.steps, code=self._code
+                random,
+                self.entry,
+                self.stop,
+                moments=self._moments,
+                steps=self.steps,
+                code=self._code,
+                own_regions=self._own_regions,
             )
             outcome = ran(self.variants[0], made)
             if not is_wrong_anywhere(outcome.end):
@@ -85,12 +96,15 @@ class RandomComparison(Struct, dict=True):
 
     def compared(self, number: int) -> Comparison:
         """What comes of a scenario by its number."""
-        scenario, outcome = self._begun(number)
+        scenario, outcome = self.begun(number)
         return self._compared(scenario, outcome)
 
     def _compared(self, scenario: Scenario, outcome: Outcome | None = None) -> Comparison:
-        own = min(self._moments, len(self._code) + 1) if scenario.registers.get("psr.i") else 0
-        return compare(self.variants, scenario, self.unsettled, own, outcome)
+        return compare(self.variants, scenario, self.unsettled, self.own_moments(scenario), outcome)
+
+    def own_moments(self, scenario: Scenario) -> int:
+        """At how many moments an interrupt may come to the first variant; one that is let in comes when it is."""
+        return min(self._moments, len(self._code) + 1) if scenario.registers.get("psr.i") else 0
 
     def differences(self, scenario: Scenario) -> dict[str, list[Any]]:
         """The differences of a scenario by instance; none where the first variant does what nobody may rely on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from random import Random
 from typing import Final
 
@@ -37,10 +37,12 @@ def random_scenario(
     moments: int = 0,
     steps: int = 2000,
     code: Sequence[Instruction] = (),
+    own_regions: Collection[int] = range(8),
 ) -> Scenario:
     """A random state to begin with at a label; with `moments` an interrupt may come at one of so many.
 
     `code` is what is executed first: the state is one that bare hardware takes it in, more often than by chance.
+    `own_regions` are those of its image, with identifiers that its pages go by.
     """
     registers: dict[str, int] = {}
     for number in _GENERAL:
@@ -58,7 +60,9 @@ def random_scenario(
         "ar.bspstore": BACKING_STORE + 8 * random.randrange(200),
     }
     registers |= {f"ar.k{number}": word(random) for number in range(8)}
-    registers |= {f"rr[{number}]": number << 8 | region_register(random) & 0xFC for number in range(8)}
+    for number in range(8):
+        region = region_register(random)
+        registers[f"rr[{number}]"] = number << 8 | region & 0xFC if number in own_regions else region & ~1
     registers |= _control(random)
     collects = random.getrandbits(1)
     registers["psr.bn"] = collects or random.getrandbits(1)  # an interruption's handler begins in bank 0
@@ -67,12 +71,22 @@ def random_scenario(
     memory = {f"{DATA:#x}": random.randbytes(WINDOW).hex()}
     made = Scenario(entry=entry, registers=registers, nat=nat, memory=memory, stop=list(stop), steps=steps)
     suit(made, code, random)
+    if not registers["psr.bn"]:
+        _other_bank(made, random)
     # Nobody lets interrupts in whose state is not collected, or whose registers are the handler's.
     made.registers["psr.i"] &= made.registers["psr.ic"] & made.registers["psr.bn"]
     if moments and random.random() < (0.75 if made.registers["psr.i"] else 0.25) and not made.interrupts:
         after = random.randrange(moments) if made.registers["psr.i"] else 0  # one that is masked waits
         made.interrupts.append(Interrupt(interrupt_vector(random), after))
     return made
+
+
+def _other_bank(state: Scenario, random: Random) -> None:
+    """Bank 1 while bank 0 is there; the other way round, nobody goes by what is in it."""
+    for number in range(16, 32):
+        state.registers[f"bank1.r{number}"] = random.choice(KINDS)(random)
+        if random.random() < _NAT:
+            state.nat.append(f"bank1.r{number}")
 
 
 def _control(random: Random) -> dict[str, int]:

@@ -198,6 +198,8 @@ def _width(name: str) -> int:
 
 
 def _check_nat(name: str) -> None:
+    if _BANKED.fullmatch(name):
+        return
     register = REGISTERS.get(name)
     if register is None or register.file != "r" or not register.number:
         raise PvasmError(f"{name} cannot be Not a Thing: general registers from r1 on can")
@@ -252,6 +254,17 @@ def put_register(processor: Machine, name: str, value: int) -> None:
     """Gives a register of a processor a value, by its name; `check_register` has seen both."""
     mask, put = _place(name)
     put(processor, value & mask)
+
+
+def put_nat(processor: Machine, name: str) -> None:
+    """Makes a general register of a processor, or one of a bank, Not a Thing."""
+    banked = _BANKED.fullmatch(name)
+    if banked is None:
+        processor.nat[int(name[1:])] = 1
+    elif processor.psr >> PSR_FIELDS["bn"][0] & 1 == int(banked[1]):
+        processor.nat[int(banked[2])] = 1
+    else:
+        processor.other_bank_nat[int(banked[2]) - _BANKED_FROM] = 1
 
 
 @cache

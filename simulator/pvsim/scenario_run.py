@@ -23,14 +23,15 @@ from pvsim.environments.environment import Environment
 from pvsim.environments.shared_page import PLACE
 from pvsim.function_run import BACKING_STORE, RETURN, STACK
 from pvsim.machine.configuration import Configuration
-from pvsim.machine.interruptions import Vector
+from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.memory import PAGE, Memory
 from pvsim.machine.translation_cache import Translation
 from pvsim.memory_map import END_BUNDLE
 from pvsim.modes import FPSR, MODES
-from pvsim.scenario import MEMORY_BITS, Scenario, bytes_at, put_page, put_register
+from pvsim.scenario import MEMORY_BITS, Scenario, bytes_at, put_nat, put_page, put_register
 from pvsim.source_image import image_of_variant
+from pvsim.strict_groups import StrictGroups
 
 VECTORS: Final = 0x0200_0000
 """Where the interruption vectors are, unless a scenario names its own."""
@@ -86,11 +87,15 @@ _CONTROL: Final = [
 
 
 class Variant(Struct, dict=True):
-    """A source's image for an instance, and what makes the environment that it runs in (see `Environment`)."""
+    """A source's image for an instance, and what makes the environment that it runs in (see `Environment`).
+
+    Where it `checks_groups`, a run ends where an instruction uses a register too early after another (`StrictGroups`).
+    """
 
     instance: Instance
     image: Image
     environment: Callable[[Instance, Configuration], Environment] = environment_of
+    checks_groups: bool = False
 
     @cached_property
     def handlers(self) -> Image:
@@ -106,6 +111,7 @@ class Variant(Struct, dict=True):
             self.environment == other.environment
             and (mine.environment, mine.environment_file) == (theirs.environment, theirs.environment_file)
             and (mine.calls, mine.constants, mine.renames) == (theirs.calls, theirs.constants, theirs.renames)
+            and self.checks_groups == other.checks_groups
             and self._segments == other._segments
             and self.image.symbols == other.image.symbols
         )
@@ -182,6 +188,7 @@ class ScenarioRun:
     def __init__(self, variant: Variant, scenario: Scenario) -> None:
         """Raises PvasmError for a label that there is not, and for what has no room."""
         self.variant, self.scenario = variant, scenario
+        self._numbers = frozenset(scenario.registers.values())
         model = Configuration(ticks_per_instruction=scenario.ticks, alat_entries=None, tags_from=_TAGS_FROM)
         self.environment = variant.environment(variant.instance, model)
         self._ends: dict[int, str] = {RETURN: "return"}
@@ -218,7 +225,7 @@ class ScenarioRun:
         for vector in given.in_service:
             processor.in_service.add(vector)
         for name in given.nat:
-            processor.nat[int(name[1:])] = 1
+            put_nat(processor, name)
         for page in given.pages:
             put_page(processor, page)
         for address, text in given.memory.items():
@@ -265,10 +272,15 @@ class ScenarioRun:
         """
         machine, given = self.environment.machine, self.scenario
         waiting = sorted(given.interrupts, key=lambda each: each.after)
+        groups = StrictGroups(machine, serializes=True) if self.variant.checks_groups else None
+        most = most if groups is None else 1
         spent, stop = 0, None  # an interruption without an instruction counts as one, so that there is an end
         while stop is None and spent < given.steps:
             while waiting and waiting[0].after <= spent:
                 self.environment.processor.raise_interrupt(waiting.pop(0).vector)
+            if groups is not None and (violated := _violated(groups)):
+                self._end = violated
+                return
             left = (min(waiting[0].after, given.steps) if waiting else given.steps) - spent
             left = left if most is None else min(left, most)
             stop = self.environment.run(left)
@@ -322,6 +334,8 @@ class ScenarioRun:
         """A value; an address of the variant's code as its label, one of its data by its section: variants have both
         at other places.
         """
+        if value in self._numbers:  # it was in a register to begin with, and is the same for all variants
+            return value
         if value == self.variant.image.gp:
             return "gp"
         for segment in self.variant.image.segments:
@@ -370,6 +384,19 @@ class ScenarioRun:
                     place = self._address(self._map.virtual(first + at))
                     value = int.from_bytes(word, "little")
                     yield f"{MEMORY}{place if isinstance(place, str) else hex(place)}", self._address(value)
+
+
+def _violated(groups: StrictGroups) -> str:
+    """How a run ends whose next instruction uses a register too early; nothing if it does not."""
+    try:
+        found = groups.violation()
+    except Interruption:  # where code cannot be fetched there is none
+        return ""
+    if found is None:
+        return ""
+    violation = found[0]
+    needs = "stop" if violation.same_group else violation.needs
+    return f"dependency violation: {violation.kind} of {violation.resource}, without {needs}"
 
 
 def _vector_name(place: int) -> str:

@@ -70,7 +70,7 @@ class _Suited:
             self._operands(instruction)
             self._interrupts(instruction)
             for each in instruction.reads:
-                if self._is_free(each) and self.random.random() < _NAT:
+                if isinstance(each, Register) and self._is_free(each) and self.random.random() < _NAT:
                     self.nats.add(each.text)
             self.written |= {each if isinstance(each, Register) else str(each) for each in instruction.writes}
         self.state.nat[:] = sorted(self.nats)

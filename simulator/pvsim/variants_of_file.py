@@ -78,9 +78,10 @@ def unsettled_by(text: str, name: str, instance: Instance) -> set[str]:
     for invocation in invocations:
         op = catalog.ops[invocation.name]
         given = (invocation.as_made or invocation).given
-        found |= {
+        clobbers = {
             each.text for parameter, each in zip(op.parameters, given, strict=False) if parameter.use == "clobber"
         }
+        found |= clobbers | {f"bank1.{name}" for name in clobbers}
         if op.name == _BANK_0:
             found |= {f"r{number}" for number in range(16, 32)}
-    return found | {f"bank1.{name}" for name in found}
+    return found

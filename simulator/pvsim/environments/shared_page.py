@@ -16,7 +16,7 @@ from pvsim.machine.memory import PAGE, Memory
 PLACE: Final = 1 << 48
 """Where in memory it is: beyond what a guest is given."""
 
-_APART: Final = frozenset(["psr.bn", "itc_offset"])
+_APART: Final = frozenset(["psr.bn", "itc_offset", "itc_last"])
 _FORMATS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _BANK, _COLLECTS = PSR_MASKS["psr.bn"], PSR_MASKS["psr.i"]
 
