@@ -58,6 +58,9 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--max-steps", type=count(1_000_000_000), default=10_000, metavar="N", help="instructions at most [10000]"
     )
+    command.add_argument(
+        "--strict", action="store_true", help="a dependency violation, or a missing serialization, ends a run (slow)"
+    )
     command.add_argument("-j", "--jobs", type=count(64), metavar="N", help="processes [as many as cores]")
     command.add_argument(
         "-o", "--output", metavar="FILE.yaml", help="write the smallest scenario in which variants differ [not written]"
@@ -95,6 +98,7 @@ def _run(options: argparse.Namespace) -> int:
         return fail(undefined(several))
     comparison = RandomComparison(variants, entry, options.stop, unsettled, options.seed, options.max_steps)
     for variant in variants:
+        variant.checks_groups = options.strict
         for label in (entry, *options.stop):
             address_of(variant, label)
     if scenario is not None:

@@ -165,7 +165,7 @@ def _run_scenario(options: argparse.Namespace) -> int:
     from pvsim.environments.environment import RefusedError
     from pvsim.scenario import read_scenario
     from pvsim.scenario_check import unexpected
-    from pvsim.scenario_run import ScenarioRun
+    from pvsim.scenario_run import ScenarioRun, held
     from pvsim.variants_of_file import variants_of_file
 
     from pvasm.expand import ExpandErrors
@@ -195,14 +195,14 @@ def _run_scenario(options: argparse.Namespace) -> int:
         for line in json_lines(run) if options.trace_format == "json" else [perfetto(run)]:
             write(f"{printable(line)}\n")
         return 0
-    before = dict(run.observed())
+    before = run.observed()
     try:
         outcome = run.outcome()
     except RefusedError as error:
         write(printable(f"refused: {error.message}") + "\n")
         return FOUND
     for item, value in outcome.observed.items():
-        if (before.get(item) or 0) != (value or 0):
+        if held(before, item) != value:
             write(printable(f"{item} = {value if isinstance(value, str) else hex(value)}") + "\n")
     costs = outcome.environment.costs
     write(f"{costs.instructions} instructions in {costs.groups} groups and {costs.bundles} bundles")

@@ -14,6 +14,8 @@ vectors:
 	adds r19 = 1, r19
 	;;
 	st8 [r18] = r19
+	srlz.d
+	;;
 	MOV_TO_EOI(p0, r0, r17)
 	;;
 	mov r16 = r0			// bank 0 is left as it is by all instances, whatever their ops give away

@@ -5,23 +5,30 @@ from __future__ import annotations
 import marshal
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
 from random import Random
 from typing import Any, Final
 
 from msgspec import Struct, field
 
 from pvasm.errors import PvasmError
+from pvasm.isa.instruction import Instruction
 from pvasm.workers import can_fork, run_in_workers
-from pvsim.comparison import compare, is_wrong_anywhere, ran
+from pvsim.comparison import Comparison, compare, is_wrong_anywhere, ran
 from pvsim.environments.environment import Costs
 from pvsim.random_scenario import random_scenario
 from pvsim.scenario import Scenario
-from pvsim.scenario_run import Variant
+from pvsim.scenario_run import Outcome, Variant
+from pvsim.scenario_start import straight_code
 
 _OF_A_TASK: Final = 25
 _ATTEMPTS: Final = 6
+_REGION: Final = 61
+_SHORT: Final = 16
 _MOMENTS: Final = 12
-"""An interrupt comes before one of so many instructions, of the first variant and of each other."""
+"""An interrupt comes before one of so many instructions, of the first variant and of each other; of a short first
+variant, before any of any variant's.
+"""
 
 
 class Tally(Struct):
@@ -40,29 +47,68 @@ class Tally(Struct):
         held.events += costs.events
 
 
-class RandomComparison(Struct):
+class RandomComparison(Struct, dict=True):
     """Variants that are compared from random states: the n-th scenario depends on the seed and n alone."""
 
     variants: Sequence[Variant]
     entry: str
     stop: Sequence[str]
     unsettled: Collection[str]
-    seed: int
+    seed: int | str
     steps: int
+
+    @cached_property
+    def _code(self) -> list[Instruction]:
+        """What the first variant executes first."""
+        return straight_code(self.variants[0], self.entry)
+
+    @cached_property
+    def _own_regions(self) -> set[int]:
+        return {0, *(segment.address >> _REGION for each in self.variants for segment in each.image.segments)}
+
+    @cached_property
+    def _moments(self) -> int:
+        if len(self._code) > _SHORT:
+            return _MOMENTS
+        return max(len(straight_code(each, self.entry)) for each in self.variants) + 1
 
     def scenario(self, number: int) -> Scenario:
         """A scenario by its number: one in which the first variant does what a kernel may, if that is found soon."""
+        return self.begun(number)[0]
+
+    def begun(self, number: int) -> tuple[Scenario, Outcome]:
+        """The same, with what came of the first variant."""
         for attempt in range(_ATTEMPTS):
             random = Random(f"{self.seed} {number} {attempt}")
-            made = random_scenario(random, self.entry, self.stop, moments=_MOMENTS, steps=self.steps)
-            if not is_wrong_anywhere(ran(self.variants[0], made).end):
+            made = random_scenario(
+                random,
+                self.entry,
+                self.stop,
+                moments=self._moments,
+                steps=self.steps,
+                code=self._code,
+                own_regions=self._own_regions,
+            )
+            outcome = ran(self.variants[0], made)
+            if not is_wrong_anywhere(outcome.end):
                 break
-        return made
+        return made, outcome
+
+    def compared(self, number: int) -> Comparison:
+        """What comes of a scenario by its number."""
+        scenario, outcome = self.begun(number)
+        return self._compared(scenario, outcome)
+
+    def _compared(self, scenario: Scenario, outcome: Outcome | None = None) -> Comparison:
+        return compare(self.variants, scenario, self.unsettled, self.own_moments(scenario), outcome)
+
+    def own_moments(self, scenario: Scenario) -> int:
+        """At how many moments an interrupt may come to the first variant; one that is let in comes when it is."""
+        return min(self._moments, len(self._code) + 1) if scenario.registers.get("psr.i") else 0
 
     def differences(self, scenario: Scenario) -> dict[str, list[Any]]:
         """The differences of a scenario by instance; none where the first variant does what nobody may rely on."""
-        found = compare(self.variants, scenario, self.unsettled, _MOMENTS)
-        return {name: each for name, each in found.differences.items() if each}
+        return {name: each for name, each in self._compared(scenario).differences.items() if each}
 
     def run(self, number: int, jobs: int, tick: Callable[[int], None] = lambda done: None) -> Tally:
         """Compares from so many random states; `tick` hears how many are done. Raises PvasmError as compare does."""
@@ -87,7 +133,7 @@ class RandomComparison(Struct):
     def _work(self, task: int, number: int) -> bytes:
         made = []
         for at in range(task * _OF_A_TASK, min((task + 1) * _OF_A_TASK, number)):
-            found = compare(self.variants, self.scenario(at), self.unsettled, _MOMENTS)
+            found = self.compared(at)
             costs = {name: _parts(each.environment.costs) for name, each in found.outcomes.items()}
             first = next(iter(found.outcomes.values()))
             different = [name for name, each in found.differences.items() if each]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from msgspec import Struct, field
 
 from pvasm.errors import PvasmError
-from pvasm.isa.registers import PSR_FIELDS, REGISTERS
+from pvasm.isa.registers import CONTROL, PSR_FIELDS, REGISTERS
 from pvasm.isa.resources import width_of_cell
 from pvasm.paravirt.yaml_nodes import Node, convert, fault, read_yaml
 from pvasm.regex import regex
@@ -80,6 +80,7 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     pvasm.
 
     `registers` are by name (`r32 bank1.r16 p6 b0 ar.lc cr.ifa psr.ic rr[5]`), `nat` those that are Not a Thing.
+    `in_service` are vectors of interrupts that have been read from cr.ivr, and not ended yet.
     `memory` has hexadecimal bytes by address. `mode` is one of those of `simulate`. The run ends at the labels `stop`,
     where it returns to b0, at an interruption (unless `vectors` names a label to take them at), and after `steps`.
     ar.itc advances by `ticks` with each instruction: with 0 variants, which take different numbers of them, read the
@@ -97,6 +98,7 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     memory: dict[str, str] = field(default_factory=dict)
     pages: list[Page] = field(default_factory=list)
     interrupts: list[Interrupt] = field(default_factory=list)
+    in_service: list[int] = field(default_factory=list)
     stubs: dict[str, int] = field(default_factory=dict)
     stub_missing: bool = False
     stop: list[str] = field(default_factory=list)
@@ -128,6 +130,7 @@ def read_scenario(path: Path) -> Scenario:
     _check_each(root, "nat", found.nat, _check_nat, name)
     _check_each(root, "pages", found.pages, _check_page, name)
     _check_each(root, "interrupts", found.interrupts, _check_interrupt, name)
+    _check_each(root, "in_service", found.in_service, _check_vector, name)
     for word, value in found.stubs.items():
         _checked(root, ("stubs", word), name, partial(_check_stub, value))
     if not 1 <= found.steps <= _MOST_STEPS:
@@ -201,6 +204,8 @@ def _width(name: str) -> int:
 
 
 def _check_nat(name: str) -> None:
+    if _BANKED.fullmatch(name):
+        return
     register = REGISTERS.get(name)
     if register is None or register.file != "r" or not register.number:
         raise PvasmError(f"{name} cannot be Not a Thing: general registers from r1 on can")
@@ -218,10 +223,14 @@ def _check_page(page: Page) -> None:
 
 
 def _check_interrupt(interrupt: Interrupt) -> None:
-    if interrupt.vector not in VECTORS:
-        raise PvasmError(f"no interrupt has the vector {interrupt.vector}: there are 0, 2 and 16 to 255")
+    _check_vector(interrupt.vector)
     if interrupt.after < 0:
         raise PvasmError("after how many instructions? That is no number below 0")
+
+
+def _check_vector(vector: int) -> None:
+    if vector not in VECTORS:
+        raise PvasmError(f"no interrupt has the vector {vector}: there are 0, 2 and 16 to 255")
 
 
 def _check_stub(address: int) -> None:
@@ -249,35 +258,89 @@ def bytes_at(address: str, text: str) -> tuple[int, bytes]:
 
 def put_register(processor: Machine, name: str, value: int) -> None:
     """Gives a register of a processor a value, by its name; `check_register` has seen both."""
-    width = _width(name)
-    value &= (1 << width) - 1
+    mask, put = _place(name)
+    put(processor, value & mask)
+
+
+def put_nat(processor: Machine, name: str) -> None:
+    """Makes a general register of a processor, or one of a bank, Not a Thing."""
+    banked = _BANKED.fullmatch(name)
+    if banked is None:
+        processor.nat[int(name[1:])] = 1
+    elif processor.psr >> PSR_FIELDS["bn"][0] & 1 == int(banked[1]):
+        processor.nat[int(banked[2])] = 1
+    else:
+        processor.other_bank_nat[int(banked[2]) - _BANKED_FROM] = 1
+
+
+@cache
+def _place(name: str) -> tuple[int, Callable[[Machine, int], None]]:
+    """What a register holds at most, and what gives it a value."""
+    mask = (1 << _width(name)) - 1
     indexed, banked = _INDEXED.fullmatch(name), _BANKED.fullmatch(name)
     if name.startswith("psr."):
-        low, _ = PSR_FIELDS[name.removeprefix("psr.")]
-        if name == "psr.bn":
-            processor.switch_bank(value)
-        processor.set_psr(processor.psr & ~((1 << width) - 1 << low) | value << low)
-    elif banked is not None:
-        is_here = processor.psr >> PSR_FIELDS["bn"][0] & 1 == int(banked[1])
-        held, first = (processor.gr, 0) if is_here else (processor.other_bank, _BANKED_FROM)
-        held[int(banked[2]) - first] = value
-    elif indexed is not None:
-        if indexed[1] == "rr":
-            processor.rr[int(indexed[2]) & 7] = value
-            processor.reach_changed("di")
-        else:
-            processor.files[indexed[1]][int(indexed[2])] = value
-    elif name == "ar.bspstore":
-        processor.write_bspstore(value)
-    elif name == "ar.itc":
-        processor.write_itc(value)
-    else:
-        register = REGISTERS[name]
-        if register.file == "r" and register.number >= _STACKED:
-            processor.sof = max(processor.sof, register.number - _STACKED + 1)
-        getattr(processor, _FILES[register.file])[register.number] = value
-        if name == "cr.itm":
-            processor.set_timer()
+        return mask, partial(_put_status, name == "psr.bn", PSR_FIELDS[name.removeprefix("psr.")][0], mask)
+    if banked is not None:
+        return mask, partial(_put_banked, int(banked[1]), int(banked[2]))
+    if indexed is not None:
+        number = int(indexed[2])
+        return mask, partial(_put_region, number & 7) if indexed[1] == "rr" else partial(
+            _put_indexed, indexed[1], number
+        )
+    own: Callable[[Machine, int], None] | None = _OWN_WAYS.get(name)
+    if own is not None:
+        return mask, own
+    register = REGISTERS[name]
+    if register.file == "r" and register.number >= _STACKED:
+        return mask, partial(_put_stacked, register.number)
+    return mask, partial(_put_in_file, _FILES[register.file], register.number)
+
+
+def _put_status(is_bank: bool, low: int, mask: int, processor: Machine, value: int) -> None:
+    if is_bank:
+        processor.switch_bank(value)
+    processor.set_psr(processor.psr & ~(mask << low) | value << low)
+
+
+def _put_banked(bank: int, number: int, processor: Machine, value: int) -> None:
+    is_here = processor.psr >> PSR_FIELDS["bn"][0] & 1 == bank
+    held, first = (processor.gr, 0) if is_here else (processor.other_bank, _BANKED_FROM)
+    held[number - first] = value
+
+
+def _put_region(number: int, processor: Machine, value: int) -> None:
+    processor.rr[number] = value
+    processor.reach_changed("di")
+
+
+def _put_indexed(file: str, number: int, processor: Machine, value: int) -> None:
+    processor.files[file][number] = value
+
+
+def _put_stacked(number: int, processor: Machine, value: int) -> None:
+    processor.sof = max(processor.sof, number - _STACKED + 1)
+    processor.gr[number] = value
+
+
+def _put_in_file(file: str, number: int, processor: Machine, value: int) -> None:
+    getattr(processor, file)[number] = value
+
+
+def _put_utilization(processor: Machine, value: int) -> None:
+    processor.ruc_offset = value
+
+
+def _put_timer(processor: Machine, value: int) -> None:
+    processor.cr[CONTROL["itm"]] = value
+    processor.set_timer()
+
+
+_OWN_WAYS: Final[dict[str, Callable[[Machine, int], None]]] = {
+    "ar.bspstore": Machine.write_bspstore,
+    "ar.itc": Machine.write_itc,
+    "ar.ruc": _put_utilization,
+    "cr.itm": _put_timer,
+}
 
 
 def put_page(processor: Machine, page: Page) -> None:

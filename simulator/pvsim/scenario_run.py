@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -23,14 +23,15 @@ from pvsim.environments.environment import Environment
 from pvsim.environments.shared_page import PLACE
 from pvsim.function_run import BACKING_STORE, RETURN, STACK
 from pvsim.machine.configuration import Configuration
-from pvsim.machine.interruptions import Vector
+from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.machine import Machine
-from pvsim.machine.memory import PAGE
+from pvsim.machine.memory import PAGE, Memory
 from pvsim.machine.translation_cache import Translation
 from pvsim.memory_map import END_BUNDLE
 from pvsim.modes import FPSR, MODES
-from pvsim.scenario import MEMORY_BITS, Scenario, bytes_at, put_page, put_register
+from pvsim.scenario import MEMORY_BITS, Scenario, bytes_at, put_nat, put_page, put_register
 from pvsim.source_image import image_of_variant
+from pvsim.strict_groups import StrictGroups
 
 VECTORS: Final = 0x0200_0000
 """Where the interruption vectors are, unless a scenario names its own."""
@@ -41,7 +42,18 @@ CODE: Final = 0x00C0_0000
 COUNTS: Final = 0x0210_0000
 """Where interrupts are counted, 8 bytes a vector."""
 
+INTERRUPTION: Final = "interruption: "
+"""How an end begins that is an interruption."""
+
+_EXTERNAL: Final = Vector.EXTERNAL_INTERRUPT.name.lower()
+MEMORY: Final = "memory at "
+"""How the items begin that are words of memory."""
+
+_AS_BEGUN: Final = "what it was"
 _TABLE: Final = 0x8000
+_TAGS_FROM: Final = 24
+"""Runs are on a model whose tags are those that Xen's guests make for themselves: so that these can be compared."""
+
 _VECTOR: Final = 0x100
 _BANK: Final = 1 << PSR_FIELDS["bn"][0]
 _NOT_TOLD: Final = frozenset(["iipa", "iib0", "iib1", "ivr", "eoi", "lid"])
@@ -53,13 +65,37 @@ _PLACES: Final = frozenset(["iip", "iva"])
 _KEPT: Final = {"iha": ~0b11, "itir": 0xFFFF_FFFC}
 """What control registers keep: a virtual one that is a word of memory keeps the rest as well, which is nobody's."""
 
+_ZEROS: Final = bytes(PAGE)
+_GENERAL: Final = [f"r{number}" for number in range(1, 128)]
+_BANK_1: Final = [f"bank1.r{number}" for number in range(16, 32)]
+_PREDICATES: Final = [f"p{number}" for number in range(1, 64)]
+_APPLICATION: Final = [
+    (f"ar.{name}", number)
+    for name, number in APPLICATION.items()
+    if name not in ("itc", "ruc", "bspstore", "rnat", "rsc", "pfs")
+]
+_STATUS: Final = [
+    (f"psr.{name}", low, (1 << width) - 1)
+    for name, (low, width) in PSR_FIELDS.items()
+    if name not in ("ri", "si", "mc")
+]
+_CONTROL: Final = [
+    (f"cr.{name}", number, _KEPT.get(name, -1), name in _PLACES)
+    for name, number in CONTROL.items()
+    if name not in _NOT_TOLD
+]
+
 
 class Variant(Struct, dict=True):
-    """A source's image for an instance, and what makes the environment that it runs in (see `Environment`)."""
+    """A source's image for an instance, and what makes the environment that it runs in (see `Environment`).
+
+    Where it `checks_groups`, a run ends where an instruction uses a register too early after another (`StrictGroups`).
+    """
 
     instance: Instance
     image: Image
     environment: Callable[[Instance, Configuration], Environment] = environment_of
+    checks_groups: bool = False
 
     @cached_property
     def handlers(self) -> Image:
@@ -68,13 +104,68 @@ class Variant(Struct, dict=True):
         text = f".set COUNT, {COUNTS:#x}\n{read_text(str(path))}"
         return image_of_variant(text, path.name, self.instance, address=VECTORS)
 
+    def runs_like(self, other: Variant) -> bool:
+        """Whether both are the same code in the same environment: a run of one is a run of the other."""
+        mine, theirs = self.instance, other.instance
+        return (
+            self.environment == other.environment
+            and (mine.environment, mine.environment_file) == (theirs.environment, theirs.environment_file)
+            and (mine.calls, mine.constants, mine.renames) == (theirs.calls, theirs.constants, theirs.renames)
+            and self.checks_groups == other.checks_groups
+            and self._segments == other._segments
+            and self.image.symbols == other.image.symbols
+        )
+
+    @cached_property
+    def _segments(self) -> list[tuple[str, int, bytes]]:
+        return [(each.name, each.address, bytes(each.data)) for each in self.image.segments]
+
+    @cached_property
+    def named(self) -> dict[str, str]:
+        """Of names that the instance gives to symbols of the source, those that native gives to them."""
+        native = load_instance("native").renames
+        return {new: native.get(old, old) for old, new in self.instance.renames.items()}
+
+    @cached_property
+    def in_use(self) -> frozenset[str]:
+        """Registers that calls take something in, or give it in: ops put it there, and what was there back."""
+        registers = {each.text for call in self.instance.calls.values() for each in (*call.takes, *call.gives)}
+        return frozenset(registers | {f"bank1.{name}" for name in registers})
+
+    @cached_property
+    def vector_pages(self) -> dict[int, bytes]:
+        """The same as pages of memory; where a vector ends the run, the `break` stands."""
+        memory = Memory()
+        for segment in self.handlers.segments:
+            memory.write(segment.address, bytes(segment.data))
+        for address in _ENDS_OF_VECTORS:
+            memory.write(address, END_BUNDLE)
+        return {number: bytes(page) for number, page in memory.pages.items()}
+
 
 class Outcome(Struct):
-    """How a run ended: where (`return`, a label, a vector, or that there was no end); what there is to observe then."""
+    """How a run ended: where (`return`, a label, a vector, or that there was no end); what there is to observe then.
+
+    `in_use` are registers that an op may have put other things into, where it has not been carried out to its end.
+    """
 
     end: str
     observed: dict[str, int | str]
     environment: Environment
+    in_use: frozenset[str] = frozenset()
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether an external interrupt was taken on the way."""
+        return any(name == _EXTERNAL for _, name in self.environment.costs.events)
+
+
+def held(observed: Mapping[str, int | str], item: str) -> int | str:
+    """What was observed of an item: where there is nothing of it, it is 0; a word of memory, what it was."""
+    value = observed.get(item)
+    if value is None:
+        return _AS_BEGUN if item.startswith(MEMORY) else 0
+    return value
 
 
 def address_of(variant: Variant, name: str) -> int:
@@ -97,27 +188,20 @@ class ScenarioRun:
     def __init__(self, variant: Variant, scenario: Scenario) -> None:
         """Raises PvasmError for a label that there is not, and for what has no room."""
         self.variant, self.scenario = variant, scenario
-        model = Configuration(ticks_per_instruction=scenario.ticks, alat_entries=None)
+        self._numbers = frozenset(scenario.registers.values())
+        model = Configuration(ticks_per_instruction=scenario.ticks, alat_entries=None, tags_from=_TAGS_FROM)
         self.environment = variant.environment(variant.instance, model)
         self._ends: dict[int, str] = {RETURN: "return"}
         processor = self.environment.processor
         self._map = AddressMap(variant.image)
         self._map.install(processor)
-        self._put_code(processor)
+        for segment in variant.image.segments:
+            processor.memory.write(self._map.physical(segment.address), bytes(segment.data))
         self._put_state(processor)
         self._put_ends(processor)
+        self._begun = {number: bytes(page) for number, page in processor.memory.pages.items()}
         self.environment.stops = set(self._ends)
         self.environment.begin()
-
-    def _put_code(self, processor: Machine) -> None:
-        for segment in self.variant.image.segments:
-            processor.memory.write(self._map.physical(segment.address), bytes(segment.data))
-        self._begun = {  # words that the image has part in, by where they are
-            at: processor.memory.read(at, 8)
-            for segment in self.variant.image.segments
-            for first in [self._map.physical(segment.address)]
-            for at in range(first & ~7, first + len(segment.data), 8)
-        }
 
     def _label(self, name: str) -> int:
         return address_of(self.variant, name)
@@ -133,10 +217,15 @@ class ScenarioRun:
         processor.ar[APPLICATION["pfs"]] = 3 << 62
         processor.sof = 8
         processor.write_bspstore(BACKING_STORE)
-        for name, value in sorted(given.registers.items(), key=lambda each: each[0] != "psr.bn"):  # it names the others
+        bank = given.registers.get("psr.bn")
+        if bank is not None:  # it is what names the others
+            put_register(processor, "psr.bn", bank)
+        for name, value in given.registers.items():
             put_register(processor, name, value)
+        for vector in given.in_service:
+            processor.in_service.add(vector)
         for name in given.nat:
-            processor.nat[int(name[1:])] = 1
+            put_nat(processor, name)
         for page in given.pages:
             put_page(processor, page)
         for address, text in given.memory.items():
@@ -157,13 +246,12 @@ class ScenarioRun:
             processor.cr[CONTROL["iva"]] = table
         else:
             processor.cr[CONTROL["iva"]] = VECTORS
-            for segment in self.variant.handlers.segments:
-                processor.memory.write(segment.address, bytes(segment.data))
-            own = Vector.EXTERNAL_INTERRUPT
-            places = [*range(0, own, _VECTOR), *range(own + 0x400, _TABLE, _VECTOR)]
-            self._ends |= {VECTORS + place: _vector_name(place) for place in places}
-        self._ends |= {self._label(name): name for name in given.stop}
-        for address in self._ends:
+            self._ends |= _ENDS_OF_VECTORS
+            for number, page in self.variant.vector_pages.items():
+                processor.memory.pages[number] = bytearray(page)
+        named = {self._label(name): name for name in given.stop}
+        self._ends |= named
+        for address in (RETURN, *named):
             processor.memory.write(self._map.physical(address), END_BUNDLE)
 
     # ------------------------------------------------------------------------------------- running
@@ -172,7 +260,8 @@ class ScenarioRun:
         """Runs to the end. Raises RefusedError for what the environment does not take."""
         for _ in self.steps():
             pass
-        return Outcome(self._end, dict(self.observed()), self.environment)
+        in_use = self.variant.in_use if self._end.startswith(INTERRUPTION) else frozenset()
+        return Outcome(self._end, self.observed(), self.environment, in_use)
 
     _end = ""
 
@@ -183,10 +272,15 @@ class ScenarioRun:
         """
         machine, given = self.environment.machine, self.scenario
         waiting = sorted(given.interrupts, key=lambda each: each.after)
+        groups = StrictGroups(machine, serializes=True) if self.variant.checks_groups else None
+        most = most if groups is None else 1
         spent, stop = 0, None  # an interruption without an instruction counts as one, so that there is an end
         while stop is None and spent < given.steps:
             while waiting and waiting[0].after <= spent:
                 self.environment.processor.raise_interrupt(waiting.pop(0).vector)
+            if groups is not None and (violated := _violated(groups)):
+                self._end = violated
+                return
             left = (min(waiting[0].after, given.steps) if waiting else given.steps) - spent
             left = left if most is None else min(left, most)
             stop = self.environment.run(left)
@@ -199,31 +293,33 @@ class ScenarioRun:
 
     # ----------------------------------------------------------------------------------- observing
 
-    def observed(self) -> Iterator[tuple[str, int | str]]:
-        """What the kernel can observe, item by item: registers, status, translations, memory."""
+    def observed(self) -> dict[str, int | str]:
+        """What the kernel can observe, item by item: registers, status, translations, memory that has changed.
+
+        `held` tells of an item that is not among them.
+        """
         processor = self.environment.processor
-        yield from self._registers(processor)
-        yield from self._system(processor)
-        yield from self._memory(processor)
+        return dict([*self._registers(processor), *self._system(processor), *self._memory(processor)])
 
     def _registers(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
-        for number in range(1, 32 + processor.sof):
-            yield f"r{number}", self._address(processor.gr[number]) if not processor.nat[number] else "NaT"
+        address = self._address
+        for name, value, is_nat in zip(
+            _GENERAL[: 31 + processor.sof], processor.gr[1:], processor.nat[1:], strict=False
+        ):
+            yield name, "NaT" if is_nat else address(value)
         if not processor.psr & _BANK:  # while bank 1 is there, bank 0 has what an interruption's handler left in it
-            for number, (value, is_nat) in enumerate(
-                zip(processor.other_bank, processor.other_bank_nat, strict=True), 16
-            ):
-                yield f"bank1.r{number}", "NaT" if is_nat else self._address(value)
-        for number in range(1, 64):
-            yield f"p{number}", processor.pr[number]
+            for name, value, is_nat in zip(_BANK_1, processor.other_bank, processor.other_bank_nat, strict=True):
+                yield name, "NaT" if is_nat else address(value)
+        yield from zip(_PREDICATES, processor.pr[1:], strict=True)
         for number in range(8):
-            yield f"b{number}", self._address(processor.br[number])
+            yield f"b{number}", address(processor.br[number])
         for number in range(2, 128):
             if processor.fr[number]:
                 yield f"f{number}", processor.fr[number]
-        for name, number in APPLICATION.items():
-            if name not in ("itc", "ruc", "bspstore", "rnat"):
-                yield f"ar.{name}", self._level_free(name, processor.ar[number])
+        for name, number in _APPLICATION:
+            yield name, processor.ar[number]
+        for name in ("rsc", "pfs"):
+            yield f"ar.{name}", self._level_free(name, processor.ar[APPLICATION[name]])
         yield "ar.bspstore", processor.read_bspstore()
         yield "cfm", processor.cfm
 
@@ -238,6 +334,8 @@ class ScenarioRun:
         """A value; an address of the variant's code as its label, one of its data by its section: variants have both
         at other places.
         """
+        if value in self._numbers:  # it was in a register to begin with, and is the same for all variants
+            return value
         if value == self.variant.image.gp:
             return "gp"
         for segment in self.variant.image.segments:
@@ -247,25 +345,17 @@ class ScenarioRun:
                 # Where a call at a function's end returns to is behind it: so it is the bundle before that tells.
                 name = self.variant.image.symbol_of(max((value & ~15) - 16, segment.address))
                 label = (name or segment.name).partition("+")[0]
-                return f"code of {self._named.get(label, label)}"
+                return f"code of {self.variant.named.get(label, label)}"
         return value
 
-    @cached_property
-    def _named(self) -> dict[str, str]:
-        """Of names that the instance gives to symbols of the source, those that native gives to them."""
-        native = load_instance("native").renames
-        return {new: native.get(old, old) for old, new in self.variant.instance.renames.items()}
-
     def _system(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
-        for name, (low, width) in PSR_FIELDS.items():
-            if name not in ("ri", "si", "mc"):
-                yield f"psr.{name}", processor.psr >> low & (1 << width) - 1
-        for name, number in CONTROL.items():
-            if name not in _NOT_TOLD:
-                told = self.environment.observed(f"cr.{name}")
-                value = processor.cr[number] if told is None else told
-                value &= _KEPT.get(name, -1)
-                yield f"cr.{name}", self._address(value) if name in _PLACES else value
+        status = processor.psr
+        for name, low, mask in _STATUS:
+            yield name, status >> low & mask
+        for name, number, kept, is_place in _CONTROL:
+            told = self.environment.observed(name)
+            value = (processor.cr[number] if told is None else told) & kept
+            yield name, self._address(value) if is_place else value
         yield "timer", self.environment.observed("timer") or 0
         for number, value in enumerate(processor.rr):
             yield f"rr[{number}]", value
@@ -282,25 +372,44 @@ class ScenarioRun:
             yield f"in service {vector:#x}", 1
 
     def _memory(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
-        """Words that are not 0; of the variant's data those that are no longer what they were, and no code."""
-        begun = self._begun
+        """Words that are no longer what they were."""
         for number, page in sorted(processor.memory.pages.items()):
             first = number * PAGE
-            if first >= PLACE or VECTORS <= first < VECTORS + _TABLE:
+            begun = self._begun.get(number, _ZEROS)
+            if page == begun or first >= PLACE:
                 continue
             for at in range(0, PAGE, 8):
-                word = bytes(page[at : at + 8])
-                if any(word) and begun.get(first + at) != word and first + at & ~15 not in self._ends:
+                word = page[at : at + 8]
+                if word != begun[at : at + 8]:
                     place = self._address(self._map.virtual(first + at))
                     value = int.from_bytes(word, "little")
-                    yield f"memory at {place if isinstance(place, str) else hex(place)}", self._address(value)
+                    yield f"{MEMORY}{place if isinstance(place, str) else hex(place)}", self._address(value)
+
+
+def _violated(groups: StrictGroups) -> str:
+    """How a run ends whose next instruction uses a register too early; nothing if it does not."""
+    try:
+        found = groups.violation()
+    except Interruption:  # where code cannot be fetched there is none
+        return ""
+    if found is None:
+        return ""
+    violation = found[0]
+    needs = "stop" if violation.same_group else violation.needs
+    return f"dependency violation: {violation.kind} of {violation.resource}, without {needs}"
 
 
 def _vector_name(place: int) -> str:
     try:
-        return f"interruption: {Vector(place).name.lower().replace('_', ' ')}"
+        return f"{INTERRUPTION}{Vector(place).name.lower().replace('_', ' ')}"
     except ValueError:
         return f"vector {place:#x}"
+
+
+_OWN: Final = Vector.EXTERNAL_INTERRUPT
+_ENDS_OF_VECTORS: Final = {
+    VECTORS + place: _vector_name(place) for place in (*range(0, _OWN, _VECTOR), *range(_OWN + 0x400, _TABLE, _VECTOR))
+}
 
 
 def _shown(page: Translation) -> str:

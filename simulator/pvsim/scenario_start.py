@@ -29,7 +29,7 @@ def scenario_for(variant: Variant, entry: str) -> Scenario:
     """
     read: dict[str, int] = {}
     written: set[str] = set()
-    for instruction in _straight(variant, address_of(variant, entry)):
+    for instruction in straight_code(variant, entry):
         for name in sorted(_names(instruction.reads)):
             if name not in written and name not in _SET_ALREADY | _CONSTANT:
                 read.setdefault(name, 0)
@@ -38,8 +38,12 @@ def scenario_for(variant: Variant, entry: str) -> Scenario:
     return Scenario(entry=entry, registers=read)
 
 
-def _straight(variant: Variant, address: int) -> list[Instruction]:
-    """The instructions from an address on, to the first that leaves without a predicate."""
+def straight_code(variant: Variant, entry: str) -> list[Instruction]:
+    """The instructions from a label on, to the first that leaves without a predicate: branches are not followed.
+
+    Raises PvasmError for a label that there is not.
+    """
+    address = address_of(variant, entry)
     found: list[Instruction] = []
     for segment in variant.image.segments:
         start = address - segment.address

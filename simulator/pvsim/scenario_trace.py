@@ -11,7 +11,7 @@ from msgspec import Struct
 from pvasm.isa.registers import PSR_FIELDS
 from pvsim.environments.environment import RefusedError
 from pvsim.machine.interruptions import Interruption
-from pvsim.scenario_run import ScenarioRun
+from pvsim.scenario_run import ScenarioRun, held
 
 _CPL: Final = PSR_FIELDS["cpl"][0]
 FORMATS: Final = ("json", "perfetto")
@@ -35,7 +35,7 @@ class Moment(Struct):
 def moments(run: ScenarioRun) -> Iterator[Moment]:
     """Runs to the end; each instruction with what it changed. What the environment refuses ends it as well."""
     machine, costs = run.environment.machine, run.environment.costs
-    before, events = dict(run.observed()), dict(costs.events)
+    before, events = run.observed(), dict(costs.events)
     steps = run.steps(1)
     while True:
         ip, level = machine.ip, machine.psr >> _CPL & 3
@@ -46,7 +46,7 @@ def moments(run: ScenarioRun) -> Iterator[Moment]:
                 return
         except RefusedError:
             return
-        now, done = dict(run.observed()), dict(costs.events)
+        now, done = run.observed(), dict(costs.events)
         place = run.variant.image.line_of(ip)
         yield Moment(
             ip,
@@ -54,7 +54,7 @@ def moments(run: ScenarioRun) -> Iterator[Moment]:
             text,
             level,
             is_last or machine.groups > groups,
-            {item: value for item, value in now.items() if (before.get(item) or 0) != (value or 0)},
+            {item: held(now, item) for item in {**before, **now} if held(before, item) != held(now, item)},
             {f"{kind} {name}": count for (kind, name), count in done.items() if count > events.get((kind, name), 0)},
         )
         before, events = now, done

@@ -7,6 +7,7 @@ Here their predicates are known, so that an instruction that is turned off reads
 from __future__ import annotations
 
 from pvasm.isa.bundle import Bundle
+from pvasm.isa.control_transfer import passing
 from pvasm.isa.dependencies import Dependencies, Violation
 from pvasm.isa.effects import plan_of
 from pvasm.isa.encoding import decode, nop
@@ -21,10 +22,13 @@ from pvsim.machine.memory import Memory
 class StrictGroups:
     """Looks at each instruction that a machine is about to execute, in turn."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, *, serializes: bool = False) -> None:
+        """With `serializes`, what comes before the serialization that it needs is a violation as well."""
         self.machine = machine
+        self.serializes = serializes
         self._dependencies = Dependencies()
         self._expected: int | None = None
+        self._interrupts = self._branches = False  # what the instruction before does
         self._places: list[int] = []  # the addresses of the instructions so far, by number
 
     def violation(self) -> tuple[Violation, int, int] | None:
@@ -34,8 +38,11 @@ class StrictGroups:
         """
         machine = self.machine
         ip = machine.ip
-        if ip != self._expected:  # a branch that is taken ends the group
+        if self._interrupts or (ip != self._expected and not self._branches):
+            self._dependencies = Dependencies()  # an interruption, and the way back from it, serialize
+        elif ip != self._expected:  # a branch that is taken ends the group
             self._dependencies.stop()
+        self._interrupts = self._branches = False
         bundle = Bundle.of(machine.memory.read(machine.code_address(ip) & ~15, 16))
         instructions = {slot: (unit, bits) for slot, unit, bits in bundle.instructions()}
         slot = ip & 3
@@ -46,6 +53,9 @@ class StrictGroups:
             instruction = decode(bits, unit, ip & ~15)
             if instruction is not None:
                 found = self._first_violation(instruction)
+                transfer = passing(instruction.mnemonic).transfer
+                self._interrupts = transfer in ("break", "rfi")
+                self._branches = transfer != ""
         if slot in bundle.stops:
             self._dependencies.stop()
         return found
@@ -66,7 +76,7 @@ class StrictGroups:
             whole = instruction_of(instruction.spelling, instruction.operands, 0)
             found += [each for each in self._dependencies.instruction(whole, number) if each.certain]
         for violation in found:
-            if violation.kind in ("RAW", "WAW") and violation.same_group:
+            if violation.kind in ("RAW", "WAW") and (violation.same_group or self.serializes):
                 return violation, self._places[violation.first], self._places[violation.second]
         return None
 

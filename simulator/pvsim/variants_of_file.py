@@ -56,19 +56,21 @@ def variants_of_file(
             )
         reading = Reading(read_document(assembly_parser(), seen, name, preprocessed=True), catalog)
         variants.append(Variant(instance, image_of_reading(reading, instance, address=CODE, stubs=stubs)))
-        unsettled |= _unsettled(reading, instance)
-    return variants, unsettled | {f"bank1.{name}" for name in unsettled}
+        unsettled |= unsettled_by(reading, instance)
+    return variants, unsettled
 
 
-def _unsettled(reading: Reading, instance: Instance) -> set[str]:
+def unsettled_by(reading: Reading, instance: Instance) -> set[str]:
+    """The items that are not settled once the ops of a source have been executed, as `variants_of_file` has them."""
     invocations, _ = reading.invocations(reading.definitions(instance))
     found = set()
     for invocation in invocations:
         op = reading.catalog.ops[invocation.name]
         given = (invocation.as_made or invocation).given
-        found |= {
+        clobbers = {
             each.text for parameter, each in zip(op.parameters, given, strict=False) if parameter.use == "clobber"
         }
+        found |= clobbers | {f"bank1.{name}" for name in clobbers}
         if op.name == _BANK_0:
             found |= {f"r{number}" for number in range(16, 32)}
     return found

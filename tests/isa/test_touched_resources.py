@@ -22,7 +22,6 @@ _NOT_IN_TABLE: Final[dict[str, tuple[str, str]]] = {
     "psr.mfh": ("", "only ever set: looked at to spare the write"),
     "psr.cpl": ("B4.br.ret B8.cover M29.mov.m M30.mov.m", "SDM 3:5 has none of these; ar.cflg is of IA-32"),
     "DAHR": ("M43.mov.dahr M50.mov", "hints, on which nothing depends"),
-    "ar.itc": ("M31.mov.m.itc", "the same counter as ar.ruc"),
 }
 
 # What the table has because the manual has, and the machine has no use for.
@@ -33,7 +32,7 @@ _NOT_IN_CLAUSES: Final[dict[str, tuple[str, str]]] = {
     "cr.gpta": ("M46.thash", "a model's own"),
     "psr.vm": ("M29.mov.m.k M30.mov.m.k", "priv-ops of SDM 3:5, but no Virtualization fault"),
     "ALAT": ("M45.ptc.ga", "of other processors"),
-    "ar.ruc": ("M31.mov.m.itc M29.mov.m.itc M30.mov.m.itc", "the same counter as ar.itc; writes are ignored"),
+    "ar.ruc": ("M29.mov.m.itc M30.mov.m.itc", "writes are ignored"),
     "dahr": ("M50.mov", "hints"),
     "reserved": ("I26.mov.i I27.mov.i I28.mov.i M29.mov.m M30.mov.m M31.mov.m", "ar48 to 63, ar112 to 127: ignored"),
 }

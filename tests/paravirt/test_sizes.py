@@ -62,6 +62,8 @@ EXTENSION_IN_PLACE = {
     "MOV_FROM_EFLAG": ["p6", "r8", "r20"],
     **{name: ["p6", "r8", "r9", "r20", "r21"] for name in ("PTC_GA", "ITR_D", "MOV_TO_RR")},
 }
+# Xen takes no notice of what the register holds: that a NaT in it faults is an instruction more.
+MORE_THAN_A_CALL = {"MOV_TO_EOI": Size(2, 1, 1)}
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,7 @@ def test_none_is_larger_than_linux_has_it(ours: dict[tuple[str, bool], Size]) ->
 
 def test_a_call_whose_arguments_are_in_place_is_the_call_alone(ours: dict[tuple[str, bool], Size]) -> None:
     for name in EXTENSION_IN_PLACE:
-        assert ours[name, True] == Size(1, 1, 1), name
+        assert ours[name, True] == MORE_THAN_A_CALL.get(name, Size(1, 1, 1)), name
 
 
 def test_the_tables_are_those_of_the_document(ours: dict[tuple[str, bool], Size]) -> None:

@@ -1,57 +1,95 @@
-"""Breaks what instances make of ops, in small ways, and counts how many of these `compare` finds.
+"""Breaks what instances make of ops, in small ways, and counts how many of these `pvasm compare --strict` finds.
 
     python -m tests.simulator.mutated_instances [OP ...] [--instances xen,trap] [--states N] [--cases N] [--seed K]
 
-What an op becomes is changed: an instruction is left out, or a stop; another register is in a register's place; a
-constant is wrong. Groups are executed in turn, so that a stop that is left out is looked for by the rules of groups
-(`pvsim/strict_groups.py`), while the variant runs.
+What an op becomes is changed, one thing at a time: an instruction is left out, or a stop; another register is in a
+register's place; a constant is wrong. The same random states are tried as for the instance as it is; a stop that is
+left out also with neighbours that leave the op its registers (`contexts`). Mutants that are left, and those that mean
+the same (`equivalent`), are printed with a reason.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Final
 
 from msgspec import Struct
-from pvsim.comparison import compare, is_wrong_anywhere
-from pvsim.environments.environment import RefusedError
-from pvsim.machine.interruptions import Interruption
-from pvsim.scenario import Scenario
-from pvsim.scenario_run import CODE, ScenarioRun, Variant
+from pvsim.comparison import compare
+from pvsim.random_comparison import RandomComparison
+from pvsim.scenario_run import CODE, Variant
 from pvsim.source_image import image_of_variant
-from pvsim.strict_groups import StrictGroups
 
 from pvasm.errors import PvasmError
+from pvasm.isa.dependencies import Dependencies
+from pvasm.isa.instruction import Instruction
+from pvasm.isa.registers import Register
 from pvasm.paravirt.catalog import Op
+from pvasm.paravirt.expansion import Line, expansion_of
+from pvasm.paravirt.interface import Call
+from pvasm.syntax import tree
 from tests.paravirt.cases import OPS
-from tests.simulator.compare_ops import cases, instance, own_moments, slots, states, unsettled, variant
+from tests.simulator.compare_ops import cases, instance, unsettled
 
-_REGISTER: Final = re.compile(r"\b[rp][0-9]+\b")
+OWN: Final = ("native", "native-poison", "xen", "trap")
+"""Instances with templates of their own; hvm has none."""
+
+_STEPS: Final = 2000
+_MORE: Final = 20
+"""How many times more states are tried where groups are not looked at, which is slow."""
+
+_OTHERS: Final = {
+    "r": ("r27", "r11"),
+    "p": ("p11", "p12"),
+    "ar.": ("ar.ccv", "ar.lc"),
+    "cr.": ("cr.iha", "cr.ifa"),
+    "psr.": ("psr.pk", "psr.up"),
+}
+_REGISTER: Final = re.compile(r"\b(?:[rp](?=[0-9])[0-9]+|(?:ar|cr|psr)\.[a-z][a-z0-9]*)\b")
 _NUMBER: Final = re.compile(r"\b(?:0x[0-9a-f]+|[0-9]+)\b")
-_OTHER: Final = {"r": "r27", "p": "p11"}
-_OTHER_OF_BANK: Final = {"r": "r11", "p": "p11"}
+_BANKED: Final = range(16, 32)
+_NEIGHBOURS: Final = frozenset(["r", "p", "ar"])
+_UNAT: Final = Register("ar", 36)
+_FREE: Final = "r12"  # which is no NaT
+_SERIALIZED: Final = {"psr.ic": "cover", "psr.dt": "ld8 r7 = [r7]"}
+"""What needs a bit serialized."""
 
 
 class Mutant(Struct, frozen=True):
-    """What an op becomes, with one thing wrong."""
+    """What an op becomes, with one thing wrong in a line."""
 
     kind: str
+    at: int
     told: str
     lines: tuple[str, ...]
 
 
-def mutants(lines: Sequence[str], other: dict[str, str]) -> Iterator[Mutant]:
-    """All mutants of an expansion."""
+class Context(Struct, frozen=True):
+    """Instructions before an op and behind it, in its first and last group."""
+
+    before: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
+
+    def around(self, lines: Sequence[str]) -> str:
+        """A program with an op's lines in it."""
+        inner = "\n".join(f"\t{line}" for line in (*self.before, *lines, *self.behind))
+        return f"entry:\n{inner}\n\t;;\nend:\n\tnop 0\n"
+
+
+PLAIN: Final = Context()
+
+
+def mutants(lines: Sequence[str], *, banked: bool) -> Iterator[Mutant]:
+    """All mutants of an expansion; with `banked`, registers are none of those that there are two banks of."""
 
     def made(kind: str, at: int, text: str) -> Mutant:
-        return Mutant(
-            kind, f"{lines[at].strip()} -> {text.strip() or 'nothing'}", (*lines[:at], text, *lines[at + 1 :])
-        )
+        told = f"{lines[at].strip()} -> {text.strip() or 'nothing'}"
+        return Mutant(kind, at, told, (*lines[:at], text, *lines[at + 1 :]))
 
     for at, line in enumerate(lines):
         body = line.replace(";;", "").strip()
@@ -63,97 +101,267 @@ def mutants(lines: Sequence[str], other: dict[str, str]) -> Iterator[Mutant]:
         yield made("instruction", at, stop)
         for found in _REGISTER.finditer(line):
             word = found[0]
-            if other[word[0]] != word:
-                yield made("register", at, line[: found.start()] + other[word[0]] + line[found.end() :])
+            first, second = _OTHERS[word[0] if word[1].isdigit() else f"{word.partition('.')[0]}."]
+            other = second if first == word or (banked and first[0] == "r") else first
+            yield made("register", at, line[: found.start()] + other + line[found.end() :])
         for found in _NUMBER.finditer(line):
             value = int(found[0], 0)
-            wrong = value + 8 if value >= 1 << 32 else value + 1
+            wrong = value + 8 if value >= 1 << 32 else 0 if value == 1 else value + 1  # 1 is often a truth
             yield made("constant", at, line[: found.start()] + f"{wrong:#x}" + line[found.end() :])
 
 
-def violates(made: Variant, state: Scenario) -> bool:
-    """Whether a variant's run breaks the rules of groups."""
-    run = ScenarioRun(made, state)
-    strict = StrictGroups(run.environment.machine)
-
-    def is_violated() -> bool:
-        try:
-            return strict.violation() is not None
-        except Interruption:  # where code cannot be fetched there is none
-            return False
-
-    try:
-        return is_violated() or any(is_violated() for _ in run.steps(1))
-    except RefusedError:
-        return False
+# ------------------------------------------------------------------------ what cannot make a difference
 
 
-def found_by(
-    op: Op, native: Variant, mutated: Variant, mutant: Mutant, given: Sequence[Scenario], words: set[str]
+def _instructions(lines: Sequence[str]) -> list[Line]:
+    return list(expansion_of(list(lines)).instructions())
+
+
+def violations(text: str) -> set[tuple[str, str]]:
+    """What is violated in a straight program, whatever its predicates: kinds and resources."""
+    checker = Dependencies()
+    found: set[tuple[str, str]] = set()
+    lines = [line for line in text.split("\n") if not line.rstrip().endswith(":")]
+    for number, line in enumerate(_instructions(lines)):
+        if isinstance(line.syntax, tree.Stop):
+            checker.stop()
+        elif line.resolved is not None:
+            for each in checker.instruction(line.resolved, number):
+                if each.kind in ("RAW", "WAW"):
+                    found.add((each.kind, str(each.resource)))
+            if line.resolved.mnemonic.startswith("break"):  # the hypervisor is there between: a group ends
+                checker.stop()
+    return found
+
+
+def _name(resource: object) -> str:
+    return resource.text if isinstance(resource, Register) else str(resource)
+
+
+def _taken(instruction: Instruction, taking: Mapping[int, Call]) -> tuple[Register, ...]:
+    """The registers that a call reads, by the number of its `break`."""
+    number = instruction.operands[0] if instruction.mnemonic.startswith("break") else None
+    return taking[number].takes if isinstance(number, int) and number in taking else ()
+
+
+def equivalent(
+    mutant: Mutant, right: Sequence[str], around: Sequence[Context], nobodys: set[str], taking: Mapping[int, Call]
 ) -> str:
-    """What finds a mutant: `compare`, the rules of groups, or nothing."""
-    for state in given:
-        found = compare([native, mutated], state, words, own_moments(native, state))
-        if any(found.differences.values()):
-            return "compare"
-        if mutant.kind == "stop" and not is_wrong_anywhere(found.outcomes["native"].end) and violates(mutated, state):
-            return "strict"
+    """Why a mutant is as good as what it was made of; nothing if it is not.
+
+    `nobodys` are registers that nobody may go by behind the op, `taking` the calls of the instance.
+    """
+    if mutant.kind == "stop":
+        matters = any(violations(each.around(mutant.lines)) > violations(each.around(right)) for each in around)
+        return "" if matters else "no dependency is between the groups, nor with a neighbour"
+    lines = _instructions(right)
+    line = next((each for each in lines if each.number == mutant.at + 1 and each.resolved is not None), None)
+    if line is None or line.resolved is None or mutant.kind not in ("instruction", "constant"):
+        return ""
+    later = [each.resolved for each in lines if each.number > mutant.at + 1 and each.resolved is not None]
+    written = {_name(each) for each in line.resolved.writes}
+    read = {_name(each) for one in later for each in (*one.reads, *_taken(one, taking))}
+    if written and written <= nobodys and not written & read:
+        return "a clobber's last value is nobody's"
     return ""
 
 
-def survivors(
-    op: Op, name: str, arguments: Sequence[str], number: int, seed: str, most: int | None = None
-) -> tuple[Counter[tuple[str, str]], list[Mutant]]:
-    """How many mutants were found, by kind and by what; and those that were not."""
-    taken = instance(name)
-    native, right = variant(op, arguments, "native"), variant(op, arguments, name)
-    given = list(states(op, arguments, native, slots(right), seed, number))
-    other = _OTHER_OF_BANK if op.name.startswith("BSW") else _OTHER
-    all_of = list(mutants(taken.expand(op, arguments).lines, other))
-    if most is not None and len(all_of) > most:
-        all_of = Random(f"{seed} {op.name}").sample(all_of, most)
-    counted: Counter[tuple[str, str]] = Counter()
-    left = []
-    for mutant in all_of:
-        text = "entry:\n" + "\n".join(f"\t{line}" for line in mutant.lines) + "\n\t;;\nend:\n\tnop 0\n"
-        try:
-            mutated = Variant(taken, image_of_variant(text, op.name, None, address=CODE))
-        except PvasmError:
-            counted[mutant.kind, "assembler"] += 1
+def contexts(op: Op, arguments: Sequence[str], name: str) -> list[Context]:
+    """An op alone; and with neighbours that write what the instance's expansion touches, and native's does not.
+
+    Before it they write that, behind it they write and read it: nothing of it is in the op's contract.
+    """
+    native = _touched(instance("native").expand(op, arguments).lines)
+    mine = _touched(instance(name).expand(op, arguments).lines)
+    given = {word for word, each in zip(arguments, op.parameters, strict=True) if each.use != "clobber"}
+    clobbers = {word for word, each in zip(arguments, op.parameters, strict=True) if each.use == "clobber"}
+    before, behind = [], []
+    for each in sorted(mine - native, key=str):
+        if each.text in given or (op.name.startswith("BSW") and each.file == "r" and each.number in _BANKED):
             continue
-        by = found_by(op, native, mutated, mutant, given, unsettled(op, arguments))
-        counted[mutant.kind, by] += 1
-        if not by:
-            left.append(mutant)
-    return counted, left
+        if each.file == "r" and each.number:
+            before.append(f"adds {each.text} = 1, {_FREE}")
+            behind.append(f"adds {each.text} = 2, {_FREE if each.text in clobbers else each.text}")
+        elif each.file == "p" and each.number:
+            before.append(f"cmp.eq {each.text}, p0 = {_FREE}, {_FREE}")
+            behind.append(f"cmp.eq {each.text}, p0 = {_FREE}, {_FREE}")
+        elif each == _UNAT:
+            before.append(f"mov ar.unat = {_FREE}")
+            behind.append(f"mov ar.unat = {_FREE}")
+    found = [PLAIN, Context(before=tuple(before)), Context(behind=tuple(behind))]
+    if "srlz" in op.replaces:
+        users = tuple(user for bit, user in _SERIALIZED.items() if bit in op.replaces)
+        found += [Context(behind=users), Context(behind=(";;", *users))]
+    lines = instance(name).expand(op, arguments).lines
+    return [PLAIN, *(each for each in found[1:] if not violations(each.around(lines)))]
+
+
+def _touched(lines: Sequence[str]) -> set[Register]:
+    found = [each.resolved for each in _instructions(lines) if each.resolved is not None]
+    return {
+        each
+        for one in found
+        for each in (*one.reads, *one.writes)
+        if isinstance(each, Register) and each.file in _NEIGHBOURS
+    }
+
+
+# ----------------------------------------------------------------------------------------- looking
+
+
+class Trial:
+    """An op of an instance, with arguments: the states to try its mutants from."""
+
+    def __init__(self, op: Op, name: str, arguments: Sequence[str], number: int, seed: str) -> None:
+        self.op, self.name, self.arguments = op, name, arguments
+        self.instance = instance(name)
+        self.right = self.instance.expand(op, arguments).lines
+        self.unsettled = unsettled(op, arguments)
+        self.contexts = contexts(op, arguments, name)
+        self._number = number
+        self._seed = f"{seed} {op.name} {' '.join(arguments)}"
+        self._comparisons: dict[Context, RandomComparison] = {}
+
+    def variant(self, lines: Sequence[str], context: Context, *, checks_groups: bool) -> Variant:
+        """A variant of lines. Raises PvasmError for what no assembler takes."""
+        image = image_of_variant(context.around(lines), self.op.name, None, address=CODE)
+        return Variant(self.instance, image, checks_groups=checks_groups)
+
+    def comparison(self, context: Context) -> RandomComparison:
+        """What is right in a context, native first."""
+        held = self._comparisons.get(context)
+        if held is None:
+            lines = instance("native").expand(self.op, self.arguments).lines
+            image = image_of_variant(context.around(lines), self.op.name, None, address=CODE)
+            right = self.variant(self.right, context, checks_groups=False)
+            native = Variant(instance("native"), image)
+            held = RandomComparison([native, right], "entry", ["end"], self.unsettled, self._seed, _STEPS)
+            self._comparisons[context] = held
+        return held
+
+    def finds(self, mutant: Mutant) -> bool:
+        """Whether a mutant does otherwise than native, from one of the states."""
+        if mutant.kind != "stop" and self._finds(mutant, PLAIN, checks_groups=False):
+            return True
+        return any(self._finds(mutant, each, checks_groups=True) for each in self.contexts)
+
+    def is_sound(self) -> bool:
+        """Whether nothing is found where nothing is wrong."""
+        right = Mutant("none", 0, "", tuple(self.right))
+        return not any(self._finds(right, each, checks_groups=True) for each in self.contexts)
+
+    def _finds(self, mutant: Mutant, context: Context, *, checks_groups: bool) -> bool:
+        held = self.comparison(context)
+        made = self.variant(mutant.lines, context, checks_groups=checks_groups)
+        more = 1 if checks_groups else _MORE
+        for at in range(self._number * more):
+            scenario, outcome = held.begun(at)
+            own = held.own_moments(scenario)
+            if any(compare([held.variants[0], made], scenario, self.unsettled, own, outcome).differences.values()):
+                return True
+        return False
+
+    def is_encoded_the_same(self, mutant: Mutant) -> bool:
+        """Whether a mutant is the same bits."""
+        return self.variant(mutant.lines, PLAIN, checks_groups=False).runs_like(
+            self.variant(self.right, PLAIN, checks_groups=False)
+        )
+
+    def all_mutants(self) -> list[Mutant]:
+        """Those that an assembler takes."""
+        found = []
+        for mutant in mutants(self.right, banked=self.op.name.startswith("BSW")):
+            try:
+                self.variant(mutant.lines, PLAIN, checks_groups=False)
+            except PvasmError:
+                continue
+            found.append(mutant)
+        return found
+
+
+class Found(Struct):
+    """How many mutants of each kind were found, mean the same, or are left; what is told of the latter two."""
+
+    counts: Counter[tuple[str, str]]
+    is_sound: bool
+    same: list[tuple[Mutant, str]]
+    left: list[Mutant]
+
+
+def survivors(op: Op, name: str, arguments: Sequence[str], number: int, seed: str, most: int | None = None) -> Found:
+    """What is found of an op's mutants: all, or `most` of them by chance."""
+    trial = Trial(op, name, arguments, number, seed)
+    tried = trial.all_mutants()
+    if most is not None and len(tried) > most:
+        tried = Random(f"{seed} {op.name}").sample(tried, most)
+    made = Found(Counter(), trial.is_sound(), [], [])
+    for mutant in tried:
+        reason = equivalent(mutant, trial.right, trial.contexts, trial.unsettled, trial.instance.calls)
+        reason = reason or trial.is_encoded_the_same(mutant) * "it is encoded the same"
+        if reason:
+            made.counts[mutant.kind, "same"] += 1
+            made.same.append((mutant, reason))
+        elif trial.finds(mutant):
+            made.counts[mutant.kind, "found"] += 1
+        else:
+            made.counts[mutant.kind, "left"] += 1
+            made.left.append(mutant)
+    return made
+
+
+def has_own(op: Op, name: str) -> bool:
+    """Whether an instance has a template of its own for an op: native's are the catalog's."""
+    return name == "native" or instance(name).definitions[op.name].template is not None
+
+
+def arguments_of(op: Op, name: str, number: int, seed: str) -> list[tuple[str, ...]]:
+    """Arguments that an instance takes: first those that are nothing special, then others by chance."""
+    taken = [arguments for arguments, _ in cases(op, [name])]
+    plain = [each for each in taken if not {"p0", "r0", "r8", "r9"} & set(each) and len(set(each)) == len(each)]
+    others = [each for each in taken if each not in plain[:1]]
+    return [*plain[:1], *Random(f"{seed} {op.name}").sample(others, min(number - len(plain[:1]), len(others)))]
 
 
 def main(words: Sequence[str]) -> int:
     """Counts for what is asked for, and tells what was not found."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("ops", nargs="*", metavar="OP")
-    parser.add_argument("--instances", default="xen,trap")
-    parser.add_argument("--states", type=int, default=30)
+    parser.add_argument("--instances", default=",".join(OWN))
+    parser.add_argument("--states", type=int, default=40)
     parser.add_argument("--cases", type=int, default=1)
     parser.add_argument("--seed", default="0")
     options = parser.parse_args(words)
     total: Counter[tuple[str, str]] = Counter()
+    sound = True
     for name in options.instances.split(","):
+        of_instance: Counter[tuple[str, str]] = Counter()
         for op in OPS:
-            if (options.ops and op.name not in options.ops) or instance(name).definitions[op.name].template is None:
+            if (options.ops and op.name not in options.ops) or not has_own(op, name):
                 continue
-            chosen = [arguments for arguments, _ in cases(op, [name]) if "p0" not in arguments[:1]]
-            chosen = Random(f"{options.seed} {op.name}").sample(chosen, min(options.cases, len(chosen)))
-            for arguments in chosen:
-                counted, left = survivors(op, name, arguments, options.states, options.seed)
-                total += counted
-                for mutant in left:
-                    print(f"{name} {op.name}({', '.join(arguments)}): {mutant.kind}: {mutant.told}", flush=True)
-    number, lost = sum(total.values()), sum(count for (_, by), count in total.items() if not by)
+            for arguments in arguments_of(op, name, options.cases, options.seed):
+                found = survivors(op, name, arguments, options.states, options.seed)
+                of_instance += found.counts
+                sound &= found.is_sound
+                told = f"{name} {op.name}({', '.join(arguments)})"
+                if not found.is_sound:
+                    print(f"WRONG: {told}: a difference is found where nothing has been changed")
+                for mutant, reason in found.same:
+                    print(f"same: {told}: {mutant.kind}: {mutant.told}: {reason}")
+                for mutant in found.left:
+                    print(f"left: {told}: {mutant.kind}: {mutant.told}")
+                sys.stdout.flush()
+        print(f"{name}: {_summary(of_instance)}", flush=True)
+        total += of_instance
     for (kind, by), count in sorted(total.items()):
-        print(f"{kind} found by {by or 'nothing'}: {count}")
-    print(f"{number} mutants, {number - lost} found")
-    return 0
+        print(f"{kind}: {count} {by}")
+    print(f"{_summary(total)}; {sum(os.times()[:2]):.0f} s of CPU")
+    return int(not sound)
+
+
+def _summary(counts: Counter[tuple[str, str]]) -> str:
+    found, same, left = (sum(n for (_, by), n in counts.items() if by == word) for word in ("found", "same", "left"))
+    share = 100 * found / (found + left) if found + left else 100
+    return f"{found + same + left} mutants: {found} found, {left} left ({share:.2f} %), {same} mean the same"
 
 
 if __name__ == "__main__":

@@ -31,8 +31,9 @@ WRITE_RNAT: Final = call("write_rnat", reads="RSE", writes="ar.rnat")
 """The registers of the register stack engine, of which the machine keeps account (SDM vol. 2, 6)."""
 
 READ_ITC: Final = call("read_itc", 64, counts=True, reads="ar.itc")
+READ_RUC: Final = call("read_ruc", 64, counts=True, reads="ar.ruc")
 WRITE_ITC: Final = call("write_itc", ends=True, counts=True, writes="ar.itc")
-"""ar.itc; ar.ruc advances with it."""
+"""ar.itc; ar.ruc advances with it, and stays as it is where ar.itc is set."""
 
 # ---------------------------------------------------------------------------------- branch registers
 
@@ -152,7 +153,7 @@ def mov_from_ar(op: Operation) -> None:
 
 def _application_value(op: Operation, name: str) -> Term:
     if name in _COUNTERS:
-        return op.call(READ_ITC)[0]
+        return op.call(READ_RUC if name == "ruc" else READ_ITC)[0]
     if name == "bsp":
         return op.call(READ_BSP)[0]
     if name in _RSE:

@@ -25,7 +25,7 @@ FIELDS: Final = (
     *(f"cr.{name}" for name in CONTROL),
     *PSR_MASKS,
     *(f"{bank}{part}" for bank in _BANKS for part in ("", ".nats")),
-    *("rr", "itc_offset"),
+    *("rr", "itc_offset", "itc_last"),
 )
 """What a field of the shared page may hold: a register of the virtual processor, or an array of them."""
 

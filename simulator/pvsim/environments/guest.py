@@ -72,6 +72,7 @@ _ED: Final = PSR_MASKS["psr.ed"]
 _OFFSET: Final = (1 << 61) - 1
 _WORD: Final = (1 << 64) - 1
 _ITM: Final = CONTROL["itm"]
+_LITTLE: Final = 0xFF
 _UNCACHED: Final = 1 << 63
 _ALL: Final = 1 | 1 << 5 | 1 << 6 | 3 << 7 | 3 << 9  # present, accessed, dirty; read, write, execute at every level
 _PROMOTES: Final = 7  # access rights of a page for epc
@@ -131,9 +132,8 @@ class Guest:
             self.page.begin()
         is_timed = self.processor.has_timer
         if self._tells_offset:
-            offset = self.processor.itc_offset
             assert self.page is not None
-            self.page.put("itc_offset", offset)
+            offset = self._begin_time(self.page, self.processor.itc_offset)
             self.page.put("cr.itm", self.processor.cr[_ITM])
             self.processor.cr[_ITM] = self.processor.cr[_ITM] - offset & _WORD
             self.processor.itc_offset = self.machine.itc_offset = 0
@@ -144,6 +144,19 @@ class Guest:
         self.forget_translations()
         self._go_on()
         self.machine.forget_code()
+
+    def _begin_time(self, page: SharedPage, offset: int) -> int:
+        """Tells the guest what its time is more than the machine's, and, if it keeps that, the last that it has read.
+
+        Where time stands still, the guest may have come from a machine that was a little ahead: then the time is what
+        it has read last, and one more.
+        """
+        behind = 0
+        if "itc_last" in page.page.fields and not self.processor.configuration.ticks_per_instruction:
+            behind = offset & _LITTLE if offset & _LITTLE + 1 else 0
+            page.put("itc_last", offset - 1 if behind else offset >> 1)
+        page.put("itc_offset", offset - behind & _WORD)
+        return offset - behind
 
     def _take_up(self) -> None:
         """The virtual processor gets what the guest has changed."""

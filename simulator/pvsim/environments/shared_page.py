@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import UNSET
@@ -9,12 +11,13 @@ from msgspec import UNSET
 from pvasm.isa.registers import CONTROL, PSR_MASKS
 from pvsim.environments.description import COUNTS, Field, Mask, Page
 from pvsim.machine.machine import Machine
-from pvsim.machine.memory import Memory
+from pvsim.machine.memory import PAGE, Memory
 
 PLACE: Final = 1 << 48
 """Where in memory it is: beyond what a guest is given."""
 
-_WORD: Final = (1 << 64) - 1
+_APART: Final = frozenset(["psr.bn", "itc_offset", "itc_last"])
+_FORMATS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _BANK, _COLLECTS = PSR_MASKS["psr.bn"], PSR_MASKS["psr.i"]
 
 
@@ -25,8 +28,26 @@ class SharedPage:
         self.page = page
         self.address = page.address
         self._memory = memory
-        self._fields = [(name, each) for name, each in page.fields.items() if name != "psr.bn"]
+        own = {name: each for name, each in page.fields.items() if not each.told and name not in _APART}
+        self._control = [
+            (CONTROL[name.removeprefix("cr.")], self._at(each), each.bytes)
+            for name, each in own.items()
+            if name.startswith("cr.")
+        ]
+        self._status = [
+            (PSR_MASKS[name], self._at(each), each.bytes, each.inverted)
+            for name, each in own.items()
+            if name in PSR_MASKS
+        ]
+        self._banks = [
+            (int(name[4]), name.endswith(".nats"), self._at(each), each.bytes)
+            for name, each in own.items()
+            if name.startswith("bank")
+        ]
+        self._regions = own.get("rr")
         self._bank = page.fields.get("psr.bn")
+        self._numbers = range(PLACE // PAGE, (PLACE + page.size) // PAGE)
+        self._stored: list[bytes] | None = None
 
     def has(self, address: int) -> bool:
         """Whether a virtual address is one of it."""
@@ -68,6 +89,14 @@ class SharedPage:
     def _write(self, at: int, value: int, size: int) -> None:
         self._memory.write(PLACE + at, (value & (1 << 8 * size) - 1).to_bytes(size, "little"))
 
+    def _read_words(self, at: int, size: int, count: int) -> list[int]:
+        return list(struct.unpack(f"<{count}{_FORMATS[size]}", self._memory.read(PLACE + at, size * count)))
+
+    def _write_words(self, at: int, size: int, values: Sequence[int]) -> None:
+        mask = (1 << 8 * size) - 1
+        packed = struct.pack(f"<{len(values)}{_FORMATS[size]}", *[value & mask for value in values])
+        self._memory.write(PLACE + at, packed)
+
     # -------------------------------------------------------------------------- registers
 
     def begin(self) -> None:
@@ -78,74 +107,71 @@ class SharedPage:
 
     def load(self, processor: Machine) -> None:
         """Gives a virtual processor the registers that the page has."""
+        if self._stored == self._contents():
+            return  # as `store` left it: the processor has them
         status = processor.psr
         if self._bank is not None:
             status = status & ~_BANK | (_BANK if self._read(self._at(self._bank), self._bank.bytes) else 0)
-        for name, each in self._fields:
-            if each.told:
-                continue
-            if name in PSR_MASKS:
-                is_set = bool(self._read(self._at(each), each.bytes)) != each.inverted
-                status = status & ~PSR_MASKS[name] | (PSR_MASKS[name] if is_set else 0)
-            else:
-                self._take(processor, name, each, status)
+        for bit, at, size, inverted in self._status:
+            status = status | bit if bool(self._read(at, size)) != inverted else status & ~bit
+        for number, at, size in self._control:
+            processor.cr[number] = self._read(at, size)
+        self._take_arrays(processor, status)
         mask = self.page.mask
         if mask is not UNSET:
             is_masked = self._read(self._mask_at(mask), 1)
             status = status & ~_COLLECTS | (0 if is_masked else _COLLECTS)
         processor.set_psr(status)
 
-    def _take(self, processor: Machine, name: str, each: Field, status: int) -> None:
-        at = self._at(each)
-        if name.startswith("cr."):
-            processor.cr[CONTROL[name.removeprefix("cr.")]] = self._read(at, each.bytes)
-        elif name == "rr":
-            values = [self._read(at + each.bytes * number, each.bytes) for number in range(COUNTS[name])]
+    def _take_arrays(self, processor: Machine, status: int) -> None:
+        """The region registers, and the bank that psr does not have."""
+        if self._regions is not None:
+            values = self._read_words(self._at(self._regions), self._regions.bytes, COUNTS["rr"])
             if values != processor.rr:
                 processor.rr[:] = values
                 processor.reach_changed("di")
-        elif name.startswith("bank") and int(name[4]) != bool(status & _BANK):
-            if name.endswith(".nats"):
-                word = self._read(at, each.bytes)
+        for bank, is_nats, at, size in self._banks:
+            if bank == bool(status & _BANK):
+                continue
+            if is_nats:
+                word = self._read(at, size)
                 processor.other_bank_nat = [word >> number & 1 for number in range(16)]
             else:
-                processor.other_bank = [self._read(at + each.bytes * number, each.bytes) for number in range(16)]
+                processor.other_bank = self._read_words(at, size, 16)
 
     def store(self, processor: Machine) -> None:
         """Puts the registers of a virtual processor into the page."""
         status = processor.psr
         if self._bank is not None:
             self._write(self._at(self._bank), bool(status & _BANK), self._bank.bytes)
-        for name, each in self._fields:
-            if each.told or name == "itc_offset":
+        for bit, at, size, inverted in self._status:
+            self._write(at, bool(status & bit) != inverted, size)
+        for number, at, size in self._control:
+            self._write(at, processor.cr[number], size)
+        if self._regions is not None:
+            self._write_words(self._at(self._regions), self._regions.bytes, processor.rr)
+        for bank, is_nats, at, size in self._banks:
+            if bank == bool(status & _BANK):
                 continue
-            if name in PSR_MASKS:
-                self._write(self._at(each), bool(status & PSR_MASKS[name]) != each.inverted, each.bytes)
+            if is_nats:
+                self._write(at, sum(bit << number for number, bit in enumerate(processor.other_bank_nat)), size)
             else:
-                self._give(processor, name, each, status)
+                self._write_words(at, size, processor.other_bank)
         mask = self.page.mask
         if mask is not UNSET:
             is_masked = not status & _COLLECTS
             at = self._mask_at(mask)
             self._write(at, is_masked, 1)
             self._write(at - 1, processor.pending is not None, 1)
+        self._stored = self._contents()
+
+    def _contents(self) -> list[bytes]:
+        """The page as it is."""
+        pages = self._memory.pages
+        return [bytes(pages[number]) for number in self._numbers if number in pages]
 
     def _mask_at(self, mask: Mask) -> int:
         """Where the byte is that the page points to; where it ought to be, if that is not in the page."""
         address = self._read(self._at(Field(mask.pointer)), 8)
         is_own = self.has(address) and self.has(address - 1)
         return address - self.address if is_own else mask.byte - self.page.address
-
-    def _give(self, processor: Machine, name: str, each: Field, status: int) -> None:
-        at = self._at(each)
-        if name.startswith("cr."):
-            self._write(at, processor.cr[CONTROL[name.removeprefix("cr.")]], each.bytes)
-        elif name == "rr":
-            for number, value in enumerate(processor.rr):
-                self._write(at + each.bytes * number, value, each.bytes)
-        elif name.startswith("bank") and int(name[4]) != bool(status & _BANK):
-            if name.endswith(".nats"):
-                self._write(at, sum(bit << number for number, bit in enumerate(processor.other_bank_nat)), each.bytes)
-            else:
-                for number, value in enumerate(processor.other_bank):
-                    self._write(at + each.bytes * number, value, each.bytes)

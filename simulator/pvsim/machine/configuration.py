@@ -37,6 +37,9 @@ class Configuration(Struct, frozen=True):
     """How many advanced loads the ALAT remembers; None: all. With 0, each check finds that its load did not hold."""
     ticks_per_instruction: int = 1
     """How much ar.itc advances with each instruction: time is deterministic. With 0 it stands still."""
+    tags_from: int | None = None
+    """The bit of an address from which a tag has all of them, below a region's id that begins at bit 40; but for those
+    that are in the hash of the smallest table. None: a tag has the page's number, mixed with the region's id."""
     checks_branch: bool = True
     """Whether `chk` and `fchkf` branch to recovery code; else they are Speculative Operation faults (SDM 3:2, chk)."""
     has_bundle_registers: bool = True

@@ -39,6 +39,8 @@ class State:
         self.files["cpuid"][:] = self.configuration.cpuid
         self.itc_offset = 0
         """What ar.itc is more than the ticks of all instructions."""
+        self.ruc_offset = 0
+        """The same of ar.ruc."""
         self.sof = 96
         self.sol = self.sor = self.rrb_gr = self.rrb_fr = self.rrb_pr = 0
         self.instructions = 0

@@ -45,6 +45,10 @@ class System(State):
         """ar.itc, which advances by so much with each instruction as the model says."""
         return self.instructions * self.configuration.ticks_per_instruction + self.itc_offset & _WORD
 
+    def read_ruc(self) -> int:
+        """ar.ruc: the one logical processor has all resources to itself, so that it advances as ar.itc does."""
+        return self.instructions * self.configuration.ticks_per_instruction + self.ruc_offset & _WORD
+
     def write_itc(self, value: int) -> None:
         """Sets ar.itc."""
         self.itc_offset = value - self.instructions * self.configuration.ticks_per_instruction

@@ -15,6 +15,9 @@ _ENABLED: Final = 1  # of cr.pta, and of a region register
 _LONG: Final = 1 << 8  # of cr.pta: vf
 _BIG_ENDIAN: Final = 1 << 1  # of cr.dcr: the table is in that order, too
 _INVALID_TAG: Final = 1 << 63
+_IDENTIFIER_AT: Final = 40  # of a tag
+_LEAST_HASHED: Final = 12  # bits of a page's number that are in the hash of a table of 32 KB with short entries
+_WORD: Final = (1 << 64) - 1
 _IC, _DT, _RT, _IT = 1 << 13, 1 << 17, 1 << 27, 1 << 36  # of psr
 _WRITE_BACK: Final = 0
 _SIZE: Final = 0x3F << 2  # of a region register and of cr.itir
@@ -40,10 +43,18 @@ class PageTable(TranslationBuffers):
         return found, self.is_unimplemented_data(address)
 
     def vhpt_tag(self, address: int) -> tuple[int, int]:
-        """What the entry of an address has as its tag in the long format, and whether there is no such address."""
+        """What the entry of an address has as its tag in the long format, and whether there is no such address.
+
+        What a tag looks like, the architecture leaves to the model (SDM vol. 2, 4.1.5.5).
+        """
         region = self.rr[address >> 61]
-        number = (address & _OFFSET) >> (region >> 2 & 0x3F)
-        return (region >> 8 & 0xFFFFFF) << 39 ^ number, self.is_unimplemented_data(address)
+        identifier, size = region >> 8 & 0xFFFFFF, region >> 2 & 0x3F
+        from_bit = self.configuration.tags_from
+        if from_bit is None:
+            return identifier << 39 ^ (address & _OFFSET) >> size, self.is_unimplemented_data(address)
+        hashed = max(size + _LEAST_HASHED - from_bit, 0)
+        of_address = (address & _OFFSET) >> from_bit >> hashed << hashed
+        return identifier << _IDENTIFIER_AT & _WORD | of_address, self.is_unimplemented_data(address)
 
     def missing_translation(self, address: int, access: int, kind: str) -> Translation:
         """The page of an address that the buffers do not have: the walker puts it into a cache.
