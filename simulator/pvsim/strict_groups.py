@@ -20,7 +20,6 @@ from pvsim.machine.interruptions import Interruption, fault
 from pvsim.machine.machine import Machine
 from pvsim.machine.memory import Memory
 
-
 _UNAT: Final = Register("ar", 36)
 
 
@@ -88,7 +87,7 @@ class StrictGroups:
         return None
 
     def _is_sure(self, violation: Violation) -> bool:
-        """Whether both use the same register, for certain: a spill's bit of ar.unat is part of what a move has whole."""
+        """Whether both use the same register, for certain: a move has all of ar.unat, a spill a bit of it."""
         moves = any(self._seen[each].mnemonic.startswith("mov") for each in (violation.first, violation.second))
         return violation.certain or (violation.resource == _UNAT and moves)
 
