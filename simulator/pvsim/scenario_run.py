@@ -12,7 +12,7 @@ from msgspec import Struct
 from pvasm.asm.image import Image
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE
-from pvasm.isa.registers import APPLICATION, CONTROL, PSR_FIELDS
+from pvasm.isa.registers import APPLICATION, CONTROL, PSR_FIELDS, Register
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_instance
 from pvasm.suggestions import near
@@ -188,7 +188,8 @@ class ScenarioRun:
     def __init__(self, variant: Variant, scenario: Scenario) -> None:
         """Raises PvasmError for a label that there is not, and for what has no room."""
         self.variant, self.scenario = variant, scenario
-        self._numbers = frozenset(scenario.registers.values())
+        own = () if "r1" in scenario.registers else (variant.image.gp,)
+        self._numbers = frozenset(scenario.registers.values()).difference(own)
         model = Configuration(ticks_per_instruction=scenario.ticks, alat_entries=None, tags_from=_TAGS_FROM)
         self.environment = variant.environment(variant.instance, model)
         self._ends: dict[int, str] = {RETURN: "return"}
@@ -396,7 +397,8 @@ def _violated(groups: StrictGroups) -> str:
         return ""
     violation = found[0]
     needs = "stop" if violation.same_group else violation.needs
-    return f"dependency violation: {violation.kind} of {violation.resource}, without {needs}"
+    resource = violation.resource.text if isinstance(violation.resource, Register) else violation.resource
+    return f"dependency violation: {violation.kind} of {resource}, without {needs}"
 
 
 def _vector_name(place: int) -> str:

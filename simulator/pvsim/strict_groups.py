@@ -6,6 +6,8 @@ Here their predicates are known, so that an instruction that is turned off reads
 
 from __future__ import annotations
 
+from typing import Final
+
 from pvasm.isa.bundle import Bundle
 from pvasm.isa.control_transfer import passing
 from pvasm.isa.dependencies import Dependencies, Violation
@@ -17,6 +19,8 @@ from pvsim.machine.configuration import Configuration
 from pvsim.machine.interruptions import Interruption, fault
 from pvsim.machine.machine import Machine
 from pvsim.machine.memory import Memory
+
+_UNAT: Final = Register("ar", 36)
 
 
 class StrictGroups:
@@ -30,6 +34,7 @@ class StrictGroups:
         self._expected: int | None = None
         self._interrupts = self._branches = False  # what the instruction before does
         self._places: list[int] = []  # the addresses of the instructions so far, by number
+        self._seen: list[Instruction] = []  # and what they are
 
     def violation(self) -> tuple[Violation, int, int] | None:
         """The violation that the next instruction is part of, with the addresses of both; None if there is none.
@@ -63,6 +68,7 @@ class StrictGroups:
     def _first_violation(self, instruction: Instruction) -> tuple[Violation, int, int] | None:
         number = len(self._places)
         self._places.append(self.machine.ip)
+        self._seen.append(instruction)
         predicate = instruction.predicate or 0
         found: list[Violation] = []
         if predicate:
@@ -74,11 +80,16 @@ class StrictGroups:
             found += [each for each in of_predicate if each.resource == Register("p", predicate)]
         if instruction.form.unpredicated or self.machine.pr[predicate] or instruction.clears_when_false:
             whole = instruction_of(instruction.spelling, instruction.operands, 0)
-            found += [each for each in self._dependencies.instruction(whole, number) if each.certain]
+            found += [each for each in self._dependencies.instruction(whole, number) if self._is_sure(each)]
         for violation in found:
             if violation.kind in ("RAW", "WAW") and (violation.same_group or self.serializes):
                 return violation, self._places[violation.first], self._places[violation.second]
         return None
+
+    def _is_sure(self, violation: Violation) -> bool:
+        """Whether both use the same register, for certain: a move has all of ar.unat, a spill a bit of it."""
+        moves = any(self._seen[each].mnemonic.startswith("mov") for each in (violation.first, violation.second))
+        return violation.certain or (violation.resource == _UNAT and moves)
 
 
 class DependencyCheckingMachine(Machine):

@@ -67,9 +67,8 @@ def unsettled_by(reading: Reading, instance: Instance) -> set[str]:
     for invocation in invocations:
         op = reading.catalog.ops[invocation.name]
         given = (invocation.as_made or invocation).given
-        clobbers = {
-            each.text for parameter, each in zip(op.parameters, given, strict=False) if parameter.use == "clobber"
-        }
+        uses = [(parameter.use, each.text) for parameter, each in zip(op.parameters, given, strict=False)]
+        clobbers = {name for use, name in uses if use == "clobber"} - {name for use, name in uses if use == "out"}
         found |= clobbers | {f"bank1.{name}" for name in clobbers}
         if op.name == _BANK_0:
             found |= {f"r{number}" for number in range(16, 32)}
