@@ -10,11 +10,18 @@ from msgspec.structs import replace
 
 from pvsim.environments.environment import RefusedError
 from pvsim.scenario import Interrupt, Scenario
-from pvsim.scenario_run import Outcome, ScenarioRun, Variant
+from pvsim.scenario_run import Outcome, Place, ScenarioRun, Variant
 
 _ENDS: Final = "where it ends"
 _CONSUMPTION: Final = "interruption: nat consumption"
 _MOST_SHOWN: Final = 8
+
+# Fields of ar.pfs: the frame, ar.ec, the privilege level.
+_FRAME_END: Final = 38
+_UNUSED: Final = (1 << 52 - 38) - 1
+_COUNT_END: Final = 58
+_LEVEL_AT: Final = 62
+_MOST_STACKED: Final = 96
 _AFTER_INTERRUPTION: Final = frozenset(
     ["cr.ipsr", "cr.isr", "cr.iip", "cr.ifs", "cr.iim", "cr.ifa", "cr.itir", "cr.iha"]
 )
@@ -26,8 +33,9 @@ _TIMED: Final = frozenset(["cr.itm", "timer"])
 
 
 def elsewhere(scenario: Scenario) -> frozenset[str]:
-    """Items that differ from variant to variant, since these take different numbers of instructions."""
-    return (_AFTER_INTERRUPTION if scenario.interrupts else frozenset()) | (_TIMED if scenario.ticks else frozenset())
+    """Items that are not compared: they differ, since variants take different numbers of instructions, or are named."""
+    timed = _TIMED if scenario.ticks else frozenset()
+    return (_AFTER_INTERRUPTION if scenario.interrupts else frozenset()) | timed | set(scenario.ignored)
 
 
 class Difference(Struct):
@@ -70,12 +78,31 @@ def differences(wanted: Outcome, found: Outcome, ignored: Collection[str] = ()) 
         return []  # a variant is as far as its first instruction that consumes the NaT: clobbers are in use there
     if wanted.end != found.end:
         return [Difference(_ENDS, wanted.end, found.end)]
-    items = dict.fromkeys([*wanted.observed, *found.observed])
-    return [
-        Difference(item, wanted.observed.get(item), found.observed.get(item))
-        for item in items
-        if item not in ignored and (wanted.observed.get(item) or 0) != (found.observed.get(item) or 0)
-    ]
+    different = []
+    for item in dict.fromkeys([*wanted.observed, *found.observed]):
+        one, other = wanted.observed.get(item), found.observed.get(item)
+        is_same = (one or 0) == (other or 0) or _is_one_number(one, other)
+        is_same = is_same or _differs_in_level(one, other, found.environment.level)
+        if not is_same and item not in ignored:
+            different.append(Difference(item, one, other))
+    return different
+
+
+def _is_one_number(wanted: int | str | None, found: int | str | None) -> bool:
+    """Whether both are a number that a scenario has by chance where variants are: it is another place in each."""
+    one, other = (each.number if isinstance(each, Place) else each for each in (wanted, found))
+    return isinstance(one, int) and one == other
+
+
+def _differs_in_level(wanted: int | str | None, found: int | str | None, level: int) -> bool:
+    """Whether one value is what a kernel at level 0 reads from ar.pfs, and the other what one at a level reads there.
+
+    Calls note the level of the caller in ar.pfs (SDM vol. 1, 3.1.8.11); kernels save it, and return by it.
+    """
+    if not isinstance(wanted, int) or found != wanted | level << _LEVEL_AT or wanted >> _COUNT_END:
+        return False
+    size, locals_, rotating = wanted & 0x7F, wanted >> 7 & 0x7F, (wanted >> 14 & 0xF) * 8
+    return 0 < size <= _MOST_STACKED and max(locals_, rotating) <= size and not wanted >> _FRAME_END & _UNUSED
 
 
 def compare(
@@ -115,7 +142,7 @@ def _moments(scenario: Scenario, own: int) -> Iterator[Scenario]:
 
 def smallest(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
     """A scenario with as little in it as will do for a failure: what can be left out is."""
-    for key in ("registers", "memory"):
+    for key in ("registers", "memory", "words"):
         for name in list(getattr(scenario, key)):
             left = {each: value for each, value in getattr(scenario, key).items() if each != name}
             tried = replace(scenario, **{key: left})

@@ -16,5 +16,6 @@ vectors:
 	st8 [r18] = r19
 	MOV_TO_EOI(p0, r0, r17)
 	;;
+	mov r17 = r0	// what ops leave there differs, and a run that ends in bank 0 shows it
 	RFI
 	.org 0x8000

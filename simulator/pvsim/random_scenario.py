@@ -86,7 +86,7 @@ def random_scenario(
     memory = {f"{DATA:#x}": random.randbytes(_WINDOW).hex()}
     return Scenario(
         entry=entry,
-        registers=registers,
+        registers={**registers},
         nat=nat,
         memory=memory,
         interrupts=interrupts,

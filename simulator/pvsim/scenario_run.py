@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from pvasm.asm.image import Image
 from pvasm.errors import PvasmError
@@ -29,7 +29,17 @@ from pvsim.machine.memory import PAGE
 from pvsim.machine.translation_cache import Translation
 from pvsim.memory_map import END_BUNDLE
 from pvsim.modes import FPSR, MODES
-from pvsim.scenario import MEMORY_BITS, Scenario, bytes_at, put_page, put_register
+from pvsim.scenario import (
+    MEMORY_BITS,
+    Expected,
+    Scenario,
+    Value,
+    bytes_of,
+    check_room,
+    number_of,
+    put_page,
+    put_register,
+)
 from pvsim.source_image import image_of_variant
 
 VECTORS: Final = 0x0200_0000
@@ -41,6 +51,7 @@ CODE: Final = 0x00C0_0000
 COUNTS: Final = 0x0210_0000
 """Where interrupts are counted, 8 bytes a vector."""
 
+_WORD: Final = (1 << 64) - 1
 _TABLE: Final = 0x8000
 _VECTOR: Final = 0x100
 _BANK: Final = 1 << PSR_FIELDS["bn"][0]
@@ -69,12 +80,30 @@ class Variant(Struct, dict=True):
         return image_of_variant(text, path.name, self.instance, address=VECTORS)
 
 
+class Place(str):
+    """A place in a variant, by a name that is the same for all; `number` is the address."""
+
+    __slots__ = ("number",)
+    number: int
+
+    @staticmethod
+    def of(name: str, number: int) -> Place:
+        """The place with a name, at an address."""
+        made = Place(name)
+        made.number = number
+        return made
+
+
 class Outcome(Struct):
-    """How a run ended: where (`return`, a label, a vector, or that there was no end); what there is to observe then."""
+    """How a run ended: where (`return`, a label, a vector, or that there was no end); what there is to observe then.
+
+    `unexpected` is what the scenario expects and this has not.
+    """
 
     end: str
     observed: dict[str, int | str]
     environment: Environment
+    unexpected: list[str] = field(default_factory=list)
 
 
 def address_of(variant: Variant, name: str) -> int:
@@ -134,17 +163,38 @@ class ScenarioRun:
         processor.sof = 8
         processor.write_bspstore(BACKING_STORE)
         for name, value in sorted(given.registers.items(), key=lambda each: each[0] != "psr.bn"):  # it names the others
-            put_register(processor, name, value)
+            put_register(processor, name, self.number(value))
         for name in given.nat:
             processor.nat[int(name[1:])] = 1
         for page in given.pages:
             put_page(processor, page)
-        for address, text in given.memory.items():
-            at, data = bytes_at(address, text)
+        for address, at, data in self.contents(given):
             first = self._map.physical(at)
             if first + len(data) > 1 << MEMORY_BITS:
                 raise PvasmError(f"memory: there is none at {address}: addresses have {MEMORY_BITS} bits")
             processor.memory.write(first, data)
+
+    def contents(self, given: Scenario | Expected) -> Iterator[tuple[str, int, bytes]]:
+        """What memory holds: by address, as it is written and as a number. Raises PvasmError for unknown symbols."""
+        for address, text in given.memory.items():
+            at, data = self.number(address), bytes_of(text)
+            check_room(at, len(data), address)
+            yield address, at, data
+        for address, words in given.words.items():
+            values = words if isinstance(words, list) else [words]
+            data = b"".join((self.number(value) & _WORD).to_bytes(8, "little") for value in values)
+            at = self.number(address)
+            check_room(at, len(data), address)
+            yield address, at, data
+
+    def number(self, value: Value) -> int:
+        """What a value of the scenario is in this variant. Raises PvasmError for a symbol that there is not."""
+        return number_of(value, self._symbol)
+
+    def _symbol(self, name: str) -> int | None:
+        symbols = self.variant.image.symbols
+        known = symbols.get(self.variant.instance.renames.get(name, name), symbols.get(name))
+        return self.scenario.stubs.get(name) if known is None else known
 
     def _put_ends(self, processor: Machine) -> None:
         """The vectors, and where the run is to end: a `break` stands there."""
@@ -172,7 +222,22 @@ class ScenarioRun:
         """Runs to the end. Raises RefusedError for what the environment does not take."""
         for _ in self.steps():
             pass
-        return Outcome(self._end, dict(self.observed()), self.environment)
+        observed = dict(self.observed())
+        return Outcome(self._end, observed, self.environment, list(self._unexpected(observed)))
+
+    def _unexpected(self, observed: dict[str, int | str]) -> Iterator[str]:
+        """What the scenario expects and this has not."""
+        expected = self.scenario.expect
+        if expected.end is not None and self._end != expected.end:
+            yield f"it ended at {self._end}, and not at {expected.end}"
+        for name, value in expected.registers.items():
+            found, wanted = observed.get(name, 0), self._address(self.number(value))
+            if found != wanted:
+                yield f"{name} is {_told(found)}, and not {_told(wanted)}"
+        for address, at, data in self.contents(expected):
+            held = self.environment.processor.memory.read(self._map.physical(at), len(data))
+            if held != data:
+                yield f"memory at {address} is {held.hex()}, and not {data.hex()}"
 
     _end = ""
 
@@ -185,9 +250,11 @@ class ScenarioRun:
         waiting = sorted(given.interrupts, key=lambda each: each.after)
         spent, stop = 0, None  # an interruption without an instruction counts as one, so that there is an end
         while stop is None and spent < given.steps:
-            while waiting and waiting[0].after <= spent:
+            while waiting and waiting[0].after <= machine.instructions:
                 self.environment.processor.raise_interrupt(waiting.pop(0).vector)
-            left = (min(waiting[0].after, given.steps) if waiting else given.steps) - spent
+            left = given.steps - spent
+            if waiting:
+                left = min(left, waiting[0].after - machine.instructions)
             left = left if most is None else min(left, most)
             stop = self.environment.run(left)
             spent += left
@@ -243,12 +310,24 @@ class ScenarioRun:
         for segment in self.variant.image.segments:
             if segment.address <= value < segment.address + len(segment.data):
                 if not segment.executable:
-                    return f"{segment.name}+{value - segment.address:#x}"
+                    return Place.of(f"{segment.name}+{value - segment.address:#x}", value)
                 # Where a call at a function's end returns to is behind it: so it is the bundle before that tells.
                 name = self.variant.image.symbol_of(max((value & ~15) - 16, segment.address))
-                label = (name or segment.name).partition("+")[0]
-                return f"code of {self._named.get(label, label)}"
+                label = segment.name if name is None else self._label_at(name.partition("+")[0])
+                return Place.of(f"code of {label}", value)
         return value
+
+    def _label_at(self, name: str) -> str:
+        """The name of a label for all instances: of those that are at one place, the same one."""
+        return max(self._named.get(each, each) for each in self._labels[self.variant.image.symbols[name]])
+
+    @cached_property
+    def _labels(self) -> dict[int, list[str]]:
+        """The labels by where they are."""
+        found: dict[int, list[str]] = {}
+        for name, address in self.variant.image.symbols.items():
+            found.setdefault(address, []).append(name)
+        return found
 
     @cached_property
     def _named(self) -> dict[str, str]:
@@ -294,6 +373,10 @@ class ScenarioRun:
                     place = self._address(self._map.virtual(first + at))
                     value = int.from_bytes(word, "little")
                     yield f"memory at {place if isinstance(place, str) else hex(place)}", self._address(value)
+
+
+def _told(value: int | str) -> str:
+    return value if isinstance(value, str) else hex(value)
 
 
 def _vector_name(place: int) -> str:

@@ -35,7 +35,7 @@ def scenario_for(variant: Variant, entry: str) -> Scenario:
                 read.setdefault(name, 0)
         if not instruction.predicate:
             written |= _names(instruction.writes)
-    return Scenario(entry=entry, registers=read)
+    return Scenario(entry=entry, registers={**read})
 
 
 def _straight(variant: Variant, address: int) -> list[Instruction]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pvasm.asm.image import Image
-from pvasm.asm.layout import lay_out
+from pvasm.asm.layout import lay_out, lay_out_together
 from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
 from pvasm.objects.elf_file import is_elf_file, read_elf_file
@@ -69,10 +69,27 @@ def image_of_variant(
     stubs: Mapping[str, int] | None = None,
 ) -> Image:
     """The image of preprocessed source, expanded for an instance if there is one. Raises as `image_of_file` does."""
+    return lay_out(_document(text, name, instance), address=address, stubs=stubs)
+
+
+def image_of_variants(
+    sources: Sequence[tuple[str, str]],
+    instance: str | Instance | None,
+    *,
+    address: int = 0x10000,
+    stubs: Mapping[str, int] | None = None,
+) -> Image:
+    """The same of several sources, each a text and its name: what one makes global, the others can name."""
+    documents = [_document(text, name, instance) for text, name in sources]
+    return lay_out_together(documents, address=address, stubs=stubs)
+
+
+def _document(text: str, name: str, instance: str | Instance | None) -> Document:
+    """Preprocessed source, expanded for an instance if there is one."""
     document = read_document(assembly_parser(), text, name, preprocessed=True)
-    if instance is not None:
-        document = read_document(assembly_parser(), _variant(document, instance), name, preprocessed=True)
-    return lay_out(document, address=address, stubs=stubs)
+    if instance is None:
+        return document
+    return read_document(assembly_parser(), _variant(document, instance), name, preprocessed=True)
 
 
 def _variant(document: Document, instance: str | Instance) -> str:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from random import Random
-from typing import Final
+from typing import Final, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -138,7 +138,7 @@ def _meet(op: Op, arguments: Sequence[str], state: Scenario, seed: str) -> None:
     A change of the code's own region is in effect at the next serialization or before: at once where it is emulated.
     """
     named = {each.name: word for each, word in zip(op.parameters, arguments, strict=True)}
-    registers, index = state.registers, named.get("index")
+    registers, index = cast("dict[str, int]", state.registers), named.get("index")  # random ones are numbers
     if op.name == "MOV_FROM_CPUID" and index != "r0":
         registers[named["index"]] = Random(f"index {seed}").randrange(5)
     elif op.name == "MOV_TO_RR" and not registers.get(named["index"], 0) >> 61:
