@@ -148,6 +148,7 @@ def _told(comparison: RandomComparison, scenario: Scenario, options: argparse.Na
         write(f"{other} differs from {first}:\n")
         for each in differences:
             write(f"  {printable(str(each))}\n")
+        _tell_parting(comparison, other, least)
         for variant in comparison.variants:
             if variant.instance.name in (first, other):
                 _tell_places(variant, led_to(variant, least, differences[0].item))
@@ -155,6 +156,21 @@ def _told(comparison: RandomComparison, scenario: Scenario, options: argparse.Na
         write_atomically(options.output, written(_of_sources(least, options)).encode())
         write(f"{options.output} is the smallest such state: pvasm compare --scenario, pvasm simulate --scenario\n")
     return FOUND
+
+
+def _tell_parting(comparison: RandomComparison, other: str, scenario: Scenario) -> None:
+    """Tells behind which line of the source a variant is no longer as the first one is."""
+    from pvsim.comparison import parting
+
+    from pvasm.report.plain_text import printable
+
+    first = comparison.variants[0]
+    variant = next(each for each in comparison.variants if each.instance.name == other)
+    found = parting(first, variant, scenario, comparison.unsettled)
+    if found is not None:
+        path, line = found.place
+        told = f": {found.differences[0]}" if found.differences else ""
+        write(printable(f"  they part at {path}:{line}{told}") + "\n")
 
 
 def _of_sources(scenario: Scenario, options: argparse.Namespace) -> Scenario:

@@ -174,3 +174,79 @@ def led_to(variant: Variant, scenario: Scenario, item: str) -> list[tuple[str, i
     except RefusedError:
         pass
     return places[-_MOST_SHOWN:]
+
+
+_Station = tuple[tuple[str, int] | None, Outcome]
+_LOOKED_AHEAD: Final = 24
+_MOST_FOLLOWED: Final = 5000
+
+
+class Parting(Struct):
+    """Where two variants part: behind a line of the source (file and line), and how they differ then."""
+
+    place: tuple[str, int]
+    differences: list[Difference]
+
+
+def parting(first: Variant, other: Variant, scenario: Scenario, ignored: Collection[str] = ()) -> Parting | None:
+    """The line behind which another variant is no longer as the first is; None where that is not found.
+
+    Both are looked at wherever they come to a line of the source, as far as both come to the same ones. Differences
+    that are gone later do not count: one may have code of its own.
+    """
+    left_out = {*ignored, *elsewhere(scenario)}
+    wanted, found = _stations(first, scenario), _stations(other, scenario)
+    last: Parting | None = None
+    held: tuple[str, int] | None = None  # the last line that both have come to
+    one = two = 0
+    while one < len(wanted) and two < len(found):
+        (place, outcome), (its_place, its_outcome) = wanted[one], found[two]
+        if place != its_place:
+            ahead = _next_in_common(wanted, found, one, two)
+            if ahead is None:
+                break
+            one, two = ahead
+            continue
+        apart = differences(outcome, its_outcome, left_out)
+        if not apart:
+            last = None
+        elif last is None and held is not None:
+            last = Parting(held, apart)
+        held = place or held
+        one, two = one + 1, two + 1
+    if last is None and held is not None and (one < len(wanted) or two < len(found)):
+        return Parting(held, [])
+    return last
+
+
+def _next_in_common(
+    wanted: Sequence[_Station], found: Sequence[_Station], one: int, two: int
+) -> tuple[int, int] | None:
+    """Where both come to the same line again, soon; the nearest such."""
+    for ahead in range(1, 2 * _LOOKED_AHEAD):
+        for steps in range(max(0, ahead - _LOOKED_AHEAD), min(ahead, _LOOKED_AHEAD) + 1):
+            at, its = one + steps, two + ahead - steps
+            if at < len(wanted) and its < len(found) and wanted[at][0] == found[its][0]:
+                return at, its
+    return None
+
+
+def _stations(variant: Variant, scenario: Scenario) -> list[_Station]:
+    """The lines that a run comes to, each with what there is to observe then; None is its end."""
+    run = ScenarioRun(variant, scenario)
+    stations: list[_Station] = []
+    machine = run.environment.machine
+    place = variant.image.line_of(machine.ip)
+    try:
+        for _ in run.steps(1):
+            now = variant.image.line_of(machine.ip)
+            if now is not None and now != place:
+                stations.append((now, Outcome("", dict(run.observed()), run.environment)))
+                place = now
+            if machine.instructions > _MOST_FOLLOWED:
+                break
+        else:
+            stations.append((None, Outcome(run.end, dict(run.observed()), run.environment)))
+    except RefusedError:
+        pass
+    return stations

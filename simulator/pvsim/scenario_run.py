@@ -223,13 +223,13 @@ class ScenarioRun:
         for _ in self.steps():
             pass
         observed = dict(self.observed())
-        return Outcome(self._end, observed, self.environment, list(self._unexpected(observed)))
+        return Outcome(self.end, observed, self.environment, list(self._unexpected(observed)))
 
     def _unexpected(self, observed: dict[str, int | str]) -> Iterator[str]:
         """What the scenario expects and this has not."""
         expected = self.scenario.expect
-        if expected.end is not None and self._end != expected.end:
-            yield f"it ended at {self._end}, and not at {expected.end}"
+        if expected.end is not None and self.end != expected.end:
+            yield f"it ended at {self.end}, and not at {expected.end}"
         for name, value in expected.registers.items():
             found, wanted = observed.get(name, 0), self._address(self.number(value))
             if found != wanted:
@@ -239,7 +239,8 @@ class ScenarioRun:
             if held != data:
                 yield f"memory at {address} is {held.hex()}, and not {data.hex()}"
 
-    _end = ""
+    end = ""
+    """Where the run ended, once it has."""
 
     def steps(self, most: int | None = None) -> Iterator[int]:
         """Runs on, and stops where an interrupt is to come, and after so many instructions, if that is given.
@@ -260,9 +261,9 @@ class ScenarioRun:
             spent += left
             yield machine.instructions
         if stop is None:
-            self._end = f"{given.steps} instructions without an end"
+            self.end = f"{given.steps} instructions without an end"
         else:
-            self._end = self._ends[machine.ip & ~15]
+            self.end = self._ends[machine.ip & ~15]
 
     # ----------------------------------------------------------------------------------- observing
 
