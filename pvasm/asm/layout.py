@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, reduce
 from typing import Final
 
@@ -59,6 +59,7 @@ _FLOATS: Final = {"real4": ("f", 4), "real8": ("d", 8), ".float": ("f", 4), ".si
 _STRINGS: Final = {"string": b"", "stringz": b"\0", ".ascii": b"", ".asciz": b"\0", ".string": b"\0"}
 _ALIGNED: Final = (".align", ".balign")
 _SKIPS: Final = (".skip", ".space", ".zero")
+_GLOBAL: Final = (".global", ".globl")
 _COMMON: Final = (".comm", ".lcomm", ".common")
 # What says something about code and adds nothing to it.
 _NO_CODE: Final = frozenset(
@@ -72,8 +73,6 @@ _NO_CODE: Final = frozenset(
         ".estate",
         ".explicit",
         ".file",
-        ".global",
-        ".globl",
         ".hidden",
         ".ident",
         ".internal",
@@ -166,10 +165,26 @@ def lay_out(
     statement, an instruction that there is not or that fits no bundle, and a directive that is not known;
     UndefinedSymbols for all symbols that nothing defines.
     """
+    placing = _placed(document, headers, start, known or {})
+    return _linked([placing], address, {} if stubs is None else stubs, tells_lines=tells_lines)
+
+
+def lay_out_together(
+    documents: Sequence[Document], *, address: int = 0x10000, stubs: Mapping[str, int] | None = None
+) -> Image:
+    """One image of several documents' code, one behind the other: what one makes global, the others can name.
+
+    Raises as `lay_out` does, and PvasmError for a symbol that two of them define for the others.
+    """
+    placings = [_placed(document, (), 0, {}) for document in documents]
+    return _linked(placings, address, {} if stubs is None else stubs, tells_lines=True)
+
+
+def _placed(document: Document, headers: Sequence[Document], start: int, known: Mapping[str, bool]) -> _Placing:
     placing = _Placing(document, start)
-    elaborate(document, headers, placing.scope, known or {}, (), [placing], every_turn=True)
+    elaborate(document, headers, placing.scope, known, (), [placing], every_turn=True)
     placing.finish()
-    return _Linking(placing, address, {} if stubs is None else stubs).image(tells_lines=tells_lines)
+    return placing
 
 
 class _Placing(Visitor):
@@ -194,6 +209,7 @@ class _Placing(Visitor):
         self.labels_before: list[int] = []  # that stand before it, by the numbers of their statements
         self.names: dict[int, str] = {}  # of labels, by the numbers of their statements
         self.weak: set[str] = set()  # names that are 0 if nothing defines them
+        self.exported: dict[str, int] = {}  # names that are global, each with the statement that says so
         self.explicit = False
         self.opened: int | None = None  # the statement of the brace that is open
 
@@ -404,6 +420,9 @@ class _Placing(Visitor):
         if name == ".weak":
             self.weak.update(text.strip() for text in arguments)
             return
+        if name in _GLOBAL:
+            self.exported.update((text.strip().removesuffix("#"), statement) for text in arguments)
+            return
         if name in SETTING and len(arguments) == 2:
             value = parse_expression(arguments[1])
             if value is not None:
@@ -517,7 +536,7 @@ class _Placing(Visitor):
         expression = parse_expression(text.strip())
         value: object = None
         if expression is not None:
-            value = _evaluated(expression, scope, self._offset)
+            value = evaluated(expression, scope, self._offset)
         if not isinstance(value, int):
             raise self._error(statement, f"what `{text.strip()}' is, is not known here")
         return signed64(value)
@@ -555,7 +574,7 @@ _MOST_ASKED: Final = 64
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
-def _evaluated(expression: tree.Expression, scope: Scope, symbol: Callable[[str], int | None]) -> object:
+def evaluated(expression: tree.Expression, scope: Scope, symbol: Callable[[str], int | None]) -> object:
     """What an expression is once its symbols are numbers; something that is no int where it is not known."""
 
     def replaced(node: tree.Expression) -> tree.Expression:
@@ -594,33 +613,95 @@ class _Undefined(Exception):  # noqa: N818  (the error is made of all of them)
     """Something has no value, for nothing defines a symbol of it."""
 
 
-class _Linking:
-    """Gives sections addresses, and values to what names them."""
+class _LinkageTable(Struct):
+    """The linkage table of an image, from `address` on, where gp points to: what is kept in it, and where."""
 
-    def __init__(self, placing: _Placing, address: int, stubs: Mapping[str, int]) -> None:
-        self.placing = placing
-        self.stubs = stubs
-        self.scope = Scope()
-        self.table: dict[tuple[str, int], int] = {}  # entries of the linkage table: what is kept there, and its address
-        self.contents: list[int] = []
-        self.known: dict[str, int] = {}  # what names are, of those that others define
-        self.asked: list[str] = []  # names whose value is being found, each for the one before
-        self.here: int | None = None  # what `.` is among the values of one directive
-        self.undefined: dict[str, PvasmError] = {}  # by name: the error at its first place
+    address: int
+    entries: dict[tuple[str, int], int] = field(default_factory=dict)
+    contents: list[int] = field(default_factory=list)
+
+    def entry(self, kind: str, value: int) -> int:
+        """The address of an entry: a word, or a function descriptor (entry point and gp)."""
+        known = self.entries.get((kind, value))
+        if known is None:
+            known = self.entries[kind, value] = self.address + 8 * len(self.contents)
+            self.contents += [value] if kind == "word" else [value, self.address]
+        return known
+
+
+def _linked(placings: Sequence[_Placing], address: int, stubs: Mapping[str, int], *, tells_lines: bool) -> Image:
+    """The image of what has been placed. Raises UndefinedSymbols, or PvasmError for what is out of reach."""
+    for placing in placings:
         for section in placing.made.values():
             address += -address % section.alignment
             section.address = address
             address += section.size
-        self.table_address = address + -address % SIZE
+    table = _LinkageTable(address + -address % SIZE)
+    linkings = [_Linking(placing, table, stubs) for placing in placings]
+    owners = _owners(linkings) if len(linkings) > 1 else {}
+    for linking in linkings:
+        linking.others = {name: owner for name, owner in owners.items() if name not in linking.defined()}
+    image = Image(symbols=dict(stubs), path=placings[0].document.path, gp=table.address)
+    undefined: dict[str, PvasmError] = {}
+    for linking in linkings:
+        label = f" of {linking.placing.document.path}" if len(linkings) > 1 else ""
+        image.segments += linking.segments(label)
+        image.lines += linking.lines() if tells_lines else ()
+        undefined |= {name: error for name, error in linking.undefined.items() if name not in undefined}
+    for linking in reversed(linkings):  # of local names that several have, the first one's counts
+        image.symbols.update(linking.labels())
+    image.symbols.update((name, owner.value_of(name)) for name, owner in owners.items())
+    if undefined:
+        raise UndefinedSymbols(undefined)
+    if table.contents:
+        words = bytearray(struct.pack(f"<{len(table.contents)}Q", *table.contents))
+        image.segments.append(Segment(".got", table.address, words))
+    image.lines.sort()
+    return image
 
-    def image(self, *, tells_lines: bool) -> Image:
-        """The image. Raises UndefinedSymbols, or PvasmError for what is out of reach."""
-        placing = self.placing
-        labels = {name: section.address + at for name, (section, at) in placing.labels.items()}
-        image = Image(symbols={**self.stubs, **labels}, path=placing.document.path)
-        image.gp = self.table_address
-        document = placing.document
-        for section in placing.made.values():
+
+def _owners(linkings: Sequence[_Linking]) -> dict[str, _Linking]:
+    """By global symbol the file that defines it. Raises PvasmError for one that two of them define."""
+    owners: dict[str, _Linking] = {}
+    for is_weak in (False, True):  # what another defines goes before a weak one
+        for linking in linkings:
+            placing = linking.placing
+            names = placing.weak if is_weak else placing.exported.keys() - placing.weak
+            for name in sorted(linking.defined() & names):
+                owner = owners.setdefault(name, linking)
+                if owner is not linking and not is_weak:
+                    place = placing.document.statements[placing.exported[name]].start
+                    said = f"`{name}' is global here and in {owner.placing.document.path}"
+                    raise PvasmError(said, *placing.document.place(place))
+    return owners
+
+
+class _Linking:
+    """Gives values to what names the sections of a file, which have their addresses."""
+
+    def __init__(self, placing: _Placing, table: _LinkageTable, stubs: Mapping[str, int]) -> None:
+        self.placing = placing
+        self.table = table
+        self.stubs = stubs
+        self.others: dict[str, _Linking] = {}  # by symbol: the file that defines it for this one
+        self.scope = Scope()
+        self.known: dict[str, int] = {}  # what names are, of those that others define
+        self.asked: list[str] = []  # names whose value is being found, each for the one before
+        self.here: int | None = None  # what `.` is among the values of one directive
+        self.undefined: dict[str, PvasmError] = {}  # by name: the error at its first place
+
+    def defined(self) -> set[str]:
+        """The names that the file defines."""
+        return self.placing.labels.keys() | self.placing.values.keys()
+
+    def labels(self) -> dict[str, int]:
+        """The addresses of its labels."""
+        return {name: section.address + at for name, (section, at) in self.placing.labels.items()}
+
+    def segments(self, label: str) -> list[Segment]:
+        """Its sections; `label` is behind their names. Raises PvasmError for what is out of reach."""
+        made = []
+        for section in self.placing.made.values():
             start = section.start
             data = bytearray(section.size - start)
             if section.code:
@@ -631,18 +712,18 @@ class _Linking:
                 data[each.offset - start : each.offset - start + len(raw)] = raw
             for code in section.code:
                 data[code.offset - start : code.offset - start + SIZE] = self._bundle(section, code)
-                slots = (0, *code.slots[1:]) if tells_lines else ()
-                for placed, slot in zip(code.instructions, slots, strict=tells_lines):
+            made.append(Segment(f"{section.name}{label}", section.address + start, data, bool(section.code)))
+        return made
+
+    def lines(self) -> Iterator[tuple[int, str, int]]:
+        """The line of each instruction, by its address and slot; a bundle begins with its first."""
+        placing = self.placing
+        document = placing.document
+        for section in placing.made.values():
+            for code in section.code:
+                for placed, slot in zip(code.instructions, (0, *code.slots[1:]), strict=True):
                     place = document.place(document.statements[placing.places[placed.origin][0]].start)
-                    image.lines.append((section.address + code.offset + slot, place.path, place.line))
-            image.segments.append(Segment(section.name, section.address + start, data, bool(section.code)))
-        if self.undefined:
-            raise UndefinedSymbols(self.undefined)
-        if self.contents:
-            words = bytearray(struct.pack(f"<{len(self.contents)}Q", *self.contents))
-            image.segments.append(Segment(".got", self.table_address, words))
-        image.lines.sort()
-        return image
+                    yield section.address + code.offset + slot, place.path, place.line
 
     def _values(self, data: _Data, address: int) -> bytes:
         """The bytes of some values that stand at an address."""
@@ -690,7 +771,7 @@ class _Linking:
         origin = self.placing.assigned.get(id(expression), origin)
         if isinstance(expression, tree.Call):
             return self._operator(expression, origin)
-        value = _evaluated(expression, self.scope, lambda name: self._symbol(name, origin))
+        value = evaluated(expression, self.scope, lambda name: self._symbol(name, origin))
         if isinstance(value, int):
             return value
         if isinstance(value, Symbolic) and isinstance(value.expression, tree.Call):
@@ -720,20 +801,12 @@ class _Linking:
             case "@pcrel":
                 return value - (section.address + offset if self.here is None else self.here)
             case "@gprel" | "@ltv" | "@segrel" | "@secrel":
-                return value - (self.table_address if call.function == "@gprel" else 0)
+                return value - (self.table.address if call.function == "@gprel" else 0)
             case "@fptr":
-                return self._entry("descriptor", value)
+                return self.table.entry("descriptor", value)
             case "@ltoff" | "@ltoffx":
-                return self._entry("word", value) - self.table_address
+                return self.table.entry("word", value) - self.table.address
         raise self._error(origin, f"{call.function} means nothing in one image")
-
-    def _entry(self, kind: str, value: int) -> int:
-        """The address of an entry of the linkage table: a word, or a function descriptor (entry point and gp)."""
-        known = self.table.get((kind, value))
-        if known is None:
-            known = self.table[kind, value] = self.table_address + 8 * len(self.contents)
-            self.contents += [value] if kind == "word" else [value, self.table_address]
-        return known
 
     def _symbol(self, name: str, origin: int) -> int | None:
         placing = self.placing
@@ -747,7 +820,14 @@ class _Linking:
             return found[0].address + found[1]
         if name in placing.values:
             return self._assigned(name)
+        if name in self.others:
+            return self.others[name].value_of(name)
         return self.stubs.get(name, 0 if name in placing.weak else None)
+
+    def value_of(self, name: str) -> int:
+        """What a name is that this file defines."""
+        found = self.placing.labels.get(name)
+        return self._assigned(name) if found is None else found[0].address + found[1]
 
     def _assigned(self, name: str) -> int:
         """What a name is that an assignment defines. Raises PvasmError for one that is defined by itself."""

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
 
 _DESCRIPTION = """\
-Run the variants of a source for several instances, each in its environment (bare hardware, or a hypervisor), from the
-same state as the kernel sees it, and compare what it can observe afterwards: registers but those that ops give away,
-NaTs, predicates, memory, control registers, psr, translations, interrupts, and where control went. The first instance
-is the one that the others are measured by. Without a scenario, states are random: registers, memory, control registers,
-and external interrupts that come at some moment."""
+Run the variants of a source (or of several, which make one image) for several instances, each in its environment (bare
+hardware, or a hypervisor), from the same state as the kernel sees it, and compare what it can observe afterwards:
+registers but those that ops give away, NaTs, predicates, memory, control registers, psr, translations, interrupts, and
+where control went. The first instance is the one that the others are measured by. Without a scenario, states are
+random: registers, memory, control registers, and external interrupts that come at some moment."""
 
 
 def add(commands: Commands) -> None:
@@ -37,7 +37,12 @@ def add(commands: Commands) -> None:
         help="run a file's variants, and tell where they differ",
         description=_DESCRIPTION,
     )
-    command.add_argument("file", metavar="FILE", help="assembly source, raw or preprocessed; - is standard input")
+    command.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="assembly source, raw or preprocessed; - is standard input; several make one image",
+    )
     command.add_argument("--entry", metavar="LABEL", help="where to begin (a scenario says it, too)")
     command.add_argument(
         "--instances",
@@ -72,7 +77,7 @@ def _run(options: argparse.Namespace) -> int:
     from pvsim.random_comparison import RandomComparison
     from pvsim.scenario import read_scenario
     from pvsim.scenario_run import address_of
-    from pvsim.variants_of_file import variants_of_file
+    from pvsim.variants_of_file import variants_of_files
 
     from pvasm.expand import ExpandErrors
     from pvasm.workers import usable_cores
@@ -85,8 +90,8 @@ def _run(options: argparse.Namespace) -> int:
     if entry is None:
         raise PvasmError("--entry: where does the code begin? Name a label")
     try:
-        variants, unsettled = variants_of_file(
-            options.file,
+        variants, unsettled = variants_of_files(
+            options.files,
             names,
             include_directories=options.include,
             defines=options.define,
@@ -102,7 +107,7 @@ def _run(options: argparse.Namespace) -> int:
         for label in (entry, *options.stop):
             address_of(variant, label)
     if scenario is not None:
-        return _told(comparison, scenario, options.output)
+        return _told(comparison, scenario, options)
     tally = comparison.run(options.random, options.jobs or usable_cores(), _progress(options.random))
     write(f"{options.random} states (seed {options.seed}); {variants[0].instance.name} ended at:\n")
     for end, times in tally.ends.most_common():
@@ -113,12 +118,10 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     for name, numbers in tally.different.items():
         write(f"{name}: different in {len(numbers):,} of {options.random:,}, first in number {numbers[0]}.\n")
-    return _told(
-        comparison, comparison.scenario(min(numbers[0] for numbers in tally.different.values())), options.output
-    )
+    return _told(comparison, comparison.scenario(min(numbers[0] for numbers in tally.different.values())), options)
 
 
-def _told(comparison: RandomComparison, scenario: Scenario, output: str | None) -> int:
+def _told(comparison: RandomComparison, scenario: Scenario, options: argparse.Namespace) -> int:
     """Tells of the differences from one state; the smallest such state is written, if a file for it is named."""
     from pvsim.comparison import led_to, smallest
     from pvsim.scenario_file import written
@@ -144,13 +147,54 @@ def _told(comparison: RandomComparison, scenario: Scenario, output: str | None) 
         write(f"{other} differs from {first}:\n")
         for each in differences:
             write(f"  {printable(str(each))}\n")
+        _tell_parting(comparison, other, least)
         for variant in comparison.variants:
             if variant.instance.name in (first, other):
                 _tell_places(variant, led_to(variant, least, differences[0].item))
-    if output is not None:
-        write_atomically(output, written(least).encode())
-        write(f"{output} is the smallest such state: pvasm compare --scenario, pvasm simulate --scenario\n")
+    if options.output is not None:
+        write_atomically(options.output, written(_of_sources(least, options)).encode())
+        write(f"{options.output} is the smallest such state: pvasm compare --scenario, pvasm simulate --scenario\n")
     return FOUND
+
+
+def _tell_parting(comparison: RandomComparison, other: str, scenario: Scenario) -> None:
+    """Tells behind which line of the source a variant is no longer as the first one is."""
+    from pvsim.comparison import parting
+
+    from pvasm.report.plain_text import printable
+
+    first = comparison.variants[0]
+    variant = next(each for each in comparison.variants if each.instance.name == other)
+    found = parting(first, variant, scenario, comparison.unsettled)
+    if found is not None:
+        path, line = found.place
+        told = f": {found.differences[0]}" if found.differences else ""
+        write(printable(f"  they part at {path}:{line}{told}") + "\n")
+
+
+def _of_sources(scenario: Scenario, options: argparse.Namespace) -> Scenario:
+    """A scenario with what it is about, as `test` has it: sources from its file's folder on, and how they are made."""
+    import os
+
+    from msgspec.structs import replace
+
+    folder = os.path.dirname(os.path.abspath(options.output))
+
+    def seen(names: list[str]) -> list[str]:
+        return [os.path.relpath(os.path.abspath(name), folder) for name in names]
+
+    if "-" in options.files:
+        return scenario
+    stubs = stubs_of(options, scenario)
+    return replace(
+        scenario,
+        file=seen(options.files)[0] if len(options.files) == 1 else seen(options.files),
+        instances=[name.strip() for name in options.instances.split(",") if name.strip()],
+        include=seen(options.include),
+        define=options.define,
+        stubs={**stubs.addresses, **dict.fromkeys(stubs.returning, "returns")},
+        stub_missing=stubs.missing,
+    )
 
 
 def _tell_places(variant: Variant, places: Iterable[tuple[str, int]]) -> None:

@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
     own = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
     said = "write a scenario for the code at a label: what it reads before it writes it, as 0"
     new = own.add_parser("new", allow_abbrev=False, help=said, description=f"{said[0].upper()}{said[1:]}.")
-    new.add_argument("file", metavar="FILE", help="assembly source, raw or preprocessed")
+    new.add_argument("files", metavar="FILE", nargs="+", help="assembly sources, raw or preprocessed, of one image")
     new.add_argument("--entry", metavar="LABEL", required=True, help="where the code begins")
     new.add_argument("-i", "--instance", metavar="NAME", default="native", help="expand it for an instance [native]")
     new.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="a folder of headers")
@@ -44,7 +44,7 @@ def _new(options: argparse.Namespace) -> int:
     from pvsim.scenario_file import written
     from pvsim.scenario_start import scenario_for
     from pvsim.stubs import Stubs
-    from pvsim.variants_of_file import variants_of_file
+    from pvsim.variants_of_file import variants_of_files
 
     from pvasm.expand import ExpandErrors
     from pvasm.files import write_atomically
@@ -52,8 +52,8 @@ def _new(options: argparse.Namespace) -> int:
     if options.output is not None and os.path.lexists(options.output):
         raise PvasmError("exists already", options.output)
     try:
-        variants, _ = variants_of_file(
-            options.file,
+        variants, _ = variants_of_files(
+            options.files,
             [options.instance],
             include_directories=options.include,
             defines=options.define,
@@ -65,8 +65,9 @@ def _new(options: argparse.Namespace) -> int:
         return fail(several.places.values())
     scenario = scenario_for(variants[0], options.entry)
     folder = os.path.dirname(os.path.abspath(options.output)) if options.output is not None else os.getcwd()
-    source = os.path.relpath(os.path.abspath(options.file), folder)
-    text = written(replace(scenario, file=source, include=options.include, define=options.define, stub_missing=True))
+    sources = [os.path.relpath(os.path.abspath(each), folder) for each in options.files]
+    file = sources[0] if len(sources) == 1 else sources
+    text = written(replace(scenario, file=file, include=options.include, define=options.define, stub_missing=True))
     if options.output is None:
         write(text)
     else:

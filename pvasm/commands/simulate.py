@@ -42,7 +42,10 @@ def add(commands: Commands) -> None:
         "simulate", allow_abbrev=False, help="run a file's code, and tell what it did", description=_DESCRIPTION
     )
     command.add_argument(
-        "file", metavar="FILE", nargs="?", help="assembly source, raw or preprocessed, or an ELF file; - is a source"
+        "files",
+        metavar="FILE",
+        nargs="*",
+        help="assembly source, raw or preprocessed, or an ELF file; - is a source; --scenario takes several",
     )
     command.add_argument("-i", "--instance", metavar="NAME", help="expand the ops in it for an instance")
     command.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="a folder of headers")
@@ -115,15 +118,17 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     if options.batch is not None:
-        if options.file is not None:
-            raise PvasmError(f"--batch has a file of its own: what is {options.file} for?")
+        if options.files:
+            raise PvasmError(f"--batch has a file of its own: what is {options.files[0]} for?")
         _refuse(options, _OF_ONE, "each program of --batch says itself what it begins with")
         return _run_batch(options)
     _refuse(options, _OF_MANY, "it is for --batch")
-    if options.file is None:
+    if not options.files:
         raise PvasmError("which file is to be run? Name one, or - for standard input")
     if options.scenario is not None:
         return _run_scenario(options)
+    if len(options.files) > 1:
+        raise PvasmError(f"{options.files[1]}: several files are for --scenario")
     _refuse(options, ("trace_format",), "it is for --scenario; --trace is the other")
     from pvsim.function_run import FunctionRun
     from pvsim.source_image import image_of_file
@@ -134,7 +139,7 @@ def _run(options: argparse.Namespace) -> int:
     _check_folders(options.include)
     try:
         image = image_of_file(
-            options.file,
+            options.files[0],
             instance=options.instance,
             include_directories=options.include,
             defines=options.define,
@@ -164,9 +169,8 @@ def _run_scenario(options: argparse.Namespace) -> int:
     from msgspec.structs import replace
     from pvsim.environments.environment import RefusedError
     from pvsim.scenario import read_scenario
-    from pvsim.scenario_check import unexpected
     from pvsim.scenario_run import ScenarioRun, held
-    from pvsim.variants_of_file import variants_of_file
+    from pvsim.variants_of_file import variants_of_files
 
     from pvasm.expand import ExpandErrors
     from pvasm.report.plain_text import printable
@@ -177,8 +181,8 @@ def _run_scenario(options: argparse.Namespace) -> int:
         scenario = replace(scenario, entry=options.entry)
     _check_folders(options.include)
     try:
-        (variant, *_), _ = variants_of_file(
-            options.file,
+        (variant, *_), _ = variants_of_files(
+            options.files,
             [options.instance or "native"],
             include_directories=options.include,
             defines=options.define,
@@ -208,10 +212,9 @@ def _run_scenario(options: argparse.Namespace) -> int:
     write(f"{costs.instructions} instructions in {costs.groups} groups and {costs.bundles} bundles")
     write("".join(f", {count} {kind} {name}" for (kind, name), count in sorted(costs.events.items())) + "\n")
     write(printable(f"It ended at {outcome.end}.") + "\n")
-    wrong = list(unexpected(scenario, outcome))
-    for line in wrong:
+    for line in outcome.unexpected:
         write(printable(f"Not as expected: {line}") + "\n")
-    return FOUND if wrong else 0
+    return FOUND if outcome.unexpected else 0
 
 
 _OF_ONE = (

@@ -44,9 +44,11 @@ def stubs_of(options: argparse.Namespace, scenario: Scenario | None = None) -> S
             addresses[name] = address_given(value, "--stub")
         else:
             returning.append(name)
-    of_scenario = {} if scenario is None else {name: at for name, at in scenario.stubs.items() if name not in returning}
-    missing = options.stub_missing or (scenario is not None and scenario.stub_missing)
-    return Stubs({**of_scenario, **addresses}, tuple(returning), missing)
+    held = Stubs() if scenario is None else scenario.elsewhere
+    named = {*addresses, *returning}
+    kept = {name: at for name, at in held.addresses.items() if name not in named}
+    returning += [name for name in held.returning if name not in named]
+    return Stubs({**kept, **addresses}, tuple(returning), options.stub_missing or held.missing)
 
 
 def undefined(several: UndefinedSymbols) -> Iterator[PvasmError]:

@@ -11,11 +11,18 @@ from msgspec.structs import replace
 
 from pvsim.environments.environment import RefusedError
 from pvsim.scenario import Interrupt, Scenario
-from pvsim.scenario_run import INTERRUPTION, Outcome, ScenarioRun, Variant, held
+from pvsim.scenario_run import INTERRUPTION, Outcome, Place, ScenarioRun, Variant, held
 
 _ENDS: Final = "where it ends"
 _CONSUMPTION: Final = f"{INTERRUPTION}nat consumption"
 _MOST_SHOWN: Final = 8
+
+# Fields of ar.pfs: the frame, ar.ec, the privilege level.
+_FRAME_END: Final = 38
+_UNUSED: Final = (1 << 52 - 38) - 1
+_COUNT_END: Final = 58
+_LEVEL_AT: Final = 62
+_MOST_STACKED: Final = 96
 _AFTER_INTERRUPTION: Final = frozenset(
     ["cr.ipsr", "cr.isr", "cr.iip", "cr.ifs", "cr.iim", "cr.ifa", "cr.itir", "cr.iha"]
 )
@@ -32,8 +39,8 @@ _TIMED: Final = frozenset(["cr.itm", "timer"])
 
 
 def elsewhere(scenario: Scenario) -> frozenset[str]:
-    """Items that differ from variant to variant, since these take different numbers of instructions."""
-    return _TIMED if scenario.ticks else frozenset()
+    """Items that are not compared: they differ, since variants take different numbers of instructions, or are named."""
+    return (_TIMED if scenario.ticks else frozenset()) | set(scenario.ignored)
 
 
 class Difference(Struct):
@@ -89,11 +96,28 @@ def differences(wanted: Outcome, found: Outcome, ignored: Collection[str] = ()) 
     ]
 
 
+def _is_one_number(wanted: int | str, found: int | str) -> bool:
+    """Whether both are a number that a scenario has by chance where variants are: it is another place in each."""
+    one, other = (each.number if isinstance(each, Place) else each for each in (wanted, found))
+    return isinstance(one, int) and one == other
+
+
+def _differs_in_level(wanted: int | str, found: int | str, level: int) -> bool:
+    """Whether one value is what a kernel at level 0 reads from ar.pfs, and the other what one at a level reads there.
+
+    Calls note the level of the caller in ar.pfs (SDM vol. 1, 3.1.8.11); kernels save it, and return by it.
+    """
+    if not isinstance(wanted, int) or found != wanted | level << _LEVEL_AT or wanted >> _COUNT_END:
+        return False
+    size, locals_, rotating = wanted & 0x7F, wanted >> 7 & 0x7F, (wanted >> 14 & 0xF) * 8
+    return 0 < size <= _MOST_STACKED and max(locals_, rotating) <= size and not wanted >> _FRAME_END & _UNUSED
+
+
 def _is_same(item: str, wanted: Outcome, found: Outcome) -> bool:
     one, other = held(wanted.observed, item), held(found.observed, item)
     if item in ("cr.ipsr", "cr.isr") and wanted.end.startswith(INTERRUPTION):
         return isinstance(one, int) and isinstance(other, int) and not (one ^ other) & _SLOT
-    return one == other
+    return one == other or _is_one_number(one, other) or _differs_in_level(one, other, found.environment.level)
 
 
 def compare(
@@ -147,7 +171,7 @@ def _moments(scenario: Scenario, own: int) -> Iterator[Scenario]:
 
 def smallest(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
     """A scenario with as little in it as will do for a failure: what can be left out is."""
-    for key in ("registers", "memory"):
+    for key in ("registers", "memory", "words"):
         for name in list(getattr(scenario, key)):
             left = {each: value for each, value in getattr(scenario, key).items() if each != name}
             tried = replace(scenario, **{key: left})
@@ -179,3 +203,79 @@ def led_to(variant: Variant, scenario: Scenario, item: str) -> list[tuple[str, i
     except RefusedError:
         pass
     return places[-_MOST_SHOWN:]
+
+
+_Station = tuple[tuple[str, int] | None, Outcome]
+_LOOKED_AHEAD: Final = 24
+_MOST_FOLLOWED: Final = 5000
+
+
+class Parting(Struct):
+    """Where two variants part: behind a line of the source (file and line), and how they differ then."""
+
+    place: tuple[str, int]
+    differences: list[Difference]
+
+
+def parting(first: Variant, other: Variant, scenario: Scenario, ignored: Collection[str] = ()) -> Parting | None:
+    """The line behind which another variant is no longer as the first is; None where that is not found.
+
+    Both are looked at wherever they come to a line of the source, as far as both come to the same ones. Differences
+    that are gone later do not count: one may have code of its own.
+    """
+    left_out = {*ignored, *elsewhere(scenario)}
+    wanted, found = _stations(first, scenario), _stations(other, scenario)
+    last: Parting | None = None
+    held: tuple[str, int] | None = None  # the last line that both have come to
+    one = two = 0
+    while one < len(wanted) and two < len(found):
+        (place, outcome), (its_place, its_outcome) = wanted[one], found[two]
+        if place != its_place:
+            ahead = _next_in_common(wanted, found, one, two)
+            if ahead is None:
+                break
+            one, two = ahead
+            continue
+        apart = differences(outcome, its_outcome, left_out)
+        if not apart:
+            last = None
+        elif last is None and held is not None:
+            last = Parting(held, apart)
+        held = place or held
+        one, two = one + 1, two + 1
+    if last is None and held is not None and (one < len(wanted) or two < len(found)):
+        return Parting(held, [])
+    return last
+
+
+def _next_in_common(
+    wanted: Sequence[_Station], found: Sequence[_Station], one: int, two: int
+) -> tuple[int, int] | None:
+    """Where both come to the same line again, soon; the nearest such."""
+    for ahead in range(1, 2 * _LOOKED_AHEAD):
+        for steps in range(max(0, ahead - _LOOKED_AHEAD), min(ahead, _LOOKED_AHEAD) + 1):
+            at, its = one + steps, two + ahead - steps
+            if at < len(wanted) and its < len(found) and wanted[at][0] == found[its][0]:
+                return at, its
+    return None
+
+
+def _stations(variant: Variant, scenario: Scenario) -> list[_Station]:
+    """The lines that a run comes to, each with what there is to observe then; None is its end."""
+    run = ScenarioRun(variant, scenario)
+    stations: list[_Station] = []
+    machine = run.environment.machine
+    place = variant.image.line_of(machine.ip)
+    try:
+        for _ in run.steps(1):
+            now = variant.image.line_of(machine.ip)
+            if now is not None and now != place:
+                stations.append((now, Outcome("", dict(run.observed()), run.environment)))
+                place = now
+            if machine.instructions > _MOST_FOLLOWED:
+                break
+        else:
+            stations.append((None, Outcome(run.end, dict(run.observed()), run.environment)))
+    except RefusedError:
+        pass
+    return stations

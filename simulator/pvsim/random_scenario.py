@@ -69,14 +69,14 @@ def random_scenario(
     registers |= {"psr.ic": collects, "psr.i": int(random.random() < 0.75), "psr.ac": random.getrandbits(1)}
     nat = [f"r{number}" for number in _GENERAL if random.random() < _NAT]
     memory = {f"{DATA:#x}": random.randbytes(WINDOW).hex()}
-    made = Scenario(entry=entry, registers=registers, nat=nat, memory=memory, stop=list(stop), steps=steps)
+    made = Scenario(entry=entry, registers={**registers}, nat=nat, memory=memory, stop=list(stop), steps=steps)
     suit(made, code, random)
-    if not registers["psr.bn"]:
+    if not made.numbers["psr.bn"]:
         _other_bank(made, random)
     # Nobody lets interrupts in whose state is not collected, or whose registers are the handler's.
-    made.registers["psr.i"] &= made.registers["psr.ic"] & made.registers["psr.bn"]
-    if moments and random.random() < (0.75 if made.registers["psr.i"] else 0.25) and not made.interrupts:
-        after = random.randrange(moments) if made.registers["psr.i"] else 0  # one that is masked waits
+    made.numbers["psr.i"] &= made.numbers["psr.ic"] & made.numbers["psr.bn"]
+    if moments and random.random() < (0.75 if made.numbers["psr.i"] else 0.25) and not made.interrupts:
+        after = random.randrange(moments) if made.numbers["psr.i"] else 0  # one that is masked waits
         made.interrupts.append(Interrupt(interrupt_vector(random), after))
     return made
 
@@ -84,7 +84,7 @@ def random_scenario(
 def _other_bank(state: Scenario, random: Random) -> None:
     """Bank 1 while bank 0 is there; the other way round, nobody goes by what is in it."""
     for number in range(16, 32):
-        state.registers[f"bank1.r{number}"] = random.choice(KINDS)(random)
+        state.numbers[f"bank1.r{number}"] = random.choice(KINDS)(random)
         if random.random() < _NAT:
             state.nat.append(f"bank1.r{number}")
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar, cast
 
 from msgspec import Struct, field
 
+from pvasm.asm.layout import evaluated
+from pvasm.asm.scope import Scope
 from pvasm.errors import PvasmError
 from pvasm.isa.registers import CONTROL, PSR_FIELDS, REGISTERS
 from pvasm.isa.resources import width_of_cell
 from pvasm.paravirt.yaml_nodes import Node, convert, fault, read_yaml
 from pvasm.regex import regex
 from pvasm.suggestions import near
+from pvasm.syntax.parser import parse_expression
+from pvasm.syntax.tree import Expression
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.external_interrupts import VECTORS
 from pvsim.machine.machine import Machine
@@ -32,6 +36,7 @@ _COUNTS: Final = Configuration().counts
 MEMORY_BITS: Final = 48
 """Addresses of memory have so many bits: beyond is a hypervisor's own."""
 
+_WORD: Final = (1 << 64) - 1
 _MOST_TICKS: Final = 1 << 32
 _MOST_STEPS: Final = 1_000_000_000
 _PRESENT: Final = 1 | 1 << 5 | 1 << 6  # accessed and dirty
@@ -39,6 +44,12 @@ _STACKED: Final = 32
 _BANKED_FROM: Final = 16
 PAGE_SIZES: Final = Configuration().page_sizes
 _Value = TypeVar("_Value")
+
+
+Value = int | str
+"""A number, or an expression of the assembler's in which symbols stand: `task + 0x10`."""
+
+Words = Value | list[Value]
 
 
 class Page(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
@@ -68,49 +79,67 @@ class Expected(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     """What holds at the end: where it is (a label, or `return`), and what registers and memory have then."""
 
     end: str | None = None
-    registers: dict[str, int] = field(default_factory=dict)
+    registers: dict[str, Value] = field(default_factory=dict)
     memory: dict[str, str] = field(default_factory=dict)
+    words: dict[str, Words] = field(default_factory=dict)
 
 
 class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True, kw_only=True):
     """How code begins, and where it ends.
 
-    For `pvasm test`, `file` is the source, by its name from the scenario's folder on, with what it is compiled with
-    (`include`, `define`), and `instances` are those that are tried; none are native and the guests' that travel with
-    pvasm.
+    For `pvasm test`, `file` is the source, by its name from the scenario's folder on, or a list of those that make one
+    image, with what they are compiled with (`include`, `define`), and `instances` are those that are tried; none are
+    native and the guests' that travel with pvasm.
 
     `registers` are by name (`r32 bank1.r16 p6 b0 ar.lc cr.ifa psr.ic rr[5]`), `nat` those that are Not a Thing.
-    `in_service` are vectors of interrupts that have been read from cr.ivr, and not ended yet.
-    `memory` has hexadecimal bytes by address. `mode` is one of those of `simulate`. The run ends at the labels `stop`,
-    where it returns to b0, at an interruption (unless `vectors` names a label to take them at), and after `steps`.
-    ar.itc advances by `ticks` with each instruction: with 0 variants, which take different numbers of them, read the
-    same time.
+    `memory` has hexadecimal bytes by address, `words` words of 8 bytes, one or a list. Values of registers and words,
+    and addresses, are numbers or expressions as the assembler has them, with labels of the source and names of
+    `stubs`, which are symbols of other files, or whatever has a number; a stub that `returns` is a function which does
+    so at once, and with `stub_missing` so is all that no file defines. `in_service` are vectors of interrupts that
+    have been read from cr.ivr, and not ended yet. `mode` is one of those of `simulate`. The run ends at the labels
+    `stop`, where it returns to b0, at an interruption (unless `vectors` names a label to take them at), and after
+    `steps`. ar.itc advances by `ticks` with each instruction: with 0 variants, which take different numbers of them,
+    read the same time. What `ignored` names is not compared: items, as `compare` calls them.
     """
 
     entry: str
-    file: str | None = None
+    file: str | list[str] | None = None
     instances: list[str] = field(default_factory=list)
     include: list[str] = field(default_factory=list)
     define: list[str] = field(default_factory=list)
     mode: str = "sys"
-    registers: dict[str, int] = field(default_factory=dict)
+    registers: dict[str, Value] = field(default_factory=dict)
     nat: list[str] = field(default_factory=list)
     memory: dict[str, str] = field(default_factory=dict)
+    words: dict[str, Words] = field(default_factory=dict)
     pages: list[Page] = field(default_factory=list)
     interrupts: list[Interrupt] = field(default_factory=list)
     in_service: list[int] = field(default_factory=list)
-    stubs: dict[str, int] = field(default_factory=dict)
+    stubs: dict[str, int | Literal["returns"]] = field(default_factory=dict)
     stub_missing: bool = False
     stop: list[str] = field(default_factory=list)
     vectors: str | None = None
     ticks: int = 0
     steps: int = 100_000
+    ignored: list[str] = field(default_factory=list)
     expect: Expected = Expected()
 
     @property
     def elsewhere(self) -> Stubs:
         """What stands for the symbols of other files."""
-        return Stubs(self.stubs, missing=self.stub_missing)
+        addresses = {name: value for name, value in self.stubs.items() if isinstance(value, int)}
+        returning = tuple(name for name in self.stubs if name not in addresses)
+        return Stubs(addresses, returning, self.stub_missing)
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The registers of a state in which all values are numbers, as they are in random ones: the same dictionary."""
+        return cast("dict[str, int]", self.registers)
+
+    @property
+    def files(self) -> list[str]:
+        """The sources, in order."""
+        return [self.file] if isinstance(self.file, str) else self.file or []
 
 
 def read_scenario(path: Path) -> Scenario:
@@ -119,14 +148,14 @@ def read_scenario(path: Path) -> Scenario:
     root = read_yaml(path)
     _check_quoted(root, name)
     found = convert(root, Scenario, name, "")
-    for word, value in found.registers.items():
-        _checked(root, ("registers", word), name, partial(check_register, word, value))
-    for word, value in found.expect.registers.items():
-        _checked(root, ("expect", "registers", word), name, partial(check_register, word, value))
-    for word, text in found.memory.items():
-        _checked(root, ("memory", word), name, partial(bytes_at, word, text))
-    for word, text in found.expect.memory.items():
-        _checked(root, ("expect", "memory", word), name, partial(bytes_at, word, text))
+    parts: tuple[tuple[tuple[str, ...], Scenario | Expected], ...] = (((), found), (("expect",), found.expect))
+    for steps, part in parts:
+        for word, value in part.registers.items():
+            _checked(root, (*steps, "registers", word), name, partial(_check_value_of, word, value))
+        for word, text in part.memory.items():
+            _checked(root, (*steps, "memory", word), name, partial(_check_memory, word, text))
+        for word, words in part.words.items():
+            _checked(root, (*steps, "words", word), name, partial(_check_words, word, words))
     _check_each(root, "nat", found.nat, _check_nat, name)
     _check_each(root, "pages", found.pages, _check_page, name)
     _check_each(root, "interrupts", found.interrupts, _check_interrupt, name)
@@ -233,24 +262,83 @@ def _check_vector(vector: int) -> None:
         raise PvasmError(f"no interrupt has the vector {vector}: there are 0, 2 and 16 to 255")
 
 
-def _check_stub(address: int) -> None:
-    if not 0 <= address < 1 << 64:
+def _check_stub(address: int | str) -> None:
+    if isinstance(address, int) and not 0 <= address < 1 << 64:
         raise PvasmError(f"{address:#x} is no address")
 
 
-def bytes_at(address: str, text: str) -> tuple[int, bytes]:
-    """An address, and the bytes there. Raises PvasmError for what is no number, or no row of hexadecimal bytes."""
+def _check_value_of(name: str, value: Value) -> None:
+    if isinstance(value, int):
+        check_register(name, value)
+    else:
+        check_register(name, 0)
+        _expression(value)
+
+
+def _check_memory(address: str, text: str) -> None:
+    _check_place(address, len(bytes_of(text)))
+
+
+def _check_words(address: str, words: Words) -> None:
+    values = words if isinstance(words, list) else [words]
+    for value in values:
+        if isinstance(value, str):
+            _expression(value)
+        elif not -(1 << 63) <= value < 1 << 64:
+            raise PvasmError(f"{value:#x} is more than a word holds, 64 bits")
+    _check_place(address, 8 * len(values))
+
+
+def _check_place(address: str, size: int) -> None:
+    """Raises PvasmError for what is no address; of an expression with symbols, that is known when they are."""
+    found = _evaluated(_expression(address), lambda name: None)
+    if found is not None:
+        check_room(found, size, address)
+
+
+def check_room(address: int, size: int, text: str) -> None:
+    """Raises PvasmError where so many bytes from an address on, which is written as a text, are too many."""
+    if address + size > 1 << 64:
+        raise PvasmError(f"{text} is no address of {size} bytes")
+
+
+def bytes_of(text: str) -> bytes:
+    """The bytes that a text tells. Raises PvasmError for what is no row of hexadecimal bytes."""
     try:
-        at = int(address, 0)
-    except ValueError:
-        raise PvasmError(f"{address} is no address") from None
-    try:
-        data = bytes.fromhex(text)
+        return bytes.fromhex(text)
     except ValueError:
         raise PvasmError(f"{text} is no row of hexadecimal bytes") from None
-    if not 0 <= at <= at + len(data) <= 1 << 64:
-        raise PvasmError(f"{address} is no address")
-    return at, data
+
+
+def number_of(value: Value, symbol: Callable[[str], int | None]) -> int:
+    """What a value is, 64 bits of it. Raises PvasmError for a symbol that there is not."""
+    if isinstance(value, int):
+        return value
+    missing: list[str] = []
+
+    def noted(name: str) -> int | None:
+        found = symbol(name)
+        missing.extend([name] if found is None else [])
+        return found
+
+    found = _evaluated(_expression(value), noted)
+    if missing:
+        raise PvasmError(f"`{value}': {missing[0]} is neither a label nor a name of the stubs")
+    if found is None:
+        raise PvasmError(f"`{value}': what this is, is not known")
+    return found
+
+
+def _expression(text: str) -> Expression:
+    found = parse_expression(text.strip())
+    if found is None:
+        raise PvasmError(f"`{text}' is no number and no expression")
+    return found
+
+
+def _evaluated(expression: Expression, symbol: Callable[[str], int | None]) -> int | None:
+    found = evaluated(expression, Scope(), symbol)
+    return found & _WORD if isinstance(found, int) else None
 
 
 # ------------------------------------------------------------------------------------ into a processor

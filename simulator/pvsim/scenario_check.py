@@ -14,9 +14,9 @@ from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.expand import ExpandErrors
 from pvasm.files import is_below
 from pvsim.comparison import differences, elsewhere, is_wrong_anywhere, ran
-from pvsim.scenario import Scenario, bytes_at, read_scenario
+from pvsim.scenario import Scenario, read_scenario
 from pvsim.scenario_run import Outcome, Variant
-from pvsim.variants_of_file import variants_of_file
+from pvsim.variants_of_file import variants_of_files
 
 INSTANCES: Final = ("native", "xen", "trap")
 """Those that a scenario without a list of its own is tried for; the first is what the others are compared with."""
@@ -47,18 +47,18 @@ def results(path: str, roots: Sequence[str]) -> Iterator[Result]:
     Raises PvasmError for one that cannot be tried.
     """
     scenario = read_scenario(Path(path))
-    if scenario.file is None:
+    if not scenario.files:
         raise PvasmError("the key file is missing: which source is it about?", path)
     folder = os.path.dirname(path) or "."
-    source = os.path.join(folder, scenario.file)
-    for each in (source, *(os.path.join(folder, name) for name in scenario.include)):
+    sources = [os.path.join(folder, name) for name in scenario.files]
+    for each in (*sources, *(os.path.join(folder, name) for name in scenario.include)):
         if not any(is_below(each, root) for root in roots):
             said = "is neither below the folder that pvasm was started in, nor beside the one that was named: not read"
             raise PvasmError(f"{each} {said}", path)
     names = list(dict.fromkeys(scenario.instances)) or list(INSTANCES)
     try:
-        variants, unsettled = variants_of_file(
-            source,
+        variants, unsettled = variants_of_files(
+            sources,
             names,
             include_directories=[os.path.join(folder, each) for each in scenario.include],
             defines=scenario.define,
@@ -69,7 +69,10 @@ def results(path: str, roots: Sequence[str]) -> Iterator[Result]:
         raise several.errors[0] from None
     except UndefinedSymbols as several:
         raise next(iter(several.places.values())) from None
-    yield from results_of(path, scenario, variants, unsettled)
+    try:
+        yield from results_of(path, scenario, variants, unsettled)
+    except PvasmError as error:
+        raise error if error.path is not None else PvasmError(error.message, path) from None
 
 
 def results_of(path: str, scenario: Scenario, variants: Sequence[Variant], unsettled: set[str]) -> Iterator[Result]:
@@ -78,7 +81,7 @@ def results_of(path: str, scenario: Scenario, variants: Sequence[Variant], unset
     left_out = {*unsettled, *elsewhere(scenario)}
     for variant in variants:
         outcome = ran(variant, scenario)
-        wrong = list(unexpected(scenario, outcome))
+        wrong = list(outcome.unexpected)
         if wanted is None:
             wanted = outcome
             if is_wrong_anywhere(outcome.end) and scenario.expect.end != outcome.end:
@@ -86,22 +89,6 @@ def results_of(path: str, scenario: Scenario, variants: Sequence[Variant], unset
         elif not is_wrong_anywhere(wanted.end):
             wrong += [f"unlike {variants[0].instance.name}: {each}" for each in differences(wanted, outcome, left_out)]
         yield Result(path, variant.instance.name, wrong)
-
-
-def unexpected(scenario: Scenario, outcome: Outcome) -> Iterator[str]:
-    """What a scenario expects and an outcome has not."""
-    expected = scenario.expect
-    if expected.end is not None and outcome.end != expected.end:
-        yield f"it ended at {outcome.end}, and not at {expected.end}"
-    for name, value in expected.registers.items():
-        found = outcome.observed.get(name, 0)
-        if found != value:
-            yield f"{name} is {found if isinstance(found, str) else hex(found)}, and not {value:#x}"
-    for address, text in expected.memory.items():
-        at, data = bytes_at(address, text)
-        held = outcome.environment.processor.memory.read(at, len(data))
-        if held != data:
-            yield f"memory at {at:#x} is {held.hex()}, and not {data.hex()}"
 
 
 def junit(results: Sequence[Result]) -> bytes:

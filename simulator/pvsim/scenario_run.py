@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from pvasm.asm.image import Image
 from pvasm.errors import PvasmError
@@ -29,7 +29,18 @@ from pvsim.machine.memory import PAGE, Memory
 from pvsim.machine.translation_cache import Translation
 from pvsim.memory_map import END_BUNDLE
 from pvsim.modes import FPSR, MODES
-from pvsim.scenario import MEMORY_BITS, Scenario, bytes_at, put_nat, put_page, put_register
+from pvsim.scenario import (
+    MEMORY_BITS,
+    Expected,
+    Scenario,
+    Value,
+    bytes_of,
+    check_room,
+    number_of,
+    put_nat,
+    put_page,
+    put_register,
+)
 from pvsim.source_image import image_of_variant
 from pvsim.strict_groups import StrictGroups
 
@@ -50,6 +61,7 @@ MEMORY: Final = "memory at "
 """How the items begin that are words of memory."""
 
 _AS_BEGUN: Final = "what it was"
+_WORD: Final = (1 << 64) - 1
 _TABLE: Final = 0x8000
 _TAGS_FROM: Final = 24
 """Runs are on a model whose tags are those that Xen's guests make for themselves: so that these can be compared."""
@@ -143,16 +155,32 @@ class Variant(Struct, dict=True):
         return {number: bytes(page) for number, page in memory.pages.items()}
 
 
+class Place(str):
+    """A place in a variant, by a name that is the same for all; `number` is the address."""
+
+    __slots__ = ("number",)
+    number: int
+
+    @staticmethod
+    def of(name: str, number: int) -> Place:
+        """The place with a name, at an address."""
+        made = Place(name)
+        made.number = number
+        return made
+
+
 class Outcome(Struct):
     """How a run ended: where (`return`, a label, a vector, or that there was no end); what there is to observe then.
 
     `in_use` are registers that an op may have put other things into, where it has not been carried out to its end.
+    `unexpected` is what the scenario expects and this has not.
     """
 
     end: str
     observed: dict[str, int | str]
     environment: Environment
     in_use: frozenset[str] = frozenset()
+    unexpected: list[str] = field(default_factory=list)
 
     @property
     def was_interrupted(self) -> bool:
@@ -220,21 +248,42 @@ class ScenarioRun:
         processor.write_bspstore(BACKING_STORE)
         bank = given.registers.get("psr.bn")
         if bank is not None:  # it is what names the others
-            put_register(processor, "psr.bn", bank)
+            put_register(processor, "psr.bn", self.number(bank))
         for name, value in given.registers.items():
-            put_register(processor, name, value)
+            put_register(processor, name, self.number(value))
         for vector in given.in_service:
             processor.in_service.add(vector)
         for name in given.nat:
             put_nat(processor, name)
         for page in given.pages:
             put_page(processor, page)
-        for address, text in given.memory.items():
-            at, data = bytes_at(address, text)
+        for address, at, data in self.contents(given):
             first = self._map.physical(at)
             if first + len(data) > 1 << MEMORY_BITS:
                 raise PvasmError(f"memory: there is none at {address}: addresses have {MEMORY_BITS} bits")
             processor.memory.write(first, data)
+
+    def contents(self, given: Scenario | Expected) -> Iterator[tuple[str, int, bytes]]:
+        """What memory holds: by address, as it is written and as a number. Raises PvasmError for unknown symbols."""
+        for address, text in given.memory.items():
+            at, data = self.number(address), bytes_of(text)
+            check_room(at, len(data), address)
+            yield address, at, data
+        for address, words in given.words.items():
+            values = words if isinstance(words, list) else [words]
+            data = b"".join((self.number(value) & _WORD).to_bytes(8, "little") for value in values)
+            at = self.number(address)
+            check_room(at, len(data), address)
+            yield address, at, data
+
+    def number(self, value: Value) -> int:
+        """What a value of the scenario is in this variant. Raises PvasmError for a symbol that there is not."""
+        return number_of(value, self._symbol)
+
+    def _symbol(self, name: str) -> int | None:
+        symbols = self.variant.image.symbols
+        known = symbols.get(self.variant.instance.renames.get(name, name), symbols.get(name))
+        return self.scenario.elsewhere.addresses.get(name) if known is None else known
 
     def _put_ends(self, processor: Machine) -> None:
         """The vectors, and where the run is to end: a `break` stands there."""
@@ -261,10 +310,26 @@ class ScenarioRun:
         """Runs to the end. Raises RefusedError for what the environment does not take."""
         for _ in self.steps():
             pass
-        in_use = self.variant.in_use if self._end.startswith(INTERRUPTION) else frozenset()
-        return Outcome(self._end, self.observed(), self.environment, in_use)
+        in_use = self.variant.in_use if self.end.startswith(INTERRUPTION) else frozenset()
+        observed = self.observed()
+        return Outcome(self.end, observed, self.environment, in_use, list(self._unexpected(observed)))
 
-    _end = ""
+    def _unexpected(self, observed: dict[str, int | str]) -> Iterator[str]:
+        """What the scenario expects and this has not."""
+        expected = self.scenario.expect
+        if expected.end is not None and self.end != expected.end:
+            yield f"it ended at {self.end}, and not at {expected.end}"
+        for name, value in expected.registers.items():
+            found, wanted = observed.get(name, 0), self._address(self.number(value))
+            if found != wanted:
+                yield f"{name} is {_told(found)}, and not {_told(wanted)}"
+        for address, at, data in self.contents(expected):
+            held = self.environment.processor.memory.read(self._map.physical(at), len(data))
+            if held != data:
+                yield f"memory at {address} is {held.hex()}, and not {data.hex()}"
+
+    end = ""
+    """Where the run ended, once it has."""
 
     def steps(self, most: int | None = None) -> Iterator[int]:
         """Runs on, and stops where an interrupt is to come, and after so many instructions, if that is given.
@@ -277,20 +342,22 @@ class ScenarioRun:
         most = most if groups is None else 1
         spent, stop = 0, None  # an interruption without an instruction counts as one, so that there is an end
         while stop is None and spent < given.steps:
-            while waiting and waiting[0].after <= spent:
+            while waiting and waiting[0].after <= machine.instructions:
                 self.environment.processor.raise_interrupt(waiting.pop(0).vector)
             if groups is not None and (violated := _violated(groups)):
-                self._end = violated
+                self.end = violated
                 return
-            left = (min(waiting[0].after, given.steps) if waiting else given.steps) - spent
+            left = given.steps - spent
+            if waiting:
+                left = min(left, waiting[0].after - machine.instructions)
             left = left if most is None else min(left, most)
             stop = self.environment.run(left)
             spent += left
             yield machine.instructions
         if stop is None:
-            self._end = f"{given.steps} instructions without an end"
+            self.end = f"{given.steps} instructions without an end"
         else:
-            self._end = self._ends[machine.ip & ~15]
+            self.end = self._ends[machine.ip & ~15]
 
     # ----------------------------------------------------------------------------------- observing
 
@@ -342,12 +409,24 @@ class ScenarioRun:
         for segment in self.variant.image.segments:
             if segment.address <= value < segment.address + len(segment.data):
                 if not segment.executable:
-                    return f"{segment.name}+{value - segment.address:#x}"
+                    return Place.of(f"{segment.name}+{value - segment.address:#x}", value)
                 # Where a call at a function's end returns to is behind it: so it is the bundle before that tells.
                 name = self.variant.image.symbol_of(max((value & ~15) - 16, segment.address))
-                label = (name or segment.name).partition("+")[0]
-                return f"code of {self.variant.named.get(label, label)}"
+                label = segment.name if name is None else self._label_at(name.partition("+")[0])
+                return Place.of(f"code of {label}", value)
         return value
+
+    def _label_at(self, name: str) -> str:
+        """The name of a label for all instances: of those that are at one place, the same one."""
+        return max(self.variant.named.get(each, each) for each in self._labels[self.variant.image.symbols[name]])
+
+    @cached_property
+    def _labels(self) -> dict[int, list[str]]:
+        """The labels by where they are."""
+        found: dict[int, list[str]] = {}
+        for name, address in self.variant.image.symbols.items():
+            found.setdefault(address, []).append(name)
+        return found
 
     def _system(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
         status = processor.psr
@@ -399,6 +478,10 @@ def _violated(groups: StrictGroups) -> str:
     needs = "stop" if violation.same_group else violation.needs
     resource = violation.resource.text if isinstance(violation.resource, Register) else violation.resource
     return f"dependency violation: {violation.kind} of {resource}, without {needs}"
+
+
+def _told(value: int | str) -> str:
+    return value if isinstance(value, str) else hex(value)
 
 
 def _vector_name(place: int) -> str:

@@ -35,7 +35,7 @@ def scenario_for(variant: Variant, entry: str) -> Scenario:
                 read.setdefault(name, 0)
         if not instruction.predicate:
             written |= _names(instruction.writes)
-    return Scenario(entry=entry, registers=read)
+    return Scenario(entry=entry, registers={**read})
 
 
 def straight_code(variant: Variant, entry: str) -> list[Instruction]:

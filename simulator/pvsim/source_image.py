@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from pvasm.asm.image import Image
-from pvasm.asm.layout import lay_out
+from pvasm.asm.layout import lay_out_together
 from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
 from pvasm.objects.elf_file import is_elf_file, read_elf_file
@@ -28,7 +28,7 @@ def image_of_text(text: str, *, name: str = "text", address: int = 0x10000, stub
 
     `stubs` stand for symbols that are defined elsewhere. Raises PvasmError with the place of what is wrong.
     """
-    return _laid_out(read_document(assembly_parser(), text, name, preprocessed=True), address, stubs)
+    return _laid_out([read_document(assembly_parser(), text, name, preprocessed=True)], address, stubs)
 
 
 def image_of_file(
@@ -66,30 +66,36 @@ def image_of_variant(
     """The image of preprocessed source, expanded for an instance if there is one. Raises as `image_of_file` does."""
     document = read_document(assembly_parser(), text, name, preprocessed=True)
     if instance is None:
-        return _laid_out(document, address, stubs)
+        return _laid_out([document], address, stubs)
     from pvasm.expand.expander import Reading
     from pvasm.paravirt.loading import load_catalog, load_instance
 
     catalog = load_catalog()
     loaded = load_instance(instance, catalog) if isinstance(instance, str) else instance
-    return image_of_reading(Reading(document, catalog), loaded, address=address, stubs=stubs)
+    return image_of_readings([Reading(document, catalog)], loaded, address=address, stubs=stubs)
 
 
-def image_of_reading(reading: Reading, instance: Instance, *, address: int = 0x10000, stubs: Stubs = NO_STUBS) -> Image:
-    """The image of what has been read, expanded for an instance; its lines are those of the source.
+def image_of_readings(
+    readings: Sequence[Reading], instance: Instance, *, address: int = 0x10000, stubs: Stubs = NO_STUBS
+) -> Image:
+    """The image of sources that have been read, expanded for an instance; its lines are those of the sources.
 
-    Raises ExpandErrors for what the instance does not take, and PvasmError as `image_of_file` does.
+    What one of them makes global, the others can name. Raises ExpandErrors for what the instance does not take, and
+    PvasmError as `image_of_file` does.
     """
+    return _laid_out([_variant(reading, instance) for reading in readings], address, stubs)
+
+
+def _variant(reading: Reading, instance: Instance) -> Document:
     from pvasm.expand import ExpandErrors, expand
     from pvasm.expand.variants import refusals
 
-    document = reading.document
     errors = refusals(reading, [instance])
     if errors:
         raise ExpandErrors(errors)
-    text = expand(document, reading.catalog, instance, reading=reading, line_markers=True)
-    return _laid_out(read_document(assembly_parser(), text, document.path, preprocessed=True), address, stubs)
+    text = expand(reading.document, reading.catalog, instance, reading=reading, line_markers=True)
+    return read_document(assembly_parser(), text, reading.document.path, preprocessed=True)
 
 
-def _laid_out(document: Document, address: int, stubs: Stubs) -> Image:
-    return stubs.image(lambda addresses: lay_out(document, address=address, stubs=addresses))
+def _laid_out(documents: Sequence[Document], address: int, stubs: Stubs) -> Image:
+    return stubs.image(lambda addresses: lay_out_together(documents, address=address, stubs=addresses))

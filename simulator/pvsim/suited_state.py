@@ -59,7 +59,7 @@ class _Suited:
 
     def __init__(self, state: Scenario, random: Random) -> None:
         self.state, self.random = state, random
-        self.registers = state.registers
+        self.registers = state.numbers
         self.nats: set[str] = set(state.nat)
         self.written: set[Register | str] = set()
 

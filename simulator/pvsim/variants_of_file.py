@@ -1,4 +1,4 @@
-"""The variants of a source file, and what its ops give away."""
+"""The variants of source files, and what its ops give away."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pvasm.syntax.document import looks_preprocessed, read_document
 from pvasm.syntax.run_cpp import preprocess
 from pvasm.text import read_text, shown_name
 from pvsim.scenario_run import CODE, Variant
-from pvsim.source_image import image_of_reading
+from pvsim.source_image import image_of_readings
 from pvsim.stubs import NO_STUBS, Stubs
 
 _BANK_0 = "BSW_0"
 
 
-def variants_of_file(
-    path: str,
+def variants_of_files(
+    paths: Sequence[str],
     instances: Sequence[str],
     *,
     include_directories: Sequence[str] = (),
@@ -29,34 +29,37 @@ def variants_of_file(
     stubs: Stubs = NO_STUBS,
     within: Sequence[str] | None = None,
 ) -> tuple[list[Variant], set[str]]:
-    """A source's variant for each instance, and the items that are not settled once an op has been executed.
+    """The variant of sources for each instance, and the items that are not settled once an op has been executed.
 
-    These are the registers that ops give away as clobbers, and r16 to r31 where an op switches to bank 0, whose
-    contents nobody may go by. Headers are read from anywhere, unless `within` names the folders of those that may be.
-    Raises PvasmError and ExpandErrors as `image_of_file` does.
+    Several sources make one image. What is not settled are the registers that ops give away as clobbers, and r16 to r31
+    where an op switches to bank 0, whose contents nobody may go by. Headers are read from anywhere, unless `within`
+    names the folders of those that may be. Raises PvasmError and ExpandErrors as `image_of_file` does.
     """
-    if is_elf_file(path):
-        raise PvasmError("is an object file: variants are made of sources", path)
-    text, name = read_text(path), shown_name(path)
+    for path in paths:
+        if is_elf_file(path):
+            raise PvasmError("is an object file: variants are made of sources", path)
     catalog = load_catalog()
-    loaded = [load_instance(each, catalog) for each in instances]
+    texts = {path: read_text(path) for path in paths}
+    if len(texts) < len(paths):
+        raise PvasmError("is named twice", next(path for path in paths if paths.count(path) > 1))
     variants, unsettled = [], set()
-    for instance in loaded:
-        seen = text
-        if not looks_preprocessed(text, path):
-            symbols = [*defines, instance.defines]
-            given = text if path == "-" else None
-            seen = preprocess(
-                path,
-                include_directories=include_directories,
-                defines=symbols,
-                flags=("-dD",),
-                text=given,
-                within=within,
-            )
-        reading = Reading(read_document(assembly_parser(), seen, name, preprocessed=True), catalog)
-        variants.append(Variant(instance, image_of_reading(reading, instance, address=CODE, stubs=stubs)))
-        unsettled |= unsettled_by(reading, instance)
+    for instance in [load_instance(each, catalog) for each in instances]:
+        readings = []
+        for path, text in texts.items():
+            seen = text
+            if not looks_preprocessed(text, path):
+                seen = preprocess(
+                    path,
+                    include_directories=include_directories,
+                    defines=[*defines, instance.defines],
+                    flags=("-dD",),
+                    text=text if path == "-" else None,
+                    within=within,
+                )
+            document = read_document(assembly_parser(), seen, shown_name(path), preprocessed=True)
+            readings.append(Reading(document, catalog))
+            unsettled |= unsettled_by(readings[-1], instance)
+        variants.append(Variant(instance, image_of_readings(readings, instance, address=CODE, stubs=stubs)))
     return variants, unsettled
 
 

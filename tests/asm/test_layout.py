@@ -10,7 +10,7 @@ import pytest
 from pvsim import Machine, load_image
 
 from pvasm.asm.image import Image
-from pvasm.asm.layout import lay_out
+from pvasm.asm.layout import lay_out, lay_out_together
 from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.isa.bundle import SIZE, Bundle
@@ -237,6 +237,50 @@ def test_a_weak_symbol_that_nothing_defines_is_0() -> None:
     data = bytes(image.segments[-1].data)
     assert [int.from_bytes(data[at : at + 8], "little") for at in (0, 8)] == [0, image.symbols["b"]]
     assert lay_out(document_of(".weak a\n.data\ndata8 a"), stubs={"a": 5}).segments[-1].data[0] == 5
+
+
+def test_several_files_are_one_image() -> None:
+    """Global names are for all, others for their file; one gp, one linkage table; lines are of both."""
+    first = "f: br.call.sptk b0=g ;;\n addl r2=@ltoff(shared),gp\n addl r3=@gprel(mine),gp\n mov r8=SIZE ;;\n.data\n"
+    first += "mine: data8 0, shared, away\n.weak away, both\n.global f\n"
+    second = ".global g, shared, SIZE\nSIZE = 24\nreturns: br.ret.sptk b0 ;;\ng: addl r2=@ltoff(shared),gp ;;\n"
+    second += ".data\nmine: data8 0\nshared: data8 mine, f\n.weak both\nboth: data8 both\n"
+    image = lay_out_together([document_of(first, "a.s"), document_of(second, "b.s")], address=0x4000)
+    symbols = image.symbols
+    assert symbols["f"] == 0x4000
+    assert [each.name for each in image.segments] == [
+        *(".text of a.s", ".data of a.s", ".text of b.s", ".data of b.s", ".got"),
+    ]
+
+    def words(name: str) -> list[int]:
+        (data,) = (bytes(each.data) for each in image.segments if each.name == name)
+        return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
+
+    own = next(each.address for each in image.segments if each.name == ".data of b.s")
+    assert words(".data of a.s") == [0, symbols["shared"], 0]
+    assert words(".data of b.s") == [0, own, symbols["f"], symbols["both"]]
+    assert words(".got") == [symbols["shared"]]
+    machine = Machine()
+    load_image(machine, image)
+    machine.gr[1], machine.ip = image.gp, symbols["f"]
+    machine.run(4)
+    assert machine.gr[2] == image.gp, "the call went to the other file"
+    assert {path for _, path, _ in image.lines} == {"a.s", "b.s"}
+
+
+def test_what_several_files_say_differently() -> None:
+    texts = {"a.s": "f: nop 0 ;;\n.global f\n movl r2=gone\n", "b.s": "nop 0 ;;\n.globl f\nf: movl r2=local\n"}
+    documents = [document_of(text, path) for path, text in texts.items()]
+    with pytest.raises(PvasmError) as caught:
+        lay_out_together(documents)
+    assert str(caught.value) == "b.s:2:1: `f' is global here and in a.s"
+    documents[1] = document_of("g: movl r2=f ;;\n movl r3=other ;;\n", "b.s")
+    with pytest.raises(UndefinedSymbols) as several:
+        lay_out_together(documents)
+    assert list(several.value.places) == ["gone", "other"]
+    documents[0] = document_of("f: nop 0 ;;\n", "a.s")  # not global: nobody else's
+    with pytest.raises(UndefinedSymbols, match="nothing defines `f', nor `other'"):
+        lay_out_together(documents)
 
 
 def test_all_symbols_that_nothing_defines_are_told_of_at_once() -> None:

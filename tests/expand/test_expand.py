@@ -118,20 +118,20 @@ def test_what_is_no_invocation_stays(source: str) -> None:
             f"\tmov r16 = {IFA} ;;\n\tld8 r16 = [r16] ; mov r17 = {ISR} ;;\n\tld8 r17 = [r17] ; nop 0\n",
         ),
         ("#define X(a) MOV_FROM_IFA(a)\n", f"#define X(a) mov a = {IFA} ;; ld8 a = [a]\n"),
-        ("\tA(COVER, MOV_FROM_IFA(r2))\n", f"\tA(break 0x4 ;;, mov r2 = {IFA} ;; ld8 r2 = [r2])\n"),
+        ("\tA(COVER, MOV_FROM_IFA(r2))\n", f"\tA(break.m 0x4 ;;, mov r2 = {IFA} ;; ld8 r2 = [r2])\n"),
         # GNU as reads these arguments, and takes the quotes off.
-        ("\tsave COVER, r2\n", '\tsave "break 0x4 ;;", r2\n'),
-        ("\ttwo COVER RFI\n", '\ttwo "break 0x4 ;;" "break 0x1 ;;"\n'),
-        ("\ttwo COVER nop.m\n", '\ttwo "break 0x4 ;;" nop.m\n'),
-        ("\tfoo x=COVER\n", '\tfoo x="break 0x4 ;;"\n'),
-        (".irp op, COVER, RFI\n", '.irp op, "break 0x4 ;;", "break 0x1 ;;"\n'),
+        ("\tsave COVER, r2\n", '\tsave "break.m 0x4 ;;", r2\n'),
+        ("\ttwo COVER RFI\n", '\ttwo "break.m 0x4 ;;" "break.m 0x1 ;;"\n'),
+        ("\ttwo COVER nop.m\n", '\ttwo "break.m 0x4 ;;" nop.m\n'),
+        ("\tfoo x=COVER\n", '\tfoo x="break.m 0x4 ;;"\n'),
+        (".irp op, COVER, RFI\n", '.irp op, "break.m 0x4 ;;", "break.m 0x1 ;;"\n'),
         (".irp x, MOV_FROM_IFA(r1)\n", f'.irp x, "mov r1 = {IFA} ;; ld8 r1 = [r1]"\n'),
-        (".macro leave a, last=RFI\n", '.macro leave a, last="break 0x1 ;;"\n'),
-        (".macro .m x\n.endm\n.m COVER\n", '.macro .m x\n.endm\n.m "break 0x4 ;;"\n'),
+        (".macro leave a, last=RFI\n", '.macro leave a, last="break.m 0x1 ;;"\n'),
+        (".macro .m x\n.endm\n.m COVER\n", '.macro .m x\n.endm\n.m "break.m 0x4 ;;"\n'),
         # A bundle takes an expansion of one instruction, with its stop where the template has one.
-        ("{ .mib\n\tnop 0\n\tnop 0\n\tCOVER\n}\n", "{ .mib\n\tnop 0\n\tnop 0\n\tbreak 0x4 ;;\n}\n"),
-        ("{ .mmi\n\tRFI\n\tnop 0\n\tnop 0 }\n", "{ .mmi\n\tbreak 0x1 ;;\n\tnop 0\n\tnop 0 }\n"),
-        ("\tA({ COVER })\n", "\tA({ break 0x4 ;; })\n"),
+        ("{ .mib\n\tnop 0\n\tnop 0\n\tCOVER\n}\n", "{ .mib\n\tnop 0\n\tnop 0\n\tbreak.m 0x4 ;;\n}\n"),
+        ("{ .mmi\n\tRFI\n\tnop 0\n\tnop 0 }\n", "{ .mmi\n\tbreak.m 0x1 ;;\n\tnop 0\n\tnop 0 }\n"),
+        ("\tA({ COVER })\n", "\tA({ break.m 0x4 ;; })\n"),
         # Names that the file itself explains.
         ("#define C r9\n\tMOV_FROM_IVR(r8, C)\n", "#define C r9\n\t;;\n\tbreak 0x8 ;;\n"),
         ("#define C ret0\n\tMOV_FROM_IVR(C, r9)\n", "#define C ret0\n\t;;\n\tbreak 0x8 ;;\n"),
@@ -384,7 +384,7 @@ def test_a_kernel_register_in_a_macro_is_not_known() -> None:
 def test_code_that_is_not_compiled_for_the_instance_may_be_wrong() -> None:
     source = "#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n\tBSW_1(r16, r17)\n#else\n\tCOVER\n#endif\n"
     source += "#if 0\n\tCOVER(1)\n#endif\n"
-    assert expanded(source, XEN) == source.replace("COVER\n", "break 0x4 ;;\n")
+    assert expanded(source, XEN) == source.replace("COVER\n", "break.m 0x4 ;;\n")
     assert expanded(source, NATIVE) == source.replace("COVER\n", "cover\n").replace("BSW_1(r16, r17)", "bsw.1")
     found = errors_of(source.replace("#ifdef", "#ifndef"), XEN)
     assert [error.split(": ")[0] for error in found] == ["foo.S:2:8", "foo.S:2:13"]

@@ -122,7 +122,7 @@ def test_in_the_body_of_a_define_it_stays_one_line(tmp_path: Path) -> None:
 
 def test_an_instance_without_a_replacement_leaves_the_macro(tmp_path: Path) -> None:
     got = expanded("\tDO_SAVE_MIN(COVER, mov r30=cr.ifs, , RSE)\n")
-    assert got.startswith("\tDO_SAVE_MIN(break ")
+    assert got.startswith("\tDO_SAVE_MIN(break.m ")
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,31 @@ def test_gnu_as_has_nothing_to_say(instance: Instance, tmp_path: Path) -> None:
         assert "break.b" not in disassembled(output)  # the hypervisor would not see the call's number (SDM 3:29)
 
 
+BRANCH = "(p60) br.cond.sptk 1f\n"
+AROUND = {
+    "after a branch": (BRANCH, ""),
+    "after a branch in slot 1": (f"nop.m 0\n{BRANCH}", ""),
+    "between branches": (BRANCH, f"(p61) {BRANCH[5:]}"),
+    "before branches": ("nop.m 0\n", f"(p61) {BRANCH[5:]}(p62) {BRANCH[5:]}"),
+}
+
+
+@pytest.mark.parametrize("place", AROUND)
+def test_no_call_is_in_a_slot_for_branches(instance: Instance, place: str, tmp_path: Path) -> None:
+    """There the hypervisor would not see its number: whatever shares the group (Linux's entry.S, line 991: COVER)."""
+    before, after = AROUND[place]
+    if not instance.calls:
+        return
+    text = ""
+    for op in OPS:
+        for case in list(all_cases(op, instance))[:4]:
+            text += f";;\n{before}" + "\n".join(instance.expand(op, case).lines) + f"\n{after}\n;;\n1:\n"
+    output, _ = assemble(text, tmp_path)
+    found = disassembled(output)
+    assert "break.m" in found
+    assert "break.b" not in found
+
+
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 def test_takes_every_case_of_plain_registers(op: Op, instance: Instance) -> None:
     """All inputs may be one register, and r0; nobody forbids more than equal registers, and banked ones for banks."""

@@ -205,7 +205,7 @@ def test_arguments_of_calls_that_depend_on_more_are_in_place() -> None:
     [("COVER", 4), ("RFI", 1), ("RSM_PSR_DT", 2), ("SSM_PSR_DT_AND_SRLZ_I", 3)],
 )
 def test_ops_that_are_one_hyperprivop(name: str, number: int) -> None:
-    assert XEN.expand(CATALOG.ops[name], []).lines[0].removesuffix(" ;;") == f"break {number:#x}"
+    assert XEN.expand(CATALOG.ops[name], []).lines[0].removesuffix(" ;;") == f"break.m {number:#x}"
 
 
 def test_time_does_not_go_backwards() -> None:

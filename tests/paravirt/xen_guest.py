@@ -116,7 +116,7 @@ class Guest:
             case ["add" | "adds" | "sub" | "shl" | "shr" | "shladd" | "shrp" | "extr" | "dep", *_]:
                 result = _computed(".".join(mnemonic), [self._read(word) for word in given])
                 self._write(out[0], result, nat=any(word in self.nats for word in given))
-            case ["break"]:
+            case ["break"] | ["break", "m"]:
                 # Interruptions are precise: what the group did so far has happened.
                 number = int(given[0], 0)
                 self.calls.append((number, self.registers.get("r8", 0), self.registers.get("r9", 0)))

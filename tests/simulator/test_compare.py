@@ -10,6 +10,9 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from pvsim.comparison import Difference, differences
+from pvsim.environments.environment import Hardware
+from pvsim.scenario_run import Outcome
 
 from tests.cli.command import pvasm
 
@@ -164,13 +167,117 @@ def test_a_scenario_is_replayed(source: Path) -> None:
     assert any("1 call HYPER_ITC_D, 1 call HYPER_RFI, 1 call HYPER_THASH" in line for line in lines)
 
 
+KERNEL = """\
+	.global handler
+handler:
+	MOV_FROM_IFA(r16)
+	movl r17 = table
+	;;
+	ld8 r18 = [r17], 8
+	ld8 r19 = [r17]
+	;;
+	mov b6 = r18
+	br.call.sptk b7 = b6
+	st8 [r19] = r8
+	br.ret.sptk b0
+"""
+FUNCTION = """\
+	.global function
+function:
+	thash r9 = r16 ;;
+	add r8 = COUNT, r16
+	br.ret.sptk b7
+"""
+SEVERAL = """\
+entry: handler
+file: [kernel.S, function.S]
+stubs: {table: 0x30000000, COUNT: 0x10, structure: 0x31000000}
+registers: {psr.ic: 0, cr.ifa: structure + COUNT, r20: function}
+words:
+  table: [function, structure + 1 << 3]
+  structure - 8: 5
+ignored: [r9]
+expect:
+  end: return
+  registers: {r8: structure + 0x20, r18: function, r19: 0x188000008}
+  words: {"structure - 8": [5, 0]}
+"""
+
+
+def test_several_files_and_words_by_symbol(tmp_path: Path) -> None:
+    """Values and addresses are expressions of the assembler's; labels are where each variant has them."""
+    (tmp_path / "kernel.S").write_text(KERNEL)
+    (tmp_path / "function.S").write_text(FUNCTION)
+    scenario = SEVERAL.replace("structure + 1 << 3", "structure + 8").replace("0x188000008", "structure + 8")
+    (tmp_path / "s.yaml").write_text(f"{scenario}  memory: {{structure + 8: '20000031'}}\n")
+    done = pvasm("test", "s.yaml", cwd=tmp_path)
+    assert (done.status, done.errors) == (0, ""), done.output
+    words = ("kernel.S", "function.S", "--scenario", "s.yaml")
+    done = pvasm("compare", *words, cwd=tmp_path)
+    assert (done.status, done.output, done.errors) == (0, "The same.\n", "")
+    done = pvasm("simulate", *words, "-i", "xen", cwd=tmp_path)
+    assert (done.status, done.errors) == (0, "")
+    assert "memory at 0x31000008 = 0x31000020" in done.output
+
+    (tmp_path / "s.yaml").write_text(scenario.replace("ignored: [r9]\n", ""))  # a bare thash is no longer left out
+    done = pvasm("compare", *words, "-o", "least.yaml", cwd=tmp_path)
+    assert done.status == 1
+    assert "  the way there in trap: function.S:3" in done.output.splitlines()
+    assert pvasm("test", "least.yaml", cwd=tmp_path).status == 1
+
+    (tmp_path / "s.yaml").write_text(scenario.replace("[5, 0]", "[5, 1]"))
+    done = pvasm("test", "s.yaml", cwd=tmp_path)
+    wrong = "memory at structure - 8 is 05000000000000000000000000000000, and not 05000000000000000100000000000000"
+    assert wrong in done.output
+    (tmp_path / "s.yaml").write_text(scenario.replace("COUNT: 0x10,", ""))
+    done = pvasm("test", "s.yaml", cwd=tmp_path)
+    assert (done.status, done.errors) == (2, "pvasm: error: ./function.S:4:2: nothing defines `COUNT'\n")
+
+
+def test_slips_with_several_files(source: Path) -> None:
+    for words, error in {
+        ("simulate", source, "b.S"): "b.S: several files are for --scenario",
+        ("compare", source, source, "--entry", "entry"): f"{source}: is named twice",
+    }.items():
+        done = pvasm(*words)
+        assert (done.status, done.errors) == (2, f"pvasm: error: {error}\n")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "is_same"),
+    [
+        (0x104, 0x8000_0000_0000_0104, True),
+        (0x104 | 5 << 52, 2 << 62 | 5 << 52 | 0x104, True),
+        (0x104, 0x8000_0000_0000_0105, False),  # another frame
+        (0x104, 0x4000_0000_0000_0104, False),  # a level that is not the guest's
+        (0x8000_0000_0000_0104, 0x104, False),  # the v of cr.ifs is missing
+        (0, 0x8000_0000_0000_0000, False),  # no frame
+        (0x384, 0x8000_0000_0000_0384, False),  # more locals than registers
+        (1 << 40 | 0x104, 2 << 62 | 1 << 40 | 0x104, False),  # bits that ar.pfs has not
+    ],
+)
+def test_a_level_in_what_is_saved_of_ar_pfs_is_no_difference(wanted: int, found: int, is_same: bool) -> None:
+    """A kernel at level 2 reads that from ar.pfs once it has called something, and saves it."""
+    guest = Hardware()
+    guest.level = 2
+    native, other = (Outcome("return", {"memory at 0x8": value}, guest) for value in (wanted, found))
+    assert differences(native, other) == ([] if is_same else [Difference("memory at 0x8", wanted, found)])
+
+
 WRONG = {
     "entry: no\nfile: a.S\n": "a.S: there is no label no",
     "entry: entry\nfile: a.S\nregisters: {r200: 1}\n": "s.yaml:3:13: registers.r200: there is no register r200 to set",
     "entry: entry\nfile: a.S\nregisters: {p6: 2}\n": "s.yaml:3:13: registers.p6: 0x2 is more than p6 holds, 1 bit",
     "entry: entry\nfile: a.S\nnat: [r0]\n": "s.yaml:3:7: nat.0: r0 cannot be Not a Thing",
     "entry: entry\nfile: a.S\nmode: usr\n": "s.yaml:3:1: mode: there is no mode usr (did you mean user?)",
-    "entry: entry\nfile: a.S\nmemory: {x: '00'}\n": "s.yaml:3:10: memory.x: x is no address",
+    "entry: entry\nfile: a.S\nmemory: {x: '00'}\n": "s.yaml: `x': x is neither a label nor a name of the stubs",
+    "entry: entry\nfile: a.S\nmemory: {'x+': '00'}\n": "s.yaml:3:10: memory.x+: `x+' is no number and no expression",
+    "entry: entry\nfile: a.S\nwords: {8: [1, 0x10000000000000000]}\n": "s.yaml:3:9: words.8: 0x10000000000000000 is "
+    "more than a word holds, 64 bits",
+    "entry: entry\nfile: a.S\nwords: {0xfffffffffffffff8: [1, 2]}\n": "s.yaml:3:9: words.0xfffffffffffffff8: "
+    "0xfffffffffffffff8 is no address of 16 bytes",
+    "entry: entry\nfile: a.S\nregisters: {r16: 1 +}\n": "s.yaml:3:13: registers.r16: `1 +' is no number and no "
+    "expression",
     "entry: entry\nfile: a.S\nmemory: {0x10: 0011}\n": "s.yaml:3:16: memory.0x10: bytes that are all digits",
     "entry: entry\nfile: a.S\ninterrupts: [{vector: 5}]\n": "s.yaml:3:14: interrupts.0: no interrupt has the vector 5",
     "entry: entry\nfile: a.S\nregister: {}\n": "s.yaml:3:1: unknown key register (did you mean registers?)",

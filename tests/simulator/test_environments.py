@@ -491,7 +491,7 @@ def test_privileged_instructions_leave_what_bare_hardware_has(source: str, insta
         "cr.iip": variants[0].image.symbols["done"],
     }
     registers |= {"pkr[4]": 0x301, "dbr[4]": 0x8000, "pmc[4]": 0x40}
-    scenario = Scenario(entry="start", registers=registers, stop=["done"], pages=[page], steps=100)
+    scenario = Scenario(entry="start", registers={**registers}, stop=["done"], pages=[page], steps=100)
     found = compare(variants, scenario)
     assert not [str(each) for each in found.differences[instance]]
     outcome = found.outcomes[instance]

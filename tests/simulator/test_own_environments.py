@@ -222,7 +222,7 @@ def test_a_guest_runs_at_any_level(level: int, user: bool, tmp_path: Path) -> No
     variant = Variant(read_instance(path, load_catalog()), image)
     registers = {"r9": page.at}
     run = ScenarioRun(
-        variant, Scenario(entry="start", mode="user" if user else "sys", registers=registers, pages=[page])
+        variant, Scenario(entry="start", mode="user" if user else "sys", registers={**registers}, pages=[page])
     )
     assert run.environment.machine.psr >> 32 & 3 == (3 if user else level)
     ended = run.outcome().end
@@ -239,7 +239,8 @@ def test_a_kernel_at_the_level_of_its_programs_keeps_its_pages(tmp_path: Path) -
     status = MODES["user"]
     registers = {"r9": page.at, "cr.ipsr": status, "cr.iip": image.symbols["user"], "psr.ic": 0}
     run = ScenarioRun(
-        Variant(read_instance(path, load_catalog()), image), Scenario(entry="start", registers=registers, pages=[page])
+        Variant(read_instance(path, load_catalog()), image),
+        Scenario(entry="start", registers={**registers}, pages=[page]),
     )
     assert run.outcome().end == "interruption: data access rights"
 

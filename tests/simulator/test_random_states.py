@@ -14,7 +14,10 @@ from pvsim.scenario_start import straight_code
 from pvsim.source_image import image_of_text
 from pvsim.variants_of_file import unsettled_by
 
-from pvasm.paravirt.loading import load_instance
+from pvasm.asm.reading import assembly_parser
+from pvasm.expand.expander import Reading
+from pvasm.paravirt.loading import load_catalog, load_instance
+from pvasm.syntax.document import read_document
 from tests.cli.command import pvasm
 
 NUMBER = 40
@@ -37,57 +40,60 @@ def states(code: str, moments: int = 4) -> Iterator[Scenario]:
     ["mov r20 = cr.ifa", "mov cr.iip = r20", "itc.d r20", "itr.i itr[r20] = r21", "rfi", "nop 0\n;; mov r3 = cr.isr"],
 )
 def test_interruptions_are_not_collected_where_their_registers_are_used(code: str) -> None:
-    assert {each.registers["psr.ic"] for each in states(code)} == {0}
+    assert {each.numbers["psr.ic"] for each in states(code)} == {0}
 
 
 @pytest.mark.parametrize("code", ["nop 0", "mov r20 = cr.dcr", "rsm psr.ic ;;\nsrlz.d ;;\nmov r20 = cr.ifa"])
 def test_elsewhere_they_are_or_are_not(code: str) -> None:
-    assert {each.registers["psr.ic"] for each in states(code)} == {0, 1}
+    assert {each.numbers["psr.ic"] for each in states(code)} == {0, 1}
 
 
 def test_indexes_are_of_registers_that_there_are() -> None:
     for state in states("mov r20 = cpuid[r21] ;;\nmov r22 = pmd[r23] ;;\nitr.d dtr[r24] = r25"):
-        assert state.registers["r21"] < 5
-        assert state.registers["r23"] < 64
-        assert f"pmd[{state.registers['r23']}]" in state.registers
-        assert 8 <= state.registers["r24"] < 64
+        assert state.numbers["r21"] < 5
+        assert state.numbers["r23"] < 64
+        assert f"pmd[{state.numbers['r23']}]" in state.numbers
+        assert 8 <= state.numbers["r24"] < 64
 
 
 def test_code_stays_in_its_region() -> None:
     for state in states("mov rr[r20] = r21"):
-        assert state.registers["r20"] >> 61
+        assert state.numbers["r20"] >> 61
     for code in ("mov rr[r0] = r21", "mov rr[r21] = r21"):
         for state in states(code):
-            assert state.registers["r21"] == state.registers["rr[0]"]
+            assert state.numbers["r21"] == state.numbers["rr[0]"]
 
 
 def test_there_is_something_to_purge() -> None:
     for state in states("ptc.ga r20, r21"):
-        assert state.registers["r20"] in {page.at for page in state.pages}
+        assert state.numbers["r20"] in {page.at for page in state.pages}
 
 
 def test_an_interrupt_waits_to_be_let_in_and_one_to_be_ended() -> None:
-    waiting = [each for each in states("ssm psr.i") if not each.registers["psr.i"] and each.registers["psr.ic"]]
+    waiting = [each for each in states("ssm psr.i") if not each.numbers["psr.i"] and each.numbers["psr.ic"]]
     assert any(each.interrupts for each in waiting)
     assert {len(each.in_service) for each in states("mov cr.eoi = r20")} == {0, 1, 2}
 
 
 def test_no_interrupt_comes_that_nobody_could_take() -> None:
     for state in states("bsw.1"):
-        assert (state.registers["psr.bn"], state.registers["psr.i"]) == (0, 0)
-        assert {f"bank1.r{number}" for number in range(16, 32)} <= set(state.registers)
+        assert (state.numbers["psr.bn"], state.numbers["psr.i"]) == (0, 0)
+        assert {f"bank1.r{number}" for number in range(16, 32)} <= set(state.numbers)
 
 
 def test_what_is_written_before_is_left_alone() -> None:
     """The index is no longer what the state has in the register."""
-    assert any(each.registers["r21"] > 4 for each in states("adds r21 = 1, r0 ;;\nmov r20 = cpuid[r21]"))
+    assert any(each.numbers["r21"] > 4 for each in states("adds r21 = 1, r0 ;;\nmov r20 = cpuid[r21]"))
 
 
 def test_what_is_not_settled() -> None:
-    instance = load_instance("xen")
-    assert unsettled_by("MOV_FROM_IVR(r16, r17)", "a", instance) == {"r17", "bank1.r17"}
-    assert unsettled_by("MOV_FROM_IVR(r16, r16)", "a", load_instance("trap")) == set()
-    behind = unsettled_by("BSW_0(r2, r3, r9)", "a", instance)
+    def left(text: str, name: str) -> set[str]:
+        document = read_document(assembly_parser(), text, "a", preprocessed=True)
+        return unsettled_by(Reading(document, load_catalog()), load_instance(name))
+
+    assert left("MOV_FROM_IVR(r16, r17)", "xen") == {"r17", "bank1.r17"}
+    assert left("MOV_FROM_IVR(r16, r16)", "trap") == set()
+    behind = left("BSW_0(r2, r3, r9)", "xen")
     assert "r16" in behind
     assert "bank1.r16" not in behind
 

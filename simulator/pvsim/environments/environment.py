@@ -48,11 +48,12 @@ class Environment(Protocol):
     """What a variant runs in.
 
     `processor` is the processor as the kernel sees it: virtual under a hypervisor. Who sets it up calls `begin`
-    afterwards; `run` keeps it up to date. `machine` is what runs the code. Where `stops` has the address of a `break`,
-    that ends a run.
+    afterwards; `run` keeps it up to date. `machine` is what runs the code, the kernel's at the privilege level `level`.
+    Where `stops` has the address of a `break`, that ends a run.
     """
 
     name: str
+    level: int
     processor: Machine
     machine: Machine
     stops: set[int]
@@ -83,6 +84,7 @@ class Hardware:
     """Bare hardware: one processor, whose kernel is at privilege level 0."""
 
     name = HARDWARE
+    level = 0
 
     def __init__(self, processor: Machine | None = None) -> None:
         self.processor = self.machine = processor or Machine()

@@ -16,7 +16,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from pvasm.errors import PvasmError
-from pvasm.isa.registers import CONTROL, PSR_FIELDS, PSR_MASKS, REGISTERS, Register
+from pvasm.isa.registers import APPLICATION, CONTROL, PSR_FIELDS, PSR_MASKS, REGISTERS, Register
 from pvasm.paravirt.interface import Call
 from pvasm.suggestions import near
 from pvsim.environments.description import DescriptionFile, Hypercalls
@@ -73,6 +73,8 @@ _OFFSET: Final = (1 << 61) - 1
 _WORD: Final = (1 << 64) - 1
 _ITM: Final = CONTROL["itm"]
 _LITTLE: Final = 0xFF
+_RSC: Final = APPLICATION["rsc"]
+_PL_AT: Final = 2  # of ar.rsc, the level of the register stack's loads and stores
 _UNCACHED: Final = 1 << 63
 _ALL: Final = 1 | 1 << 5 | 1 << 6 | 3 << 7 | 3 << 9  # present, accessed, dirty; read, write, execute at every level
 _PROMOTES: Final = 7  # access rights of a page for epc
@@ -141,6 +143,9 @@ class Guest:
                 self.processor.set_timer()
         else:
             self.machine.itc_offset = 0
+        settings = self.processor.ar
+        if settings[_RSC] >> _PL_AT & 3 < self.level:  # writing it at that level does the same (SDM 3:2, mov ar)
+            settings[_RSC] = settings[_RSC] & ~(3 << _PL_AT) | self.level << _PL_AT
         self.forget_translations()
         self._go_on()
         self.machine.forget_code()
