@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -43,22 +44,24 @@ LOOPS = {
 PROGRAMS, LENGTH = 600, 30
 
 # Of a program of a batch: what each instruction may be, `r` and so on being any register.
-TEMPLATES = (
-    *(
-        "add r=r,r",
-        "sub r=r,r",
-        "and r=r,r",
-        "xor r=r,r",
-        "shladd r=r,2,r",
-        "adds r=I,r",
-        "shl r=r,C",
-        "extr.u r=r,C,1",
+TEMPLATES = {
+    "integer": (
+        *("add r=r,r", "sub r=r,r", "and r=r,r", "xor r=r,r", "shladd r=r,2,r", "adds r=I,r", "shl r=r,C", "sxt2 r=r"),
+        *("cmp.eq p,p0=r,r", "cmp.ltu p,p0=r,r", "cmp4.lt.unc p,p0=r,r", "tbit.nz p,p0=r,C", "(p) add r=r,r"),
+        *("(p) dep r=r,r,8,8", "padd2 r=r,r", "pmpyshr2 r=r,r,7", "unpack1.l r=r,r", "extr.u r=r,C,1", "mov b6=r"),
+        *("mov r=b6", "mov ar.ccv=r", "mov r=pr"),
     ),
-    *("cmp.eq p,p0=r,r", "cmp.ltu p,p0=r,r", "cmp4.lt.unc p,p0=r,r", "tbit.nz p,p0=r,C", "(p) add r=r,r"),
-    *("(p) dep r=r,r,8,8", "padd2 r=r,r", "pmpyshr2 r=r,r,7", "unpack1.l r=r,r", "extr.u r=r,C,1", "sxt2 r=r"),
-    *("fma.s0 f=f,f,f", "fmpy.d.s0 f=f,f", "xma.l f=f,f,f", "setf.sig f=r", "getf.sig r=f", "fmerge.s f=f,f"),
-    *("ld8 r=[r31]", "st8 [r31]=r", "ld4.s r=[r31]", "mov b6=r", "mov r=b6", "mov ar.ccv=r", "mov r=pr"),
-)
+    "floating-point": (
+        *("fma.s0 f=f,f,f", "fmpy.d.s0 f=f,f", "fnma.s.s1 f=f,f,f", "fma.s2 f=f,f1,f0", "fcmp.lt.s1 p,p0=f,f"),
+        *("xma.l f=f,f,f", "setf.sig f=r", "getf.sig r=f", "fmerge.s f=f,f", "fcvt.fx.s0 f=f", "fmax.s0 f=f,f"),
+        *("fclass.m p,p0=f,0x1c3", "fpma.s0 f=f,f,f", "(p) fmpy.s1 f=f,f", "frcpa.s1 f,p=f,f", "fpmin.s0 f=f,f"),
+    ),
+    "memory": (
+        *("ld8 r=[r31]", "st8 [r31]=r", "ld4.s r=[r31]", "ld2.a r=[r31]", "st1 [r31]=r", "ld8.fill r=[r31]"),
+        *("xchg8 r=[r31],r", "fetchadd4.acq r=[r31],4", "cmpxchg8.rel r=[r31],r,ar.ccv", "ldfd f=[r31]"),
+        *("stfe [r31]=f", "ldf8 f=[r31]", "(p) ld1 r=[r31]", "lfetch [r31]", "st8.spill [r31]=r", "ld8.c.nc r=[r31]"),
+    ),
+}
 
 
 def main() -> int:
@@ -76,7 +79,10 @@ def table(real: Corpus, scratch: Path, runs: int) -> str:
     ways: dict[str, Callable[[], float]] = {
         **{f"{name}, instructions": _loop(text) for name, text in LOOPS.items()},
         "`memcpy` of Linux, instructions": _memcpy(real),
-        f"`--batch`, programs of {LENGTH} instructions": _batch(scratch),
+        **{
+            f"`--batch`, programs of {LENGTH} {name} instructions": _batch(scratch, name, templates)
+            for name, templates in {**TEMPLATES, "mixed": tuple(chain(*TEMPLATES.values()))}.items()
+        },
     }
     turns = [[_empty_loop(), *(way() for way in ways.values())] for _ in range(1 + runs)]
     empty, *each = (statistics.median(column) for column in zip(*turns[1:], strict=True))
@@ -138,10 +144,10 @@ def _memcpy(real: Corpus) -> Callable[[], float]:
     return seconds
 
 
-def _batch(scratch: Path) -> Callable[[], float]:
-    path = scratch / "programs.jsonl"
+def _batch(scratch: Path, name: str, templates: Sequence[str]) -> Callable[[], float]:
+    path = scratch / f"programs-{name}.jsonl"
     rng = random.Random(1)
-    path.write_text("".join(f"{json.dumps(_program(rng))}\n" for _ in range(PROGRAMS)))
+    path.write_text("".join(f"{json.dumps(_program(rng, templates))}\n" for _ in range(PROGRAMS)))
     command = [str(Path(sys.executable).parent / "pvasm"), "simulate", "--batch", str(path)]
 
     def seconds() -> float:
@@ -154,7 +160,7 @@ def _batch(scratch: Path) -> Callable[[], float]:
     return seconds
 
 
-def _program(rng: random.Random) -> dict[str, Any]:
+def _program(rng: random.Random, templates: Sequence[str]) -> dict[str, Any]:
     """A program with a whole state to begin with."""
     kinds = {
         "r": lambda: f"r{rng.choice([*range(1, 20), *range(32, 96)])}",
@@ -163,7 +169,7 @@ def _program(rng: random.Random) -> dict[str, Any]:
         "I": lambda: str(rng.randrange(-8192, 8192)),
         "C": lambda: str(rng.randrange(1, 63)),
     }
-    lines = [re.sub(r"\b[rfpIC]\b", lambda found: kinds[found[0]](), rng.choice(TEMPLATES)) for _ in range(LENGTH)]
+    lines = [re.sub(r"\b[rfpIC]\b", lambda found: kinds[found[0]](), rng.choice(templates)) for _ in range(LENGTH)]
     return {
         "asm": "".join(f" {line} ;;\n" for line in lines),
         "gr": {number: rng.getrandbits(64) for number in (*range(1, 30), *range(32, 128))} | {31: 0x200_0100},

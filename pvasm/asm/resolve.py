@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -11,6 +11,7 @@ from pvasm.asm.refusals import refusal
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.isa.instruction import Instruction, accept, fit, instruction_of, row_of
 from pvasm.isa.operands import (
+    MemoryOperand,
     Unknown,
     Value,
     shape_of,
@@ -24,7 +25,7 @@ from pvasm.isa.table import (
     candidates,
 )
 from pvasm.syntax import tree
-from pvasm.syntax.tree import Expression, Memory, Name, Number
+from pvasm.syntax.tree import Expression, Memory, Name, Number, Unary
 
 # ---------------------------------------------------------------------------------------- matching
 
@@ -89,11 +90,13 @@ def resolve(instruction: tree.Instruction, scope: Scope) -> Instruction:
     known = _FIXED.get(id(instruction))
     if known is not None and known[0] is instruction:
         return known[1]
-    found = _resolved(instruction, scope)
-    if _is_fixed(instruction):
-        if len(_FIXED) > _MOST_FIXED:
-            _FIXED.clear()
-        _FIXED[id(instruction)] = instruction, found
+    values = _fixed_values(instruction)
+    if values is None:
+        return _resolved(instruction, scope)
+    found = _resolved_fixed(instruction, values, scope)
+    if len(_FIXED) > _MOST_FIXED:
+        _FIXED.clear()
+    _FIXED[id(instruction)] = instruction, found
     return found
 
 
@@ -102,19 +105,62 @@ _FIXED: dict[int, tuple[tree.Instruction, Instruction]] = {}
 _MOST_FIXED: Final = 20_000
 
 
-def _is_fixed(instruction: tree.Instruction) -> bool:
-    """Whether all operands are registers and numbers, which no scope makes anything else of."""
-    if instruction.mnemonic == "alloc" or not (instruction.predicate is None or _is_literal(instruction.predicate)):
-        return False
-    return all(map(_is_literal, instruction.outputs)) and all(map(_is_literal, instruction.inputs))
+def _fixed_values(instruction: tree.Instruction) -> tuple[Value, ...] | None:
+    """The operands' values where all are registers and numbers, which no scope makes anything else of; else None."""
+    if instruction.mnemonic == "alloc" or not (instruction.predicate is None or _is_register(instruction.predicate)):
+        return None
+    values: list[Value] = []
+    for operand in instruction.outputs + instruction.inputs:
+        read = _LITERALS.get(operand.__class__)
+        value = None if read is None else read(operand)
+        if value is None:
+            return None
+        values.append(value)
+    return tuple(values)
 
 
-def _is_literal(operand: Expression) -> bool:
-    if operand.__class__ is Memory:
-        operand = operand.address
-    if operand.__class__ is Name:
-        return operand.text in REGISTERS and not operand.is_symbol
-    return operand.__class__ is Number
+def _register(operand: Name) -> Register | None:
+    return REGISTERS.get(operand.text) if not operand.is_symbol else None
+
+
+def _number(operand: Number) -> int | None:
+    return None if operand.value is None or operand.value > _WORD else operand.value
+
+
+def _based(operand: Memory) -> MemoryOperand | None:
+    return _BASES.get(operand.address.text) if _is_register(operand.address) else None  # type: ignore[union-attr]
+
+
+def _negative(operand: Unary) -> int | None:
+    """What `-8` is."""
+    value = _number(operand.operand) if operand.operand.__class__ is Number else None
+    return -value & _WORD if value is not None and operand.operator == "-" else None
+
+
+_LITERALS: Final[dict[type, Callable[[Any], Value | None]]] = {
+    Name: _register,
+    Number: _number,
+    Memory: _based,
+    Unary: _negative,
+}
+
+
+def _is_register(operand: Expression) -> bool:
+    return operand.__class__ is Name and operand.text in REGISTERS and not operand.is_symbol
+
+
+_BASES: Final = {name: MemoryOperand(register) for name, register in REGISTERS.items() if register.file == "r"}
+_WORD: Final = (1 << 64) - 1
+
+
+def _resolved_fixed(instruction: tree.Instruction, values: tuple[Value, ...], scope: Scope) -> Instruction:
+    """What an instruction is that means the same wherever it stands."""
+    for candidate, spelling, operands in _matches(instruction, values):
+        predicate = _predicate(instruction, scope) if instruction.predicate is not None else 0
+        if predicate and spelling.form.unpredicated:
+            raise _unpredicated(instruction)
+        return instruction_of(spelling, operands, predicate, candidate.reals[1:])
+    raise refusal(instruction, values)
 
 
 def _resolved(instruction: tree.Instruction, scope: Scope) -> Instruction:

@@ -86,9 +86,11 @@ class Bundle(Struct, frozen=True):
         template = TEMPLATES.get(self.template)
         if template is None:
             return []
+        first, second, third = self.slots
         if template.units == "MLX":
-            return [(0, "M", self.slots[0]), (1, "X", self.slots[2] | self.slots[1] << SLOT_BITS)]
-        return [(slot, unit, bits) for slot, (unit, bits) in enumerate(zip(template.units, self.slots, strict=True))]
+            return [(0, "M", first), (1, "X", third | second << SLOT_BITS)]
+        units = template.units
+        return [(0, units[0], first), (1, units[1], second), (2, units[2], third)]
 
 
 _STOPS: Final = {

@@ -130,13 +130,10 @@ class _Pattern:
 
     def decoded(self, spelling: Spelling, words: _Words, address: int) -> Instruction | None:
         """The instruction that some bits are, with these completers, if their operands are right."""
-        operands: list[Value] = []
-        for read in self.operands:
-            value = read(words, address)
-            if value is None:
-                return None
-            operands.append(value)
-        return instruction_of(spelling, tuple(operands), words[0] & self.predicate)
+        operands = tuple([read(words, address) for read in self.operands])
+        if None in operands:
+            return None
+        return instruction_of(spelling, operands, words[0] & self.predicate)  # type: ignore[arg-type]  # none is None
 
 
 def _place(place: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -51,9 +51,10 @@ Value = Register | int | Symbolic | Unknown | MemoryOperand | IndexedRegister
 
 def shape_of(value: Value) -> str:
     """The class of operand that a value is, in the table's terms; `?` fits anything."""
-    if value.__class__ is Register:
-        return value.file
-    if isinstance(value, int | Symbolic):
+    kind = value.__class__
+    if kind is Register:
+        return value.file  # type: ignore[union-attr, return-value]
+    if kind is int or isinstance(value, int | Symbolic):
         return "i"
     if isinstance(value, Unknown):
         return value.file or "?"

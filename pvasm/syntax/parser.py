@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from pvasm.syntax import lalr, tree
+from pvasm.syntax import alike, lalr, tree
 from pvasm.syntax.lalr import Malformed, Node
 from pvasm.syntax.tokens import Tokens, symbol_name, tokenize, whole_words
 
@@ -183,6 +183,7 @@ class Parser:
     def __init__(self, is_mnemonic: Callable[[str], bool]) -> None:
         self._is_mnemonic = is_mnemonic
         self._chunks: dict[str, Parsed] = {}
+        self._likes: dict[str, alike.Like | None] = {}
 
     def chunk(self, text: str) -> Parsed:
         """The labels, tags and statement of a chunk. Never fails: what is no statement is one `Unparsed`."""
@@ -190,7 +191,21 @@ class Parser:
         if parsed is None:
             if len(self._chunks) >= _MOST_CHUNKS:
                 self._chunks.clear()
-            parsed = self._chunks[text] = self._parse(text)
+            parsed = self._chunks[text] = self._parsed(text)
+        return parsed
+
+    def _parsed(self, text: str) -> Parsed:
+        pieces = alike.split(text)
+        likeness = alike.likeness_of(pieces) if len(pieces) > 1 else None
+        if likeness is None:
+            return self._parse(text)
+        if likeness in self._likes:
+            like = self._likes[likeness]
+            return self._parse(text) if like is None else (like.of(pieces),)
+        if len(self._likes) >= _MOST_CHUNKS:
+            self._likes.clear()
+        parsed = self._parse(text)
+        self._likes[likeness] = alike.like_of(text, parsed, integer_value)
         return parsed
 
     def _parse(self, chunk: str) -> Parsed:

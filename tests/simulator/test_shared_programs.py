@@ -46,7 +46,9 @@ def outcome(seed: int, program: tuple[Any, ...]) -> tuple[Any, ...]:
     choose = random.Random(seed)
     made = Machine()
     made.sof, made.sol, made.sor = 33, 16, 8
-    made.psr = choose.choice((1 << 13 | 1 << 44, 1 << 13 | 1 << 44 | 3 << 18, 1 << 44 | 3 << 32))
+    made.psr = choose.choice(
+        (1 << 13 | 1 << 44, 1 << 44 | 3 << 32, *(1 << 13 | 1 << 44 | off << 18 for off in (1, 2, 3)))
+    )
     made.ip = 0x10000 | choose.randrange(3)
     made.gr[1:] = [choose.choice((choose.getrandbits(64), 8 * choose.getrandbits(16))) for _ in range(127)]
     made.nat[1:] = [choose.random() < 0.1 for _ in range(127)]

@@ -178,13 +178,13 @@ def classify(op: Operation) -> None:
     with op.when(op.qualified):
         if _check_pair(op):
             check(op, None, "f2")
-            value, classes = source(op, "f2"), op.number("fclass9")
-            nat = FALSE if classes & _CLASS_NATVAL else is_natval(value)
-            _set_pair(op, asked("fclass", [value, const(classes)], 1), nat)
+            value, classes = source(op, "f2"), op["fclass9"].value
+            nat = is_natval(value) & ~classes.bit(_CLASS_NATVAL)
+            _set_pair(op, asked("fclass", [value, classes], 1), nat)
     _clear_pair(op)
 
 
-_CLASS_NATVAL: Final = 0x100
+_CLASS_NATVAL: Final = 8  # a bit of the classes
 
 
 def _check_pair(op: Operation) -> bool:
@@ -218,7 +218,8 @@ def fsetc(op: Operation) -> None:
     A precision that is reserved, and `td` in the main status field, are Reserved Register/Field faults.
     """
     field, fpsr = status_field(op), op.ar("fpsr")
-    made = fpsr.bits(_place(0), _CONTROLS) & op.number("amask7") | op.number("omask7")
+    cleared, added = (op[name].value.bits(0, _CONTROLS) for name in ("amask7", "omask7"))
+    made = fpsr.bits(_place(0), _CONTROLS) & cleared | added
     reserved = made.bits(2, 2).equals(1)
     if field == 0:
         reserved |= made.bit(6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from pvasm.isa.semantics.operation import Operation
@@ -29,7 +30,11 @@ def check(op: Operation, target: str | None, *sources: str, access: int = 0) -> 
     if target is not None and op.register(target) < 2:
         op.fault("illegal_operation")
         return False
-    numbers = [op.register(name) for name in (target, *sources) if name is not None]
+    names = [name for name in (target, *sources) if name is not None]
+    if op.is_open:
+        _check_open(op, names, access)
+        return True
+    numbers = [op.register(name) for name in names]
     parts = sum(1 << part for part in {number >= _FIRST_HIGH for number in numbers if number > 1})
     if parts:
         disabled = op.psr(_DISABLED_AT, 2) & parts
@@ -38,10 +43,23 @@ def check(op: Operation, target: str | None, *sources: str, access: int = 0) -> 
     return True
 
 
+def _check_open(op: Operation, names: Iterable[str], access: int) -> None:
+    """The same of registers that are left open: it is when some are disabled that it is asked which these are."""
+    disabled = op.psr(_DISABLED_AT, 2)
+    with op.when(const(0, 2).below(disabled)):
+        parts = const(0, 2)
+        for name in names:
+            number = op.open_number(name)
+            low = choose(const(1).below(number), const(1, 2), 0)
+            parts |= choose(number.below(_FIRST_HIGH), low, const(2, 2))
+        with op.when(const(0, 2).below(disabled & parts)):
+            op.call(DISABLED, (disabled & parts).extended(WORD) | access)
+
+
 def source(op: Operation, name: str) -> Term:
-    """What a register holds; f0 and f1 are known."""
+    """What a register holds; f0 and f1 are known, but where it is left open which it is."""
     number = op.register(name)
-    if number < 2:
+    if not op.is_open and number < 2:
         return ONE if number else const(0, WIDTH)
     return read(Cell("fr", number))
 

@@ -95,6 +95,9 @@ class Operation:
     words: tuple[str, ...]
     slot: int
 
+    is_open = False
+    """Whether which registers its operands are is left open: better not asked for, where the program can find out."""
+
     def __init__(self, form: Form, mnemonic: str, operands: tuple[Value, ...], predicate: int, slot: int = 2) -> None:
         attributes = self.__dict__
         attributes["form"] = form
@@ -127,6 +130,10 @@ class Operation:
             raise TypeError(f"{name} of {self.form.id} is no register")
         return value.number
 
+    def open_number(self, name: str) -> Term:
+        """The number of a register operand, for the program to look at."""
+        return const(self.register(name))
+
     def number(self, name: str) -> int:
         """An immediate operand, as the table has it: signed where its kind is."""
         value = self._operands[name]
@@ -143,7 +150,7 @@ class Operation:
             return Word(symbol(str(value.expression)))
         number = self.register(name)
         if isinstance(value, Register) and value.file != "r":
-            return Word(_held(_FILES[value.file], number))
+            return Word(held(_FILES[value.file], number))
         return self.general(number)
 
     def __setitem__(self, name: str, value: Word | Term) -> None:
@@ -177,7 +184,7 @@ class Operation:
     @property
     def qualified(self) -> Term:
         """Whether the qualifying predicate is 1."""
-        return TRUE if self.predicate == 0 else _held("pr", self.predicate)
+        return TRUE if self.predicate == 0 else held("pr", self.predicate)
 
     def general(self, number: int) -> Word:
         """A general register. r0 is 0."""
@@ -281,13 +288,14 @@ def _cell(file: str, number: int) -> Cell:
 
 
 @cache
-def _held(file: str, number: int) -> Term:
+def held(file: str, number: int) -> Term:
+    """What a cell of a file holds."""
     return read(_cell(file, number))
 
 
 @cache
 def _general(number: int) -> Word:
-    return Word(_held("gr", number), _held("nat", number)) if number else Word(const(0))
+    return Word(held("gr", number), held("nat", number)) if number else Word(const(0))
 
 
 FIRST_STACKED: Final = 32
@@ -347,7 +355,7 @@ def staged(op: Operation) -> tuple[Effect, ...]:
     if op.predicate == 0 or not is_turned_off(op.form):
         meaning(op)
     else:
-        with op.when(_held("pr", op.predicate)):
+        with op.when(held("pr", op.predicate)):
             meaning(op)
     return op.effects()
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from pvasm.isa.instruction import Instruction
 from pvasm.isa.operands import IndexedRegister, MemoryOperand, Value
 from pvasm.isa.registers import Register
-from pvasm.isa.semantics.operation import Operation, Word, staged
+from pvasm.isa.semantics.operation import Operation, Word, held, staged
 from pvasm.isa.semantics.programs import Effect
 from pvasm.isa.semantics.terms import WORD, Term
 
@@ -108,6 +108,8 @@ for _name in (
 class _Open(Operation):
     """An instruction whose operands are left open, but for what its clause asks of them."""
 
+    is_open = True
+
     def __init__(self, instruction: Instruction, slot: int, bound: list[int], asked: _Questions) -> None:
         *operands, predicate = _opened(instruction, bound, asked)
         super().__init__(instruction.form, instruction.mnemonic, tuple(operands), predicate.number, slot)
@@ -126,6 +128,10 @@ class _Open(Operation):
         self.__dict__["asked"][_itself, self.__dict__["places"][name], 0] = None
         return super().number(name)
 
+    def open_number(self, name: str) -> Term:
+        """The number of a register that an operand is, for the program to ask."""
+        return Term("operand", (self.__dict__["places"][name],), WORD)
+
     def __getitem__(self, name: str) -> Word:
         """What an operand is worth."""
         if self._operands[name].__class__ is int:
@@ -133,8 +139,8 @@ class _Open(Operation):
         return super().__getitem__(name)
 
     def general(self, number: int) -> Word:
-        """A general register. r0 is 0, which is not told by one that is left open."""
-        return super().general(number if number else 0)
+        """A general register. The machine holds r0 as well, so that it need not be told from others."""
+        return Word(held("gr", number), held("nat", number)) if number.__class__ is Bound else super().general(number)
 
 
 _LEFT_OPEN: Final = frozenset("rpf")

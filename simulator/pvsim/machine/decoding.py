@@ -64,17 +64,22 @@ class Decoded:
             return True
         if found.form.unit == "A":  # integer arithmetic, which changes nothing but registers
             return False
-        key = (found.spelling, *[each for each in found.operands if _is_told(each)])
-        ends = _ENDS.get(key)
+        spelling = found.spelling
+        ends = _ENDS.get(spelling)
         if ends is None:
-            if len(_ENDS) >= _MOST_KEPT:
-                _ENDS.clear()
-            ends = _ENDS[key] = _ends(self.pattern[0])
+            told = [each for each in found.operands if _is_told(each)]
+            key = (spelling, *told) if told else spelling
+            ends = _ENDS.get(key) if told else None
+            if ends is None:
+                if len(_ENDS) >= _MOST_KEPT:
+                    _ENDS.clear()
+                ends = _ENDS[key] = _ends(self.pattern[0])
         return ends
 
 
 _MOST_KEPT: Final = 1 << 14
-_ENDS: Final[dict[tuple[Any, ...], bool]] = {}
+_ENDS: Final[dict[Any, bool]] = {}
+"""By the spelling, and by the operands that count; by the spelling alone where a form has no such operands."""
 
 
 def _is_told(operand: Any) -> bool:

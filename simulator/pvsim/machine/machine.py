@@ -257,7 +257,8 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
         while len(steps) < _MOST_STEPS and (not steps or address % PAGE):
             bundle = Bundle.of(self.fetch_bundle(address + away))
             instructions, stops = bundle.instructions(), bundle.stops
-            for number, unit, bits in [each for each in instructions if each[0] >= slot] or [(slot, "", 0)]:
+            behind = [each for each in instructions if each[0] >= slot] if slot else instructions
+            for number, unit, bits in behind or [(slot, "", 0)]:
                 found = decoded(bits, unit, address, number)
                 steps.append(Step(address | number, found, number in stops))
                 if found.ends:
