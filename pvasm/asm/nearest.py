@@ -33,6 +33,8 @@ def suspects(instruction: tree.Instruction) -> Suspects:
     known = _SUSPECTS.get(id(instruction))
     if known is not None and known[0] is instruction:
         return known[1]
+    if _is_plain(instruction):
+        return _NO_SUSPECTS
     found = Suspects(
         tuple(unknown_registers(instruction)),
         tuple(misspelt_registers(instruction)),
@@ -46,6 +48,22 @@ def suspects(instruction: tree.Instruction) -> Suspects:
         _SUSPECTS.clear()
     _SUSPECTS[id(instruction)] = instruction, found
     return found
+
+
+_NO_SUSPECTS: Final = Suspects((), (), ())
+
+
+def _is_plain(instruction: tree.Instruction) -> bool:
+    """Whether all operands are registers that there are, numbers, and registers in brackets: a quick look."""
+    predicate = () if instruction.predicate is None else (instruction.predicate,)
+    for operand in (*predicate, *instruction.outputs, *instruction.inputs):
+        inner = operand.address if isinstance(operand, tree.Memory) else operand
+        if isinstance(inner, tree.Name):
+            if inner.text not in REGISTERS:
+                return False
+        elif not isinstance(inner, tree.Number):
+            return False
+    return True
 
 
 # The parser has one instruction for each text.

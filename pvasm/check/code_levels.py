@@ -325,6 +325,8 @@ def regions_of_text(text: str, *, preprocessed: bool) -> list[Region]:
 
 def _marks(text: str, preprocessed: bool) -> Iterator[re.Match[str]]:
     """The marks in comments."""
+    if _COMMENT.search(text) is None:
+        return
     position, end = 0, len(text)
     match = LEXEMES[preprocessed].match
     while position < end:

@@ -205,8 +205,8 @@ class Subject(Struct, dict=True):
         return frozenset((*ops, *self.patterns.operand_macros))
 
 
-_OP_NAME = regex(r"\b[A-Z][A-Z0-9_]++\b")
-_BROKEN_WORD = regex(r"\w\\[ \t\r]*\n\w")
+_OP_NAME = regex(r"[A-Z](?<!\w.)[A-Z0-9_]++\b")
+_BROKEN_WORD = regex(r"\\(?<=\w\\)[ \t\r]*\n\w")
 
 # By the catalogs that they are made of, which they hold.
 _LOADED: dict[tuple[str, int], Instance] = {}

@@ -21,7 +21,7 @@ from pvasm.paravirt.catalog import Op
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
-from pvasm.syntax.tokens import BUNDLE_TEMPLATES
+from pvasm.syntax.tokens import BUNDLE_TEMPLATES, SPLIT_WORD
 
 BLANKS = " \t\r\n\f\v"  # no other character is one, for the C preprocessor and for GNU as
 
@@ -36,7 +36,7 @@ _TOKEN = regex(
     re.VERBOSE,
 )
 # What can be an op's name, and whether a parenthesis follows.
-_OP_NAME = regex(r"(?<![\w.$])(?P<name>[A-Z][A-Z0-9_]*+)(?![\w.$])(?P<call>[ \t\r\n]*\()?")
+_OP_NAME = regex(r"(?P<name>[A-Z](?<![\w.$].)[A-Z0-9_]*+)(?![\w.$])(?P<call>[ \t\r\n]*\()?")
 _COMMENT = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//[^\n]*")
 _JOINED = regex(r"\\[ \t\r]*\n")
 # What is pasted on belongs to it: else a long run of pieces would be read anew from each of them.
@@ -229,7 +229,7 @@ def _message(
 
 def _broken(document: Document, ops: Mapping[str, Op]) -> Iterator[Hidden]:
     """The names of ops over several lines, which the C preprocessor joins."""
-    for found in _BROKEN_NAME.finditer(document.text) if _JOINED.search(document.text) else ():
+    for found in _BROKEN_NAME.finditer(document.text) if SPLIT_WORD.search(document.text) else ():
         name = _JOINED.sub("", found[0])
         at = statement_at(document, found.start())
         if name in ops and at is not None:

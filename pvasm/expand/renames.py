@@ -62,5 +62,6 @@ def _is_pasted(text: str, start: int, end: int) -> bool:
 @lru_cache(maxsize=64)
 def _patterns(names: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What finds names outside of strings and comments, and what finds them anywhere."""
-    name = rf"(?<![\w.$\\#])(?P<name>{'|'.join(map(re.escape, names))})(?![\w.$])"
+    words = "|".join(rf"{re.escape(each[:1])}(?<![\w.$\\#].){re.escape(each[1:])}" for each in names)
+    name = rf"(?P<name>{words})(?![\w.$])"
     return made_regex(f"{STRING_OR_COMMENT}|{name}"), made_regex(name)

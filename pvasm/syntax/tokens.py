@@ -74,7 +74,8 @@ _SINGLE = frozenset("()[],:=#?+-*/%|&^~!<>")
 LINES_JOINED = r"(?:\\[ \t\r]*+\n)++"
 """The pattern of the ends of continued lines; these are joined before there are words (C11, 5.1.1.2, phase 2)."""
 
-SPLIT_WORD = regex(rf"(?<=[\w.$]){LINES_JOINED}(?=[\w.$])")
+# What begins with a letter to look for, and looks back from there, is found much faster than what looks back first.
+SPLIT_WORD = regex(rf"\\(?<=[\w.$]\\)[ \t\r]*+\n(?:{LINES_JOINED})?+(?=[\w.$])")
 """Where the ends of continued lines split a word."""
 
 # Bytes that are not UTF-8 count as letters, as they do for GNU as (they are lone surrogates here, pvasm/text.py).
