@@ -27,6 +27,7 @@ from pvsim.comparison import compare, parting
 from pvsim.random_scenario import random_scenario
 from pvsim.scenario import Scenario, Value, Words
 from pvsim.scenario_run import Outcome, Variant
+from pvsim.stubs import Stubs
 from pvsim.variants_of_file import variants_of_files
 
 from tests.paravirt.cases import CATALOG
@@ -193,8 +194,7 @@ def made(file: str, path: Path, instances: Sequence[str]) -> tuple[list[Variant]
         ["native", *instances],
         include_directories=[str(SAMPLES / "include")],
         defines=DEFINES.get(file, ()),
-        stubs={"clock_page": CLOCK},
-        stubs_missing=True,
+        stubs=Stubs({"clock_page": CLOCK}, missing=True),
     )
 
 
