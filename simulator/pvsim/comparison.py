@@ -176,7 +176,7 @@ def smallest(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
             left = {each: value for each, value in getattr(scenario, key).items() if each != name}
             tried = replace(scenario, **{key: left})
             scenario = tried if fails(tried) else scenario
-    for key in ("nat", "pages", "interrupts"):
+    for key in ("nat", "pages", "interrupts", "devices"):
         for each in list(getattr(scenario, key)):
             left_of = [other for other in getattr(scenario, key) if other is not each]
             tried = replace(scenario, **{key: left_of})

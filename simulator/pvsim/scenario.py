@@ -75,6 +75,13 @@ class Interrupt(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=T
     after: int = 0
 
 
+class DeviceWord(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """A word of a device: each load at its address takes the next of what it `reads`, the last again and again."""
+
+    at: Value
+    reads: list[int]
+
+
 class Expected(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     """What holds at the end: where it is (a label, or `return`), and what registers and memory have then."""
 
@@ -95,7 +102,8 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     `memory` has hexadecimal bytes by address, `words` words of 8 bytes, one or a list. Values of registers and words,
     and addresses, are numbers or expressions as the assembler has them, with labels of the source and names of
     `stubs`, which are symbols of other files, or whatever has a number; a stub that `returns` is a function which does
-    so at once, and with `stub_missing` so is all that no file defines. `in_service` are vectors of interrupts that
+    so at once, and with `stub_missing` so is all that no file defines. `devices` are words that say something else each
+    time, and keep what is stored. `in_service` are vectors of interrupts that
     have been read from cr.ivr, and not ended yet. `mode` is one of those of `simulate`. The run ends at the labels
     `stop`, where it returns to b0, at an interruption (unless `vectors` names a label to take them at), and after
     `steps`. ar.itc advances by `ticks` with each instruction: with 0 variants, which take different numbers of them,
@@ -114,6 +122,7 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     words: dict[str, Words] = field(default_factory=dict)
     pages: list[Page] = field(default_factory=list)
     interrupts: list[Interrupt] = field(default_factory=list)
+    devices: list[DeviceWord] = field(default_factory=list)
     in_service: list[int] = field(default_factory=list)
     stubs: dict[str, int | Literal["returns"]] = field(default_factory=dict)
     stub_missing: bool = False
@@ -159,6 +168,7 @@ def read_scenario(path: Path) -> Scenario:
     _check_each(root, "nat", found.nat, _check_nat, name)
     _check_each(root, "pages", found.pages, _check_page, name)
     _check_each(root, "interrupts", found.interrupts, _check_interrupt, name)
+    _check_each(root, "devices", found.devices, _check_device, name)
     _check_each(root, "in_service", found.in_service, _check_vector, name)
     for word, value in found.stubs.items():
         _checked(root, ("stubs", word), name, partial(_check_stub, value))
@@ -255,6 +265,12 @@ def _check_interrupt(interrupt: Interrupt) -> None:
     _check_vector(interrupt.vector)
     if interrupt.after < 0:
         raise PvasmError("after how many instructions? That is no number below 0")
+
+
+def _check_device(device: DeviceWord) -> None:
+    _check_words(str(device.at), [*device.reads])
+    if not device.reads:
+        raise PvasmError("reads: what does a load take? At least one number")
 
 
 def _check_vector(vector: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +26,7 @@ from pvsim.function_run import BACKING_STORE, RETURN, STACK
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.machine import Machine
-from pvsim.machine.memory import PAGE, Memory
+from pvsim.machine.memory import PAGE, Device, Memory
 from pvsim.machine.translation_cache import Translation
 from pvsim.memory_map import END_BUNDLE
 from pvsim.modes import FPSR, MODES
@@ -257,8 +258,15 @@ class ScenarioRun:
             put_nat(processor, name)
         for page in given.pages:
             put_page(processor, page)
+        for device in given.devices:
+            at = self._map.physical(self.number(device.at))
+            if at in processor.memory.devices:
+                raise PvasmError(f"devices: there are two at {device.at}")
+            processor.memory.devices[at] = Device(device.reads)
         for address, at, data in self.contents(given):
             first = self._map.physical(at)
+            if any(first <= each < first + len(data) for each in processor.memory.devices):
+                raise PvasmError(f"memory: a device is among the {len(data)} bytes at {address}")
             if first + len(data) > 1 << MEMORY_BITS:
                 raise PvasmError(f"memory: there is none at {address}: addresses have {MEMORY_BITS} bits")
             processor.memory.write(first, data)
@@ -367,7 +375,8 @@ class ScenarioRun:
         `held` tells of an item that is not among them.
         """
         processor = self.environment.processor
-        return dict([*self._registers(processor), *self._system(processor), *self._memory(processor)])
+        parts = (self._registers(processor), self._system(processor), self._memory(processor), self._devices(processor))
+        return dict(itertools.chain.from_iterable(parts))
 
     def _registers(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
         address = self._address
@@ -450,6 +459,16 @@ class ScenarioRun:
             yield f"translations of {'data' if kind == 'd' else 'instructions'}", ", ".join(pages)
         for vector in sorted(processor.in_service):
             yield f"in service {vector:#x}", 1
+
+    def _devices(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
+        """How often each was read, and what it was told."""
+        for at, device in processor.memory.devices.items():
+            place = self._address(self._map.virtual(at))
+            shown = place if isinstance(place, str) else hex(place)
+            yield f"loads of the device at {shown}", device.loads
+            if device.stored:
+                told = (hex(int.from_bytes(each, "little")) for each in device.stored)
+                yield f"stores to the device at {shown}", ", ".join(told)
 
     def _memory(self, processor: Machine) -> Iterator[tuple[str, int | str]]:
         """Words that are no longer what they were."""

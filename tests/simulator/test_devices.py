@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from pvsim import Device, Machine, image_of_text, load_image
+from pvsim.scenario import DeviceWord, Scenario
+from pvsim.scenario_file import written
+
+from tests.cli.command import pvasm
 
 AT = 0x3_0010
 
@@ -45,3 +55,75 @@ def test_a_big_endian_program_sees_the_bytes_the_other_way_round() -> None:
     machine.run(1000)
     assert (machine.gr[8], machine.gr[9]) == (0x44332211, 0x88776655)
     assert device.stored == [bytes([1, 2, 3, 4])]
+
+
+SOURCE = """\
+entry:
+	ld8 r8 = [r14]
+	;;
+	cmp.ne p6, p7 = r0, r8
+(p7)	br.cond.dptk entry
+	;;
+	MOV_FROM_IFA(r9)
+	;;
+	st8 [r14] = r9
+	br.ret.sptk b0
+	.data
+status:	data8 0
+"""
+SCENARIO = "entry: entry\nfile: a.S\nregisters: {psr.ic: 0, cr.ifa: 0x1234, r14: %s}\ndevices: [%s]\n"
+
+
+def test_code_polls_a_device_in_each_environment(tmp_path: Path) -> None:
+    (tmp_path / "a.S").write_text(SOURCE)
+    scenario = tmp_path / "s.yaml"
+    for at in ("0x30010", "status"):
+        scenario.write_text(SCENARIO % (at, f"{{at: {at}, reads: [0, 0, 0x55]}}"))
+        done = pvasm("compare", "a.S", "--scenario", "s.yaml", cwd=tmp_path)
+        assert (done.status, done.output, done.errors) == (0, "The same.\n", "")
+        done = pvasm("simulate", "a.S", "-i", "xen", "--scenario", "s.yaml", cwd=tmp_path)
+        shown = ".data+0x0" if at == "status" else at
+        assert f"loads of the device at {shown} = 0x3\nstores to the device at {shown} = 0x1234\n" in done.output
+        assert "r8 = 0x55\n" in done.output
+    bare = SOURCE.replace("(p7)\tbr", "(p7)\tld8 r8 = [r14]\n(p7)\tbr")  # reads once more each time
+    (tmp_path / "b.S").write_text(f"#ifdef __IA64_ASM_PARAVIRTUALIZED_XEN\n{bare}#else\n{SOURCE}#endif\n")
+    scenario.write_text(SCENARIO % ("status", "{at: status, reads: [0, 0x55]}"))
+    done = pvasm("compare", "b.S", "--scenario", "s.yaml", "--instances", "native,xen", cwd=tmp_path)
+    assert (done.status, done.errors) == (1, "")
+    assert "  loads of the device at .data+0x0: 0x2 and 0x3\n" in done.output
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [
+        ("{at: 0x30010, reads: []}", "s.yaml:4:11: devices.0: reads: what does a load take? At least one number"),
+        ("{at: 0x30010}", "devices.0: the key reads is missing"),
+        ("{at: 0x30010, reads: [1 << 3]}", "s.yaml:4:33: devices.0.reads.0: expected an integer, got text"),
+        ("{at: 0x30010, reads: [0x10000000000000000]}", "is more than a word holds, 64 bits"),
+        ("{at: 0x30010, reads: [1]}, {at: 0x30010, reads: [2]}", "devices: there are two at 196624"),
+        ("{at: nowhere, reads: [1]}", "`nowhere': nowhere is neither a label nor a name of the stubs"),
+        ("{at: 0x30010, reads: [1]}]\nmemory: {0x30008: 00112233445566778899aa}\nstop: [", "memory: a device is among"),
+    ],
+)
+def test_a_device_that_cannot_be(devices: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.S").write_text(SOURCE)
+    (tmp_path / "s.yaml").write_text(SCENARIO % ("0x30010", devices))
+    done = pvasm("compare", "a.S", "--scenario", "s.yaml", cwd=tmp_path)
+    assert (done.status, done.output) == (2, "")
+    assert message in done.errors
+    assert len(done.error_lines) == 1
+
+
+NAMES = st.text(min_size=1, max_size=8) | st.sampled_from(
+    ["no", "True", "a: b", "x #y", "- z", "{", "task + 0x10", "1e3"]
+)
+
+
+@given(st.dictionaries(NAMES, NAMES, max_size=3), st.lists(NAMES, max_size=3), NAMES)
+def test_what_is_written_is_read_back(words: dict[str, str], stop: list[str], at: str) -> None:
+    """Whatever names there are: of files, labels and symbols."""
+    made = Scenario(entry="entry", words={**words}, stop=stop, devices=[DeviceWord(at, [1, 0x20])])
+    held = yaml.safe_load(written(made))
+    assert held.get("words", {}) == words
+    assert held.get("stop", []) == stop
+    assert held["devices"] == [{"at": at, "reads": [1, 0x20]}]
