@@ -34,7 +34,7 @@
 
 /*
  * Save the interrupted state in a frame on the kernel stack; afterwards bank 1 is in use, collection is on, sp and r13
- * (the task) are the kernel's, and interrupts are as they were. r19 travels through: it comes out in r15.
+ * (the task) are the kernel's, interrupts are as they were, and r10, r11 and r15 have cr.isr, cr.ifa and what r19 had.
  */
 #define SAVE_STATE							\
 	mov r31 = pr;							\
@@ -93,8 +93,8 @@
 	.mem.offset 80, 0;						\
 	st8.spill [r17] = r15;						\
 	mov ar.rsc = 3;;						\
-	mov r13 = r22;							\
-	mov r15 = r19;							\
+	mov r13 = r22; MOV_FROM_ISR(r10);				\
+	mov r15 = r19; MOV_FROM_IFA(r11);				\
 	tbit.nz p6, p0 = r29, PSR_I_BIT;;				\
 	SSM_PSR_IC_AND_DEFAULT_BITS_AND_SRLZ_I(r3, r14);;		\
 	BSW_1(r3, r14);;						\
@@ -427,8 +427,8 @@ dispatch_fault:
 	alloc r14 = ar.pfs, 0, 0, 3, 0
 	;;
 	mov out0 = r15				// the vector
-	MOV_FROM_ISR(out1)
-	MOV_FROM_IFA(out2)
+	mov out1 = r10				// cr.isr
+	mov out2 = r11				// cr.ifa
 	;;
 	mov r9 = ar.unat
 	adds r8 = FRAME_NATS, sp

@@ -89,8 +89,8 @@
 	.mem.offset 80, 0;						\
 	st8.spill [r17] = r15;						\
 	mov ar.rsc = 3;;						\
-	mov r13 = r22;							\
-	mov r15 = r19;							\
+	mov r13 = r22; MOV_FROM_ISR(r10);				\
+	mov r15 = r19; MOV_FROM_IFA(r11);				\
 	tbit.nz p6, p0 = r29, PSR_I_BIT;;				\
 	ssm psr.ic | PSR_DEFAULT_BITS;; srlz.i;;		/* broken: PV002 inside a longer #define */ \
 	bsw.1;;					/* broken: PV002 and once more in it */ \
@@ -433,8 +433,8 @@ dispatch_fault:
 	alloc r14 = ar.pfs, 0, 0, 3, 0
 	;;
 	mov out0 = r15				// the vector
-	MOV_FROM_ISR(out1)
-	MOV_FROM_IFA(out2)
+	mov out1 = r10				// cr.isr
+	mov out2 = r11				// cr.ifa
 	;;
 	mov r9 = ar.unat
 	adds r8 = FRAME_NATS, sp

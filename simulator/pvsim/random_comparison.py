@@ -90,7 +90,7 @@ class RandomComparison(Struct, dict=True):
                 own_regions=self._own_regions,
             )
             outcome = ran(self.variants[0], made)
-            if not is_wrong_anywhere(outcome.end):
+            if not is_wrong_anywhere(outcome):
                 break
         return made, outcome
 

@@ -402,7 +402,7 @@ def _place(name: str) -> tuple[int, Callable[[Machine, int], None]]:
 
 def _put_status(is_bank: bool, low: int, mask: int, processor: Machine, value: int) -> None:
     if is_bank:
-        processor.switch_bank(value)
+        processor.use_bank(value)
     processor.set_psr(processor.psr & ~(mask << low) | value << low)
 
 

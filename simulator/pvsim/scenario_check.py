@@ -84,9 +84,9 @@ def results_of(path: str, scenario: Scenario, variants: Sequence[Variant], unset
         wrong = list(outcome.unexpected)
         if wanted is None:
             wanted = outcome
-            if is_wrong_anywhere(outcome.end) and scenario.expect.end != outcome.end:
+            if is_wrong_anywhere(outcome) and scenario.expect.end != outcome.end:
                 wrong.append(f"it ended at {outcome.end}: that is a mistake of the source, or of the scenario")
-        elif not is_wrong_anywhere(wanted.end):
+        elif not is_wrong_anywhere(wanted):
             wrong += [f"unlike {variants[0].instance.name}: {each}" for each in differences(wanted, outcome, left_out)]
         yield Result(path, variant.instance.name, wrong)
 

@@ -54,6 +54,9 @@ CODE: Final = 0x00C0_0000
 COUNTS: Final = 0x0210_0000
 """Where interrupts are counted, 8 bytes a vector."""
 
+NO_END: Final = "instructions without an end"
+"""How an end is told that is none."""
+
 INTERRUPTION: Final = "interruption: "
 """How an end begins that is an interruption."""
 
@@ -363,7 +366,7 @@ class ScenarioRun:
             spent += left
             yield machine.instructions
         if stop is None:
-            self.end = f"{given.steps} instructions without an end"
+            self.end = f"{given.steps} {NO_END}"
         else:
             self.end = self._ends[machine.ip & ~15]
 

@@ -113,7 +113,7 @@ def compare_op(op: Op, arguments: Sequence[str], names: Sequence[str], number: i
         native = found.outcomes["native"]
         tally.states += 1
         tally.runs += len(made.variants)
-        tally.wasted += is_wrong_anywhere(native.end)
+        tally.wasted += is_wrong_anywhere(native)
         tally.consumed += native.end.endswith("nat consumption")
         tally.interrupted += any(each.was_interrupted for each in found.outcomes.values())
         for name, differences in found.differences.items():

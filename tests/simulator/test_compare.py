@@ -47,6 +47,21 @@ def test_variants_of_the_samples_do_the_same(entry: str) -> None:
     assert done.output.endswith("The same in all of them: native, xen, trap.\n")
 
 
+def test_a_fault_of_the_samples_reaches_c(tmp_path: Path) -> None:
+    """What page_fault hands to C is cr.isr and cr.ifa as they were: reading them is illegal once they are collected."""
+    scenario = tmp_path / "s.yaml"
+    scenario.write_text(
+        "entry: page_fault\nstub_missing: true\nstop: [handle_fault]\npages: [{at: 0, to: 0, size: 28}]\n"
+        "registers: {psr.ic: 0, psr.bn: 0, ar.k6: 0x400000, cr.ifa: 0x123456, cr.isr: 0x400000000, cr.iip: 0x8000,\n"
+        "            cr.ipsr: 0x101308026000, r29: 0x8000, r30: 0x8000}\n"
+        "expect: {end: handle_fault, registers: {r33: 0x400000000, r34: 0x123456}}\n"
+    )
+    for instance in ("native", "xen", "trap"):
+        done = pvasm("simulate", SAMPLES / "ivt.S", "-I", IVT[1], "-i", instance, "--scenario", scenario)
+        assert (done.status, done.errors) == (0, ""), done.output
+        assert done.output.endswith("It ended at handle_fault.\n")
+
+
 def test_what_is_left_bare_goes_wrong_where_it_does_not_fault(tmp_path: Path) -> None:
     bare = tmp_path / "a.S"
     bare.write_text(SOURCE.replace("THASH(p0, r17, r16, r20)", "thash r17 = r16"))
@@ -305,6 +320,21 @@ def test_an_endless_loop_and_a_wild_jump_have_an_end(source: Path) -> None:
         (source.parent / "s.yaml").write_text(scenario)
         done = pvasm("test", "s.yaml", cwd=source.parent)
         assert (done.status, done.errors) == (0, ""), done.output
+
+
+def test_a_bank_that_is_there_is_switched_to_by_nobody(source: Path) -> None:
+    """BSW_1 in bank 1 does nothing on bare hardware; a guest's bank 1 comes from its page, and is another one."""
+    source.write_text("entry:\n\tmov r3 = r12\n\tbr.sptk.few 1f\n1:\tBSW_1(r3, r14)\n\t;;\n\tbr.ret.sptk b0\n")
+    done = pvasm("compare", source, "--entry", "entry", "--random", "40")
+    assert (done.status, done.errors) == (0, "")
+
+
+def test_where_there_is_no_end_nothing_is_compared(source: Path) -> None:
+    """Variants of different lengths are somewhere else then."""
+    source.write_text("entry:\n\tMOV_FROM_IFA(r16)\n\t;;\n1:\tadds r8 = 1, r8\n\tbr.sptk.few 1b\n")
+    done = pvasm("compare", source, "--entry", "entry", "--random", "10", "--max-steps", "1000")
+    assert (done.status, done.errors) == (0, "")
+    assert "1000 instructions without an end\n" in done.output
 
 
 def test_slips_of_the_command_line(source: Path) -> None:

@@ -76,7 +76,7 @@ class Delivery(InstructionFetch, RegisterStack, System):
         status = self.psr & _UNCHANGED
         status |= _PP if self.cr[_DCR] & _DCR_PP else 0
         status |= _BE if self.cr[_DCR] & _DCR_BE else 0
-        self.switch_bank(_BANK_0)
+        self.use_bank(_BANK_0)
         self.set_psr(status & ~_BN)
         self.ip = (self.cr[_IVA] & _TABLE) + interruption.vector
 

@@ -58,7 +58,15 @@ class System(State):
 
     # -------------------------------------------------------------------------------- banks, psr.vm
 
+    idle_switches = 0
+    """How often a program has switched to the bank that was there already."""
+
     def switch_bank(self, bank: int) -> None:
+        """The instruction: r16 to r31 are those of a bank, 0 or 1."""
+        self.idle_switches += self.psr >> 44 & 1 == bank
+        self.use_bank(bank)
+
+    def use_bank(self, bank: int) -> None:
         """Makes r16 to r31 those of a bank, 0 or 1."""
         if self.psr >> 44 & 1 != bank:
             self.gr[16:32], self.other_bank = self.other_bank, self.gr[16:32]
