@@ -100,7 +100,7 @@ def test_no_call_is_in_a_slot_for_branches(instance: Instance, place: str, tmp_p
     before, after = AROUND[place]
     if not instance.calls:
         return
-    text = ""
+    text = "alloc r31 = ar.pfs, 8, 0, 0, 0\n"
     for op in OPS:
         for case in list(all_cases(op, instance))[:4]:
             text += f";;\n{before}" + "\n".join(instance.expand(op, case).lines) + f"\n{after}\n;;\n1:\n"
