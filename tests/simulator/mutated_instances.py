@@ -46,8 +46,11 @@ REASONS: Final[tuple[tuple[str, str, str], ...]] = (
     ),
     ("TTAG", r".*extr\.u .*, 8, 24", "a region's id has 24 bits, and the bits above are 0"),
     ("FC", r".*fc r0", "nobody changes code at address 0"),
-    ("FC_I", r".*fc\.i r0", "nobody changes code at address 0"),
+    ("SSM_PSR_I", r".*cmp\.ne\.unc (p[0-9]+), p0 = r0, r[0-9]+ ;; -> ;;", "one predicate for both: the same call more"),
+    ("FC_I", r".*(?:fc\.i r0|break 0x13|break 0x1c0005)", "nobody changes code at address 0"),
     ("FC", r".*break 0x1c0004", "the call for fc.i: as far as one processor goes, both are the same"),
+    ("TTAG", r"break 0x1c0003", "the tag of address 0 is 0: region 0, where the code is, has the id 0"),
+    ("MOV_FROM_RR", r".*mov pr", "where a fault ends the run, r8 and r9 are not compared: calls use them"),
     ("MOV_TO_RR", r".*mov .*= r0\b", "0 is no value for a region register: native faults, whatever else is wrong"),
 )
 """Why a mutant that is left cannot be found, by the op and how the mutant begins."""
