@@ -76,7 +76,7 @@ def add(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from pvsim.random_comparison import RandomComparison
     from pvsim.scenario import read_scenario
-    from pvsim.scenario_run import address_of
+    from pvsim.scenario_run import VIOLATION, address_of
     from pvsim.variants_of_file import variants_of_files
 
     from pvasm.expand import ExpandErrors
@@ -85,6 +85,10 @@ def _run(options: argparse.Namespace) -> int:
     names = [name.strip() for name in options.instances.split(",") if name.strip()]
     if len(names) < 2:
         raise PvasmError("--instances: at least two are compared, with a comma between: native,xen")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise PvasmError(f"--instances: {twice} is named twice")
+    _check_output(options)
     scenario = None if options.scenario is None else read_scenario(Path(options.scenario))
     entry = options.entry or (scenario.entry if scenario is not None else None)
     if entry is None:
@@ -113,6 +117,14 @@ def _run(options: argparse.Namespace) -> int:
     for end, times in tally.ends.most_common():
         write(f"  {times:8,}  {end}\n")
     _tell_costs(tally, variants)
+    violated = sum(times for end, times in tally.ends.items() if end.startswith(VIOLATION))
+    if violated:
+        first = variants[0].instance.name
+        write(
+            f"{first}: a dependency violation in {violated:,} of {options.random:,}, a mistake of the source itself.\n"
+        )
+    if not tally.different and violated:
+        return FOUND
     if not tally.different:
         write(f"The same in all of them: {', '.join(names)}.\n")
         return 0
@@ -121,15 +133,36 @@ def _run(options: argparse.Namespace) -> int:
     return _told(comparison, comparison.scenario(min(numbers[0] for numbers in tally.different.values())), options)
 
 
+def _check_output(options: argparse.Namespace) -> None:
+    """Raises PvasmError for an output that would take the place of something that was read, or has no folder."""
+    import os
+
+    if options.output is None:
+        return
+    for name in (*options.files, *([options.scenario] if options.scenario is not None else [])):
+        if name != "-" and os.path.realpath(name) == os.path.realpath(options.output):
+            raise PvasmError("-o: this file is what is compared: write to another", options.output)
+    folder = os.path.dirname(options.output) or "."
+    if not os.path.isdir(folder):
+        raise PvasmError(f"-o: there is no folder {folder}")
+
+
 def _told(comparison: RandomComparison, scenario: Scenario, options: argparse.Namespace) -> int:
     """Tells of the differences from one state; the smallest such state is written, if a file for it is named."""
-    from pvsim.comparison import led_to, smallest
+    from pvsim.comparison import is_wrong_anywhere, led_to, ran, smallest
     from pvsim.scenario_file import written
 
     from pvasm.files import write_atomically
     from pvasm.report.plain_text import printable
 
     found = comparison.differences(scenario)
+    if not found and options.scenario is not None:
+        outcome = ran(comparison.variants[0], scenario)
+        name = comparison.variants[0].instance.name
+        write(printable(f"{name} ended at {outcome.end}") + "\n")
+        if is_wrong_anywhere(outcome):
+            said = "nothing was compared: where native ends so, that is a mistake of the source, or of the scenario"
+            raise PvasmError(said, options.scenario)
     if not found:
         write("The same.\n")
         return 0

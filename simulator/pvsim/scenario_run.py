@@ -54,6 +54,9 @@ CODE: Final = 0x00C0_0000
 COUNTS: Final = 0x0210_0000
 """Where interrupts are counted, 8 bytes a vector."""
 
+VIOLATION: Final = "dependency violation: "
+"""How an end begins where registers are used too early."""
+
 NO_END: Final = "instructions without an end"
 """How an end is told that is none."""
 
@@ -425,7 +428,8 @@ class ScenarioRun:
                 # Where a call at a function's end returns to is behind it: so it is the bundle before that tells.
                 name = self.variant.image.symbol_of(max((value & ~15) - 16, segment.address))
                 label = segment.name if name is None else self._label_at(name.partition("+")[0])
-                return Place.of(f"code of {label}", value)
+                into = value & SIZE - 1  # no place of code: what stands there, or is reckoned from there
+                return Place.of(f"code of {label}" + (f", {into} bytes into a bundle" if into else ""), value)
         return value
 
     def _label_at(self, name: str) -> str:
@@ -499,7 +503,7 @@ def _violated(groups: StrictGroups) -> str:
     violation = found[0]
     needs = "stop" if violation.same_group else violation.needs
     resource = violation.resource.text if isinstance(violation.resource, Register) else violation.resource
-    return f"dependency violation: {violation.kind} of {resource}, without {needs}"
+    return f"{VIOLATION}{violation.kind} of {resource}, without {needs}"
 
 
 def _told(value: int | str) -> str:

@@ -80,7 +80,7 @@ def test_code_polls_a_device_in_each_environment(tmp_path: Path) -> None:
     for at in ("0x30010", "status"):
         scenario.write_text(SCENARIO % (at, f"{{at: {at}, reads: [0, 0, 0x55]}}"))
         done = pvasm("compare", "a.S", "--scenario", "s.yaml", cwd=tmp_path)
-        assert (done.status, done.output, done.errors) == (0, "The same.\n", "")
+        assert (done.status, done.output, done.errors) == (0, "native ended at return\nThe same.\n", "")
         done = pvasm("simulate", "a.S", "-i", "xen", "--scenario", "s.yaml", cwd=tmp_path)
         shown = ".data+0x0" if at == "status" else at
         assert f"loads of the device at {shown} = 0x3\nstores to the device at {shown} = 0x1234\n" in done.output
