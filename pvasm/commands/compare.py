@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
     from pvasm.expand import ExpandErrors
     from pvasm.workers import usable_cores
 
-    names = [name.strip() for name in options.instances.split(",") if name.strip()]
+    names = _names(options)
     if len(names) < 2:
         raise PvasmError("--instances: at least two are compared, with a comma between: native,xen")
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -131,6 +131,10 @@ def _run(options: argparse.Namespace) -> int:
     for name, numbers in tally.different.items():
         write(f"{name}: different in {len(numbers):,} of {options.random:,}, first in number {numbers[0]}.\n")
     return _told(comparison, comparison.scenario(min(numbers[0] for numbers in tally.different.values())), options)
+
+
+def _names(options: argparse.Namespace) -> list[str]:
+    return [name.strip() for name in options.instances.split(",") if name.strip()]
 
 
 def _check_output(options: argparse.Namespace) -> None:
@@ -222,7 +226,7 @@ def _of_sources(scenario: Scenario, options: argparse.Namespace) -> Scenario:
     return replace(
         scenario,
         file=seen(options.files)[0] if len(options.files) == 1 else seen(options.files),
-        instances=[name.strip() for name in options.instances.split(",") if name.strip()],
+        instances=_names(options),
         include=seen(options.include),
         define=options.define,
         stubs={**stubs.addresses, **dict.fromkeys(stubs.returning, "returns")},

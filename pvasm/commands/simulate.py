@@ -169,7 +169,7 @@ def _run_scenario(options: argparse.Namespace) -> int:
     from msgspec.structs import replace
     from pvsim.environments.environment import RefusedError
     from pvsim.scenario import read_scenario
-    from pvsim.scenario_run import ScenarioRun, held
+    from pvsim.scenario_run import INTERRUPTION, NO_END, ScenarioRun, held
     from pvsim.variants_of_file import variants_of_files
 
     from pvasm.expand import ExpandErrors
@@ -214,7 +214,8 @@ def _run_scenario(options: argparse.Namespace) -> int:
     write(printable(f"It ended at {outcome.end}.") + "\n")
     for line in outcome.unexpected:
         write(printable(f"Not as expected: {line}") + "\n")
-    return FOUND if outcome.unexpected else 0
+    has_no_place = outcome.end.startswith(INTERRUPTION) or outcome.end.endswith(NO_END)
+    return FOUND if outcome.unexpected or (scenario.expect.end is None and has_no_place) else 0
 
 
 _OF_ONE = (

@@ -231,7 +231,7 @@ def parting(first: Variant, other: Variant, scenario: Scenario, ignored: Collect
     left_out = {*ignored, *elsewhere(scenario)}
     wanted, found = _stations(first, scenario), _stations(other, scenario)
     last: Parting | None = None
-    held: tuple[str, int] | None = None  # the last line that both have come to
+    shared: tuple[str, int] | None = None  # the last line that both have come to
     one = two = 0
     while one < len(wanted) and two < len(found):
         (place, outcome), (its_place, its_outcome) = wanted[one], found[two]
@@ -244,12 +244,12 @@ def parting(first: Variant, other: Variant, scenario: Scenario, ignored: Collect
         apart = differences(outcome, its_outcome, left_out)
         if not apart:
             last = None
-        elif last is None and held is not None:
-            last = Parting(held, apart)
-        held = place or held
+        elif last is None and shared is not None:
+            last = Parting(shared, apart)
+        shared = place or shared
         one, two = one + 1, two + 1
-    if last is None and held is not None and (one < len(wanted) or two < len(found)):
-        return Parting(held, [])
+    if last is None and shared is not None and (one < len(wanted) or two < len(found)):
+        return Parting(shared, [])
     return last
 
 
@@ -275,12 +275,12 @@ def _stations(variant: Variant, scenario: Scenario) -> list[_Station]:
         for _ in run.steps(1):
             now = variant.image.line_of(machine.ip)
             if now is not None and now != place:
-                stations.append((now, Outcome("", dict(run.observed()), run.environment)))
+                stations.append((now, Outcome("", run.observed(), run.environment)))
                 place = now
             if machine.instructions > _MOST_FOLLOWED:
                 break
         else:
-            stations.append((None, Outcome(run.end, dict(run.observed()), run.environment)))
+            stations.append((None, Outcome(run.end, run.observed(), run.environment)))
     except RefusedError:
         pass
     return stations

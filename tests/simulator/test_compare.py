@@ -329,6 +329,23 @@ def test_a_bank_that_is_there_is_switched_to_by_nobody(source: Path) -> None:
     assert (done.status, done.errors) == (0, "")
 
 
+def test_the_status_of_simulate_says_whether_code_came_to_an_end(source: Path) -> None:
+    """As its help has it; an end that the scenario expects is one."""
+    source.write_text("entry:\n1:\tbr.sptk.many 1b\n\t;;\nwild:\n\tbr.sptk.many b6\n\t;;\nback:\n\tbr.ret.sptk b0\n")
+    ends = {
+        "entry": ("100 instructions without an end", 1),
+        "wild": ("interruption: alternate instruction tlb", 1),
+        "back": ("return", 0),
+    }
+    for entry, (end, status) in ends.items():
+        text = f"entry: {entry}\nsteps: 100\nregisters: {{b6: 0x4000000000000000}}\n"
+        for more, wanted in (("", status), (f"expect: {{end: '{end}'}}\n", 0)):
+            source.with_name("s.yaml").write_text(text + more)
+            done = pvasm("simulate", "a.S", "--scenario", "s.yaml", cwd=source.parent)
+            assert (done.status, done.errors) == (wanted, "")
+            assert done.output.endswith(f"It ended at {end}.\n")
+
+
 def test_where_there_is_no_end_nothing_is_compared(source: Path) -> None:
     """Variants of different lengths are somewhere else then."""
     source.write_text("entry:\n\tMOV_FROM_IFA(r16)\n\t;;\n1:\tadds r8 = 1, r8\n\tbr.sptk.few 1b\n")
