@@ -33,6 +33,8 @@ def _flow(value: Any) -> str:
         return f"{{{', '.join(f'{_text(key)}: {_flow(each)}' for key, each in value.items())}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int):
         return f"{value:#x}" if abs(value) > 9 else str(value)
     return _text(value)

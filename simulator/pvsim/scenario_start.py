@@ -13,6 +13,7 @@ from pvasm.isa.registers import NAMES, Register
 from pvasm.isa.resources import Resource
 from pvsim.scenario import Scenario
 from pvsim.scenario_run import Variant, address_of
+from pvsim.suited_state import UNCOLLECTED
 
 _MOST: Final = 4096  # bundles
 _FILES: Final = frozenset(["r", "f", "p", "b", "ar", "cr"])
@@ -24,6 +25,8 @@ _CONSTANT: Final = frozenset(["r0", "p0"])
 def scenario_for(variant: Variant, entry: str) -> Scenario:
     """The scenario of a variant's code from a label on to where control leaves for good; all registers are 0.
 
+    So is psr.ic, where interruptions must not be collected.
+
     Branches are not followed: what only code behind one reads is left out. Raises PvasmError for a label that there is
     not.
     """
@@ -33,8 +36,10 @@ def scenario_for(variant: Variant, entry: str) -> Scenario:
         for name in sorted(_names(instruction.reads)):
             if name not in written and name not in _SET_ALREADY | _CONSTANT:
                 read.setdefault(name, 0)
+        if instruction.form.id in UNCOLLECTED and "psr.ic" not in written:
+            read["psr.ic"] = 0
         if not instruction.predicate:
-            written |= _names(instruction.writes)
+            written |= _names(instruction.writes) | {str(each) for each in instruction.writes if each == "psr.ic"}
     return Scenario(entry=entry, registers={**read})
 
 

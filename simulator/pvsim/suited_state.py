@@ -24,7 +24,7 @@ _REGION: Final = 61
 _MAPPED: Final = 8  # translation registers below map the code itself
 _SIZES: Final = sorted(PAGE_SIZES)
 
-_UNCOLLECTED: Final = frozenset(
+UNCOLLECTED: Final = frozenset(
     ["M32.mov.int", "M33.mov.int", "M41.itc.i", "M41.itc.d", "M42.itr.i", "M42.itr.d", "B8.rfi"]
 )
 """Forms that are for code whose state is not collected: psr.ic is 0, or they fault (SDM 3:2)."""
@@ -93,7 +93,7 @@ class _Suited:
 
     def _status(self, instruction: Instruction) -> None:
         form, random = instruction.form.id, self.random
-        if form in _UNCOLLECTED and "psr.ic" not in self._set_by_now():
+        if form in UNCOLLECTED and "psr.ic" not in self._set_by_now():
             self.registers["psr.ic"] = 0
         if form.startswith("B8.bsw.") and "psr.bn" not in self._set_by_now():
             self.registers["psr.bn"] = 1 - int(form[-1])

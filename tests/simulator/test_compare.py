@@ -138,6 +138,10 @@ def test_a_scenario_is_begun_and_tried(source: Path) -> None:
     assert (made["entry"], made["file"], made["registers"]["cr.ifa"]) == ("entry", "a.S", 0)
     schema = json.loads(pvasm("scenario", "schema").output)
     assert Draft202012Validator(schema).is_valid(made)
+    assert made["registers"]["psr.ic"] == 0  # cr.ifa is illegal to read while interruptions are collected
+    assert "stub_missing: true\n" in text
+    done = pvasm("test", "s.yaml", cwd=source.parent)
+    assert (done.status, done.errors) == (0, ""), done.output
     again = pvasm("scenario", "new", "a.S", "--entry", "entry", "-o", "s.yaml", cwd=source.parent)
     assert (again.status, again.errors) == (2, "pvasm: error: s.yaml: exists already\n")
 
