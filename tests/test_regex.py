@@ -10,6 +10,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from fnmatch import translate
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -40,9 +41,14 @@ def _module(path: Path) -> str:
     return ".".join(("pvasm", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
 
 
+@cache
+def _nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
 def _uses(path: Path) -> Iterator[tuple[str, str]]:
     """The names in a module of which an attribute is used, and the attribute."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in _nodes(path):
         if isinstance(node, ast.Attribute) and node.attr in METHODS:
             if isinstance(node.value, ast.Name):
                 yield node.value.id, node.attr
@@ -102,8 +108,7 @@ def test_kept_patterns_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_list_is_whole() -> None:
     """A pattern that is made elsewhere would be tried by nobody."""
     for path in MODULES:
-        tree = ast.parse(path.read_text())
-        for node in ast.walk(tree):
+        for node in _nodes(path):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "re":
                 assert node.attr not in METHODS | {"compile", "template"}, f"{path}:{node.lineno}"
             if isinstance(node, ast.ImportFrom):
@@ -113,7 +118,7 @@ def test_the_list_is_whole() -> None:
 def test_patterns_are_kept_once() -> None:
     """What is called again and again would make the list grow without end: that is for `made_regex`."""
     for path in MODULES:
-        for function in ast.walk(ast.parse(path.read_text())):
+        for function in _nodes(path):
             if isinstance(function, ast.FunctionDef) and (_module(path) not in UNNAMED):
                 calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
                 assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "regex"]
@@ -153,7 +158,7 @@ def test_the_examples_are_whole() -> None:
     calls = Counter(
         _module(path)
         for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in _nodes(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "made_regex"
     )
     assert calls == {module: len(examples) for module, examples in MADE.items()}

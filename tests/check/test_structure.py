@@ -49,6 +49,7 @@ def codes_found(document: Document, headers: tuple[Header, ...] = ()) -> list[tu
 # ------------------------------------------------------------------------------- no false alarm
 
 
+@pytest.mark.slow
 def test_real_code_is_sound(corpus: Corpus) -> None:
     """Linux's files as they are, raw and preprocessed, and its headers: nothing is wrong with them."""
     kernel = corpus.root / "tree/arch/ia64"

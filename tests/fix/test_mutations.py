@@ -73,7 +73,7 @@ def invocations(document: Document) -> Iterator[Invocation]:
             yield each
 
 
-_PARTS = 8  # of the ops of all sources: `make test` tries one
+_PARTS = 16  # of the ops of all sources: `make test` tries one
 
 
 @pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, _PARTS))])

@@ -70,7 +70,7 @@ def include(instance: str, folder: Path) -> str:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow if name in ("native-poison", "hvm", "trap") else ())
+        pytest.param(name, marks=pytest.mark.slow if name in ("native-poison", "hvm", "xen", "trap") else ())
         for name in instance_names()
     ],
 )

@@ -62,6 +62,7 @@ def test_a_fault_of_the_samples_reaches_c(tmp_path: Path) -> None:
         assert done.output.endswith("It ended at handle_fault.\n")
 
 
+@pytest.mark.slow
 def test_what_is_left_bare_goes_wrong_where_it_does_not_fault(tmp_path: Path) -> None:
     bare = tmp_path / "a.S"
     bare.write_text(SOURCE.replace("THASH(p0, r17, r16, r20)", "thash r17 = r16"))

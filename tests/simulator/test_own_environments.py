@@ -42,6 +42,7 @@ def steps() -> Iterator[tuple[str, str]]:
             yield command, output
 
 
+@pytest.mark.slow
 def test_the_document_word_for_word(tmp_path: Path) -> None:
     """But for figures: how much a state costs is not what is shown. `...` stands for what is left out."""
     folder = tmp_path / "tour"
