@@ -180,9 +180,57 @@ def lay_out_together(
     return _linked(placings, address, {} if stubs is None else stubs, tells_lines=True)
 
 
-def _placed(document: Document, headers: Sequence[Document], start: int, known: Mapping[str, bool]) -> _Placing:
+class PlacedBundle(Struct, frozen=True):
+    """A bundle of a document's code: its section, its offset in it, and the statements whose instructions it holds."""
+
+    section: str
+    offset: int
+    statements: tuple[int, ...]
+
+
+class CodePlaces:
+    """Where the code of a document stands in its sections, before these have addresses.
+
+    `bundles` are in order of sections and offsets, `labels` are (section, offset) by name.
+    """
+
+    def __init__(self, placing: _Placing) -> None:
+        self._placing = placing
+        self._first = {statement: number for number, (statement, _, _) in reversed([*enumerate(placing.places)])}
+        self.bundles: list[PlacedBundle] = []
+        for section in placing.made.values():
+            for code in section.code:
+                statements = tuple([placing.places[each.origin][0] for each in code.instructions])
+                self.bundles.append(PlacedBundle(section.name, code.offset, statements))
+        self.labels = {name: (section.name, offset) for name, (section, offset) in placing.labels.items()}
+        self.sizes = {name: section.size for name, section in placing.made.items()}
+
+    def numbered_label(self, name: str, statement: int) -> int | None:
+        """The statement of the label that `1b` or `1f` means at a statement; None if there is none."""
+        places = self._placing.numbered.get(name[:-1], ())
+        origin = self._first.get(statement, 0)
+        before, behind = ([at for at, _, _ in places if (at > origin) == is_behind] for is_behind in (False, True))
+        found = before[-1:] if name[-1] == "b" else behind[:1]
+        return self._placing.places[found[0]][0] if found else None
+
+
+def code_places(document: Document, visitors: Sequence[Visitor] = ()) -> CodePlaces:
+    """Where a document's code stands in its sections; symbols need no value for that.
+
+    `visitors` look on as the code is read. Raises PvasmError as `lay_out` does.
+    """
+    return CodePlaces(_placed(document, (), 0, {}, visitors))
+
+
+def _placed(
+    document: Document,
+    headers: Sequence[Document],
+    start: int,
+    known: Mapping[str, bool],
+    visitors: Sequence[Visitor] = (),
+) -> _Placing:
     placing = _Placing(document, start)
-    elaborate(document, headers, placing.scope, known, (), [placing], every_turn=True)
+    elaborate(document, headers, placing.scope, known, (), [*visitors, placing], every_turn=True)
     placing.finish()
     return placing
 

@@ -107,8 +107,20 @@ def expand(
     return expander.variant()
 
 
-def _with_renames(edits: list[Edit], renaming: Iterable[Edit]) -> list[Edit]:
-    """Edits with more of them, but for those in spans that are edited already."""
+def expansion_edits(reading: Reading, instance: Instance, constants: Mapping[str, str] | None = None) -> list[Edit]:
+    """The edits that expand the ops of a document, and replace blocks, for an instance; nothing is renamed.
+
+    Raises ExpandErrors and PvasmError as `expand` does.
+    """
+    expander = _Expander(reading, instance, False, constants or {})
+    edits = expander.with_blocks(expander.of_ops())
+    if expander.errors:
+        raise ExpandErrors(expander.errors)
+    return sorted(edits)
+
+
+def with_renames(edits: list[Edit], renaming: Iterable[Edit]) -> list[Edit]:
+    """Edits with more of them, those that rename, but for those in spans that are edited already."""
     covered = sorted(edits)
     starts = [edit.start for edit in covered]
 
@@ -181,7 +193,7 @@ class _Expander:
 
     def variant(self) -> str:
         """The variant. Raises ExpandErrors with all that is wrong, or PvasmError for a template that fails."""
-        edits = _with_renames(self.of_ops(), rename_edits(self.document, self.definitions, self.instance.renames))
+        edits = with_renames(self.of_ops(), rename_edits(self.document, self.definitions, self.instance.renames))
         edits = self.with_blocks(edits)
         if self.errors:
             raise ExpandErrors(self.errors)
@@ -269,7 +281,7 @@ class _Expander:
     def made(self, index: int, made: Document, edits: list[Edit]) -> Edit:
         """The edit that puts what the C preprocessor makes of a statement in its place, with the ops in it expanded."""
         statement = self.document.statements[index]
-        edits = _with_renames(edits, rename_edits(made, self.definitions, self.instance.renames))
+        edits = with_renames(edits, rename_edits(made, self.definitions, self.instance.renames))
         lines = [line for each in apply_edits(made.text, edits).split("\n") if (line := each.strip(" \t"))]
         lost_lines = self.document.text.count("\n", statement.start, statement.end)
         newline = self.newline(statement.start)

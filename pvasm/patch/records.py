@@ -1,0 +1,76 @@
+"""Records of alternatives: which code stands where, and what takes its place for an instance.
+
+A record is six words of 32 bits, little-endian. Those that name a place hold its distance from themselves, so that an
+image may be loaded anywhere:
+
+| word | what it says |
+| --- | --- |
+| 0 | where the site is |
+| 1 | its length in bytes: whole bundles |
+| 2 | where the instance's name is: characters and a 0 |
+| 3 | where the replacement is |
+| 4 | its length in bytes, at most that of the site |
+| 5 | flags: `BRANCH` |
+
+A site has a record an instance whose code differs, and one for the native code, whose replacement is a copy of what
+stands there. Where the replacement is shorter than the site, the rest is filled with bundles of nops; but behind a
+`BRANCH`, a bundle whose last slot goes to code elsewhere, what stands there stays: control does not come to it.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+RECORDS: Final = ".pv_alternatives"
+REPLACEMENTS: Final = ".pv_replacements"
+NAMES: Final = ".pv_names"
+
+WORDS: Final = struct.Struct("<iIiiII")
+"""A record as it stands in its section."""
+
+SITE, NAME, REPLACEMENT = 0, 8, 12
+"""Where in a record the words stand that name places."""
+
+BRANCH: Final = 1
+
+NATIVE: Final = "native"
+
+
+class Place(NamedTuple):
+    """A place in an object file: the number of a section, and the offset in it."""
+
+    section: int
+    offset: int
+
+
+class Record(Struct, frozen=True):
+    """What takes the place of a site's code for an instance; `number` is the record's, from 0 on, as they stand."""
+
+    number: int
+    site: Place
+    length: int
+    instance: str
+    replacement: Place
+    replacement_length: int
+    flags: int
+
+    @property
+    def is_branch(self) -> bool:
+        """Whether a branch to code elsewhere takes the place of the site's first bundle."""
+        return bool(self.flags & BRANCH)
+
+
+def written(site: str, end: str, name: str, replacement: str, replacement_end: str, flags: int) -> str:
+    """A record as assembly: the labels of its places, and the flags."""
+    words = (
+        f"{site} - .",
+        f"{end} - ({site})",
+        f"{name} - .",
+        f"{replacement} - .",
+        f"{replacement_end} - {replacement}",
+        str(flags),
+    )
+    return "".join(f"\tdata4 {word}\n" for word in words)

@@ -1,0 +1,343 @@
+"""One source for several instances: native code where ops stand, with records of what takes its place.
+
+The text is the native variant, with labels at the ends of sites (`sites.py`). At its end come the replacements and the
+records (`records.py`). A replacement that does not fit in the room of its site, or that goes to places by their
+distance, stands elsewhere: a bundle that branches there replaces the first of the site, and a branch behind it leads
+back.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Literal
+
+from msgspec import Struct, field
+
+from pvasm.asm.layout import CodePlaces, code_places
+from pvasm.asm.reading import assembly_parser
+from pvasm.errors import PvasmError
+from pvasm.expand.expander import ExpandErrors, Reading, expansion_edits, with_renames
+from pvasm.expand.renames import rename_edits
+from pvasm.expand.variants import refusals
+from pvasm.isa.bundle import SIZE
+from pvasm.isa.control_transfer import passing
+from pvasm.isa.registers import REGISTERS
+from pvasm.paravirt.instance import Instance
+from pvasm.patch.records import BRANCH, NAMES, NATIVE, RECORDS, REPLACEMENTS, written
+from pvasm.patch.sites import DROPPED, KEPT, NUMBERED, PREFIX, Site, Sites, find_sites
+from pvasm.syntax import tree
+from pvasm.syntax.document import Document, read_document
+from pvasm.text import Edit, apply_edits
+
+Room = Literal["slots", "exact"]
+"""How much room a site has: that of the native code, or as much as the longest replacement takes."""
+
+ROOMS: Final[tuple[Room, ...]] = ("slots", "exact")
+
+_PADDING: Final = "{ .mmi ; nop.m 0 ; nop.m 0 ; nop.i 0 }"
+_BRANCH: Final = "br.cond.sptk.few"
+
+
+class Counts(Struct):
+    """What a single binary is made of: bundles of the native variant and of the code that replaces it, sites, and
+    replacements in their place and elsewhere, by instance.
+    """
+
+    native_bundles: int
+    bundles: int
+    sites: int
+    in_place: Counter[str] = field(default_factory=Counter)
+    elsewhere: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def added(self) -> int:
+        """The bundles that native code has more than the native variant."""
+        return self.bundles - self.native_bundles
+
+
+class SingleBinary(Struct, frozen=True):
+    """The source of a single binary, and what it is made of."""
+
+    text: str
+    counts: Counts
+
+
+def single_binary(readings: Mapping[str, Reading], instances: Sequence[Instance], room: Room = "slots") -> SingleBinary:
+    """The source that holds the code of several instances, the first of which is the one for bare hardware.
+
+    `readings` are by instance those of what it sees of the source, which must be the same code. Raises PvasmError, with
+    its place, for code that differs without an op and for ops where no site can be; ExpandErrors as `expand` does.
+    """
+    return _Maker(readings, instances, room).made()
+
+
+class _Copy(Struct):
+    """Code of a site for instances: its text, labels, and size in bytes; what goes to places by their distance."""
+
+    text: str
+    label: str
+    size: int = 0
+    is_relative: bool = False
+    predicates: tuple[str, ...] = ()
+
+
+class _Maker:
+    def __init__(self, readings: Mapping[str, Reading], instances: Sequence[Instance], room: Room) -> None:
+        self.instances = instances
+        self.room = room
+        native = instances[0]
+        if native.name != NATIVE:
+            raise PvasmError(f"the first instance must be {NATIVE}, whose code stands at the sites; not {native.name}")
+        self.reading = readings[native.name]
+        self.document: Document = self.reading.document
+        for instance in instances[1:]:
+            self._check_same_code(readings[instance.name].document, instance)
+        errors = refusals(self.reading, instances)
+        if errors:
+            raise ExpandErrors(errors)
+        if PREFIX in self.document.text:
+            at = self.document.text.index(PREFIX)
+            raise PvasmError(f"names that begin with {PREFIX} are for records", *self.document.place(at))
+        renames = list(rename_edits(self.document, self.reading.definitions(native), native.renames))
+        self.expansions = {each.name: expansion_edits(self.reading, each) for each in instances}
+        self.edits = {name: sorted(with_renames(edits, renames)) for name, edits in self.expansions.items()}
+        self.found: Sites = find_sites(self.document, self.edits[NATIVE], self._spans())
+        self.aliases = {at: f"{PREFIX}at_{number}" for number, at in enumerate(sorted({*self.found.targets.values()}))}
+        self.numbered = sorted(self.found.targets)
+        self.bundle_of: dict[str, str] = {}  # where a bundle begins, by the label in it
+        self.copies: list[dict[str, _Copy]] = []  # by site and instance, the native one first
+
+    def made(self) -> SingleBinary:
+        """The text, and what it is made of."""
+        self.copies = [self._copies(number, site) for number, site in enumerate(self.found.sites)]
+        self._measure()
+        text = self._native()
+        places = self._places(text)
+        self._check_places(places)
+        plain = self._places(apply_edits(self.document.text, self.edits[NATIVE]))
+        counts = Counts(len(plain.bundles), len(places.bundles), len(self.found.sites))
+        for number, copies in enumerate(self.copies):
+            for name, copy in copies.items():
+                if name != NATIVE:
+                    (counts.elsewhere if self._is_elsewhere(number, copy) else counts.in_place)[name] += 1
+        return SingleBinary(text + "".join(self._tail()) if self.found.sites else text, counts)
+
+    def _check_places(self, places: CodePlaces) -> None:
+        """Notes the slots of tags. Raises PvasmError if a site is not where it should be, a fault of our own."""
+        for number, site in enumerate(self.found.sites):
+            name = f"{PREFIX}{number}"
+            start, end = (places.labels[label] for label in (name, f"{name}_end"))
+            length = (end[1] & -SIZE) - (start[1] & -SIZE)
+            if start[0] != end[0] or length != self._length(number):
+                message = f"what stands here takes {length} bytes, not {self._length(number)}"
+                raise PvasmError(message, *self.document.place(site.start))
+            for label, (_, offset) in ((name, start), (f"{name}_end", end)):
+                slot = offset % SIZE
+                self.bundle_of[label] = f"{label} - {slot}" if slot else label
+
+    # ------------------------------------------------------------------------------------ what differs
+
+    def _check_same_code(self, other: Document, instance: Instance) -> None:
+        """Raises PvasmError for the first statement that an instance sees otherwise than native does."""
+        if other is self.document:
+            return
+        ours, theirs = ([each for each in one.statements if _is_code(each)] for one in (self.document, other))
+        for mine, its in zip(ours, theirs, strict=False):
+            if self.document.source(mine) != other.source(its):
+                self._refuse(mine, instance)
+        if len(ours) > len(theirs):
+            self._refuse(ours[len(theirs)], instance)
+        if len(theirs) > len(ours):
+            place = other.place(theirs[len(ours)].start)
+            raise PvasmError(f"is assembled for {instance.name} and not for {NATIVE}: it needs an op", *place)
+
+    def _refuse(self, statement: tree.Statement, instance: Instance) -> None:
+        source = self.document.source(statement)
+        message = f"`{source}' is for {NATIVE}; {instance.name} has something else there: it needs an op"
+        raise PvasmError(message, *self.document.place(statement.start))
+
+    def _spans(self) -> Iterator[tuple[int, int]]:
+        """Where the code of an instance is not the native code."""
+        native = {(each.start, each.end): each.replacement for each in self.expansions[NATIVE]}
+        for instance in self.instances[1:]:
+            edits = {(each.start, each.end): each.replacement for each in self.expansions[instance.name]}
+            for span in native.keys() | edits.keys():
+                if native.get(span, "").split() != edits.get(span, "").split():
+                    yield span
+
+    # ---------------------------------------------------------------------------------------- copies
+
+    def _copies(self, number: int, site: Site) -> dict[str, _Copy]:
+        """The code of a site for native and for each instance for which it is another."""
+        made: dict[str, _Copy] = {}
+        by_text: dict[tuple[str, ...], _Copy] = {}
+        for instance in self.instances:
+            text = self._text(site, instance)
+            words = tuple(text.split())
+            copy = by_text.get(words)
+            if copy is None:
+                copy = by_text[words] = _Copy(text, f"{PREFIX}{number}_{len(by_text)}")
+                self._look(copy)
+            if instance.name == NATIVE or words != tuple(made[NATIVE].text.split()):
+                made[instance.name] = copy
+        return made
+
+    def _text(self, site: Site, instance: Instance) -> str:
+        """The code of a site for an instance, without what says something of the function around it."""
+        within = [each for each in self.edits[instance.name] if site.start <= each.start < site.end]
+        within = with_renames(within, self._adjustments(site))
+        shifted = [Edit(each.start - site.start, each.end - site.start, each.replacement) for each in within]
+        lines = apply_edits(self.document.text[site.start : site.end], shifted).split("\n")
+        return "\n".join(line for line in lines if line.strip())
+
+    def _adjustments(self, site: Site) -> Iterator[Edit]:
+        """What a copy has otherwise: names of its own for numbered labels, and no directives but for dependencies."""
+        text = self.document.text
+        for statement in self.document.statements[site.first : site.last + 1]:
+            syntax = statement.syntax
+            if isinstance(syntax, tree.CppDirective) or (
+                isinstance(syntax, tree.Directive) and not KEPT.fullmatch(syntax.name)
+            ):
+                yield Edit(statement.start, statement.end, "")
+        starts = self.numbered
+        for start in starts[bisect_left(starts, site.start) : bisect_left(starts, site.end)]:
+            found = NUMBERED.match(text, start)
+            assert found is not None
+            yield Edit(start, found.end(), self.aliases[self.found.targets[start]])
+
+    def _look(self, copy: _Copy) -> None:
+        """Notes how a copy ends, and whether it goes to places by their distance."""
+        document = read_document(assembly_parser(), copy.text, self.document.path, preprocessed=True)
+        labels = {each.syntax.name for each in document.statements if isinstance(each.syntax, tree.Label)}
+        code = [each.syntax for each in document.statements if isinstance(each.syntax, tree.Instruction)]
+        copy.is_relative = any(_goes_out(each, labels) for each in code)
+        copy.predicates = tuple(sorted({str(each.predicate) for each in code if each.predicate is not None}))
+
+    def _measure(self) -> None:
+        """Finds the sizes of copies."""
+        text = "".join(f"{self._copy(site, copy)}\n" for site, copy in self._each_copy())
+        places = self._places(text)
+        for _, copy in self._each_copy():
+            copy.size = places.labels[f"{copy.label}_end"][1] - places.labels[f"{copy.label}_code"][1]
+
+    def _each_copy(self) -> Iterator[tuple[Site, _Copy]]:
+        for site, copies in zip(self.found.sites, self.copies, strict=True):
+            for copy in {copy.label: copy for copy in copies.values()}.values():
+                yield site, copy
+
+    def _places(self, text: str) -> CodePlaces:
+        return code_places(read_document(assembly_parser(), text, self.document.path, preprocessed=True))
+
+    # ------------------------------------------------------------------------------------------ text
+
+    def _length(self, number: int) -> int:
+        """The room of a site in bytes."""
+        copies = self.copies[number]
+        fitting = [each.size for each in copies.values() if self.room == "exact" and not each.is_relative]
+        return max([copies[NATIVE].size, *fitting])
+
+    def _is_elsewhere(self, number: int, copy: _Copy) -> bool:
+        return copy is not self.copies[number][NATIVE] and (copy.is_relative or copy.size > self._length(number))
+
+    def _native(self) -> str:
+        """The native variant, with the labels of sites.
+
+        Where bundles begin anyway, they are tags: to the assembler, control may come to a label from anywhere, and
+        predicates that excluded each other may both be true there.
+        """
+        edits = [*self.edits[NATIVE]]
+        for number, site in enumerate(self.found.sites):
+            room = (self._length(number) - self.copies[number][NATIVE].size) // SIZE
+            if room:
+                edits.append(Edit(site.end, site.end, f" ; {' ; '.join([_PADDING] * room)} ; "))
+            start, end = (
+                (None, None) if site.is_alone else (self._instruction(site.first), self._instruction(site.last + 1))
+            )
+            name = f"{PREFIX}{number}"
+            edits.append(
+                Edit(site.start, site.start, f"{name}:; ") if start is None else Edit(start, start, f"[{name}:] ; ")
+            )
+            edits.append(
+                Edit(site.end, site.end, f" ; {name}_end:; ") if end is None else Edit(end, end, f"[{name}_end:] ; ")
+            )
+        statements = self.document.statements
+        edits += (Edit(statements[at].end, statements[at].end, f" {name}:") for at, name in self.aliases.items())
+        return apply_edits(self.document.text, _together(edits))
+
+    def _instruction(self, at: int) -> int | None:
+        """Where the instruction begins that follows before any label, from a statement on; None if there is none."""
+        for statement in self.document.statements[at:]:
+            syntax = statement.syntax
+            if isinstance(syntax, tree.Instruction | tree.MacroCall):
+                return statement.start
+            is_passed = isinstance(syntax, tree.Directive) and (
+                KEPT.fullmatch(syntax.name) or DROPPED.fullmatch(syntax.name)
+            )
+            if not is_passed and not isinstance(
+                syntax, tree.CppDirective | tree.BundleOpen | tree.BundleClose | tree.Template | tree.Stop
+            ):
+                return None
+        return None
+
+    def _tail(self) -> Iterator[str]:
+        """The replacements, and the records of them."""
+        yield f'\n\t.section {REPLACEMENTS}, "ax", "progbits"\n'
+        for number, (site, copies) in enumerate(zip(self.found.sites, self.copies, strict=True)):
+            for copy in {copy.label: copy for copy in copies.values()}.values():
+                yield from self._replacement(number, site, copy)
+        yield f'\t.section {NAMES}, "aMS", "progbits", 1\n'
+        labels = {each.name: f"{PREFIX}name_{number}" for number, each in enumerate(self.instances)}
+        yield from (f'{label}:\tstringz "{name}"\n' for name, label in labels.items())
+        yield f'\t.section {RECORDS}, "a", "progbits"\n\t.align 4\n'
+        for number, copies in enumerate(self.copies):
+            for name, copy in copies.items():
+                is_elsewhere = self._is_elsewhere(number, copy)
+                code = f"{copy.label}_branch" if is_elsewhere else copy.label
+                ends = self.bundle_of[f"{PREFIX}{number}"], self.bundle_of[f"{PREFIX}{number}_end"]
+                yield written(*ends, labels[name], f"{code}_code", f"{code}_end", BRANCH if is_elsewhere else 0)
+
+    def _replacement(self, number: int, site: Site, copy: _Copy) -> Iterator[str]:
+        code = self._copy(site, copy)
+        # Control does not come from one copy to the next, which the assembler sees by a branch.
+        if not self._is_elsewhere(number, copy):
+            yield f"{code}\t{{ .mfb ; nop.m 0 ; nop.f 0 ; {_BRANCH} {copy.label}_code ;; }}\n"
+            return
+        yield f"{copy.label}_branch_code: {{ .mfb ; nop.m 0 ; nop.f 0 ; {_BRANCH} {copy.label}_code ;; }}\n"
+        yield f"{copy.label}_branch_end:\n{code}\t{_BRANCH} {self.bundle_of[f'{PREFIX}{number}_end']} ;;\n"
+
+    def _copy(self, site: Site, copy: _Copy) -> str:
+        """The code of a copy, between labels."""
+        path, line, _ = self.document.place(site.start)
+        quoted = path.replace("\\", "\\\\").replace('"', '\\"')
+        inputs, local, outputs = site.frame or (0, 96, 0)
+        head = f'# {line} "{quoted}"\n\t.regstk {inputs}, {local}, {outputs}, 0\n'
+        # What is known of predicates where the site is, is not known here; the variant itself has been looked at.
+        apart = f'\t.pred.rel "mutex", {", ".join(copy.predicates)}\n' if len(copy.predicates) > 1 else ""
+        return f"{head}{copy.label}_code:\n{apart}\t{copy.text}\n{copy.label}_end:\n"
+
+
+def _together(edits: Sequence[Edit]) -> list[Edit]:
+    """Edits with those that put in something at one place as one, in their order."""
+    made: list[Edit] = []
+    for edit in sorted(edits, key=lambda each: (each.start, each.end)):
+        if made and made[-1].start == made[-1].end == edit.start == edit.end:
+            made[-1] = Edit(edit.start, edit.end, made[-1].replacement + edit.replacement)
+        else:
+            made.append(edit)
+    return made
+
+
+def _is_code(statement: tree.Statement) -> bool:
+    return not isinstance(statement.syntax, tree.CppDirective)
+
+
+def _goes_out(instruction: tree.Instruction, labels: set[str]) -> bool:
+    """Whether an instruction goes to a place, or names one, by its distance; but for labels of its own code."""
+    if passing(instruction.mnemonic).transfer in ("", "rfi", "break") and not instruction.mnemonic.startswith("brp"):
+        return False
+    operands = [each for each in (*instruction.outputs, *instruction.inputs) if isinstance(each, tree.Name)]
+    return any(each.text not in REGISTERS and each.text[:-1] not in labels for each in operands) or len(operands) < len(
+        (*instruction.outputs, *instruction.inputs)
+    )

@@ -1,0 +1,293 @@
+"""Where code differs between instances, in whole bundles: the sites of a single binary.
+
+GNU as puts instructions in bundles, and a bundle is what can be replaced. So a site is made of the bundles that an op's
+native instructions stand in, with what else stands in these. Labels at its ends cost nothing there, since a bundle
+begins at each anyway. Where what else stands there cannot be taken along, the site is the op alone, between labels that
+make a bundle begin: then nops may be added, and the rest of the file is looked at again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import Final
+
+from msgspec import Struct
+
+from pvasm.asm.elaborate import Step, Visitor
+from pvasm.asm.layout import CodePlaces, code_places
+from pvasm.asm.reading import assembly_parser
+from pvasm.asm.scope import Scope
+from pvasm.errors import PvasmError
+from pvasm.regex import regex
+from pvasm.syntax import tree
+from pvasm.syntax.document import Document, read_document
+from pvasm.text import Edit, apply_edits
+
+PREFIX: Final = ".Lpv_"
+"""What the names of all labels begin with that a single binary has of its own."""
+
+KEPT: Final = regex(r"\.(?:pred\.rel(?:\.\w+)?|mem\.offset|reg\.val|pred\.safe_across_calls)")
+DROPPED: Final = regex(
+    r"\.(?:loc|line|ln|file|body|prologue|proc|endp|save(?:\.\w+)?|fframe|vframe\w*|spill\w*(?:\.\w+)?|restore\w*(?:\.p)?"
+    r"|altrp|unwabi|label_state|copy_state|size|type|global|globl|hidden|weak|entry)"
+)
+NUMBERED: Final = regex(r"\d+[bf]")
+_PLACES: Final = frozenset((".", "ip"))  # names whose value is where they stand
+_LOOPS: Final = frozenset((".rept", ".irp", ".irpc"))
+
+
+class Site(Struct, frozen=True):
+    """Where code differs: the statements of the document from `first` to `last`.
+
+    `end` is where its last ends, the stop behind it included, and `start` where its first begins: offsets in the
+    document. `frame` is that of the registers' names there (inputs, locals, outputs). `is_alone` says that bundles do
+    not begin at its ends anyway, so that labels must make them begin there.
+    """
+
+    first: int
+    last: int
+    start: int
+    end: int
+    frame: tuple[int, int, int] | None
+    is_alone: bool = False
+
+
+class Sites(Struct, frozen=True):
+    """The sites of a document, in order; and the numbered labels that their statements go to.
+
+    `targets` has by the offset of `1f` in the document the statement of the label that it means.
+    """
+
+    sites: list[Site]
+    targets: dict[int, int]
+
+
+def find_sites(document: Document, edits: Sequence[Edit], spans: Iterable[tuple[int, int]]) -> Sites:
+    """The sites of a document, whose native variant `edits` make, for the spans in which instances differ.
+
+    Raises PvasmError, with its place, for a span that can be none, and as `code_places` does.
+    """
+    return _Search(document, edits, spans).found()
+
+
+class _Shift:
+    """From offsets in what edits made to those in what they were made in."""
+
+    def __init__(self, edits: Iterable[Edit]) -> None:
+        self.edits = sorted(edits)
+        growth = [len(each.replacement) - (each.end - each.start) for each in self.edits]
+        self.shifts = [*accumulate(growth, initial=0)]
+        self.starts = [each.start + shift for each, shift in zip(self.edits, self.shifts, strict=False)]
+
+    def back(self, offset: int) -> int:
+        """The offset before the edits; of what an edit made, where that begins."""
+        at = bisect_right(self.starts, offset) - 1
+        if at < 0:
+            return offset
+        if offset < self.starts[at] + len(self.edits[at].replacement):
+            return self.edits[at].start
+        return offset - self.shifts[at + 1]
+
+
+class _Names(Visitor):
+    """Notes what registers' names are at each statement: the frame, and whether `.rotr` and its like name any."""
+
+    def __init__(self) -> None:
+        self.frames: dict[int, tuple[int, int, int] | None] = {}
+        self.rotating: set[str] = set()
+
+    def step(self, step: Step, scope: Scope) -> None:
+        self.frames.setdefault(step.statement, scope.frame)
+        self.rotating.update(scope.rotating)
+
+
+class _Unsuitable(Exception):  # noqa: N818  (it is no error)
+    """Why what stands beside an op cannot be taken along."""
+
+
+class _Search:
+    """The search for the sites of one document."""
+
+    def __init__(self, document: Document, edits: Sequence[Edit], spans: Iterable[tuple[int, int]]) -> None:
+        self.document = document
+        self.edits = edits
+        self.starts = [each.start for each in document.statements]
+        self.edited = {at for each in edits for at in self._between(each.start, each.end)}
+        self.spans = [(found[0], found[-1]) for start, end in sorted(spans) if (found := self._between(start, end))]
+        self.alone: set[tuple[int, int]] = set()  # spans that are sites by themselves
+        self.own: list[int] = []  # the document's statement by that of the variant
+        self.variant_of: dict[int, int] = {}  # the first of the variant by that of the document
+        self.targets: dict[int, int] = {}
+        assigned = (each.syntax.name for each in document.statements if isinstance(each.syntax, tree.Assignment))
+        self.changing = {name for name, number in Counter(assigned).items() if number > 1}
+        self.looped = self._looped()
+
+    def found(self) -> Sites:
+        """The sites; each round makes more spans stand alone, or is the last."""
+        for first, last in self.spans:
+            self._check_span(first, last)
+        while True:
+            sites, refused = self._round()
+            if not refused:
+                return Sites(sites, self.targets)
+            self.alone |= refused
+
+    def _round(self) -> tuple[list[Site], set[tuple[int, int]]]:
+        """The sites as they are with some spans alone, and the spans that must be so, too."""
+        cuts = [Edit(at, at, f"{PREFIX}cut_{number}:; ") for number, at in enumerate(sorted(self._cuts()))]
+        edits = sorted([*self.edits, *cuts])
+        text = apply_edits(self.document.text, edits)
+        variant = read_document(assembly_parser(), text, self.document.path, preprocessed=True)
+        names = _Names()
+        places = code_places(variant, [names])
+        shift = _Shift(edits)
+        self.own = own = [self._at(shift.back(each.start)) for each in variant.statements]
+        self.variant_of = {mine: at for at, mine in reversed([*enumerate(own)])}
+        bundles = [sorted({own[each] for each in bundle.statements}) for bundle in places.bundles]
+        sites, refused = [], set()
+        self.targets = {}
+        for first, last, spans in self._ranges(bundles):
+            try:
+                sites.append(self._site(first, last, spans, places, names))
+            except _Unsuitable as reason:
+                if spans <= self.alone:
+                    raise self._error(min(spans)[0], f"{reason} stands within what an instance replaces") from None
+                refused |= spans
+        return sites, refused
+
+    def _cuts(self) -> set[int]:
+        """The offsets where bundles must begin."""
+        return {at for first, last in self.alone for at in (self._start(first), self._end(last))}
+
+    def _ranges(self, bundles: Sequence[Sequence[int]]) -> list[tuple[int, int, set[tuple[int, int]]]]:
+        """The statements whose bundles hold spans: the first, the last, and the spans among them."""
+        holding: dict[int, list[int]] = {}
+        for number, statements in enumerate(bundles):
+            for at in statements:
+                holding.setdefault(at, []).append(number)
+        found: list[tuple[int, int, set[tuple[int, int]]]] = []
+        for span in self.spans:
+            within = [number for at in range(span[0], span[1] + 1) for number in holding.get(at, ())]
+            if not within:
+                continue  # the assembler skips it
+            low, high = min(within), max(within)
+            first, last = span
+            while True:
+                inside = [at for number in range(low, high + 1) for at in bundles[number]]
+                first, last = min(first, *inside), max(last, *inside)
+                around = [number for at in inside for number in holding[at]]
+                if (min(around), max(around)) == (low, high):
+                    break
+                low, high = min(around), max(around)
+            spans = {span}
+            while found and found[-1][1] >= first:
+                before = found.pop()
+                first, last, spans = min(first, before[0]), max(last, before[1]), spans | before[2]
+            found.append((first, last, spans))
+        return found
+
+    def _site(self, first: int, last: int, spans: set[tuple[int, int]], places: CodePlaces, names: _Names) -> Site:
+        """Raises _Unsuitable for what cannot be taken along."""
+        for at in range(first, last + 1):
+            if at not in self.edited:
+                self._check(at, places, names)
+        frame = names.frames.get(self.variant_of.get(first, -1))
+        return Site(first, last, self._start(first), self._end(last), frame, bool(spans & self.alone))
+
+    def _check(self, at: int, places: CodePlaces, names: _Names) -> None:
+        """Raises _Unsuitable for a statement that cannot stand in a copy."""
+        statement = self.document.statements[at]
+        syntax = statement.syntax
+        match syntax:
+            case tree.Stop() | tree.BundleOpen() | tree.BundleClose() | tree.Template() | tree.CppDirective():
+                return
+            case tree.Directive(name=name) if KEPT.fullmatch(name) or DROPPED.fullmatch(name):
+                return
+            case tree.Instruction():
+                for each in _names([syntax.predicate, *syntax.outputs, *syntax.inputs]):
+                    self._check_name(each, at, places, names)
+                return
+        raise _Unsuitable(f"`{self.document.source(statement)}'")
+
+    def _check_name(self, name: tree.Name, at: int, places: CodePlaces, names: _Names) -> None:
+        statement = self.document.statements[at]
+        if name.text in _PLACES or name.text in self.changing or name.text in names.rotating:
+            raise _Unsuitable(f"`{self.document.source(statement)}'")
+        if NUMBERED.fullmatch(name.text):
+            label = places.numbered_label(name.text, self.variant_of[at])
+            target = -1 if label is None else self.own[label]
+            if target < 0 or not isinstance(self.document.statements[target].syntax, tree.Label):
+                raise _Unsuitable(f"`{self.document.source(statement)}'")  # a macro makes the label
+            self.targets[statement.origin + name.start] = target
+
+    def _check_span(self, first: int, last: int) -> None:
+        """Raises PvasmError for a span that stands where no site can be."""
+        for at in range(first, last + 1):
+            statement = self.document.statements[at]
+            if statement.macro is not None:
+                raise self._error(at, f"stands in the body of the macro {statement.macro}: no site can be there")
+            if at in self.looped:
+                raise self._error(at, "stands in a loop of the assembler's: no site can be there")
+
+    def _looped(self) -> set[int]:
+        """The statements between `.rept` or its like and `.endr`."""
+        found, depth = set(), 0
+        for at, statement in enumerate(self.document.statements):
+            name = statement.syntax.name if isinstance(statement.syntax, tree.Directive) else ""
+            depth += (name in _LOOPS) - (name == ".endr" and depth > 0)
+            if depth:
+                found.add(at)
+        return found
+
+    # ------------------------------------------------------------------------------------- statements
+
+    def _between(self, start: int, end: int) -> range:
+        """The statements from one offset up to another."""
+        first = self._at(start)
+        return range(first, max(self._at(max(start, end - 1)), first) + 1) if self.starts else range(0)
+
+    def _at(self, offset: int) -> int:
+        """The statement at an offset, or the last before it."""
+        return max(bisect_right(self.starts, offset) - 1, 0)
+
+    def _start(self, first: int) -> int:
+        """Where a site begins: with what opens its bundle, too."""
+        statements = self.document.statements
+        while first and isinstance(statements[first - 1].syntax, tree.BundleOpen | tree.Template):
+            first -= 1
+        return statements[first].start
+
+    def _end(self, last: int) -> int:
+        """Where a site ends: behind the stop, and what closes the bundle."""
+        statements = self.document.statements
+        end = statements[last].end
+        for statement in statements[last + 1 :]:
+            if not isinstance(statement.syntax, tree.Stop | tree.BundleClose):
+                break
+            end = statement.end
+        return end
+
+    def _error(self, at: int, message: str) -> PvasmError:
+        statement = self.document.statements[at]
+        return PvasmError(f"{message}", *self.document.place(statement.start))
+
+
+def _names(expressions: Iterable[tree.Expression | None]) -> Iterator[tree.Name]:
+    """The names in expressions."""
+    for each in expressions:
+        match each:
+            case tree.Name():
+                yield each
+            case tree.Unary(operand=operand):
+                yield from _names([operand])
+            case tree.Binary(left=left, right=right):
+                yield from _names([left, right])
+            case tree.Call(arguments=arguments):
+                yield from _names(arguments)
+            case tree.Index(index=index):
+                yield from _names([index])
+            case tree.Memory(address=address):
+                yield from _names([address])
