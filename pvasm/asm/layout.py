@@ -181,11 +181,15 @@ def lay_out_together(
 
 
 class PlacedBundle(Struct, frozen=True):
-    """A bundle of a document's code: its section, its offset in it, and the statements whose instructions it holds."""
+    """A bundle of a document's code: its section, its offset in it, its template by number, and the statements whose
+    instructions it holds, with their slots (L of a long one); other slots hold nops.
+    """
 
     section: str
     offset: int
+    template: int
     statements: tuple[int, ...]
+    slots: tuple[int, ...]
 
 
 class CodePlaces:
@@ -201,7 +205,7 @@ class CodePlaces:
         for section in placing.made.values():
             for code in section.code:
                 statements = tuple([placing.places[each.origin][0] for each in code.instructions])
-                self.bundles.append(PlacedBundle(section.name, code.offset, statements))
+                self.bundles.append(PlacedBundle(section.name, code.offset, code.template, statements, code.slots))
         self.labels = {name: (section.name, offset) for name, (section, offset) in placing.labels.items()}
         self.sizes = {name: section.size for name, section in placing.made.items()}
 

@@ -90,9 +90,10 @@ def nop(unit: str) -> int:
 
 
 @cache
-def padding_bundle() -> bytes:
-    """What GNU as fills code with up to an alignment: `nop.m`, `nop.m`, `nop.i`, without a stop."""
-    template = next(number for number, each in TEMPLATES.items() if (each.units, each.stops) == ("MMI", ()))
+def padding_bundle(*, stop: bool = False) -> bytes:
+    """What GNU as fills code with up to an alignment: `nop.m`, `nop.m`, `nop.i`, without a stop unless asked for."""
+    stops = (2,) if stop else ()
+    template = next(number for number, each in TEMPLATES.items() if (each.units, each.stops) == ("MMI", stops))
     return Bundle(template, (nop("M"), nop("M"), nop("I"))).to_bytes()
 
 

@@ -13,7 +13,8 @@ image may be loaded anywhere:
 | 5 | flags: `BRANCH` |
 
 A site has a record an instance whose code differs, and one for the native code, whose replacement is a copy of what
-stands there. Where the replacement is shorter than the site, the rest is filled with bundles of nops; but behind a
+stands there. Where the replacement is shorter than the site, the rest is filled with bundles of nops (`filling`), the
+last of which ends the group, as the assembler would have it where no instruction follows; but behind a
 `BRANCH`, a bundle whose last slot goes to code elsewhere, what stands there stays: control does not come to it.
 """
 
@@ -23,6 +24,9 @@ import struct
 from typing import Final, NamedTuple
 
 from msgspec import Struct
+
+from pvasm.isa.bundle import SIZE
+from pvasm.isa.encoding import padding_bundle
 
 RECORDS: Final = ".pv_alternatives"
 REPLACEMENTS: Final = ".pv_replacements"
@@ -61,6 +65,17 @@ class Record(Struct, frozen=True):
     def is_branch(self) -> bool:
         """Whether a branch to code elsewhere takes the place of the site's first bundle."""
         return bool(self.flags & BRANCH)
+
+
+def filling(length: int) -> bytes:
+    """The nops that fill some bytes of a site, a multiple of a bundle's."""
+    return padding_bundle() * (length // SIZE - 1) + padding_bundle(stop=True) if length else b""
+
+
+def filling_text(length: int) -> list[str]:
+    """The same as assembly, a line a bundle."""
+    number = length // SIZE
+    return [f"{{ .mmi ; nop.m 0 ; nop.m 0 ; nop.i 0{' ;;' * (each == number)} }}" for each in range(1, number + 1)]
 
 
 def written(site: str, end: str, name: str, replacement: str, replacement_end: str, flags: int) -> str:

@@ -15,18 +15,18 @@ from typing import Final, Literal
 
 from msgspec import Struct, field
 
-from pvasm.asm.layout import CodePlaces, code_places
+from pvasm.asm.layout import CodePlaces, PlacedBundle, code_places
 from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
 from pvasm.expand.expander import ExpandErrors, Reading, expansion_edits, with_renames
 from pvasm.expand.renames import rename_edits
 from pvasm.expand.variants import refusals
-from pvasm.isa.bundle import SIZE
+from pvasm.isa.bundle import SIZE, TEMPLATES
 from pvasm.isa.control_transfer import passing
 from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.instance import Instance
-from pvasm.patch.records import BRANCH, NAMES, NATIVE, RECORDS, REPLACEMENTS, written
-from pvasm.patch.sites import DROPPED, KEPT, NUMBERED, PREFIX, Site, Sites, find_sites
+from pvasm.patch.records import BRANCH, NAMES, NATIVE, RECORDS, REPLACEMENTS, filling_text, written
+from pvasm.patch.sites import DROPPED, KEPT, NUMBERED, PREFIX, Shift, Site, Sites, find_sites
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
 from pvasm.text import Edit, apply_edits
@@ -36,7 +36,6 @@ Room = Literal["slots", "exact"]
 
 ROOMS: Final[tuple[Room, ...]] = ("slots", "exact")
 
-_PADDING: Final = "{ .mmi ; nop.m 0 ; nop.m 0 ; nop.i 0 }"
 _BRANCH: Final = "br.cond.sptk.few"
 
 
@@ -113,9 +112,13 @@ class _Maker:
         """The text, and what it is made of."""
         self.copies = [self._copies(number, site) for number, site in enumerate(self.found.sites)]
         self._measure()
-        text = self._native()
-        places = self._places(text)
+        edits = self._native()
+        text = apply_edits(self.document.text, edits)
+        variant = self._read(text)
+        places = code_places(variant)
         self._check_places(places)
+        if self.found.sites:
+            self._copy_bundles(variant, places, Shift(edits))
         plain = self._places(apply_edits(self.document.text, self.edits[NATIVE]))
         counts = Counts(len(plain.bundles), len(places.bundles), len(self.found.sites))
         for number, copies in enumerate(self.copies):
@@ -216,19 +219,60 @@ class _Maker:
         copy.predicates = tuple(sorted({str(each.predicate) for each in code if each.predicate is not None}))
 
     def _measure(self) -> None:
-        """Finds the sizes of copies."""
+        """Finds the sizes of copies; those of native code are as long as it is in its place."""
         text = "".join(f"{self._copy(site, copy)}\n" for site, copy in self._each_copy())
         places = self._places(text)
         for _, copy in self._each_copy():
             copy.size = places.labels[f"{copy.label}_end"][1] - places.labels[f"{copy.label}_code"][1]
+        for site, copies in zip(self.found.sites, self.copies, strict=True):
+            copies[NATIVE].size = site.bundles * SIZE
 
     def _each_copy(self) -> Iterator[tuple[Site, _Copy]]:
         for site, copies in zip(self.found.sites, self.copies, strict=True):
             for copy in {copy.label: copy for copy in copies.values()}.values():
                 yield site, copy
 
+    def _read(self, text: str) -> Document:
+        return read_document(assembly_parser(), text, self.document.path, preprocessed=True)
+
     def _places(self, text: str) -> CodePlaces:
-        return code_places(read_document(assembly_parser(), text, self.document.path, preprocessed=True))
+        return code_places(self._read(text))
+
+    def _copy_bundles(self, variant: Document, places: CodePlaces, shift: Shift) -> None:
+        """Has copies of native code have the very bundles of their sites, whose templates depend on what follows."""
+        starts = {places.labels[f"{PREFIX}{number}"]: number for number in range(len(self.found.sites))}
+        at = {(section, offset & -SIZE): number for (section, offset), number in starts.items()}
+        for index, bundle in enumerate(places.bundles):
+            number = at.get((bundle.section, bundle.offset))
+            if number is not None:
+                own = places.bundles[index : index + self.found.sites[number].bundles]
+                lines = (self._bundle_text(variant, each, shift) for each in own)
+                self.copies[number][NATIVE].text = "\n\t".join(lines)
+
+    def _bundle_text(self, variant: Document, bundle: PlacedBundle, shift: Shift) -> str:
+        """A bundle of the native variant in braces, as it stands there."""
+        template = TEMPLATES[bundle.template]
+        by_slot = dict(zip(bundle.slots, bundle.statements, strict=True))
+        parts = [f"{{ .{template.units.lower()}"]
+        for slot, unit in enumerate(template.units):
+            if slot in by_slot:
+                parts.append(self._named(variant, by_slot[slot], shift))
+            elif not (unit in "LX" and "L" in template.units and any(each in by_slot for each in (1, 2))):
+                parts.append(f"nop.{unit.lower()} 0")
+            if slot in template.stops:
+                parts[-1] += " ;;"
+        return f"{' ; '.join(parts)} }}".replace(";; ;", ";;")
+
+    def _named(self, variant: Document, at: int, shift: Shift) -> str:
+        """A statement of the native variant, with names of its own for numbered labels."""
+        statement = variant.statements[at]
+        text = variant.text[statement.start : statement.end]
+        found = [
+            Edit(each.start(), each.end(), self.aliases[self.found.targets[origin]])
+            for each in NUMBERED.finditer(text)
+            if (origin := shift.back(statement.start + each.start())) in self.found.targets
+        ]
+        return " ".join(apply_edits(text, found).split())
 
     # ------------------------------------------------------------------------------------------ text
 
@@ -241,17 +285,17 @@ class _Maker:
     def _is_elsewhere(self, number: int, copy: _Copy) -> bool:
         return copy is not self.copies[number][NATIVE] and (copy.is_relative or copy.size > self._length(number))
 
-    def _native(self) -> str:
-        """The native variant, with the labels of sites.
+    def _native(self) -> list[Edit]:
+        """The edits that make the native variant, with the labels of sites.
 
         Where bundles begin anyway, they are tags: to the assembler, control may come to a label from anywhere, and
         predicates that excluded each other may both be true there.
         """
         edits = [*self.edits[NATIVE]]
         for number, site in enumerate(self.found.sites):
-            room = (self._length(number) - self.copies[number][NATIVE].size) // SIZE
+            room = filling_text(self._length(number) - self.copies[number][NATIVE].size)
             if room:
-                edits.append(Edit(site.end, site.end, f" ; {' ; '.join([_PADDING] * room)} ; "))
+                edits.append(Edit(site.end, site.end, f" ; {' ; '.join(room)} ; "))
             start, end = (
                 (None, None) if site.is_alone else (self._instruction(site.first), self._instruction(site.last + 1))
             )
@@ -264,7 +308,7 @@ class _Maker:
             )
         statements = self.document.statements
         edits += (Edit(statements[at].end, statements[at].end, f" {name}:") for at, name in self.aliases.items())
-        return apply_edits(self.document.text, _together(edits))
+        return _together(edits)
 
     def _instruction(self, at: int) -> int | None:
         """Where the instruction begins that follows before any label, from a statement on; None if there is none."""

@@ -43,14 +43,15 @@ class Site(Struct, frozen=True):
     """Where code differs: the statements of the document from `first` to `last`.
 
     `end` is where its last ends, the stop behind it included, and `start` where its first begins: offsets in the
-    document. `frame` is that of the registers' names there (inputs, locals, outputs). `is_alone` says that bundles do
-    not begin at its ends anyway, so that labels must make them begin there.
+    document. `bundles` are how many the native code has. `frame` is that of the registers' names there (inputs, locals,
+    outputs). `is_alone` says that bundles do not begin at its ends anyway, so that labels must make them begin there.
     """
 
     first: int
     last: int
     start: int
     end: int
+    bundles: int
     frame: tuple[int, int, int] | None
     is_alone: bool = False
 
@@ -73,7 +74,7 @@ def find_sites(document: Document, edits: Sequence[Edit], spans: Iterable[tuple[
     return _Search(document, edits, spans).found()
 
 
-class _Shift:
+class Shift:
     """From offsets in what edits made to those in what they were made in."""
 
     def __init__(self, edits: Iterable[Edit]) -> None:
@@ -143,15 +144,15 @@ class _Search:
         variant = read_document(assembly_parser(), text, self.document.path, preprocessed=True)
         names = _Names()
         places = code_places(variant, [names])
-        shift = _Shift(edits)
+        shift = Shift(edits)
         self.own = own = [self._at(shift.back(each.start)) for each in variant.statements]
         self.variant_of = {mine: at for at, mine in reversed([*enumerate(own)])}
         bundles = [sorted({own[each] for each in bundle.statements}) for bundle in places.bundles]
         sites, refused = [], set()
         self.targets = {}
-        for first, last, spans in self._ranges(bundles):
+        for first, last, spans, among in self._ranges(bundles):
             try:
-                sites.append(self._site(first, last, spans, places, names))
+                sites.append(self._site(first, last, spans, len(among), places, names))
             except _Unsuitable as reason:
                 if spans <= self.alone:
                     raise self._error(min(spans)[0], f"{reason} stands within what an instance replaces") from None
@@ -162,13 +163,13 @@ class _Search:
         """The offsets where bundles must begin."""
         return {at for first, last in self.alone for at in (self._start(first), self._end(last))}
 
-    def _ranges(self, bundles: Sequence[Sequence[int]]) -> list[tuple[int, int, set[tuple[int, int]]]]:
-        """The statements whose bundles hold spans: the first, the last, and the spans among them."""
+    def _ranges(self, bundles: Sequence[Sequence[int]]) -> list[tuple[int, int, set[tuple[int, int]], range]]:
+        """The statements whose bundles hold spans: the first, the last, the spans among them, and the bundles."""
         holding: dict[int, list[int]] = {}
         for number, statements in enumerate(bundles):
             for at in statements:
                 holding.setdefault(at, []).append(number)
-        found: list[tuple[int, int, set[tuple[int, int]]]] = []
+        found: list[tuple[int, int, set[tuple[int, int]], range]] = []
         for span in self.spans:
             within = [number for at in range(span[0], span[1] + 1) for number in holding.get(at, ())]
             if not within:
@@ -186,16 +187,19 @@ class _Search:
             while found and found[-1][1] >= first:
                 before = found.pop()
                 first, last, spans = min(first, before[0]), max(last, before[1]), spans | before[2]
-            found.append((first, last, spans))
+                low, high = min(low, before[3].start), max(high, before[3].stop - 1)
+            found.append((first, last, spans, range(low, high + 1)))
         return found
 
-    def _site(self, first: int, last: int, spans: set[tuple[int, int]], places: CodePlaces, names: _Names) -> Site:
+    def _site(
+        self, first: int, last: int, spans: set[tuple[int, int]], bundles: int, places: CodePlaces, names: _Names
+    ) -> Site:
         """Raises _Unsuitable for what cannot be taken along."""
         for at in range(first, last + 1):
             if at not in self.edited:
                 self._check(at, places, names)
         frame = names.frames.get(self.variant_of.get(first, -1))
-        return Site(first, last, self._start(first), self._end(last), frame, bool(spans & self.alone))
+        return Site(first, last, self._start(first), self._end(last), bundles, frame, bool(spans & self.alone))
 
     def _check(self, at: int, places: CodePlaces, names: _Names) -> None:
         """Raises _Unsuitable for a statement that cannot stand in a copy."""
