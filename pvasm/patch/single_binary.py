@@ -193,7 +193,9 @@ class _Maker:
         within = with_renames(within, self._adjustments(site))
         shifted = [Edit(each.start - site.start, each.end - site.start, each.replacement) for each in within]
         lines = apply_edits(self.document.text[site.start : site.end], shifted).split("\n")
-        return "\n".join(line for line in lines if line.strip())
+        text = "\n".join(line for line in lines if line.strip()).lstrip()
+        # A stop before the first instruction would be in the bundle before, which is another's.
+        return f"nop.m 0 {text}" if text.startswith(";;") else text
 
     def _adjustments(self, site: Site) -> Iterator[Edit]:
         """What a copy has otherwise: names of its own for numbered labels, and no directives but for dependencies."""

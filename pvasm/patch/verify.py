@@ -1,0 +1,182 @@
+"""Whether patched code is what compiling for the instance alone gives: the same instructions in the same order.
+
+Both objects are read as streams of instructions: nops left out, code elsewhere put where a branch leads to it, targets
+as places in the stream. Groups may end earlier in patched code, never later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from pvasm.errors import PvasmError
+from pvasm.isa.bundle import SIZE, Bundle
+from pvasm.isa.encoding import decode
+from pvasm.objects.elf_file import ElfFile, Relocation
+from pvasm.objects.relocations import relocated_operand, type_of
+from pvasm.patch.object_records import SiteRecords
+from pvasm.patch.records import REPLACEMENTS, Place, Record
+
+_Target = tuple[str, int] | None
+"""Where an instruction goes, or what it names: a section's name and an offset, or a symbol and what is added to it."""
+
+
+class _Item(Struct):
+    """An instruction of a stream: what it is but for `target`, where it stands, and whether its group ends with it."""
+
+    what: object
+    text: str
+    target: _Target
+    place: Place
+    stop: bool
+
+
+class Unlike(Struct, frozen=True):
+    """The first difference: the place in the patched object, and what stands there and in the other."""
+
+    place: Place | None
+    patched: str
+    alone: str
+
+
+def difference(
+    patched: ElfFile,
+    sites: Sequence[tuple[SiteRecords, Record]],
+    alone: ElfFile,
+    renamed: Mapping[str, str] = {},
+) -> Unlike | None:
+    """The first difference between a patched object, each site with its record, and that of an instance alone.
+
+    `renamed` has names of native functions by those of the instance. Raises PvasmError for a linked image: its code has
+    other places.
+    """
+    for file in (patched, alone):
+        if not file.is_relocatable:
+            raise PvasmError("is linked: only relocatable objects can be compared", file.path)
+    mine, other = _Stream(patched, sites, renamed), _Stream(alone, (), renamed)
+    for here, there in zip(mine.items, other.items, strict=False):
+        same = here.what == there.what and (here.stop or not there.stop)
+        if not same or mine.resolved(here.target) != other.resolved(there.target):
+            return Unlike(here.place, here.text, there.text)
+    if len(mine.items) > len(other.items):
+        rest = mine.items[len(other.items)]
+        return Unlike(rest.place, rest.text, "nothing")
+    if len(mine.items) < len(other.items):
+        return Unlike(None, "nothing", other.items[len(mine.items)].text)
+    return None
+
+
+class _Stream:
+    """The instructions of an object's sections in the order of their names, those of the replacements left out."""
+
+    def __init__(self, file: ElfFile, sites: Sequence[tuple[SiteRecords, Record]], renamed: Mapping[str, str]) -> None:
+        self.file = file
+        self.renamed = renamed
+        self.sites = {site.place: (site, record) for site, record in sites}
+        self.relocations: dict[int, dict[int, Relocation]] = {}
+        for number, entries in file.relocations.items():
+            self.relocations[number] = {each.offset: each for each in entries}
+        self.items: list[_Item] = []
+        self.at: dict[tuple[str, int], int] = {}  # the item that a bundle begins with, by section and offset
+        for section in sorted(file.sections, key=lambda each: each.name):
+            if section.is_code and section.name != REPLACEMENTS:
+                self._read(section.index)
+
+    def resolved(self, target: _Target) -> object:
+        """What a target is in any such stream: the number of the item, or a name."""
+        if target is None:
+            return None
+        return self.at.get(target, target)
+
+    def _read(self, number: int) -> None:
+        section = self.file.sections[number]
+        offset = 0
+        while offset + SIZE <= len(section.data):
+            site = self.sites.get(Place(number, offset))
+            if site is None:
+                self._bundle(Place(number, offset))
+                offset += SIZE
+                continue
+            records, record = site
+            self.at[section.name, offset] = len(self.items)
+            if record.is_branch:
+                self._elsewhere(Place(number, offset), (section.name, offset + records.length))
+            else:
+                for at in range(offset, offset + records.length, SIZE):
+                    self._bundle(Place(number, at))
+            offset += records.length
+        self.at[section.name, offset] = len(self.items)
+
+    def _elsewhere(self, place: Place, back: tuple[str, int]) -> None:
+        """The code that the branch at a site leads to, up to the one that leads back."""
+        *_, branch = self._items(place)
+        at = branch.target
+        names = {each.name: each.index for each in self.file.sections if each.is_code}
+        while at is not None and at[0] in names:
+            items = list(self._items(Place(names[at[0]], at[1])))
+            if not items and at[1] + SIZE > len(self.file.sections[names[at[0]]].data):
+                return
+            self.at.setdefault(at, len(self.items))
+            for item in items:
+                if item.target == back and item.text.startswith("br."):
+                    self._end_group()
+                    return
+                self.items.append(item)
+            at = at[0], at[1] + SIZE
+
+    def _end_group(self) -> None:
+        if self.items:
+            self.items[-1].stop = True
+
+    def _bundle(self, place: Place) -> None:
+        name = self.file.sections[place.section].name
+        self.at[name, place.offset] = len(self.items)
+        self.items += self._items(place)
+
+    def _items(self, place: Place) -> Iterator[_Item]:
+        """The instructions of a bundle but nops."""
+        section = self.file.sections[place.section]
+        raw = bytes(section.data[place.offset : place.offset + SIZE])
+        if not any(raw):
+            return  # what `.org` leaves out
+        bundle = Bundle.of(raw)
+        waiting: list[_Item] = []
+        for slot, unit, bits in bundle.instructions():
+            instruction = decode(bits, unit, place.offset)
+            if instruction is None:
+                waiting.append(_Item(bits, f"{bits:#x}", None, place, False))
+            elif not instruction.form.mnemonic.startswith("nop"):
+                operand = relocated_operand(instruction)
+                target = self._target(place, slot)
+                kept = [each for at, each in enumerate(instruction.operands) if target is None or at != operand]
+                if operand is not None and target is None:
+                    kind = instruction.form.operands[operand].kind
+                    value = instruction.operands[operand]
+                    if kind is not None and kind.is_target and isinstance(value, int):
+                        target = section.name, value
+                        kept = [each for at, each in enumerate(instruction.operands) if at != operand]
+                what = (instruction.spelling, kept, instruction.predicate)
+                waiting.append(_Item(what, instruction.text, target, place, False))
+            if slot in bundle.stops:
+                if waiting:
+                    waiting[-1].stop = True
+                else:
+                    self._end_group()
+        yield from waiting
+
+    def _target(self, place: Place, slot: int) -> _Target:
+        """What a relocation fills in an instruction."""
+        found = self.relocations.get(place.section, {}).get(place.offset + slot)
+        if found is None or type_of(found.kind).quantity == "mark":
+            return None
+        symbol = found.symbol
+        if symbol.is_defined and (
+            symbol.kind == "section" or symbol.binding == "local" or self._is_code(symbol.section)
+        ):
+            return self.file.sections[symbol.section].name, symbol.value + found.addend
+        return self.renamed.get(symbol.name, symbol.name), found.addend
+
+    def _is_code(self, number: int) -> bool:
+        return self.file.sections[number].is_code
