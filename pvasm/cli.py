@@ -86,6 +86,7 @@ _COMMANDS = {
     "import": "importing",
     "instance": "instance_commands",
     "disasm": "disasm",
+    "patch": "patch",
     "simulate": "simulate",
     "compare": "compare",
     "scenario": "scenario",

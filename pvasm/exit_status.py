@@ -30,6 +30,11 @@ _MEANINGS = {
         "something is wrong with the command or the instance",
     ),
     "disasm": ("done", "", "the file cannot be read, is damaged, or there is no such section or symbol"),
+    "patch": (
+        "done",
+        f"{FOUND} with --verify: the code is not that of the instance alone, and nothing is written",
+        "the file cannot be read or has no records, they are not right, or something cannot be put in its place",
+    ),
     "header": ("done", "", "it could not run"),
     "import": ("done", "", "something is wrong with the header or the command"),
     "simulate": (

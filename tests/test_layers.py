@@ -26,6 +26,7 @@ LAYERS = {
     "fix": 6,
     "header": 6,
     "cc": 6,
+    "patch": 6,
     "expand": 5,
     "paravirt": 4,
     "asm": 3,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import count, fail, write
+from pvasm.commands.shared import add_op_header, count, fail, write
+from pvasm.errors import PvasmError
 from pvasm.limits import MAX_JOBS
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "-i",
         "--instance",
-        required=True,
         action="append",
+        default=[],
         metavar="NAME",
         help="an instance's name, an instance file, or `all'; may be repeated",
     )
@@ -36,6 +37,23 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--define", action="store_true", help="start the variant with the #define of the instance's symbol"
     )
+    single = command.add_argument_group("one binary for several instances")
+    single.add_argument(
+        "--single-binary",
+        metavar="native,NAME[,...]",
+        help="write native code with records of what takes its place for the other instances (`pvasm patch')",
+    )
+    single.add_argument(
+        "--room",
+        choices=("slots", "exact"),
+        help="slots: native code as it is, what does not fit in its place is branched to; exact: nops behind native "
+        "code, so that all that can stand in its place does [slots]",
+    )
+    single.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="where headers are")
+    single.add_argument(
+        "-D", dest="defines", action="append", default=[], metavar="NAME[=VALUE]", help="define a macro"
+    )
+    add_op_header(single, "a header that defines ops itself, which are to stay (repeatable)")
     builds = command.add_argument_group("in builds")
     builds.add_argument(
         "--depfile", "-MF", metavar="FILE", help="write to FILE, as make reads it, what the variants depend on"
@@ -62,8 +80,22 @@ def add(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from pvasm.expand import ExpandErrors
+
+    try:
+        return _expand(options) if options.single_binary is None else _single_binary(options)
+    except ExpandErrors as several:
+        return fail(several.errors)
+
+
+def _expand(options: argparse.Namespace) -> int:
     from pvasm.expand.expand_files import ExpandSettings, expand_files
 
+    given = {"--room": options.room, "-I": options.include, "-D": options.defines, "--op-header": options.op_headers}
+    for name, value in given.items():
+        if value:
+            raise PvasmError(f"{name} is for --single-binary: a variant is preprocessed after it is written")
+    if not options.instance:
+        raise PvasmError("for which instance is not said: --instance NAME (pvasm instance list)")
     settings = ExpandSettings(
         files=tuple(options.files),
         instances=tuple(options.instance),
@@ -76,11 +108,43 @@ def _run(options: argparse.Namespace) -> int:
         stamp=options.stamp,
         jobs=options.jobs,
     )
-    try:
-        result = expand_files(settings)
-    except ExpandErrors as several:
-        return fail(several.errors)
+    result = expand_files(settings)
     write(result.text)
     if options.output_dir is not None:
         write("".join(f"{path}\n" for path in result.written))
+    return 0
+
+
+def _single_binary(options: argparse.Namespace) -> int:
+    from pvasm.files import refuse_overwriting, write_atomically
+    from pvasm.patch.source import CppSettings, single_binary_of_file
+    from pvasm.text import encode
+
+    others = {
+        "--instance": options.instance,
+        "--output-dir": options.output_dir,
+        "--line-markers": options.line_markers,
+        "--define": options.define,
+        "--depfile": options.depfile,
+        "--stamp": options.stamp,
+    }
+    for name, value in others.items():
+        if value:
+            raise PvasmError(f"{name} is not for --single-binary, which makes one file for all its instances")
+    if len(options.files) > 1:
+        raise PvasmError(f"{len(options.files)} files: --single-binary makes one of one")
+    (path,) = options.files
+    if options.output not in (None, "-"):
+        refuse_overwriting(options.output, "single binary's source", [path])
+    names = [name.strip() for name in options.single_binary.split(",")]
+    cpp = CppSettings(tuple(options.include), tuple(options.defines), tuple(options.op_headers))
+    made = single_binary_of_file(path, names, options.room or "slots", cpp)
+    if options.output in (None, "-"):
+        write(made.text)
+        return 0
+    write_atomically(options.output, encode(made.text))
+    counts = made.counts
+    write(f"{counts.sites} sites; {counts.bundles} bundles of native code, {counts.added} added\n")
+    for name in made.instances[1:]:
+        write(f"{name}: {counts.in_place[name]} replaced in their place, {counts.elsewhere[name]} by branches\n")
     return 0

@@ -19,7 +19,7 @@ from pvasm.isa.encoding import EncodingError, decode
 from pvasm.objects.elf_file import ElfFile, elf_file_of
 from pvasm.objects.relocations import patched_bundle, relocated_operand
 from pvasm.patch.object_records import SiteRecords, read_sites
-from pvasm.patch.records import NATIVE, Place, Record, filling
+from pvasm.patch.records import NAMES, NATIVE, Place, Record, filling
 
 _OF_UNIT: Final = {"B": 0x49, "M": 0x4A, "F": 0x4B, "X": 0x48}
 """The relocations of targets, by the unit of the instruction: R_IA64_PCREL21B, 21M, 21F, 60B."""
@@ -42,19 +42,34 @@ _TRAILER: Final = struct.Struct("<QQ8s")
 _PIECE: Final = struct.Struct("<QQ")
 
 
-class Patched(Struct, frozen=True):
-    """What patching made of a file: its bytes, and which instance's code each site has now, in order."""
+class Sites(Struct, frozen=True):
+    """The sites of a file, in order of their places, and by site whose code stands there."""
 
-    data: bytes
+    file: ElfFile
     sites: list[SiteRecords]
-    instances: list[str]
+    states: list[str]
+
+    def said(self, place: Place) -> str:
+        """A place as people name it: a symbol before it, and how far."""
+        return _Codes(self.file).said(place)
 
 
-def patched(data: bytes, path: str, instance: str) -> Patched:
+def sites_of(data: bytes, path: str) -> Sites:
+    """The sites of a file, with whose code stands there: `native` where several have the same.
+
+    Raises PvasmError for records that are not right, and for a site that holds none of its codes.
+    """
+    file = elf_file_of(data, path)
+    sites = read_sites(file)
+    codes = _Codes(file)
+    return Sites(file, sites, [codes.state(site) for site in sites])
+
+
+def patched(data: bytes, path: str, instance: str) -> bytes:
     """The file with an instance's code at each site that has a record for it, and native code at the others.
 
     Raises PvasmError with a place for what cannot be: records that are not right, a site that holds none of its codes,
-    a branch out of reach, an instance that no record is for.
+    a branch out of reach, an instance that the file knows nothing of.
     """
     return _Patching(original(data, path), path).for_instance(instance)
 
@@ -83,18 +98,13 @@ def original(data: bytes, path: str) -> bytes:
     return bytes(made)
 
 
-def instances_of(sites: Sequence[SiteRecords]) -> list[str]:
-    """The instances that there are records for, the native one first."""
+def instances_of(file: ElfFile, sites: Sequence[SiteRecords]) -> list[str]:
+    """The instances that a file knows, the native one first: some may have native code everywhere."""
     names = {name for site in sites for name in site.records}
+    section = file.section_named(NAMES)
+    if section is not None:
+        names.update(each.decode("ascii") for each in bytes(section.data).split(b"\0") if each and each.isascii())
     return [NATIVE, *sorted(names - {NATIVE})]
-
-
-def states(file: ElfFile, sites: Sequence[SiteRecords]) -> list[str]:
-    """Which instance's code stands at each site; `native` where several would be the same.
-
-    Raises PvasmError for a site that holds none of its codes.
-    """
-    return [_Codes(file).state(site) for site in sites]
 
 
 class _Codes:
@@ -184,8 +194,8 @@ class _Patching:
         self.sites = read_sites(self.file)
         self.codes = _Codes(self.file)
 
-    def for_instance(self, instance: str) -> Patched:
-        names = instances_of(self.sites)
+    def for_instance(self, instance: str) -> bytes:
+        names = instances_of(self.file, self.sites)
         if instance not in names:
             raise PvasmError(f"has no code for {instance}: records are for {', '.join(names)}", self.path)
         for site in self.sites:
@@ -193,12 +203,10 @@ class _Patching:
         chosen = [site.records.get(instance, site.records[NATIVE]) for site in self.sites]
         if self.file.is_relocatable:
             changed = [(site, each) for site, each in zip(self.sites, chosen, strict=True) if each.instance != NATIVE]
-            data = _Relocating(self.data, self.file, self.codes).with_codes(changed) if changed else bytes(self.data)
-        else:
-            for site, record in zip(self.sites, chosen, strict=True):
-                self._put(site.place, self.codes.code(site, record))
-            data = bytes(self.data)
-        return Patched(data, self.sites, [each.instance for each in chosen])
+            return _Relocating(self.data, self.file, self.codes).with_codes(changed) if changed else bytes(self.data)
+        for site, record in zip(self.sites, chosen, strict=True):
+            self._put(site.place, self.codes.code(site, record))
+        return bytes(self.data)
 
     def _put(self, place: Place, code: bytes) -> None:
         at = self.file.sections[place.section].offset + place.offset

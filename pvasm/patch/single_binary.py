@@ -27,6 +27,7 @@ from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.instance import Instance
 from pvasm.patch.records import BRANCH, NAMES, NATIVE, RECORDS, REPLACEMENTS, filling_text, written
 from pvasm.patch.sites import DROPPED, KEPT, NUMBERED, PREFIX, Shift, Site, Sites, find_sites
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
 from pvasm.text import Edit, apply_edits
@@ -36,6 +37,7 @@ Room = Literal["slots", "exact"]
 
 ROOMS: Final[tuple[Room, ...]] = ("slots", "exact")
 
+_WORD: Final = regex(r"[\w.$]++")
 _BRANCH: Final = "br.cond.sptk.few"
 
 
@@ -57,8 +59,9 @@ class Counts(Struct):
 
 
 class SingleBinary(Struct, frozen=True):
-    """The source of a single binary, and what it is made of."""
+    """The source of a single binary for instances, the native one first, and what it is made of."""
 
+    instances: list[str]
     text: str
     counts: Counts
 
@@ -70,6 +73,11 @@ def single_binary(readings: Mapping[str, Reading], instances: Sequence[Instance]
     its place, for code that differs without an op and for ops where no site can be; ExpandErrors as `expand` does.
     """
     return _Maker(readings, instances, room).made()
+
+
+def renamed_by(instance: Instance, native: Instance) -> dict[str, str]:
+    """The native names by an instance's own, of what both rename."""
+    return {own: native.renames.get(name, name) for name, own in instance.renames.items()}
 
 
 class _Copy(Struct):
@@ -125,7 +133,9 @@ class _Maker:
             for name, copy in copies.items():
                 if name != NATIVE:
                     (counts.elsewhere if self._is_elsewhere(number, copy) else counts.in_place)[name] += 1
-        return SingleBinary(text + "".join(self._tail()) if self.found.sites else text, counts)
+        if self.found.sites:
+            text += "".join(self._tail())
+        return SingleBinary([each.name for each in self.instances], text, counts)
 
     def _check_places(self, places: CodePlaces) -> None:
         """Notes the slots of tags. Raises PvasmError if a site is not where it should be, a fault of our own."""
@@ -147,8 +157,11 @@ class _Maker:
         if other is self.document:
             return
         ours, theirs = ([each for each in one.statements if _is_code(each)] for one in (self.document, other))
+        renamed = renamed_by(instance, self.instances[0])
         for mine, its in zip(ours, theirs, strict=False):
-            if self.document.source(mine) != other.source(its):
+            text = other.source(its)
+            mine_said = self.document.source(mine)
+            if mine_said != text and mine_said != _WORD.sub(lambda word: renamed.get(word[0], word[0]), text):
                 self._refuse(mine, instance)
         if len(ours) > len(theirs):
             self._refuse(ours[len(theirs)], instance)

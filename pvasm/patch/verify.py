@@ -7,7 +7,6 @@ as places in the stream. Groups may end earlier in patched code, never later.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 from msgspec import Struct
 
