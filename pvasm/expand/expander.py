@@ -319,7 +319,7 @@ class _Expander:
         # A line marker in the body of a .macro would be obeyed wherever the macro is invoked.
         one_line = statement.in_define or (self.line_markers and statement.macro is not None)
         if one_line or len(lines) <= 1:
-            return _joined(lines) + (f" \\{newline}" if statement.in_define else newline) * lost_lines
+            return joined(lines) + (f" \\{newline}" if statement.in_define else newline) * lost_lines
         return self.on_lines(start, lines, newline, lost_lines)
 
     def next_is_op(self, found: Invocation) -> bool:
@@ -370,7 +370,7 @@ class _Expander:
 
     def as_argument(self, found: Invocation, lines: Sequence[str]) -> str:
         """An expansion as an argument, or a part of one, that the C preprocessor reads."""
-        result = _joined(lines)
+        result = joined(lines)
         if "," in result:
             message = f": its expansion has a comma, which would split the argument of {found.in_argument};"
             raise _UnsuitableError(f"{message} {AFTER_CPP}")
@@ -381,7 +381,7 @@ class _Expander:
 
         The quotes are taken away before the macro's body is read, but not those in an argument that is `:vararg`.
         """
-        result = _joined(lines)
+        result = joined(lines)
         if not _BOUNDARY.search(result):
             return result
         macro, word = found.in_argument or "", found.word
@@ -505,7 +505,7 @@ def _last_character(text: str, offset: int) -> str:
     return text[offset - 1 : offset]
 
 
-def _joined(lines: Sequence[str]) -> str:
+def joined(lines: Sequence[str]) -> str:
     """Lines of assembly on one line: `;` between, unless a stop stands there."""
     result = ""
     for line in lines:

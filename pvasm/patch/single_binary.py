@@ -8,7 +8,7 @@ back.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
@@ -26,8 +26,8 @@ from pvasm.isa.control_transfer import passing
 from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.instance import Instance
 from pvasm.patch.records import BRANCH, NAMES, NATIVE, RECORDS, REPLACEMENTS, filling_text, written
-from pvasm.patch.sites import DROPPED, KEPT, NUMBERED, PREFIX, Shift, Site, Sites, find_sites
-from pvasm.regex import regex
+from pvasm.patch.sides import Side, renamed_text
+from pvasm.patch.sites import KEPT, NUMBERED, PREFIX, Shift, Site, Sites, find_sites, is_passed
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
 from pvasm.text import Edit, apply_edits
@@ -37,7 +37,6 @@ Room = Literal["slots", "exact"]
 
 ROOMS: Final[tuple[Room, ...]] = ("slots", "exact")
 
-_WORD: Final = regex(r"[\w.$]++")
 _BRANCH: Final = "br.cond.sptk.few"
 
 
@@ -99,20 +98,18 @@ class _Maker:
             raise PvasmError(f"the first instance must be {NATIVE}, whose code stands at the sites; not {native.name}")
         self.reading = readings[native.name]
         self.document: Document = self.reading.document
-        for instance in instances[1:]:
-            self._check_same_code(readings[instance.name].document, instance)
-        errors = refusals(self.reading, instances)
+        errors = [each for instance in instances for each in refusals(readings[instance.name], [instance])]
         if errors:
             raise ExpandErrors(errors)
         if PREFIX in self.document.text:
             at = self.document.text.index(PREFIX)
             raise PvasmError(f"names that begin with {PREFIX} are for records", *self.document.place(at))
-        renames = list(rename_edits(self.document, self.reading.definitions(native), native.renames))
-        self.expansions = {each.name: expansion_edits(self.reading, each) for each in instances}
-        self.edits = {name: sorted(with_renames(edits, renames)) for name, edits in self.expansions.items()}
-        self.found: Sites = find_sites(self.document, self.edits[NATIVE], self._spans())
+        self.sides = dict(zip([each.name for each in instances], self._sides(readings), strict=True))
+        self.edits = self.sides[NATIVE].edits
+        self.found: Sites = find_sites(self.document, self.edits, self._spans())
         self.aliases = {at: f"{PREFIX}at_{number}" for number, at in enumerate(sorted({*self.found.targets.values()}))}
         self.numbered = sorted(self.found.targets)
+        self.starts = [each.start for each in self.document.statements]
         self.bundle_of: dict[str, str] = {}  # where a bundle begins, by the label in it
         self.copies: list[dict[str, _Copy]] = []  # by site and instance, the native one first
 
@@ -127,7 +124,7 @@ class _Maker:
         self._check_places(places)
         if self.found.sites:
             self._copy_bundles(variant, places, Shift(edits))
-        plain = self._places(apply_edits(self.document.text, self.edits[NATIVE]))
+        plain = self._places(apply_edits(self.document.text, self.edits))
         counts = Counts(len(plain.bundles), len(places.bundles), len(self.found.sites))
         for number, copies in enumerate(self.copies):
             for name, copy in copies.items():
@@ -152,36 +149,37 @@ class _Maker:
 
     # ------------------------------------------------------------------------------------ what differs
 
-    def _check_same_code(self, other: Document, instance: Instance) -> None:
-        """Raises PvasmError for the first statement that an instance sees otherwise than native does."""
-        if other is self.document:
-            return
-        ours, theirs = ([each for each in one.statements if _is_code(each)] for one in (self.document, other))
-        renamed = renamed_by(instance, self.instances[0])
-        for mine, its in zip(ours, theirs, strict=False):
-            text = other.source(its)
-            mine_said = self.document.source(mine)
-            if mine_said != text and mine_said != _WORD.sub(lambda word: renamed.get(word[0], word[0]), text):
-                self._refuse(mine, instance)
-        if len(ours) > len(theirs):
-            self._refuse(ours[len(theirs)], instance)
-        if len(theirs) > len(ours):
-            place = other.place(theirs[len(ours)].start)
-            raise PvasmError(f"is assembled for {instance.name} and not for {NATIVE}: it needs an op", *place)
-
-    def _refuse(self, statement: tree.Statement, instance: Instance) -> None:
-        source = self.document.source(statement)
-        message = f"`{source}' is for {NATIVE}; {instance.name} has something else there: it needs an op"
-        raise PvasmError(message, *self.document.place(statement.start))
+    def _sides(self, readings: Mapping[str, Reading]) -> Iterator[Side]:
+        """What each instance sees of the source."""
+        native = self.instances[0]
+        for instance in self.instances:
+            reading = readings[instance.name]
+            renamed = renamed_by(instance, native) if instance is not native else {}
+            side = Side(self.document, reading.document, renamed, (NATIVE, instance.name))
+            renames = list(rename_edits(reading.document, reading.definitions(native), native.renames))
+            side.edits = sorted(with_renames(expansion_edits(reading, instance), renames))
+            yield side
 
     def _spans(self) -> Iterator[tuple[int, int]]:
-        """Where the code of an instance is not the native code."""
-        native = {(each.start, each.end): each.replacement for each in self.expansions[NATIVE]}
-        for instance in self.instances[1:]:
-            edits = {(each.start, each.end): each.replacement for each in self.expansions[instance.name]}
-            for span in native.keys() | edits.keys():
-                if native.get(span, "").split() != edits.get(span, "").split():
+        """The statements in which the code of an instance is not the native code."""
+        native = self._by_statement(self.sides[NATIVE])
+        for side in self.sides.values():
+            yield from side.spans
+            own = self._by_statement(side)
+            for span in native.keys() | own.keys():
+                if side.same[span[0]] >= 0 and native.get(span) != own.get(span):
                     yield span
+
+    def _by_statement(self, side: Side) -> dict[tuple[int, int], list[list[str]]]:
+        """What the edits of a side make, word by word, by the native document's statements in their places."""
+        own_of = {own: mine for mine, own in enumerate(side.same) if own >= 0}
+        starts = [each.start for each in side.document.statements]
+        found: dict[tuple[int, int], list[list[str]]] = {}
+        for edit in side.edits:
+            first, last = (max(bisect_right(starts, at) - 1, 0) for at in (edit.start, max(edit.end - 1, edit.start)))
+            if first in own_of and last in own_of:
+                found.setdefault((own_of[first], own_of[last]), []).append(edit.replacement.split())
+        return found
 
     # ---------------------------------------------------------------------------------------- copies
 
@@ -202,28 +200,28 @@ class _Maker:
 
     def _text(self, site: Site, instance: Instance) -> str:
         """The code of a site for an instance, without what says something of the function around it."""
-        within = [each for each in self.edits[instance.name] if site.start <= each.start < site.end]
-        within = with_renames(within, self._adjustments(site))
-        shifted = [Edit(each.start - site.start, each.end - site.start, each.replacement) for each in within]
-        lines = apply_edits(self.document.text[site.start : site.end], shifted).split("\n")
-        text = "\n".join(line for line in lines if line.strip()).lstrip()
+        side = self.sides[instance.name]
+        start, end = side.range_of(site.first, site.last)
+        edits = side.edits[bisect_left(side.edits, (start,)) : bisect_left(side.edits, (end,))]
+        within = with_renames(edits, self._adjustments(site, side))
+        shifted = [Edit(each.start - start, each.end - start, each.replacement) for each in within]
+        lines = apply_edits(side.document.text[start:end], shifted).split("\n")
+        text = renamed_text("\n".join(line for line in lines if line.strip()).lstrip(), side.renamed)
         # A stop before the first instruction would be in the bundle before, which is another's.
-        return f"nop.m 0 {text}" if text.startswith(";;") else text
+        return f"nop.m 0 {text}" if not text or text.startswith(";;") else text
 
-    def _adjustments(self, site: Site) -> Iterator[Edit]:
+    def _adjustments(self, site: Site, side: Side) -> Iterator[Edit]:
         """What a copy has otherwise: names of its own for numbered labels, and no directives but for dependencies."""
-        text = self.document.text
-        for statement in self.document.statements[site.first : site.last + 1]:
+        for statement in side.statements_of(site.first, site.last):
             syntax = statement.syntax
-            if isinstance(syntax, tree.CppDirective) or (
-                isinstance(syntax, tree.Directive) and not KEPT.fullmatch(syntax.name)
-            ):
+            is_dropped = isinstance(syntax, tree.Directive) and not KEPT.fullmatch(syntax.name)
+            if is_dropped or isinstance(syntax, tree.CppDirective):
                 yield Edit(statement.start, statement.end, "")
-        starts = self.numbered
-        for start in starts[bisect_left(starts, site.start) : bisect_left(starts, site.end)]:
-            found = NUMBERED.match(text, start)
-            assert found is not None
-            yield Edit(start, found.end(), self.aliases[self.found.targets[start]])
+        for target in self.numbered[bisect_left(self.numbered, site.start) : bisect_left(self.numbered, site.end)]:
+            found = NUMBERED.match(self.document.text, target)
+            start = side.offset_of(bisect_right(self.starts, target) - 1, target)
+            if found is not None and start is not None:
+                yield Edit(start, start + len(found[0]), self.aliases[self.found.targets[target]])
 
     def _look(self, copy: _Copy) -> None:
         """Notes how a copy ends, and whether it goes to places by their distance."""
@@ -306,7 +304,7 @@ class _Maker:
         Where bundles begin anyway, they are tags: to the assembler, control may come to a label from anywhere, and
         predicates that excluded each other may both be true there.
         """
-        edits = [*self.edits[NATIVE]]
+        edits = [*self.edits]
         for number, site in enumerate(self.found.sites):
             room = filling_text(self._length(number) - self.copies[number][NATIVE].size)
             if room:
@@ -331,12 +329,7 @@ class _Maker:
             syntax = statement.syntax
             if isinstance(syntax, tree.Instruction | tree.MacroCall):
                 return statement.start
-            is_passed = isinstance(syntax, tree.Directive) and (
-                KEPT.fullmatch(syntax.name) or DROPPED.fullmatch(syntax.name)
-            )
-            if not is_passed and not isinstance(
-                syntax, tree.CppDirective | tree.BundleOpen | tree.BundleClose | tree.Template | tree.Stop
-            ):
+            if not is_passed(syntax):
                 return None
         return None
 
@@ -386,10 +379,6 @@ def _together(edits: Sequence[Edit]) -> list[Edit]:
         else:
             made.append(edit)
     return made
-
-
-def _is_code(statement: tree.Statement) -> bool:
-    return not isinstance(statement.syntax, tree.CppDirective)
 
 
 def _goes_out(instruction: tree.Instruction, labels: set[str]) -> bool:

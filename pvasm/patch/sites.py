@@ -39,8 +39,15 @@ _PLACES: Final = frozenset((".", "ip"))  # names whose value is where they stand
 _LOOPS: Final = frozenset((".rept", ".irp", ".irpc"))
 
 
+def is_passed(syntax: tree.Syntax) -> bool:
+    """Whether a statement has no place of its own: it says something of instructions, or ends a group or a bundle."""
+    if isinstance(syntax, tree.Directive):
+        return bool(KEPT.fullmatch(syntax.name) or DROPPED.fullmatch(syntax.name))
+    return isinstance(syntax, tree.Stop | tree.BundleOpen | tree.BundleClose | tree.Template | tree.CppDirective)
+
+
 class Site(Struct, frozen=True):
-    """Where code differs: the statements of the document from `first` to `last`.
+    """Where code differs: the statements of the document from `first` to `last`, with what opens and closes bundles.
 
     `end` is where its last ends, the stop behind it included, and `start` where its first begins: offsets in the
     document. `bundles` are how many the native code has. `frame` is that of the registers' names there (inputs, locals,
@@ -67,7 +74,9 @@ class Sites(Struct, frozen=True):
 
 
 def find_sites(document: Document, edits: Sequence[Edit], spans: Iterable[tuple[int, int]]) -> Sites:
-    """The sites of a document, whose native variant `edits` make, for the spans in which instances differ.
+    """The sites of a document, whose native variant `edits` make, for the statements in which instances differ.
+
+    A span has its first and its last statement.
 
     Raises PvasmError, with its place, for a span that can be none, and as `code_places` does.
     """
@@ -117,7 +126,7 @@ class _Search:
         self.edits = edits
         self.starts = [each.start for each in document.statements]
         self.edited = {at for each in edits for at in self._between(each.start, each.end)}
-        self.spans = [(found[0], found[-1]) for start, end in sorted(spans) if (found := self._between(start, end))]
+        self.spans = sorted(set(spans))
         self.alone: set[tuple[int, int]] = set()  # spans that are sites by themselves
         self.own: list[int] = []  # the document's statement by that of the variant
         self.variant_of: dict[int, int] = {}  # the first of the variant by that of the document
@@ -199,22 +208,25 @@ class _Search:
             if at not in self.edited:
                 self._check(at, places, names)
         frame = names.frames.get(self.variant_of.get(first, -1))
-        return Site(first, last, self._start(first), self._end(last), bundles, frame, bool(spans & self.alone))
+        return Site(
+            self._opened(first),
+            self._closed(last),
+            self._start(first),
+            self._end(last),
+            bundles,
+            frame,
+            bool(spans & self.alone),
+        )
 
     def _check(self, at: int, places: CodePlaces, names: _Names) -> None:
         """Raises _Unsuitable for a statement that cannot stand in a copy."""
         statement = self.document.statements[at]
         syntax = statement.syntax
-        match syntax:
-            case tree.Stop() | tree.BundleOpen() | tree.BundleClose() | tree.Template() | tree.CppDirective():
-                return
-            case tree.Directive(name=name) if KEPT.fullmatch(name) or DROPPED.fullmatch(name):
-                return
-            case tree.Instruction():
-                for each in _names([syntax.predicate, *syntax.outputs, *syntax.inputs]):
-                    self._check_name(each, at, places, names)
-                return
-        raise _Unsuitable(f"`{self.document.source(statement)}'")
+        if isinstance(syntax, tree.Instruction):
+            for each in _names([syntax.predicate, *syntax.outputs, *syntax.inputs]):
+                self._check_name(each, at, places, names)
+        elif not is_passed(syntax):
+            raise _Unsuitable(f"`{self.document.source(statement)}'")
 
     def _check_name(self, name: tree.Name, at: int, places: CodePlaces, names: _Names) -> None:
         statement = self.document.statements[at]
@@ -257,22 +269,25 @@ class _Search:
         """The statement at an offset, or the last before it."""
         return max(bisect_right(self.starts, offset) - 1, 0)
 
-    def _start(self, first: int) -> int:
-        """Where a site begins: with what opens its bundle, too."""
+    def _opened(self, first: int) -> int:
+        """The first statement of a site: what opens its bundle is of it."""
         statements = self.document.statements
         while first and isinstance(statements[first - 1].syntax, tree.BundleOpen | tree.Template):
             first -= 1
-        return statements[first].start
+        return first
+
+    def _closed(self, last: int) -> int:
+        """The last statement of a site: the stop behind it is of it, and what closes the bundle."""
+        statements = self.document.statements
+        while last + 1 < len(statements) and isinstance(statements[last + 1].syntax, tree.Stop | tree.BundleClose):
+            last += 1
+        return last
+
+    def _start(self, first: int) -> int:
+        return self.document.statements[self._opened(first)].start
 
     def _end(self, last: int) -> int:
-        """Where a site ends: behind the stop, and what closes the bundle."""
-        statements = self.document.statements
-        end = statements[last].end
-        for statement in statements[last + 1 :]:
-            if not isinstance(statement.syntax, tree.Stop | tree.BundleClose):
-                break
-            end = statement.end
-        return end
+        return self.document.statements[self._closed(last)].end
 
     def _error(self, at: int, message: str) -> PvasmError:
         statement = self.document.statements[at]

@@ -13,6 +13,7 @@ from pvasm.expand.expander import ExpandErrors, Reading
 from pvasm.expand.op_headers import overlays
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.loading import load_catalog, load_instance
+from pvasm.patch.macro_free import macro_free
 from pvasm.patch.single_binary import Room, SingleBinary, single_binary
 from pvasm.syntax.document import Document, looks_preprocessed, read_document
 from pvasm.syntax.run_cpp import preprocess
@@ -64,4 +65,7 @@ def _read(text: str, path: str, catalog: Catalog) -> Reading:
     if document.problems:
         raise ExpandErrors(list(map(document.error, document.problems)))
     refuse_other_text(document, catalog.ops)
+    plain = macro_free(document, catalog.ops)
+    if plain is not document.text:
+        document = read_document(assembly_parser(), plain, shown_name(path), preprocessed=True)
     return Reading(document, catalog)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import decode
+from pvasm.isa.instruction import Instruction
 from pvasm.objects.elf_file import ElfFile, Relocation
 from pvasm.objects.relocations import relocated_operand, type_of
 from pvasm.patch.object_records import SiteRecords
@@ -156,7 +157,7 @@ class _Stream:
                     if kind is not None and kind.is_target and isinstance(value, int):
                         target = section.name, value
                         kept = [each for at, each in enumerate(instruction.operands) if at != operand]
-                what = (instruction.spelling, kept, instruction.predicate)
+                what = (_kind(instruction), kept, instruction.predicate)
                 waiting.append(_Item(what, instruction.text, target, place, False))
             if slot in bundle.stops:
                 if waiting:
@@ -179,3 +180,9 @@ class _Stream:
 
     def _is_code(self, number: int) -> bool:
         return self.file.sections[number].is_code
+
+
+def _kind(instruction: Instruction) -> object:
+    """What an instruction is; in which unit a `break` stands does not matter, unless it is a branch."""
+    mnemonic = instruction.form.mnemonic
+    return "break" if mnemonic.startswith("break.") and mnemonic[-1] in "mif" else instruction.spelling
