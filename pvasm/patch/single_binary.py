@@ -130,9 +130,7 @@ class _Maker:
             for name, copy in copies.items():
                 if name != NATIVE:
                     (counts.elsewhere if self._is_elsewhere(number, copy) else counts.in_place)[name] += 1
-        if self.found.sites:
-            text += "".join(self._tail())
-        return SingleBinary([each.name for each in self.instances], text, counts)
+        return SingleBinary([each.name for each in self.instances], text + "".join(self._tail()), counts)
 
     def _check_places(self, places: CodePlaces) -> None:
         """Notes the slots of tags. Raises PvasmError if a site is not where it should be, a fault of our own."""
