@@ -1,3 +1,4 @@
+/* pvasm: ignore-file[PV001] it runs before any code is in its place; fc.i is right by addresses of the guest's own */
 /*
  * Puts an instance's code in its places, at boot: what `pvasm patch' does ahead of time (`pvasm expand
  * --single-binary' makes the records).

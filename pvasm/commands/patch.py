@@ -49,10 +49,10 @@ def _run(options: argparse.Namespace) -> int:
     from pvasm.patch.patching import patched, sites_of
     from pvasm.text import read_bytes, shown_name
 
-    if options.instance is None and not options.list:
-        raise PvasmError("nothing to do: --instance NAME -o FILE, or --list")
     if options.instance is None and (options.output is not None or options.verify is not None):
         raise PvasmError("which code to put in its places is not said: --instance NAME")
+    if options.instance is None and not options.list:
+        raise PvasmError("nothing to do: --instance NAME -o FILE, or --list")
     if options.instance is not None and options.output is None and options.verify is None and not options.list:
         raise PvasmError("where to write is not said: -o FILE")
     if options.output is not None:

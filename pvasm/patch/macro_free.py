@@ -11,6 +11,7 @@ from pvasm.errors import PvasmError
 from pvasm.expand.expander import joined
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
+from pvasm.syntax.path_conditions import Conditions
 from pvasm.text import Edit, apply_edits
 
 _LOOPS: Final = frozenset((".rept", ".irp", ".irpc"))
@@ -45,6 +46,11 @@ class _Made(Visitor):
     def fork(self, fork: Fork) -> None:
         """Counts the conditionals that are not decided."""
         self.open += {"if": 1, "endif": -1}.get(fork.name, 0)
+
+    def gap(self, reason: str, statement: int, conditions: Conditions) -> None:
+        """What is not followed may make ops."""
+        place = self.document.place(self.document.statements[statement].start)
+        raise PvasmError(reason or "what this stands for is not known", *place)
 
     def step(self, step: Step, scope: Scope) -> None:
         """Notes a statement that something makes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -67,11 +68,26 @@ class _Records:
             if before.place.section == after.place.section and before.place.offset + before.length > after.place.offset:
                 raise self._error("the site overlaps another", min(each.number for each in after.records.values()))
         for site in sites:
-            if NATIVE not in site.records:
-                raise self._error(
-                    f"the site has no record for {NATIVE}", min(each.number for each in site.records.values())
-                )
+            native = site.records.get(NATIVE)
+            first = min(each.number for each in site.records.values())
+            if native is None:
+                raise self._error(f"the site has no record for {NATIVE}", first)
+            if native.is_branch:
+                raise self._error(f"the record for {NATIVE} is a branch", native.number)
+            for record in site.records.values():
+                self._check_apart(record, sites)
         return sites
+
+    def _check_apart(self, record: Record, sites: Sequence[SiteRecords]) -> None:
+        """Raises PvasmError for a replacement that is, in part, a site: it would change itself."""
+        start = record.replacement
+        at = bisect_right(sites, start, key=lambda each: each.place)
+        for site in sites[max(at - 1, 0) : at + 1]:
+            end = max(start.offset, site.place.offset)
+            if site.place.section == start.section and end < min(
+                start.offset + record.replacement_length, site.place.offset + site.length
+            ):
+                raise self._error("the replacement overlaps a site", record.number)
 
     def _record(self, number: int, words: tuple[int, ...]) -> Record:
         at = number * WORDS.size
@@ -87,8 +103,6 @@ class _Records:
             raise self._error(f"the flags are {flags:#x}: a later version of records?", number)
         if flags & BRANCH and replacement_length != SIZE:
             raise self._error("a branch that replaces code must be one bundle", number)
-        if (site.section, site.offset // SIZE) == (replacement.section, replacement.offset // SIZE):
-            raise self._error("the replacement is the site", number)
         return Record(number, site, length, name, replacement, replacement_length, flags)
 
     def _place(self, number: int, at: int, value: int, what: str) -> Place:

@@ -20,6 +20,7 @@ from pvasm.objects.elf_file import ElfFile, elf_file_of
 from pvasm.objects.relocations import patched_bundle, relocated_operand
 from pvasm.patch.object_records import SiteRecords, read_sites
 from pvasm.patch.records import NAMES, NATIVE, Place, Record, filling
+from pvasm.suggestions import near
 
 _OF_UNIT: Final = {"B": 0x49, "M": 0x4A, "F": 0x4B, "X": 0x48}
 """The relocations of targets, by the unit of the instruction: R_IA64_PCREL21B, 21M, 21F, 60B."""
@@ -197,7 +198,8 @@ class _Patching:
     def for_instance(self, instance: str) -> bytes:
         names = instances_of(self.file, self.sites)
         if instance not in names:
-            raise PvasmError(f"has no code for {instance}: records are for {', '.join(names)}", self.path)
+            said = f"has no code for {instance}: it has that of {', '.join(names)}{near(instance, names)}"
+            raise PvasmError(said, self.path)
         for site in self.sites:
             self.codes.state(site)  # nothing is written over what is not known
         chosen = [site.records.get(instance, site.records[NATIVE]) for site in self.sites]

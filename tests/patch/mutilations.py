@@ -1,0 +1,106 @@
+"""Mutilated records and code: patching refuses them with a PvasmError, or does what the records say and undoes it.
+
+`python -m tests.patch.mutilations [--count N] [--seed S]` makes so many files of a few sound ones, a seed each. It
+prints what raised anything else or could not be undone, and exits with 1 then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import struct
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from pvasm.errors import PvasmError
+from pvasm.objects.elf_file import elf_file_of
+from pvasm.patch.patching import original, patched, sites_of
+from pvasm.patch.records import NAMES, RECORDS, REPLACEMENTS, WORDS
+from tests.objects.mutations import EXTREMES, damaged
+from tests.patch.made import SAMPLES, assembled, single
+from tests.patch.test_at_boot import linked
+
+REFUSED = "refused"
+
+
+def sound_files(folder: Path) -> list[bytes]:
+    """Objects, one of them patched, and images."""
+    made = assembled(single(SAMPLES / "exit.S", ("native", "xen", "trap")).text, folder / "exit.o")
+    images = [linked(folder, room, "xen") for room in ("slots", "exact")]
+    return [made, patched(made, "exit.o", "xen"), *images, patched(images[0], "image", "xen")]
+
+
+def mutilated(sound: bytes, chance: random.Random) -> bytes:
+    """A file with something changed: mostly in records, in what they name, or at sites."""
+    if not chance.randrange(4):
+        return damaged(sound, chance)
+    data = bytearray(sound)
+    file = elf_file_of(sound, "sound")
+    for _ in range(chance.choice((1, 1, 1, 2, 5))):
+        name = chance.choice((RECORDS, RECORDS, RECORDS, NAMES, REPLACEMENTS, "site"))
+        if name == "site":
+            site = chance.choice(sites_of(sound, "sound").sites)
+            section, start, size = file.sections[site.place.section], site.place.offset, site.length
+        else:
+            found = file.section_named(name)
+            assert found is not None
+            section, start, size = found, 0, found.size
+        at = section.offset + start + chance.randrange(size)
+        if name == RECORDS and chance.randrange(2):
+            word = section.offset + chance.randrange(size // 4) * 4
+            old = struct.unpack_from("<I", data, word)[0]
+            new = chance.choice((*EXTREMES, old + 16, old - 16, old + 1, old ^ 1 << chance.randrange(32)))
+            struct.pack_into("<I", data, word, new & 0xFFFF_FFFF)
+        elif name == RECORDS and chance.randrange(2):
+            one, other = (section.offset + chance.randrange(size // WORDS.size) * WORDS.size for _ in range(2))
+            data[one : one + WORDS.size] = data[other : other + WORDS.size]
+        else:
+            data[at] ^= 1 << chance.randrange(8)
+    return bytes(data)
+
+
+def wrong(data: bytes) -> str | None:
+    """What came of patching a file: REFUSED, None if it is right, else what is wrong."""
+    try:
+        made = patched(data, "file", "xen")
+        back = patched(made, "file", "native")
+        before = patched(data, "file", "native")
+    except PvasmError as error:
+        return REFUSED if str(error).startswith("file: ") else f"no file named: {error}"
+    except Exception:
+        return traceback.format_exc()
+    if back != before:
+        return "native code did not come back"
+    found = sites_of(made, "file")
+    states = {state for site, state in zip(found.sites, found.states, strict=True) if "xen" in site.records}
+    if not elf_file_of(made, "file").is_relocatable and len(made) != len(data):
+        return "an image changed its length"
+    return None if states <= {"xen", "native", "trap"} and original(back, "file") == back else str(states)
+
+
+def main(words: Sequence[str]) -> int:
+    """Tries as many files as asked for, and tells what went wrong."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(words)
+    failures = refused = 0
+    with tempfile.TemporaryDirectory() as folder:
+        sound = sound_files(Path(folder))
+        for seed in range(options.seed, options.seed + options.count):
+            chance = random.Random(seed)
+            data = mutilated(chance.choice(sound), chance)
+            said = wrong(data)
+            refused += said == REFUSED
+            if said not in (None, REFUSED):
+                failures += 1
+                print(f"seed {seed}: {said}", flush=True)
+    print(f"{options.count} files: {refused} refused, {failures} wrong")
+    return int(bool(failures))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,82 @@
+"""sample_S/patch.S, run at boot, makes of an image what `pvasm patch` makes of it ahead of time."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from pvsim import Machine, load_image
+from pvsim.machine.notes import StaleCode
+
+from pvasm.objects.elf_file import elf_file_of
+from pvasm.objects.object_image import image_of_object
+from pvasm.patch.patching import patched, sites_of
+from pvasm.patch.single_binary import ROOMS, Room
+from tests.oracle import require_tool
+from tests.patch.made import SAMPLES, assembled, single
+
+_BEGIN = """
+	.section .pv_alternatives, "a", "progbits"
+from:
+	.text
+	.global boot
+boot:
+	alloc loc0 = ar.pfs, 1, 2, 3, 0
+	mov loc1 = b0
+	movl out0 = from
+	movl out1 = to
+	mov out2 = in0
+	;;
+	br.call.sptk.many b0 = pv_patch
+	;;
+	mov ar.pfs = loc0
+	mov b0 = loc1
+	break.m 1
+	;;
+"""
+_END = """
+	.section .pv_alternatives, "a", "progbits"
+	.global to
+to:
+	.section .wanted, "a", "progbits"
+	.global wanted
+wanted:
+	stringz "{}"
+"""
+
+
+def linked(tmp_path: Path, room: Room, name: str) -> bytes:
+    """An image of samples' single binaries, between labels at the ends of their records."""
+    objects = []
+    texts = {"begin": _BEGIN, "end": _END.format(name), "patch": (SAMPLES / "patch.S").read_text()}
+    for part in ("begin", "ivt", "exit", "switch_to", "patch", "end"):
+        text = texts.get(part) or single(SAMPLES / f"{part}.S", ("native", "xen", "trap"), room).text
+        assembled(text, tmp_path / f"{part}.o")
+        objects.append(str(tmp_path / f"{part}.o"))
+    image = tmp_path / "image"
+    command = [require_tool("ia64-linux-gnu-ld"), "-e", "boot", "-Ttext", "0x100000", "--unresolved-symbols=ignore-all"]
+    subprocess.run([*command, "-o", str(image), *objects], check=True, capture_output=True)
+    return image.read_bytes()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("name", ["xen", "trap", "nobody"])
+def test_it_does_what_patch_does(room: Room, name: str, tmp_path: Path) -> None:
+    data = linked(tmp_path, room, name)
+    sites = sites_of(data, "image")
+    assert len(sites.sites) == 59 + 16 + 4
+    assert set(sites.states) == {"native"}
+    wanted = elf_file_of(data if name == "nobody" else patched(data, "image", name), "image")
+    image = image_of_object(elf_file_of(data, "image"))
+    machine = Machine()
+    load_image(machine, image)
+    machine.ip = image.symbols["boot"]
+    machine.gr[32] = image.symbols["wanted"]
+    stop = machine.run(1_000_000)
+    assert str(stop).startswith("break instruction")
+    assert machine.gr[8] == sum(name in site.records for site in sites.sites)
+    for section in wanted.sections:
+        if section.is_code:
+            assert machine.memory.read(section.address, section.size) == bytes(section.data), section.name
+    assert not [note for note in machine.notes if isinstance(note, StaleCode)]

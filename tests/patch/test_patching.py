@@ -1,0 +1,142 @@
+"""What `pvasm expand --single-binary` and `pvasm patch` say, and what they refuse."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pvasm.errors import PvasmError
+from pvasm.objects.elf_file import elf_file_of
+from pvasm.patch.patching import patched, sites_of
+from pvasm.patch.records import RECORDS, WORDS
+from tests.cli.command import pvasm
+from tests.patch import mutilations
+from tests.patch.made import SAMPLES, alone, assembled, single
+
+EXIT = SAMPLES / "exit.S"
+
+
+@pytest.fixture(scope="module")
+def exit_object(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The single binary of exit.S."""
+    return assembled(single(EXIT, ("native", "xen", "trap")).text, tmp_path_factory.mktemp("exit") / "exit.o")
+
+
+def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ("--single-binary", "native,xen,trap", "-I", str(SAMPLES / "include"))
+    done = pvasm("expand", str(EXIT), *options, "-o", "exit.s")
+    assert (done.status, done.output.splitlines(), done.errors) == (
+        0,
+        [
+            "16 sites; 68 bundles of native code, 0 added",
+            "xen: 4 replaced in their place, 12 by branches",
+            "trap: 2 replaced in their place, 0 by branches",
+        ],
+        "",
+    )
+    assert pvasm("expand", str(EXIT), *options).output == Path("exit.s").read_text()
+    assembled(Path("exit.s").read_text(), Path("exit.o"))
+    assembled(alone(EXIT, "xen"), Path("alone.o"))
+    assembled(alone(EXIT, "trap"), Path("trap.o"))
+    done = pvasm("patch", "exit.o", "--instance", "xen", "-o", "xen.o", "--verify", "alone.o")
+    assert (done.status, done.output) == (0, "16 sites, 16 with code of xen\n")
+    lines = pvasm("patch", "xen.o", "--list").output.splitlines()
+    assert len(lines) == 16
+    assert all(line.startswith("ia64_native_leave_") and "bytes, xen code; xen " in line for line in lines)
+    done = pvasm("patch", "exit.o", "--instance", "xen", "-o", "no.o", "--verify", "trap.o")
+    assert (done.status, done.errors) == (1, "")
+    assert done.output.startswith(".pv_replacements+0x30: `")
+    assert done.output.endswith("' in trap.o\n")
+    assert not Path("no.o").exists()
+    assert pvasm("patch", "xen.o", "-i", "native", "-o", "back.o").output == "16 sites, 0 with code of native\n"
+    assert Path("back.o").read_bytes() == Path("exit.o").read_bytes()
+
+
+WRONG = {
+    "patch a.o": "nothing to do: --instance NAME -o FILE, or --list",
+    "patch a.o -o b.o": "which code to put in its places is not said: --instance NAME",
+    "patch a.o -i xen": "where to write is not said: -o FILE",
+    "patch a.o -i xen -o a.o": "a.o: the patched file would overwrite what it is made of",
+    "patch a.o -i xne -o b.o": "a.o: has no code for xne: it has that of native, trap, xen (did you mean xen?)",
+    "patch plain.o -i xen -o b.o": "plain.o: has no records of alternatives: there is no section .pv_alternatives",
+    "patch text -i xen -o b.o": "text: no ELF file",
+    "patch none -i xen -o b.o": "none: no such file or folder",
+    "expand text --room exact -i xen": "--room is for --single-binary: a variant is preprocessed after it is written",
+    "expand text": "for which instance is not said: --instance NAME (pvasm instance list)",
+    "expand text -i xen --single-binary native,xen": "--instance is not for --single-binary, which makes one file for "
+    "all its instances",
+    "expand text text2 --single-binary native,xen": "2 files: --single-binary makes one of one",
+    "expand text --single-binary native": "a single binary is for two instances or more: --single-binary "
+    "native,NAME[,...]",
+    "expand text --single-binary xen,native": "the first instance must be native, whose code stands at the sites; "
+    "not xen",
+    "expand loop --single-binary native,xen": "loop:1:1: what this stands for is not known",
+    "expand label --single-binary native,xen": "label:1:1: names that begin with .Lpv_ are for records",
+    "expand differ --single-binary native,xen": "differ:4:1: `foo:' is for native and not for xen: it needs an op",
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_what_is_refused(words: str, exit_object: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.o").write_bytes(exit_object)
+    assembled("\tnop 0\n", Path("plain.o"))
+    Path("text").write_text("\tMOV_FROM_IFA(r16)\n")
+    Path("loop").write_text(".rept x\n\tMOV_FROM_IFA(r16)\n.endr\n")
+    Path("label").write_text(".Lpv_1:\n\tMOV_FROM_IFA(r16)\n")
+    Path("differ").write_text("#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE\n\tnop 0\n\tnop 0\nfoo:\n#endif\n\tnop 1\n")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    done = pvasm(*words.split())
+    assert (done.status, done.output, done.errors) == (2, "", f"pvasm: error: {WRONG[words]}\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert Path("a.o").read_bytes() == exit_object
+
+
+def _word(number: int, word: int, value: int) -> Callable[[bytearray, int], None]:
+    def change(data: bytearray, start: int) -> None:
+        struct.pack_into("<I", data, start + number * WORDS.size + 4 * word, value)
+
+    return change
+
+
+DAMAGED = {
+    "record 2 of .pv_alternatives: the site is 20 bytes at 0x30: no bundles": _word(2, 1, 20),
+    "record 2 of .pv_alternatives: the site is 0 bytes at 0x30: no bundles": _word(2, 1, 0),
+    "record 2 of .pv_alternatives: the site goes beyond the end of .text": _word(2, 1, 0x10000),
+    "record 3 of .pv_alternatives: the flags are 0x2: a later version of records?": _word(3, 5, 2),
+    "record 3 of .pv_alternatives: the site has 32 bytes here and 16 before": _word(3, 1, 32),
+    "record 3 of .pv_alternatives: the replacement has 32 bytes, and the site 16": _word(3, 4, 32),
+}
+
+
+@pytest.mark.parametrize("message", DAMAGED)
+def test_records_that_are_not_right(message: str, exit_object: bytes) -> None:
+    data = bytearray(exit_object)
+    section = elf_file_of(exit_object, "exit.o").section_named(RECORDS)
+    assert section is not None
+    DAMAGED[message](data, section.offset)
+    with pytest.raises(PvasmError) as raised:
+        patched(bytes(data), "exit.o", "xen")
+    assert str(raised.value) == f"exit.o: {message}"
+
+
+def test_code_that_something_else_changed(exit_object: bytes) -> None:
+    data = bytearray(exit_object)
+    file = elf_file_of(exit_object, "exit.o")
+    site = sites_of(exit_object, "exit.o").sites[3].place
+    data[file.sections[site.section].offset + site.offset + 9] ^= 0x40
+    for instance in ("native", "xen", "trap"):
+        with pytest.raises(PvasmError, match=r"what stands here is no instance's code"):
+            patched(bytes(data), "exit.o", instance)
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
+def test_mutilations(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Refused, or right (`python -m tests.patch.mutilations`)."""
+    assert mutilations.main(["--count", str(count)]) == 0
+    refused = int(capsys.readouterr().out.split(": ")[1].split()[0])
+    assert count * 0.4 < refused < count
