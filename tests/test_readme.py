@@ -39,9 +39,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for command, output in steps():
         if command.startswith("cat "):
             (path / command.split()[1]).write_text(output)
-    for command, _ in steps():
+    for command, _ in steps():  # those that make what others read: each may be tried by a process of its own
         if command.startswith("ia64-linux-gnu-as ") and shutil.which("ia64-linux-gnu-as"):
             subprocess.run(shlex.split(command), cwd=path, check=True)
+        elif command.startswith(("pvasm expand --single-binary ", "pvasm patch ")) and " | " not in command:
+            pvasm(*shlex.split(command)[1:], cwd=path)
     return path
 
 
