@@ -31,6 +31,11 @@ _MEANINGS = {
     ),
     "disasm": ("done", "", "the file cannot be read, is damaged, or there is no such section or symbol"),
     "header": ("done", "", "it could not run"),
+    "tables": (
+        "done",
+        f"{FOUND} no object defines a symbol that is asked for, and nothing is written",
+        "it could not run, or the tables are not complete",
+    ),
     "import": ("done", "", "something is wrong with the header or the command"),
     "simulate": (
         "the code returned; with --batch, all programs were run, however they ended",

@@ -11,6 +11,7 @@ from typing import Final, get_args
 from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt import catalog_file, instance_file, interface
 from pvasm.paravirt.arguments import DUE
+from pvasm.paravirt.c_tables import C_NAME, TYPE
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.instance import Environment
 from pvasm.paravirt.json_schema import DRAFT, Schema, described, matching, named, narrow, schema_of
@@ -72,6 +73,12 @@ def catalog_schema() -> Schema:
     block = keys["blocks"]["additionalProperties"]
     block["properties"]["parameters"]["items"].update(matching(catalog_file._PARAMETER_NAME))
     keys["kernel_registers"]["additionalProperties"].update(minimum=0, maximum=7)
+    keys["tables"]["propertyNames"] = keys["machine_vector"]["propertyNames"] = matching(C_NAME)
+    table: Schema = keys["tables"]["additionalProperties"]["properties"]
+    table["members"].update(minProperties=1, propertyNames=matching(C_NAME), additionalProperties=matching(TYPE))
+    narrow(table["calls"]["additionalProperties"], matching(C_NAME))
+    narrow(table["not_c_if"], matching(C_NAME))
+    narrow(keys["machine_vector"]["additionalProperties"], matching(C_NAME))
     return {
         "$schema": DRAFT,
         "title": "pvasm: the catalog of ops",
@@ -101,10 +108,10 @@ def _tables_schema(schema: Schema, catalog: Catalog) -> Schema:
     set_values = [value for value in values if value["type"] != "null"]
     return named(
         {
-            table: named(
-                {member: {"anyOf": values if may_be_null else set_values} for member, may_be_null in members.items()}
+            word: named(
+                {name: {"anyOf": values if each.may_be_null else set_values} for name, each in table.members.items()}
             )
-            for table, members in catalog.tables.items()
+            for word, table in catalog.tables.items()
         }
     )
 

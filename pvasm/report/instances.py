@@ -113,12 +113,12 @@ def _layers(shown: Shown) -> list[str]:
 
 def _tables(instance: Instance) -> list[str]:
     rows = []
-    for table, members in instance.catalog.tables.items():
-        values = instance.tables.get(table, {})
-        for member, may_be_null in members.items():
-            value = values.get(member)
-            said = "= null: does nothing" if may_be_null else "is not set"
-            rows.append((f"{table}.{member}", said if value is None else f"= {_written(value)}"))
+    for table in instance.catalog.tables.values():
+        values = instance.tables.get(table.name, {})
+        for name, member in table.members.items():
+            value = values.get(name)
+            said = "= null: does nothing" if member.may_be_null else "is not set"
+            rows.append((f"{table.name}.{name}", said if value is None else f"= {_written(value)}"))
     return ["C tables", *(f"  {line}" for line in _pairs(rows))] if rows else []
 
 
@@ -263,8 +263,8 @@ def render_json(shown: Shown) -> str:
     """An instance as a JSON object, on one line."""
     instance = shown.instance
     members = {
-        table: {member: instance.tables.get(table, {}).get(member) for member in members}
-        for table, members in instance.catalog.tables.items()
+        table.name: {member: instance.tables.get(table.name, {}).get(member) for member in table.members}
+        for table in instance.catalog.tables.values()
     }
     calls = [
         {"number": number, "takes": [each.text for each in call.takes], "gives": [each.text for each in call.gives]}
