@@ -84,15 +84,17 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _refuse_overwriting(output: str, header: str | None, read: Sequence[str]) -> None:
-    """Raises PvasmError where one of the files would be written over what is read, or over the other."""
-    from pvasm.files import refuse_overwriting
+    """Raises PvasmError where a file would be written over what is read, over the other, or outside of its folder."""
+    from pvasm.files import refuse_leaving, refuse_overwriting
 
     if output != "-":
         refuse_overwriting(output, "source", read)
+        refuse_leaving(output)
     if header is not None:
         if header == "-":
             raise PvasmError("--header: give a file's name, since the source includes it")
         refuse_overwriting(header, "header", read)
+        refuse_leaving(header)
         if os.path.realpath(header) == os.path.realpath(output):
             raise PvasmError("the header and the source would be the same file", header)
 

@@ -117,6 +117,8 @@ NO_SUCH_FILE = [
     "expand -i ./gone.yaml a.S",
     "cc -i ./gone.yaml gcc -c a.S",
     "header -i ./gone.yaml",
+    "tables -i ./gone.yaml",
+    "tables -i xen --check-symbols gone",
     "import gone",
     "import a.S -include gone",
     "instance show ./gone.yaml",
