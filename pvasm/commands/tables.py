@@ -64,6 +64,7 @@ def _run(options: argparse.Namespace) -> int:
     from pvasm.tables.filled_tables import fill
     from pvasm.tables.table_header import header_of
     from pvasm.tables.table_source import source_of
+    from pvasm.text import encode
 
     output: str = options.output or "-"
     instance = load_instance(options.instance)
@@ -75,11 +76,11 @@ def _run(options: argparse.Namespace) -> int:
         write("".join(f"{line}\n" for line in missing))
         return FOUND
     if options.header is not None:
-        write_atomically(options.header, header_of(tables).encode())
+        write_atomically(options.header, encode(header_of(tables)))
     if output == "-":
         write(text)
     else:
-        write_atomically(output, text.encode())
+        write_atomically(output, encode(text))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterable
@@ -41,6 +42,13 @@ def test_the_source_includes_the_header_from_where_it_stands(tmp_path: Path) -> 
     compile_c(tmp_path, "src/x.c")
     done = pvasm("tables", "-i", "xen", "--header", "include/x.h", cwd=tmp_path)
     assert '#include "include/x.h"\n' in done.output
+
+
+def test_a_header_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff.h")
+    assert pvasm("tables", "-i", "xen", "-o", "x.c", "--header", name, cwd=tmp_path).status == 0
+    assert b'#include "\xff.h"\n' in (tmp_path / "x.c").read_bytes()
+    compile_c(tmp_path, "x.c")
 
 
 def test_headers_of_the_kernel_stand_in_place_of_ones_own() -> None:
