@@ -255,6 +255,26 @@ def test_symbols_that_they_do_not_define(tmp_path: Path) -> None:
     assert (done.status, done.output.splitlines()) == (1, [line.format("any of the 2 files") for line in due])
 
 
+def test_members_of_one_name_count_all(tmp_path: Path) -> None:
+    """Kernels have several setup.o: ar takes them with `q', from several folders."""
+    half = len(SYMBOLS) // 2
+    for folder, symbols in (("kernel", SYMBOLS[:half]), ("xen", SYMBOLS[half:])):
+        (tmp_path / folder).mkdir()
+        assembled(tmp_path, f"{folder}/setup.o", defining(symbols))
+        command = [require_tool("ia64-linux-gnu-ar"), "q", "k.a", f"{folder}/setup.o"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert pvasm("tables", "-i", "xen", "--check-symbols", "k.a", cwd=tmp_path).status == 0
+
+
+def test_a_thin_archive_has_no_objects(tmp_path: Path) -> None:
+    assembled(tmp_path, "a.o", defining(SYMBOLS))
+    command = [require_tool("ia64-linux-gnu-ar"), "rcT", "k.a", "a.o"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    done = pvasm("tables", "-i", "xen", "--check-symbols", "k.a", cwd=tmp_path)
+    message = "k.a: a thin archive, which has names of objects alone: name these objects"
+    assert (done.status, done.error_lines) == (2, [f"pvasm: error: {message}"])
+
+
 def test_objects_for_another_machine_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.c").write_text("int a;\n")
     compile_c(tmp_path, "a.c")
