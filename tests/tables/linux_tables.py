@@ -119,4 +119,58 @@ MAY_BE_NULL: Final = {
     *(f"pv_init_ops.{member}" for member in TABLES["pv_init_ops"]),
     *("pv_iosapic_ops.pcat_compat_init", "pv_time_ops.init_missing_ticks_accounting", "pv_time_ops.clocksource_resume"),
 }
+# What the members of two instances are: kernel/paravirt.c, patch.c, paravirt_patchlist.c and paravirtentry.S;
+# xen/xen_pv_ops.c, irq_xen.c and time.c. What is not here is null. At run time, Xen's kernel_rpl becomes what ar.rsc
+# says.
+_LISTS: Final = ("fsyscall", "brl_fsys_bubble_down", "vtop", "mckinley_e9")
+
+
+def _patch_data(prefix: str, gate: str) -> dict[str, int | str]:
+    ends = {
+        f"{end}_{name}_patchlist": f"{prefix}_{end}_gate_{name}_patchlist"
+        for name in _LISTS
+        for end in ("start", "end")
+    }
+    return {**ends, "gate_section": gate}
+
+
+INITIALISERS: Final[dict[str, dict[str, dict[str, int | str]]]] = {
+    "native": {
+        "pv_info": {"kernel_rpl": 0, "paravirt_enabled": 0, "name": "bare hardware"},
+        "pv_init_ops": {name: f"ia64_native_{name}" for name in ("patch_bundle", "patch_branch")},
+        "pv_cpu_ops": {name: f"ia64_native_{name}_func" for name in TABLES["pv_cpu_ops"]},
+        "pv_iosapic_ops": {
+            "pcat_compat_init": "ia64_native_iosapic_pcat_compat_init",
+            "__get_irq_chip": "ia64_native_iosapic_get_irq_chip",
+            "__read": "ia64_native_iosapic_read",
+            "__write": "ia64_native_iosapic_write",
+        },
+        "pv_irq_ops": {name: f"ia64_native_{name}" for name in TABLES["pv_irq_ops"]},
+        "pv_time_ops": {name: f"ia64_native_{name}" for name in ("do_steal_accounting", "sched_clock")},
+        "pv_fsys_data": {name: f"ia64_native_{name}" for name in TABLES["pv_fsys_data"]},
+        "pv_patchdata": _patch_data("__ia64_native", "__start_gate_section"),
+        "pv_cpu_asm_switch": {name: f"ia64_native_{name}" for name in TABLES["pv_cpu_asm_switch"]},
+    },
+    "xen": {
+        "pv_info": {"kernel_rpl": 2, "paravirt_enabled": 1, "name": "Xen/ia64"},
+        "pv_init_ops": {name: f"xen_{name}" for name in TABLES["pv_init_ops"] if name != "patch_inst"},
+        "pv_cpu_ops": {name: f"xen_{name}" for name in TABLES["pv_cpu_ops"]},
+        "pv_iosapic_ops": {
+            "pcat_compat_init": "xen_pcat_compat_init",
+            "__get_irq_chip": "xen_iosapic_get_irq_chip",
+            "__read": "xen_iosapic_read",
+            "__write": "xen_iosapic_write",
+        },
+        "pv_irq_ops": {name: f"xen_{name}" for name in TABLES["pv_irq_ops"]},
+        "pv_time_ops": {
+            "init_missing_ticks_accounting": "xen_init_missing_ticks_accounting",
+            "do_steal_accounting": "xen_do_steal_accounting",
+            "clocksource_resume": "xen_itc_jitter_data_reset",
+            "sched_clock": "xen_sched_clock",
+        },
+        "pv_fsys_data": {name: f"xen_{name}" for name in TABLES["pv_fsys_data"]},
+        "pv_patchdata": _patch_data("__xen", "__xen_start_gate_section"),
+        "pv_cpu_asm_switch": {name: f"xen_{name}" for name in TABLES["pv_cpu_asm_switch"]},
+    },
+}
 TYPEDEFS: Final = "typedef unsigned int u32;\ntypedef unsigned short ia64_vector;\n"

@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from pvasm.errors import PvasmError
 from pvasm.paravirt.c_tables import Member, Table, flaw_of_type
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_catalog, load_instance
@@ -20,7 +22,7 @@ from pvasm.tables.table_source import Role, source_of
 from tests.cli.command import pvasm
 from tests.oracle import require_tool
 from tests.tables.host import INSTANCES, STRICT, calls, compile_c, printed, run, stubs
-from tests.tables.linux_tables import MAY_BE_NULL, SIZES, TABLES, TYPEDEFS
+from tests.tables.linux_tables import INITIALISERS, MAY_BE_NULL, SIZES, TABLES, TYPEDEFS
 
 CATALOG = load_catalog()
 OPEN = ("-Wall", "-Wextra", "-Werror", "-std=gnu99")  # with printf
@@ -58,6 +60,15 @@ def test_every_struct_is_linuxs(tmp_path: Path) -> None:
     assert {name: list(table.members) for name, table in CATALOG.tables.items()} == {
         name: list(members) for name, members in TABLES.items()
     }
+
+
+@pytest.mark.parametrize("name", INITIALISERS)
+def test_every_member_is_what_linux_has(name: str) -> None:
+    found: dict[str, dict[str, int | str]] = {table: {} for table in TABLES}
+    for slot in fill(load_instance(name)).slots:
+        if slot.value is not None:
+            found[slot.table.name][slot.member.name] = slot.value
+    assert found == INITIALISERS[name]
 
 
 def test_what_may_be_null_is_what_linux_looks_at() -> None:
@@ -214,6 +225,35 @@ def test_offsets_of_random_tables_are_gccs(tmp_path: Path) -> None:
         lines.append(f'_Static_assert(sizeof(struct t{number}) == {table.size}, "{types}");')
     (tmp_path / "a.c").write_text("\n".join(lines) + "\n")
     compile_c(tmp_path, "a.c")
+
+
+VALUES: tuple[int | str | None, ...] = (
+    *(None, 0, -1, 0xFFFF_FFFF, 1 << 32, (1 << 64) - 1, 1 << 64, "", "a-b", "banner", "one", "two", "xen_thash"),
+    *("pv_info", "int", "_Static_assert", "assign_irq_vector", "mine_pv_info", "paravirt_banner", "mine_setup_pv_ops"),
+    *("x; int y", 'x"', "*/", "??/", "\\", "%s \n", "ß", "struct", "x y"),
+)
+
+
+def test_what_is_not_refused_compiles(tmp_path: Path) -> None:
+    """Instances with random values, right and wrong ones, for a member or two: refused with the member, or C."""
+    random.seed(20_261_128)
+    xen = load_instance("xen")
+    members = [(table, name) for table, names in TABLES.items() for name in names]
+    made, refused = [], []
+    for number in range(350):
+        tables = {table: dict(values) for table, values in xen.tables.items()}
+        for table, name in random.sample(members, random.randint(1, 2)):
+            tables[table][name] = random.choice(VALUES)
+        try:
+            filled = fill(replace(xen, name="mine", tables=tables))
+        except PvasmError as error:
+            refused.append(error.message)
+            continue
+        made.append(f"{number}.c")
+        (tmp_path / made[-1]).write_text(source_of(filled, random.choice(("installed", "initial"))))
+    assert len(made) > 25
+    assert all(re.match(r"tables\.pv_\w+(\.\w+ must be |\.\w+: | does not set )", message) for message in refused)
+    compile_c(tmp_path, *made)
 
 
 def test_texts_are_the_same_bytes_in_c(tmp_path: Path) -> None:
