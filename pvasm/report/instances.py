@@ -123,7 +123,7 @@ def _vector(shown: Shown) -> list[str]:
     """The members of the machine vector: the platform's functions, and Linux's where it has none."""
     name, vector, catalog = shown.instance.machine_vector, shown.vector, shown.instance.catalog
     if name is None:
-        known = f": {' or '.join(shown.vectors)}" if shown.vectors else ""
+        known = f": {', '.join(shown.vectors)}" if shown.vectors else ""
         return [f"Machine vector: what the platform has{known}"]
     if vector is None:
         return [f"Machine vector {name}: no file tells of its members"]

@@ -29,9 +29,20 @@ MEMBERS = (
     *("readb_relaxed", "readw_relaxed", "readl_relaxed", "readq_relaxed", "migrate"),
     *("setup_msi_irq", "teardown_msi_irq", "pci_fixup_bus", "kernel_launch_event"),
 )
-# What asm/machvec_dig.h, machvec_hpsim.h and machvec_xen.h define; all else is asm/machvec.h's.
+# What asm/machvec_NAME.h defines; all else is asm/machvec.h's.
+_SN2 = {
+    **{name: f"__sn_{name}" for name in MEMBERS if name.startswith(("in", "out", "read", "mmiowb"))},
+    **{name: f"sn_{name}" for name in MEMBERS if not name.startswith(("in", "out", "read", "mmiowb"))},
+    "send_ipi": "sn2_send_IPI",
+    "global_tlb_purge": "sn2_global_tlb_purge",
+}
 OWN = {
     "dig": {"setup": "dig_setup"},
+    "dig_vtd": {"setup": "dig_setup", "dma_init": "pci_iommu_alloc"},
+    "hpzx1": {"setup": "dig_setup", "dma_init": "sba_dma_init"},
+    "hpzx1_swiotlb": {"setup": "dig_setup", "dma_init": "machvec_noop", "dma_get_ops": "hwsw_dma_get_ops"},
+    "sn2": {name: function for name, function in _SN2.items() if name != "dma_get_ops"},
+    "uv": {"setup": "uv_setup"},
     "hpsim": {"setup": "hpsim_setup", "irq_init": "hpsim_irq_init"},
     "xen": {
         "setup": "dig_setup",
@@ -49,7 +60,7 @@ def test_the_vectors_are_linuxs() -> None:
         vector = load_machine_vector(name, CATALOG)
         assert vector is not None
         assert vector.members == own
-    assert load_machine_vector("sn2", CATALOG) is None
+    assert load_machine_vector("mine", CATALOG) is None
     assert load_machine_vector("../ops", CATALOG) is None
 
 
@@ -62,7 +73,8 @@ def test_what_serves_a_member_that_the_platform_has_not() -> None:
 
 
 def test_where_they_work() -> None:
-    due = {"hardware": ["dig", "hpsim"], "trap": ["dig", "hpsim"], "xen": ["xen"], "mine.yaml": []}
+    others = [name for name in sorted(OWN) if name != "xen"]
+    due = {"hardware": others, "trap": others, "xen": ["xen"], "mine.yaml": []}
     assert {environment: machine_vectors_for(environment, CATALOG) for environment in due} == due
 
 
@@ -93,16 +105,17 @@ def test_show_tells_who_serves_each_member() -> None:
     assert "\n  send_ipi               = xen_platform_send_ipi\n" in shown
     assert "\n  timer_interrupt        = machvec_timer_interrupt, Linux's own\n" in shown
     assert "\n  setup_msi_irq          = null: nothing serves it\n" in shown
-    assert "\nMachine vector: what the platform has: dig or hpsim\n" in pvasm("instance", "show", "native").output
+    line = "Machine vector: what the platform has: dig, dig_vtd, hpsim, hpzx1, hpzx1_swiotlb, sn2, uv"
+    assert f"\n{line}\n" in pvasm("instance", "show", "native").output
 
 
 def test_show_tells_whose_a_member_of_a_table_is(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(
-        "name: mine\ndescription: A test\nextends: hvm\nmachine_vector: sn2\n"
+        "name: mine\ndescription: A test\nextends: hvm\nmachine_vector: mine\n"
         "tables: {pv_irq_ops: {resend_irq: again}}\n"
     )
     shown = pvasm("instance", "show", "mine.yaml", cwd=tmp_path).output
-    assert "\nMachine vector sn2: no file tells of its members\n" in shown
+    assert "\nMachine vector mine: no file tells of its members\n" in shown
     assert "\n  pv_info.kernel_rpl                         = 0, native's\n" in shown
     assert "\n  pv_info.name                               = full virtualization, hvm's\n" in shown
     assert "\n  pv_irq_ops.resend_irq                      = again\n" in shown

@@ -30,17 +30,17 @@ class MachineVectorForOtherEnvironment(InstanceRule):
         Flagged(
             "extends: xen\n«machine_vector: dig»\n",
             "the machine vector dig is for hardware and trap, and this runs on xen: its send_ipi is ia64_send_ipi; "
-            "did you mean xen?",
+            "for xen there is xen",
         ),
         Flagged(
             "extends: native\n«machine_vector: xen»\n",
             "the machine vector xen is for xen, and this runs on hardware: its send_ipi is xen_platform_send_ipi; "
-            "did you mean dig or hpsim?",
+            "for hardware there are dig, dig_vtd, hpsim, hpzx1, hpzx1_swiotlb, sn2 and uv",
         ),
         Flagged(
             "«extends: xen»\nenvironment: trap\n",
             "the machine vector xen, taken over from xen, is for xen, and this runs on trap: its send_ipi is "
-            "xen_platform_send_ipi; did you mean dig or hpsim?",
+            "xen_platform_send_ipi; for trap there are dig, dig_vtd, hpsim, hpzx1, hpzx1_swiotlb, sn2 and uv",
         ),
     )
     valid = (
@@ -48,6 +48,7 @@ class MachineVectorForOtherEnvironment(InstanceRule):
         "extends: hvm\nmachine_vector: hpsim\n",
         "extends: trap\nmachine_vector: dig\n",
         "extends: native\nmachine_vector: sn2\n",
+        "extends: xen\nmachine_vector: mine\n",
     )
 
     def check(self, subject: InstanceSubject) -> Iterator[InstanceFinding]:
@@ -64,9 +65,11 @@ class MachineVectorForOtherEnvironment(InstanceRule):
             return
         is_own = "machine_vector" in draft.root.value
         of = "" if is_own else f", taken over from {instance.extends},"
-        fitting = " or ".join(machine_vectors_for(instance.environment, catalog))
+        *others, last = machine_vectors_for(instance.environment, catalog)
+        fitting = f"are {', '.join(others)} and {last}" if others else f"is {last}"
+        environment = instance.environment
         message = (
             f"the machine vector {vector.name}{of} is for {' and '.join(vector.environments)}, and this runs on "
-            f"{instance.environment}: its send_ipi is {vector.server('send_ipi', catalog)}; did you mean {fitting}?"
+            f"{environment}: its send_ipi is {vector.server('send_ipi', catalog)}; for {environment} there {fitting}"
         )
         yield InstanceFinding(draft.root.keys["machine_vector"] if is_own else draft.place_of_base, message)
