@@ -126,14 +126,21 @@ def test_a_value_that_c_cannot_take(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["pv_info: {kernel_rpl: 0xffffffff}", "pv_cpu_asm_switch: {switch_to: 0xa000000100000000}", "pv_info: {name: ''}"],
+    ("text", "line"),
+    [
+        ("pv_info: {kernel_rpl: 0xffffffff}", ".kernel_rpl = 4294967295U,"),
+        ("pv_info: {kernel_rpl: 0}", ".kernel_rpl = 0,"),
+        ("pv_info: {paravirt_enabled: -2147483648}", ".paravirt_enabled = -2147483648,"),
+        ("pv_info: {name: ''}", '.name = "",'),
+        ("pv_cpu_asm_switch: {switch_to: 0xa000000100000000}", f".switch_to = {0xA000_0001_0000_0000}UL,"),
+    ],
 )
-def test_values_at_the_edge(text: str, tmp_path: Path) -> None:
+def test_values_at_the_edge(text: str, line: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(f"{HEAD}tables:\n  {text}\n")
     assert check_instance_file(str(path), list(all_instance_rules().values())) == ([], [])
     assert pvasm("tables", "-i", path, "-o", tmp_path / "a.c").status == 0
+    assert f"\t{line}\n" in (tmp_path / "a.c").read_text()
     compile_c(tmp_path, "a.c")
 
 
