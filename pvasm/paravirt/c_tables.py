@@ -82,21 +82,36 @@ class Member(Struct, frozen=True):
         """Its size, and what it is aligned to, in bytes."""
         return _POINTER if self.type.endswith((")", "*")) else _SIZES[self.type]
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a text."""
+        return self.type == _TEXT
+
+    @property
+    def may_be_symbol(self) -> bool:
+        """Whether a symbol's address can be its value."""
+        return self.is_function or self.type == _ADDRESS or (self.type.endswith("*") and not self.is_text)
+
+    @property
+    def bounds(self) -> tuple[int, int] | None:
+        """The least and the greatest number that it can be; None where it is no number."""
+        if self.type not in _SIZES:
+            return None
+        bits = 8 * _SIZES[self.type]
+        return (0, (1 << bits) - 1) if self.type.startswith("unsigned") else (-1 << bits - 1, (1 << bits - 1) - 1)
+
     def flaw(self, value: int | str) -> str | None:
         """What a value, which is not null, should be to be the member's; None if it is that."""
-        is_name = isinstance(value, str) and C_NAME.fullmatch(value) is not None and value not in KEYWORDS
-        if self.is_function:
-            return None if is_name else "the name of a C function"
-        if self.type == _TEXT:
-            return None if isinstance(value, str) else "a text"
-        if self.type.endswith("*"):
-            return None if is_name else "the name of a C symbol"
-        lowest, highest = _range(self.type)
+        bounds = self.bounds
         if isinstance(value, int):
-            return None if lowest <= value <= highest else f"from {lowest} to {highest}"
-        if self.type == _ADDRESS:
-            return None if is_name else "a number, or the name of a C symbol"
-        return "a number"
+            if bounds is not None:
+                return None if bounds[0] <= value <= bounds[1] else f"from {bounds[0]} to {bounds[1]}"
+        elif self.is_text or (self.may_be_symbol and C_NAME.fullmatch(value) and value not in KEYWORDS):
+            return None
+        if self.is_text:
+            return "a text"
+        symbol = f"the name of a C {'function' if self.is_function else 'symbol'}"
+        return symbol if bounds is None else f"a number, or {symbol}" if self.may_be_symbol else "a number"
 
 
 class Table(Struct, frozen=True):
@@ -150,9 +165,3 @@ def split(parameter: str) -> int:
 
 def _aligned(offset: int, alignment: int) -> int:
     return -(-offset // alignment) * alignment
-
-
-def _range(integer: str) -> tuple[int, int]:
-    """The least and the greatest value of an integer type."""
-    bits = 8 * _SIZES[integer]
-    return (0, (1 << bits) - 1) if integer.startswith("unsigned") else (-1 << bits - 1, (1 << bits - 1) - 1)

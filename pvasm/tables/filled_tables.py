@@ -27,8 +27,7 @@ class Slot(Struct, frozen=True):
     @property
     def symbol(self) -> str | None:
         """The symbol of the kernel that is the value; None where it is none."""
-        is_text = not self.member.is_function and self.member.type == "const char *"
-        return self.value if isinstance(self.value, str) and not is_text else None
+        return self.value if isinstance(self.value, str) and not self.member.is_text else None
 
 
 class FilledTables(Struct, frozen=True):

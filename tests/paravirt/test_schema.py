@@ -132,6 +132,9 @@ def refusal(text: str, path: Path) -> str | None:
         for name, member in known.members.items():
             if name in tables.get(table, {}) and tables[table][name] is None and not member.may_be_null:
                 return f"{table}.{name} must not be null"
+            value = tables.get(table, {}).get(name)
+            if value is not None and member.flaw(value) is not None:
+                return f"{table}.{name} must be {member.flaw(value)}"
     return None
 
 
@@ -166,6 +169,13 @@ def test_the_schema_refuses_what_pvasm_refuses_and_nothing_else(tmp_path: Path) 
         ("extends: native\nops: {THASH: {template: '', not_among: {reg: [r8-r9]}}}", True),
         ("extends: native\ntables: {pv_irq_ops: {resend_irq: null}}", False),
         ("extends: native\ntables: {pv_init_ops: {banner: null}}", True),
+        ("extends: native\ntables: {pv_irq_ops: {resend_irq: again}}", True),
+        ("extends: native\ntables: {pv_irq_ops: {resend_irq: a-gain}}", False),
+        ("extends: native\ntables: {pv_irq_ops: {resend_irq: int}}", False),
+        ("extends: native\ntables: {pv_irq_ops: {resend_irq: 7}}", False),
+        ("extends: native\ntables: {pv_info: {kernel_rpl: 4294967296}}", False),
+        ("extends: native\ntables: {pv_info: {name: 'my hypervisor', kernel_rpl: 3}}", True),
+        ("extends: native\ntables: {pv_cpu_asm_switch: {switch_to: 0x100, leave_kernel: mine}}", True),
         ("extends: native\nconstants: {mine: 1}", False),
     ],
 )
