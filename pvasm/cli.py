@@ -83,6 +83,7 @@ _COMMANDS = {
     "expand": "expand",
     "cc": "cc",
     "header": "header",
+    "tables": "tables",
     "import": "importing",
     "instance": "instance_commands",
     "disasm": "disasm",

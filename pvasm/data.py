@@ -36,6 +36,11 @@ def instance_file(name: str) -> str:
     return f"{_root()}/instances/{name}.yaml"
 
 
+def machine_vector_file(name: str) -> str:
+    """The path of the YAML file of a machine vector that travels with pvasm."""
+    return f"{_root()}/instances/machvecs/{name}.yaml"
+
+
 def integration_directory() -> str:
     """The folder of the files that a build with make, ninja or CMake includes."""
     return f"{_root()}/integration"

@@ -36,6 +36,11 @@ _MEANINGS = {
         "the file cannot be read or has no records, they are not right, or something cannot be put in its place",
     ),
     "header": ("done", "", "it could not run"),
+    "tables": (
+        "done",
+        f"{FOUND} no object defines a symbol that is asked for, and nothing is written",
+        "it could not run, or the tables are not complete",
+    ),
     "import": ("done", "", "something is wrong with the header or the command"),
     "simulate": (
         "the code returned; with --batch, all programs were run, however they ended",

@@ -25,6 +25,7 @@ LAYERS = {
     "check": 6,
     "fix": 6,
     "header": 6,
+    "tables": 6,
     "cc": 6,
     "patch": 6,
     "expand": 5,

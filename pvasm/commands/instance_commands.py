@@ -111,10 +111,19 @@ def _show(options: argparse.Namespace) -> int:
 
 def _shown(instance: Instance, ops: Iterable[Op]) -> Shown:
     from pvasm.paravirt.cases import outline
-    from pvasm.paravirt.origins import origins
+    from pvasm.paravirt.machine_vector import load_machine_vector, machine_vectors_for
+    from pvasm.paravirt.origins import origins, table_origins
     from pvasm.report.instances import Shown
 
-    return Shown(instance, [outline(instance, op) for op in ops], origins(instance))
+    catalog = instance.catalog
+    return Shown(
+        instance,
+        [outline(instance, op) for op in ops],
+        origins(instance),
+        table_origins(instance),
+        load_machine_vector(instance.machine_vector or "", catalog),
+        machine_vectors_for(instance.environment, catalog),
+    )
 
 
 def _asked(catalog: Catalog, names: Iterable[str]) -> list[Op]:

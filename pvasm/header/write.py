@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.paravirt.arguments import Kind, RegisterNotKnownError
+from pvasm.paravirt.c_tables import offset_symbols
 from pvasm.paravirt.catalog import Block, Catalog, Op
 from pvasm.paravirt.decision_paths import Question
 from pvasm.paravirt.decisions import MOST_ENDS, Choice, Decision, Lines, ends
@@ -86,6 +87,7 @@ def instance_header(instance: Instance) -> str:
             f"#define {ENVIRONMENT} {instance.environment}",
             f"#define {DEFINES} {instance.defines}",
         ],
+        [f"#define {name} {value}" for name, value in offset_symbols(catalog.tables)],
         [f"#undef {name}" for name in (*catalog.ops, *instance.blocks, *_renames(instance))],
         list(_helpers(catalog, made)),
         *(each.macro for each in made),

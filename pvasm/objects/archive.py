@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from pvasm.errors import PvasmError
 
 ARCHIVE_MAGIC: Final = b"!<arch>\n"
+THIN_MAGIC: Final = b"!<thin>\n"
+"""Of an archive that names its members, which stand elsewhere."""
 
 _HEADER: Final = 60  # bytes: name 16, date 12, owner 6, group 6, mode 8, size 10, and two that end it
 _END: Final = b"`\n"
@@ -24,6 +27,16 @@ def split_name(path: str) -> tuple[str, str] | None:
 def members(data: bytes, path: str) -> dict[str, memoryview]:
     """The members of an archive, by name; of two of a name the first. Raises PvasmError where it is damaged."""
     found: dict[str, memoryview] = {}
+    for name, content in all_members(data, path):
+        found.setdefault(name, content)
+    return found
+
+
+def all_members(data: bytes, path: str) -> Iterator[tuple[str, memoryview]]:
+    """The members of an archive with their names, of which several may have one.
+
+    Raises PvasmError where it is damaged.
+    """
     view, names, at = memoryview(data), b"", len(ARCHIVE_MAGIC)
     while at < len(data):
         header = data[at : at + _HEADER]
@@ -39,9 +52,8 @@ def members(data: bytes, path: str) -> dict[str, memoryview]:
         elif name not in _TABLES:
             name, content = _named(name, content, names)
             if name not in _TABLES:
-                found.setdefault(name, content)
+                yield name, content
         at = start + size + size % 2
-    return found
 
 
 def _named(name: str, content: memoryview, names: bytes) -> tuple[str, memoryview]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from pvasm.paravirt.arguments import Kind, RegisterNotKnownError, Use
+from pvasm.paravirt.c_tables import Table
 from pvasm.regex import regex
-
-if TYPE_CHECKING:
-    pass
 
 _OPERAND_MACRO = regex(r"\b([A-Z][A-Z0-9_]*)\(\s*(\w+)\s*\)")
 _OUTSIDE_BRACES = regex(r"\{\{.*?(?:\}\}|(?=\n)|\Z)|(?<![\w.])[A-Za-z_]\w*(?![\w.])")
@@ -70,9 +67,9 @@ class Block(Struct, frozen=True):
 class Catalog(Struct, frozen=True):
     """All ops by name, and what else their patterns speak of.
 
-    `tables` are the C tables that an instance fills: for each its members, and whether one may be null. With
-    `asks_for_extension`, an instruction that an op of the extension stands for should be that op; without, such an op
-    is known where it is used, and nothing more.
+    `tables` are the C tables that an instance fills, `machine_vector` the members of the platform's, with the functions
+    that serve them where it has none (None: nothing does). With `asks_for_extension`, an instruction that an op of the
+    extension stands for should be that op; without, such an op is known where it is used, and nothing more.
     """
 
     path: str
@@ -80,8 +77,9 @@ class Catalog(Struct, frozen=True):
     constants: Mapping[str, str]
     operand_macros: Mapping[str, str]
     kernel_registers: Mapping[str, int]
-    tables: Mapping[str, Mapping[str, bool]] = {}
+    tables: Mapping[str, Table] = {}
     blocks: Mapping[str, Block] = {}
+    machine_vector: Mapping[str, str | None] = {}
     asks_for_extension: bool = False
 
     def asks_for(self, op: Op) -> bool:

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import DUE, Kind, Use
+from pvasm.paravirt.c_tables import C_NAME, Member, Table, flaw_of_type
 from pvasm.paravirt.catalog import Block, Catalog, Op, Parameter
 from pvasm.paravirt.yaml_nodes import Node, fault
 from pvasm.regex import regex
@@ -33,8 +34,10 @@ class OpEntry(Struct, forbid_unknown_fields=True):
 class _TableEntry(Struct, forbid_unknown_fields=True):
     """One C table as the file has it."""
 
-    must_be_set: list[str] = []
+    members: dict[str, str]
     may_be_null: list[str] = []
+    calls: dict[str, str] = {}
+    not_c_if: str | None = None
 
 
 class _BlockEntry(Struct, forbid_unknown_fields=True):
@@ -54,6 +57,7 @@ class CatalogFile(Struct, forbid_unknown_fields=True):
     kernel_registers: dict[str, int] = {}
     extension: bool = False
     tables: dict[str, _TableEntry] = {}
+    machine_vector: dict[str, str | None] = {}
     blocks: dict[str, _BlockEntry] = {}
 
 
@@ -92,13 +96,42 @@ def read_catalog(path: Path) -> Catalog:
                 raise fault(f"{word!r} is no name for a block or its parameter", name, place, f"blocks.{block}")
     registers = {word: int(number) for word, number in file.kernel_registers.items()}
     tables = {
-        table: {**dict.fromkeys(entry.must_be_set, False), **dict.fromkeys(entry.may_be_null, True)}
-        for table, entry in file.tables.items()
+        table: _table(table, entry, root.value["tables"].value[table], name) for table, entry in file.tables.items()
     }
+    for member, function in file.machine_vector.items():
+        if not C_NAME.fullmatch(member) or (function is not None and not C_NAME.fullmatch(function)):
+            place = root.value["machine_vector"].keys[member]
+            raise fault("a member and its function have names as in C", name, place, f"machine_vector.{member}")
     blocks = {
         block: Block(block, tuple(entry.parameters), entry.otherwise, entry.doc) for block, entry in file.blocks.items()
     }
-    return Catalog(name, ops, file.constants, file.operand_macros, registers, tables, blocks)
+    return Catalog(name, ops, file.constants, file.operand_macros, registers, tables, blocks, file.machine_vector)
+
+
+def _table(table: str, entry: _TableEntry, node: Node, name: str) -> Table:
+    """A C table as the file has it. Raises PvasmError, with the place, for what is no C, and for a stranger."""
+    path = f"tables.{table}"
+    if not C_NAME.fullmatch(table) or not entry.members:
+        message = "a table has a name as in C, and members"
+        raise fault(message, name, (node.line, node.column), path)
+    for member, type_ in entry.members.items():
+        problem = flaw_of_type(type_) if C_NAME.fullmatch(member) else "a member has a name as in C"
+        if problem is not None:
+            raise fault(problem, name, node.value["members"].keys[member], f"{path}.members.{member}")
+    for key, words in (("may_be_null", entry.may_be_null), ("calls", entry.calls)):
+        for word in words:
+            if word not in entry.members:
+                message = f"{table} has no member {word}{near(word, entry.members)}"
+                raise fault(message, name, node.keys[key], f"{path}.{key}")
+    names = [("calls", call) for call in entry.calls.values()]
+    for key, word in [*names, *([("not_c_if", entry.not_c_if)] if entry.not_c_if is not None else [])]:
+        if not C_NAME.fullmatch(word):
+            raise fault(f"{word!r} is no name in C", name, node.keys[key], f"{path}.{key}")
+    members = {}
+    for member, type_ in entry.members.items():
+        otherwise = f"paravirt_{member}" if type_.endswith(")") else None
+        members[member] = Member(member, type_, member in entry.may_be_null, entry.calls.get(member, otherwise))
+    return Table(table, members, entry.not_c_if)
 
 
 def _parameters(node: Node, name: str, path: str) -> tuple[Parameter, ...]:

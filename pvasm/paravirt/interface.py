@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from pvasm.isa.registers import REGISTERS, Register
 from pvasm.paravirt import yaml_nodes
+from pvasm.paravirt.c_tables import Table
 from pvasm.paravirt.yaml_nodes import Node, fault
 from pvasm.suggestions import near
 
@@ -63,15 +64,15 @@ def _registers(words: Sequence[str], node: Node, key: str, name: str, path: str)
     return tuple(found)
 
 
-def read_tables(root: Node, known: Mapping[str, Mapping[str, bool]], name: str) -> Tables:
+def read_tables(root: Node, known: Mapping[str, Table], name: str) -> Tables:
     """The tables that a file fills. Raises PvasmError, with the place, for a table or member that is not `known`."""
     node = root.value.get("tables")
     for table, members in {} if node is None else node.value.items():
         if table not in known:
             raise fault(f"no such table in the catalog{near(table, known)}", name, node.keys[table], f"tables.{table}")
         for member in members.value:
-            if member not in known[table]:
-                message = f"{table} has no such member{near(member, known[table])}"
+            if member not in known[table].members:
+                message = f"{table} has no such member{near(member, known[table].members)}"
                 raise fault(message, name, members.keys[member], f"tables.{table}.{member}")
     tables: Tables = {} if node is None else node.plain()
     return tables

@@ -38,7 +38,10 @@ def _read(path: Path | str) -> Catalog:
 @cache
 def _shipped() -> Catalog:
     path = data.instance_file("ops")
-    made_by = ("paravirt/loading.py", "paravirt/catalog.py", "paravirt/catalog_file.py", "paravirt/yaml_nodes.py")
+    made_by = (
+        *("paravirt/loading.py", "paravirt/catalog.py", "paravirt/catalog_file.py", "paravirt/c_tables.py"),
+        "paravirt/yaml_nodes.py",
+    )
     kept = compiled(path, lambda text: msgspec.to_builtins(_read(path)), made_by=made_by)
     return msgspec.structs.replace(msgspec.convert(kept, Catalog), path=path)
 

@@ -1,4 +1,4 @@
-"""Which of its files an instance has each of its ops from, and how the op stands there."""
+"""Which of its files an instance has each of its ops and members of tables from, and how an op stands there."""
 
 from __future__ import annotations
 
@@ -26,6 +26,17 @@ def origins(instance: Instance) -> dict[str, Origin]:
         for op, entry in model.ops.items():
             found.setdefault(op, Origin(model.name, entry))
     return {op: found[op] for op in instance.catalog.ops if op in found}
+
+
+def table_origins(instance: Instance) -> dict[tuple[str, str], str]:
+    """The name of the instance whose file says what a member of a table is, by table and member."""
+    found: dict[tuple[str, str], str] = {}
+    for file in instance.files:
+        model = read_model(file)
+        for table, members in model.tables.items():
+            for member in members:
+                found.setdefault((table, member), model.name)
+    return found
 
 
 def own_ops(instance: Instance) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Final, get_args
 from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt import catalog_file, instance_file, interface
 from pvasm.paravirt.arguments import DUE
+from pvasm.paravirt.c_tables import C_NAME, KEYWORDS, TYPE, Member
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.instance import Environment
 from pvasm.paravirt.json_schema import DRAFT, Schema, described, matching, named, narrow, schema_of
@@ -28,7 +29,7 @@ _ENVIRONMENT: Final = regex(
 
 
 def instance_schema(catalog: Catalog) -> Schema:
-    """The schema of instance files for a catalog: it refuses nothing that pvasm takes, but null where it may not be."""
+    """The schema of instance files for a catalog: it refuses nothing that pvasm takes, but what PV506 finds."""
     schema = schema_of(instance_file.InstanceFile)
     keys: Schema = schema["properties"]
     narrow(keys["name"], {**matching(INSTANCE_NAME), "not": {"enum": [ALL]}})
@@ -42,7 +43,7 @@ def instance_schema(catalog: Catalog) -> Schema:
     keys["renames"]["propertyNames"] = matching(instance_file._RENAMED)
     narrow(keys["renames"]["additionalProperties"], matching(instance_file._RENAMED))
     keys["ops"] = named({name: _op_schema(op) for name, op in catalog.ops.items()})
-    keys["tables"] = _tables_schema(keys["tables"], catalog)
+    keys["tables"] = _tables_schema(catalog)
     block = schema_of(instance_file.BlockDefinition)
     keys["blocks"] = named({name: {"description": each.doc, **block} for name, each in catalog.blocks.items()})
     return {
@@ -72,6 +73,12 @@ def catalog_schema() -> Schema:
     block = keys["blocks"]["additionalProperties"]
     block["properties"]["parameters"]["items"].update(matching(catalog_file._PARAMETER_NAME))
     keys["kernel_registers"]["additionalProperties"].update(minimum=0, maximum=7)
+    keys["tables"]["propertyNames"] = keys["machine_vector"]["propertyNames"] = matching(C_NAME)
+    table: Schema = keys["tables"]["additionalProperties"]["properties"]
+    table["members"].update(minProperties=1, propertyNames=matching(C_NAME), additionalProperties=matching(TYPE))
+    narrow(table["calls"]["additionalProperties"], matching(C_NAME))
+    narrow(table["not_c_if"], matching(C_NAME))
+    narrow(keys["machine_vector"]["additionalProperties"], matching(C_NAME))
     return {
         "$schema": DRAFT,
         "title": "pvasm: the catalog of ops",
@@ -95,18 +102,27 @@ def _op_schema(op: Op) -> Schema:
     return {"description": f"{op.signature}: {op.doc}{given}\nIt replaces: {op.replaces}", **schema}
 
 
-def _tables_schema(schema: Schema, catalog: Catalog) -> Schema:
-    """The schema of the C tables, where that of any table with any members is given."""
-    values = schema["additionalProperties"]["additionalProperties"]["anyOf"]
-    set_values = [value for value in values if value["type"] != "null"]
+def _tables_schema(catalog: Catalog) -> Schema:
+    """The schema of the C tables."""
     return named(
         {
-            table: named(
-                {member: {"anyOf": values if may_be_null else set_values} for member, may_be_null in members.items()}
-            )
-            for table, members in catalog.tables.items()
+            word: named({name: _member_schema(member) for name, member in table.members.items()})
+            for word, table in catalog.tables.items()
         }
     )
+
+
+def _member_schema(member: Member) -> Schema:
+    """The schema of a member of a C table: what it can be by its C type, and null."""
+    values: list[Schema] = [{"type": "null"}] if member.may_be_null else []
+    if member.is_text:
+        values.append({"type": "string"})
+    elif member.may_be_symbol:
+        values.append({**matching(C_NAME), "not": {"enum": sorted(KEYWORDS)}})
+    if member.bounds is not None:
+        lowest, highest = member.bounds
+        values.append({"type": "integer", "minimum": lowest, "maximum": highest})
+    return {"description": member.type, "anyOf": values}
 
 
 def _call_schema() -> Schema:

@@ -94,9 +94,9 @@ def _holds(base: Instance) -> str:
 def _tables(base: Instance) -> dict[str, Any]:
     """The tables that the base fills, with the members that are null."""
     return {
-        table: {member: base.tables[table].get(member) for member in members}
-        for table, members in base.catalog.tables.items()
-        if any(value is not None for value in base.tables.get(table, {}).values())
+        name: {member: base.tables[name].get(member) for member in table.members}
+        for name, table in base.catalog.tables.items()
+        if any(value is not None for value in base.tables.get(name, {}).values())
     }
 
 

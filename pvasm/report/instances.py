@@ -13,6 +13,7 @@ from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.arguments import DUE
 from pvasm.paravirt.cases import Case, Condition, Outline
 from pvasm.paravirt.instance import Definition, Instance
+from pvasm.paravirt.machine_vector import MachineVector
 from pvasm.paravirt.measure import Size
 from pvasm.paravirt.origins import Origin, named_calls, own_ops
 from pvasm.report.plain_text import counted, printable
@@ -28,11 +29,18 @@ _PLATFORM: Final = "platform set-up, delivery of interrupts, DMA, I/O"
 
 
 class Shown(Struct):
-    """An instance with what there is to show of it: what it makes of each op, and which file has the op."""
+    """An instance with what there is to show of it: what it makes of each op, and which file has the op.
+
+    `table_origins` are the instances whose files say what a member of a table is. `vector` is the machine vector above
+    it, None for one that nothing is known of; `vectors` are those that there are for its environment.
+    """
 
     instance: Instance
     expansions: Sequence[Outline]
     origins: Mapping[str, Origin]
+    table_origins: Mapping[tuple[str, str], str]
+    vector: MachineVector | None
+    vectors: Sequence[str]
 
 
 # ------------------------------------------------------------------------------------------ list
@@ -73,7 +81,7 @@ def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def render(shown: Shown) -> str:
     """All that there is to say of an instance, but for the lines of its ops."""
-    sections = [_head(shown.instance), _layers(shown), _tables(shown.instance), _names(shown.instance)]
+    sections = [_head(shown.instance), _layers(shown), _vector(shown), _tables(shown), _names(shown.instance)]
     sections += [_constants(shown.instance), _blocks(shown.instance), _ops(shown)]
     return "\n".join("".join(f"{line}\n" for line in section) for section in sections if section)
 
@@ -111,14 +119,33 @@ def _layers(shown: Shown) -> list[str]:
     return ["Which layer supplies what, from the top", *(f"  {line}" for line in _columns(rows))]
 
 
-def _tables(instance: Instance) -> list[str]:
+def _vector(shown: Shown) -> list[str]:
+    """The members of the machine vector: the platform's functions, and Linux's where it has none."""
+    name, vector, catalog = shown.instance.machine_vector, shown.vector, shown.instance.catalog
+    if name is None:
+        known = f": {', '.join(shown.vectors)}" if shown.vectors else ""
+        return [f"Machine vector: what the platform has{known}"]
+    if vector is None:
+        return [f"Machine vector {name}: no file tells of its members"]
     rows = []
-    for table, members in instance.catalog.tables.items():
-        values = instance.tables.get(table, {})
-        for member, may_be_null in members.items():
-            value = values.get(member)
-            said = "= null: does nothing" if may_be_null else "is not set"
-            rows.append((f"{table}.{member}", said if value is None else f"= {_written(value)}"))
+    for member in catalog.machine_vector:
+        function = vector.server(member, catalog)
+        by = "" if member in vector.members else ", Linux's own"
+        rows.append((member, "= null: nothing serves it" if function is None else f"= {function}{by}"))
+    return [f"Machine vector {name}: {vector.description}", *(f"  {line}" for line in _pairs(rows))]
+
+
+def _tables(shown: Shown) -> list[str]:
+    instance = shown.instance
+    rows = []
+    for table in instance.catalog.tables.values():
+        values = instance.tables.get(table.name, {})
+        for name, member in table.members.items():
+            value = values.get(name)
+            said = "= null: does nothing" if member.may_be_null else "is not set"
+            origin = shown.table_origins.get((table.name, name), instance.name)
+            by = "" if origin == instance.name or value is None else f", {origin}'s"
+            rows.append((f"{table.name}.{name}", said if value is None else f"= {_written(value)}{by}"))
     return ["C tables", *(f"  {line}" for line in _pairs(rows))] if rows else []
 
 
@@ -263,8 +290,8 @@ def render_json(shown: Shown) -> str:
     """An instance as a JSON object, on one line."""
     instance = shown.instance
     members = {
-        table: {member: instance.tables.get(table, {}).get(member) for member in members}
-        for table, members in instance.catalog.tables.items()
+        table.name: {member: instance.tables.get(table.name, {}).get(member) for member in table.members}
+        for table in instance.catalog.tables.values()
     }
     calls = [
         {"number": number, "takes": [each.text for each in call.takes], "gives": [each.text for each in call.gives]}
@@ -277,10 +304,23 @@ def render_json(shown: Shown) -> str:
         "calls": calls,
         "renames": dict(instance.renames),
         "tables": members,
+        "table_origins": {f"{table}.{member}": origin for (table, member), origin in shown.table_origins.items()},
+        "machine_vector_members": _vector_object(shown),
         "blocks": {name: template.source for name, template in instance.blocks.items()},
         "ops": [_op(shown, each) for each in shown.expansions],
     }
     return json.dumps(everything) + "\n"
+
+
+def _vector_object(shown: Shown) -> dict[str, Any] | None:
+    """The members of the machine vector: the function, and whether it is the platform's own; None if not known."""
+    vector, catalog = shown.vector, shown.instance.catalog
+    if vector is None:
+        return None
+    return {
+        member: {"function": vector.server(member, catalog), "own": member in vector.members}
+        for member in catalog.machine_vector
+    }
 
 
 def render_op_json(shown: Shown, expansion: Outline) -> str:

@@ -345,7 +345,7 @@ def test_tables_are_filled_with_those_of_the_instance_extended(tmp_path: Path) -
 def test_the_tables_of_the_catalog() -> None:
     """Against what is known of them: how many members each has, and which may be null."""
     tables = load_catalog().tables
-    assert {name: len(members) for name, members in tables.items()} == {
+    assert {name: len(table.members) for name, table in tables.items()} == {
         "pv_info": 3,
         "pv_init_ops": 9,
         "pv_cpu_ops": 14,
@@ -356,8 +356,8 @@ def test_the_tables_of_the_catalog() -> None:
         "pv_patchdata": 9,
         "pv_cpu_asm_switch": 4,
     }
-    assert all(tables["pv_init_ops"].values())
-    assert not any(tables["pv_cpu_ops"].values())
+    assert all(member.may_be_null for member in tables["pv_init_ops"].members.values())
+    assert not any(member.may_be_null for member in tables["pv_cpu_ops"].members.values())
 
 
 @pytest.mark.parametrize(

@@ -147,9 +147,9 @@ def test_show_tells_which_layer_supplies_what(run: Run) -> None:
     assert ("pv_ops, assembly", f"2 ops by templates, {len(OPS) - 2} as the instructions themselves") in flat
     assert ("underneath", "a hypervisor that emulates the instructions that trap") in flat
     assert ("pv_init_ops.banner", "= my_banner") in flat
-    assert ("pv_cpu_ops.fc", "= ia64_native_fc_func") in flat
+    assert ("pv_cpu_ops.fc", "= ia64_native_fc_func, native's") in flat
     assert ("pv_init_ops.patch_inst", "= null: does nothing") in flat
-    assert ("pv_patchdata.gate_section", "= __start_gate_section") in flat
+    assert ("pv_patchdata.gate_section", "= __start_gate_section, native's") in flat
     assert ("__paravirt_switch_to", "-> ia64_native_switch_to") in flat
     assert ("THEIR_THASH", "= 0x20", "a call, takes r8, gives r8") in flat
     assert ("THASH(pred, reg, address, clob)", "3/2 [2/2]", "its own") in flat

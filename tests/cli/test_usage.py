@@ -32,8 +32,8 @@ WRONG = {
     "instance --fmt json": "there is no option `--fmt' (`pvasm instance --help' tells more)",
     "chekc --slect": "there is no command `chekc': did you mean `check'? (`pvasm --help' tells more)",
     "expand -i xen": "the following arguments are required: FILE (`pvasm expand --help' tells more)",
-    "frob": "there is no command `frob': there are parse, check, explain, expand, cc, header, import, instance, "
-    "disasm, patch, simulate, compare, scenario, test (`pvasm --help' tells more)",
+    "frob": "there is no command `frob': there are parse, check, explain, expand, cc, header, tables, import, "
+    "instance, disasm, patch, simulate, compare, scenario, test (`pvasm --help' tells more)",
 }
 
 
@@ -117,6 +117,8 @@ NO_SUCH_FILE = [
     "expand -i ./gone.yaml a.S",
     "cc -i ./gone.yaml gcc -c a.S",
     "header -i ./gone.yaml",
+    "tables -i ./gone.yaml",
+    "tables -i xen --check-symbols gone",
     "import gone",
     "import a.S -include gone",
     "instance show ./gone.yaml",

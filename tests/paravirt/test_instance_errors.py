@@ -18,6 +18,7 @@ COMMANDS = (
     "instance diff xen ./t.yaml",
     "instance new q -o - --from ./t.yaml",
     "header -i ./t.yaml",
+    "tables -i ./t.yaml",
     "expand -i ./t.yaml t.S",
     "expand -i ./t.yaml raw.S",
 )

@@ -122,7 +122,7 @@ def test_takes_every_case_of_plain_registers(op: Op, instance: Instance) -> None
 def test_tables_are_complete(instance: Instance) -> None:
     assert set(instance.tables) == set(CATALOG.tables)
     for table, members in instance.tables.items():
-        required = {member for member, may_be_null in CATALOG.tables[table].items() if not may_be_null}
+        required = {name for name, member in CATALOG.tables[table].members.items() if not member.may_be_null}
         assert required <= {member for member, value in members.items() if value is not None}
 
 

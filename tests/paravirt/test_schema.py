@@ -128,10 +128,13 @@ def refusal(text: str, path: Path) -> str | None:
     if draft.errors or draft.missing:
         return str(draft.errors or draft.missing)
     tables = draft.instance.tables
-    for table, members in CATALOG.tables.items():
-        for member, may_be_null in members.items():
-            if member in tables.get(table, {}) and tables[table][member] is None and not may_be_null:
-                return f"{table}.{member} must not be null"
+    for table, known in CATALOG.tables.items():
+        for name, member in known.members.items():
+            if name in tables.get(table, {}) and tables[table][name] is None and not member.may_be_null:
+                return f"{table}.{name} must not be null"
+            value = tables.get(table, {}).get(name)
+            if value is not None and member.flaw(value) is not None:
+                return f"{table}.{name} must be {member.flaw(value)}"
     return None
 
 
@@ -166,6 +169,13 @@ def test_the_schema_refuses_what_pvasm_refuses_and_nothing_else(tmp_path: Path) 
         ("extends: native\nops: {THASH: {template: '', not_among: {reg: [r8-r9]}}}", True),
         ("extends: native\ntables: {pv_irq_ops: {resend_irq: null}}", False),
         ("extends: native\ntables: {pv_init_ops: {banner: null}}", True),
+        ("extends: native\ntables: {pv_irq_ops: {resend_irq: again}}", True),
+        ("extends: native\ntables: {pv_irq_ops: {resend_irq: a-gain}}", False),
+        ("extends: native\ntables: {pv_irq_ops: {resend_irq: int}}", False),
+        ("extends: native\ntables: {pv_irq_ops: {resend_irq: 7}}", False),
+        ("extends: native\ntables: {pv_info: {kernel_rpl: 4294967296}}", False),
+        ("extends: native\ntables: {pv_info: {name: 'my hypervisor', kernel_rpl: 3}}", True),
+        ("extends: native\ntables: {pv_cpu_asm_switch: {switch_to: 0x100, leave_kernel: mine}}", True),
         ("extends: native\nconstants: {mine: 1}", False),
     ],
 )
@@ -192,7 +202,8 @@ ops:
     class: test
     doc: Reads.
 kernel_registers: {CURRENT: 6}
-tables: {pv_x: {must_be_set: [a], may_be_null: [b]}}
+tables: {pv_x: {members: {a: int, b: void (void)}, may_be_null: [b], calls: {a: get_a}, not_c_if: NO_C}}
+machine_vector: {setup: machvec_setup, migrate: null}
 blocks: {SAVE: {parameters: [cover], otherwise: NATIVE_SAVE, doc: Saves.}}
 """
 
@@ -208,7 +219,17 @@ blocks: {SAVE: {parameters: [cover], otherwise: NATIVE_SAVE, doc: Saves.}}
         ("doc: Reads.", "doc: [Reads.]"),
         ("doc: Reads.", "doc: Reads.\n    strange: 1"),
         ("CURRENT: 6", "CURRENT: 8"),
-        ("must_be_set: [a]", "must_be_set: a"),
+        ("a: int", "a: integer"),
+        ("a: int", "a: int *a"),
+        ("a: int", "a b: int"),
+        ("a: int", "a: int (int)"),
+        ("void (void)", "void ()"),
+        ("{a: int, b: void (void)}", "{}"),
+        ("may_be_null: [b]", "may_be_null: b"),
+        ("get_a", "get-a"),
+        ("NO_C", "NO C"),
+        ("setup:", "set up:"),
+        ("machvec_setup", "machvec_setup()"),
         ("SAVE: {", "save: {"),
         ("[cover]", "[Cover]"),
         ("ops:", "oops:"),

@@ -188,6 +188,7 @@ def test_a_link_that_leads_out_is_not_read_and_that_is_said(clone: Clone) -> Non
         "check --config",
         "check --baseline",
         "header -i",
+        "tables -i",
         "instance show",
     ],
 )

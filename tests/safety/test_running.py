@@ -53,6 +53,8 @@ COMMANDS = [
     "cc -i xen -- gcc -S -x assembler-with-cpp sub/@evil.S",
     "cc -i ./@evil.yaml -- gcc -E nop.S",
     "header -i ./@evil.yaml",
+    "tables -i ./@evil.yaml",
+    "tables -i xen --check-symbols @evil.S",
     "import @evil.S",
     "import -I @evil.S -include @evil.S sub/@evil.S",
     "instance validate @evil.yaml",

@@ -27,6 +27,8 @@ COMMANDS = [
     ("check --write-baseline out/to a.S", "out/to", "../"),
     ("header -i xen -o out/to", "out/to", "../"),
     ("header -o out/to", "out/to", "../"),
+    ("tables -i xen -o out/to", "out/to", "../"),
+    ("tables -i xen --header out/to", "out/to", "../"),
     ("import -o out/to --extends xen ops.h", "out/to", "../"),
     ("expand -i xen -o out/to a.S", "out/to", "../"),
     ("expand -i xen -o o.S --depfile out/to a.S", "out/to", "../"),

@@ -1,4 +1,4 @@
-"""PV506: a C table with a member that must be set and is not."""
+"""PV506: a C table with a member that must be set and is not, or that is what C cannot take for it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ class TableMemberNotSet(InstanceRule):
     """The kernel calls most members of its tables without looking: a null one is a jump to address 0, early in boot.
 
     An instance that fills a table under `tables` fills it whole, with what it takes over from the instance that it
-    extends. The catalog says which members may be null, which means that there is nothing to do.
+    extends. The catalog says which members may be null, which means that there is nothing to do, and of which C type
+    each is: `pvasm tables` writes the tables in C.
     """
 
     code = "PV506"
-    title = "member of a C table that must be set"
+    title = "member of a C table that is not set, or not as C has it"
     severity = "error"
     invalid = (
         Flagged(
@@ -36,8 +37,17 @@ class TableMemberNotSet(InstanceRule):
             "    fsyscall_table: my_fsyscall_table\n",
             "pv_fsys_data does not set fsys_bubble_down",
         ),
+        Flagged(
+            "extends: xen\ntables:\n  pv_time_ops:\n    «sched_clock: my-sched-clock»\n",
+            "pv_time_ops.sched_clock must be the name of a C function, and is 'my-sched-clock'",
+        ),
+        Flagged(
+            "extends: xen\ntables:\n  pv_info:\n    «kernel_rpl: -1»\n",
+            "pv_info.kernel_rpl must be from 0 to 4294967295, and is -1",
+        ),
     )
     valid = (
+        "extends: xen\ntables:\n  pv_info: {kernel_rpl: 1, name: a hypervisor of my own}\n",
         "extends: xen\ntables:\n  pv_irq_ops:\n    resend_irq: my_resend_irq\n",
         "extends: native\ntables:\n  pv_init_ops: {banner: null}\n",
     )
@@ -47,10 +57,15 @@ class TableMemberNotSet(InstanceRule):
         instance, root = subject.draft.instance, subject.draft.root
         tables = root.value.get("tables")
         for table, node in {} if tables is None else tables.value.items():
-            may_be_null = instance.catalog.tables[table]
-            unset = [name for name in may_be_null if instance.tables[table].get(name) is None and not may_be_null[name]]
-            for member in (name for name in unset if name in node.value):
-                yield InstanceFinding(node.keys[member], f"{table}.{member} must not be null")
+            members, values = instance.catalog.tables[table].members, instance.tables[table]
+            unset = [name for name, member in members.items() if values.get(name) is None and not member.may_be_null]
+            for name in (name for name in unset if name in node.value):
+                yield InstanceFinding(node.keys[name], f"{table}.{name} must not be null")
             missing = [name for name in unset if name not in node.value]
             if missing:
                 yield InstanceFinding(tables.keys[table], f"{table} does not set {', '.join(missing)}")
+            for name in node.value:
+                value = values[name]
+                due = None if value is None else members[name].flaw(value)
+                if due is not None:
+                    yield InstanceFinding(node.keys[name], f"{table}.{name} must be {due}, and is {value!r}")

@@ -1,0 +1,118 @@
+"""`pvasm tables`: writes an instance's C tables, and a header that declares them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pvasm.commands.shared import header_name, write
+from pvasm.errors import PvasmError
+from pvasm.exit_status import FOUND
+
+if TYPE_CHECKING:
+    from pvasm.commands.shared import Commands
+    from pvasm.tables.filled_tables import FilledTables
+
+
+def add(commands: Commands) -> None:
+    """Adds the command and its options."""
+    command = commands.add_parser(
+        "tables",
+        allow_abbrev=False,
+        help="write the C tables of an instance",
+        description="Write the C tables of an instance (pv_info, pv_init_ops, ...) as C source, with a function that "
+        "installs them, and a header that declares them.",
+    )
+    command.add_argument(
+        "-i", "--instance", required=True, metavar="NAME", help="an instance's name, or an instance file"
+    )
+    command.add_argument("-o", dest="output", metavar="FILE", help="write the source to FILE [standard output]")
+    command.add_argument(
+        "--initial",
+        action="store_true",
+        help="let the image start with these tables, so that nothing need install them: for one instance of an image",
+    )
+    where = command.add_mutually_exclusive_group()
+    where.add_argument(
+        "--header", metavar="FILE", help="write the declarations to FILE, which the source includes [in the source]"
+    )
+    where.add_argument(
+        "--include",
+        dest="includes",
+        type=header_name,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a header of the kernel's that declares the structs, as asm/paravirt.h; may be repeated",
+    )
+    command.add_argument(
+        "--check-symbols",
+        dest="objects",
+        nargs="+",
+        default=[],
+        metavar="OBJ",
+        help="objects or archives: list the symbols of the tables that none of them defines, and write nothing then",
+    )
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pvasm.files import write_atomically
+    from pvasm.paravirt.loading import load_instance
+    from pvasm.tables.filled_tables import fill
+    from pvasm.tables.table_header import header_of
+    from pvasm.tables.table_source import source_of
+    from pvasm.text import encode
+
+    output: str = options.output or "-"
+    instance = load_instance(options.instance)
+    _refuse_overwriting(output, options.header, (*instance.files, instance.catalog.path, *options.objects))
+    tables = fill(instance)
+    own = None if options.header is None else _included(options.header, output)
+    text = source_of(tables, "initial" if options.initial else "installed", own=own, others=options.includes)
+    if options.objects and (missing := _missing(tables, options.objects)):
+        write("".join(f"{line}\n" for line in missing))
+        return FOUND
+    if options.header is not None:
+        write_atomically(options.header, encode(header_of(tables)))
+    if output == "-":
+        write(text)
+    else:
+        write_atomically(output, encode(text))
+    return 0
+
+
+def _refuse_overwriting(output: str, header: str | None, read: Sequence[str]) -> None:
+    """Raises PvasmError where a file would be written over what is read, over the other, or outside of its folder."""
+    from pvasm.files import refuse_leaving, refuse_overwriting
+
+    if output != "-":
+        refuse_overwriting(output, "source", read)
+        refuse_leaving(output)
+    if header is not None:
+        if header == "-":
+            raise PvasmError("--header: give a file's name, since the source includes it")
+        refuse_overwriting(header, "header", read)
+        refuse_leaving(header)
+        if os.path.realpath(header) == os.path.realpath(output):
+            raise PvasmError("the header and the source would be the same file", header)
+
+
+def _included(header: str, output: str) -> str:
+    """How the source includes the header. Raises PvasmError for a name that `#include` cannot have."""
+    folder = os.getcwd() if output == "-" else os.path.dirname(os.path.realpath(output))
+    name = os.path.relpath(os.path.realpath(header), folder)
+    if any(each in name for each in '"\\\n\r'):
+        raise PvasmError('a C source cannot include a name with ", \\ or a new line in it', header)
+    return name
+
+
+def _missing(tables: FilledTables, objects: Sequence[str]) -> list[str]:
+    """The symbols of the tables that no object defines, each with the members that it is."""
+    from pvasm.report.plain_text import printable
+    from pvasm.tables.defined_symbols import missing
+
+    of = objects[0] if len(objects) == 1 else f"any of the {len(objects)} files"
+    return [printable(f"{member}: {symbol} {why} {of}") for member, symbol, why in missing(tables, objects)]
