@@ -36,6 +36,9 @@ def add(commands: Commands) -> None:
     )
     where = command.add_mutually_exclusive_group()
     where.add_argument(
+        "--assembly", action="store_true", help="write assembly with the same data, for an image without a C compiler"
+    )
+    where.add_argument(
         "--header", metavar="FILE", help="write the declarations to FILE, which the source includes [in the source]"
     )
     where.add_argument(
@@ -62,8 +65,9 @@ def _run(options: argparse.Namespace) -> int:
     from pvasm.files import write_atomically
     from pvasm.paravirt.loading import load_instance
     from pvasm.tables.filled_tables import fill
+    from pvasm.tables.table_assembly import assembly_of
     from pvasm.tables.table_header import header_of
-    from pvasm.tables.table_source import source_of
+    from pvasm.tables.table_source import Role, source_of
     from pvasm.text import encode
 
     output: str = options.output or "-"
@@ -71,7 +75,9 @@ def _run(options: argparse.Namespace) -> int:
     _refuse_overwriting(output, options.header, (*instance.files, instance.catalog.path, *options.objects))
     tables = fill(instance)
     own = None if options.header is None else _included(options.header, output)
-    text = source_of(tables, "initial" if options.initial else "installed", own=own, others=options.includes)
+    role: Role = "initial" if options.initial else "installed"
+    is_c = not options.assembly
+    text = source_of(tables, role, own=own, others=options.includes) if is_c else assembly_of(tables, role)
     if options.objects and (missing := _missing(tables, options.objects)):
         write("".join(f"{line}\n" for line in missing))
         return FOUND

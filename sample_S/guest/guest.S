@@ -7,6 +7,7 @@
 #include "guest.h"
 
 	.text
+	.global start
 start:
 #ifdef __IA64_ASM_PARAVIRTUALIZED_XEN
 	mov r2 = XEN_SET_SHARED_PAGE		// where Xen is to put the page that it shares with its guest

@@ -14,7 +14,7 @@ from pvasm.syntax.document import looks_preprocessed, read_document
 from pvasm.syntax.run_cpp import preprocess
 from pvasm.text import read_text, shown_name
 from pvsim.scenario_run import CODE, Variant
-from pvsim.source_image import image_of_readings
+from pvsim.source_image import image_of_file, image_of_readings
 from pvsim.stubs import NO_STUBS, Stubs
 
 _BANK_0 = "BSW_0"
@@ -32,13 +32,19 @@ def variants_of_files(
     """The variant of sources for each instance, and the items that are not settled once an op has been executed.
 
     Several sources make one image. What is not settled are the registers that ops give away as clobbers, and r16 to r31
-    where an op switches to bank 0, whose contents nobody may go by. Headers are read from anywhere, unless `within`
+    where an op switches to bank 0, whose contents nobody may go by. An object file or a linked image is run as it
+    stands, whatever the instance: that is the environment. Headers are read from anywhere, unless `within`
     names the folders of those that may be. Raises PvasmError and ExpandErrors as `image_of_file` does.
     """
-    for path in paths:
-        if is_elf_file(path):
-            raise PvasmError("is an object file: variants are made of sources", path)
     catalog = load_catalog()
+    objects = [path for path in paths if is_elf_file(path)]
+    if objects:
+        if len(paths) > 1:
+            raise PvasmError("is an object file, which is run by itself: link it with the others", objects[0])
+        if include_directories or defines:
+            raise PvasmError("is an object file: -I and -D are for sources", objects[0])
+        image = image_of_file(objects[0], address=CODE, stubs=stubs)
+        return [Variant(load_instance(each, catalog), image) for each in instances], set()
     texts = {path: read_text(path) for path in paths}
     if len(texts) < len(paths):
         raise PvasmError("is named twice", next(path for path in paths if paths.count(path) > 1))
