@@ -39,6 +39,15 @@ demo: $(VENV)/.installed
 	$(BIN)/pvasm compare sample_S/broken/ivt.S -I sample_S/include --instances native,trap \
 		--scenario sample_S/scenarios/dtlb_miss.yaml || test $$? -eq 1
 	@echo
+	@echo '== One image for bare hardware and for Xen, of binutils alone: it patches itself, calls through its tables, boots.'
+	@if command -v ia64-linux-gnu-ld >/dev/null; then \
+		$(MAKE) --no-print-directory -s -C sample_S/image OUT=$(CURDIR)/demo-output PVASM=$(CURDIR)/$(BIN)/pvasm && \
+		$(BIN)/pvasm simulate demo-output/image --scenario sample_S/image/bare_hardware.yaml \
+			--text 0x3000000 --text 0x3002000 | tail -n 5 && \
+		$(BIN)/pvasm simulate demo-output/image --scenario sample_S/image/xen.yaml --instance xen \
+			--text 0x3000000 --text 0x3002000 | tail -n 5; \
+	else echo 'binutils for IA-64 are not installed (apt-get install binutils-ia64-linux-gnu)'; fi
+	@echo
 	@echo '== What Xen gets where the source says an op (the first lines that differ):'
 	@diff sample_S/switch_to.S demo-output/xen/switch_to.S | head -n 30
 

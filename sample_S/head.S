@@ -2,7 +2,7 @@
  * The start of a kernel that is one binary for bare hardware and for Xen: an entry for each, which join; then a set-up
  * hook, by the hypervisor's type, puts the instance's code and tables in their places, before the kernel begins.
  */
-#include "guest/guest.h"
+#include "boot.h"
 
 	.text
 	.global _start, xen_start, hypervisor_unknown

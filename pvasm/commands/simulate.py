@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from pvasm.commands.shared import complain, count, fail, write
 from pvasm.commands.stub_options import add_stubs, address_given, number_given, stubs_of, undefined
@@ -16,6 +16,9 @@ from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.exit_status import FOUND
 
 if TYPE_CHECKING:
+    from pvsim.address_map import AddressMap
+    from pvsim.machine.machine import Machine
+
     from pvasm.commands.shared import Commands
 
 _MOST_STEPS = 1_000_000_000
@@ -91,6 +94,13 @@ def add(commands: Commands) -> None:
         choices=("json", "perfetto"),
         help="with --scenario: tell of each instruction, a line of JSON each, or as a trace for ui.perfetto.dev",
     )
+    command.add_argument(
+        "--text",
+        action="append",
+        default=[],
+        metavar="ADDR",
+        help="in the end, show the text that stands at an address, up to a 0 (repeatable)",
+    )
     command.add_argument("--trace", action="store_true", help="tell of each instruction, and what it changed")
     command.add_argument(
         "--strict", action="store_true", help="a register that is used in the group that writes it is an error"
@@ -161,6 +171,7 @@ def _run(options: argparse.Namespace) -> int:
     has_returned = run.finish(options.max_steps)
     for line in run.told():
         write(f"{printable(line)}\n")
+    _write_texts(options, run.machine, run.map)
     return 0 if has_returned else 1
 
 
@@ -212,10 +223,25 @@ def _run_scenario(options: argparse.Namespace) -> int:
     write(f"{costs.instructions} instructions in {costs.groups} groups and {costs.bundles} bundles")
     write("".join(f", {count} {kind} {name}" for (kind, name), count in sorted(costs.events.items())) + "\n")
     write(printable(f"It ended at {outcome.end}.") + "\n")
+    _write_texts(options, outcome.environment.processor, run.map)
     for line in outcome.unexpected:
         write(printable(f"Not as expected: {line}") + "\n")
     has_no_place = outcome.end.startswith(INTERRUPTION) or outcome.end.endswith(NO_END)
     return FOUND if outcome.unexpected or (scenario.expect.end is None and has_no_place) else 0
+
+
+_MOST_OF_A_TEXT: Final = 1 << 16
+
+
+def _write_texts(options: argparse.Namespace, machine: Machine, places: AddressMap) -> None:
+    """Shows the texts that stand in memory at the addresses of --text, line by line."""
+    from pvasm.report.plain_text import printable
+
+    for given in options.text:
+        address = places.physical(address_given(given, "--text"))
+        text = machine.memory.read(address, _MOST_OF_A_TEXT).split(b"\0")[0].decode("utf-8", "replace")
+        for line in text.splitlines() or [""]:
+            write(printable(f"{given}: {line}") + "\n")
 
 
 _OF_ONE = (
@@ -231,6 +257,7 @@ _OF_ONE = (
     "map",
     "stub",
     "stub_missing",
+    "text",
     "trace",
     "strict",
 )

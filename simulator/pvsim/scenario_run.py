@@ -345,6 +345,11 @@ class ScenarioRun:
     end = ""
     """Where the run ended, once it has."""
 
+    @property
+    def map(self) -> AddressMap:
+        """Where addresses are in the machine's memory."""
+        return self._map
+
     def steps(self, most: int | None = None) -> Iterator[int]:
         """Runs on, and stops where an interrupt is to come, and after so many instructions, if that is given.
 

@@ -2,7 +2,7 @@
  * What a kernel that is one binary does first: it says in its log who its instance is, calls every function of every
  * table, and goes on as the kernel in small (guest.S).
  */
-#include "guest.h"
+#include "boot.h"
 
 	.text
 	.global start_kernel, log_text, log_number

@@ -2,7 +2,7 @@
  * The functions that the tables of native and of xen name. In a kernel each does what its name says; here each puts a
  * letter in the log, the same for both instances, so that one sees that it was called, and in which order.
  */
-#include "guest.h"
+#include "boot.h"
 
 	.text
 	.macro FUNCTION_OF name, letter
