@@ -65,7 +65,7 @@ def outcome(seed: int, do: Callable[..., bool], *program: Any) -> tuple[Any, ...
         ended = str(interruption), interruption.vector
     files = (made.gr, made.nat, made.fr, made.pr, made.br, made.ar, made.cr, made.rr, *made.files.values())
     pages = {page: bytes(each) for page, each in made.memory.pages.items()}
-    kinds = {each.__class__ for file in (made.gr, made.fr, made.br, made.ar, made.cr) for each in file}
+    kinds = {each.__class__ for file in (made.gr, made.fr, made.pr, made.br, made.ar, made.cr) for each in file}
     return ended, made.ip, made.psr, made.cfm, [list(map(int, file)) for file in files], kinds, pages
 
 
