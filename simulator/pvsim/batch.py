@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from pvasm.asm.layout import lay_out
+from pvasm.asm.plain_code import lay_out_plain
 from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
 from pvasm.isa.registers import APPLICATION, CONTROL, PSR_FIELDS
@@ -312,10 +313,11 @@ class _Run:
             machine.memory.write(self.ip, given.code)
             return
         text = _LOCAL_NAME.sub("T_", given.asm or "")
-        document = read_document(
-            assembly_parser(), f"{text}\nT_end:\n break.m {END_IMMEDIATE} ;;\n", self.path, preprocessed=True
-        )
-        image = lay_out(document, address=CODE, start=self.ip - CODE, tells_lines=False)
+        text = f"{text}\nT_end:\n break.m {END_IMMEDIATE} ;;\n"
+        image = lay_out_plain(assembly_parser(), text, address=CODE, start=self.ip - CODE)
+        if image is None:
+            document = read_document(assembly_parser(), text, self.path, preprocessed=True)
+            image = lay_out(document, address=CODE, start=self.ip - CODE, tells_lines=False)
         size = sum(len(each.data) for each in image.segments)
         if any(each.address + len(each.data) > CODE + CODE_SIZE for each in image.segments):
             raise PvasmError(f"asm: {size} bytes are more than the code has room for")
