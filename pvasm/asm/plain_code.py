@@ -25,7 +25,7 @@ from pvasm.syntax import alike, tree
 from pvasm.syntax.document import Document
 from pvasm.syntax.parser import Parser, integer_value
 
-_LINE: Final = regex(r"[ \t]*+([A-Za-z_]\w*+:|[A-Za-z(][\w.,=()\[\]@ \t-]*?)?[ \t]*+(;;)?[ \t]*+")
+_LINE: Final = regex(r"[ \t]*+([A-Za-z_(][\w.,:=()\[\]@ \t-]*+)?(;;)?[ \t]*+")
 _ALLOCATES: Final = "alloc"  # after which some names mean other registers
 _WORD: Final = (1 << 64) - 1
 
@@ -41,7 +41,7 @@ def lay_out_plain(parser: Parser, text: str, *, address: int, start: int) -> Ima
             if found is None:
                 return None
             chunk, stop = found.groups()
-            if chunk and not _put(placing, parser, chunk):
+            if chunk and not _put(placing, parser, chunk.rstrip()):
                 return None
             if stop:
                 placing.stop()
