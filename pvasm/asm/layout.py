@@ -166,7 +166,7 @@ def lay_out(
     UndefinedSymbols for all symbols that nothing defines.
     """
     placing = _placed(document, headers, start, known or {})
-    return _linked([placing], address, {} if stubs is None else stubs, tells_lines=tells_lines)
+    return linked([placing], address, {} if stubs is None else stubs, tells_lines=tells_lines)
 
 
 def lay_out_together(
@@ -177,7 +177,7 @@ def lay_out_together(
     Raises as `lay_out` does, and PvasmError for a symbol that two of them define for the others.
     """
     placings = [_placed(document, (), 0, {}) for document in documents]
-    return _linked(placings, address, {} if stubs is None else stubs, tells_lines=True)
+    return linked(placings, address, {} if stubs is None else stubs, tells_lines=True)
 
 
 class PlacedBundle(Struct, frozen=True):
@@ -198,7 +198,7 @@ class CodePlaces:
     `bundles` are in order of sections and offsets, `labels` are (section, offset) by name.
     """
 
-    def __init__(self, placing: _Placing) -> None:
+    def __init__(self, placing: Placing) -> None:
         self._placing = placing
         self._first = {statement: number for number, (statement, _, _) in reversed([*enumerate(placing.places)])}
         self.bundles: list[PlacedBundle] = []
@@ -232,14 +232,14 @@ def _placed(
     start: int,
     known: Mapping[str, bool],
     visitors: Sequence[Visitor] = (),
-) -> _Placing:
-    placing = _Placing(document, start)
+) -> Placing:
+    placing = Placing(document, start)
     elaborate(document, headers, placing.scope, known, (), [*visitors, placing], every_turn=True)
     placing.finish()
     return placing
 
 
-class _Placing(Visitor):
+class Placing(Visitor):
     """Gives everything its place in its section."""
 
     def __init__(self, document: Document, start: int) -> None:
@@ -267,6 +267,7 @@ class _Placing(Visitor):
 
     @property
     def section(self) -> _Section:
+        """The section that is filled."""
         name = self.sections.current
         found = self.made.get(name)
         if found is None:
@@ -291,15 +292,14 @@ class _Placing(Visitor):
             return
         syntax = step.syntax
         if syntax.__class__ is tree.Stop:
-            if self.between or self.waiting:
-                (self.between or self.waiting)[-1].stop = True
+            self.stop()
             return
-        number = self._number(step.statement)
+        number = self.number(step.statement)
         match syntax:
             case tree.Instruction():
                 self._instruction(step, syntax, scope, number)
             case tree.Label(name=name):
-                self._label(name, number)
+                self.label(name, number)
             case tree.Tag(name=name):
                 self.tags.append((name, number))
             case tree.BundleOpen():
@@ -328,7 +328,7 @@ class _Placing(Visitor):
     def _error(self, statement: int, message: str) -> PvasmError:
         return PvasmError(message, *self.document.place(self.document.statements[statement].start))
 
-    def _number(self, statement: int) -> int:
+    def number(self, statement: int) -> int:
         """A number for a statement that is read, later than all before it."""
         section = self.section
         self.places.append((statement, section, section.size))
@@ -341,6 +341,15 @@ class _Placing(Visitor):
             raise self._error(step.statement, error.message) from None
         if resolved.predicate is None:
             raise self._error(step.statement, "which predicate this is under is not known")
+        self.put(resolved, number)
+
+    def stop(self) -> None:
+        """Ends the group behind the last instruction."""
+        if self.between or self.waiting:
+            (self.between or self.waiting)[-1].stop = True
+
+    def put(self, resolved: Instruction, number: int) -> None:
+        """Places an instruction whose predicate is known."""
         new = Placed(resolved, number, False, tuple(self.labels_before), self.template)
         self.labels_before.clear()
         self.template = None
@@ -355,7 +364,8 @@ class _Placing(Visitor):
         if len(self.waiting) > MOST:
             self._bundle()
 
-    def _label(self, name: str, number: int) -> None:
+    def label(self, name: str, number: int) -> None:
+        """Places a label. Raises PvasmError for one that stands elsewhere already."""
         section = self.section
         if name.isdigit():
             self.numbered.setdefault(name, []).append((number, section, section.size))
@@ -445,7 +455,8 @@ class _Placing(Visitor):
         self._align(section, SIZE)
         for each, slot in zip(instructions, how.slots, strict=True):
             self.places[each.origin] = (self.places[each.origin][0], section, section.size)
-            self._place_labels(each.labels)
+            if each.labels:
+                self._place_labels(each.labels)
             for name, number in self.tagged.pop(each.origin, ()):
                 self._tag(name, number, section.size + slot)
         section.code.append(_Code(section.size, how.template, how.slots, instructions))
@@ -681,7 +692,7 @@ class _LinkageTable(Struct):
         return known
 
 
-def _linked(placings: Sequence[_Placing], address: int, stubs: Mapping[str, int], *, tells_lines: bool) -> Image:
+def linked(placings: Sequence[Placing], address: int, stubs: Mapping[str, int], *, tells_lines: bool) -> Image:
     """The image of what has been placed. Raises UndefinedSymbols, or PvasmError for what is out of reach."""
     for placing in placings:
         for section in placing.made.values():
@@ -731,7 +742,7 @@ def _owners(linkings: Sequence[_Linking]) -> dict[str, _Linking]:
 class _Linking:
     """Gives values to what names the sections of a file, which have their addresses."""
 
-    def __init__(self, placing: _Placing, table: _LinkageTable, stubs: Mapping[str, int]) -> None:
+    def __init__(self, placing: Placing, table: _LinkageTable, stubs: Mapping[str, int]) -> None:
         self.placing = placing
         self.table = table
         self.stubs = stubs

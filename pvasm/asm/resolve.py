@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pvasm.asm.refusals import refusal
 from pvasm.asm.scope import OperandError, Scope
-from pvasm.isa.instruction import Instruction, accept, fit, instruction_of, row_of
+from pvasm.isa.instruction import Instruction, fit, instruction_of, row_of
 from pvasm.isa.operands import (
     MemoryOperand,
     Unknown,
@@ -20,6 +20,7 @@ from pvasm.isa.registers import REGISTERS, Register
 from pvasm.isa.table import (
     Candidate,
     Form,
+    OperandSpec,
     PlanItem,
     Spelling,
     candidates,
@@ -30,13 +31,55 @@ from pvasm.syntax.tree import Expression, Memory, Name, Number, Unary
 # ---------------------------------------------------------------------------------------- matching
 
 _Key = tuple[str, int, bool, tuple[str, ...]]
-_BY_SHAPE: dict[_Key, tuple[Candidate, ...]] = {}
+_BY_SHAPE: dict[_Key, Rows] = {}
 
 
-def _fitting(mnemonic: str, outputs: int, has_equals: bool, shapes: tuple[str, ...]) -> tuple[Candidate, ...]:
+class Rows(Struct, frozen=True):
+    """The ways to read a mnemonic with operands of some shapes, each with what has to be looked at in their values."""
+
+    ways: tuple[tuple[Candidate, tuple[tuple[int, OperandSpec], ...]], ...]
+
+    def matching(self, values: tuple[Value, ...]) -> Iterator[tuple[Candidate, Spelling, tuple[Value, ...]]]:
+        """The ways that these values allow: each with its row and the row's operands."""
+        for candidate, looked_at in self.ways:
+            for at, spec in looked_at:
+                if not spec.accepts(values[at]):
+                    break
+            else:
+                plan = candidate.plan
+                operands = values if plan is None else tuple(_planned(item, values) for item in plan)
+                spelling = candidate.spelling or row_of(candidate.reals[0], operands)
+                if spelling is not None and not (spelling.form.sizes_frame and _oversized(operands)):
+                    yield candidate, spelling, operands
+
+
+def _looked_at(candidate: Candidate, shapes: tuple[str, ...]) -> tuple[tuple[int, OperandSpec], ...]:
+    """The operands of such shapes that a way to read a mnemonic does not take whatever they are."""
+    pairs = enumerate(zip(candidate.operands, shapes, strict=True))
+    return tuple((at, spec) for at, (spec, shape) in pairs if shape == "?" or not _takes_all(spec))
+
+
+def _takes_all(spec: OperandSpec) -> bool:
+    """Whether an operand may be any register of its file; there is no `[r3]` that an address may not be."""
+    kind = spec.kind
+    if spec.form == "memory":
+        return True
+    highest = _HIGHEST.get(kind.shape) if spec.form == "kind" and kind is not None else None
+    return highest is not None and kind is not None and (kind.low, kind.high) == (0, highest) and not kind.excluded
+
+
+_HIGHEST: Final = {file: max(each.number for each in REGISTERS.values() if each.file == file) for file in "rfpb"}
+
+
+def rows_of_shapes(instruction: tree.Instruction, shapes: tuple[str, ...]) -> Rows:
+    """The ways to read an instruction with operands of some shapes."""
+    return _fitting(instruction.mnemonic, len(instruction.outputs), instruction.has_equals, shapes)
+
+
+def _fitting(mnemonic: str, outputs: int, has_equals: bool, shapes: tuple[str, ...]) -> Rows:
     key = (mnemonic, outputs, has_equals, shapes)
-    found = _BY_SHAPE.get(key)
-    if found is None:
+    known = _BY_SHAPE.get(key)
+    if known is None:
         found = tuple(
             candidate
             for candidate in candidates(mnemonic)
@@ -48,8 +91,8 @@ def _fitting(mnemonic: str, outputs: int, has_equals: bool, shapes: tuple[str, .
             found = _likeliest_first(found)
         if len(_BY_SHAPE) > 20_000:
             _BY_SHAPE.clear()
-        _BY_SHAPE[key] = found
-    return found
+        known = _BY_SHAPE[key] = Rows(tuple((each, _looked_at(each, shapes)) for each in found))
+    return known
 
 
 def _likeliest_first(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
@@ -111,12 +154,17 @@ def _fixed_values(instruction: tree.Instruction) -> tuple[Value, ...] | None:
         return None
     values: list[Value] = []
     for operand in instruction.outputs + instruction.inputs:
-        read = _LITERALS.get(operand.__class__)
-        value = None if read is None else read(operand)
+        value = literal_value(operand)
         if value is None:
             return None
         values.append(value)
     return tuple(values)
+
+
+def literal_value(operand: Expression) -> Value | None:
+    """What an operand is that means the same everywhere: a register, a number, `[r3]`, `-8`; None for any other."""
+    read = _LITERALS.get(operand.__class__)
+    return None if read is None else read(operand)
 
 
 def _register(operand: Name) -> Register | None:
@@ -224,14 +272,7 @@ def _matches(
     instruction: tree.Instruction, values: tuple[Value, ...]
 ) -> Iterator[tuple[Candidate, Spelling, tuple[Value, ...]]]:
     """The ways to read the instruction that its operands allow: each with its row and the row's operands."""
-    shapes = tuple(map(shape_of, values))
-    for candidate in _fitting(instruction.mnemonic, len(instruction.outputs), instruction.has_equals, shapes):
-        if accept(candidate.operands, values):
-            plan = candidate.plan
-            operands = values if plan is None else tuple(_planned(item, values) for item in plan)
-            spelling = candidate.spelling or row_of(candidate.reals[0], operands)
-            if spelling is not None and not (spelling.form.sizes_frame and _oversized(operands)):
-                yield candidate, spelling, operands
+    return rows_of_shapes(instruction, tuple(map(shape_of, values))).matching(values)
 
 
 def operand_values(instruction: tree.Instruction, scope: Scope) -> tuple[Value, ...]:

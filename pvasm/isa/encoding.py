@@ -30,14 +30,15 @@ def encode(resolved: Instruction, address: int = 0, value_of: ValueOf | None = N
     """
     if resolved.predicate is None:
         raise EncodingError("the qualifying predicate is not known")
-    words = [_fixed_bits(resolved.spelling) | resolved.predicate, 0]
-    for (spec, kind, fields), value in zip(_written(resolved.form), resolved.operands, strict=True):
-        if kind is not None:
-            bits = value.number if value.__class__ is Register else _bits(spec, kind, value, address, value_of)
-            for word, low, ones, width in fields:
-                words[word] |= (bits & ones) << low
-                bits >>= width
-    return words[0] | words[1] << SLOT_BITS
+    made = _fixed_bits(resolved.spelling) | resolved.predicate
+    operands = resolved.operands
+    for at, spec, kind, fields in _written(resolved.form):
+        value = operands[at]
+        bits = value.number if value.__class__ is Register else _bits(spec, kind, value, address, value_of)
+        for low, ones, width in fields:
+            made |= (bits & ones) << low
+            bits >>= width
+    return made
 
 
 @cache
@@ -53,12 +54,19 @@ def _fixed_bits(spelling: Spelling) -> int:
 
 
 @cache
-def _written(form: Form) -> list[tuple[OperandSpec, Kind | None, list[tuple[int, int, int, int]]]]:
-    """The operands of a form, each with its kind and where its bits go, the lowest first."""
-    places = {field: (*_place(place), place[2]) for field, place in formats()[form.format].items()}
+def _written(form: Form) -> list[tuple[int, OperandSpec, Kind, list[tuple[int, int, int]]]]:
+    """The operands of a form that are written, each with its number, its kind and where its bits go, the lowest first.
+
+    The L slot of a long instruction is above its own, as `encode` has them.
+    """
+    places = {
+        field: (low + SLOT_BITS * word, (1 << width) - 1, width)
+        for field, (word, low, width) in formats()[form.format].items()
+    }
     return [
-        (spec, spec.kind, [places[field] for field in reversed(spec.kind.fields)] if spec.kind is not None else [])
-        for spec in form.operands
+        (at, spec, spec.kind, [places[field] for field in reversed(spec.kind.fields)])
+        for at, spec in enumerate(form.operands)
+        if spec.kind is not None
     ]
 
 
@@ -107,10 +115,14 @@ _Reader = Callable[[_Words, int], "Value | None"]
 """What an operand is, in some bits at an address; None where they are no such operand."""
 
 
+_Registers = tuple[list["Value | None"], int, int]
+"""What an operand is by its field, whose lowest bit that is, and as many ones as it is wide."""
+
+
 class _Pattern:
     """The bits that a form fixes in its own slot, and what its other fields are read by."""
 
-    __slots__ = ("bits", "completers", "form", "mask", "operands", "predicate")
+    __slots__ = ("bits", "completers", "form", "mask", "operands", "predicate", "registers")
 
     def __init__(self, form: Form) -> None:
         places = formats()[form.format]
@@ -123,15 +135,25 @@ class _Pattern:
             self.bits |= value << low
         self.completers = [_place(places[field]) for field in completer_fields(form)]
         self.operands = [_reader(spec, places) for spec in form.operands]
+        self.registers = self._all_registers(places)
         self.predicate = 0 if form.unpredicated or "qp" not in places else _place(places["qp"])[2]
 
     def spelling(self, words: _Words) -> Spelling | None:
         """The form with the completers that some bits have; None where there are no such."""
         return spelling_of(self.form, tuple([words[word] >> low & ones for word, low, ones in self.completers]))
 
+    def _all_registers(self, places: dict[str, tuple[int, int, int]]) -> list[_Registers] | None:
+        """How the operands are read if all are registers, each of one field of the instruction's own slot."""
+        known = [_registers_of(spec, places) for spec in self.form.operands]
+        return [each for each in known if each is not None] if None not in known else None
+
     def decoded(self, spelling: Spelling, words: _Words, address: int) -> Instruction | None:
         """The instruction that some bits are, with these completers, if their operands are right."""
-        operands = tuple([read(words, address) for read in self.operands])
+        if self.registers is not None:
+            bits = words[0]
+            operands = tuple([values[bits >> low & ones] for values, low, ones in self.registers])
+        else:
+            operands = tuple([read(words, address) for read in self.operands])
         if None in operands:
             return None
         return instruction_of(spelling, operands, words[0] & self.predicate)  # type: ignore[arg-type]  # none is None
@@ -148,22 +170,38 @@ def _reader(spec: OperandSpec, places: dict[str, tuple[int, int, int]]) -> _Read
     if kind is None:
         literal = spec.literal
         return lambda words, address: literal
-    if kind.shape != "i" or spec.form in ("memory", "indexed"):
-        return _register_reader(spec, kind, _place(places[kind.fields[0]]))
+    known = _registers_of(spec, places)
+    if known is not None:
+        values, low, ones = known
+        return lambda words, address: values[words[0] >> low & ones]
     return _number_reader(kind, [places[field] for field in kind.fields])
 
 
-def _register_reader(spec: OperandSpec, kind: Kind, place: tuple[int, int, int]) -> _Reader:
-    word, low, ones = place
-    registers = [Register("r" if spec.form != "kind" else kind.shape, number) for number in range(ones + 1)]
-    values: list[Value | None]
+def _registers_of(spec: OperandSpec, places: dict[str, tuple[int, int, int]]) -> _Registers | None:
+    """What an operand is by its field, if it is a register, or has one; None where it has none."""
+    kind = spec.kind
+    if kind is None or (kind.shape == "i" and spec.form not in ("memory", "indexed")):
+        return None
+    word, low, ones = _place(places[kind.fields[0]])
+    assert word == 0
+    file = "r" if spec.form != "kind" else kind.shape
     if spec.form == "memory":
-        values = [MemoryOperand(each) for each in registers]
-    elif spec.form == "indexed":
-        values = [IndexedRegister(spec.file, each) for each in registers]
-    else:
-        values = [each if kind.low <= each.number <= kind.high else None for each in registers]
-    return lambda words, address: values[words[word] >> low & ones]
+        return _bases(ones), low, ones
+    if spec.form == "indexed":
+        return [IndexedRegister(spec.file, Register(file, number)) for number in range(ones + 1)], low, ones
+    return _registers(file, kind.low, kind.high, ones), low, ones
+
+
+@cache
+def _registers(file: str, low: int, high: int, most: int) -> list[Value | None]:
+    """The registers of a file up to the most that there may be; None for those that are not from `low` to `high`."""
+    return [Register(file, number) if low <= number <= high else None for number in range(most + 1)]
+
+
+@cache
+def _bases(most: int) -> list[Value | None]:
+    """`[r0]` and so on."""
+    return [MemoryOperand(Register("r", number)) for number in range(most + 1)]
 
 
 def _number_reader(kind: Kind, places: list[tuple[int, int, int]]) -> _Reader:

@@ -119,6 +119,12 @@ def like_of(text: str, parsed: tuple[tree.Syntax, ...], value_of: Callable[[str]
     return Like(syntax, predicate, found, len(syntax.outputs), (at, syntax.mnemonic_start - ends[at]))
 
 
+def number_of_word(part: _Part) -> int | None:
+    """Which of the words left open an operand is made of; None if of none."""
+    make, at, node, _ = part
+    return None if make is _KEPT.get(node.__class__) else at
+
+
 # ------------------------------------------------------------------------------- operands, by what they are
 
 

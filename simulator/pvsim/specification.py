@@ -6,7 +6,7 @@ Everything has a default. A number may be written as one, or as a string (`"0x10
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -91,14 +91,14 @@ def specification_of(given: Json) -> Specification:
         psr=psr,
         frame=frame,
         bsp=_at("bsp", _number, given["bsp"]) if "bsp" in given else None,
-        general=_numbered(given, "gr", range(128), _general),
+        general=_numbered(given, "gr", range(128), _general, _all_general),
         bank0=_numbered(given, "gr0", range(16, 32), _general),
         tells_bank0=bool(_at("bank0", _bit, given["bank0"])) if "bank0" in given else None,
         predicates=_predicates(given.get("pr", 1), frame.rrb_pr),
         branch=_numbered(given, "br", range(8), _number),
         application=application,
         control=_named(given, "cr", _CONTROL),
-        floating=_numbered(given, "fr", range(128), _floating),
+        floating=_numbered(given, "fr", range(128), _floating, _all_floating),
         memory=_blocks(given, "mem"),
         backing_store=_blocks(given, "bsmem"),
         regions=_numbered(given, "rr", range(8), _number),
@@ -218,9 +218,22 @@ def _blocks(given: Mapping[str, Json], key: str) -> list[tuple[int, bytes]]:
     return made
 
 
-def _numbered(given: Mapping[str, Json], key: str, numbers: range, read: Callable[[Json], T]) -> dict[int, T]:
-    """Registers by their numbers."""
-    return _registers(key, given.get(key) or {}, numbers, read)
+def _numbered(
+    given: Mapping[str, Json],
+    key: str,
+    numbers: range,
+    read: Callable[[Json], T],
+    read_all: Callable[[list[Json]], list[T] | None] | None = None,
+) -> dict[int, T]:
+    """Registers by their numbers; `read_all` reads many at once, if they are written as they are most often."""
+    registers = given.get(key) or {}
+    if read_all is not None and isinstance(registers, dict) and registers:
+        found = list(map(_NUMBERS.get, registers))
+        known = [number for number in found if number is not None]
+        values = read_all(list(registers.values())) if len(known) == len(found) else None
+        if values is not None and numbers[0] <= min(known) and max(known) <= numbers[-1]:
+            return dict(zip(known, values, strict=True))
+    return _registers(key, registers, numbers, read)
 
 
 def _registers(key: str, registers: Json, numbers: range, read: Callable[[Json], T]) -> dict[int, T]:
@@ -321,6 +334,37 @@ def _general(value: Json) -> General:
             return word, nat
         return _number(word), _natural(nat, 1)
     return _number(value), 0
+
+
+def _all_general(values: list[Json]) -> list[General] | None:
+    """What `_general` reads of each, if all are numbers, or all are pairs of them; else None."""
+    if _are_within(values, _WORD):
+        return [(value, 0) for value in values]
+    columns = _columns(values, 2)
+    if columns is None or not (_are_within(columns[0], _WORD) and _are_within(columns[1], 1)):
+        return None
+    words, nats = columns
+    return list(zip(words, nats, strict=True))
+
+
+def _all_floating(values: list[Json]) -> list[int] | None:
+    """What `_floating` reads of each, if all are three numbers; else None."""
+    columns = _columns(values, 3)
+    if columns is None or not all(map(_are_within, columns, (1, (1 << 17) - 1, _WORD))):
+        return None
+    return [sign << 81 | exponent << 64 | significand for sign, exponent, significand in zip(*columns, strict=True)]
+
+
+def _columns(values: list[Json], width: int) -> list[tuple[Json, ...]] | None:
+    """The first of all, the second of all, and so on; None if they are not all lists of so many."""
+    if set(map(type, values)) != {list} or set(map(len, values)) != {width}:
+        return None
+    return list(zip(*values, strict=True))
+
+
+def _are_within(values: Sequence[Json], most: int) -> bool:
+    """Whether all are numbers from 0 to `most`."""
+    return set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= most
 
 
 def _floating(value: Json) -> int:

@@ -301,3 +301,59 @@ def test_what_is_no_json_is_said_as_the_module_json_does(line: str) -> None:
     assert error is not None
     with pytest.raises(ValueError, match=re.escape(error.message.removeprefix("this is no JSON: "))):
         json.loads(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"asm": "a:", "gr": {"4": 1, "4": 2}}',
+        '{"asm": "\\u003a", "gr": {"4": 1, "4": 2}}',
+        '{"asm": "", "asm" : ""}',
+        '{"asm": "", "cfm": {"sof": 96, "sof"\n: 96}}',
+        '{"asm": "", "tr": [{"kind": "d", "kind": "d"}]}',
+        '{"asm": "", "mem": ["a:"], "mem": []}',
+        '[{"asm": "", "asm": ":"}]',
+    ],
+)
+def test_a_key_that_is_there_twice_is_told_of(line: str) -> None:
+    """Wherever it is, and whatever colons stand in texts beside it."""
+    ((_, error),) = results([line.encode()], "x", Room())
+    assert error is not None
+    assert error.message.endswith("is there twice")
+
+
+odd_words = st.integers(-2, 2) | st.integers((1 << 64) - 2, (1 << 64) + 1) | st.sampled_from((True, "0x10", None))
+
+
+@given(
+    st.sampled_from(("gr", "fr")),
+    st.dictionaries(
+        st.integers(-1, 130), odd_words | st.lists(odd_words, max_size=3) | st.tuples(*[odd_words] * 3), max_size=3
+    ),
+)
+def test_registers_are_read_together_as_each_is_alone(key: str, registers: dict[int, Any]) -> None:
+    """Beside others that are written as most are, too."""
+    others = {number: 7 if key == "gr" else [0, 5, 7] for number in range(40, 60)}
+    each = [_read_registers(key, {number: value}) for number, value in registers.items()]
+    wrong = [found for found in each if isinstance(found, str)]
+    whole = {number: found for one in each if not isinstance(one, str) for number, found in one.items()}
+    assert _read_registers(key, registers) == (wrong[0] if wrong else whole)
+    together = _read_registers(key, {**others, **registers})
+    if wrong:
+        assert together in wrong
+    else:
+        assert together == {**_found(_read_registers(key, others)), **whole}
+
+
+def _read_registers(key: str, registers: dict[int, Any]) -> dict[int, Any] | str:
+    """What is read of registers, or what is wrong with them."""
+    try:
+        given = specification_of(json.loads(json.dumps({"asm": "", key: registers})))
+    except PvasmError as error:
+        return str(error)
+    return given.general if key == "gr" else given.floating
+
+
+def _found(read: dict[int, Any] | str) -> dict[int, Any]:
+    assert not isinstance(read, str)
+    return read

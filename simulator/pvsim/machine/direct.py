@@ -143,7 +143,7 @@ _VALUES: Final[dict[str, Callable[[_Run, Any], int]]] = {
     "operand": lambda run, term: run.bound[term.arguments[0]] & mask(term.width),
 }
 
-_LISTS: Final = frozenset(["gr", "nat", "pr", "br", "fr", "ar", "cr"])
+LISTS: Final = frozenset(["gr", "nat", "pr", "br", "fr", "ar", "cr"])
 
 _HELD: Final[dict[str, Callable[[Any, int], int]]] = {
     "gr": lambda m, number: m.gr[number],
@@ -161,7 +161,7 @@ _HELD: Final[dict[str, Callable[[Any, int], int]]] = {
 
 
 def _assign(machine: State, file: str, number: int, value: int) -> None:
-    if file in _LISTS:
+    if file in LISTS:
         getattr(machine, file)[number] = value
     else:
         getattr(machine, f"set_{file}")(value)

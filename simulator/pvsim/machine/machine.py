@@ -13,7 +13,6 @@ from pvsim.machine.branching import STEPPED
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.decoding import decoded
 from pvsim.machine.delivery import Delivery
-from pvsim.machine.direct import execute
 from pvsim.machine.external_interrupts import BLOCK, BLOCK_BITS, ExternalInterrupts
 from pvsim.machine.floating_point import FloatingPoint
 from pvsim.machine.functions import FUNCTIONS
@@ -21,6 +20,7 @@ from pvsim.machine.instruction_cache import LINE
 from pvsim.machine.interruptions import Interruption
 from pvsim.machine.memory import PAGE, Memory
 from pvsim.machine.notes import StaleCode
+from pvsim.machine.pattern_code import execute
 from pvsim.machine.python_code import Step, source
 
 _IC, _DB, _ID = 1 << 13, 1 << 24, 1 << 37

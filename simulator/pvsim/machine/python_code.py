@@ -50,10 +50,10 @@ def source(steps: Sequence[Step], next_ip: int, sof: int) -> str:
     long as it does no more than `left` instructions. The function adds what it has done to `m.instructions`; where a
     step faults, those before it in the last turn are not counted yet.
     """
-    return _Writer(steps, next_ip, sof).source()
+    return BlockWriter(steps, next_ip, sof).source()
 
 
-class _Writer:
+class BlockWriter:
     """Writes the source of one block."""
 
     def __init__(self, steps: Sequence[Step], next_ip: int, sof: int) -> None:

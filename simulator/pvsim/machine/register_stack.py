@@ -166,7 +166,8 @@ class RegisterStack(Branching):
     def _spill(self, most: int) -> None:
         """Stores the lowest dirty registers, until there are no more than `most`, and collections when they are due."""
         while self.dirty > most:
-            self._finish_collection()
+            if slot(self.ar[_BSPSTORE]) == _COLLECTION:
+                self._finish_collection()
             self._spill_one()
 
     def _spill_one(self) -> None:
