@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pvasm.errors import PvasmError
-from pvasm.files import NO_SUCH_FILE, is_below, unreadable
+from pvasm.files import NO_SUCH_FILE, RealPaths, is_below, unreadable
 from pvasm.gitignore import Ignored
 
 # A linker script goes through the C preprocessor too, but is no assembly.
@@ -44,6 +44,7 @@ def find_sources(
     leads out of it, to `skipped`.
     """
     found: dict[str, Source] = {}
+    real_paths = RealPaths()
     for path in paths:
         if path == "-":
             found[path] = Source(path, None)
@@ -52,9 +53,9 @@ def find_sources(
                 if os.path.islink(below) and not is_below(below, path):
                     skipped.append(Source(below, path))
                 else:
-                    found.setdefault(os.path.realpath(below), Source(below, path))
+                    found.setdefault(real_paths.of(below), Source(below, path))
         elif path and os.path.exists(path):
-            real = os.path.realpath(path)
+            real = real_paths.of(path)
             if real not in found or found[real].folder is not None:  # the name given first, before one that was found
                 found[real] = Source(path, None)
         else:
