@@ -46,12 +46,16 @@ class _Rule(NamedTuple):
 
 
 class _Tables(NamedTuple):
-    """For each state what to do at each symbol: go on to a state (0 and up), or reduce by rule `-1 - action`."""
+    """For each state what to do at each symbol: go on to a state (0 and up), or reduce by rule `-1 - action`.
+
+    `lone` are the actions that reduce a single child, which stands for itself.
+    """
 
     starts: dict[str, int]
     ends: dict[str, int]
     rules: list[_Rule]
     states: list[dict[str, int]]
+    lone: frozenset[int]
 
 
 def _make(grammar: str) -> Any:
@@ -98,12 +102,14 @@ def _make(grammar: str) -> Any:
 @cache
 def _tables() -> _Tables:
     found = compiled(data.grammar_file("ia64.lark"), _make, made_by=("syntax/lalr.py", "syntax/tokens.py"))
-    return _Tables(found["starts"], found["ends"], [_Rule(*rule) for rule in found["rules"]], found["states"])
+    rules = [_Rule(*rule) for rule in found["rules"]]
+    lone = frozenset(-1 - at for at, rule in enumerate(rules) if rule.lone and rule.length == 1 and not rule.inline)
+    return _Tables(found["starts"], found["ends"], rules, found["states"], lone)
 
 
 def parse(key: str, start: str) -> Node | Malformed:
     """The tree of a sequence of token types (letters of TERMINALS) from a start rule of the grammar."""
-    starts, ends, rules, states = _tables()
+    starts, ends, rules, states, lone = _tables()
     path, end = [starts[start]], ends[start]
     values: list[Any] = []
     for index, letter in enumerate(key):
@@ -115,13 +121,30 @@ def parse(key: str, start: str) -> Node | Malformed:
                 path.append(action)
                 values.append(index)
                 break
-            _reduce(rules[-1 - action], states, path, values)
+            if action in lone and values[-1].__class__ is not list:
+                path[-1] = _behind_lone(path[-2], path[-1], letter)
+            else:
+                _reduce(rules[-1 - action], states, path, values)
     while path[-1] != end:
         action = states[path[-1]].get(_END)
         if action is None or action >= 0:
             return Malformed(len(key), _accepted(path, end))
         _reduce(rules[-1 - action], states, path, values)
     return values[-1]  # type: ignore[no-any-return]
+
+
+@cache
+def _behind_lone(before: int, state: int, letter: str) -> int:
+    """The state behind all that a single child is reduced to at a letter, such as an operand, a sum, an expression.
+
+    The child stays what it is, so that nothing is to be done but to know where that ends.
+    """
+    _, _, rules, states, lone = _tables()
+    action = states[state].get(letter)
+    while action in lone:
+        state = states[before][rules[-1 - action].origin]
+        action = states[state].get(letter)
+    return state
 
 
 def _reduce(rule: _Rule, states: list[dict[str, int]], path: list[int], values: list[Any]) -> None:
@@ -141,7 +164,7 @@ def _reduce(rule: _Rule, states: list[dict[str, int]], path: list[int], values: 
 
 def _accepted(path: list[int], end: int) -> frozenset[str]:
     """The terminals that can come next: those at which, some reductions later, the automaton goes on or ends."""
-    _, _, rules, states = _tables()
+    _, _, rules, states, _ = _tables()
 
     def accepts(letter: str) -> bool:
         tried = path.copy()
