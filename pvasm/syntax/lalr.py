@@ -7,7 +7,7 @@ even import Lark. What the automaton makes of a key is the tree that Lark would:
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 
@@ -32,7 +32,7 @@ class Malformed(Struct, frozen=True):
     expected: frozenset[str]
 
 
-class _Rule(NamedTuple):
+class _Rule(Struct, frozen=True):
     """What a reduction does: takes `length` children, makes a node of them under `name`.
 
     `inline` children go into the parent's instead; with `lone`, a single child stands for itself.
@@ -45,7 +45,7 @@ class _Rule(NamedTuple):
     lone: bool
 
 
-class _Tables(NamedTuple):
+class _Tables(Struct, frozen=True):
     """For each state what to do at each symbol: go on to a state (0 and up), or reduce by rule `-1 - action`.
 
     `lone` are the actions that reduce a single child, which stands for itself.
@@ -109,8 +109,9 @@ def _tables() -> _Tables:
 
 def parse(key: str, start: str) -> Node | Malformed:
     """The tree of a sequence of token types (letters of TERMINALS) from a start rule of the grammar."""
-    starts, ends, rules, states, lone = _tables()
-    path, end = [starts[start]], ends[start]
+    tables = _tables()
+    rules, states, lone = tables.rules, tables.states, tables.lone
+    path, end = [tables.starts[start]], tables.ends[start]
     values: list[Any] = []
     for index, letter in enumerate(key):
         while True:
@@ -139,7 +140,8 @@ def _behind_lone(before: int, state: int, letter: str) -> int:
 
     The child stays what it is, so that nothing is to be done but to know where that ends.
     """
-    _, _, rules, states, lone = _tables()
+    tables = _tables()
+    rules, states, lone = tables.rules, tables.states, tables.lone
     action = states[state].get(letter)
     while action in lone:
         state = states[before][rules[-1 - action].origin]
@@ -148,7 +150,7 @@ def _behind_lone(before: int, state: int, letter: str) -> int:
 
 
 def _reduce(rule: _Rule, states: list[dict[str, int]], path: list[int], values: list[Any]) -> None:
-    origin, length, name, inline, lone = rule
+    length, name = rule.length, rule.name
     children: list[Any] = []
     if length:
         for value in values[-length:]:
@@ -158,13 +160,16 @@ def _reduce(rule: _Rule, states: list[dict[str, int]], path: list[int], values: 
                 children.append(value)
         del path[-length:]
         del values[-length:]
-    path.append(states[path[-1]][origin])
-    values.append(children if inline else children[0] if lone and len(children) == 1 else (name, tuple(children)))
+    path.append(states[path[-1]][rule.origin])
+    values.append(
+        children if rule.inline else children[0] if rule.lone and len(children) == 1 else (name, tuple(children))
+    )
 
 
 def _accepted(path: list[int], end: int) -> frozenset[str]:
     """The terminals that can come next: those at which, some reductions later, the automaton goes on or ends."""
-    _, _, rules, states, _ = _tables()
+    tables = _tables()
+    rules, states = tables.rules, tables.states
 
     def accepts(letter: str) -> bool:
         tried = path.copy()
