@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvasm.errors import PvasmError
 from pvasm.files import NO_SUCH_FILE, RealPaths, is_below, unreadable
-from pvasm.gitignore import Ignored
+
+if TYPE_CHECKING:
+    from pvasm.gitignore import Ignored
 
 # A linker script goes through the C preprocessor too, but is no assembly.
 _LINKER_SCRIPT = ".lds.S"
@@ -49,7 +51,7 @@ def find_sources(
         if path == "-":
             found[path] = Source(path, None)
         elif os.path.isdir(path):
-            for below in _walk(path, errors, Ignored(path) if respect_gitignore else None):
+            for below in _walk(path, errors, _ignored(path) if respect_gitignore else None):
                 if os.path.islink(below) and not is_below(below, path):
                     skipped.append(Source(below, path))
                 else:
@@ -61,6 +63,12 @@ def find_sources(
         else:
             errors.append(PvasmError(NO_SUCH_FILE, path) if path else PvasmError("an empty file name"))
     return list(found.values())
+
+
+def _ignored(folder: str) -> Ignored:
+    from pvasm.gitignore import Ignored
+
+    return Ignored(folder)
 
 
 def _walk(folder: str, errors: list[PvasmError], ignored: Ignored | None) -> Iterator[str]:
