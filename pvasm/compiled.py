@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from _imp import source_hash
 from collections.abc import Callable, Sequence
-from importlib.util import source_hash
 from typing import Any
 
 import msgspec
 
 from pvasm import __version__, data, shelves
 
+_KEY = 0
 _PACKAGE = os.path.dirname(os.path.realpath(__file__))
 
 
@@ -64,8 +65,8 @@ def _text_and_digest(path: str, made_by: Sequence[str]) -> tuple[str, str]:
     for module in made_by:
         with contextlib.suppress(OSError), open(os.path.join(_PACKAGE, module), "rb") as code:
             contents.append(code.read())
-    # The hash that Python has for its own bytecode.
-    return text, source_hash(b"".join(source_hash(content) for content in contents)).hex()
+    # The hash that Python has for its own bytecode. importlib.util, which has it, too, imports others.
+    return text, source_hash(_KEY, b"".join(source_hash(_KEY, content) for content in contents)).hex()
 
 
 def _drop_others(shelf: str, kept_name: str, prefix: str) -> None:

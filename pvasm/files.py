@@ -109,6 +109,24 @@ def is_below(path: str, folder: str) -> bool:
     return real == real_folder or real.startswith(os.path.join(real_folder, ""))
 
 
+class RealPaths:
+    """What `os.path.realpath` says of files, many of which are in the same folders: it follows each folder once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, path: str) -> str:
+        """The path of a file, or what there may be one day of that name, without links and detours."""
+        folder, name = os.path.split(path)
+        if name in ("", os.curdir, os.pardir):
+            return os.path.realpath(path)
+        real_folder = self._folders.get(folder)
+        if real_folder is None:
+            real_folder = self._folders[folder] = os.path.realpath(folder)
+        real = os.path.join(real_folder, name)
+        return os.path.realpath(path) if os.path.islink(real) else real
+
+
 _DEVICES = ("/dev/", "/proc/")
 
 

@@ -41,14 +41,17 @@ def included(
     """
     allowed = None if within is None else (*within, *directories)
     found: list[Header] = []
-    seen = {os.path.realpath(path)}
+    seen: set[str] = set()  # real paths, this file's too, as soon as there is another
     waiting = deque([(path, text)])
     characters = 0
     while waiting:
         including, source = waiting.popleft()
         for include in _INCLUDE.finditer(source) if "include" in source else ():
             header = _found(include, os.path.dirname(including), directories)
-            if header is None or (real := os.path.realpath(header)) in seen:
+            if header is None:
+                continue
+            seen = seen or {os.path.realpath(path)}
+            if (real := os.path.realpath(header)) in seen:
                 continue
             if len(found) >= _MAX_HEADERS or characters > _MAX_CHARACTERS:
                 return found

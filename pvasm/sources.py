@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvasm.errors import PvasmError
-from pvasm.files import NO_SUCH_FILE, is_below, unreadable
-from pvasm.gitignore import Ignored
+from pvasm.files import NO_SUCH_FILE, RealPaths, is_below, unreadable
+
+if TYPE_CHECKING:
+    from pvasm.gitignore import Ignored
 
 # A linker script goes through the C preprocessor too, but is no assembly.
 _LINKER_SCRIPT = ".lds.S"
@@ -44,22 +46,29 @@ def find_sources(
     leads out of it, to `skipped`.
     """
     found: dict[str, Source] = {}
+    real_paths = RealPaths()
     for path in paths:
         if path == "-":
             found[path] = Source(path, None)
         elif os.path.isdir(path):
-            for below in _walk(path, errors, Ignored(path) if respect_gitignore else None):
+            for below in _walk(path, errors, _ignored(path) if respect_gitignore else None):
                 if os.path.islink(below) and not is_below(below, path):
                     skipped.append(Source(below, path))
                 else:
-                    found.setdefault(os.path.realpath(below), Source(below, path))
+                    found.setdefault(real_paths.of(below), Source(below, path))
         elif path and os.path.exists(path):
-            real = os.path.realpath(path)
+            real = real_paths.of(path)
             if real not in found or found[real].folder is not None:  # the name given first, before one that was found
                 found[real] = Source(path, None)
         else:
             errors.append(PvasmError(NO_SUCH_FILE, path) if path else PvasmError("an empty file name"))
     return list(found.values())
+
+
+def _ignored(folder: str) -> Ignored:
+    from pvasm.gitignore import Ignored
+
+    return Ignored(folder)
 
 
 def _walk(folder: str, errors: list[PvasmError], ignored: Ignored | None) -> Iterator[str]:

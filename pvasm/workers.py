@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -73,6 +72,8 @@ def run_in_workers(
     is called ten times a second, or as often as something comes in. When the caller has had enough (an exception,
     Ctrl-C), the processes end; should this process be killed, they end after what they are at.
     """
+    import select
+
     waiting = list(reversed(tasks))
     workers: dict[int, _Worker] = {}
     poll = select.poll()

@@ -149,10 +149,15 @@ def test_what_a_start_leaves_out_is_as_it_was() -> None:
         "import sys\n"
         "assert {'msgspec', 'argparse'} <= sys.modules.keys()\n"
         "assert sys.modules.keys().isdisjoint({'uuid', 'decimal', 'datetime', 'textwrap', 'gettext'})\n"
+        "assert sys.modules.keys().isdisjoint({'msgspec.inspect', 'msgspec._json_schema'})\n"
         "import datetime, decimal, gettext, textwrap, uuid\n"
         "uuid.uuid4(), decimal.Decimal('1.5'), gettext.find, textwrap.fill('x'), datetime.__file__\n"
         "from pvasm.paravirt.schema import catalog_schema\n"
         "assert catalog_schema()\n"
+        "import msgspec.inspect\n"
+        "assert msgspec.json.schema(int) == {'type': 'integer'}\n"
+        "assert msgspec.json.schema_components([int])[0] == ({'type': 'integer'},)\n"
+        "assert type(msgspec.inspect.type_info(int)) is msgspec.inspect.IntType\n"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""

@@ -98,8 +98,9 @@ def _with_instances(sources: list[Source], settings: Settings) -> list[Source]:
         return sources
     from pvasm.paravirt.shipped import is_path
 
-    there = {os.path.realpath(source.path) for source in sources}
-    own = [name for name in settings.instances if is_path(name) and os.path.realpath(name) not in there]
+    named = [name for name in settings.instances if is_path(name)]
+    there = {os.path.realpath(source.path) for source in sources} if named else ()
+    own = [name for name in named if os.path.realpath(name) not in there]
     return [*sources, *(Source(name, None) for name in dict.fromkeys(own))]
 
 

@@ -18,6 +18,7 @@ from pvasm.check.codes import covered, known_codes
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.finding import Severity
 from pvasm.check.settings import Settings
+from pvasm.files import RealPaths
 
 if TYPE_CHECKING:
     from pvasm.check.baseline import Baseline
@@ -93,6 +94,7 @@ class _Once:
     def __init__(self) -> None:
         self._seen: set[tuple[object, ...]] = set()
         self._names: dict[str, tuple[str, str]] = {}
+        self._real_paths = RealPaths()
 
     def __call__(self, path: str, diagnostic: Diagnostic) -> Diagnostic | None:
         """What was found in the file at `path`, under its simplest name; None if it has been seen."""
@@ -108,8 +110,8 @@ class _Once:
         """The real path of a file, and its path without detours: `h.h` for `sub/.././h.h`."""
         names = self._names.get(path)
         if names is None:
-            real, plain = os.path.realpath(path), os.path.normpath(path)
-            names = self._names[path] = real, plain if plain == path or os.path.realpath(plain) == real else path
+            real, plain = self._real_paths.of(path), os.path.normpath(path)
+            names = self._names[path] = real, plain if plain == path or self._real_paths.of(plain) == real else path
         return names
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -51,20 +51,26 @@ class UnsetPredicates:
     def _set_before(self) -> list[int]:
         """For each node the predicates that may have been set where it begins, as bits; `_UNKNOWN` for any."""
         flow = self._flow
+        sets = [
+            each.predicates | (_UNKNOWN if each.writes_unknown else 0)
+            for each in map(flow.uses, range(len(flow.nodes)))
+        ]
         masks = [0] * len(flow.nodes)
-        reached = [False] * len(flow.nodes)
+        going: list[Sequence[int] | None] = [None] * len(flow.nodes)  # where control goes from those that were reached
         waiting = deque(range(len(flow.nodes)))
         while waiting and flow.steps_left > 0:
             index = waiting.popleft()
-            uses = flow.uses(index)
-            left = masks[index] | uses.predicates | (_UNKNOWN if uses.writes_unknown else 0)
-            following, leaves = flow.after(index)
-            for after in (*following, *flow.callees(index)) if leaves == "call" else following:
-                if left & ~masks[after]:
-                    masks[after] |= left
-                    if reached[after]:
-                        waiting.append(after)
-            reached[index] = True
+            left = masks[index] | sets[index]
+            after = going[index]
+            if after is None:
+                following, leaves = flow.after(index)
+                after = (*following, *flow.callees(index)) if leaves == "call" else following
+            for place in after:
+                if left & ~masks[place]:
+                    masks[place] |= left
+                    if going[place] is not None:
+                        waiting.append(place)
+            going[index] = after
         return masks if not waiting else [_UNKNOWN] * len(masks)
 
     def _unread_compare(self, index: int) -> tuple[Node, str] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -17,7 +16,7 @@ from pvasm.paravirt.shipped import ALL, instance_names
 from pvasm.text import decode
 
 
-class ExpandSettings(NamedTuple):
+class ExpandSettings(Struct, frozen=True):
     """What to expand and where to. An instance is a name, the path of an instance file, or `all`.
 
     With `output_directory` the variant of FILE for an instance is DIR/INSTANCE/FILE; with `output` (one file and one

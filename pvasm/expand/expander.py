@@ -11,7 +11,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pvasm.asm.slots import STOPS_INSIDE
 from pvasm.errors import PvasmError
 from pvasm.expand.argument_check import AFTER_CPP, ArgumentCheck
 from pvasm.expand.contexts import MARKER, Contexts
@@ -355,6 +354,8 @@ class _Expander:
         bundle = found.bundle
         if bundle is None:
             return
+        from pvasm.asm.slots import STOPS_INSIDE
+
         out = "take the braces away"
         of = f"in instance {self.instance.name}"
         syntaxes = [statement.syntax for statement in expansion.statements]

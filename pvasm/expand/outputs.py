@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -20,7 +19,7 @@ from pvasm.paravirt.instance import Instance
 _VARIANT = "output"  # what messages call a variant's file
 
 
-class Variant(NamedTuple):
+class Variant(Struct, frozen=True):
     """A variant: what it is made of, and the file that it goes to."""
 
     source: str
@@ -51,10 +50,11 @@ class Outputs(Struct, frozen=True):
         And, as `refuse_leaving` does, for what would be written outside of the folder that was named.
         """
         by_target: dict[str, str] = {}
-        for source, _, target in self.variants:
-            first = by_target.setdefault(target, source)
-            if first != source:
-                raise PvasmError(f"two sources would be written there: {first} and {source}", target)
+        for variant in self.variants:
+            first = by_target.setdefault(variant.target, variant.source)
+            if first != variant.source:
+                message = f"two sources would be written there: {first} and {variant.source}"
+                raise PvasmError(message, variant.target)
         read = {identity: name for name in self._read() if (identity := _identity(name)) is not None}
         sources = {variant.source for variant in self.variants}
         written: dict[str, tuple[str, str]] = {}

@@ -338,6 +338,8 @@ def masked(plan: Plan, operands: tuple[Value, ...], certain: bool = False) -> li
 
 def base_of(value: Value) -> Value:
     """The register in the brackets of a memory operand or an indexed register; any other value itself."""
+    if value.__class__ is Register:  # nearly all are
+        return value
     if isinstance(value, MemoryOperand):
         return value.base
     return value.index if isinstance(value, IndexedRegister) else value
@@ -345,5 +347,5 @@ def base_of(value: Value) -> Value:
 
 def register_of(value: Value) -> Register | None:
     """The register that an operand is, or has in its brackets; None for a constant, and where it is not known."""
-    base = base_of(value)
+    base = value if value.__class__ is Register else base_of(value)
     return base if isinstance(base, Register) and base not in CONSTANTS else None

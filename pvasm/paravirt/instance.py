@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -36,7 +36,7 @@ class Definition(Struct, frozen=True):
     not_among: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-class Conflict(NamedTuple):
+class Conflict(Struct, frozen=True):
     """An argument, by its place from 0, that an instance does not take, by one of the keys of its definition of the op.
 
     The message is `message`, the instance, `rest`.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib.util import source_hash
 from typing import Any
 
 from pvasm import data
@@ -63,6 +62,7 @@ def take_over(instance: Instance) -> None:
 def _kept(path: str, catalog: Catalog) -> dict[str, Any]:
     """What there is to keep of the instance in a file, as JSON can hold it."""
     import json
+    from importlib.util import source_hash
     from pathlib import Path
 
     from pvasm.paravirt.instance_file import read_instance

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from pvasm.check.check_files import FileResult
 from pvasm.check.diagnostic import Diagnostic
@@ -13,7 +14,7 @@ from pvasm.errors import PvasmError
 WITH_STATISTICS = ("text", "json")
 
 
-class Style(NamedTuple):
+class Style(Struct, frozen=True):
     """How to report. `statistics` puts a count per code in the place of the findings; `quiet` tells errors alone."""
 
     format: str = "text"

@@ -88,7 +88,7 @@ class Problem(Struct, frozen=True):
     conditions: tuple[tree.Condition, ...] = ()
 
 
-class Define(NamedTuple):
+class Define(Struct, frozen=True):
     """A `#define`: its name, its parameters (None for an object-like macro), where its body stands, and the body.
 
     `body` is without comments and line continuations, which the text from `body_start` to `body_end` may have.

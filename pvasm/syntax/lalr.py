@@ -7,7 +7,7 @@ even import Lark. What the automaton makes of a key is the tree that Lark would:
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 
@@ -32,7 +32,7 @@ class Malformed(Struct, frozen=True):
     expected: frozenset[str]
 
 
-class _Rule(NamedTuple):
+class _Rule(Struct, frozen=True):
     """What a reduction does: takes `length` children, makes a node of them under `name`.
 
     `inline` children go into the parent's instead; with `lone`, a single child stands for itself.
@@ -45,13 +45,17 @@ class _Rule(NamedTuple):
     lone: bool
 
 
-class _Tables(NamedTuple):
-    """For each state what to do at each symbol: go on to a state (0 and up), or reduce by rule `-1 - action`."""
+class _Tables(Struct, frozen=True):
+    """For each state what to do at each symbol: go on to a state (0 and up), or reduce by rule `-1 - action`.
+
+    `lone` are the actions that reduce a single child, which stands for itself.
+    """
 
     starts: dict[str, int]
     ends: dict[str, int]
     rules: list[_Rule]
     states: list[dict[str, int]]
+    lone: frozenset[int]
 
 
 def _make(grammar: str) -> Any:
@@ -98,13 +102,16 @@ def _make(grammar: str) -> Any:
 @cache
 def _tables() -> _Tables:
     found = compiled(data.grammar_file("ia64.lark"), _make, made_by=("syntax/lalr.py", "syntax/tokens.py"))
-    return _Tables(found["starts"], found["ends"], [_Rule(*rule) for rule in found["rules"]], found["states"])
+    rules = [_Rule(*rule) for rule in found["rules"]]
+    lone = frozenset(-1 - at for at, rule in enumerate(rules) if rule.lone and rule.length == 1 and not rule.inline)
+    return _Tables(found["starts"], found["ends"], rules, found["states"], lone)
 
 
 def parse(key: str, start: str) -> Node | Malformed:
     """The tree of a sequence of token types (letters of TERMINALS) from a start rule of the grammar."""
-    starts, ends, rules, states = _tables()
-    path, end = [starts[start]], ends[start]
+    tables = _tables()
+    rules, states, lone = tables.rules, tables.states, tables.lone
+    path, end = [tables.starts[start]], tables.ends[start]
     values: list[Any] = []
     for index, letter in enumerate(key):
         while True:
@@ -115,7 +122,10 @@ def parse(key: str, start: str) -> Node | Malformed:
                 path.append(action)
                 values.append(index)
                 break
-            _reduce(rules[-1 - action], states, path, values)
+            if action in lone and values[-1].__class__ is not list:
+                path[-1] = _behind_lone(path[-2], path[-1], letter)
+            else:
+                _reduce(rules[-1 - action], states, path, values)
     while path[-1] != end:
         action = states[path[-1]].get(_END)
         if action is None or action >= 0:
@@ -124,8 +134,23 @@ def parse(key: str, start: str) -> Node | Malformed:
     return values[-1]  # type: ignore[no-any-return]
 
 
+@cache
+def _behind_lone(before: int, state: int, letter: str) -> int:
+    """The state behind all that a single child is reduced to at a letter, such as an operand, a sum, an expression.
+
+    The child stays what it is, so that nothing is to be done but to know where that ends.
+    """
+    tables = _tables()
+    rules, states, lone = tables.rules, tables.states, tables.lone
+    action = states[state].get(letter)
+    while action in lone:
+        state = states[before][rules[-1 - action].origin]
+        action = states[state].get(letter)
+    return state
+
+
 def _reduce(rule: _Rule, states: list[dict[str, int]], path: list[int], values: list[Any]) -> None:
-    origin, length, name, inline, lone = rule
+    length, name = rule.length, rule.name
     children: list[Any] = []
     if length:
         for value in values[-length:]:
@@ -135,13 +160,16 @@ def _reduce(rule: _Rule, states: list[dict[str, int]], path: list[int], values: 
                 children.append(value)
         del path[-length:]
         del values[-length:]
-    path.append(states[path[-1]][origin])
-    values.append(children if inline else children[0] if lone and len(children) == 1 else (name, tuple(children)))
+    path.append(states[path[-1]][rule.origin])
+    values.append(
+        children if rule.inline else children[0] if rule.lone and len(children) == 1 else (name, tuple(children))
+    )
 
 
 def _accepted(path: list[int], end: int) -> frozenset[str]:
     """The terminals that can come next: those at which, some reductions later, the automaton goes on or ends."""
-    _, _, rules, states = _tables()
+    tables = _tables()
+    rules, states = tables.rules, tables.states
 
     def accepts(letter: str) -> bool:
         tried = path.copy()

@@ -183,7 +183,8 @@ class Parser:
     def __init__(self, is_mnemonic: Callable[[str], bool]) -> None:
         self._is_mnemonic = is_mnemonic
         self._chunks: dict[str, Parsed] = {}
-        self._likes: dict[str, alike.Like | None] = {}
+        # By what chunks that are alike have alike: the first of them, and from the second on what makes others of it.
+        self._likes: dict[str, tuple[str, Parsed] | alike.Like | None] = {}
 
     def chunk(self, text: str) -> Parsed:
         """The labels, tags and statement of a chunk. Never fails: what is no statement is one `Unparsed`."""
@@ -201,11 +202,13 @@ class Parser:
             return self._parse(text)
         if likeness in self._likes:
             like = self._likes[likeness]
+            if isinstance(like, tuple):
+                like = self._likes[likeness] = alike.like_of(*like, integer_value)
             return self._parse(text) if like is None else (like.of(pieces),)
         if len(self._likes) >= _MOST_CHUNKS:
             self._likes.clear()
         parsed = self._parse(text)
-        self._likes[likeness] = alike.like_of(text, parsed, integer_value)
+        self._likes[likeness] = (text, parsed)
         return parsed
 
     def _parse(self, chunk: str) -> Parsed:

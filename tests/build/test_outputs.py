@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pvasm import data
 from pvasm.depfile import rule
@@ -36,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def settings(*files: str, instances: tuple[str, ...] = ("native", "xen"), **others: object) -> ExpandSettings:
     plain = ExpandSettings(files, instances, None, "out", line_markers=True)
-    return plain._replace(**others)  # type: ignore[arg-type]
+    return replace(plain, **others)
 
 
 def tree(folder: str = "out") -> dict[str, bytes]:

@@ -223,6 +223,19 @@ def test_unknown_codes_are_told_even_if_the_cache_knows_all(
         places(str(tmp_path / "a.S"), use_cache=True, **wrong)
 
 
+def test_the_cache_keeps_what_is_not_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that are not UTF-8 are lone surrogates in messages, lines and names."""
+    monkeypatch.setenv("PVASM_CACHE_DIR", str(tmp_path / "cache"))
+    named = [str(tmp_path / "plain.S"), os.fsdecode(os.fsencode(tmp_path) + b"/\xfe.S")]
+    for path in named:
+        Path(path).write_bytes(b"\tfc r1 // \xff \xf0\x9f\x98\x80\n")
+    cold, warm = results(named, Settings()), results(named, Settings())
+    assert warm == cold == results(named, Settings(use_cache=False))
+    assert [[d.source_line for d in result.diagnostics] for result in check_files(named, Settings())] == [
+        ["\tfc r1 // \udcff \U0001f600"] for _ in named
+    ]
+
+
 def test_the_cache_does_not_mix_settings_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PVASM_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "a.S").write_text("\tfc r1\n\tepc\n\tnop 0 // pvasm: ignore[PV001]\n")

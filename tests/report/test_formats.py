@@ -207,7 +207,7 @@ RESULT = FileResult("arch/ivt.S", [FOUND, NOTE, NOTE._replace(line=14, end_line=
 
 
 def printed(*results: FileResult, hidden: int = 0, stale: int = 0, **style: object) -> str:
-    reporter = Reporter(Style()._replace(**style))  # type: ignore[arg-type]
+    reporter = Reporter(Style(**style))  # type: ignore[arg-type]
     return "".join(map(reporter.add, results)) + reporter.end(hidden, stale)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pvasm.files import RealPaths
 from pvasm.text import MAX_FILE_BYTES
 from tests.cli.command import pvasm
 from tests.oracle import require_tool
@@ -331,3 +332,22 @@ def test_a_trees_own_kept_forms_are_not_read(clone: Clone) -> None:
         clone.write(f"__pycache__/{kept.name.replace('xen', 'mine')}", "{}")
     done = pvasm("expand", "-i", "./mine.yaml", "a.S", cwd=clone.folder)
     assert (done.output, done.errors) == (expected, "")
+
+
+def test_a_file_is_where_its_folder_and_its_own_link_lead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`RealPaths` says of every path what `os.path.realpath` says, whatever it was asked before."""
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file.S").touch()
+    (tmp_path / "a/link.S").symlink_to("b/file.S")
+    (tmp_path / "a/chain.S").symlink_to("link.S")
+    (tmp_path / "a/loop.S").symlink_to("loop.S")
+    (tmp_path / "a/nowhere.S").symlink_to("../gone/x.S")
+    (tmp_path / "down").symlink_to("a/b")
+    (tmp_path / "round").symlink_to("round")
+    monkeypatch.chdir(tmp_path)
+    folders = ["", ".", "a", "a/b", "down", "down/..", "a/b/../../down", "round", "gone", str(tmp_path), "/", "//"]
+    names = ["file.S", "link.S", "chain.S", "loop.S", "nowhere.S", "gone.S", "b", "down", "..", ".", "", "round"]
+    real_paths = RealPaths()
+    asked = [os.path.join(folder, name) for folder in folders for name in names]
+    assert [real_paths.of(path) for path in asked * 2] == [os.path.realpath(path) for path in asked * 2]
+    assert real_paths.of("a/chain.S") == real_paths.of("down/file.S") == str((tmp_path / "a/b/file.S").resolve())
