@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from pvsim.environments.environment import RefusedError
 from pvsim.scenario import Interrupt, Scenario
-from pvsim.scenario_run import INTERRUPTION, NO_END, Outcome, Place, ScenarioRun, Variant, held
+from pvsim.scenario_run import INTERRUPTION, NO_END, REFUSED, Outcome, Place, ScenarioRun, Variant, held
 
 _ENDS: Final = "where it ends"
 _CONSUMPTION: Final = f"{INTERRUPTION}nat consumption"
@@ -73,13 +73,13 @@ def ran(variant: Variant, scenario: Scenario) -> Outcome:
     try:
         return run.outcome()
     except RefusedError as error:
-        return Outcome(f"refused: {error.message}", {}, run.environment)
+        return Outcome(f"{REFUSED}{error.message}", {}, run.environment)
 
 
 def differences(wanted: Outcome, found: Outcome, ignored: Collection[str] = ()) -> list[Difference]:
     """How an outcome differs from the one that is wanted, but for the items that are ignored."""
     if wanted.end != found.end:
-        return [Difference(_ENDS, wanted.end, found.end)]
+        return [Difference(_ENDS, wanted.told_end, found.told_end)]
     if wanted.observed == found.observed or wanted.end.endswith(NO_END):
         return []  # where so many instructions have led to, nobody says of variants of different lengths
     left_out = {*ignored, *found.in_use, *wanted.in_use}

@@ -97,9 +97,10 @@ class RandomComparison(Struct, dict=True):
     def compared(self, number: int) -> Comparison:
         """What comes of a scenario by its number."""
         scenario, outcome = self.begun(number)
-        return self._compared(scenario, outcome)
+        return self.compared_from(scenario, outcome)
 
-    def _compared(self, scenario: Scenario, outcome: Outcome | None = None) -> Comparison:
+    def compared_from(self, scenario: Scenario, outcome: Outcome | None = None) -> Comparison:
+        """What comes of any scenario; `outcome` is what comes of the first variant, if that is known."""
         return compare(self.variants, scenario, self.unsettled, self.own_moments(scenario), outcome)
 
     def own_moments(self, scenario: Scenario) -> int:
@@ -108,7 +109,7 @@ class RandomComparison(Struct, dict=True):
 
     def differences(self, scenario: Scenario) -> dict[str, list[Any]]:
         """The differences of a scenario by instance; none where the first variant does what nobody may rely on."""
-        return {name: each for name, each in self._compared(scenario).differences.items() if each}
+        return {name: each for name, each in self.compared_from(scenario).differences.items() if each}
 
     def run(self, number: int, jobs: int, tick: Callable[[int], None] = lambda done: None) -> Tally:
         """Compares from so many random states; `tick` hears how many are done. Raises PvasmError as compare does."""
@@ -137,7 +138,7 @@ class RandomComparison(Struct, dict=True):
             costs = {name: _parts(each.environment.costs) for name, each in found.outcomes.items()}
             first = next(iter(found.outcomes.values()))
             different = [name for name, each in found.differences.items() if each]
-            made.append((at, first.end, different, costs))
+            made.append((at, first.told_end, different, costs))
         return marshal.dumps(made)
 
     def _add(self, tally: Tally, made: list[Any]) -> None:

@@ -10,11 +10,15 @@ from xml.etree import ElementTree
 
 from msgspec import Struct
 
+from pvasm.cpp_options import flaw_of_define
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.expand import ExpandErrors
 from pvasm.files import is_below
+from pvasm.paravirt.loading import unknown_instance
+from pvasm.paravirt.shipped import instance_names, is_path
 from pvsim.comparison import differences, elsewhere, is_wrong_anywhere, ran
-from pvsim.scenario import Scenario, read_scenario
+from pvsim.scenario import Scenario, ScenarioError
+from pvsim.scenario_reading import read_scenario
 from pvsim.scenario_run import Outcome, Variant
 from pvsim.variants_of_file import variants_of_files
 
@@ -46,16 +50,22 @@ def results(path: str, roots: Sequence[str]) -> Iterator[Result]:
 
     Raises PvasmError for one that cannot be tried.
     """
-    scenario = read_scenario(Path(path))
+    file = read_scenario(Path(path))
+    with file.placed():
+        yield from _results(path, file.scenario, roots)
+
+
+def _results(path: str, scenario: Scenario, roots: Sequence[str]) -> Iterator[Result]:
     if not scenario.files:
         raise PvasmError("the key file is missing: which source is it about?", path)
     folder = os.path.dirname(path) or "."
+    _check_options(scenario, folder)
     sources = [os.path.join(folder, name) for name in scenario.files]
-    for each in (*sources, *(os.path.join(folder, name) for name in scenario.include)):
+    names = [os.path.join(folder, name) if is_path(name) else name for name in scenario.instances] or list(INSTANCES)
+    for each in (*sources, *(os.path.join(folder, name) for name in scenario.include), *filter(is_path, names)):
         if not any(is_below(each, root) for root in roots):
             said = "is neither below the folder that pvasm was started in, nor beside the one that was named: not read"
             raise PvasmError(f"{each} {said}", path)
-    names = list(dict.fromkeys(scenario.instances)) or list(INSTANCES)
     try:
         variants, unsettled = variants_of_files(
             sources,
@@ -69,10 +79,20 @@ def results(path: str, roots: Sequence[str]) -> Iterator[Result]:
         raise several.errors[0] from None
     except UndefinedSymbols as several:
         raise next(iter(several.places.values())) from None
-    try:
-        yield from results_of(path, scenario, variants, unsettled)
-    except PvasmError as error:
-        raise error if error.path is not None else PvasmError(error.message, path) from None
+    yield from results_of(path, scenario, variants, unsettled)
+
+
+def _check_options(scenario: Scenario, folder: str) -> None:
+    """Raises ScenarioError for what a source cannot be compiled with, or for."""
+    for at, name in enumerate(scenario.include):
+        if not os.path.isdir(os.path.join(folder, name)):
+            raise ScenarioError(f"there is no folder {name}", ("include", at))
+    for at, define in enumerate(scenario.define):
+        if (flaw := flaw_of_define(define)) is not None:
+            raise ScenarioError(flaw, ("define", at))
+    for at, name in enumerate(scenario.instances):
+        if not is_path(name) and name not in instance_names():
+            raise ScenarioError(unknown_instance(name), ("instances", at))
 
 
 def results_of(path: str, scenario: Scenario, variants: Sequence[Variant], unsettled: set[str]) -> Iterator[Result]:

@@ -290,7 +290,8 @@ WRONG = {
     "entry: entry\nfile: a.S\nregisters: {p6: 2}\n": "s.yaml:3:13: registers.p6: 0x2 is more than p6 holds, 1 bit",
     "entry: entry\nfile: a.S\nnat: [r0]\n": "s.yaml:3:7: nat.0: r0 cannot be Not a Thing",
     "entry: entry\nfile: a.S\nmode: usr\n": "s.yaml:3:1: mode: there is no mode usr (did you mean user?)",
-    "entry: entry\nfile: a.S\nmemory: {x: '00'}\n": "s.yaml: `x': x is neither a label nor a name of the stubs",
+    "entry: entry\nfile: a.S\nmemory: {x: '00'}\n": "s.yaml:3:10: memory.x: `x': x is neither a label "
+    "nor a name of the stubs",
     "entry: entry\nfile: a.S\nmemory: {'x+': '00'}\n": "s.yaml:3:10: memory.x+: `x+' is no number and no expression",
     "entry: entry\nfile: a.S\nwords: {8: [1, 0x10000000000000000]}\n": "s.yaml:3:9: words.8: 0x10000000000000000 is "
     "more than a word holds, 64 bits",
