@@ -171,7 +171,7 @@ def _check_output(options: argparse.Namespace) -> None:
 
 def _told(comparison: RandomComparison, compared: Comparison, options: argparse.Namespace) -> int:
     """Tells of the differences from one state; the smallest such state is written, if a file for it is named."""
-    from pvsim.comparison import is_wrong_anywhere, led_to, smallest
+    from pvsim.comparison import is_wrong_anywhere, led_to, smallest, why_wrong
     from pvsim.scenario import ScenarioError
     from pvsim.scenario_file import written
 
@@ -183,7 +183,7 @@ def _told(comparison: RandomComparison, compared: Comparison, options: argparse.
         name, outcome = next(iter(compared.outcomes.items()))
         write(printable(f"{name} ended at {outcome.told_end}") + "\n")
         if is_wrong_anywhere(outcome):
-            said = "nothing was compared: where native ends so, that is a mistake of the source, or of the scenario"
+            said = f"nothing was compared: {why_wrong(outcome)}: that is a mistake of the source, or of the scenario"
             raise PvasmError(said, options.scenario)
         write("The same.\n")
         return 0

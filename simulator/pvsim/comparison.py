@@ -166,6 +166,13 @@ def is_wrong_anywhere(outcome: Outcome) -> bool:
     return outcome.end.startswith(_GENERAL) or bool(outcome.environment.processor.idle_switches)
 
 
+def why_wrong(outcome: Outcome) -> str:
+    """What a run does that no kernel's may (`is_wrong_anywhere`)."""
+    if outcome.end.startswith(_GENERAL):
+        return f"it ended at {outcome.told_end}"
+    return "bsw has switched to the bank that is there already (psr.bn says which one code begins with)"
+
+
 def _moments(scenario: Scenario, own: int) -> Iterator[Scenario]:
     """The scenario with its interrupts at other moments."""
     if scenario.interrupts:

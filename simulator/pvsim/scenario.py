@@ -22,15 +22,15 @@ from pvsim.machine.machine import Machine
 from pvsim.machine.translation_cache import Translation
 from pvsim.stubs import Stubs
 
-_INDEXED: Final = regex(r"(rr|pkr|dbr|ibr|pmc|pmd|cpuid)\[([0-9]{1,2})\]")
-_BANKED: Final = regex(r"bank([01])\.r(1[6-9]|2[0-9]|3[01])")
+INDEXED: Final = regex(r"(rr|pkr|dbr|ibr|pmc|pmd|cpuid)\[([0-9]{1,2})\]")
+BANKED: Final = regex(r"bank([01])\.r(1[6-9]|2[0-9]|3[01])")
 _FILES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr"}
 _OFFSET: Final = (1 << 61) - 1
 RIGHTS: Final = {"r": 0, "rx": 1, "rw": 2, "rwx": 3}
 """What may be done on a page, as its entry has it."""
 
 _PENDING: Final = "what is pending `interrupts` says, and what is in service `in_service`"
-_NOT_SET: Final = {
+NOT_SET: Final = {
     **dict.fromkeys(("r0", "f0", "f1", "p0"), "it is a constant"),
     "ar.bsp": "it follows ar.bspstore",
     **dict.fromkeys(("cr.ivr", "cr.eoi", "cr.irr0", "cr.irr1", "cr.irr2", "cr.irr3"), _PENDING),
@@ -180,7 +180,7 @@ def own_name(name: str) -> str:
 
     What is no register's stays as it is.
     """
-    indexed = _INDEXED.fullmatch(name)
+    indexed = INDEXED.fullmatch(name)
     if indexed is not None:
         return f"{indexed[1]}[{int(indexed[2])}]"
     register = REGISTERS.get(name)
@@ -189,13 +189,13 @@ def own_name(name: str) -> str:
 
 def in_bank(name: str, bank: int) -> str:
     """The name of a register while a bank is there: `bank1.r16` is `r16` in bank 1."""
-    banked = _BANKED.fullmatch(name)
+    banked = BANKED.fullmatch(name)
     return f"r{banked[2]}" if banked is not None and int(banked[1]) == bank else name
 
 
 def is_banked(name: str) -> bool:
     """Whether a name is that of a register of a certain bank."""
-    return _BANKED.fullmatch(name) is not None
+    return BANKED.fullmatch(name) is not None
 
 
 def width_of(name: str) -> int:
@@ -205,17 +205,17 @@ def width_of(name: str) -> int:
         if field_of is None:
             raise PvasmError(f"psr has no field {name}{near(name, [f'psr.{each}' for each in PSR_FIELDS])}")
         return field_of[1]
-    indexed = _INDEXED.fullmatch(name)
+    indexed = INDEXED.fullmatch(name)
     if indexed is not None and int(indexed[2]) >= COUNTS[indexed[1]]:
         raise PvasmError(f"there are {indexed[1]}[0] to {indexed[1]}[{COUNTS[indexed[1]] - 1}]")
-    if indexed is not None or _BANKED.fullmatch(name):
+    if indexed is not None or BANKED.fullmatch(name):
         return 64
     register = REGISTERS.get(name)
-    if register is None or not _can_be_set(register):
-        why = None if register is None else _NOT_SET.get(own_name(name))
+    if register is None or not can_be_set(register):
+        why = None if register is None else NOT_SET.get(own_name(name))
         if why is not None:
             raise PvasmError(f"there is no register {name} to set: {why}")
-        known = [each for each, one in REGISTERS.items() if _can_be_set(one)]
+        known = [each for each, one in REGISTERS.items() if can_be_set(one)]
         raise PvasmError(f"there is no register {name} to set{near(name, known)}")
     return width_of_cell(register)
 
@@ -224,8 +224,9 @@ _NUMBERED: Final = {"ar": frozenset(APPLICATION.values()), "cr": frozenset(CONTR
 """Of these files most numbers are reserved, or ignored."""
 
 
-def _can_be_set(register: Register) -> bool:
-    if register.file not in _FILES or own_name(register.text) in _NOT_SET:
+def can_be_set(register: Register) -> bool:
+    """Whether a scenario may say what a register holds."""
+    if register.file not in _FILES or own_name(register.text) in NOT_SET:
         return False
     return register.file not in _NUMBERED or register.number in _NUMBERED[register.file]
 
@@ -319,7 +320,7 @@ def put_register(processor: Machine, name: str, value: int) -> None:
 
 def put_nat(processor: Machine, name: str) -> None:
     """Makes a general register of a processor, or one of a bank, Not a Thing."""
-    banked = _BANKED.fullmatch(name)
+    banked = BANKED.fullmatch(name)
     if banked is None:
         processor.nat[REGISTERS[name].number] = 1
     elif processor.psr >> PSR_FIELDS["bn"][0] & 1 == int(banked[1]):
@@ -332,7 +333,7 @@ def put_nat(processor: Machine, name: str) -> None:
 def _place(name: str) -> tuple[int, Callable[[Machine, int], None]]:
     """What a register holds at most, and what gives it a value."""
     mask = (1 << width_of(name)) - 1
-    indexed, banked = _INDEXED.fullmatch(name), _BANKED.fullmatch(name)
+    indexed, banked = INDEXED.fullmatch(name), BANKED.fullmatch(name)
     if name.startswith("psr."):
         return mask, partial(_put_status, name == "psr.bn", PSR_FIELDS[name.removeprefix("psr.")][0], mask)
     if banked is not None:

@@ -16,7 +16,7 @@ from pvasm.expand import ExpandErrors
 from pvasm.files import is_below
 from pvasm.paravirt.loading import unknown_instance
 from pvasm.paravirt.shipped import instance_names, is_path
-from pvsim.comparison import differences, elsewhere, is_wrong_anywhere, ran
+from pvsim.comparison import differences, elsewhere, is_wrong_anywhere, ran, why_wrong
 from pvsim.scenario import Scenario, ScenarioError
 from pvsim.scenario_reading import read_scenario
 from pvsim.scenario_run import Outcome, Variant
@@ -105,7 +105,7 @@ def results_of(path: str, scenario: Scenario, variants: Sequence[Variant], unset
         if wanted is None:
             wanted = outcome
             if is_wrong_anywhere(outcome) and scenario.expect.end != outcome.end:
-                wrong.append(f"it ended at {outcome.end}: that is a mistake of the source, or of the scenario")
+                wrong.append(f"{why_wrong(outcome)}: that is a mistake of the source, or of the scenario")
         elif not is_wrong_anywhere(wanted):
             wrong += [f"unlike {variants[0].instance.name}: {each}" for each in differences(wanted, outcome, left_out)]
         yield Result(path, variant.instance.name, wrong)

@@ -50,11 +50,12 @@ from pvsim.scenario_run import ENDS_OF_INTERRUPTIONS, MEMORY, NO_END, REFUSED, R
 from pvsim.source_image import image_of_text
 from pvsim.stubs import StubDefinedError
 
-_MOST_TICKS: Final = 1 << 32
-_MOST_STEPS: Final = 1_000_000_000
-_RETURNS: Final = "returns"
+MOST_TICKS: Final = 1 << 32
+MOST_STEPS: Final = 1_000_000_000
+RETURNS: Final = "returns"
 _LEVEL: Final = "psr.cpl"
 _OTHER_ITEMS: Final = ("cfm", "timer", "where it ends", "translations of data", "translations of instructions")
+KINDS: Final = regex("d|i|di|id")
 _ITEM: Final = regex(
     r"[di]tr\[[0-9]{1,3}\]|in service 0x[0-9a-f]{1,2}|(?:loads of|stores to) the device at \S.*|memory at [^0\s].*"
 )
@@ -151,10 +152,10 @@ def _check_values(given: Scenario) -> None:
     _check_each("in_service", given.in_service, _check_vector)
     for word, value in given.stubs.items():
         _check(("stubs", word), partial(_check_stub, value))
-    if not 1 <= given.steps <= _MOST_STEPS:
-        raise ScenarioError(f"a number from 1 to {_MOST_STEPS}", ("steps",))
-    if not 0 <= given.ticks <= _MOST_TICKS:
-        raise ScenarioError(f"a number from 0 to {_MOST_TICKS}", ("ticks",))
+    if not 1 <= given.steps <= MOST_STEPS:
+        raise ScenarioError(f"a number from 1 to {MOST_STEPS}", ("steps",))
+    if not 0 <= given.ticks <= MOST_TICKS:
+        raise ScenarioError(f"a number from 0 to {MOST_TICKS}", ("ticks",))
     if given.mode not in MODES:
         said = f"there is no mode {cut(given.mode)}{near(given.mode, MODES)}; there are {', '.join(MODES)}"
         raise ScenarioError(said, ("mode",))
@@ -182,13 +183,13 @@ def _check_nat(name: str) -> None:
 
 
 def _check_page(page: Page) -> None:
-    if page.rights not in RIGHTS or not set(page.kinds) <= set("di") or not 0 <= page.level <= 3:
-        raise PvasmError(f"rights are {', '.join(RIGHTS)}, kinds of d and i, levels 0 to 3")
+    if page.rights not in RIGHTS or not KINDS.fullmatch(page.kinds) or not 0 <= page.level <= 3:
+        raise PvasmError(f"rights are {', '.join(RIGHTS)}, kinds d, i or di, levels 0 to 3")
     if page.size not in PAGE_SIZES:
         sizes = ", ".join(map(str, sorted(PAGE_SIZES)))
         raise PvasmError(f"no page has the size 1 << {page.size}: exponents are {sizes}")
-    if not (0 <= page.at < 1 << 64 and 0 <= page.to < 1 << MEMORY_BITS and 0 <= page.key < 1 << 24 and page.kinds):
-        raise PvasmError(f"at has 64 bits, to {MEMORY_BITS}, key 24, and kinds are d, i or both")
+    if not (0 <= page.at < 1 << 64 and 0 <= page.to < 1 << MEMORY_BITS and 0 <= page.key < 1 << 24):
+        raise PvasmError(f"at has 64 bits, to {MEMORY_BITS}, key 24")
     for word, address in (("at", page.at), ("to", page.to)):
         if address & (1 << page.size) - 1:
             raise PvasmError(f"{word}: a page of 1 << {page.size} bytes does not begin at {address:#x}")
@@ -216,9 +217,9 @@ def _check_vector(vector: int) -> None:
 
 
 def _check_stub(value: Value) -> None:
-    if isinstance(value, str) and value != _RETURNS:
-        said = f"{cut(value)} is neither an address nor `{_RETURNS}', for a function that does so at once"
-        raise PvasmError(said + near(value, [_RETURNS]))
+    if isinstance(value, str) and value != RETURNS:
+        said = f"{cut(value)} is neither an address nor `{RETURNS}', for a function that does so at once"
+        raise PvasmError(said + near(value, [RETURNS]))
     if isinstance(value, int) and not 0 <= value < 1 << 64:
         raise PvasmError(f"{value:#x} is no address: those are from 0 to {(1 << 64) - 1:#x}")
 

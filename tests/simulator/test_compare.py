@@ -389,7 +389,8 @@ def test_where_native_goes_wrong_nothing_is_said_to_be_the_same(source: Path) ->
     source.with_name("s.yaml").write_text("entry: entry\nregisters: {psr.ic: 1}\n")
     done = pvasm("compare", "a.S", "--scenario", "s.yaml", cwd=source.parent)
     assert (done.status, done.output) == (2, "native ended at interruption: general exception\n")
-    said = "nothing was compared: where native ends so, that is a mistake of the source, or of the scenario"
+    said = "nothing was compared: it ended at interruption: general exception: that is a mistake of the source, or of "
+    said += "the scenario"
     assert done.errors == f"pvasm: error: s.yaml: {said}\n"
     source.write_text("entry:\n\tmov r16 = 5\n\tadd r17 = r16, r0\n\tbr.ret.sptk b0\n")
     done = pvasm("compare", source, "--entry", "entry", "--strict", "--random", "5")
