@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import count, fail, write
+from pvasm.commands.shared import count, fail, tell_inherited, write
 from pvasm.commands.stub_options import add_stubs, stubs_of, undefined
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.exit_status import FOUND
@@ -108,6 +108,7 @@ def _run(options: argparse.Namespace) -> int:
         return fail(several.errors)
     except UndefinedSymbols as several:
         return fail(undefined(several))
+    tell_inherited(variant.instance for variant in variants)
     seed, most = options.seed or 0, options.max_steps or _MOST_STEPS
     comparison = RandomComparison(variants, entry, options.stop, unsettled, seed, most)
     for variant in variants:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from pvasm.commands.shared import complain, count, fail, write
+from pvasm.commands.shared import complain, count, fail, tell_inherited, write
 from pvasm.commands.stub_options import add_stubs, address_given, number_given, stubs_of, undefined
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.exit_status import FOUND
@@ -194,6 +194,7 @@ def _run_scenario(options: argparse.Namespace) -> int:
         return fail(several.errors)
     except UndefinedSymbols as several:
         return fail(undefined(several))
+    tell_inherited([variant.instance])
     if options.entry is not None:
         address_of(variant, options.entry)
     with file.placed():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
@@ -14,6 +14,7 @@ from pvasm.cpp_options import flaw_of_define
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.expand import ExpandErrors
 from pvasm.files import is_below
+from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import unknown_instance
 from pvasm.paravirt.shipped import instance_names, is_path
 from pvsim.comparison import differences, elsewhere, is_wrong_anywhere, ran, why_wrong
@@ -45,17 +46,19 @@ def scenario_files(folder: str) -> list[str]:
     return found
 
 
-def results(path: str, roots: Sequence[str]) -> Iterator[Result]:
+def results(
+    path: str, roots: Sequence[str], made: Callable[[Instance], None] = lambda instance: None
+) -> Iterator[Result]:
     """What comes of the scenario in a file, instance by instance; nothing outside of the folders `roots` is read.
 
-    Raises PvasmError for one that cannot be tried.
+    `made` hears of each instance that there is a variant for. Raises PvasmError for one that cannot be tried.
     """
     file = read_scenario(Path(path))
     with file.placed():
-        yield from _results(path, file.scenario, roots)
+        yield from _results(path, file.scenario, roots, made)
 
 
-def _results(path: str, scenario: Scenario, roots: Sequence[str]) -> Iterator[Result]:
+def _results(path: str, scenario: Scenario, roots: Sequence[str], made: Callable[[Instance], None]) -> Iterator[Result]:
     if not scenario.files:
         raise PvasmError("the key file is missing: which source is it about?", path)
     folder = os.path.dirname(path) or "."
@@ -79,6 +82,8 @@ def _results(path: str, scenario: Scenario, roots: Sequence[str]) -> Iterator[Re
         raise several.errors[0] from None
     except UndefinedSymbols as several:
         raise next(iter(several.places.values())) from None
+    for variant in variants:
+        made(variant.instance)
     yield from results_of(path, scenario, variants, unsettled)
 
 

@@ -653,7 +653,7 @@ def _violated(groups: StrictGroups) -> tuple[str, int, int] | None:
     violation, first, second = found
     needs = "stop" if violation.same_group else violation.needs
     resource = violation.resource.text if isinstance(violation.resource, Register) else violation.resource
-    return f"{VIOLATION}{violation.kind} of {resource}, without {needs}", first & ~3, second & ~3
+    return f"{VIOLATION}{violation.kind} of {resource}, without {needs}", first, second
 
 
 def _told(value: int | str) -> str:

@@ -456,3 +456,45 @@ def test_data_that_nobody_changed_is_the_same(source: Path) -> None:
     )
     done = pvasm("compare", source, "--entry", "__paravirt_leave_kernel", "--random", "5")
     assert (done.status, done.errors) == (0, ""), done.output
+
+
+def test_an_instance_without_an_environment(source: Path) -> None:
+    """One that extends another runs in its environment, which is said once; any other is no instance."""
+    folder = source.parent
+    (folder / "mine.yaml").write_text("name: mine\ndescription: A test\nextends: xen\n")
+    (folder / "ours.yaml").write_text("name: ours\ndescription: A test\notherwise: replaces\ndefines: OURS\n")
+    text = "entry: entry\nfile: a.S\nregisters: {psr.ic: 0}\ninstances: [native, mine.yaml]\n"
+    for name in ("s.yaml", "t.yaml"):
+        (folder / "scenarios").mkdir(exist_ok=True)
+        (folder / "scenarios" / name).write_text(text.replace("a.S", "../a.S").replace("mine.yaml", "../mine.yaml"))
+    said = "mine.yaml: names no environment: it runs in xen, as xen does\n"
+    done = pvasm("test", "scenarios", cwd=folder)
+    assert (done.status, done.errors) == (0, f"pvasm: note: scenarios/../{said}")
+    asked = ("compare", "a.S", "--scenario", "scenarios/s.yaml", "--instances")
+    done = pvasm(*asked, "native,mine.yaml", cwd=folder)
+    assert (done.status, done.errors) == (0, f"pvasm: note: {said}")
+    done = pvasm("simulate", "a.S", "--scenario", "scenarios/s.yaml", "-i", "mine.yaml", cwd=folder)
+    assert (done.status, done.errors) == (0, f"pvasm: note: {said}")
+    done = pvasm(*asked, "native,hvm,native-poison", cwd=folder)  # they run where native does, as everybody knows
+    assert (done.status, done.errors) == (0, "")
+    done = pvasm(*asked, "native,ours.yaml", cwd=folder)
+    assert (done.status, done.errors) == (2, "pvasm: error: ours.yaml:1:1: the key environment is missing\n")
+
+
+def test_a_dependency_violation_is_told_with_its_lines(source: Path) -> None:
+    """Native's own, and one of a variant alone: an instruction that a template has is at the op's line."""
+    source.write_text("entry:\n\tmov r16 = 5\n\t;;\n\tmov r17 = 6\n\tadd r18 = r16,\\\n r17\n\tbr.ret.sptk b0\n")
+    done = pvasm("compare", "a.S", "--entry", "entry", "--strict", "--random", "2", cwd=source.parent)
+    assert (done.status, done.errors) == (1, "")
+    assert "dependency violation: RAW of r17, without stop: a.S:4 and a.S:5\n" in done.output
+    source.write_text("entry:\n\tMOV_FROM_IFA(r16)\n\t;;\n\tmov r17 = r16\n\tbr.ret.sptk b0\n")
+    extends = "extends: native\nops:\n  MOV_FROM_IFA:\n    template: |-\n      mov {{ reg }} = cr.ifa\n"
+    extends += "      mov r9 = {{ reg }}\n"
+    (source.parent / "mine.yaml").write_text(f"name: mine\ndescription: A test\nenvironment: hardware\n{extends}")
+    scenario = source.with_name("s.yaml")
+    scenario.write_text("entry: entry\nregisters: {psr.ic: 0}\n")
+    asked = ("compare", "a.S", "--strict", "--scenario", "s.yaml", "--instances", "native,mine.yaml")
+    done = pvasm(*asked, cwd=source.parent)
+    assert (done.status, done.errors) == (1, "")
+    said = "  where it ends: return and dependency violation: RAW of r16, without stop: a.S:2\n"
+    assert said in done.output
