@@ -313,6 +313,9 @@ def _check_names(given: Scenario) -> None:
     table = next((each for each in given.registers if own_name(each) == "cr.iva"), None)
     if table is not None:
         raise ScenarioError("`vectors' names the label that it points to", ("registers", table))
+    if given.entry in given.stop:
+        said = f"{given.entry} is where the run begins: nothing would be executed"
+        raise ScenarioError(said, ("stop", given.stop.index(given.entry)))
     for at, item in enumerate(given.ignored):
         _check(("ignored", at), partial(_check_item, item))
     ignored = {*given.ignored}

@@ -441,11 +441,7 @@ class ScenarioRun:
                 processor.memory.pages[number] = bytearray(page)
         named: dict[int, str] = {}
         for number, name in enumerate(given.stop):
-            at = self._label(name, ("stop", number))
-            if at == processor.ip:
-                raise ScenarioError(f"{name} is where the run begins: nothing would be executed", ("stop", number))
-            if named.setdefault(at, name) != name:
-                raise ScenarioError(f"{name} and {named[at]} are at one place: name one of them", ("stop", number))
+            named.setdefault(self._label(name, ("stop", number)), name)
         self._ends |= named
         for address in (RETURN, *named):
             processor.memory.write(self._map.physical(address), END_BUNDLE)
