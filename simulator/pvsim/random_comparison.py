@@ -19,7 +19,7 @@ from pvsim.environments.environment import Costs
 from pvsim.random_scenario import random_scenario
 from pvsim.scenario import Scenario
 from pvsim.scenario_run import Outcome, Variant
-from pvsim.scenario_start import straight_code
+from pvsim.variant_code import straight_code
 
 _OF_A_TASK: Final = 25
 _ATTEMPTS: Final = 6

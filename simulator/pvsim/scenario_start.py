@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
-from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.control_transfer import passing
-from pvasm.isa.encoding import decode
 from pvasm.isa.instruction import Instruction
-from pvasm.isa.registers import NAMES, Register
-from pvasm.isa.resources import Resource
+from pvasm.isa.registers import Register
 from pvsim.function_run import RETURN
 from pvsim.modes import MODES
 from pvsim.scenario import NOT_SET, Scenario
-from pvsim.scenario_run import Variant, address_of
+from pvsim.scenario_run import Variant
 from pvsim.suited_state import UNCOLLECTED
+from pvsim.variant_code import register_names, straight_code
 
-_MOST: Final = 4096  # bundles
-_WORD: Final = (1 << 64) - 1
-_FILES: Final = frozenset(["r", "f", "p", "b", "ar", "cr"])
 _SET_ALREADY: Final = frozenset(
     ["b0", "r1", "r12", "ar.rsc", "ar.pfs", "ar.fpsr", "ar.bsp", "ar.bspstore", "ar.rnat", "ar.itc"]
 )
-_LEAVES: Final = frozenset(["branch", "return", "rfi", "foreign"])
 _STATUS: Final = frozenset(["psr.ic", "psr.bn"])
 _HASHES: Final = frozenset(["M46.thash", "M46.ttag"])
 _BY_THE_WAY: Final = frozenset(["cr.pta", "cr.gpta", "cr.tpr"])
@@ -62,63 +55,21 @@ def scenario_for(variant: Variant, entry: str) -> Scenario:
         if (is_first or form == "B8.bsw.1") and "psr.bn" not in written:
             read["psr.bn"] = 0
         if passing(instruction.mnemonic).transfer in ("branch", "return"):
-            read |= {name: RETURN for name in _names(instruction.reads) if name in read and name.startswith("b")}
+            read |= {
+                name: RETURN for name in register_names(instruction.reads) if name in read and name.startswith("b")
+            }
         if not instruction.predicate:
-            written |= _names(instruction.writes) | {str(each) for each in instruction.writes if each in _STATUS}
+            written |= register_names(instruction.writes) | {
+                str(each) for each in instruction.writes if each in _STATUS
+            }
     return Scenario(entry=entry, registers={**read})
 
 
 def _asked(instruction: Instruction) -> set[str]:
     """The names of registers whose values an instruction asks for."""
     operands = {each for each in instruction.operands if isinstance(each, Register)}
-    found = _names(instruction.reads)
+    found = register_names(instruction.reads)
     if any(each.file in _WHOLE for each in operands):
         found -= {f"p{number}" for number in range(64) if number != instruction.predicate}
     kept = {"cr.pta"} if instruction.form.id in _HASHES else set()
-    return found - (_BY_THE_WAY - _names(operands) - kept)
-
-
-def straight_code(variant: Variant, entry: str) -> list[Instruction]:
-    """The instructions from a label on that are executed whatever predicates say, to where control leaves for good.
-
-    A branch without a predicate is followed to its label, unless it goes round in a circle; one with a predicate is
-    taken not to be. Raises PvasmError for a label that there is not.
-    """
-    found: list[Instruction] = []
-    place: int | None = address_of(variant, entry)
-    seen: set[int] = set()
-    while place is not None and place not in seen and len(seen) < _MOST:
-        seen.add(place)
-        place = _bundle(variant, place, found)
-    return found
-
-
-def _bundle(variant: Variant, place: int, found: list[Instruction]) -> int | None:
-    """Adds the instructions of a bundle; where the next is, None where that is not known."""
-    data = next(
-        (
-            bytes(each.data[place - each.address :][:SIZE])
-            for each in variant.image.segments
-            if each.address <= place <= each.address + len(each.data) - SIZE
-        ),
-        None,
-    )
-    for _, unit, bits in Bundle.of(data).instructions() if data is not None else ():
-        instruction = decode(bits, unit, place)
-        if instruction is None:
-            return None
-        found.append(instruction)
-        transfer = passing(instruction.mnemonic).transfer
-        if not instruction.predicate and transfer in _LEAVES:
-            target = instruction.operands[-1] if transfer == "branch" else None
-            return target & _WORD & ~(SIZE - 1) if isinstance(target, int) else None
-    return None if data is None else place + SIZE
-
-
-def _names(resources: Iterable[Resource]) -> set[str]:
-    """The names of those that are registers, and can be set."""
-    return {
-        NAMES.get(each, f"{each.file}{each.number}")
-        for each in resources
-        if isinstance(each, Register) and each.file in _FILES
-    }
+    return found - (_BY_THE_WAY - register_names(operands) - kept)

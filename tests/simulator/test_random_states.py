@@ -10,8 +10,8 @@ import pytest
 from pvsim.random_scenario import random_scenario
 from pvsim.scenario import Scenario
 from pvsim.scenario_run import CODE, ScenarioRun, Variant
-from pvsim.scenario_start import straight_code
 from pvsim.source_image import image_of_text
+from pvsim.variant_code import straight_code
 from pvsim.variants_of_file import unsettled_by
 
 from pvasm.asm.reading import assembly_parser
