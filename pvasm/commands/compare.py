@@ -129,6 +129,11 @@ def _run(options: argparse.Namespace) -> int:
         write(
             f"{first}: a dependency violation in {violated:,} of {options.random:,}, a mistake of the source itself.\n"
         )
+    if tally.uncompared:
+        said = f"{variants[0].instance.name} has no end there, or does what no kernel may (a general exception, bsw)"
+        if tally.uncompared == options.random:
+            raise PvasmError(f"nothing was compared: {said}")
+        write(f"Not compared: {tally.uncompared:,} of {options.random:,}; {said}.\n")
     if not tally.different and violated:
         return FOUND
     if not tally.different:

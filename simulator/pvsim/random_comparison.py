@@ -18,7 +18,7 @@ from pvsim.comparison import Comparison, compare, is_wrong_anywhere, ran
 from pvsim.environments.environment import Costs
 from pvsim.random_scenario import random_scenario
 from pvsim.scenario import Scenario
-from pvsim.scenario_run import Outcome, Variant
+from pvsim.scenario_run import NO_END, Outcome, Variant
 from pvsim.variant_code import straight_code
 
 _OF_A_TASK: Final = 25
@@ -32,11 +32,15 @@ variant, before any of any variant's.
 
 
 class Tally(Struct):
-    """What came of random scenarios: where the first variant ended how often; by instance, which differ, and costs."""
+    """What came of random scenarios: where the first variant ended how often; by instance, which differ, and costs.
+
+    `uncompared` is in how many nothing could be compared: the first variant does what no kernel's may, or has no end.
+    """
 
     ends: Counter[str] = field(default_factory=Counter)
     different: dict[str, list[int]] = field(default_factory=dict)
     costs: dict[str, Costs] = field(default_factory=dict)
+    uncompared: int = 0
 
     def add(self, instance: str, costs: Costs) -> None:
         """Adds the costs of a run."""
@@ -138,12 +142,14 @@ class RandomComparison(Struct, dict=True):
             costs = {name: _parts(each.environment.costs) for name, each in found.outcomes.items()}
             first = next(iter(found.outcomes.values()))
             different = [name for name, each in found.differences.items() if each]
-            made.append((at, first.told_end, different, costs))
+            is_uncompared = is_wrong_anywhere(first) or first.end.endswith(NO_END)
+            made.append((at, first.told_end, different, is_uncompared, costs))
         return marshal.dumps(made)
 
     def _add(self, tally: Tally, made: list[Any]) -> None:
-        for at, end, different, costs in made:
+        for at, end, different, is_uncompared, costs in made:
             tally.ends[end] += 1
+            tally.uncompared += is_uncompared
             for name in different:
                 tally.different.setdefault(name, []).append(at)
             for name, (instructions, groups, bundles, events) in costs.items():
