@@ -19,8 +19,8 @@ _SET_ALREADY: Final = frozenset(
 )
 _STATUS: Final = frozenset(["psr.ic", "psr.bn"])
 _HASHES: Final = frozenset(["M46.thash", "M46.ttag"])
-_BY_THE_WAY: Final = frozenset(["cr.pta", "cr.gpta", "cr.tpr"])
-"""What each access to memory, and each change of psr.i, goes by: nothing is asked of it where it is 0."""
+_BY_THE_WAY: Final = frozenset(["cr.pta", "cr.gpta", "cr.tpr", "ar.ec"])
+"""What accesses to memory, changes of psr.i, calls and returns go by: nothing is asked of it where it is 0."""
 
 _WHOLE: Final = frozenset(["pr", "pr.rot"])
 _BEGUN: Final = {
