@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import count, fail, write
+from pvasm.commands.shared import count, fail, tell_inherited, write
 from pvasm.commands.stub_options import add_stubs, stubs_of, undefined
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.exit_status import FOUND
@@ -15,11 +16,15 @@ from pvasm.exit_status import FOUND
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from pvsim.comparison import Comparison
     from pvsim.random_comparison import RandomComparison, Tally
     from pvsim.scenario import Scenario
+    from pvsim.scenario_reading import ScenarioFile
     from pvsim.scenario_run import Variant
 
     from pvasm.commands.shared import Commands
+
+_MOST_STEPS = 10_000
 
 _DESCRIPTION = """\
 Run the variants of a source (or of several, which make one image) for several instances, each in its environment (bare
@@ -59,10 +64,8 @@ def add(commands: Commands) -> None:
     states.add_argument(
         "--random", type=count(10_000_000), default=100, metavar="N", help="so many random states [100]"
     )
-    command.add_argument("--seed", type=int, default=0, metavar="K", help="which random states [0]")
-    command.add_argument(
-        "--max-steps", type=count(1_000_000_000), default=10_000, metavar="N", help="instructions at most [10000]"
-    )
+    command.add_argument("--seed", type=int, metavar="K", help="which random states [0]")
+    command.add_argument("--max-steps", type=count(1_000_000_000), metavar="N", help="instructions at most [10000]")
     command.add_argument(
         "--strict", action="store_true", help="a dependency violation, or a missing serialization, ends a run (slow)"
     )
@@ -75,7 +78,6 @@ def add(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from pvsim.random_comparison import RandomComparison
-    from pvsim.scenario import read_scenario
     from pvsim.scenario_run import VIOLATION, address_of
     from pvsim.variants_of_file import variants_of_files
 
@@ -89,31 +91,35 @@ def _run(options: argparse.Namespace) -> int:
     if twice is not None:
         raise PvasmError(f"--instances: {twice} is named twice")
     _check_output(options)
-    scenario = None if options.scenario is None else read_scenario(Path(options.scenario))
-    entry = options.entry or (scenario.entry if scenario is not None else None)
+    file = None if options.scenario is None else _scenario_of(options)
+    entry = options.entry or (file.scenario.entry if file is not None else None)
     if entry is None:
         raise PvasmError("--entry: where does the code begin? Name a label")
     try:
-        variants, unsettled = variants_of_files(
-            options.files,
-            names,
-            include_directories=options.include,
-            defines=options.define,
-            stubs=stubs_of(options, scenario),
-        )
+        with contextlib.nullcontext() if file is None else file.placed():
+            variants, unsettled = variants_of_files(
+                options.files,
+                names,
+                include_directories=options.include,
+                defines=options.define,
+                stubs=stubs_of(options, None if file is None else file.scenario),
+            )
     except ExpandErrors as several:
         return fail(several.errors)
     except UndefinedSymbols as several:
         return fail(undefined(several))
-    comparison = RandomComparison(variants, entry, options.stop, unsettled, options.seed, options.max_steps)
+    tell_inherited(variant.instance for variant in variants)
+    seed, most = options.seed or 0, options.max_steps or _MOST_STEPS
+    comparison = RandomComparison(variants, entry, options.stop, unsettled, seed, most)
     for variant in variants:
         variant.checks_groups = options.strict
-        for label in (entry, *options.stop):
+        for label in (*([options.entry] if options.entry is not None else []), *options.stop):
             address_of(variant, label)
-    if scenario is not None:
-        return _told(comparison, scenario, options)
+    if file is not None:
+        with file.placed():
+            return _told(comparison, comparison.compared_from(file.scenario), options)
     tally = comparison.run(options.random, options.jobs or usable_cores(), _progress(options.random))
-    write(f"{options.random} states (seed {options.seed}); {variants[0].instance.name} ended at:\n")
+    write(f"{options.random} states (seed {seed}); {variants[0].instance.name} ended at:\n")
     for end, times in tally.ends.most_common():
         write(f"  {times:8,}  {end}\n")
     _tell_costs(tally, variants)
@@ -123,6 +129,11 @@ def _run(options: argparse.Namespace) -> int:
         write(
             f"{first}: a dependency violation in {violated:,} of {options.random:,}, a mistake of the source itself.\n"
         )
+    if tally.uncompared:
+        said = f"{variants[0].instance.name} has no end there, or does what no kernel may (a general exception, bsw)"
+        if tally.uncompared == options.random:
+            raise PvasmError(f"nothing was compared: {said}")
+        write(f"Not compared: {tally.uncompared:,} of {options.random:,}; {said}.\n")
     if not tally.different and violated:
         return FOUND
     if not tally.different:
@@ -130,7 +141,20 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     for name, numbers in tally.different.items():
         write(f"{name}: different in {len(numbers):,} of {options.random:,}, first in number {numbers[0]}.\n")
-    return _told(comparison, comparison.scenario(min(numbers[0] for numbers in tally.different.values())), options)
+    first_number = min(numbers[0] for numbers in tally.different.values())
+    return _told(comparison, comparison.compared(first_number), options)
+
+
+def _scenario_of(options: argparse.Namespace) -> ScenarioFile:
+    """The scenario that is asked for. Raises PvasmError for options that it leaves nothing to say."""
+    from msgspec.structs import replace
+    from pvsim.scenario_reading import read_scenario
+
+    for name, value in (("--stop", options.stop), ("--seed", options.seed), ("--max-steps", options.max_steps)):
+        if value not in (None, []):
+            raise PvasmError(f"{name}: a scenario says itself where it ends, and nothing in it is random")
+    file = read_scenario(Path(options.scenario))
+    return file if options.entry is None else replace(file, scenario=replace(file.scenario, entry=options.entry))
 
 
 def _names(options: argparse.Namespace) -> list[str]:
@@ -151,23 +175,22 @@ def _check_output(options: argparse.Namespace) -> None:
         raise PvasmError(f"-o: there is no folder {folder}")
 
 
-def _told(comparison: RandomComparison, scenario: Scenario, options: argparse.Namespace) -> int:
+def _told(comparison: RandomComparison, compared: Comparison, options: argparse.Namespace) -> int:
     """Tells of the differences from one state; the smallest such state is written, if a file for it is named."""
-    from pvsim.comparison import is_wrong_anywhere, led_to, ran, smallest
+    from pvsim.comparison import is_wrong_anywhere, led_to, smallest, why_wrong
+    from pvsim.scenario import ScenarioError
     from pvsim.scenario_file import written
 
     from pvasm.files import write_atomically
     from pvasm.report.plain_text import printable
 
-    found = comparison.differences(scenario)
-    if not found and options.scenario is not None:
-        outcome = ran(comparison.variants[0], scenario)
-        name = comparison.variants[0].instance.name
-        write(printable(f"{name} ended at {outcome.end}") + "\n")
-        if is_wrong_anywhere(outcome):
-            said = "nothing was compared: where native ends so, that is a mistake of the source, or of the scenario"
-            raise PvasmError(said, options.scenario)
+    found = {name: each for name, each in compared.differences.items() if each}
     if not found:
+        name, outcome = next(iter(compared.outcomes.items()))
+        write(printable(f"{name} ended at {outcome.told_end}") + "\n")
+        if is_wrong_anywhere(outcome):
+            said = f"nothing was compared: {why_wrong(outcome)}: that is a mistake of the source, or of the scenario"
+            raise PvasmError(said, options.scenario)
         write("The same.\n")
         return 0
     name, differences = next(iter(found.items()))
@@ -175,10 +198,13 @@ def _told(comparison: RandomComparison, scenario: Scenario, options: argparse.Na
 
     def is_shown(tried: Scenario) -> bool:
         """Whether the same item differs still; where that is a place, from the same one."""
-        left = comparison.differences(tried).get(name, [])
+        try:
+            left = comparison.differences(tried).get(name, [])
+        except ScenarioError:  # what is left contradicts itself
+            return False
         return any(each.item == item and (each.wanted == wanted or not isinstance(wanted, str)) for each in left)
 
-    least = smallest(scenario, is_shown)
+    least = smallest(compared.scenario, is_shown)
     first = comparison.variants[0].instance.name
     for other, differences in comparison.differences(least).items():
         write(f"{other} differs from {first}:\n")
@@ -215,6 +241,8 @@ def _of_sources(scenario: Scenario, options: argparse.Namespace) -> Scenario:
 
     from msgspec.structs import replace
 
+    from pvasm.paravirt.shipped import is_path
+
     folder = os.path.dirname(os.path.abspath(options.output))
 
     def seen(names: list[str]) -> list[str]:
@@ -226,7 +254,7 @@ def _of_sources(scenario: Scenario, options: argparse.Namespace) -> Scenario:
     return replace(
         scenario,
         file=seen(options.files)[0] if len(options.files) == 1 else seen(options.files),
-        instances=_names(options),
+        instances=[seen([name])[0] if is_path(name) else name for name in _names(options)],
         include=seen(options.include),
         define=options.define,
         stubs={**stubs.addresses, **dict.fromkeys(stubs.returning, "returns")},

@@ -76,8 +76,7 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
-    import msgspec
-    from pvsim.scenario import Scenario
+    from pvsim.scenario_schema import scenario_schema
 
-    write(f"{json.dumps(msgspec.json.schema(Scenario), indent=2)}\n")
+    write(f"{json.dumps(scenario_schema(), indent=2)}\n")
     return 0

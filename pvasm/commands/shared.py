@@ -12,6 +12,8 @@ from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN
 
 if TYPE_CHECKING:
+    from pvasm.paravirt.instance import Instance
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 closed: set[str] = set()  # the output streams that were closed when we started
@@ -29,6 +31,16 @@ def complain(error: PvasmError, kind: str = "error") -> None:
     from pvasm.report.plain_text import printable
 
     tell(printable(f"pvasm: {kind}: {error}"))
+
+
+def tell_inherited(instances: Iterable[Instance]) -> None:
+    """Tells, once for each, which instances of one's own run in an environment that another's file names."""
+    from pvasm.paravirt.shipped import shipped_instance
+
+    for instance in instances:
+        if instance.environment_from is not None and shipped_instance(instance.name) is None:
+            said = f"names no environment: it runs in {instance.environment}, as {instance.environment_from} does"
+            complain(PvasmError(said, instance.path), "note")
 
 
 def tell(line: str) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from pvasm.commands.shared import complain, count, fail, write
+from pvasm.commands.shared import complain, count, fail, tell_inherited, write
 from pvasm.commands.stub_options import add_stubs, address_given, number_given, stubs_of, undefined
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.exit_status import FOUND
@@ -179,31 +179,37 @@ def _run_scenario(options: argparse.Namespace) -> int:
     """Runs a variant from a scenario; what is different afterwards, for the kernel, is told."""
     from msgspec.structs import replace
     from pvsim.environments.environment import RefusedError
-    from pvsim.scenario import read_scenario
-    from pvsim.scenario_run import INTERRUPTION, NO_END, ScenarioRun, held
+    from pvsim.scenario_reading import read_scenario
+    from pvsim.scenario_run import INTERRUPTION, NO_END, ScenarioRun, address_of, held
     from pvsim.variants_of_file import variants_of_files
 
     from pvasm.expand import ExpandErrors
     from pvasm.report.plain_text import printable
 
     _refuse(options, ("mode", "reg", "mem", "map", "trace", "strict"), "a scenario says itself what it begins with")
-    scenario = read_scenario(Path(options.scenario))
+    file = read_scenario(Path(options.scenario))
+    scenario = file.scenario
     if options.entry is not None:
         scenario = replace(scenario, entry=options.entry)
     _check_folders(options.include)
     try:
-        (variant, *_), _ = variants_of_files(
-            options.files,
-            [options.instance or "native"],
-            include_directories=options.include,
-            defines=options.define,
-            stubs=stubs_of(options, scenario),
-        )
+        with file.placed():
+            (variant, *_), _ = variants_of_files(
+                options.files,
+                [options.instance or "native"],
+                include_directories=options.include,
+                defines=options.define,
+                stubs=stubs_of(options, scenario),
+            )
     except ExpandErrors as several:
         return fail(several.errors)
     except UndefinedSymbols as several:
         return fail(undefined(several))
-    run = ScenarioRun(variant, scenario)
+    tell_inherited([variant.instance])
+    if options.entry is not None:
+        address_of(variant, options.entry)
+    with file.placed():
+        run = ScenarioRun(variant, scenario)
     if options.trace_format is not None:
         from pvsim.scenario_trace import json_lines, perfetto
 

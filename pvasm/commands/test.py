@@ -6,12 +6,13 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import complain, write
+from pvasm.commands.shared import complain, tell_inherited, write
 from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, FOUND
 
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
+    from pvasm.paravirt.instance import Instance
 
 _DESCRIPTION = """\
 Try scenarios: each file NAME.yaml below a folder (`pvasm scenario new' begins one) is run for each instance, and its
@@ -40,9 +41,16 @@ def _run(options: argparse.Namespace) -> int:
         for path in (_scenarios_below(named) if os.path.isdir(named) else [named])
     ]
     found, status = [], 0
+    told: set[str] = set()
+
+    def tell_once(instance: Instance) -> None:
+        if instance.path not in told:
+            told.add(instance.path)
+            tell_inherited([instance])
+
     for path, roots in paths:
         try:
-            for result in results(path, roots):
+            for result in results(path, roots, tell_once):
                 found.append(result)
                 write(printable(f"{'FAILED' if result.wrong else 'ok':<7}{path} {result.instance}") + "\n")
                 for line in result.wrong:

@@ -57,7 +57,8 @@ class Instance(Struct):
     """A set of definitions of all ops of a catalog.
 
     `defines` is the C preprocessor symbol that is defined when compiling for it, `environment` what it runs on: an
-    `Environment`, or the name of a file, whose path `environment_file` is, that describes a hypervisor.
+    `Environment`, or the name of a file, whose path `environment_file` is, that describes a hypervisor. Where another
+    instance's file says so, which this one extends, that is `environment_from`.
     `machine_vector` names the platform code above it (None: whatever the platform has).
     `renames` are symbols of the source that have another name in its variants, `blocks` the macros of the source that
     it replaces whole. `files` are those that it was read from: its own first, then those that it extends. `decisions`
@@ -83,6 +84,7 @@ class Instance(Struct):
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     code: str | None = None
     environment_file: str | None = None
+    environment_from: str | None = None
     _expansions: dict[_Expanding, Expansion] = field(default_factory=dict)
 
     def expand(self, op: Op, arguments: Sequence[str], context: Context = PLAIN) -> Expansion:

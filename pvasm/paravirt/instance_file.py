@@ -200,6 +200,7 @@ def _instance(
         path=str(own.path),
         environment=environment,
         environment_file=_environment_file(chain),
+        environment_from=_environment_from(chain),
         defines=_inherited(chain, "defines", needed=True) if is_whole else "",
         extends=own.model.extends,
         constants=constants,
@@ -263,6 +264,12 @@ def _environment_file(chain: Sequence[_File]) -> str | None:
     if path.resolve().parent != file.path.resolve().parent:
         raise fault(f"{found['name']} is a link to another folder", str(file.path), place, "environment")
     return str(path)
+
+
+def _environment_from(chain: Sequence[_File]) -> str | None:
+    """The instance whose environment another has that extends it and says nothing of one."""
+    file = next((each for each in chain if each.model.environment is not None), chain[0])
+    return None if file is chain[0] else file.model.name
 
 
 def _calls(chain: Sequence[_File], environment: str) -> dict[int, Call]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cached_property
 from typing import Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from pvasm.isa.bundle import SIZE
 from pvsim.environments.environment import RefusedError
 from pvsim.scenario import Interrupt, Scenario
-from pvsim.scenario_run import INTERRUPTION, NO_END, Outcome, Place, ScenarioRun, Variant, held
+from pvsim.scenario_run import INTERRUPTION, NO_END, REFUSED, Outcome, Place, ScenarioRun, Variant, held
+from pvsim.variant_code import instructions_at, register_names
 
 _ENDS: Final = "where it ends"
 _CONSUMPTION: Final = f"{INTERRUPTION}nat consumption"
@@ -73,13 +76,13 @@ def ran(variant: Variant, scenario: Scenario) -> Outcome:
     try:
         return run.outcome()
     except RefusedError as error:
-        return Outcome(f"refused: {error.message}", {}, run.environment)
+        return Outcome(f"{REFUSED}{error.message}", {}, run.environment)
 
 
 def differences(wanted: Outcome, found: Outcome, ignored: Collection[str] = ()) -> list[Difference]:
     """How an outcome differs from the one that is wanted, but for the items that are ignored."""
     if wanted.end != found.end:
-        return [Difference(_ENDS, wanted.end, found.end)]
+        return [Difference(_ENDS, wanted.told_end, found.told_end)]
     if wanted.observed == found.observed or wanted.end.endswith(NO_END):
         return []  # where so many instructions have led to, nobody says of variants of different lengths
     left_out = {*ignored, *found.in_use, *wanted.in_use}
@@ -166,6 +169,13 @@ def is_wrong_anywhere(outcome: Outcome) -> bool:
     return outcome.end.startswith(_GENERAL) or bool(outcome.environment.processor.idle_switches)
 
 
+def why_wrong(outcome: Outcome) -> str:
+    """What a run does that no kernel's may (`is_wrong_anywhere`)."""
+    if outcome.end.startswith(_GENERAL):
+        return f"it ended at {outcome.told_end}"
+    return "bsw has switched to the bank that is there already (psr.bn says which one code begins with)"
+
+
 def _moments(scenario: Scenario, own: int) -> Iterator[Scenario]:
     """The scenario with its interrupts at other moments."""
     if scenario.interrupts:
@@ -226,10 +236,12 @@ def parting(first: Variant, other: Variant, scenario: Scenario, ignored: Collect
     """The line behind which another variant is no longer as the first is; None where that is not found.
 
     Both are looked at wherever they come to a line of the source, as far as both come to the same ones. Differences
-    that are gone later do not count: one may have code of its own.
+    that are gone later do not count: one may have code of its own. What is ignored may differ; where a line that reads
+    such a register is the first to show a difference, it is the line that the register has been different from.
     """
     left_out = {*ignored, *elsewhere(scenario)}
     wanted, found = _stations(first, scenario), _stations(other, scenario)
+    hidden = _Hidden(first, ignored)
     last: Parting | None = None
     shared: tuple[str, int] | None = None  # the last line that both have come to
     one = two = 0
@@ -242,15 +254,54 @@ def parting(first: Variant, other: Variant, scenario: Scenario, ignored: Collect
             one, two = ahead
             continue
         apart = differences(outcome, its_outcome, left_out)
+        origin = hidden.origin(shared) if shared is not None else None
         if not apart:
             last = None
-        elif last is None and shared is not None:
-            last = Parting(shared, apart)
+        elif last is None and origin is not None:
+            last = Parting(origin, apart)
+        hidden.follow(origin, outcome, its_outcome)
         shared = place or shared
         one, two = one + 1, two + 1
     if last is None and shared is not None and (one < len(wanted) or two < len(found)):
-        return Parting(shared, [])
+        return Parting(hidden.origin(shared), [])
     return last
+
+
+class _Hidden:
+    """Registers that are not compared, and differ: each with the line that this came from."""
+
+    def __init__(self, variant: Variant, ignored: Collection[str]) -> None:
+        self._variant, self._ignored = variant, ignored
+        self._from: dict[str, tuple[str, int]] = {}
+        self._held: dict[str, int | str] = {}
+
+    def origin(self, place: tuple[str, int]) -> tuple[str, int]:
+        """Where what a line does comes from: of registers that it reads, and that differ; the line, if none do."""
+        if not self._from:
+            return place
+        return next((self._from[name] for name in self._reads.get(place, ()) if name in self._from), place)
+
+    def follow(self, origin: tuple[str, int] | None, wanted: Outcome, found: Outcome) -> None:
+        """A line has been executed, which has its effects from another, or from itself."""
+        before, self._from, held_before = self._from, {}, self._held
+        self._held = {}
+        for item in self._ignored:
+            if origin is None or _is_same(item, wanted, found):
+                continue
+            self._held[item] = value = held(wanted.observed, item)
+            self._from[item] = before[item] if item in before and value == held_before[item] else origin
+
+    @cached_property
+    def _reads(self) -> dict[tuple[str, int], list[str]]:
+        """What the instructions of each line read, in order."""
+        image = self._variant.image
+        found: dict[tuple[str, int], list[str]] = {}
+        for place in dict.fromkeys(address & ~(SIZE - 1) for address, *_ in image.lines):
+            for slot, instruction in instructions_at(image, place):
+                line = image.line_of(place + slot)
+                if instruction is not None and line is not None:
+                    found.setdefault(line, []).extend(sorted(register_names(instruction.reads)))
+        return found
 
 
 def _next_in_common(

@@ -18,8 +18,8 @@ from pvsim.comparison import Comparison, compare, is_wrong_anywhere, ran
 from pvsim.environments.environment import Costs
 from pvsim.random_scenario import random_scenario
 from pvsim.scenario import Scenario
-from pvsim.scenario_run import Outcome, Variant
-from pvsim.scenario_start import straight_code
+from pvsim.scenario_run import NO_END, Outcome, Variant
+from pvsim.variant_code import straight_code
 
 _OF_A_TASK: Final = 25
 _ATTEMPTS: Final = 6
@@ -32,11 +32,15 @@ variant, before any of any variant's.
 
 
 class Tally(Struct):
-    """What came of random scenarios: where the first variant ended how often; by instance, which differ, and costs."""
+    """What came of random scenarios: where the first variant ended how often; by instance, which differ, and costs.
+
+    `uncompared` is in how many nothing could be compared: the first variant does what no kernel's may, or has no end.
+    """
 
     ends: Counter[str] = field(default_factory=Counter)
     different: dict[str, list[int]] = field(default_factory=dict)
     costs: dict[str, Costs] = field(default_factory=dict)
+    uncompared: int = 0
 
     def add(self, instance: str, costs: Costs) -> None:
         """Adds the costs of a run."""
@@ -97,9 +101,10 @@ class RandomComparison(Struct, dict=True):
     def compared(self, number: int) -> Comparison:
         """What comes of a scenario by its number."""
         scenario, outcome = self.begun(number)
-        return self._compared(scenario, outcome)
+        return self.compared_from(scenario, outcome)
 
-    def _compared(self, scenario: Scenario, outcome: Outcome | None = None) -> Comparison:
+    def compared_from(self, scenario: Scenario, outcome: Outcome | None = None) -> Comparison:
+        """What comes of any scenario; `outcome` is what comes of the first variant, if that is known."""
         return compare(self.variants, scenario, self.unsettled, self.own_moments(scenario), outcome)
 
     def own_moments(self, scenario: Scenario) -> int:
@@ -108,7 +113,7 @@ class RandomComparison(Struct, dict=True):
 
     def differences(self, scenario: Scenario) -> dict[str, list[Any]]:
         """The differences of a scenario by instance; none where the first variant does what nobody may rely on."""
-        return {name: each for name, each in self._compared(scenario).differences.items() if each}
+        return {name: each for name, each in self.compared_from(scenario).differences.items() if each}
 
     def run(self, number: int, jobs: int, tick: Callable[[int], None] = lambda done: None) -> Tally:
         """Compares from so many random states; `tick` hears how many are done. Raises PvasmError as compare does."""
@@ -137,12 +142,14 @@ class RandomComparison(Struct, dict=True):
             costs = {name: _parts(each.environment.costs) for name, each in found.outcomes.items()}
             first = next(iter(found.outcomes.values()))
             different = [name for name, each in found.differences.items() if each]
-            made.append((at, first.end, different, costs))
+            is_uncompared = is_wrong_anywhere(first) or first.end.endswith(NO_END)
+            made.append((at, first.told_end, different, is_uncompared, costs))
         return marshal.dumps(made)
 
     def _add(self, tally: Tally, made: list[Any]) -> None:
-        for at, end, different, costs in made:
+        for at, end, different, is_uncompared, costs in made:
             tally.ends[end] += 1
+            tally.uncompared += is_uncompared
             for name in different:
                 tally.different.setdefault(name, []).append(at)
             for name, (instructions, groups, bundles, events) in costs.items():

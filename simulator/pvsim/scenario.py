@@ -2,54 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache, partial
-from pathlib import Path
-from typing import Final, Literal, TypeVar, cast
+from typing import Final, cast
 
 from msgspec import Struct, field
 
 from pvasm.asm.layout import evaluated
 from pvasm.asm.scope import Scope
 from pvasm.errors import PvasmError
-from pvasm.isa.registers import CONTROL, PSR_FIELDS, REGISTERS
+from pvasm.isa.registers import APPLICATION, CONTROL, NAMES, PSR_FIELDS, REGISTERS, Register
 from pvasm.isa.resources import width_of_cell
-from pvasm.paravirt.yaml_nodes import Node, convert, fault, read_yaml
 from pvasm.regex import regex
 from pvasm.suggestions import near
 from pvasm.syntax.parser import parse_expression
-from pvasm.syntax.tree import Expression
+from pvasm.syntax.tree import Binary, Expression, Number, Unary
 from pvsim.machine.configuration import Configuration
-from pvsim.machine.external_interrupts import VECTORS
 from pvsim.machine.machine import Machine
 from pvsim.machine.translation_cache import Translation
-from pvsim.modes import MODES
 from pvsim.stubs import Stubs
 
-_INDEXED: Final = regex(r"(rr|pkr|dbr|ibr|pmc|pmd|cpuid)\[([0-9]{1,2})\]")
-_BANKED: Final = regex(r"bank([01])\.r(1[6-9]|2[0-9]|3[01])")
+INDEXED: Final = regex(r"(rr|pkr|dbr|ibr|pmc|pmd|cpuid)\[([0-9]{1,2})\]")
+BANKED: Final = regex(r"bank([01])\.r(1[6-9]|2[0-9]|3[01])")
 _FILES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr"}
 _OFFSET: Final = (1 << 61) - 1
-_RIGHTS: Final = {"r": 0, "rx": 1, "rw": 2, "rwx": 3}
-_NOT_SET: Final = frozenset(["r0", "f0", "f1", "p0", "ar.bsp"])  # constants, and what follows another
-_COUNTS: Final = Configuration().counts
+RIGHTS: Final = {"r": 0, "rx": 1, "rw": 2, "rwx": 3}
+"""What may be done on a page, as its entry has it."""
+
+_PENDING: Final = "what is pending `interrupts` says, and what is in service `in_service`"
+NOT_SET: Final = {
+    **dict.fromkeys(("r0", "f0", "f1", "p0"), "it is a constant"),
+    "ar.bsp": "it follows ar.bspstore",
+    **dict.fromkeys(("cr.ivr", "cr.eoi", "cr.irr0", "cr.irr1", "cr.irr2", "cr.irr3"), _PENDING),
+}
+"""Registers that no scenario sets, and why."""
+
+COUNTS: Final = Configuration().counts
+"""How many registers there are of each file."""
+
 MEMORY_BITS: Final = 48
 """Addresses of memory have so many bits: beyond is a hypervisor's own."""
 
 _WORD: Final = (1 << 64) - 1
-_MOST_TICKS: Final = 1 << 32
-_MOST_STEPS: Final = 1_000_000_000
+_BITS: Final = 64
+_MOST_CHARACTERS: Final = 200
+_SHOWN: Final = 60
 _PRESENT: Final = 1 | 1 << 5 | 1 << 6  # accessed and dirty
 _STACKED: Final = 32
 _BANKED_FROM: Final = 16
 PAGE_SIZES: Final = Configuration().page_sizes
-_Value = TypeVar("_Value")
 
 
 Value = int | str
 """A number, or an expression of the assembler's in which symbols stand: `task + 0x10`."""
 
 Words = Value | list[Value]
+Steps = tuple[str | int, ...]
+"""The way to a value in a scenario: `("registers", "r16")`."""
+
+
+class ScenarioError(PvasmError):
+    """Something is wrong with a value of a scenario: `steps` is the way to it, `said` the message without that."""
+
+    def __init__(self, said: str, steps: Steps) -> None:
+        super().__init__(f"{'.'.join(map(str, steps))}: {said}")
+        self.said, self.steps = said, steps
 
 
 class Page(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
@@ -124,7 +141,7 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
     interrupts: list[Interrupt] = field(default_factory=list)
     devices: list[DeviceWord] = field(default_factory=list)
     in_service: list[int] = field(default_factory=list)
-    stubs: dict[str, int | Literal["returns"]] = field(default_factory=dict)
+    stubs: dict[str, Value] = field(default_factory=dict)
     stub_missing: bool = False
     stop: list[str] = field(default_factory=list)
     vectors: str | None = None
@@ -151,165 +168,67 @@ class Scenario(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
         return [self.file] if isinstance(self.file, str) else self.file or []
 
 
-def read_scenario(path: Path) -> Scenario:
-    """The scenario in a file. Raises PvasmError, with the place, for what is none, or contradicts itself."""
-    name = str(path)
-    root = read_yaml(path)
-    _check_quoted(root, name)
-    found = convert(root, Scenario, name, "")
-    parts: tuple[tuple[tuple[str, ...], Scenario | Expected], ...] = (((), found), (("expect",), found.expect))
-    for steps, part in parts:
-        for word, value in part.registers.items():
-            _checked(root, (*steps, "registers", word), name, partial(_check_value_of, word, value))
-        for word, text in part.memory.items():
-            _checked(root, (*steps, "memory", word), name, partial(_check_memory, word, text))
-        for word, words in part.words.items():
-            _checked(root, (*steps, "words", word), name, partial(_check_words, word, words))
-    _check_each(root, "nat", found.nat, _check_nat, name)
-    _check_each(root, "pages", found.pages, _check_page, name)
-    _check_each(root, "interrupts", found.interrupts, _check_interrupt, name)
-    _check_each(root, "devices", found.devices, _check_device, name)
-    _check_each(root, "in_service", found.in_service, _check_vector, name)
-    for word, value in found.stubs.items():
-        _checked(root, ("stubs", word), name, partial(_check_stub, value))
-    if not 1 <= found.steps <= _MOST_STEPS:
-        _checked(root, ("steps",), name, partial(_refuse, f"a number from 1 to {_MOST_STEPS}"))
-    if not 0 <= found.ticks <= _MOST_TICKS:
-        _checked(root, ("ticks",), name, partial(_refuse, f"a number from 0 to {_MOST_TICKS}"))
-    if found.mode not in MODES:
-        said = f"there is no mode {found.mode}{near(found.mode, MODES)}; there are {', '.join(MODES)}"
-        _checked(root, ("mode",), name, partial(_refuse, said))
-    return found
-
-
-def _check_quoted(root: Node, name: str) -> None:
-    """Raises PvasmError for bytes that YAML takes for a number, and drops the zeros of."""
-    parts = [("memory", root)]
-    if isinstance(root.value, dict) and "expect" in root.value:
-        parts.append(("expect.memory", root.value["expect"]))
-    for path, node in parts:
-        memory = node.value.get("memory") if isinstance(node.value, dict) else None
-        for address, each in memory.value.items() if memory is not None and isinstance(memory.value, dict) else ():
-            if isinstance(each.value, int):
-                said = "bytes that are all digits stand in quotes, or YAML reads a number"
-                raise fault(said, name, (each.line, each.column), f"{path}.{address}")
-
-
-def _check_each(root: Node, key: str, values: Sequence[_Value], check: Callable[[_Value], None], name: str) -> None:
-    for at, value in enumerate(values):
-        _checked(root, (key, at), name, partial(check, value))
-
-
-def _refuse(said: str) -> None:
-    raise PvasmError(said)
-
-
-def _checked(root: Node, steps: tuple[str | int, ...], name: str, check: Callable[[], object]) -> None:
-    """Raises what the check does, with the place of the value in the file."""
-    try:
-        check()
-    except PvasmError as error:
-        node, place = root, (1, 1)
-        for step in steps:
-            child = node.value[step]
-            place = node.keys.get(str(step), (child.line, child.column))
-            node = child
-        raise fault(error.message, name, place, ".".join(map(str, steps))) from None
-
-
 def check_register(name: str, value: int) -> None:
     """Raises PvasmError for a register that there is not, or that cannot hold a value."""
-    width = _width(name)
+    width = width_of(name)
     if not -(1 << width - 1) <= value < 1 << width:
         raise PvasmError(f"{value:#x} is more than {name} holds, {width} bit{'s' * (width > 1)}")
 
 
-def _width(name: str) -> int:
+def own_name(name: str) -> str:
+    """The name of a register that is its own where it has several: `r12` of `sp`, `cr.itm` of `cr1`.
+
+    What is no register's stays as it is.
+    """
+    indexed = INDEXED.fullmatch(name)
+    if indexed is not None:
+        return f"{indexed[1]}[{int(indexed[2])}]"
+    register = REGISTERS.get(name)
+    return name if register is None else NAMES.get(register, f"{register.file}{register.number}")
+
+
+def in_bank(name: str, bank: int) -> str:
+    """The name of a register while a bank is there: `bank1.r16` is `r16` in bank 1."""
+    banked = BANKED.fullmatch(name)
+    return f"r{banked[2]}" if banked is not None and int(banked[1]) == bank else name
+
+
+def is_banked(name: str) -> bool:
+    """Whether a name is that of a register of a certain bank."""
+    return BANKED.fullmatch(name) is not None
+
+
+def width_of(name: str) -> int:
+    """How many bits a register has. Raises PvasmError for one that no scenario sets."""
     if name.startswith("psr."):
         field_of = PSR_FIELDS.get(name.removeprefix("psr."))
         if field_of is None:
             raise PvasmError(f"psr has no field {name}{near(name, [f'psr.{each}' for each in PSR_FIELDS])}")
         return field_of[1]
-    indexed = _INDEXED.fullmatch(name)
-    if indexed is not None and int(indexed[2]) >= _COUNTS[indexed[1]]:
-        raise PvasmError(f"there are {indexed[1]}[0] to {indexed[1]}[{_COUNTS[indexed[1]] - 1}]")
-    if indexed is not None or _BANKED.fullmatch(name):
+    indexed = INDEXED.fullmatch(name)
+    if indexed is not None and int(indexed[2]) >= COUNTS[indexed[1]]:
+        raise PvasmError(f"there are {indexed[1]}[0] to {indexed[1]}[{COUNTS[indexed[1]] - 1}]")
+    if indexed is not None or BANKED.fullmatch(name):
         return 64
     register = REGISTERS.get(name)
-    if register is None or register.file not in _FILES or name in _NOT_SET:
-        known = [each for each, one in REGISTERS.items() if one.file in _FILES and each not in _NOT_SET]
+    if register is None or not can_be_set(register):
+        why = None if register is None else NOT_SET.get(own_name(name))
+        if why is not None:
+            raise PvasmError(f"there is no register {name} to set: {why}")
+        known = [each for each, one in REGISTERS.items() if can_be_set(one)]
         raise PvasmError(f"there is no register {name} to set{near(name, known)}")
     return width_of_cell(register)
 
 
-def _check_nat(name: str) -> None:
-    if _BANKED.fullmatch(name):
-        return
-    register = REGISTERS.get(name)
-    if register is None or register.file != "r" or not register.number:
-        raise PvasmError(f"{name} cannot be Not a Thing: general registers from r1 on can")
+_NUMBERED: Final = {"ar": frozenset(APPLICATION.values()), "cr": frozenset(CONTROL.values())}
+"""Of these files most numbers are reserved, or ignored."""
 
 
-def _check_page(page: Page) -> None:
-    if page.rights not in _RIGHTS or not set(page.kinds) <= set("di") or not 0 <= page.level <= 3:
-        raise PvasmError(f"rights are {', '.join(_RIGHTS)}, kinds of d and i, levels 0 to 3")
-    if page.size not in PAGE_SIZES:
-        raise PvasmError(f"no page has the size 1 << {page.size}")
-    if not (0 <= page.at < 1 << 64 and 0 <= page.to < 1 << MEMORY_BITS and 0 <= page.key < 1 << 24 and page.kinds):
-        raise PvasmError(f"at has 64 bits, to {MEMORY_BITS}, key 24, and kinds are d, i or both")
-    if page.register is not None and not 0 <= page.register < _COUNTS["dtr"]:
-        raise PvasmError(f"there are translation registers 0 to {_COUNTS['dtr'] - 1}")
-
-
-def _check_interrupt(interrupt: Interrupt) -> None:
-    _check_vector(interrupt.vector)
-    if interrupt.after < 0:
-        raise PvasmError("after how many instructions? That is no number below 0")
-
-
-def _check_device(device: DeviceWord) -> None:
-    _check_words(str(device.at), [*device.reads])
-    if not device.reads:
-        raise PvasmError("reads: what does a load take? At least one number")
-
-
-def _check_vector(vector: int) -> None:
-    if vector not in VECTORS:
-        raise PvasmError(f"no interrupt has the vector {vector}: there are 0, 2 and 16 to 255")
-
-
-def _check_stub(address: int | str) -> None:
-    if isinstance(address, int) and not 0 <= address < 1 << 64:
-        raise PvasmError(f"{address:#x} is no address")
-
-
-def _check_value_of(name: str, value: Value) -> None:
-    if isinstance(value, int):
-        check_register(name, value)
-    else:
-        check_register(name, 0)
-        _expression(value)
-
-
-def _check_memory(address: str, text: str) -> None:
-    _check_place(address, len(bytes_of(text)))
-
-
-def _check_words(address: str, words: Words) -> None:
-    values = words if isinstance(words, list) else [words]
-    for value in values:
-        if isinstance(value, str):
-            _expression(value)
-        elif not -(1 << 63) <= value < 1 << 64:
-            raise PvasmError(f"{value:#x} is more than a word holds, 64 bits")
-    _check_place(address, 8 * len(values))
-
-
-def _check_place(address: str, size: int) -> None:
-    """Raises PvasmError for what is no address; of an expression with symbols, that is known when they are."""
-    found = _evaluated(_expression(address), lambda name: None)
-    if found is not None:
-        check_room(found, size, address)
+def can_be_set(register: Register) -> bool:
+    """Whether a scenario may say what a register holds."""
+    if register.file not in _FILES or own_name(register.text) in NOT_SET:
+        return False
+    return register.file not in _NUMBERED or register.number in _NUMBERED[register.file]
 
 
 def check_room(address: int, size: int, text: str) -> None:
@@ -323,11 +242,11 @@ def bytes_of(text: str) -> bytes:
     try:
         return bytes.fromhex(text)
     except ValueError:
-        raise PvasmError(f"{text} is no row of hexadecimal bytes") from None
+        raise PvasmError(f"{cut(text)} is no row of hexadecimal bytes") from None
 
 
 def number_of(value: Value, symbol: Callable[[str], int | None]) -> int:
-    """What a value is, 64 bits of it. Raises PvasmError for a symbol that there is not."""
+    """What a value is, 64 bits of it. Raises PvasmError for a symbol that there is not, and for what has no value."""
     if isinstance(value, int):
         return value
     missing: list[str] = []
@@ -337,19 +256,52 @@ def number_of(value: Value, symbol: Callable[[str], int | None]) -> int:
         missing.extend([name] if found is None else [])
         return found
 
-    found = _evaluated(_expression(value), noted)
+    found = number_so_far(value, noted)
     if missing:
-        raise PvasmError(f"`{value}': {missing[0]} is neither a label nor a name of the stubs")
+        raise PvasmError(f"`{cut(value)}': {missing[0]} is neither a label nor a name of the stubs")
     if found is None:
-        raise PvasmError(f"`{value}': what this is, is not known")
+        raise PvasmError(f"`{cut(value)}': what this is, is not known")
     return found
 
 
-def _expression(text: str) -> Expression:
-    found = parse_expression(text.strip())
+def number_so_far(text: str, symbol: Callable[[str], int | None] = lambda name: None) -> int | None:
+    """What an expression is, 64 bits of it; None where that is not known without more symbols.
+
+    Raises PvasmError for what is no expression, and for one of which GNU as would say that it makes up its value.
+    """
+    found = None if len(text) > _MOST_CHARACTERS else parse_expression(text.strip())
     if found is None:
-        raise PvasmError(f"`{text}' is no number and no expression")
-    return found
+        long = f" of at most {_MOST_CHARACTERS} characters" if len(text) > _MOST_CHARACTERS else ""
+        raise PvasmError(f"`{cut(text)}' is no number and no expression{long}")
+    for part in _parts(found):
+        if isinstance(part, Number) and part.value is not None and part.value > _WORD:
+            raise PvasmError(f"`{cut(text)}': {cut(part.text)} has more than {_BITS} bits")
+        right = _evaluated(part.right, symbol) if isinstance(part, Binary) and part.operator in _LIMITED else None
+        if right is not None and isinstance(part, Binary) and not _LIMITED[part.operator][0](right):
+            raise PvasmError(f"`{cut(text)}': {_LIMITED[part.operator][1]}")
+    return _evaluated(found, symbol)
+
+
+_SHIFT: Final = (lambda by: by < _BITS, f"a shift by more than {_BITS - 1} bits")
+_QUOTIENT: Final = (bool, "a division by 0")
+_LIMITED: Final[dict[str, tuple[Callable[[int], bool], str]]] = {
+    **dict.fromkeys(("<<", ">>"), _SHIFT),
+    **dict.fromkeys(("/", "%"), _QUOTIENT),
+}
+"""By operator: what its right operand must be, and what is wrong else."""
+
+
+def _parts(expression: Expression) -> Iterator[Expression]:
+    """An expression, and all that it is made of."""
+    yield expression
+    inner = {Unary: ("operand",), Binary: ("left", "right")}.get(type(expression), ())
+    for name in inner:
+        yield from _parts(getattr(expression, name))
+
+
+def cut(text: str) -> str:
+    """A text as messages have it: its beginning, if it is long."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _evaluated(expression: Expression, symbol: Callable[[str], int | None]) -> int | None:
@@ -368,9 +320,9 @@ def put_register(processor: Machine, name: str, value: int) -> None:
 
 def put_nat(processor: Machine, name: str) -> None:
     """Makes a general register of a processor, or one of a bank, Not a Thing."""
-    banked = _BANKED.fullmatch(name)
+    banked = BANKED.fullmatch(name)
     if banked is None:
-        processor.nat[int(name[1:])] = 1
+        processor.nat[REGISTERS[name].number] = 1
     elif processor.psr >> PSR_FIELDS["bn"][0] & 1 == int(banked[1]):
         processor.nat[int(banked[2])] = 1
     else:
@@ -380,8 +332,8 @@ def put_nat(processor: Machine, name: str) -> None:
 @cache
 def _place(name: str) -> tuple[int, Callable[[Machine, int], None]]:
     """What a register holds at most, and what gives it a value."""
-    mask = (1 << _width(name)) - 1
-    indexed, banked = _INDEXED.fullmatch(name), _BANKED.fullmatch(name)
+    mask = (1 << width_of(name)) - 1
+    indexed, banked = INDEXED.fullmatch(name), BANKED.fullmatch(name)
     if name.startswith("psr."):
         return mask, partial(_put_status, name == "psr.bn", PSR_FIELDS[name.removeprefix("psr.")][0], mask)
     if banked is not None:
@@ -391,7 +343,7 @@ def _place(name: str) -> tuple[int, Callable[[Machine, int], None]]:
         return mask, partial(_put_region, number & 7) if indexed[1] == "rr" else partial(
             _put_indexed, indexed[1], number
         )
-    own: Callable[[Machine, int], None] | None = _OWN_WAYS.get(name)
+    own: Callable[[Machine, int], None] | None = _OWN_WAYS.get(own_name(name))
     if own is not None:
         return mask, own
     register = REGISTERS[name]
@@ -449,7 +401,7 @@ _OWN_WAYS: Final[dict[str, Callable[[Machine, int], None]]] = {
 
 def put_page(processor: Machine, page: Page) -> None:
     """Gives a processor a translation."""
-    entry = page.to >> page.size << page.size | _PRESENT | page.level << 7 | _RIGHTS[page.rights] << 9
+    entry = page.to >> page.size << page.size | _PRESENT | page.level << 7 | RIGHTS[page.rights] << 9
     start = (page.at & _OFFSET) >> page.size << page.size
     made = Translation(start, page.size, processor.rr[page.at >> 61 & 7] >> 8 & 0xFFFFFF, page.key, entry)
     for kind in page.kinds:

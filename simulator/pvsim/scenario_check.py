@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
 from msgspec import Struct
 
+from pvasm.cpp_options import flaw_of_define
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.expand import ExpandErrors
 from pvasm.files import is_below
-from pvsim.comparison import differences, elsewhere, is_wrong_anywhere, ran
-from pvsim.scenario import Scenario, read_scenario
+from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.loading import unknown_instance
+from pvasm.paravirt.shipped import instance_names, is_path
+from pvsim.comparison import differences, elsewhere, is_wrong_anywhere, ran, why_wrong
+from pvsim.scenario import Scenario, ScenarioError
+from pvsim.scenario_reading import read_scenario
 from pvsim.scenario_run import Outcome, Variant
 from pvsim.variants_of_file import variants_of_files
 
@@ -41,21 +46,29 @@ def scenario_files(folder: str) -> list[str]:
     return found
 
 
-def results(path: str, roots: Sequence[str]) -> Iterator[Result]:
+def results(
+    path: str, roots: Sequence[str], made: Callable[[Instance], None] = lambda instance: None
+) -> Iterator[Result]:
     """What comes of the scenario in a file, instance by instance; nothing outside of the folders `roots` is read.
 
-    Raises PvasmError for one that cannot be tried.
+    `made` hears of each instance that there is a variant for. Raises PvasmError for one that cannot be tried.
     """
-    scenario = read_scenario(Path(path))
+    file = read_scenario(Path(path))
+    with file.placed():
+        yield from _results(path, file.scenario, roots, made)
+
+
+def _results(path: str, scenario: Scenario, roots: Sequence[str], made: Callable[[Instance], None]) -> Iterator[Result]:
     if not scenario.files:
         raise PvasmError("the key file is missing: which source is it about?", path)
     folder = os.path.dirname(path) or "."
+    _check_options(scenario, folder)
     sources = [os.path.join(folder, name) for name in scenario.files]
-    for each in (*sources, *(os.path.join(folder, name) for name in scenario.include)):
+    names = [os.path.join(folder, name) if is_path(name) else name for name in scenario.instances] or list(INSTANCES)
+    for each in (*sources, *(os.path.join(folder, name) for name in scenario.include), *filter(is_path, names)):
         if not any(is_below(each, root) for root in roots):
             said = "is neither below the folder that pvasm was started in, nor beside the one that was named: not read"
             raise PvasmError(f"{each} {said}", path)
-    names = list(dict.fromkeys(scenario.instances)) or list(INSTANCES)
     try:
         variants, unsettled = variants_of_files(
             sources,
@@ -69,10 +82,22 @@ def results(path: str, roots: Sequence[str]) -> Iterator[Result]:
         raise several.errors[0] from None
     except UndefinedSymbols as several:
         raise next(iter(several.places.values())) from None
-    try:
-        yield from results_of(path, scenario, variants, unsettled)
-    except PvasmError as error:
-        raise error if error.path is not None else PvasmError(error.message, path) from None
+    for variant in variants:
+        made(variant.instance)
+    yield from results_of(path, scenario, variants, unsettled)
+
+
+def _check_options(scenario: Scenario, folder: str) -> None:
+    """Raises ScenarioError for what a source cannot be compiled with, or for."""
+    for at, name in enumerate(scenario.include):
+        if not os.path.isdir(os.path.join(folder, name)):
+            raise ScenarioError(f"there is no folder {name}", ("include", at))
+    for at, define in enumerate(scenario.define):
+        if (flaw := flaw_of_define(define)) is not None:
+            raise ScenarioError(flaw, ("define", at))
+    for at, name in enumerate(scenario.instances):
+        if not is_path(name) and name not in instance_names():
+            raise ScenarioError(unknown_instance(name), ("instances", at))
 
 
 def results_of(path: str, scenario: Scenario, variants: Sequence[Variant], unsettled: set[str]) -> Iterator[Result]:
@@ -85,7 +110,7 @@ def results_of(path: str, scenario: Scenario, variants: Sequence[Variant], unset
         if wanted is None:
             wanted = outcome
             if is_wrong_anywhere(outcome) and scenario.expect.end != outcome.end:
-                wrong.append(f"it ended at {outcome.end}: that is a mistake of the source, or of the scenario")
+                wrong.append(f"{why_wrong(outcome)}: that is a mistake of the source, or of the scenario")
         elif not is_wrong_anywhere(wanted):
             wrong += [f"unlike {variants[0].instance.name}: {each}" for each in differences(wanted, outcome, left_out)]
         yield Result(path, variant.instance.name, wrong)

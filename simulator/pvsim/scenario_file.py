@@ -12,10 +12,14 @@ from pvsim.scenario import Scenario
 
 _PLAIN: Final = regex(r"[A-Za-z_./][\w./+]*(?: [\w./+]+)*|[A-Za-z_]\w*\[\d+\]")
 _WORDS: Final = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
+_COUNTS: Final = frozenset(
+    ["steps", "ticks", "after", "size", "register", "level", "vector", "in_service", "ar.lc", "ar.ec"]
+)
+"""Numbers that people count with."""
 
 
 def written(scenario: Scenario) -> str:
-    """The YAML of a scenario; numbers are hexadecimal, as far as that helps."""
+    """The YAML of a scenario; addresses, and what registers and words hold, are hexadecimal."""
     return "".join(_lines(msgspec.to_builtins(scenario), ""))
 
 
@@ -25,18 +29,18 @@ def _lines(value: dict[str, Any], indent: str) -> Iterator[str]:
             yield f"{indent}{_text(key)}:\n"
             yield from _lines(each, f"{indent}  ")
         else:
-            yield f"{indent}{_text(key)}: {_flow(each)}\n"
+            yield f"{indent}{_text(key)}: {_flow(each, key)}\n"
 
 
-def _flow(value: Any) -> str:
+def _flow(value: Any, key: str = "") -> str:
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_text(key)}: {_flow(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{_text(key)}: {_flow(each, key)}' for key, each in value.items())}}}"
     if isinstance(value, list):
-        return f"[{', '.join(map(_flow, value))}]"
+        return f"[{', '.join(_flow(each, key) for each in value)}]"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
-        return f"{value:#x}" if abs(value) > 9 else str(value)
+        return str(value) if abs(value) <= 9 or key in _COUNTS else f"{value:#x}"
     return _text(value)
 
 

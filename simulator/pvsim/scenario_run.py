@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -31,17 +31,28 @@ from pvsim.machine.translation_cache import Translation
 from pvsim.memory_map import END_BUNDLE
 from pvsim.modes import FPSR, MODES
 from pvsim.scenario import (
+    COUNTS as COUNTS_OF_FILES,
+)
+from pvsim.scenario import (
     MEMORY_BITS,
     Expected,
     Scenario,
+    ScenarioError,
+    Steps,
     Value,
     bytes_of,
+    check_register,
     check_room,
+    cut,
+    in_bank,
     number_of,
+    own_name,
     put_nat,
     put_page,
     put_register,
+    width_of,
 )
+from pvsim.scenario_contradictions import Range, check_apart, check_pages
 from pvsim.source_image import image_of_variant
 from pvsim.strict_groups import StrictGroups
 
@@ -56,6 +67,12 @@ COUNTS: Final = 0x0210_0000
 
 VIOLATION: Final = "dependency violation: "
 """How an end begins where registers are used too early."""
+
+RETURNED: Final = "return"
+"""How an end is told where the code returns to what called it."""
+
+REFUSED: Final = "refused: "
+"""How an end begins where the environment does not take what the guest does."""
 
 NO_END: Final = "instructions without an end"
 """How an end is told that is none."""
@@ -78,6 +95,7 @@ _BANK: Final = 1 << PSR_FIELDS["bn"][0]
 _NOT_TOLD: Final = frozenset(["iipa", "iib0", "iib1", "ivr", "eoi", "lid"])
 """Control registers that say where code is, to the bundle, or are no state."""
 
+_INDEXED_FILES: Final = ("pkr", "dbr", "ibr", "pmc")
 _PLACES: Final = frozenset(["iip", "iva"])
 """Those that are addresses of code."""
 
@@ -87,6 +105,8 @@ _KEPT: Final = {"iha": ~0b11, "itir": 0xFFFF_FFFC}
 _ZEROS: Final = bytes(PAGE)
 _GENERAL: Final = [f"r{number}" for number in range(1, 128)]
 _BANK_1: Final = [f"bank1.r{number}" for number in range(16, 32)]
+_BANK_0: Final = "bank0.r"
+_STACKS: Final = ("r12", "sp", "ar.bspstore", "ar18")
 _PREDICATES: Final = [f"p{number}" for number in range(1, 64)]
 _APPLICATION: Final = [
     (f"ar.{name}", number)
@@ -103,6 +123,27 @@ _CONTROL: Final = [
     for name, number in CONTROL.items()
     if name not in _NOT_TOLD
 ]
+
+
+_ITEMS: Final = frozenset(
+    [
+        *_GENERAL,
+        *(f"bank{bank}.r{number}" for bank in range(2) for number in range(16, 32)),
+        *_PREDICATES,
+        *(f"b{number}" for number in range(8)),
+        *(f"f{number}" for number in range(2, 128)),
+        *(name for name, _ in _APPLICATION),
+        *("ar.rsc", "ar.pfs", "ar.bspstore"),
+        *(name for name, *_ in (*_STATUS, *_CONTROL)),
+        *(f"rr[{number}]" for number in range(8)),
+        *(f"{file}[{number}]" for file in _INDEXED_FILES for number in range(COUNTS_OF_FILES[file])),
+    ]
+)
+
+
+def is_register_item(name: str) -> bool:
+    """Whether that is a register, or a field of one, that `observed` tells of, by the name that it has there."""
+    return name in _ITEMS
 
 
 class Variant(Struct, dict=True):
@@ -176,11 +217,16 @@ class Place(str):
         return made
 
 
+Content = tuple[str, str, int, bytes]
+"""What a scenario says of memory: `memory` or `words`, the address as it is written and as a number, the bytes."""
+
+
 class Outcome(Struct):
     """How a run ended: where (`return`, a label, a vector, or that there was no end); what there is to observe then.
 
     `in_use` are registers that an op may have put other things into, where it has not been carried out to its end.
-    `unexpected` is what the scenario expects and this has not.
+    `unexpected` is what the scenario expects and this has not. `places` are those (file and line) of the instructions
+    of a dependency violation.
     """
 
     end: str
@@ -188,6 +234,12 @@ class Outcome(Struct):
     environment: Environment
     in_use: frozenset[str] = frozenset()
     unexpected: list[str] = field(default_factory=list)
+    places: str = ""
+
+    @property
+    def told_end(self) -> str:
+        """How it ended, with the places of it in the source, if these are known."""
+        return f"{self.end}: {self.places}" if self.places else self.end
 
     @property
     def was_interrupted(self) -> bool:
@@ -227,7 +279,7 @@ class ScenarioRun:
         self._numbers = frozenset(scenario.registers.values()).difference(own)
         model = Configuration(ticks_per_instruction=scenario.ticks, alat_entries=None, tags_from=_TAGS_FROM)
         self.environment = variant.environment(variant.instance, model)
-        self._ends: dict[int, str] = {RETURN: "return"}
+        self._ends: dict[int, str] = {RETURN: RETURNED}
         processor = self.environment.processor
         self._map = AddressMap(variant.image)
         self._map.install(processor)
@@ -239,13 +291,16 @@ class ScenarioRun:
         self.environment.stops = set(self._ends)
         self.environment.begin()
 
-    def _label(self, name: str) -> int:
-        return address_of(self.variant, name)
+    def _label(self, name: str, steps: Steps) -> int:
+        try:
+            return address_of(self.variant, name)
+        except PvasmError as error:
+            raise ScenarioError(str(error), steps) from None
 
     def _put_state(self, processor: Machine) -> None:
         given = self.scenario
         processor.set_psr(MODES[given.mode])
-        processor.ip = self._label(given.entry)
+        processor.ip = self._label(given.entry, ("entry",))
         processor.br[0] = RETURN
         processor.gr[1], processor.gr[12] = self.variant.image.gp, STACK
         processor.ar[APPLICATION["fpsr"]] = FPSR
@@ -253,46 +308,117 @@ class ScenarioRun:
         processor.ar[APPLICATION["pfs"]] = 3 << 62
         processor.sof = 8
         processor.write_bspstore(BACKING_STORE)
-        bank = given.registers.get("psr.bn")
-        if bank is not None:  # it is what names the others
-            put_register(processor, "psr.bn", self.number(bank))
-        for name, value in given.registers.items():
-            put_register(processor, name, self.number(value))
+        # The bank is what names the others.
+        for name in sorted(given.registers, key=lambda each: each != "psr.bn"):
+            put_register(processor, name, self._of_register(name, given.registers[name]))
         for vector in given.in_service:
             processor.in_service.add(vector)
         for name in given.nat:
             put_nat(processor, name)
+        check_pages(given.pages, processor.rr, [*processor.translation_registers["d"].values()])
         for page in given.pages:
             put_page(processor, page)
-        for device in given.devices:
-            at = self._map.physical(self.number(device.at))
-            if at in processor.memory.devices:
-                raise PvasmError(f"devices: there are two at {device.at}")
+        self._put_memory(processor)
+
+    def _put_memory(self, processor: Machine) -> None:
+        given, physical = self.scenario, self._map.physical
+        contents = list(self.contents(given))
+        fixed = list(self._fixed())
+        check_apart([*fixed, *self._ranges(contents)])
+        for name in _STACKS:
+            if name in given.registers:
+                place = physical(processor.read_bspstore() if name.startswith("ar") else processor.gr[12])
+                check_apart([*fixed, Range(place, place + 1, "a stack that begins there", ("registers", name))])
+        for number, device in enumerate(given.devices):
+            at = physical(self.number(device.at, ("devices", number)))
             processor.memory.devices[at] = Device(device.reads)
-        for address, at, data in self.contents(given):
-            first = self._map.physical(at)
-            if any(first <= each < first + len(data) for each in processor.memory.devices):
-                raise PvasmError(f"memory: a device is among the {len(data)} bytes at {address}")
+        for _, _, at, data in contents:
+            processor.memory.write(physical(at), data)
+        self._check_expected()
+
+    def _check_expected(self) -> None:
+        """Raises ScenarioError for what is wrong with it, or `ignored`: before the run, and not behind it."""
+        sections = {each.name for each in self.variant.image.segments}
+        for number, item in enumerate(self.scenario.ignored):
+            section, plus, _ = item.removeprefix(MEMORY).rpartition("+")
+            if item.startswith(MEMORY) and plus and section not in sections:
+                raise ScenarioError(f"there is no section {cut(section)}{near(section, sections)}", ("ignored", number))
+        expected = self.scenario.expect
+        contents = self.contents(expected, ("expect",))
+        check_apart(
+            [
+                Range(at, at + len(data), f"{cut(address)} ({len(data)} bytes)", ("expect", key, address))
+                for key, address, at, data in contents
+            ]
+        )
+        for name, value in expected.registers.items():
+            self.number(value, ("expect", "registers", name))
+
+    def _of_register(self, name: str, value: Value) -> int:
+        """What a register is given. Raises ScenarioError for more than it holds."""
+        if isinstance(value, int):
+            return value
+        steps = ("registers", name)
+        found = self.number(value, steps)
+        try:
+            check_register(name, found)
+        except PvasmError as error:
+            raise ScenarioError(error.message, steps) from None
+        return found
+
+    def _fixed(self) -> Iterator[Range]:
+        """The parts of memory that a scenario may say nothing of."""
+        for segment in self.variant.image.segments:
+            if segment.executable:
+                first = self._map.physical(segment.address)
+                yield Range(first, first + len(segment.data), f"the code of {segment.name}")
+        yield Range(RETURN, RETURN + SIZE, "the bundle that b0 returns to")
+        if self.scenario.vectors is None:
+            yield Range(VECTORS, VECTORS + _TABLE, "the simulator's own interruption vectors")
+            yield Range(COUNTS, COUNTS + 8 * 256, "what the simulator counts interrupts in")
+
+    def _ranges(self, contents: Sequence[Content]) -> Iterator[Range]:
+        """The parts of memory that the scenario says something of."""
+        for number, device in enumerate(self.scenario.devices):
+            steps: Steps = ("devices", number)
+            first = self._map.physical(self.number(device.at, steps))
+            if first % 8:
+                raise ScenarioError(f"a device is a word of 8 bytes, and {first:#x} is no multiple of 8", steps)
+            at = device.at if isinstance(device.at, str) else hex(device.at)
+            yield Range(first, first + 8, f"the device at {cut(at)}", steps)
+        for key, address, place, data in contents:
+            first = self._map.physical(place)
             if first + len(data) > 1 << MEMORY_BITS:
-                raise PvasmError(f"memory: there is none at {address}: addresses have {MEMORY_BITS} bits")
-            processor.memory.write(first, data)
+                said = f"there is no memory at {cut(address)}: addresses have {MEMORY_BITS} bits"
+                raise ScenarioError(said, (key, address))
+            yield Range(first, first + len(data), f"{cut(address)} ({len(data)} bytes)", (key, address))
 
-    def contents(self, given: Scenario | Expected) -> Iterator[tuple[str, int, bytes]]:
-        """What memory holds: by address, as it is written and as a number. Raises PvasmError for unknown symbols."""
-        for address, text in given.memory.items():
-            at, data = self.number(address), bytes_of(text)
-            check_room(at, len(data), address)
-            yield address, at, data
-        for address, words in given.words.items():
-            values = words if isinstance(words, list) else [words]
-            data = b"".join((self.number(value) & _WORD).to_bytes(8, "little") for value in values)
-            at = self.number(address)
-            check_room(at, len(data), address)
-            yield address, at, data
+    def contents(self, given: Scenario | Expected, way: Steps = ()) -> Iterator[Content]:
+        """What memory holds: by key and address, as they are written, and the address as a number.
 
-    def number(self, value: Value) -> int:
-        """What a value of the scenario is in this variant. Raises PvasmError for a symbol that there is not."""
-        return number_of(value, self._symbol)
+        Raises ScenarioError for unknown symbols, and what has no room.
+        """
+        for key, entries in (("memory", given.memory), ("words", given.words)):
+            for address, value in entries.items():
+                steps = (*way, key, address)
+                at = self.number(address, steps)
+                if isinstance(value, str) and key == "memory":
+                    data = bytes_of(value)
+                else:
+                    values = value if isinstance(value, list) else [value]
+                    data = b"".join((self.number(each, steps) & _WORD).to_bytes(8, "little") for each in values)
+                try:
+                    check_room(at, len(data), address)
+                except PvasmError as error:
+                    raise ScenarioError(error.message, steps) from None
+                yield key, address, at, data
+
+    def number(self, value: Value, steps: Steps) -> int:
+        """What a value of the scenario is in this variant. Raises ScenarioError for a symbol that there is not."""
+        try:
+            return number_of(value, self._symbol)
+        except PvasmError as error:
+            raise ScenarioError(error.message, steps) from None
 
     def _symbol(self, name: str) -> int | None:
         symbols = self.variant.image.symbols
@@ -303,17 +429,19 @@ class ScenarioRun:
         """The vectors, and where the run is to end: a `break` stands there."""
         given = self.scenario
         if given.vectors is not None:
-            table = self._label(given.vectors)
+            table = self._label(given.vectors, ("vectors",))
             if table % _TABLE:
-                said = f"vectors: {given.vectors} is at {table:#x}, and a table begins at a multiple of {_TABLE:#x}"
-                raise PvasmError(said, self.variant.image.path)
+                said = f"{given.vectors} is at {table:#x}, and a table begins at a multiple of {_TABLE:#x}"
+                raise ScenarioError(f"{self.variant.image.path}: {said}", ("vectors",))
             processor.cr[CONTROL["iva"]] = table
         else:
             processor.cr[CONTROL["iva"]] = VECTORS
             self._ends |= _ENDS_OF_VECTORS
             for number, page in self.variant.vector_pages.items():
                 processor.memory.pages[number] = bytearray(page)
-        named = {self._label(name): name for name in given.stop}
+        named: dict[int, str] = {}
+        for number, name in enumerate(given.stop):
+            named.setdefault(self._label(name, ("stop", number)), name)
         self._ends |= named
         for address in (RETURN, *named):
             processor.memory.write(self._map.physical(address), END_BUNDLE)
@@ -326,24 +454,40 @@ class ScenarioRun:
             pass
         in_use = self.variant.in_use if self.end.startswith(INTERRUPTION) else frozenset()
         observed = self.observed()
-        return Outcome(self.end, observed, self.environment, in_use, list(self._unexpected(observed)))
+        unexpected = list(self._unexpected(observed))
+        return Outcome(self.end, observed, self.environment, in_use, unexpected, self._places)
 
     def _unexpected(self, observed: dict[str, int | str]) -> Iterator[str]:
         """What the scenario expects and this has not."""
         expected = self.scenario.expect
         if expected.end is not None and self.end != expected.end:
             yield f"it ended at {self.end}, and not at {expected.end}"
+        bank = self.environment.processor.psr >> PSR_FIELDS["bn"][0] & 1
         for name, value in expected.registers.items():
-            found, wanted = observed.get(name, 0), self._address(self.number(value))
+            item = in_bank(own_name(name), bank)
+            found = self._end_of(item, observed)
+            wanted = self._address(self.number(value, ("expect", "registers", name)) & (1 << width_of(name)) - 1)
             if found != wanted:
                 yield f"{name} is {_told(found)}, and not {_told(wanted)}"
-        for address, at, data in self.contents(expected):
+        for _, address, at, data in self.contents(expected, ("expect",)):
             held = self.environment.processor.memory.read(self._map.physical(at), len(data))
             if held != data:
                 yield f"memory at {address} is {held.hex()}, and not {data.hex()}"
 
+    def _end_of(self, item: str, observed: dict[str, int | str]) -> int | str:
+        """What a register is at the end; one of a bank that is not there, too."""
+        processor = self.environment.processor
+        if item.startswith(_BANK_0):  # where bank 1 is there, `observed` leaves bank 0 out
+            number = int(item.removeprefix(_BANK_0)) - 16
+            return "NaT" if processor.other_bank_nat[number] else self._address(processor.other_bank[number])
+        if item in _GENERAL[31 + processor.sof :]:
+            return f"in no frame ({processor.sof} registers)"
+        return observed.get(item, 0)
+
     end = ""
     """Where the run ended, once it has."""
+
+    _places = ""
 
     @property
     def map(self) -> AddressMap:
@@ -363,8 +507,10 @@ class ScenarioRun:
         while stop is None and spent < given.steps:
             while waiting and waiting[0].after <= machine.instructions:
                 self.environment.processor.raise_interrupt(waiting.pop(0).vector)
-            if groups is not None and (violated := _violated(groups)):
-                self.end = violated
+            if groups is not None and (violated := _violated(groups)) is not None:
+                self.end, *addresses = violated
+                lines = dict.fromkeys(filter(None, map(self.variant.image.line_of, addresses)))
+                self._places = " and ".join(f"{path}:{line}" for path, line in lines)
                 return
             left = given.steps - spent
             if waiting:
@@ -460,7 +606,7 @@ class ScenarioRun:
         yield "timer", self.environment.observed("timer") or 0
         for number, value in enumerate(processor.rr):
             yield f"rr[{number}]", value
-        for file in ("pkr", "dbr", "ibr", "pmc"):
+        for file in _INDEXED_FILES:
             for number, value in enumerate(processor.files[file]):
                 if value:
                     yield f"{file}[{number}]", value
@@ -497,18 +643,18 @@ class ScenarioRun:
                     yield f"{MEMORY}{place if isinstance(place, str) else hex(place)}", self._address(value)
 
 
-def _violated(groups: StrictGroups) -> str:
-    """How a run ends whose next instruction uses a register too early; nothing if it does not."""
+def _violated(groups: StrictGroups) -> tuple[str, int, int] | None:
+    """How a run ends whose next instruction uses a register too early, with both addresses; None if it goes on."""
     try:
         found = groups.violation()
     except Interruption:  # where code cannot be fetched there is none
-        return ""
+        return None
     if found is None:
-        return ""
-    violation = found[0]
+        return None
+    violation, first, second = found
     needs = "stop" if violation.same_group else violation.needs
     resource = violation.resource.text if isinstance(violation.resource, Register) else violation.resource
-    return f"{VIOLATION}{violation.kind} of {resource}, without {needs}"
+    return f"{VIOLATION}{violation.kind} of {resource}, without {needs}", first, second
 
 
 def _told(value: int | str) -> str:
@@ -526,6 +672,9 @@ _OWN: Final = Vector.EXTERNAL_INTERRUPT
 _ENDS_OF_VECTORS: Final = {
     VECTORS + place: _vector_name(place) for place in (*range(0, _OWN, _VECTOR), *range(_OWN + 0x400, _TABLE, _VECTOR))
 }
+
+ENDS_OF_INTERRUPTIONS: Final = tuple(name for name in _ENDS_OF_VECTORS.values() if name.startswith(INTERRUPTION))
+"""How ends are told that are interruptions, where a scenario has no vectors of its own."""
 
 
 def _shown(page: Translation) -> str:

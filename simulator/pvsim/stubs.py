@@ -16,6 +16,14 @@ from pvsim.function_run import STUBS
 _BUNDLE: Final = Bundle(0x11, (nop("M"), nop("I"), 0x1_0800_1100))  # nop.m, nop.i, br.ret.sptk.many b0
 
 
+class StubDefinedError(PvasmError):
+    """A stub is for a symbol that the code itself defines."""
+
+    def __init__(self, symbol: str, path: str | None) -> None:
+        super().__init__(f"{symbol} is defined here: a stub is for a symbol of another file", path)
+        self.symbol = symbol
+
+
 class Stubs(Struct, frozen=True):
     """What stands for the symbols of other files.
 
@@ -44,7 +52,7 @@ class Stubs(Struct, frozen=True):
         given = {**_functions(names), **self.addresses}
         own = next((name for name, address in given.items() if image.symbols[name] != address), None)
         if own is not None:
-            raise PvasmError(f"{own} is defined here: a stub is for a symbol of another file", image.path)
+            raise StubDefinedError(own, image.path)
         if names:
             data = bytearray(_BUNDLE.to_bytes() * len(dict.fromkeys(names)))
             image.segments.append(Segment("stubs", STUBS.start, data, executable=True))

@@ -157,10 +157,14 @@ class _Suited:
         value = self.registers[address.text] & (1 << _REGION) - 1 | random.randrange(1, 8) << _REGION
         self._put(address, value)
         for at in (value, value ^ 1 << random.randrange(40)):
-            to = random.getrandbits(MEMORY_BITS - 1)
-            self.state.pages.append(
-                Page(at=at, to=to, size=random.choice(_SIZES), kinds=random.choice(("d", "i", "di")))
+            to, size, kinds = (
+                random.getrandbits(MEMORY_BITS - 1),
+                random.choice(_SIZES),
+                random.choice(("d", "i", "di")),
             )
+            page = Page(at=at >> size << size, to=to >> size << size, size=size, kinds=kinds)
+            if not any(_meet(each, page) for each in self.state.pages):
+                self.state.pages.append(page)
 
     # -------------------------------------------------------------------------------- interrupts
 
@@ -168,4 +172,11 @@ class _Suited:
         """Interrupts in service, for what ends one."""
         if instruction.form.id == "M32.mov.eoi":
             count = self.random.randrange(3)
-            self.state.in_service.extend(interrupt_vector(self.random) for _ in range(count))
+            vectors = {interrupt_vector(self.random) for _ in range(count)}
+            self.state.in_service.extend(sorted(vectors.difference(self.state.in_service)))
+
+
+def _meet(one: Page, other: Page) -> bool:
+    """Whether two pages of a kind have addresses in common: of a cache, the later throws the other out."""
+    size = max(one.size, other.size)
+    return one.at >> size == other.at >> size and bool({*one.kinds} & {*other.kinds})

@@ -20,15 +20,21 @@ from random import Random
 from typing import Final
 
 from msgspec import Struct
-from pvsim.comparison import compare
+from msgspec.structs import replace
+from pvsim.comparison import compare, ran
+from pvsim.environments.description import read_description, shipped_description
 from pvsim.random_comparison import RandomComparison
+from pvsim.scenario import Scenario
 from pvsim.scenario_run import CODE, Variant
-from pvsim.source_image import image_of_variant
+from pvsim.source_image import image_of_text, image_of_variant
 
 from pvasm.errors import PvasmError
+from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.dependencies import Dependencies
+from pvasm.isa.encoding import decode
 from pvasm.isa.instruction import Instruction
 from pvasm.isa.registers import Register
+from pvasm.isa.semantics.all_clauses import clauses
 from pvasm.paravirt.catalog import Op
 from pvasm.paravirt.expansion import Line, expansion_of
 from pvasm.paravirt.interface import Call
@@ -36,8 +42,7 @@ from pvasm.syntax import tree
 from tests.paravirt.cases import OPS
 from tests.simulator.compare_ops import cases, instance, unsettled
 
-REASONS: Final[tuple[tuple[str, str, str], ...]] = (
-    ("MOV_FROM_ITC", r".*st8 \[|.*0xfffffffffff04d58", "the last time counts once the guest has moved and moved again"),
+EQUIVALENT: Final[tuple[tuple[str, str, str], ...]] = (
     ("SSM_PSR_IC_AND_SRLZ_D", r"srlz\.d ->", "what a guest changes by the hypervisor's hand is serialized by that"),
     (
         "SSM_PSR_I",
@@ -45,15 +50,16 @@ REASONS: Final[tuple[tuple[str, str, str], ...]] = (
         "a call more, which unmasks by itself and delivers what there is: it costs time",
     ),
     ("TTAG", r".*extr\.u .*, 8, 24", "a region's id has 24 bits, and the bits above are 0"),
-    ("FC", r".*fc r0", "nobody changes code at address 0"),
     ("SSM_PSR_I", r".*cmp\.ne\.unc (p[0-9]+), p0 = r0, r[0-9]+ ;; -> ;;", "one predicate for both: the same call more"),
-    ("FC_I", r".*(?:fc\.i r0|break 0x13|break 0x1c0005)", "nobody changes code at address 0"),
-    ("FC", r".*break 0x1c0004", "the call for fc.i: as far as one processor goes, both are the same"),
-    ("TTAG", r"break 0x1c0003", "the tag of address 0 is 0: region 0, where the code is, has the id 0"),
-    ("MOV_FROM_RR", r".*mov pr", "where a fault ends the run, r8 and r9 are not compared: calls use them"),
     ("MOV_TO_RR", r".*mov .*= r0\b", "0 is no value for a region register: native faults, whatever else is wrong"),
 )
-"""Why a mutant that is left cannot be found, by the op and how the mutant begins."""
+"""Why a mutant means the same, whatever the state, by the op and how the mutant begins."""
+
+REASONS: Final[tuple[tuple[str, str, str], ...]] = (
+    ("MOV_FROM_ITC", r".*st8 \[|.*0xfffffffffff04d58", "the last time counts once the guest has moved and moved again"),
+    ("MOV_FROM_RR", r".*mov pr", "where a fault ends the run, r8 and r9 are not compared: calls use them"),
+)
+"""Why a mutant that means something else is not found, in the same way."""
 
 OWN: Final = ("native", "native-poison", "xen", "trap")
 """Instances with templates of their own; hvm has none."""
@@ -74,6 +80,7 @@ _NUMBER: Final = re.compile(r"\b(?:0x[0-9a-f]+|[0-9]+)\b")
 _BANKED: Final = range(16, 32)
 _NEIGHBOURS: Final = frozenset(["r", "p", "ar"])
 _UNAT: Final = Register("ar", 36)
+_REGION: Final = 61
 _FREE: Final = "r12"  # which is no NaT
 _SERIALIZED: Final = {"psr.ic": "cover", "psr.dt": "ld8 r7 = [r7]"}
 """What needs a bit serialized."""
@@ -87,6 +94,36 @@ st8 [r4] = r6, 8 ;;
 st8 [r4] = r5 ;;
 fc.i r4 ;;
 sync.i ;;"""
+_HERE: Final = """\
+changed:
+{ .mii
+nop.m 0
+adds r7 = 1, r0
+nop.i 0 ;;
+}
+br.cond.sptk.few b6
+;;
+other:
+{ .mii
+nop.m 0
+adds r7 = 2, r0
+nop.i 0 ;;
+}"""
+_EXECUTED: Final = """\
+movl r6 = again ;;
+mov b6 = r6 ;;
+br.cond.sptk.few changed ;;
+again:
+movl r6 = end ;;
+mov b6 = r6
+movl r4 = changed
+movl r5 = other ;;
+ld8 r6 = [r5], 8 ;;
+ld8 r5 = [r5]
+st8 [r4] = r6, 8 ;;
+st8 [r4] = r5"""
+"""Code that is executed, then changed, and is to be executed again: that needs its lines flushed."""
+
 _CHANGED: Final = """\
 ;;
 changed:
@@ -116,15 +153,26 @@ class Mutant(Struct, frozen=True):
 
 
 class Context(Struct, frozen=True):
-    """Instructions before an op and behind it, in its first and last group."""
+    """Instructions before an op and behind it, in its first and last group; the code stands at an address.
+
+    `ahead` is code before the entry, and `regions` are what region registers hold, by number.
+    """
 
     before: tuple[str, ...] = ()
     behind: tuple[str, ...] = ()
+    ahead: str = ""
+    address: int = CODE
+    regions: tuple[tuple[int, int], ...] = ()
 
     def around(self, lines: Sequence[str]) -> str:
         """A program with an op's lines in it."""
         inner = "\n".join(f"\t{line}" for line in (*self.before, *lines, *self.behind))
-        return f"entry:\n{inner}\n\t;;\nend:\n\tnop 0\n"
+        return f"{self.ahead}\nentry:\n{inner}\n\t;;\nend:\n\tnop 0\n"
+
+    def begun(self, scenario: Scenario) -> Scenario:
+        """A state, with the regions that the code needs."""
+        regions = {f"rr[{number}]": value for number, value in self.regions}
+        return replace(scenario, registers={**scenario.registers, **regions}) if regions else scenario
 
 
 PLAIN: Final = Context()
@@ -214,6 +262,33 @@ def equivalent(
     return ""
 
 
+def has_same_effect(mutant: Mutant, right: Sequence[str], name: str) -> bool:
+    """Whether a mutant has another call, for the same: the same clauses with the same operands.
+
+    `fc` and `fc.i` are one clause: both flush a line from all caches.
+    """
+    calls = [_call(lines[mutant.at], name) for lines in (right, mutant.lines)]
+    return calls[0] is not None and calls[0] == calls[1]
+
+
+def _call(line: str, name: str) -> list[object] | None:
+    """What the environment of an instance does for the call that a line is; None for any other line."""
+    found = re.fullmatch(r"\s*(\(p[0-9]+\))?\s*break\S*\s+(0x[0-9a-f]+)\s*(?:;;)?\s*", line)
+    path = shipped_description(name)
+    if found is None or path is None:
+        return None
+    effects = read_description(path).value.calls
+    called = [each for each, number in instance(name).constants.items() if number == int(found[2], 16)]
+    text = next((effects[each] for each in called if each in effects), None)
+    if text is None:
+        return None
+    (segment,) = image_of_text(f"{text}\n").segments
+    data = bytes(segment.data)
+    bundles = [Bundle.of(data[at : at + SIZE]) for at in range(0, len(data), SIZE)]
+    done = [decode(bits, unit) for bundle in bundles for _, unit, bits in bundle.instructions()]
+    return [found[1], *((clauses()[each.form.id], each.operands) for each in done if each is not None)]
+
+
 def contexts(op: Op, arguments: Sequence[str], name: str) -> list[Context]:
     """An op alone; and with neighbours that write what the instance's expansion touches, and native's does not.
 
@@ -237,6 +312,11 @@ def contexts(op: Op, arguments: Sequence[str], name: str) -> list[Context]:
             before.append(f"mov ar.unat = {_FREE}")
             behind.append(f"mov ar.unat = {_FREE}")
     found = [PLAIN, Context(before=tuple(before)), Context(behind=tuple(behind))]
+    if op.name in ("FC", "FC_I"):
+        found.append(_flushing(op, arguments))
+    if op.name in ("THASH", "TTAG") and "r0" in arguments:
+        region = 1 << _REGION  # the code is elsewhere, so that region 0 can have an id that tells in a tag
+        found.append(Context(address=region | CODE, regions=((0, 0x12345 << 8 | 14 << 2), (1, 1 << 8 | 14 << 2))))
     if "srlz" in op.replaces:
         users = tuple(user for bit, user in _SERIALIZED.items() if bit in op.replaces)
         found += [Context(behind=users), Context(behind=(";;", *users))]
@@ -245,6 +325,16 @@ def contexts(op: Op, arguments: Sequence[str], name: str) -> list[Context]:
     lines = instance(name).expand(op, arguments).lines
     least = violations(PLAIN.around(lines))
     return [each for each in found if violations(each.around(lines)) == least]
+
+
+def _flushing(op: Op, arguments: Sequence[str]) -> Context:
+    """Code that is changed at the address that an op is given, and executed again."""
+    uses = zip(arguments, op.parameters, strict=True)
+    address = next(word for word, each in uses if each.use == "in" and each.kind == "general")
+    before, behind = _EXECUTED.split("\n"), (";;", "sync.i ;;", "srlz.i ;;", "br.cond.sptk.few changed")
+    if address == "r0":
+        return Context((*before, ";;"), behind, ahead=_HERE, address=0)
+    return Context((*before, f"movl {address} = changed ;;"), behind, ahead=_HERE)
 
 
 def _touched(lines: Sequence[str]) -> set[Register]:
@@ -275,7 +365,7 @@ class Trial:
 
     def variant(self, lines: Sequence[str], context: Context, *, checks_groups: bool) -> Variant:
         """A variant of lines. Raises PvasmError for what no assembler takes."""
-        image = image_of_variant(context.around(lines), self.op.name, None, address=CODE)
+        image = image_of_variant(context.around(lines), self.op.name, None, address=context.address)
         return Variant(self.instance, image, checks_groups=checks_groups)
 
     def comparison(self, context: Context) -> RandomComparison:
@@ -283,7 +373,7 @@ class Trial:
         held = self._comparisons.get(context)
         if held is None:
             lines = instance("native").expand(self.op, self.arguments).lines
-            image = image_of_variant(context.around(lines), self.op.name, None, address=CODE)
+            image = image_of_variant(context.around(lines), self.op.name, None, address=context.address)
             right = self.variant(self.right, context, checks_groups=False)
             native = Variant(instance("native"), image)
             held = RandomComparison([native, right], "entry", ["end"], self.unsettled, self._seed, _STEPS)
@@ -307,6 +397,9 @@ class Trial:
         more = 1 if checks_groups else _MORE
         for at in range(self._number * more):
             scenario, outcome = held.begun(at)
+            if context.regions:
+                scenario = context.begun(scenario)
+                outcome = ran(held.variants[0], scenario)
             own = held.own_moments(scenario)
             if any(compare([held.variants[0], made], scenario, self.unsettled, own, outcome).differences.values()):
                 return True
@@ -351,21 +444,25 @@ def survivors(op: Op, name: str, arguments: Sequence[str], number: int, seed: st
     made = Found(Counter(), trial.is_sound(), [], [])
     for mutant in tried:
         reason = equivalent(mutant, trial.right, trial.contexts, trial.unsettled, trial.instance.calls)
+        reason = reason or has_same_effect(mutant, trial.right, name) * "it calls for the same"
         reason = reason or trial.is_encoded_the_same(mutant) * "it is encoded the same"
         if reason:
             made.counts[mutant.kind, "same"] += 1
             made.same.append((mutant, reason))
         elif trial.finds(mutant):
             made.counts[mutant.kind, "found"] += 1
+        elif reason := reason_of(op, mutant, EQUIVALENT):
+            made.counts[mutant.kind, "same"] += 1
+            made.same.append((mutant, reason))
         else:
             made.counts[mutant.kind, "left"] += 1
             made.left.append(mutant)
     return made
 
 
-def reason_of(op: Op, mutant: Mutant) -> str:
-    """Why a mutant cannot be found; nothing if there is no reason."""
-    return next((why for name, told, why in REASONS if name == op.name and re.match(told, mutant.told)), "")
+def reason_of(op: Op, mutant: Mutant, reasons: Sequence[tuple[str, str, str]] = REASONS) -> str:
+    """Why a mutant is not found; nothing if there is no reason."""
+    return next((why for name, told, why in reasons if name == op.name and re.match(told, mutant.told)), "")
 
 
 def has_own(op: Op, name: str) -> bool:

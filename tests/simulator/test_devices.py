@@ -100,9 +100,15 @@ def test_code_polls_a_device_in_each_environment(tmp_path: Path) -> None:
         ("{at: 0x30010}", "devices.0: the key reads is missing"),
         ("{at: 0x30010, reads: [1 << 3]}", "s.yaml:4:33: devices.0.reads.0: expected an integer, got text"),
         ("{at: 0x30010, reads: [0x10000000000000000]}", "is more than a word holds, 64 bits"),
-        ("{at: 0x30010, reads: [1]}, {at: 0x30010, reads: [2]}", "devices: there are two at 196624"),
+        (
+            "{at: 0x30010, reads: [1]}, {at: 0x30010, reads: [2]}",
+            "s.yaml:4:38: devices.1: the device at 0x30010 overlaps the device at 0x30010",
+        ),
         ("{at: nowhere, reads: [1]}", "`nowhere': nowhere is neither a label nor a name of the stubs"),
-        ("{at: 0x30010, reads: [1]}]\nmemory: {0x30008: 00112233445566778899aa}\nstop: [", "memory: a device is among"),
+        (
+            "{at: 0x30010, reads: [1]}]\nmemory: {0x30008: 00112233445566778899aa}\nstop: [",
+            "s.yaml:5:10: memory.0x30008: 0x30008 (11 bytes) overlaps the device at 0x30010",
+        ),
     ],
 )
 def test_a_device_that_cannot_be(devices: str, message: str, tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ VISIBLE = {
 EQUIVALENT = {("exit.S", 81, "COVER"), ("exit.S", 204, "COVER")}
 """A cover is right but for cr.ifs, which it does not write for a guest; here MOV_TO_IFS does, before rfi reads it."""
 
-TIMES = {("exit.S", 46, "MOV_FROM_ITC"): "other line", ("fsys.S", 66, "MOV_FROM_ITC"): "line"}
+TIMES = dict.fromkeys((("exit.S", 46, "MOV_FROM_ITC"), ("fsys.S", 66, "MOV_FROM_ITC")), "line")
 """Reading the time faults where a hypervisor secures it; Xen does not, and its guest's time has an offset.
 
-exit.S reads it into r22, which other ops of the file have as a clobber: what counts is what is stored, at line 49.
+exit.S reads it into r22, which other ops of the file have as a clobber: it shows when it is stored, three lines below.
 """
 
 

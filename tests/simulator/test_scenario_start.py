@@ -1,0 +1,84 @@
+"""`pvasm scenario new`: what code needs to begin, and no more."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from pvsim.scenario import Interrupt, Page, Scenario
+from pvsim.scenario_file import written
+from pvsim.scenario_run import CODE, Variant
+from pvsim.scenario_start import scenario_for
+from pvsim.source_image import image_of_variant
+
+from pvasm.paravirt.loading import load_instance
+from tests.cli.command import pvasm
+
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_S"
+RETURN = 0x8000  # where b0 returns to
+
+
+@pytest.mark.parametrize(
+    ("code", "registers"),
+    [
+        ("mov r31 = pr\n;;\nmov pr = r31, -1\nbr.ret.sptk b0", {}),  # what is only put back
+        ("(p6) adds r3 = 1, r4\nbr.ret.sptk b0", {"p6": 0, "r4": 0}),
+        ("ld8 r3 = [r4]\nbr.ret.sptk b0", {"r4": 0}),  # not the walker's table
+        ("mov r3 = cr.pta\nbr.ret.sptk b0", {"cr.pta": 15 << 2}),
+        ("thash r3 = r4\nbr.ret.sptk b0", {"cr.pta": 15 << 2, "r4": 0}),
+        ("ssm psr.i\nbr.ret.sptk b0", {}),  # nor the mask of interrupts
+        ("br.cond.sptk far\n;;\nadd r3 = r4, r0\n;;\nfar:\nadd r3 = r5, r0\nbr.ret.sptk b0", {"r5": 0}),
+        ("again:\nadd r3 = r5, r0\nbr.cond.sptk again", {"r5": 0}),
+        ("(p6) br.cond.sptk far\nadd r3 = r4, r0\nbr.ret.sptk b0\n;;\nfar:\nadd r3 = r5, r0", {"p6": 0, "r4": 0}),
+        ("br.ret.sptk b6", {"b6": RETURN}),
+        ("mov b6 = r4\n;;\nbr.cond.sptk b6", {"r4": 0}),
+        ("mov r3 = ar.pfs\nmov r4 = cr.ivr\nbr.ret.sptk b0", {}),  # that is there, and that is nobody's to say
+        ("mov r3 = cr.ifa\nmov cr.ifa = r5\nbr.ret.sptk b0", {"cr.ifa": 0, "psr.ic": 0, "psr.bn": 0, "r5": 0}),
+        ("rsm psr.ic\n;;\nmov r3 = cr.ifa\nmov cr.ifa = r5\nbr.ret.sptk b0", {"cr.ifa": 0, "r5": 0}),
+        ("bsw.1\n;;\nbr.ret.sptk b0", {"psr.bn": 0}),
+        ("itc.d r3\nbr.ret.sptk b0", {"r3": 0, "cr.ifa": 0, "cr.itir": 14 << 2, "psr.ic": 0, "psr.bn": 0}),
+    ],
+)
+def test_what_code_asks_for(code: str, registers: dict[str, int]) -> None:
+    image = image_of_variant(f"entry:\n{code}\n", "a.S", None, address=CODE)
+    assert scenario_for(Variant(load_instance("native"), image), "entry").registers == registers
+
+
+@pytest.mark.parametrize(
+    ("file", "entry", "most"),
+    [
+        *(("ivt.S", entry, 12) for entry in ("vhpt_miss", "dtlb_miss", "alt_itlb_miss", "dirty_bit")),
+        *(("ivt.S", entry, 24) for entry in ("break_fault", "page_fault", "external_interrupt")),
+        *(("fsys.S", entry, 4) for entry in ("fsys_clock", "fsys_process_id", "paravirt_fsys_bubble_down")),
+        ("switch_to.S", "__paravirt_switch_to", 12),
+    ],
+)
+def test_what_is_begun_for_the_samples_is_short_and_runs(tmp_path: Path, file: str, entry: str, most: int) -> None:
+    """Nothing is wrong with native from there, and the others do the same."""
+    for each in ("include", file):
+        copied = shutil.copytree if (SAMPLES / each).is_dir() else shutil.copy
+        copied(SAMPLES / each, tmp_path / each)
+    done = pvasm("scenario", "new", file, "-I", "include", "--entry", entry, "-o", "s.yaml", cwd=tmp_path)
+    assert (done.status, done.errors) == (0, "")
+    assert len(yaml.safe_load((tmp_path / "s.yaml").read_text())["registers"]) <= most
+    done = pvasm("test", "s.yaml", cwd=tmp_path)
+    assert (done.status, done.errors) == (0, ""), done.output
+
+
+def test_numbers_are_as_people_write_them() -> None:
+    scenario = Scenario(
+        entry="a",
+        registers={"r3": 20, "ar.lc": 20, "r4": -1},
+        words={"0x30000": [16, 7]},
+        pages=[Page(1 << 61, 0x4000, size=16, register=12)],
+        interrupts=[Interrupt(64, 30)],
+        in_service=[64],
+        steps=20_000,
+    )
+    assert written(scenario) == (
+        'entry: a\nregisters:\n  r3: 0x14\n  ar.lc: 20\n  r4: -1\nwords:\n  "0x30000": [0x10, 7]\n'
+        "pages: [{at: 0x2000000000000000, to: 0x4000, size: 16, register: 12}]\n"
+        "interrupts: [{vector: 64, after: 30}]\nin_service: [64]\nsteps: 20000\n"
+    )
