@@ -263,8 +263,9 @@ def equivalent(
 
 
 def has_same_effect(mutant: Mutant, right: Sequence[str], name: str) -> bool:
-    """Whether a mutant has another call, for the same: the same clauses with the same operands.
+    """Whether a mutant that no state tells apart has another call for the same: clauses and operands.
 
+    A clause may do otherwise by the form that it is for (`itc.d`, `itc.i`): then a state tells.
     `fc` and `fc.i` are one clause: both flush a line from all caches.
     """
     calls = [_call(lines[mutant.at], name) for lines in (right, mutant.lines)]
@@ -444,14 +445,15 @@ def survivors(op: Op, name: str, arguments: Sequence[str], number: int, seed: st
     made = Found(Counter(), trial.is_sound(), [], [])
     for mutant in tried:
         reason = equivalent(mutant, trial.right, trial.contexts, trial.unsettled, trial.instance.calls)
-        reason = reason or has_same_effect(mutant, trial.right, name) * "it calls for the same"
         reason = reason or trial.is_encoded_the_same(mutant) * "it is encoded the same"
         if reason:
             made.counts[mutant.kind, "same"] += 1
             made.same.append((mutant, reason))
         elif trial.finds(mutant):
             made.counts[mutant.kind, "found"] += 1
-        elif reason := reason_of(op, mutant, EQUIVALENT):
+        elif reason := has_same_effect(mutant, trial.right, name) * "it calls for the same" or reason_of(
+            op, mutant, EQUIVALENT
+        ):
             made.counts[mutant.kind, "same"] += 1
             made.same.append((mutant, reason))
         else:
