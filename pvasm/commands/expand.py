@@ -53,6 +53,9 @@ def add(commands: Commands) -> None:
     single.add_argument(
         "-D", dest="defines", action="append", default=[], metavar="NAME[=VALUE]", help="define a macro"
     )
+    single.add_argument(
+        "-include", "--include", dest="includes", action="append", default=[], metavar="FILE", help="include FILE first"
+    )
     add_op_header(single, "a header that defines ops itself, which are to stay (repeatable)")
     builds = command.add_argument_group("in builds")
     builds.add_argument(
@@ -90,7 +93,8 @@ def _run(options: argparse.Namespace) -> int:
 def _expand(options: argparse.Namespace) -> int:
     from pvasm.expand.expand_files import ExpandSettings, expand_files
 
-    given = {"--room": options.room, "-I": options.include, "-D": options.defines, "--op-header": options.op_headers}
+    given = {"--room": options.room, "-I": options.include, "-D": options.defines, "-include": options.includes}
+    given["--op-header"] = options.op_headers
     for name, value in given.items():
         if value:
             raise PvasmError(f"{name} is for --single-binary: a variant is preprocessed after it is written")
@@ -137,7 +141,9 @@ def _single_binary(options: argparse.Namespace) -> int:
     if options.output not in (None, "-"):
         refuse_overwriting(options.output, "single binary's source", [path])
     names = [name.strip() for name in options.single_binary.split(",")]
-    cpp = CppSettings(tuple(options.include), tuple(options.defines), tuple(options.op_headers))
+    cpp = CppSettings(
+        tuple(options.include), tuple(options.defines), tuple(options.op_headers), tuple(options.includes)
+    )
     made = single_binary_of_file(path, names, options.room or "slots", cpp)
     if options.output in (None, "-"):
         write(made.text)

@@ -21,11 +21,12 @@ from pvasm.text import read_text, shown_name
 
 
 class CppSettings(Struct, frozen=True):
-    """What the C preprocessor is told of raw sources: as `-I` and `-D` say, and which headers define ops themselves."""
+    """What the C preprocessor is told of raw sources: `-I`, `-D` and `-include`, and which headers define ops."""
 
     include_directories: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
     op_headers: tuple[str, ...] = ()
+    includes: tuple[str, ...] = ()
 
 
 def single_binary_of_file(path: str, names: Sequence[str], room: Room, cpp: CppSettings) -> SingleBinary:
@@ -51,6 +52,7 @@ def single_binary_of_file(path: str, names: Sequence[str], room: Room, cpp: CppS
                 path,
                 include_directories=cpp.include_directories,
                 defines=[*cpp.defines, instance.defines],
+                includes=cpp.includes,
                 flags=("-dD",),
                 text=text if path == "-" else None,
                 overlays=overlays(cpp.op_headers, catalog) if cpp.op_headers else None,

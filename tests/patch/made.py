@@ -24,13 +24,20 @@ INCLUDES = (str(SAMPLES / "include"), str(SAMPLES / "guest"))
 SOURCES = [*(SAMPLES / f"{name}.S" for name in ("exit", "fsys", "ivt", "switch_to")), SAMPLES / "guest" / "guest.S"]
 
 
-def assembled(text: str, path: Path) -> bytes:
-    """What GNU as makes of a text; warnings of dependencies fail."""
+def object_of(text: str, path: Path) -> tuple[bytes, list[str]]:
+    """What GNU as makes of a text, and the lines of its warnings."""
     path.with_suffix(".s").write_text(text)
     command = [require_tool("ia64-linux-gnu-as"), "-x", "-o", str(path), str(path.with_suffix(".s"))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr[:1000]) == (0, "")
-    return path.read_bytes()
+    assert done.returncode == 0, done.stderr[:1000]
+    return path.read_bytes(), done.stderr.splitlines()
+
+
+def assembled(text: str, path: Path) -> bytes:
+    """What GNU as makes of a text; warnings of dependencies fail."""
+    data, warnings = object_of(text, path)
+    assert warnings[:20] == []
+    return data
 
 
 def single(source: Path, names: Sequence[str], room: Room = "slots") -> SingleBinary:
