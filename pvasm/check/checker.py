@@ -18,7 +18,7 @@ from pvasm.digests import digest
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
 from pvasm.regex import regex
-from pvasm.sources import is_header
+from pvasm.sources import is_assembly_by_name, is_header
 from pvasm.text import encode, read_text, shown_name
 
 if TYPE_CHECKING:
@@ -62,15 +62,18 @@ class FileResult:
         """The result, but for its path, as bytes for the cache or another process."""
         import json  # takes what is not UTF-8, unlike msgspec, which reads faster
 
-        errors = [(error.message, error.path, error.line, error.column) for error in self.errors]
-        return json.dumps([self.counts, self.diagnostics, errors, self.missing, self.outside]).encode()
+        errors, notes = (
+            [(error.message, error.path, error.line, error.column) for error in said]
+            for said in (self.errors, self.notes)
+        )
+        return json.dumps([self.counts, self.diagnostics, errors, notes, self.missing, self.outside]).encode()
 
     @classmethod
     def load(cls, path: str, kept: bytes) -> FileResult:
         """The result that `dump` gave these bytes for."""
-        counts, diagnostics, errors, missing, outside = _read(kept)
-        errors = [PvasmError(*values) for values in errors]
-        return cls(path, map(_diagnostic, diagnostics), errors, counts, missing=missing, outside=outside)
+        counts, diagnostics, errors, notes, missing, outside = _read(kept)
+        errors, notes = ([PvasmError(*values) for values in said] for said in (errors, notes))
+        return cls(path, map(_diagnostic, diagnostics), errors, counts, notes, missing, outside)
 
 
 def _read(kept: bytes) -> Any:
@@ -90,6 +93,15 @@ def _diagnostic(values: list[Any]) -> Diagnostic:
 def is_instance_file(path: str) -> bool:
     """Whether a file is taken for an instance, by its name."""
     return path.endswith((".yaml", ".yml"))
+
+
+def is_object_file(path: str) -> bool:
+    """Whether a file is an object or an archive, by its first bytes; what is called assembly is none."""
+    if path == "-" or is_assembly_by_name(path):
+        return False
+    from pvasm.objects.elf_file import is_elf_file
+
+    return is_elf_file(path)
 
 
 class Checker:
@@ -206,7 +218,9 @@ class Checker:
         """What is found in a file, from the cache if that knows. Raises PvasmError for settings that make no sense."""
         shown = shown_name(path)
         try:
-            return self._check_instance_file(path) if is_instance_file(path) else self._check(shown, path)
+            if is_instance_file(path):
+                return self._check_instance_file(path)
+            return self._check_object(path) if is_object_file(path) else self._check(shown, path)
         except MemoryError:
             return FileResult(shown, errors=[PvasmError("not enough memory to check this file", shown)], counts=0)
         except RecursionError:
@@ -217,6 +231,25 @@ class Checker:
         from pvasm.check.instance_files import check_instance_file
 
         return FileResult(path, *check_instance_file(path, self._selection.instance_rules()))
+
+    def _check_object(self, path: str) -> FileResult:
+        """What is found in an object, a program or an archive, from the cache if that knows."""
+        from pvasm.check.object_files import ObjectCheck
+        from pvasm.objects.elf_file import read_object_bytes
+
+        try:
+            data = read_object_bytes(path)
+        except PvasmError as error:
+            return FileResult(path, errors=[error], counts=0)
+        name = cache.key(f"{self.key} {path} object", data) if self._uses_cache else ""
+        kept = cache.load(name) if name else None
+        if kept is not None:
+            return FileResult.load(path, kept)
+        answer = ObjectCheck(self.rules, self.settings, self._prepared()[0]).check(data, path)
+        result = FileResult(path, answer.diagnostics, answer.errors, min(answer.files, 1), answer.notes)
+        if name:
+            cache.store(name, result.dump())
+        return result
 
     def _check(self, shown: str, path: str) -> FileResult:
         try:

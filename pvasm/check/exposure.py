@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -58,8 +58,29 @@ class Exposure(Struct, frozen=True):
         return bool(self.uses) or self.part_of is not None
 
 
-def described(exposure: Exposure, noun: str) -> str:
+# By sensitivity, and by whether there is an op: which rule reports it.
+_CODES: Final[dict[tuple[Sensitivity, bool], str]] = {
+    ("sensitive", False): "PV001",
+    ("sensitive", True): "PV001",
+    ("privileged", True): "PV002",
+    ("privileged", False): "PV003",
+    ("level-dependent", False): "PV004",
+    ("level-dependent", True): "PV004",
+}
+CODES: Final = tuple(sorted(set(_CODES.values())))
+"""The codes of the rules that report what is exposed."""
+
+
+def code_of(exposure: Exposure) -> str:
+    """The code of the rule that reports an exposed instruction, in sources and objects alike."""
+    return _CODES[exposure.sensitivity, exposure.has_op]
+
+
+def described(exposure: Exposure) -> str:
     """A message: what there is, and what to write instead."""
+    if exposure.sensitivity == "level-dependent":
+        return "what this does depends on the privilege level"
+    noun = f"{exposure.sensitivity} instruction"
     made = f": this makes `{' '.join(exposure.text.split())}'" if exposure.is_made else ""
     return f"{noun} used directly{made}{_advice(exposure)}"
 
