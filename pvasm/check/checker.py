@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -104,12 +104,19 @@ def is_object_file(path: str) -> bool:
     return is_elf_file(path)
 
 
+def is_c_file(path: str) -> bool:
+    """Whether a file is C by its name; a header may be C and assembly."""
+    return path.endswith(_C)
+
+
 class Checker:
     """Checks one file at a time; what is the same for all is made once, and only if the cache has no answer."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings: AnswerSettings = settings.answer()
         self._uses_cache = settings.use_cache
+        self.headers_in_c: Collection[str] = ()
+        """The headers whose inline assembly is looked at: those that were named, since a folder's are many."""
         self._parts: tuple[Catalog, dict[str, bool]] | None = None
         self.key = ascii([self.settings.key(), self._own_instances()])
 
@@ -143,6 +150,11 @@ class Checker:
         _ = self.rules
         self._prepared()
 
+    @property
+    def catalog(self) -> Catalog:
+        """The ops, as the settings ask for them."""
+        return self._prepared()[0]
+
     def _prepared(self) -> tuple[Catalog, dict[str, bool]]:
         if self._parts is None:
             from msgspec.structs import replace
@@ -157,20 +169,26 @@ class Checker:
         return self._parts
 
     def subject(
-        self, text: str, path: str, headers: Sequence[Header] = (), sources: dict[str, str] | None = None
+        self,
+        text: str,
+        path: str,
+        headers: Sequence[Header] = (),
+        sources: dict[str, str] | None = None,
+        *,
+        is_c: bool = False,
     ) -> Subject:
         """What rules look at for a text, which is the C preprocessor's if the settings ask for that.
 
         `headers` are the paths and texts of those that it includes, `sources` those that it was made of, where they
-        have comments for pvasm.
+        have comments for pvasm. `is_c` says that the text was made of C.
         """
         from pvasm.asm.reading import assembly_parser
         from pvasm.check.subject import Subject
         from pvasm.syntax.document import read_document
 
         catalog, known = self._prepared()
-        document = read_document(assembly_parser(), text, path, preprocessed=True if self.settings.cpp else None)
-        named = not is_header(path)
+        document = read_document(assembly_parser(), text, path, preprocessed=False if is_c else True if self.settings.cpp else None)
+        named = is_c or not is_header(path)
         return Subject(
             document,
             catalog,
@@ -181,7 +199,8 @@ class Checker:
             user_level=self.settings.user_level,
             bare_files=self.settings.bare_files,
             sources=sources,
-            follows_flow=any(rule.follows_flow for rule in self.rules),
+            follows_flow=not is_c and any(rule.follows_flow for rule in self.rules),
+            is_c=is_c,
         )
 
     def _instances(self, catalog: Catalog) -> list[Instance]:
@@ -214,13 +233,23 @@ class Checker:
         kept = cache.load(self._name(shown, text, headers)) if self._uses_cache else None
         return FileResult.load(shown, kept) if kept is not None else None, len(text)
 
+    def is_plain_assembly(self, path: str) -> bool:
+        """Whether a file is read as assembly alone."""
+        others = is_instance_file(path) or is_object_file(path) or is_c_file(path)
+        return not others and path not in self.headers_in_c
+
     def check(self, path: str) -> FileResult:
         """What is found in a file, from the cache if that knows. Raises PvasmError for settings that make no sense."""
         shown = shown_name(path)
         try:
             if is_instance_file(path):
                 return self._check_instance_file(path)
-            return self._check_object(path) if is_object_file(path) else self._check(shown, path)
+            if is_object_file(path):
+                return self._check_object(path)
+            if is_c_file(path):
+                return self._check_c(path)
+            result = self._check(shown, path)
+            return self._with_c(result, path) if path in self.headers_in_c and not result.errors else result
         except MemoryError:
             return FileResult(shown, errors=[PvasmError("not enough memory to check this file", shown)], counts=0)
         except RecursionError:
@@ -247,6 +276,44 @@ class Checker:
             return FileResult.load(path, kept)
         answer = ObjectCheck(self.rules, self.settings, self._prepared()[0]).check(data, path)
         result = FileResult(path, answer.diagnostics, answer.errors, min(answer.files, 1), answer.notes)
+        if name:
+            cache.store(name, result.dump())
+        return result
+
+    def _with_c(self, result: FileResult, path: str) -> FileResult:
+        """What was found in a header read as assembly, and what is in its inline assembly.
+
+        A suppression hides nothing only if it does so in both.
+        """
+        found = self._check_c(path)
+        if not (found.counts and result.counts):
+            return found if found.counts or found.errors else result
+        unused = {each for each in found.diagnostics if each.code == _UNUSED}
+        unused &= set(result.diagnostics)
+        both = [
+            each for each in (*result.diagnostics, *found.diagnostics) if each.code != _UNUSED or each in unused
+        ]
+        result.diagnostics = sorted(set(both), key=lambda each: each.order)
+        result.errors += found.errors
+        return result
+
+    def _check_c(self, path: str) -> FileResult:
+        """What is found in the inline assembly of C, and its calls; counts 0 for a header without any."""
+        try:
+            text = read_text(path)
+        except PvasmError as error:
+            return FileResult(path, errors=[error], counts=0)
+        name = self._name(f"{path} C", text, {}) if self._uses_cache else ""
+        kept = cache.load(name) if name else None
+        if kept is not None:
+            return FileResult.load(path, kept)
+        from pvasm.check.c_files import check_c
+
+        result = FileResult(path)
+        try:
+            check_c(self, text, result)
+        except PvasmError as error:
+            return FileResult(path, errors=[error], counts=0)
         if name:
             cache.store(name, result.dump())
         return result
@@ -403,5 +470,7 @@ class Checker:
         ]
 
 
+_C = ".c"
+_UNUSED = "PV900"
 _MARKED = regex(r'^#[ \t]+\d+[ \t]+"((?:\\.|[^"\\\n])*)"', re.MULTILINE)
 _MAX_SOURCES_BYTES = 1 << 25  # of all that a file includes

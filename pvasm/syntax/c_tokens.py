@@ -100,6 +100,9 @@ class _Reading:
             return
         yield Token("define", base + found.start("name"), base + found.end("name"))
         start = found.end()
+        for each in _COMMENT.finditer(line, start):
+            if each[0][0] == "/":
+                yield Token("comment", base + each.start(), base + each.end())
         body = _COMMENT.sub(lambda each: each[0] if each[0][0] == '"' else _blanked(each[0]), line[start:])
         # Operators of the preprocessor look like directives.
         yield from self.tokens(body.replace("#", " "), base + start)

@@ -46,4 +46,4 @@ class PrivilegedInstructionWithoutOp(Rule):
             if any(exposure.start <= name.start and name.end <= exposure.end for name in nothing):
                 continue
             if code_of(exposure) == self.code:
-                yield Finding(exposure.start, exposure.end, described(exposure))
+                yield Finding(exposure.start, exposure.end, described(exposure, subject.intrinsics))
