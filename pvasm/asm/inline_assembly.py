@@ -139,7 +139,7 @@ class _Search:
         while at < len(self.tokens):
             token = self.tokens[at]
             word = self._text(token)
-            if depth == 0 and word in _TEMPLATE_ENDS or token.kind in ("define", "function", "end"):
+            if (depth == 0 and word in _TEMPLATE_ENDS) or token.kind in ("define", "function", "end"):
                 break
             at += 1
             if token.kind in ("conditional", "comment"):
@@ -250,9 +250,7 @@ def _named(statement: Sequence[_Piece]) -> Iterator[_Piece]:
             writes = False
         if piece.character != _UNKNOWN:
             word = word + piece.character if piece.character.isalnum() or piece.character in "._" else ""
-            if not (word in _PREFIXES and at + 1 < len(statement) and statement[at + 1].character == _UNKNOWN):
-                yield piece
-            elif piece.character != ".":
+            if not (word in _PREFIXES and at + 1 < len(statement) and statement[at + 1].character == _UNKNOWN) or piece.character != ".":
                 yield piece
             continue
         numbers = _NUMBERED.get(word.removesuffix("."))

@@ -187,7 +187,9 @@ class Checker:
         from pvasm.syntax.document import read_document
 
         catalog, known = self._prepared()
-        document = read_document(assembly_parser(), text, path, preprocessed=False if is_c else True if self.settings.cpp else None)
+        document = read_document(
+            assembly_parser(), text, path, preprocessed=False if is_c else True if self.settings.cpp else None
+        )
         named = is_c or not is_header(path)
         return Subject(
             document,
@@ -290,9 +292,7 @@ class Checker:
             return found if found.counts or found.errors else result
         unused = {each for each in found.diagnostics if each.code == _UNUSED}
         unused &= set(result.diagnostics)
-        both = [
-            each for each in (*result.diagnostics, *found.diagnostics) if each.code != _UNUSED or each in unused
-        ]
+        both = [each for each in (*result.diagnostics, *found.diagnostics) if each.code != _UNUSED or each in unused]
         result.diagnostics = sorted(set(both), key=lambda each: each.order)
         result.errors += found.errors
         return result

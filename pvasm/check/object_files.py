@@ -19,7 +19,6 @@ from pvasm.check.code_levels import user_level_names
 from pvasm.check.decoded import DecodedExposures
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.exposure import CODES, code_of, described
-from pvasm.check.object_extents import Extent, Extents, code_sections, extents_of
 from pvasm.check.rule import Rule
 from pvasm.check.settings import AnswerSettings
 from pvasm.errors import PvasmError
@@ -28,6 +27,7 @@ from pvasm.objects.archive import ARCHIVE_MAGIC, all_members
 from pvasm.objects.elf_file import MAGIC, ElfFile, Section, elf_file_of
 from pvasm.objects.linking import Linking
 from pvasm.objects.object_code import CodeBundle, Slot, bundles_of, run_from
+from pvasm.objects.object_extents import Extent, Extents, code_sections, extents_of
 from pvasm.objects.source_lines import SourceLines
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.patterns import Patterns
@@ -198,4 +198,3 @@ class _Lines:
             return None
         _, name, line = self.entries[number]
         return (name, line) if name and line > 0 else None
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+
 from pvasm.isa.bundle import SIZE
 from pvasm.isa.encoding import padding_bundle
 from pvasm.isa.instruction import Instruction
@@ -23,7 +24,6 @@ Remark = Callable[[Sequence[Instruction]], str | None]
 
 Lines = Callable[[Section, int, int], Sequence[tuple[int, str, int]]]
 """Of a section from an offset to another: the offsets at which lines of sources begin, each with file and line."""
-
 
 
 class SectionCode:

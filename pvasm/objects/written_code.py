@@ -14,6 +14,7 @@ from pvasm.objects.elf_file import Section
 from pvasm.objects.object_code import CodeBundle, Slot, bundle_at, without_targets
 from pvasm.syntax import tree
 
+
 def written(instruction: Instruction) -> str:
     """An instruction as the assembler reads it: objdump shows a frame's sizes, where they are written as parts."""
     if instruction.form.id == "M34.alloc":

@@ -162,5 +162,5 @@ def _parser() -> Parser:
         import tree_sitter_c
         from tree_sitter import Language, Parser
     except ImportError as error:
-        raise PvasmError(f"C is read by tree-sitter, which is not there: {error} (pip install 'pvasm[c]')") from None
+        raise PvasmError(f"C is read by tree-sitter, which is not there: {error} (pip install tree-sitter-c)") from None
     return Parser(Language(tree_sitter_c.language()))

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 import pytest
 
-from pvasm.check.checker import Checker
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.exposure import CODES
 from pvasm.check.object_files import ObjectCheck
 from pvasm.check.rule import all_rules
-from pvasm.check.settings import AnswerSettings, BareFiles, Settings
+from pvasm.check.settings import AnswerSettings
 from pvasm.paravirt.loading import load_catalog
-from tests.cli.command import pvasm
 from tests.corpus import build as corpus_build
-from tests.oracle import require_tool
 
 # Of the manual (SDM 2, 11.7 and 3:2), by objdump's text, without a look at pvasm's table: what faults above level 0,
 # what does otherwise without a fault, and what depends on the level.

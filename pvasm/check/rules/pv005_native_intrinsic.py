@@ -30,9 +30,7 @@ class NativeIntrinsic(Rule):
             "the instruction itself, whatever the kernel runs on: call ia64_getreg",
         ),
         Flagged("«ia64_native_fc»(address)", "the instruction itself, whatever the kernel runs on: call ia64_fc"),
-        Flagged(
-            "«ia64_native_ssm»(IA64_PSR_I)", "the instruction itself, whatever the kernel runs on: call ia64_ssm"
-        ),
+        Flagged("«ia64_native_ssm»(IA64_PSR_I)", "the instruction itself, whatever the kernel runs on: call ia64_ssm"),
     )
     valid = ("ia64_getreg(_IA64_REG_AR_ITC)", "ia64_native_sched_clock()", "ia64_srlz_d()")
 
