@@ -250,7 +250,8 @@ def _named(statement: Sequence[_Piece]) -> Iterator[_Piece]:
             writes = False
         if piece.character != _UNKNOWN:
             word = word + piece.character if piece.character.isalnum() or piece.character in "._" else ""
-            if not (word in _PREFIXES and at + 1 < len(statement) and statement[at + 1].character == _UNKNOWN) or piece.character != ".":
+            is_last = at + 1 < len(statement) and statement[at + 1].character == _UNKNOWN
+            if not (is_last and word in _DOTTED):  # `cr.' and a number that is not known: `cr20'
                 yield piece
             continue
         numbers = _NUMBERED.get(word.removesuffix("."))
@@ -262,7 +263,7 @@ def _named(statement: Sequence[_Piece]) -> Iterator[_Piece]:
         word = ""
 
 
-_PREFIXES: Final = frozenset((*_NUMBERED, *(f"{name}." for name in _NUMBERED)))
+_DOTTED: Final = frozenset(f"{name}." for name in _NUMBERED)
 
 
 class _Making:

@@ -13,6 +13,7 @@ from pvasm.check.diagnostic import Diagnostic, abridged
 from pvasm.check.engine import run
 from pvasm.check.exposure import CODES
 from pvasm.errors import PvasmError
+from pvasm.files import too_large
 from pvasm.sources import is_header
 from pvasm.syntax.document import line_around
 from pvasm.text import line_and_column, line_starts
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 RULES: Final = frozenset((*CODES, "PV005", "PV406", "PV900"))
 """The rules that C is read for: what registers hold, and how groups begin and end, only the compiler knows."""
 
+MOST_CHARACTERS: Final = 4 << 20
+"""Of a C text that has something to look at: its tokens take a hundred times as much memory."""
+
 
 def check_c(checker: Checker, text: str, result: FileResult) -> None:
     """Puts what is found in a C text into a result, whose path is the text's.
@@ -32,6 +36,8 @@ def check_c(checker: Checker, text: str, result: FileResult) -> None:
     if not _may_hold(text):
         result.counts = 0 if is_header(result.path) else 1
         return
+    if len(text) > MOST_CHARACTERS:
+        raise too_large(result.path, MOST_CHARACTERS)
     catalog = checker.catalog
     natives = {each.native for each in catalog.intrinsics.values()}
     made = inline_assembly(text, natives, catalog.intrinsic_layers)

@@ -111,24 +111,24 @@ class _FileCheck:
         extents = self.extents.get(section.index, _NO_EXTENTS) if self.file.sections else _NO_EXTENTS
         is_recorded = recorded_sites(self.file, section)
         is_user_section = self.check.is_user(section.name)
-        entered: Extent | None = None  # where `epc` has raised the level: to the end of the function, as in source
+        entered: Extent | None = None  # where `epc` has raised the level, as in source: to the function's end, if any
         for bundle in bundles_of(section):
             marked = [each for each in bundle.slots if each.instruction is not None and class_of(each.instruction.form)]
             if not marked:
                 continue
-            extent = extents.at(bundle.offset)
-            if extent is not None and (extent.is_data or any(map(self.check.is_bare_name, extent.names))):
+            extent = extents.at(bundle.offset) or _NAMELESS
+            if extent.is_data or any(map(self.check.is_bare_name, extent.names)):
                 continue
-            at_user_level = is_user_section or (extent is not None and any(map(self.check.is_user, extent.names)))
+            at_user_level = is_user_section or any(map(self.check.is_user, extent.names))
             for slot in marked:
-                if at_user_level and (entered is None or entered is not extent):
+                if at_user_level and entered is not extent:
                     if slot.instruction is not None and slot.instruction.mnemonic == "epc":
                         entered = extent
                     continue
                 if not is_recorded(bundle, slot):
                     yield from self._of_slot(section, bundle, slot, extent)
 
-    def _of_slot(self, section: Section, bundle: CodeBundle, slot: Slot, extent: Extent | None) -> Iterator[Diagnostic]:
+    def _of_slot(self, section: Section, bundle: CodeBundle, slot: Slot, extent: Extent) -> Iterator[Diagnostic]:
         exposure = self.check.exposures.exposure(run_from(section, bundle, slot.slot))
         if exposure is None:
             return
@@ -157,6 +157,7 @@ def recorded_sites(file: ElfFile, section: Section) -> Callable[[CodeBundle, Slo
 
 
 _NO_EXTENTS: Final = Extents(())
+_NAMELESS: Final = Extent(0)
 
 
 def _address(section: Section, bundle: CodeBundle, slot: Slot) -> int:
@@ -164,10 +165,10 @@ def _address(section: Section, bundle: CodeBundle, slot: Slot) -> int:
     return section.index << 48 | bundle.offset + slot.slot
 
 
-def _place(section: Section, bundle: CodeBundle, slot: Slot, extent: Extent | None) -> str:
+def _place(section: Section, bundle: CodeBundle, slot: Slot, extent: Extent) -> str:
     """Where an instruction is: its symbol, and the section with the offset of the bundle and the slot."""
     where = f"{section.name}+{bundle.offset:#x}, slot {slot.slot}"
-    if extent is None or not extent.names:
+    if not extent.names:
         return where
     offset = bundle.offset - extent.start
     return f"{extent.names[0]}{f'+{offset:#x}' if offset else ''} ({where})"

@@ -34,7 +34,7 @@ class Subject(Struct, dict=True):
     Without `follows_flow`, no rule asks how one instruction follows another.
     `user_level` are globs of sections and symbols of code that runs at user level, `bare_files` are files that are
     compiled once, for bare hardware. `sources` are the texts, by path, that the document was made of by the C
-    preprocessor, where they have comments for pvasm. `is_c` says that the document was made of the inline assembly of C.
+    preprocessor, where they have comments for pvasm. `is_c` says that the document was made of C.
     """
 
     document: Document

@@ -18,9 +18,9 @@ def add(commands: Commands) -> None:
         "diff",
         allow_abbrev=False,
         help="compare the code of two objects",
-        description="Compare the code of two ELF files for IA-64, function by function: two variants of one source, say. "
-        "What the assembler does on its own (bundles, templates, nops) and addresses that merely shift are no difference; "
-        "data is not compared.",
+        description="Compare the code of two ELF files for IA-64, function by function: two variants of one source, "
+        "say. What the assembler does on its own (bundles, templates, nops) and addresses that merely shift are no "
+        "difference; data is not compared.",
     )
     command.add_argument("left", metavar="A", help="an object, a program, a shared object, LIB.a(MEMBER)")
     command.add_argument("right", metavar="B", help="another")

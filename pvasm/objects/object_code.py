@@ -81,7 +81,7 @@ def _slot(slot: int, unit: str, bits: int, stop: bool) -> Slot:
 
 
 def run_from(section: Section, bundle: CodeBundle, slot: int) -> list[Instruction]:
-    """The instruction in a slot of a bundle and those that follow it in the section, a few bundles far, without nops."""
+    """The instruction in a slot of a bundle and those that follow it, a few bundles far, without nops."""
     start = bundle.offset + SIZE
     ahead = bundles_of(section, start, min(start + _AHEAD * SIZE, section.size))
     rest = [each for each in bundle.slots if each.slot >= slot]

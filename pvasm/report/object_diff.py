@@ -112,6 +112,6 @@ def changed_lines(left: Sequence[str], right: Sequence[str]) -> Iterator[str]:
         return
     before, after = left[max(0, start - _CONTEXT) : start], left[len(left) - end : len(left) - end + _CONTEXT]
     one, other = [*before, *ours, *after], [*before, *theirs, *after]
-    hunks = [line for line in unified_diff(one, other, lineterm="", n=_CONTEXT)][2:]
+    hunks = list(unified_diff(one, other, lineterm="", n=_CONTEXT))[2:]
     for line in hunks:
         yield "  ..." if line.startswith("@@") else f"{line[0]} {line[1:]}"

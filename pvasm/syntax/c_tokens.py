@@ -9,7 +9,7 @@ and so do the tokens here: they are the leaves of its tree, whatever they are le
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
@@ -114,6 +114,7 @@ class _Reading:
         data = _NOT_ASCII.sub("_", text).encode("ascii")
         cursor = self.parser.parse(data).walk()
         functions: list[int] = []  # where each that is open ends
+        around: list[str] = []  # the types of the nodes around this one: asking a node for its parent takes long
         while True:
             node = cursor.node
             assert node is not None
@@ -124,13 +125,15 @@ class _Reading:
                 yield Token("function", base + name.start_byte, base + name.end_byte)
             is_leaf = node.type == "string_literal" or node.child_count == 0
             if is_leaf and node.end_byte > node.start_byte:
-                yield Token(_kind(node, data), base + node.start_byte, base + node.end_byte, _declares(node))
+                yield Token(_kind(node, data), base + node.start_byte, base + node.end_byte, _declares(around))
             if not is_leaf and cursor.goto_first_child():
+                around.append(node.type)
                 continue
             while not cursor.goto_next_sibling():
                 if not cursor.goto_parent():
                     yield from (Token("end", base + each, base + each) for each in reversed(functions))
                     return
+                around.pop()
 
 
 def _kind(node: Node, data: bytes) -> Kind:
@@ -148,13 +151,11 @@ def _function_name(node: Node) -> Node | None:
     return found
 
 
-def _declares(node: Node) -> bool:
-    """Whether an `asm` stands behind a declarator."""
-    expression = node.parent
-    if expression is None or expression.type != "gnu_asm_expression":
+def _declares(around: Sequence[str]) -> bool:
+    """Whether an `asm`, with nodes of these types around it, stands behind a declarator."""
+    if len(around) < 2 or around[-1] != "gnu_asm_expression":
         return False
-    around = expression.parent
-    return around is not None and (around.type == "declaration" or around.type.endswith("declarator"))
+    return around[-2] == "declaration" or around[-2].endswith("declarator")
 
 
 def _parser() -> Parser:

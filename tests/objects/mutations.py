@@ -1,7 +1,8 @@
 """Damaged objects: whatever stands in a file, reading it ends, with a PvasmError or with a result in proportion to it.
 
 `python -m tests.objects.mutations [--count N] [--seed S]` makes so many files of a few sound ones, a seed each, reads
-each, checks it, compares it with the sound one, writes it as assembly and makes an image of it. It prints what raised anything else, and exits with 1 then.
+each, checks it, compares its functions, writes it as assembly and makes an image of it. It prints what raised anything
+else, and exits with 1 then.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from pvasm.errors import PvasmError
 from pvasm.objects.archive import ARCHIVE_MAGIC, members
 from pvasm.objects.disassembly import Wanted, disassembly
 from pvasm.objects.elf_file import elf_file_of
+from pvasm.objects.function_code import functions_of
 from pvasm.objects.linking import Linking
 from pvasm.objects.object_image import image_of_object
 from pvasm.objects.source_lines import SourceLines
 from pvasm.paravirt.loading import load_catalog
+from pvasm.report.object_diff import object_difference
 from tests.objects.assembling import EVERY_OPERATOR, SENSITIVE, SYMBOLS
 from tests.oracle import require_tool
 
@@ -122,6 +125,10 @@ def try_out(data: bytes) -> str:
         assert len(lines) <= 1024 + LINES_A_BYTE * len(data)
     except PvasmError as error:
         said = error.message
+    functions = functions_of(file)
+    assert sum(len(each.lines) for each in functions) <= LINES_A_BYTE * len(data), "the functions are out of proportion"
+    named = (file.path, functions)
+    assert object_difference(named, named).is_empty
     for count, line in enumerate(disassembly(file, Wanted(addresses=True))):
         assert count < 1000 + LINES_A_BYTE * len(data), "the text is out of proportion"
         assert "\n" not in line
