@@ -266,6 +266,16 @@ def _named(statement: Sequence[_Piece]) -> Iterator[_Piece]:
 _DOTTED: Final = frozenset(f"{name}." for name in _NUMBERED)
 
 
+def _as_c(line: str) -> str:
+    """A conditional of the preprocessor, where it is C that is compiled: with other names for what assembly defines."""
+    for name in _ASSEMBLERS:
+        line = line.replace(name, name.lower())
+    return line
+
+
+_ASSEMBLERS: Final = ("__ASSEMBLY__", "__ASSEMBLER__")
+
+
 class _Making:
     """Assembly that is being made: lines begin where those of the C text do."""
 
@@ -283,8 +293,8 @@ class _Making:
         self._separate(part.start, is_line=part.is_line)
         self.holds_code = self.holds_code or bool(part.pieces or part.suffix)
         if not part.pieces:
-            for offset in range(part.start, part.end):
-                self._put(self.source[offset], offset, offset + 1)
+            for offset, character in enumerate(_as_c(self.source[part.start : part.end]), start=part.start):
+                self._put(character, offset, offset + 1)
             for character in part.suffix:
                 self._put(character, part.end - 1, part.end)
         pending: _Piece | None = None

@@ -283,19 +283,28 @@ class Checker:
         return result
 
     def _with_c(self, result: FileResult, path: str) -> FileResult:
-        """What was found in a header read as assembly, and what is in its inline assembly.
-
-        A suppression hides nothing only if it does so in both.
-        """
+        """What was found in a header read as assembly, and what is in its inline assembly."""
         found = self._check_c(path)
         if not (found.counts and result.counts):
             return found if found.counts or found.errors else result
-        unused = {each for each in found.diagnostics if each.code == _UNUSED}
-        unused &= set(result.diagnostics)
-        both = [each for each in (*result.diagnostics, *found.diagnostics) if each.code != _UNUSED or each in unused]
-        result.diagnostics = sorted(set(both), key=lambda each: each.order)
+        more = [each for each in found.diagnostics if each.code != _UNUSED]  # `_check` has asked C of those
+        result.diagnostics = sorted({*result.diagnostics, *more}, key=lambda each: each.order)
         result.errors += found.errors
         return result
+
+    def _unused_in_both(self, result: FileResult, text: str) -> None:
+        """Leaves out of what was found in a header the suppressions that hide nothing of its assembly, but of its C."""
+        if not any(each.code == _UNUSED for each in result.diagnostics):
+            return
+        from pvasm.check.c_files import check_c
+
+        found = FileResult(result.path)
+        check_c(self, text, found)
+        unused = {(each.line, each.column) for each in found.diagnostics if each.code == _UNUSED}
+        if found.counts:
+            result.diagnostics = [
+                each for each in result.diagnostics if each.code != _UNUSED or (each.line, each.column) in unused
+            ]
 
     def _check_c(self, path: str) -> FileResult:
         """What is found in the inline assembly of C, and its calls; counts 0 for a header without any."""
@@ -335,6 +344,8 @@ class Checker:
             return FileResult.load(shown, kept)
         result = FileResult(shown, outside=outside)
         self._check_text(text, headers, sources, result)
+        if is_header(shown) and sources is None:
+            self._unused_in_both(result, text)
         if name:
             cache.store(name, result.dump())
         return result
