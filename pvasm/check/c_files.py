@@ -6,20 +6,21 @@ where it stands in the C text.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import Struct
 
 from pvasm.asm.inline_assembly import InlineAssembly, inline_assembly
 from pvasm.check.diagnostic import Diagnostic, abridged
 from pvasm.check.engine import run
 from pvasm.check.exposure import CODES
+from pvasm.check.rule import Rule
+from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError
 from pvasm.files import too_large
-from pvasm.sources import is_header
 from pvasm.syntax.document import line_around
 from pvasm.text import line_and_column, line_starts
-
-if TYPE_CHECKING:
-    from pvasm.check.checker import Checker, FileResult
 
 RULES: Final = frozenset((*CODES, "PV005", "PV406", "PV900"))
 """The rules that C is read for: what registers hold, and how groups begin and end, only the compiler knows."""
@@ -28,30 +29,39 @@ MOST_CHARACTERS: Final = 4 << 20
 """Of a C text that has something to look at: its tokens take a hundred times as much memory."""
 
 
-def check_c(checker: Checker, text: str, result: FileResult) -> None:
-    """Puts what is found in a C text into a result, whose path is the text's.
+class CAnswer(Struct):
+    """What is found in a C text, and what is wrong with it as a whole; `holds_code` says whether it has any of ours."""
 
-    Raises PvasmError where there is nothing that reads C.
+    diagnostics: list[Diagnostic] = []
+    errors: list[PvasmError] = []
+    holds_code: bool = False
+
+
+def check_c(
+    text: str, path: str, rules: Sequence[Rule], subject_of: Callable[[str], Subject], *, find_unused: bool
+) -> CAnswer:
+    """What these rules find in a C text, of those that C is read for; `subject_of` makes a subject of assembly.
+
+    Raises PvasmError where there is nothing that reads C, and for a text of more than MOST_CHARACTERS.
     """
     if not _may_hold(text):
-        result.counts = 0 if is_header(result.path) else 1
-        return
+        return CAnswer()
     if len(text) > MOST_CHARACTERS:
-        raise too_large(result.path, MOST_CHARACTERS)
-    catalog = checker.catalog
+        raise too_large(path, MOST_CHARACTERS)
+    from pvasm.paravirt.loading import load_catalog
+
+    catalog = load_catalog()
     natives = {each.native for each in catalog.intrinsics.values()}
     made = inline_assembly(text, natives, catalog.intrinsic_layers)
-    if is_header(result.path) and not made.holds_code:
-        result.counts = 0
-        return
-    subject = checker.subject(made.text, result.path, is_c=True)
-    rules = [rule for rule in checker.rules if rule.code in RULES]
+    subject = subject_of(made.text)
     placing = _Placing(text, made)
-    found = run(subject, rules, find_unused=checker.settings.find_unused)
-    result.diagnostics = sorted(map(placing.moved, found), key=lambda each: each.order)
-    for problem in subject.document.problems:
-        if subject.concerns(problem.conditions):
-            result.errors.append(placing.error(problem.message, problem.offset, result.path))
+    found = run(subject, [rule for rule in rules if rule.code in RULES], find_unused=find_unused)
+    problems = [problem for problem in subject.document.problems if subject.concerns(problem.conditions)]
+    return CAnswer(
+        sorted(map(placing.moved, found), key=lambda each: each.order),
+        [placing.error(problem.message, problem.offset, path) for problem in problems],
+        made.holds_code,
+    )
 
 
 def _may_hold(text: str) -> bool:

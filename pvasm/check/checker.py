@@ -22,6 +22,7 @@ from pvasm.sources import is_assembly_by_name, is_header
 from pvasm.text import encode, read_text, shown_name
 
 if TYPE_CHECKING:
+    from pvasm.check.c_files import CAnswer
     from pvasm.check.engine import Selection
     from pvasm.check.rule import Rule
     from pvasm.check.subject import Subject
@@ -149,11 +150,6 @@ class Checker:
         """
         _ = self.rules
         self._prepared()
-
-    @property
-    def catalog(self) -> Catalog:
-        """The ops, as the settings ask for them."""
-        return self._prepared()[0]
 
     def _prepared(self) -> tuple[Catalog, dict[str, bool]]:
         if self._parts is None:
@@ -296,15 +292,21 @@ class Checker:
         """Leaves out of what was found in a header the suppressions that hide nothing of its assembly, but of its C."""
         if not any(each.code == _UNUSED for each in result.diagnostics):
             return
-        from pvasm.check.c_files import check_c
-
-        found = FileResult(result.path)
-        check_c(self, text, found)
+        found = self._c_answer(text, result.path)
         unused = {(each.line, each.column) for each in found.diagnostics if each.code == _UNUSED}
-        if found.counts:
+        if found.holds_code:
             result.diagnostics = [
                 each for each in result.diagnostics if each.code != _UNUSED or (each.line, each.column) in unused
             ]
+
+    def _c_answer(self, text: str, path: str) -> CAnswer:
+        """What is found in a C text. Raises PvasmError as `check_c` does."""
+        from pvasm.check.c_files import check_c
+
+        def subject_of(made: str) -> Subject:
+            return self.subject(made, path, is_c=True)
+
+        return check_c(text, path, self.rules, subject_of, find_unused=self.settings.find_unused)
 
     def _check_c(self, path: str) -> FileResult:
         """What is found in the inline assembly of C, and its calls; counts 0 for a header without any."""
@@ -316,13 +318,12 @@ class Checker:
         kept = cache.load(name) if name else None
         if kept is not None:
             return FileResult.load(path, kept)
-        from pvasm.check.c_files import check_c
-
-        result = FileResult(path)
         try:
-            check_c(self, text, result)
+            answer = self._c_answer(text, path)
         except PvasmError as error:
             return FileResult(path, errors=[error], counts=0)
+        counts = 1 if answer.holds_code or not is_header(path) else 0
+        result = FileResult(path, answer.diagnostics if counts else (), answer.errors if counts else (), counts)
         if name:
             cache.store(name, result.dump())
         return result

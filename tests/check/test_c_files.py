@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvasm.asm.inline_assembly import inline_assembly
-from pvasm.check.c_files import check_c
-from pvasm.check.checker import Checker, FileResult
+from pvasm.check.c_files import CAnswer, check_c
+from pvasm.check.checker import Checker
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.settings import BareFiles, Settings
 from pvasm.errors import PvasmError
@@ -22,12 +22,23 @@ from tests.cli.command import pvasm
 from tests.corpus import build as corpus_build
 
 
+def answered(text: str, settings: Settings = Settings(use_cache=False), path: str = "a.c") -> CAnswer:  # noqa: B008
+    """All that there is to say of a C text."""
+    checker = Checker(settings)
+    return check_c(
+        text,
+        path,
+        checker.rules,
+        lambda made: checker.subject(made, path, is_c=True),
+        find_unused=settings.find_unused,
+    )
+
+
 def found_in(text: str, settings: Settings = Settings(use_cache=False), path: str = "a.c") -> list[Diagnostic]:  # noqa: B008
-    """What is found in a C text."""
-    result = FileResult(path)
-    check_c(Checker(settings), text, result)
-    assert result.errors == []
-    return result.diagnostics
+    """What is found in a C text that is sound as a whole."""
+    answer = answered(text, settings, path)
+    assert answer.errors == []
+    return answer.diagnostics
 
 
 def told(text: str, **settings: object) -> list[tuple[str, int, int, str]]:
@@ -91,7 +102,7 @@ def test_all_that_a_text_search_finds_in_linux_and_no_more() -> None:
 
 
 def test_the_text_search_sees_what_it_should() -> None:
-    text = 'asm ("fc %0;; mov %1=ar.itc\n\tmov %0=%1" :: "r"(x));\n/* asm("fc") */\n__asm__ volatile ("ss" "m psr.i");'
+    text = 'asm ("fc %0;; mov %1=ar.itc\\n\\tmov %0=%1" :: "r"(x));\n/* asm("fc") */\n__asm__ ("ss" "m psr.i");'
     assert searched(text) == Counter({1: 2, 3: 1})
 
 
@@ -272,7 +283,7 @@ def test_the_command_line(tmp_path: Path) -> None:
 
 def test_a_text_that_is_too_large_is_refused() -> None:
     with pytest.raises(PvasmError, match="larger than 4 MiB"):
-        check_c(Checker(Settings(use_cache=False)), 'asm("fc r8");\n' + " " * (4 << 20), FileResult("a.c"))
+        found_in('asm("fc r8");\n' + " " * (4 << 20))
 
 
 PIECES = st.sampled_from(
@@ -320,8 +331,9 @@ def test_whatever_stands_there_each_character_has_a_place(text: str) -> None:
     assert len(made.text) == len(made.starts) == len(made.ends)
     pairs = list(zip(made.starts, made.ends, strict=True))
     assert all(0 <= start <= end <= len(text) for start, end in pairs)
-    for each in found_in(text.replace("\x00", " ")) if text.count("#if") == text.count("#endif") == 0 else ():
-        line = text.replace("\x00", " ").split("\n")[each.line - 1]
+    clean = text.replace("\x00", " ")
+    for each in answered(clean).diagnostics:
+        line = clean.split("\n")[each.line - 1]
         assert 1 <= each.column <= len(line) + 1
 
 
