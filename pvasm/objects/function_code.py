@@ -20,6 +20,7 @@ from pvasm.objects.object_places import Places
 from pvasm.objects.relocations import relocated_operand, type_of, with_operand
 
 _STOP: Final = " ;;"
+_ZEROS: Final = bytes(SIZE)
 _Place = tuple[int, int]
 """The number of a section, and an offset in it."""
 
@@ -64,7 +65,7 @@ class _Reading:
         found: dict[int, tuple[Extent | None, list[int]]] = {}
         for offset in range(0, len(section.data) - SIZE + 1, SIZE):
             extent = extents.at(offset)
-            if extent is not None and extent.is_data:
+            if (extent is not None and extent.is_data) or _is_room(section, offset):
                 continue
             found.setdefault(id(extent), (extent, []))[1].append(offset)
         yield from found.values()
@@ -146,5 +147,13 @@ class _Reading:
         return name if offset == extent.start else f"{name}{offset - extent.start:+#x}"
 
 
+def _is_room(section: Section, offset: int) -> bool:
+    """Whether a bundle is of room that was left (`.org`, `.skip`): one of several that are zeros."""
+    data = section.data
+    if data[offset : offset + SIZE] != _ZEROS:
+        return False
+    return data[offset + SIZE : offset + 2 * SIZE] == _ZEROS or data[max(0, offset - SIZE) : offset] == _ZEROS
+
+
 def _name(extent: Extent | None) -> str:
-    return min(extent.names) if extent is not None and extent.names else ""
+    return extent.names[0] if extent is not None and extent.names else ""

@@ -52,9 +52,9 @@ class Extents:
 
 
 def _in_order(symbols: Iterable[tuple[int, Symbol]]) -> list[Extent]:
-    """What begins at each offset, in order."""
+    """What begins at each offset, in order; functions' names before those of labels there."""
     found: dict[int, Extent] = {}
-    for offset, symbol in symbols:
+    for offset, symbol in sorted(symbols, key=lambda each: (not each[1].size, each[1].name)):
         extent = found.get(offset)
         if extent is None:
             extent = found[offset] = Extent(offset)
