@@ -76,8 +76,8 @@ def render(found: ObjectDifference) -> str:
         lines += [printable(line) for line in _told(each, found)]
         lines.append("")
     number = len(found.functions)
-    functions = counted(found.asked, "function")
-    lines.append(f"{number} of {functions} differ" if number else f"{functions}: the same")
+    same = f"{counted(found.asked, 'function')}: the same"
+    lines.append(f"{number} of {found.asked} functions differ" if number else same)
     return "".join(f"{line}\n" for line in lines)
 
 
