@@ -15,13 +15,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from pvasm.asm.template_macros import ASM, QUALIFIERS, TEMPLATE_ENDS, TemplateMacros
 from pvasm.regex import regex
 from pvasm.syntax.c_tokens import Token, tokens_of
 
-_ASM: Final = frozenset(("asm", "__asm", "__asm__"))
-_QUALIFIERS: Final = frozenset(
-    ("volatile", "__volatile", "__volatile__", "goto", "inline", "__inline", "__inline__", "const", "__const__")
-)
 _COMMENT_MARK: Final = "pvasm:"
 _OPERAND: Final = regex(r"%[A-Za-z]?(?:[0-9]+|\[[^\]\n]*+\]?)|%=")
 _ESCAPE: Final = regex(r"\\(?:x(?P<hexadecimal>[0-9A-Fa-f]++)|(?P<octal>[0-7]{1,3})|(?P<one>(?s:.)))")
@@ -92,6 +89,7 @@ class _Search:
         self.tokens = tokens
         self.calls = calls
         self.definitions = definitions
+        self.macros = TemplateMacros(text, tokens)
         self.within: list[bool] = []  # of each definition that is open, whether calls are left out
 
     def parts(self) -> Iterator[_Part]:
@@ -104,7 +102,7 @@ class _Search:
                 case "conditional":
                     yield _Part(token.start, token.end, is_line=True)
                 case "comment":
-                    if _COMMENT_MARK in self._text(token):
+                    if self._is_kept(token):
                         yield _Part(token.start, token.end)
                 case "define" | "function":
                     self.within.append(self._text(token).startswith(self.definitions) if self.definitions else False)
@@ -113,9 +111,11 @@ class _Search:
                         self.within.pop()
                 case "name":
                     word = self._text(token)
-                    if word in _ASM:
+                    if word in ASM:
                         found = yield from self._template(at, token)
                         at = max(at, found)
+                    elif self._takes_templates(word):
+                        at = yield from self._arguments(at - 1, word)
                     elif word in self.calls and not any(self.within) and self._is(at, "("):
                         yield _Part(token.start, token.end, suffix="()")
                 case _:
@@ -124,12 +124,56 @@ class _Search:
     def _text(self, token: Token) -> str:
         return self.text[token.start : token.end]
 
+    def _is_kept(self, token: Token) -> bool:
+        """Whether a comment or conditional is a part of what is made."""
+        return token.kind == "conditional" or _COMMENT_MARK in self._text(token)
+
     def _is(self, at: int, text: str) -> bool:
         return at < len(self.tokens) and self._text(self.tokens[at]) == text
 
+    def _takes_templates(self, word: str) -> bool:
+        macro = self.macros.macros.get(word)
+        return macro is not None and bool(macro.templates)
+
+    def _arguments(self, at: int, word: str) -> Generator[_Part, None, int]:
+        """The templates that are arguments of a macro which stands at a token; the number of the first one behind."""
+        given, end = self.macros.call(self.tokens, at)
+        for place, argument in enumerate(given):
+            if place in self.macros.macros[word].templates and any(each.kind != "name" for each in argument):
+                pieces: list[_Piece] = []
+                number = 0
+                while number < len(argument):
+                    token = argument[number]
+                    if token.kind in ("conditional", "comment"):
+                        if self._is_kept(token):
+                            yield from self._made(pieces, self.tokens[at])
+                            pieces = []
+                            yield _Part(token.start, token.end, is_line=token.kind == "conditional")
+                        number += 1
+                    else:
+                        made, number = self._pieces(argument, number)
+                        pieces += made
+                yield from self._made(pieces, self.tokens[at])
+        return end
+
+    def _pieces(self, tokens: Sequence[Token], number: int) -> tuple[list[_Piece], int]:
+        """The pieces of a template that a token is, or what a macro makes there, and the number of the next token."""
+        token = tokens[number]
+        if token.kind == "string":
+            return list(_unescaped(self.text, token.start, token.end)), number + 1
+        made, end = self.macros.made(tokens, number) if token.kind == "name" else (None, number + 1)
+        if made is None:
+            return [_Piece(_UNKNOWN, token.start, token.end)], number + 1
+        start, stop = token.start, tokens[end - 1].end
+        found: list[_Piece] = []
+        for literal in made:
+            pieces = _unescaped(literal, 0, len(literal)) if literal is not None else [_Piece(_UNKNOWN, 0, 0)]
+            found += (_Piece(each.character, start, stop) for each in pieces)
+        return found, end
+
     def _template(self, at: int, asm: Token) -> Generator[_Part, None, int]:
         """The template of an `asm` whose next token has this number; returns the number of the first token behind."""
-        while at < len(self.tokens) and self._text(self.tokens[at]) in _QUALIFIERS:
+        while at < len(self.tokens) and self._text(self.tokens[at]) in QUALIFIERS:
             at += 1
         if not self._is(at, "("):
             return at
@@ -139,29 +183,24 @@ class _Search:
         while at < len(self.tokens):
             token = self.tokens[at]
             word = self._text(token)
-            if (depth == 0 and word in _TEMPLATE_ENDS) or token.kind in ("define", "function", "end"):
+            if (depth == 0 and word in TEMPLATE_ENDS) or token.kind in ("define", "function", "end"):
                 break
             at += 1
             if token.kind in ("conditional", "comment"):
-                if token.kind == "conditional" or _COMMENT_MARK in word:
+                if self._is_kept(token):
                     yield from self._made(pieces, asm)
                     pieces = []
                     yield _Part(token.start, token.end, is_line=token.kind == "conditional")
                 continue
             depth += (word == "(") - (word == ")")
-            if token.kind == "string":
-                pieces += _unescaped(self.text, token.start, token.end)
-            else:
-                pieces.append(_Piece(_UNKNOWN, token.start, token.end))
+            made, at = self._pieces(self.tokens, at - 1)
+            pieces += made
         yield from self._made(pieces, asm)
         return at
 
     def _made(self, pieces: list[_Piece], asm: Token) -> Iterator[_Part]:
         if pieces and not asm.declares:
             yield _Part(pieces[0].start, pieces[-1].end, pieces=tuple(_known(_without_comments(pieces))))
-
-
-_TEMPLATE_ENDS: Final = frozenset((":", "::", ")", ",", ";", "{", "}"))
 
 
 def _unescaped(text: str, start: int, end: int) -> Iterator[_Piece]:

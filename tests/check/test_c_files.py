@@ -195,6 +195,52 @@ def test_what_to_write_instead_is_an_intrinsic() -> None:
     ]
 
 
+MACROS = """\
+#define __FUNCTION(name, code) \\
+\tasm (".align 32\\n" #name ":\\n" code "br.ret.sptk b0\\n")
+#define FUNCTION(name, type, code) extern type name; __FUNCTION(name, code)
+#define GET(id, reg) "cmp.eq p6,p0=" __stringify(id) ",r8 ;;\\n" \\
+\t"(p6) mov r8=" #reg "\\n"
+#define GET_CR(id, reg) GET(CR_ ## id, cr.reg)
+#define FLUSH "fc r8 ;;\\n"
+FUNCTION(flush, void, "fc.i r8\\n"
+\t"sync.i\\n");
+__FUNCTION(getreg, GET(GP, gp)
+\tGET(PSR, psr)
+#ifdef X
+\tGET_CR(IVR, ivr)
+#endif
+\t"mov r8=-1\\n");
+void f(void) { asm volatile (FLUSH "nop 0"); }
+OTHER("fc r8");
+"""
+
+
+def test_templates_that_macros_take_and_make() -> None:
+    """Linux's paravirt.c writes all its native functions so."""
+    assert told(MACROS) == [
+        ("PV001", 8, 24, "fc.i r8"),
+        ("PV002", 11, 2, "GET(PSR, psr)"),
+        ("PV002", 13, 2, "GET_CR(IVR, ivr)"),
+        ("PV001", 16, 30, "FLUSH"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#define A(x) asm(x) A(A(x))\nA(A(A(A(" + "A(" * 5000,
+        "".join(f"#define A{n}(x) A{n + 1}(x) A{n + 1}(x)\n" for n in range(300)) + "#define A300(x) asm(x)\nA0('a')",
+        "".join(f'#define A{n} A{n + 1} A{n + 1} "b"\n' for n in range(300)) + "asm(A0);",
+        "#define A(x) " + "asm(" * 5000 + "x",
+        '#define A(x) A(x) #x "\\n"\nasm(A(A(A("fc r8"))));',
+    ],
+    ids=["calls in calls", "a chain", "doubling", "asm in asm", "itself"],
+)
+def test_macros_that_never_end_end(text: str) -> None:
+    assert answered(text).errors == []
+
+
 # ----------------------------------------------------------------------------------------- intrinsics
 
 CALLS = """\
