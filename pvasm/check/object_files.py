@@ -31,6 +31,8 @@ from pvasm.objects.object_extents import Extent, Extents, code_sections, extents
 from pvasm.objects.source_lines import SourceLines
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.patterns import Patterns
+from pvasm.patch.object_records import read_sites
+from pvasm.patch.records import NATIVE, RECORDS
 
 MOST_FINDINGS: Final = 100_000
 """That are told of an object: each takes a hundred times the memory of its instruction."""
@@ -97,6 +99,7 @@ class _FileCheck:
         self.answer = answer
         self.extents = extents_of(file)
         self.lines = _Lines(file, answer)
+        self.is_recorded = recorded_sites(file)
 
     def found(self) -> Iterator[Diagnostic]:
         """The diagnostics, in the order of the file."""
@@ -109,7 +112,6 @@ class _FileCheck:
 
     def _in_section(self, section: Section) -> Iterator[Diagnostic]:
         extents = self.extents.get(section.index, _NO_EXTENTS) if self.file.sections else _NO_EXTENTS
-        is_recorded = recorded_sites(self.file, section)
         is_user_section = self.check.is_user(section.name)
         entered: Extent | None = None  # where `epc` has raised the level, as in source: to the function's end, if any
         for bundle in bundles_of(section):
@@ -125,7 +127,7 @@ class _FileCheck:
                     if slot.instruction is not None and slot.instruction.mnemonic == "epc":
                         entered = extent
                     continue
-                if not is_recorded(bundle, slot):
+                if not self.is_recorded(section.index, bundle.offset):
                     yield from self._of_slot(section, bundle, slot, extent)
 
     def _of_slot(self, section: Section, bundle: CodeBundle, slot: Slot, extent: Extent) -> Iterator[Diagnostic]:
@@ -148,12 +150,29 @@ class _FileCheck:
         )
 
 
-def recorded_sites(file: ElfFile, section: Section) -> Callable[[CodeBundle, Slot], bool]:
-    """What tells whether native code at a place of a section is right, since a record says that it is patched.
+def recorded_sites(file: ElfFile) -> Callable[[int, int], bool]:
+    """What tells, of the number of a section and an offset, whether native code is right there, by `.pv_alternatives`.
 
-    This is where records of alternatives (`.pv_alternatives`) are asked: nothing writes any yet, so that no place is.
+    It is at a site that has a replacement for another instance, and in the replacement for bare hardware.
+    Raises PvasmError for records that cannot be right.
     """
-    return lambda _bundle, _slot: False
+    if file.section_named(RECORDS) is None:
+        return lambda _section, _offset: False
+    found: list[tuple[int, int, int]] = []
+    for site in read_sites(file):
+        native = site.records.get(NATIVE)
+        if any(name != NATIVE for name in site.records):
+            found.append((site.place.section, site.place.offset, site.place.offset + site.length))
+        if native is not None:
+            start = native.replacement
+            found.append((start.section, start.offset, start.offset + native.replacement_length))
+    found.sort()
+
+    def is_recorded(section: int, offset: int) -> bool:
+        place = bisect_right(found, (section, offset, 1 << 64)) - 1
+        return place >= 0 and found[place][0] == section and offset < found[place][2]
+
+    return is_recorded
 
 
 _NO_EXTENTS: Final = Extents(())

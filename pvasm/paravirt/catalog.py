@@ -77,8 +77,8 @@ class Catalog(Struct, frozen=True):
 
     `tables` are the C tables that an instance fills, `machine_vector` the members of the platform's, with the functions
     that serve them where it has none (None: nothing does). With `asks_for_extension`, an instruction that an op of the
-    extension stands for should be that op; without, such an op is known where it is used, and nothing more. `intrinsics`
-    are C's, and `intrinsic_layers` how the names begin of what these are made of.
+    extension stands for should be that op; without, such an op is known where it is used, and nothing more.
+    `intrinsics` are C's, and `intrinsic_layers` how the names begin of what these are made of.
     """
 
     path: str

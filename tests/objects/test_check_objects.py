@@ -228,6 +228,47 @@ def test_what_is_wrong_with_one_member_stops_no_other(made: dict[str, bytes]) ->
     assert len(answer.diagnostics) == 4
 
 
+SINGLE_BINARY = """\
+\t.text
+\t.global f
+\t.proc f
+f:
+\tMOV_FROM_IFA(r16)
+\t;;
+\tTHASH(p0, r17, r16, r18)
+\t;;
+\tmov r20 = cr.ivr
+\t;;
+\t.endp f
+\tttag r8 = r9
+\t;;
+"""
+
+
+def test_native_code_at_a_recorded_site_is_right(tmp_path: Path) -> None:
+    """`mov r20 = cr.ivr` stands bare beside ops: it is left in the guest's replacement, and that is told."""
+    (tmp_path / "a.S").write_text(SINGLE_BINARY)
+    assert pvasm("expand", "a.S", "--single-binary", "native,xen", "-o", "a.s", cwd=tmp_path).status == 0
+    subprocess.run([require_tool("ia64-linux-gnu-as"), "-o", "a.o", "a.s"], cwd=tmp_path, check=True)
+    data = (tmp_path / "a.o").read_bytes()
+    found = {(where(each)[0], each.instruction) for each in check(data)}
+    assert found >= {(".text", "ttag r8=r9")}
+    assert not {each for each in found if each[1] in ("mov r16=cr.ifa", "thash r17=r16")}
+    # Without the records all of it is bare.
+    renamed = data.replace(b".pv_alternatives", b".no_alternatives")
+    bare = {(where(each)[0], each.instruction) for each in check(renamed)}
+    assert bare >= {(".text", "mov r16=cr.ifa"), (".text", "thash r17=r16"), (".text", "ttag r8=r9")}
+
+
+def test_records_that_cannot_be_right_are_an_error(tmp_path: Path) -> None:
+    text = ' .text\n thash r8=r9 ;;\n .section .pv_alternatives,"a"\n data4 0,0,0,0,0,0\n'
+    (tmp_path / "a.s").write_text(text)
+    subprocess.run([require_tool("ia64-linux-gnu-as"), "-o", "a.o", "a.s"], cwd=tmp_path, check=True)
+    done = pvasm("check", "a.o", cwd=tmp_path)
+    assert done.status == 2
+    assert done.error_lines[0].startswith("pvasm: error: a.o: record 0 of .pv_alternatives: ")
+
+
 # ------------------------------------------------------------------------------------ command line
 
 
