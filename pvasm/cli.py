@@ -87,6 +87,7 @@ _COMMANDS = {
     "import": "importing",
     "instance": "instance_commands",
     "disasm": "disasm",
+    "diff": "diff",
     "patch": "patch",
     "simulate": "simulate",
     "compare": "compare",

@@ -30,6 +30,11 @@ _MEANINGS = {
         "something is wrong with the command or the instance",
     ),
     "disasm": ("done", "", "the file cannot be read, is damaged, or there is no such section or symbol"),
+    "diff": (
+        "the code is the same",
+        f"{FOUND} it differs",
+        "a file cannot be read, is damaged, or there is no such function",
+    ),
     "patch": (
         "done",
         f"{FOUND} with --verify: the code is not that of the instance alone, and nothing is written",

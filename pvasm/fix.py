@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pvasm.check.check_files import chosen_sources
-from pvasm.check.checker import Checker, is_instance_file
+from pvasm.check.checker import Checker, is_c_file, is_instance_file, is_object_file
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.engine import Placing, findings
 from pvasm.check.finding import Finding
@@ -212,7 +212,8 @@ def fixable_sources(paths: Sequence[str], settings: Settings, errors: list[Pvasm
     return [
         source
         for source in sources
-        if not is_instance_file(source.path) and (bare is None or not bare.match(source.path))
+        if not (is_instance_file(source.path) or is_object_file(source.path) or is_c_file(source.path))
+        and (bare is None or not bare.match(source.path))
     ]
 
 

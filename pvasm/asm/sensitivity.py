@@ -51,7 +51,7 @@ def _free_sorts(mnemonic: str) -> frozenset[tuple[str, ...]]:
     free: set[tuple[str, ...]] = set()
     marked: set[tuple[str, ...]] = set()
     for reading in candidates(mnemonic):
-        minds = any(_class(form) for form in _forms(reading))
+        minds = any(class_of(form) for form in _forms(reading))
         (marked if minds else free).add(reading.sorts)
     return frozenset(free - marked)
 
@@ -80,11 +80,12 @@ def _forms(reading: Candidate) -> Iterator[Form]:
 
 
 def _common(forms: Iterable[Form]) -> Sensitivity | None:
-    classes = {_class(form) for form in forms}
+    classes = {class_of(form) for form in forms}
     return classes.pop() if len(classes) == 1 else None
 
 
-def _class(form: Form) -> Sensitivity | None:
+def class_of(form: Form) -> Sensitivity | None:
+    """The class that a row of the table has: the one account, for text and for what is decoded alike."""
     if form.privileged:
         return "privileged"
     if form.sensitive:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
-from pvasm.check.checker import Checker, FileResult, is_instance_file
+from pvasm.check.checker import Checker, FileResult
 from pvasm.check.codes import require_known
 from pvasm.check.pipeline import Pipeline
 from pvasm.check.settings import CppSettings, Settings
@@ -42,6 +42,7 @@ def check_files(
     errors: list[PvasmError] = []
     skipped: list[Source] = []
     sources = _with_instances(chosen_sources(paths, settings, errors, skipped), settings)
+    checker.headers_in_c = frozenset(s.path for s in sources if s.folder is None and is_header(s.path))
     if not sources:
         checker.prepare()
     if errors:
@@ -111,9 +112,22 @@ def chosen_sources(
 
     What cannot be found goes to `errors`, links that lead out of the folder they were found in to `skipped`.
     """
-    found = _chosen(find_sources(paths, errors, skipped, respect_gitignore=settings.respect_gitignore), settings)
+    members = [path for path in paths if is_member(path)]
+    others = [path for path in paths if path not in members] if members else paths
+    sources = find_sources(others, errors, skipped, respect_gitignore=settings.respect_gitignore)
+    found = _chosen([*sources, *(Source(path, None) for path in dict.fromkeys(members))], settings)
     skipped[:] = _chosen(skipped, settings)
     return found
+
+
+def is_member(path: str) -> bool:
+    """Whether a path names a member of an archive: `lib.a(entry.o)`."""
+    if not path.endswith(")") or os.path.exists(path):
+        return False
+    from pvasm.objects.archive import split_name
+
+    inside = split_name(path)
+    return inside is not None and os.path.isfile(inside[0])
 
 
 def _of_skipped(skipped: Sequence[Source]) -> PvasmError:
@@ -202,7 +216,7 @@ def _kept(checker: Checker, paths: Sequence[str]) -> tuple[dict[int, FileResult]
     for number, path in enumerate(paths):
         if path == "-":  # can be read but once
             known[number] = checker.check(path)
-        elif checker.settings.cpp is not None or is_instance_file(path):
+        elif checker.settings.cpp is not None or not checker.is_plain_assembly(path):
             lengths[number] = _MIN_CHARACTERS  # what it takes has little to do with what there is to read
         else:
             result, lengths[number] = checker.kept(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,11 @@ from pvasm.digests import digest
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
 from pvasm.regex import regex
-from pvasm.sources import is_header
+from pvasm.sources import is_assembly_by_name, is_header
 from pvasm.text import encode, read_text, shown_name
 
 if TYPE_CHECKING:
+    from pvasm.check.c_files import CAnswer
     from pvasm.check.engine import Selection
     from pvasm.check.rule import Rule
     from pvasm.check.subject import Subject
@@ -62,15 +63,18 @@ class FileResult:
         """The result, but for its path, as bytes for the cache or another process."""
         import json  # takes what is not UTF-8, unlike msgspec, which reads faster
 
-        errors = [(error.message, error.path, error.line, error.column) for error in self.errors]
-        return json.dumps([self.counts, self.diagnostics, errors, self.missing, self.outside]).encode()
+        errors, notes = (
+            [(error.message, error.path, error.line, error.column) for error in said]
+            for said in (self.errors, self.notes)
+        )
+        return json.dumps([self.counts, self.diagnostics, errors, notes, self.missing, self.outside]).encode()
 
     @classmethod
     def load(cls, path: str, kept: bytes) -> FileResult:
         """The result that `dump` gave these bytes for."""
-        counts, diagnostics, errors, missing, outside = _read(kept)
-        errors = [PvasmError(*values) for values in errors]
-        return cls(path, map(_diagnostic, diagnostics), errors, counts, missing=missing, outside=outside)
+        counts, diagnostics, errors, notes, missing, outside = _read(kept)
+        errors, notes = ([PvasmError(*values) for values in said] for said in (errors, notes))
+        return cls(path, map(_diagnostic, diagnostics), errors, counts, notes, missing, outside)
 
 
 def _read(kept: bytes) -> Any:
@@ -92,12 +96,28 @@ def is_instance_file(path: str) -> bool:
     return path.endswith((".yaml", ".yml"))
 
 
+def is_object_file(path: str) -> bool:
+    """Whether a file is an object or an archive, by its first bytes; what is called assembly is none."""
+    if path == "-" or is_assembly_by_name(path):
+        return False
+    from pvasm.objects.elf_file import is_elf_file
+
+    return is_elf_file(path)
+
+
+def is_c_file(path: str) -> bool:
+    """Whether a file is C by its name; a header may be C and assembly."""
+    return path.endswith(_C)
+
+
 class Checker:
     """Checks one file at a time; what is the same for all is made once, and only if the cache has no answer."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings: AnswerSettings = settings.answer()
         self._uses_cache = settings.use_cache
+        self.headers_in_c: Collection[str] = ()
+        """The headers whose inline assembly is looked at: those that were named, since a folder's are many."""
         self._parts: tuple[Catalog, dict[str, bool]] | None = None
         self.key = ascii([self.settings.key(), self._own_instances()])
 
@@ -145,20 +165,28 @@ class Checker:
         return self._parts
 
     def subject(
-        self, text: str, path: str, headers: Sequence[Header] = (), sources: dict[str, str] | None = None
+        self,
+        text: str,
+        path: str,
+        headers: Sequence[Header] = (),
+        sources: dict[str, str] | None = None,
+        *,
+        is_c: bool = False,
     ) -> Subject:
         """What rules look at for a text, which is the C preprocessor's if the settings ask for that.
 
         `headers` are the paths and texts of those that it includes, `sources` those that it was made of, where they
-        have comments for pvasm.
+        have comments for pvasm. `is_c` says that the text was made of C.
         """
         from pvasm.asm.reading import assembly_parser
         from pvasm.check.subject import Subject
         from pvasm.syntax.document import read_document
 
         catalog, known = self._prepared()
-        document = read_document(assembly_parser(), text, path, preprocessed=True if self.settings.cpp else None)
-        named = not is_header(path)
+        document = read_document(
+            assembly_parser(), text, path, preprocessed=False if is_c else True if self.settings.cpp else None
+        )
+        named = is_c or not is_header(path)
         return Subject(
             document,
             catalog,
@@ -169,7 +197,8 @@ class Checker:
             user_level=self.settings.user_level,
             bare_files=self.settings.bare_files,
             sources=sources,
-            follows_flow=any(rule.follows_flow for rule in self.rules),
+            follows_flow=not is_c and any(rule.follows_flow for rule in self.rules),
+            is_c=is_c,
         )
 
     def _instances(self, catalog: Catalog) -> list[Instance]:
@@ -202,11 +231,23 @@ class Checker:
         kept = cache.load(self._name(shown, text, headers)) if self._uses_cache else None
         return FileResult.load(shown, kept) if kept is not None else None, len(text)
 
+    def is_plain_assembly(self, path: str) -> bool:
+        """Whether a file is read as assembly alone."""
+        others = is_instance_file(path) or is_object_file(path) or is_c_file(path)
+        return not others and path not in self.headers_in_c
+
     def check(self, path: str) -> FileResult:
         """What is found in a file, from the cache if that knows. Raises PvasmError for settings that make no sense."""
         shown = shown_name(path)
         try:
-            return self._check_instance_file(path) if is_instance_file(path) else self._check(shown, path)
+            if is_instance_file(path):
+                return self._check_instance_file(path)
+            if is_object_file(path):
+                return self._check_object(path)
+            if is_c_file(path):
+                return self._check_c(path)
+            result = self._check(shown, path)
+            return self._with_c(result, path) if path in self.headers_in_c and not result.errors else result
         except MemoryError:
             return FileResult(shown, errors=[PvasmError("not enough memory to check this file", shown)], counts=0)
         except RecursionError:
@@ -217,6 +258,75 @@ class Checker:
         from pvasm.check.instance_files import check_instance_file
 
         return FileResult(path, *check_instance_file(path, self._selection.instance_rules()))
+
+    def _check_object(self, path: str) -> FileResult:
+        """What is found in an object, a program or an archive, from the cache if that knows."""
+        from pvasm.check.object_files import ObjectCheck
+        from pvasm.objects.elf_file import read_object_bytes
+
+        try:
+            data = read_object_bytes(path)
+        except PvasmError as error:
+            return FileResult(path, errors=[error], counts=0)
+        name = cache.key(f"{self.key} {path} object", data) if self._uses_cache else ""
+        kept = cache.load(name) if name else None
+        if kept is not None:
+            return FileResult.load(path, kept)
+        answer = ObjectCheck(self.rules, self.settings, self._prepared()[0]).check(data, path)
+        result = FileResult(path, answer.diagnostics, answer.errors, min(answer.files, 1), answer.notes)
+        if name:
+            cache.store(name, result.dump())
+        return result
+
+    def _with_c(self, result: FileResult, path: str) -> FileResult:
+        """What was found in a header read as assembly, and what is in its inline assembly."""
+        found = self._check_c(path)
+        if not (found.counts and result.counts):
+            return found if found.counts or found.errors else result
+        more = [each for each in found.diagnostics if each.code != _UNUSED]  # `_check` has asked C of those
+        result.diagnostics = sorted({*result.diagnostics, *more}, key=lambda each: each.order)
+        result.errors += found.errors
+        return result
+
+    def _unused_in_both(self, result: FileResult, text: str) -> None:
+        """Leaves out of what was found in a header the suppressions that hide nothing of its assembly, but of its C."""
+        if not any(each.code == _UNUSED for each in result.diagnostics):
+            return
+        found = self._c_answer(text, result.path)
+        unused = {(each.line, each.column) for each in found.diagnostics if each.code == _UNUSED}
+        if found.holds_code:
+            result.diagnostics = [
+                each for each in result.diagnostics if each.code != _UNUSED or (each.line, each.column) in unused
+            ]
+
+    def _c_answer(self, text: str, path: str) -> CAnswer:
+        """What is found in a C text. Raises PvasmError as `check_c` does."""
+        from pvasm.check.c_files import check_c
+
+        def subject_of(made: str) -> Subject:
+            return self.subject(made, path, is_c=True)
+
+        return check_c(text, path, self.rules, subject_of, find_unused=self.settings.find_unused)
+
+    def _check_c(self, path: str) -> FileResult:
+        """What is found in the inline assembly of C, and its calls; counts 0 for a header without any."""
+        try:
+            text = read_text(path)
+        except PvasmError as error:
+            return FileResult(path, errors=[error], counts=0)
+        name = self._name(f"{path} C", text, {}) if self._uses_cache else ""
+        kept = cache.load(name) if name else None
+        if kept is not None:
+            return FileResult.load(path, kept)
+        try:
+            answer = self._c_answer(text, path)
+        except PvasmError as error:
+            return FileResult(path, errors=[error], counts=0)
+        counts = 1 if answer.holds_code or not is_header(path) else 0
+        result = FileResult(path, answer.diagnostics if counts else (), answer.errors if counts else (), counts)
+        if name:
+            cache.store(name, result.dump())
+        return result
 
     def _check(self, shown: str, path: str) -> FileResult:
         try:
@@ -235,6 +345,8 @@ class Checker:
             return FileResult.load(shown, kept)
         result = FileResult(shown, outside=outside)
         self._check_text(text, headers, sources, result)
+        if is_header(shown) and sources is None:
+            self._unused_in_both(result, text)
         if name:
             cache.store(name, result.dump())
         return result
@@ -370,5 +482,7 @@ class Checker:
         ]
 
 
+_C = ".c"
+_UNUSED = "PV900"
 _MARKED = regex(r'^#[ \t]+\d+[ \t]+"((?:\\.|[^"\\\n])*)"', re.MULTILINE)
 _MAX_SOURCES_BYTES = 1 << 25  # of all that a file includes

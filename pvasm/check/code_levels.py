@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Final, Literal
@@ -36,6 +36,12 @@ USER_LEVEL = (".gate.text", "__kernel_sigtramp", "ia64_sigtramp")
 
 MARK = "user-level"
 _COMMENT = regex(r"pvasm:[ \t]*+user-level\b[ \t]*+(?P<word>[A-Za-z-]*+)")
+
+
+def user_level_names(globs: Sequence[str]) -> Callable[[str], bool]:
+    """What tells of a section's or a symbol's name whether its code runs at user level, by these globs or in Linux."""
+    names = (*USER_LEVEL, *globs)
+    return cache(lambda name: any(fnmatchcase(name, each) for each in names))
 
 
 class Region(Struct, frozen=True):
@@ -122,8 +128,7 @@ class CodeLevels(Visitor):
         self._bounds = (
             {each.statement: each for each in find_boundaries(self.document, subject.headers)} if self.follows else {}
         )
-        names = (*USER_LEVEL, *subject.user_level)
-        self._is_user = cache(lambda name: any(fnmatchcase(name, each) for each in names))
+        self._is_user = user_level_names(subject.user_level)
 
     def at(self, statement: int) -> Level:
         """The level of the statement with this index, as far as it has been read."""

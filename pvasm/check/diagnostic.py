@@ -16,7 +16,8 @@ class Diagnostic(NamedTuple):
     that. These are what is shown: of very long text they are a piece (`abridged`), so that many findings on a long line
     take no more memory than as many on short ones. `instance` names the instance in which it is so, if not in all;
     `details` are lines that tell more. `statement` is the text of the statement that it stands in, if it is about a
-    part of one.
+    part of one. In an object, `place` tells where: section and offset, slot, symbol; `address` sorts such places. Where
+    no line of a source is known, `path` is the object's, and line and column are 0.
     """
 
     path: str
@@ -33,11 +34,21 @@ class Diagnostic(NamedTuple):
     instance: str | None = None
     details: tuple[str, ...] = ()
     statement: str = ""
+    place: str = ""
+    address: int = 0
+
+    @property
+    def where(self) -> str:
+        """The place as messages begin with it, behind the path: line and column, or where in an object it is."""
+        return f"{self.line}:{self.column}" if self.line or not self.place else self.place
 
     @property
     def order(self) -> tuple[object, ...]:
         """What to sort by: the place, the code, and what tells findings at one place apart."""
-        return (*self[:6], self.message, self.instance or "", self.details, self.instruction)
+        return (
+            *(*self[:5], self.address, self.code, self.message),
+            *(self.instance or "", self.details, self.instruction, self.place),
+        )
 
 
 def abridged(text: str) -> str:

@@ -8,9 +8,9 @@ from pvasm.check.finding import Finding
 from pvasm.check.subject import Subject
 
 
-def reported(subject: Subject, exposure: Exposure, noun: str) -> Finding:
+def reported(subject: Subject, exposure: Exposure) -> Finding:
     """The finding about an exposed instruction that should be an op, with what fixes it if that is asked for."""
-    message = described(exposure, noun)
+    message = described(exposure, subject.intrinsics)
     if not subject.fixing:
         return Finding(exposure.start, exposure.end, message)
     conversion = subject.of(Converter).convert(exposure)

@@ -7,8 +7,8 @@ statement; and some are made only by what an invocation gives a macro: `.macro g
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -58,10 +58,42 @@ class Exposure(Struct, frozen=True):
         return bool(self.uses) or self.part_of is not None
 
 
-def described(exposure: Exposure, noun: str) -> str:
-    """A message: what there is, and what to write instead."""
+# By sensitivity, and by whether there is an op: which rule reports it.
+_CODES: Final[dict[tuple[Sensitivity, bool], str]] = {
+    ("sensitive", False): "PV001",
+    ("sensitive", True): "PV001",
+    ("privileged", True): "PV002",
+    ("privileged", False): "PV003",
+    ("level-dependent", False): "PV004",
+    ("level-dependent", True): "PV004",
+}
+CODES: Final = tuple(sorted(set(_CODES.values())))
+"""The codes of the rules that report what is exposed."""
+
+
+def code_of(exposure: Exposure) -> str:
+    """The code of the rule that reports an exposed instruction, in sources and objects alike."""
+    return _CODES[exposure.sensitivity, exposure.has_op]
+
+
+def described(exposure: Exposure, intrinsics: Mapping[str, str] | None = None) -> str:
+    """A message: what there is, and what to write instead; in C, with the intrinsics by the ops that they stand for."""
+    if exposure.sensitivity == "level-dependent":
+        return "what this does depends on the privilege level"
+    noun = f"{exposure.sensitivity} instruction"
+    if intrinsics is not None and exposure.certain:
+        return f"{noun} used directly{_advice_in_c(exposure, intrinsics)}"
     made = f": this makes `{' '.join(exposure.text.split())}'" if exposure.is_made else ""
     return f"{noun} used directly{made}{_advice(exposure)}"
+
+
+def _advice_in_c(exposure: Exposure, intrinsics: Mapping[str, str]) -> str:
+    names = [use.op.name for use in exposure.uses] + ([exposure.extension] if exposure.extension else [])
+    found = next((intrinsics[name] for name in names if name in intrinsics), None)
+    if found is not None:
+        return f": use {found}"
+    traps = ", and it traps" if exposure.sensitivity == "privileged" else ""
+    return f"; no intrinsic replaces it{traps}" + (f" (in assembly: {names[0]})" if names else "")
 
 
 def _advice(exposure: Exposure) -> str:

@@ -34,7 +34,7 @@ class Subject(Struct, dict=True):
     Without `follows_flow`, no rule asks how one instruction follows another.
     `user_level` are globs of sections and symbols of code that runs at user level, `bare_files` are files that are
     compiled once, for bare hardware. `sources` are the texts, by path, that the document was made of by the C
-    preprocessor, where they have comments for pvasm.
+    preprocessor, where they have comments for pvasm. `is_c` says that the document was made of C.
     """
 
     document: Document
@@ -48,6 +48,14 @@ class Subject(Struct, dict=True):
     user_level: tuple[str, ...] = ()
     bare_files: BareFiles | None = None
     sources: Mapping[str, str] | None = None
+    is_c: bool = False
+
+    @property
+    def intrinsics(self) -> Mapping[str, str] | None:
+        """In C, the intrinsics by the ops that they stand for; None in assembly."""
+        if not self.is_c:
+            return None
+        return {op: each.name for each in self.catalog.intrinsics.values() for op in each.ops}
 
     def bare_hardware(self, path: str) -> bool:
         """Whether a file is compiled once, for bare hardware: then nothing is asked of its code."""

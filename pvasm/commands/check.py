@@ -35,8 +35,8 @@ def add(commands: Commands) -> None:
         "paths",
         nargs="*",
         metavar="PATH",
-        help="files, folders (searched for .S, .s, .sx and headers that hold assembly), instance files (.yaml), or - "
-        "[the configured paths, or the current folder]",
+        help="files (assembly, C, objects, archives, instance files), folders (searched for .S, .s, .sx and headers "
+        "that hold assembly), or - [the configured paths, or the current folder]",
     )
     several: dict[str, Any] = {"action": "append", "default": []}
     rules = command.add_argument_group("what to look for", "CODES are PV001,PV2,...: a code may be cut short.")

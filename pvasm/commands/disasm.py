@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pvasm.commands.shared import complain, write
@@ -81,32 +81,19 @@ def _lines_of(file: ElfFile) -> Lines:
 
 def _remark() -> Callable[[Sequence[Instruction]], str | None]:
     """What tells of an instruction how it minds the privilege level, and which op replaces it."""
-    from pvasm.asm.reading import assembly_parser
-    from pvasm.asm.scope import Scope
+    from pvasm.check.decoded import DecodedExposures
     from pvasm.paravirt.loading import load_catalog
     from pvasm.paravirt.patterns import Patterns
-    from pvasm.syntax import tree
 
-    patterns, scope = Patterns(load_catalog()), Scope()
-
-    def written(run: Iterable[Instruction]) -> Iterator[tuple[tree.Instruction, str]]:
-        for each in run:
-            text = f"(p{each.predicate}) {each.text}" if each.predicate else each.text
-            chunk = assembly_parser().chunk(text)
-            if len(chunk) != 1 or not isinstance(chunk[0], tree.Instruction):
-                return
-            yield chunk[0], text
+    exposures = DecodedExposures(Patterns(load_catalog()))
 
     def remark(run: Sequence[Instruction]) -> str | None:
-        first = run[0]
-        said = next(name for name, holds in (
-            ("privileged", first.privileged), ("sensitive", first.sensitive), ("level-dependent", True)
-        ) if holds)  # fmt: skip
-        statements = list(written(run))
-        uses = patterns.uses([each for each, _ in statements], [text for _, text in statements], scope)
-        if not uses:
-            return said
-        use = uses[0]
-        return f"{said}: {use.call}" + ("" if use.is_complete else f" replaces `{use.op.replaces}'")
+        found = exposures.exposure(run)
+        if found is None:
+            return None
+        if not found.uses:
+            return found.sensitivity
+        use = found.uses[0]
+        return f"{found.sensitivity}: {use.call}" + ("" if use.is_complete else f" replaces `{use.op.replaces}'")
 
     return remark

@@ -171,13 +171,17 @@ def read_elf_file(path: str | os.PathLike[str]) -> ElfFile:
     is damaged, or that is larger than MAX_OBJECT_BYTES.
     """
     name = os.fspath(path)
-    inside = None if os.path.exists(name) else split_name(name)
-    data = read_bytes(inside[0] if inside else name, MAX_OBJECT_BYTES)
-    if inside:
-        return elf_file_of(member_of(data, *inside), name)
+    data = read_object_bytes(name)
     if data.startswith(ARCHIVE_MAGIC):
         raise which_member(data, shown_name(name))
     return elf_file_of(data, shown_name(name))
+
+
+def read_object_bytes(path: str) -> bytes:
+    """The bytes of an object, a program, an archive as a whole, or a member. Raises PvasmError as `read_elf_file`."""
+    inside = None if os.path.exists(path) else split_name(path)
+    data = read_bytes(inside[0] if inside else path, MAX_OBJECT_BYTES)
+    return member_of(data, *inside) if inside else data
 
 
 def is_elf_file(path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Final
 
 from msgspec import Struct
 
@@ -12,6 +13,9 @@ from pvasm.isa.encoding import decode
 from pvasm.isa.instruction import Instruction
 from pvasm.objects.elf_file import Section
 from pvasm.objects.relocations import with_operand
+
+NOPS: Final = frozenset(("nop.m", "nop.i", "nop.f", "nop.b", "nop.x"))
+_AHEAD: Final = 3  # bundles that a run goes on for
 
 
 class Slot(Struct, frozen=True):
@@ -74,6 +78,17 @@ def _decoded(code: bytes) -> tuple[Bundle, tuple[Slot, ...]]:
 def _slot(slot: int, unit: str, bits: int, stop: bool) -> Slot:
     instruction = decode(bits, unit)
     return Slot(slot, unit, bits, instruction, stop, _targets(instruction) if instruction is not None else ())
+
+
+def run_from(section: Section, bundle: CodeBundle, slot: int) -> list[Instruction]:
+    """The instruction in a slot of a bundle and those that follow it, a few bundles far, without nops."""
+    start = bundle.offset + SIZE
+    ahead = bundles_of(section, start, min(start + _AHEAD * SIZE, section.size))
+    rest = [each for each in bundle.slots if each.slot >= slot]
+    slots = [*rest, *(each for later in ahead for each in later.slots)]
+    return [
+        each.instruction for each in slots if each.instruction is not None and each.instruction.mnemonic not in NOPS
+    ]
 
 
 def _targets(instruction: Instruction) -> tuple[tuple[int, int], ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
 
 from pvasm.isa.bundle import SIZE
 from pvasm.isa.encoding import padding_bundle
@@ -14,19 +13,17 @@ from pvasm.isa.operands import Symbolic
 from pvasm.objects.data_directives import comment, repeated
 from pvasm.objects.elf_file import Relocation, Section
 from pvasm.objects.label_lines import LabelWriter
-from pvasm.objects.object_code import CodeBundle, Slot, bundle_at, bundles_of, placed
+from pvasm.objects.object_code import CodeBundle, Slot, bundle_at, placed, run_from
 from pvasm.objects.object_places import Part, Places
 from pvasm.objects.relocations import relocated_operand, type_of, with_operand
 from pvasm.objects.section_data import SectionData
-from pvasm.objects.written_code import NOPS, makes_own_stops, must_be_first, predicate, text_of_slot, written
+from pvasm.objects.written_code import makes_own_stops, must_be_first, predicate, text_of_slot, written
 
 Remark = Callable[[Sequence[Instruction]], str | None]
 """What to remark on an instruction, given it and those behind it in line; None for nothing."""
 
 Lines = Callable[[Section, int, int], Sequence[tuple[int, str, int]]]
 """Of a section from an offset to another: the offsets at which lines of sources begin, each with file and line."""
-
-_AHEAD: Final = 3  # bundles that a remark may look at
 
 
 class SectionCode:
@@ -194,19 +191,9 @@ class SectionCode:
         if self.places.relocations_of(section, bundle, slot) and not _is_empty(slot.instruction):
             said.append("the field that is filled in is not 0 in the file")
         if slot.instruction.privileged or slot.instruction.sensitive or slot.instruction.level_dependent:
-            remark = self.remark(self._run(section, bundle, slot))
+            remark = self.remark(run_from(section, bundle, slot.slot))
             said += [remark] if remark else []
         return f"\t// {comment('; '.join(said))}" if said else ""
-
-    def _run(self, section: Section, bundle: CodeBundle, slot: Slot) -> list[Instruction]:
-        """An instruction and those that follow it, without nops."""
-        start = bundle.offset + SIZE
-        ahead = bundles_of(section, start, min(start + _AHEAD * SIZE, section.size))
-        rest = [each for each in bundle.slots if each.slot >= slot.slot]
-        slots = [*rest, *(each for later in ahead for each in later.slots)]
-        return [
-            each.instruction for each in slots if each.instruction is not None and each.instruction.mnemonic not in NOPS
-        ]
 
 
 def _is_empty(instruction: Instruction) -> bool:

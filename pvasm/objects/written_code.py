@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
 
 from pvasm.asm.reading import assembly_parser
 from pvasm.asm.resolve import resolve
@@ -14,8 +13,6 @@ from pvasm.isa.instruction import Instruction
 from pvasm.objects.elf_file import Section
 from pvasm.objects.object_code import CodeBundle, Slot, bundle_at, without_targets
 from pvasm.syntax import tree
-
-NOPS: Final = frozenset(("nop.m", "nop.i", "nop.f", "nop.b", "nop.x"))
 
 
 def written(instruction: Instruction) -> str:

@@ -64,12 +64,21 @@ class Block(Struct, frozen=True):
         return f"PVASM_BLOCK_{self.name}"
 
 
+class Intrinsic(Struct, frozen=True):
+    """A function or macro of C that is paravirtualized: what it is on bare hardware, and the ops that it stands for."""
+
+    name: str
+    native: str
+    ops: tuple[str, ...]
+
+
 class Catalog(Struct, frozen=True):
     """All ops by name, and what else their patterns speak of.
 
     `tables` are the C tables that an instance fills, `machine_vector` the members of the platform's, with the functions
     that serve them where it has none (None: nothing does). With `asks_for_extension`, an instruction that an op of the
     extension stands for should be that op; without, such an op is known where it is used, and nothing more.
+    `intrinsics` are C's, and `intrinsic_layers` how the names begin of what these are made of.
     """
 
     path: str
@@ -80,6 +89,8 @@ class Catalog(Struct, frozen=True):
     tables: Mapping[str, Table] = {}
     blocks: Mapping[str, Block] = {}
     machine_vector: Mapping[str, str | None] = {}
+    intrinsics: Mapping[str, Intrinsic] = {}
+    intrinsic_layers: tuple[str, ...] = ()
     asks_for_extension: bool = False
 
     def asks_for(self, op: Op) -> bool:

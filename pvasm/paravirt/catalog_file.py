@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -10,7 +11,7 @@ from msgspec import Struct, field
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import DUE, Kind, Use
 from pvasm.paravirt.c_tables import C_NAME, Member, Table, flaw_of_type
-from pvasm.paravirt.catalog import Block, Catalog, Op, Parameter
+from pvasm.paravirt.catalog import Block, Catalog, Intrinsic, Op, Parameter
 from pvasm.paravirt.yaml_nodes import Node, fault
 from pvasm.regex import regex
 from pvasm.suggestions import near
@@ -48,6 +49,13 @@ class _BlockEntry(Struct, forbid_unknown_fields=True):
     doc: str
 
 
+class _IntrinsicEntry(Struct, forbid_unknown_fields=True):
+    """One intrinsic of C as the file has it."""
+
+    native: str
+    ops: list[str] = []
+
+
 class CatalogFile(Struct, forbid_unknown_fields=True):
     """The file as a whole."""
 
@@ -59,6 +67,8 @@ class CatalogFile(Struct, forbid_unknown_fields=True):
     tables: dict[str, _TableEntry] = {}
     machine_vector: dict[str, str | None] = {}
     blocks: dict[str, _BlockEntry] = {}
+    intrinsics: dict[str, _IntrinsicEntry] = {}
+    intrinsic_layers: list[str] = []
 
 
 def read_catalog(path: Path) -> Catalog:
@@ -105,7 +115,25 @@ def read_catalog(path: Path) -> Catalog:
     blocks = {
         block: Block(block, tuple(entry.parameters), entry.otherwise, entry.doc) for block, entry in file.blocks.items()
     }
-    return Catalog(name, ops, file.constants, file.operand_macros, registers, tables, blocks, file.machine_vector)
+    vector, layers = file.machine_vector, tuple(file.intrinsic_layers)
+    intrinsics = _intrinsics(file, root, name, ops)
+    return Catalog(
+        *(name, ops, file.constants, file.operand_macros, registers, tables, blocks, vector),
+        intrinsics=intrinsics,
+        intrinsic_layers=layers,
+    )
+
+
+def _intrinsics(file: CatalogFile, root: Node, name: str, ops: Mapping[str, Op]) -> dict[str, Intrinsic]:
+    """The intrinsics of C. Raises PvasmError for one that stands for an op which there is not."""
+    found: dict[str, Intrinsic] = {}
+    for word, entry in file.intrinsics.items():
+        for op in entry.ops:
+            if op not in ops:
+                message = f"there is no op {op}{near(op, ops)}"
+                raise fault(message, name, root.value["intrinsics"].keys[word], f"intrinsics.{word}.ops")
+        found[word] = Intrinsic(word, entry.native, tuple(entry.ops))
+    return found
 
 
 def _table(table: str, entry: _TableEntry, node: Node, name: str) -> Table:

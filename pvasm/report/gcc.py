@@ -10,6 +10,6 @@ def render(diagnostic: Diagnostic) -> str:
     """`path:line:column: error: message [PV001]`; the name of an instance comes before the code."""
     instance = f" [{printable(diagnostic.instance)}]" if diagnostic.instance else ""
     return (
-        f"{printable(diagnostic.path)}:{diagnostic.line}:{diagnostic.column}: "
+        f"{printable(diagnostic.path)}:{printable(diagnostic.where)}: "
         f"{diagnostic.severity}: {printable(diagnostic.message)}{instance} [{diagnostic.code}]"
     )

@@ -16,9 +16,13 @@ def render(diagnostic: Diagnostic) -> str:
         "endLine": str(diagnostic.end_line),
         "title": diagnostic.code if diagnostic.instance is None else f"{diagnostic.code} [{diagnostic.instance}]",
     }
-    if diagnostic.line == diagnostic.end_line:  # columns are for a single line
+    lines = (diagnostic.message, *diagnostic.details)
+    if not diagnostic.line and diagnostic.place:  # in an object that does not tell lines
+        del properties["line"], properties["endLine"]
+        lines = (f"{diagnostic.place}: {diagnostic.message}", *diagnostic.details)
+    elif diagnostic.line == diagnostic.end_line:  # columns are for a single line
         properties |= {"col": str(diagnostic.column), "endColumn": str(diagnostic.end_column)}
-    text = "\n".join((diagnostic.message, *diagnostic.details))
+    text = "\n".join(lines)
     said = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     return f"::{_COMMANDS[diagnostic.severity]} {said}::{_data(text)}"
 

@@ -14,11 +14,12 @@ FIELDS = (
 
 
 def render(diagnostic: Diagnostic) -> str:
-    """The object of one diagnostic, with the keys of FIELDS, on one line.
+    """The object of one diagnostic, with the keys of FIELDS, on one line; of one in an object, `place` as well.
 
     Text that is not UTF-8 in the source is written with U+FFFD in its place, so that the output always is.
     """
-    return json.dumps({name: whole(getattr(diagnostic, name)) for name in FIELDS})
+    fields = (*FIELDS, "place") if diagnostic.place else FIELDS
+    return json.dumps({name: whole(getattr(diagnostic, name)) for name in fields})
 
 
 _LONE_SURROGATE = regex("[\ud800-\udfff]")

@@ -20,7 +20,7 @@ def render(diagnostic: Diagnostic, *, color: bool = False) -> str:
     def paint(text: str, how: str) -> str:
         return f"\033[{how}m{text}\033[0m" if color and text else text
 
-    place = f"{printable(diagnostic.path)}:{diagnostic.line}:{diagnostic.column}:"
+    place = f"{printable(diagnostic.path)}:{printable(diagnostic.where)}:"
     what = f"{diagnostic.code} {diagnostic.severity}:"
     instance = f" [{printable(diagnostic.instance)}]" if diagnostic.instance else ""
     lines = [

@@ -45,13 +45,18 @@ def _rule(rule: Rule | InstanceRule) -> Json:
 
 def _result(diagnostic: Diagnostic, rule_index: int) -> Json:
     instance = f" [{diagnostic.instance}]" if diagnostic.instance else ""
-    region = {
+    region: Json = {
         "startLine": max(diagnostic.line, 1),  # a line marker may say 0
         "startColumn": diagnostic.column,
         "endLine": max(diagnostic.end_line, 1),
         "endColumn": diagnostic.end_column,
         "snippet": {"text": whole_text(diagnostic.instruction)},
     }
+    if diagnostic.place and not diagnostic.line:  # in an object that does not tell lines
+        region = {}
+    location = _location(diagnostic.path, region)
+    if diagnostic.place:
+        location["logicalLocations"] = [{"fullyQualifiedName": whole_text(diagnostic.place)}]
     text = "\n".join((diagnostic.message + instance, *diagnostic.details))
     properties: Json = {}
     if diagnostic.instance is not None:
@@ -61,7 +66,7 @@ def _result(diagnostic: Diagnostic, rule_index: int) -> Json:
         "ruleIndex": rule_index,
         "level": diagnostic.severity,
         "message": {"text": whole_text(text)},
-        "locations": [_location(diagnostic.path, region)],
+        "locations": [location],
         "properties": properties,
     }
 

@@ -146,19 +146,24 @@ class Document(Struct):
 
         Of a very long line it is a piece around the offset.
         """
-        line, column = line_and_column(self.line_starts, offset)
-        start = self.line_starts[line - 1]
-        end = self.text.find("\n", offset)
-        end = end if end >= 0 else len(self.text)
-        if end - start > MAX_LINE_SHOWN:
-            start = max(start, offset - MAX_LINE_SHOWN // 4)
-            end = min(end, start + MAX_LINE_SHOWN)
-            column = offset - start + 1
-        return self.text[start:end].rstrip("\r"), column
+        return line_around(self.text, self.line_starts, offset)
 
     def source(self, statement: tree.Statement) -> str:
         """The text of a statement, as written."""
         return self.text[statement.start : statement.end]
+
+
+def line_around(text: str, starts: list[int], offset: int) -> tuple[str, int]:
+    """The line of a text that an offset stands in, by where lines start, as `Document.line_text` has it."""
+    line, column = line_and_column(starts, offset)
+    start = starts[line - 1]
+    end = text.find("\n", offset)
+    end = end if end >= 0 else len(text)
+    if end - start > MAX_LINE_SHOWN:
+        start = max(start, offset - MAX_LINE_SHOWN // 4)
+        end = min(end, start + MAX_LINE_SHOWN)
+        column = offset - start + 1
+    return text[start:end].rstrip("\r"), column
 
 
 def looks_preprocessed(text: str, path: str) -> bool:

@@ -54,7 +54,7 @@ def test_a_rule_is_documented(rule: Rule) -> None:
 def test_selection() -> None:
     assert [rule.code for rule in Selection().rules()] == [rule.code for rule in RULES if rule.on_by_default]
     assert [rule.code for rule in Selection(("PV004",)).rules()] == ["PV004"]
-    assert [rule.code for rule in Selection(("PV00",), ("PV003",)).rules()] == ["PV001", "PV002", "PV004"]
+    assert [rule.code for rule in Selection(("PV00",), ("PV003",)).rules()] == ["PV001", "PV002", "PV004", "PV005"]
     with pytest.raises(PvasmError, match="PV999"):
         Selection(("PV999",)).rules()
 

@@ -250,7 +250,7 @@ def test_explain() -> None:
     assert pvasm("explain", "PV001").output.startswith("PV001: sensitive instruction used directly (error)\n")
     both = pvasm("explain", "pv001,PV002")
     assert (both.status, both.output.count("Flagged:")) == (0, 2)
-    assert pvasm("explain", "PV00", "PV901").output.count("Flagged:") == 5
+    assert pvasm("explain", "PV00", "PV901").output.count("Flagged:") == 6
     assert pvasm("explain").output.splitlines()[0].split()[:3] == ["PV001", "error", "sensitive"]
     assert json.loads(pvasm("explain", "PV002", "--format", "json").output)["code"] == "PV002"
     wrong = pvasm("explain", "PV901X")

@@ -211,6 +211,30 @@ grouped: br.ret.sptk b0 ;;
  data8 @segrel(one), @segrel(three#)
 """
 
+# Instructions of each kind that a check tells of, in functions, at user level and without a symbol.
+SENSITIVE = """
+ .text
+ thash r8=r9
+ .global entry#
+ .proc entry#
+entry:
+ mov r8=cr.ifa
+ fc r9
+ (p6) mov r10=ar.itc ;;
+ mov rr[r9]=r10
+ probe.r r11=r9,3
+ rfi ;;
+ .endp entry#
+ .section .gate.text,"ax"
+ .proc gate#
+gate:
+ cover ;;
+ epc ;;
+ mov r9=psr ;;
+ .endp gate#
+ cover ;;
+"""
+
 # A program that returns: r9 and r10 are `value`, r20 is 42, r8 is 84, `room` is the address of `twice`.
 PROGRAM = """
  .explicit

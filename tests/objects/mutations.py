@@ -1,7 +1,8 @@
 """Damaged objects: whatever stands in a file, reading it ends, with a PvasmError or with a result in proportion to it.
 
 `python -m tests.objects.mutations [--count N] [--seed S]` makes so many files of a few sound ones, a seed each, reads
-each, writes it as assembly and makes an image of it. It prints what raised anything else, and exits with 1 then.
+each, checks it, compares its functions, writes it as assembly and makes an image of it. It prints what raised anything
+else, and exits with 1 then.
 """
 
 from __future__ import annotations
@@ -14,16 +15,24 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
+from pvasm.check.exposure import CODES
+from pvasm.check.object_files import ObjectCheck
+from pvasm.check.rule import all_rules
+from pvasm.check.settings import AnswerSettings
 from pvasm.errors import PvasmError
 from pvasm.objects.archive import ARCHIVE_MAGIC, members
 from pvasm.objects.disassembly import Wanted, disassembly
 from pvasm.objects.elf_file import elf_file_of
+from pvasm.objects.function_code import functions_of
 from pvasm.objects.linking import Linking
 from pvasm.objects.object_image import image_of_object
 from pvasm.objects.source_lines import SourceLines
-from tests.objects.assembling import EVERY_OPERATOR, SYMBOLS
+from pvasm.paravirt.loading import load_catalog
+from pvasm.report.object_diff import object_difference
+from tests.objects.assembling import EVERY_OPERATOR, SENSITIVE, SYMBOLS
 from tests.oracle import require_tool
 
 EXTREMES = (0, 1, 2, 7, 8, 0x7F, 0xFF, 0xFFF0, 0xFFF1, 0xFFFF, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 63, (1 << 64) - 1)
@@ -33,7 +42,7 @@ LINES_A_BYTE = 4
 def sound_files(folder: Path) -> list[bytes]:
     """The files that are damaged: objects with and without lines of sources, and a program."""
     found = []
-    for number, text in enumerate((EVERY_OPERATOR, SYMBOLS)):
+    for number, text in enumerate((EVERY_OPERATOR, SYMBOLS, SENSITIVE)):
         for flags in ([], ["-g"], ["-gdwarf-5"]):
             source, made = folder / f"{number}.s", folder / f"{number}.o"
             source.write_text(text)
@@ -83,9 +92,27 @@ def damaged(sound: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
+@cache
+def object_check() -> ObjectCheck:
+    """What checks objects by all rules about instructions."""
+    return ObjectCheck([all_rules()[code] for code in CODES], AnswerSettings(), load_catalog())
+
+
+def checked(data: bytes) -> None:
+    """Checks a file: what is found is in proportion to it, and an error has a reason and a name."""
+    answer = object_check().check(data, "damaged.o")
+    assert len(answer.diagnostics) <= 3 * len(data) // 16
+    for error in (*answer.errors, *answer.notes):
+        assert error.message
+        assert error.path is not None
+        assert error.path.startswith("damaged.o")
+    assert answer.files or answer.errors or data.startswith(ARCHIVE_MAGIC)
+
+
 def try_out(data: bytes) -> str:
     """Reads a file in all ways; says how it went: `read`, or the error's message. Raises whatever else is raised."""
     said = "read"
+    checked(data)
     try:
         if data.startswith(ARCHIVE_MAGIC):
             data = bytes(members(data, "damaged.a").get("1.o", b""))
@@ -98,6 +125,10 @@ def try_out(data: bytes) -> str:
         assert len(lines) <= 1024 + LINES_A_BYTE * len(data)
     except PvasmError as error:
         said = error.message
+    functions = functions_of(file)
+    assert sum(len(each.lines) for each in functions) <= LINES_A_BYTE * len(data), "the functions are out of proportion"
+    named = (file.path, functions)
+    assert object_difference(named, named).is_empty
     for count, line in enumerate(disassembly(file, Wanted(addresses=True))):
         assert count < 1000 + LINES_A_BYTE * len(data), "the text is out of proportion"
         assert "\n" not in line

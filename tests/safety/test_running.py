@@ -55,6 +55,8 @@ COMMANDS = [
     "header -i ./@evil.yaml",
     "tables -i ./@evil.yaml",
     "tables -i xen --check-symbols @evil.S",
+    "diff @evil.S sub/@evil.S",
+    "check @evil.c @evil.o @evil.h",
     "import @evil.S",
     "import -I @evil.S -include @evil.S sub/@evil.S",
     "instance validate @evil.yaml",

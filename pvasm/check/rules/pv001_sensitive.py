@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pvasm.check.code import find_exposures
 from pvasm.check.direct_use import reported
 from pvasm.check.example import Flagged
+from pvasm.check.exposure import code_of
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -78,5 +79,5 @@ class SensitiveInstruction(Rule):
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every exposed instruction that is sensitive."""
         for exposure in subject.of(find_exposures):
-            if exposure.sensitivity == "sensitive":
-                yield reported(subject, exposure, "sensitive instruction")
+            if code_of(exposure) == self.code:
+                yield reported(subject, exposure)

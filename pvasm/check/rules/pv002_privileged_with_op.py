@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pvasm.check.code import find_exposures
 from pvasm.check.direct_use import reported
 from pvasm.check.example import Flagged
+from pvasm.check.exposure import code_of
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -57,5 +58,5 @@ class PrivilegedInstructionWithOp(Rule):
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every exposed instruction that is privileged and that some op replaces."""
         for exposure in subject.of(find_exposures):
-            if exposure.sensitivity == "privileged" and exposure.has_op:
-                yield reported(subject, exposure, "privileged instruction")
+            if code_of(exposure) == self.code:
+                yield reported(subject, exposure)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pvasm.check.code import Code, find_exposures
 from pvasm.check.example import Flagged
-from pvasm.check.exposure import described
+from pvasm.check.exposure import code_of, described
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -45,5 +45,5 @@ class PrivilegedInstructionWithoutOp(Rule):
         for exposure in subject.of(find_exposures):
             if any(exposure.start <= name.start and name.end <= exposure.end for name in nothing):
                 continue
-            if exposure.sensitivity == "privileged" and not exposure.has_op:
-                yield Finding(exposure.start, exposure.end, described(exposure, "privileged instruction"))
+            if code_of(exposure) == self.code:
+                yield Finding(exposure.start, exposure.end, described(exposure, subject.intrinsics))

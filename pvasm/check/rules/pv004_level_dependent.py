@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pvasm.check.code import find_exposures
 from pvasm.check.example import Flagged
+from pvasm.check.exposure import code_of, described
 from pvasm.check.finding import Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -39,5 +40,5 @@ class LevelDependentInstruction(Rule):
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Every exposed instruction that is level-dependent."""
         for exposure in subject.of(find_exposures):
-            if exposure.sensitivity == "level-dependent":
-                yield Finding(exposure.start, exposure.end, "what this does depends on the privilege level")
+            if code_of(exposure) == self.code:
+                yield Finding(exposure.start, exposure.end, described(exposure))

@@ -1,0 +1,379 @@
+"""The inline assembly of C as assembly: what stands in `asm` statements, under the conditions that it stands under.
+
+What is made has the templates' instructions, a statement for each call of certain functions, the conditionals of the
+preprocessor and the comments that speak to pvasm; and of each of its characters is known where in the C text it stands.
+So whoever reads assembly reads C, too.
+
+An operand of the compiler's (`%0`, `%[name]`) becomes a name that is nothing: any register, or any number. Where it is
+a part of a register's name (`ar%1`, `"cr." #name`), one of these registers stands for it that matters most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterator, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from pvasm.asm.template_macros import ASM, QUALIFIERS, TEMPLATE_ENDS, TemplateMacros
+from pvasm.regex import regex
+from pvasm.syntax.c_tokens import Token, tokens_of
+
+_COMMENT_MARK: Final = "pvasm:"
+_OPERAND: Final = regex(r"%[A-Za-z]?(?:[0-9]+|\[[^\]\n]*+\]?)|%=")
+_ESCAPE: Final = regex(r"\\(?:x(?P<hexadecimal>[0-9A-Fa-f]++)|(?P<octal>[0-7]{1,3})|(?P<one>(?s:.)))")
+_BLANKS: Final = {"t": " ", "v": " ", "f": " ", "r": " ", "n": "\n", "a": " ", "b": " ", "e": " "}
+# What is made of registers whose number an operand is, where they are read and where they are written: of the control
+# registers most have an op, of the application registers few matter.
+_NUMBERED: Final = {"cr": ("20", "20"), "ar": ("44", "6")}  # cr.ifa; ar.itc, ar.k6
+_UNKNOWN: Final = "\0"  # in a template: a part that is not known
+
+
+class InlineAssembly(Struct):
+    """Assembly that was made of C; `starts` and `ends` say of each character which part of the C text it stands for.
+
+    `holds_code` tells whether there is anything but conditionals and comments.
+    """
+
+    text: str
+    starts: list[int]
+    ends: list[int]
+    holds_code: bool = False
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The part of the C text that a part of what was made stands for."""
+        if not self.starts:
+            return 0, 0
+        last = len(self.starts) - 1
+        first = self.starts[min(start, last)]
+        return first, self.ends[min(end, last + 1) - 1] if end > start else first
+
+
+def inline_assembly(text: str, calls: Collection[str] = (), definitions: Sequence[str] = ()) -> InlineAssembly:
+    """The inline assembly of a C file or header, with the calls of some functions.
+
+    In the bodies of functions and macros whose names begin as `definitions` do, these calls are left out.
+    Raises PvasmError where there is nothing that reads C.
+    """
+    making = _Making(text)
+    for part in _Search(text, tokens_of(text), calls, tuple(definitions)).parts():
+        making.add(part)
+    return making.done()
+
+
+class _Piece(Struct, frozen=True, gc=False):
+    """A character of a template, or a part of it that is not known, and where it stands."""
+
+    character: str
+    start: int
+    end: int
+
+
+class _Part(Struct, frozen=True):
+    """What is to be made: lines as they are (conditionals, comments, calls), or the pieces of a template."""
+
+    start: int
+    end: int
+    is_line: bool = False
+    pieces: tuple[_Piece, ...] = ()
+    suffix: str = ""
+
+
+class _Search:
+    """Finds in tokens what there is to make."""
+
+    def __init__(
+        self, text: str, tokens: Sequence[Token], calls: Collection[str], definitions: tuple[str, ...]
+    ) -> None:
+        self.text = text
+        self.tokens = tokens
+        self.calls = calls
+        self.definitions = definitions
+        self.macros = TemplateMacros(text, tokens)
+        self.within: list[bool] = []  # of each definition that is open, whether calls are left out
+
+    def parts(self) -> Iterator[_Part]:
+        """The parts, in order."""
+        at = 0
+        while at < len(self.tokens):
+            token = self.tokens[at]
+            at += 1
+            match token.kind:
+                case "conditional":
+                    yield _Part(token.start, token.end, is_line=True)
+                case "comment":
+                    if self._is_kept(token):
+                        yield _Part(token.start, token.end)
+                case "define" | "function":
+                    self.within.append(self._text(token).startswith(self.definitions) if self.definitions else False)
+                case "end":
+                    if self.within:
+                        self.within.pop()
+                case "name":
+                    word = self._text(token)
+                    if word in ASM:
+                        found = yield from self._template(at, token)
+                        at = max(at, found)
+                    elif self._takes_templates(word):
+                        at = yield from self._arguments(at - 1, word)
+                    elif word in self.calls and not any(self.within) and self._is(at, "("):
+                        yield _Part(token.start, token.end, suffix="()")
+                case _:
+                    pass
+
+    def _text(self, token: Token) -> str:
+        return self.text[token.start : token.end]
+
+    def _is_kept(self, token: Token) -> bool:
+        """Whether a comment or conditional is a part of what is made."""
+        return token.kind == "conditional" or _COMMENT_MARK in self._text(token)
+
+    def _is(self, at: int, text: str) -> bool:
+        return at < len(self.tokens) and self._text(self.tokens[at]) == text
+
+    def _takes_templates(self, word: str) -> bool:
+        macro = self.macros.macros.get(word)
+        return macro is not None and bool(macro.templates)
+
+    def _arguments(self, at: int, word: str) -> Generator[_Part, None, int]:
+        """The templates that are arguments of a macro which stands at a token; the number of the first one behind."""
+        given, end = self.macros.call(self.tokens, at)
+        for place, argument in enumerate(given):
+            if place in self.macros.macros[word].templates and any(each.kind != "name" for each in argument):
+                pieces: list[_Piece] = []
+                number = 0
+                while number < len(argument):
+                    token = argument[number]
+                    if token.kind in ("conditional", "comment"):
+                        if self._is_kept(token):
+                            yield from self._made(pieces, self.tokens[at])
+                            pieces = []
+                            yield _Part(token.start, token.end, is_line=token.kind == "conditional")
+                        number += 1
+                    else:
+                        made, number = self._pieces(argument, number)
+                        pieces += made
+                yield from self._made(pieces, self.tokens[at])
+        return end
+
+    def _pieces(self, tokens: Sequence[Token], number: int) -> tuple[list[_Piece], int]:
+        """The pieces of a template that a token is, or what a macro makes there, and the number of the next token."""
+        token = tokens[number]
+        if token.kind == "string":
+            return list(_unescaped(self.text, token.start, token.end)), number + 1
+        made, end = self.macros.made(tokens, number) if token.kind == "name" else (None, number + 1)
+        if made is None:
+            return [_Piece(_UNKNOWN, token.start, token.end)], number + 1
+        start, stop = token.start, tokens[end - 1].end
+        found: list[_Piece] = []
+        for literal in made:
+            pieces = _unescaped(literal, 0, len(literal)) if literal is not None else [_Piece(_UNKNOWN, 0, 0)]
+            found += (_Piece(each.character, start, stop) for each in pieces)
+        return found, end
+
+    def _template(self, at: int, asm: Token) -> Generator[_Part, None, int]:
+        """The template of an `asm` whose next token has this number; returns the number of the first token behind."""
+        while at < len(self.tokens) and self._text(self.tokens[at]) in QUALIFIERS:
+            at += 1
+        if not self._is(at, "("):
+            return at
+        at += 1
+        pieces: list[_Piece] = []
+        depth = 0
+        while at < len(self.tokens):
+            token = self.tokens[at]
+            word = self._text(token)
+            if (depth == 0 and word in TEMPLATE_ENDS) or token.kind in ("define", "function", "end"):
+                break
+            at += 1
+            if token.kind in ("conditional", "comment"):
+                if self._is_kept(token):
+                    yield from self._made(pieces, asm)
+                    pieces = []
+                    yield _Part(token.start, token.end, is_line=token.kind == "conditional")
+                continue
+            depth += (word == "(") - (word == ")")
+            made, at = self._pieces(self.tokens, at - 1)
+            pieces += made
+        yield from self._made(pieces, asm)
+        return at
+
+    def _made(self, pieces: list[_Piece], asm: Token) -> Iterator[_Part]:
+        if pieces and not asm.declares:
+            yield _Part(pieces[0].start, pieces[-1].end, pieces=tuple(_known(_without_comments(pieces))))
+
+
+def _unescaped(text: str, start: int, end: int) -> Iterator[_Piece]:
+    """The characters that a string literal stands for; those of an operand of the compiler's are one piece."""
+    at = text.index('"', start, end) + 1
+    stop = end - 1 if end - at >= 1 and text[end - 1] == '"' else end
+    while at < stop:
+        character = text[at]
+        if character == "%":
+            operand = _OPERAND.match(text, at, stop)
+            if operand is not None:
+                yield _Piece(_UNKNOWN, at, operand.end())
+                at = operand.end()
+                continue
+            if text[at + 1 : at + 2] in ("%", "{", "|", "}"):
+                at += 1
+                character = text[at]
+        elif character == "\\":
+            escape = _ESCAPE.match(text, at, stop)
+            if escape is not None:
+                made = _escaped(escape["hexadecimal"], escape["octal"], escape["one"])
+                if made:
+                    yield _Piece(made, at, escape.end())
+                at = escape.end()
+                continue
+        yield _Piece(character, at, at + 1)
+        at += 1
+
+
+def _escaped(hexadecimal: str | None, octal: str | None, one: str | None) -> str:
+    """The character of an escape (C11 6.4.4.4); nothing for a line that goes on."""
+    if one is not None:
+        return "" if one == "\n" else _BLANKS.get(one, one)
+    number = int(hexadecimal[-8:], 16) if hexadecimal else int(octal or "0", 8)
+    made = chr(number & 0x7F)
+    return made if made.isprintable() or made == "\n" else " "
+
+
+def _without_comments(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
+    """The pieces without the assembler's comments: `//` and `/* */`, and lines that begin with `#`."""
+    at, is_fresh, is_quoted = 0, True, False
+    while at < len(pieces):
+        piece = pieces[at]
+        two = piece.character + pieces[at + 1].character if at + 1 < len(pieces) else ""
+        if piece.character == "\n":
+            is_fresh, is_quoted = True, False
+        elif not is_quoted and (two == "//" or (is_fresh and piece.character == "#")):
+            while at < len(pieces) and pieces[at].character != "\n":
+                at += 1
+            continue
+        elif not is_quoted and two == "/*":
+            at += 2
+            while at + 1 < len(pieces) and (pieces[at].character, pieces[at + 1].character) != ("*", "/"):
+                at += 1
+            at += 2
+            yield _Piece(" ", piece.start, piece.end)
+            continue
+        elif piece.character == '"':
+            is_quoted = not is_quoted
+        if not piece.character.isspace() and piece.character != ";":
+            is_fresh = False
+        elif piece.character == ";":
+            is_fresh = True
+        yield piece
+        at += 1
+
+
+def _known(pieces: Iterator[_Piece]) -> Iterator[_Piece]:
+    """The pieces with names in the place of what is not known: a register, if its file is."""
+    statement: list[_Piece] = []
+    for piece in pieces:
+        statement.append(piece)
+        if piece.character in ("\n", ";"):
+            yield from _named(statement)
+            statement.clear()
+    yield from _named(statement)
+
+
+def _named(statement: Sequence[_Piece]) -> Iterator[_Piece]:
+    """A statement's pieces with names."""
+    word = ""
+    writes = any(piece.character == "=" for piece in statement)
+    number = 0
+    for at, piece in enumerate(statement):
+        if piece.character == "=":
+            writes = False
+        if piece.character != _UNKNOWN:
+            word = word + piece.character if piece.character.isalnum() or piece.character in "._" else ""
+            is_last = at + 1 < len(statement) and statement[at + 1].character == _UNKNOWN
+            if not (is_last and word in _DOTTED):  # `cr.' and a number that is not known: `cr20'
+                yield piece
+            continue
+        numbers = _NUMBERED.get(word.removesuffix("."))
+        number += 1
+        # A name of its own for each, so that none is taken for another.
+        made = numbers[writes] if numbers is not None else f"{'' if word else '_'}_{number}"
+        for character in made:
+            yield _Piece(character, piece.start, piece.end)
+        word = ""
+
+
+_DOTTED: Final = frozenset(f"{name}." for name in _NUMBERED)
+
+
+def _as_c(line: str) -> str:
+    """A conditional of the preprocessor, where it is C that is compiled: with other names for what assembly defines."""
+    for name in _ASSEMBLERS:
+        line = line.replace(name, name.lower())
+    return line
+
+
+_ASSEMBLERS: Final = ("__ASSEMBLY__", "__ASSEMBLER__")
+
+
+class _Making:
+    """Assembly that is being made: lines begin where those of the C text do."""
+
+    def __init__(self, text: str) -> None:
+        self.source = text
+        self.made: list[str] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self.last = 0  # where in the source what was made last ends
+        self.holds_code = False
+        self.is_fresh = True  # whether what was made ends a line
+
+    def add(self, part: _Part) -> None:
+        """Makes a part, in a line of its own if it begins one in the source, and else in a statement of its own."""
+        self._separate(part.start, is_line=part.is_line)
+        self.holds_code = self.holds_code or bool(part.pieces or part.suffix)
+        if not part.pieces:
+            for offset, character in enumerate(_as_c(self.source[part.start : part.end]), start=part.start):
+                self._put(character, offset, offset + 1)
+            for character in part.suffix:
+                self._put(character, part.end - 1, part.end)
+        pending: _Piece | None = None
+        for piece in part.pieces:
+            if pending is not None:
+                self._separate(piece.start)
+                pending = None
+            if piece.character == "\n":
+                pending = piece
+            else:
+                self._put(piece.character, piece.start, piece.end)
+        self.last = max(self.last, part.end)
+        self.is_fresh = False
+        if part.is_line:
+            self._newline(part.end)
+
+    def _separate(self, start: int, *, is_line: bool = False) -> None:
+        """Ends the statement before what stands at a place of the source."""
+        if self.is_fresh:
+            return
+        if is_line or self.source.find("\n", self.last, max(start, self.last)) >= 0:
+            self._newline(start)
+        else:
+            self._put(" ", self.last, self.last)
+            self._put(";", self.last, self.last)
+            self._put(" ", self.last, self.last)
+
+    def _newline(self, offset: int) -> None:
+        self._put("\n", offset, offset)
+        self.is_fresh = True
+
+    def _put(self, character: str, start: int, end: int) -> None:
+        self.made.append(character)
+        self.starts.append(start)
+        self.ends.append(end)
+        self.last = max(self.last, end)
+        self.is_fresh = False
+
+    def done(self) -> InlineAssembly:
+        """What was made."""
+        if not self.is_fresh:
+            self._newline(self.last)
+        return InlineAssembly("".join(self.made), self.starts, self.ends, self.holds_code)
