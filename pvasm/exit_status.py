@@ -69,6 +69,7 @@ _MEANINGS = {
     "instance validate": ("complete and sound", f"{FOUND} findings at error level", "a file is no instance"),
     "instance new": ("done", "", "it could not run, or the file exists"),
     "instance diff": ("the instances do the same", f"{FOUND} they differ", "there is no such instance or op"),
+    "instance entry": ("done", "", "there is no such instance, or it has no entry of its own"),
     "instance schema": ("done", "", "it could not run"),
 }
 

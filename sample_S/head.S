@@ -5,10 +5,10 @@
 #include "boot.h"
 
 	.text
-	.global _start, xen_start, hypervisor_unknown
+	.global _start, startup_xen, hypervisor_unknown, hypervisor_type
 
 /* Xen enters here: it is said which hypervisor this is, and that is all that is different. */
-xen_start:
+startup_xen:
 	movl r14 = hypervisor_type
 	mov r15 = HYPERVISOR_XEN
 	;;
@@ -48,8 +48,8 @@ hypervisor_unknown:
 	;;
 
 /* What each hook does: native code and tables are in their places as it is. */
-	.proc native_setup
-native_setup:
+	.proc native_setup_hook
+native_setup_hook:
 	.prologue
 	.regstk 0, 2, 1, 0
 	.save ar.pfs, loc0
@@ -65,10 +65,10 @@ native_setup:
 	mov b0 = loc1
 	br.ret.sptk.many b0
 	;;
-	.endp native_setup
+	.endp native_setup_hook
 
-	.proc xen_setup
-xen_setup:
+	.proc xen_setup_hook
+xen_setup_hook:
 	.prologue
 	.regstk 0, 3, 3, 0
 	.save ar.pfs, loc0
@@ -101,14 +101,14 @@ xen_setup:
 	mov b0 = loc1
 	br.ret.sptk.many b0
 	;;
-	.endp xen_setup
+	.endp xen_setup_hook
 
 	.section .data, "aw", "progbits"
 	.align 8
 hypervisor_type:
 	data8 HYPERVISOR_NONE
 setup_hooks:
-	data8 native_setup, xen_setup
+	data8 native_setup_hook, xen_setup_hook
 
 	.section .rodata, "a", "progbits"
 native_text:
@@ -123,4 +123,5 @@ xen_name:
 /* The records of all files stand between these two: this file is linked first, and records_end.S last. */
 	.section .pv_alternatives, "a", "progbits"
 	.align 4
+	.global pv_records
 pv_records:

@@ -58,6 +58,12 @@ def add(commands: Commands) -> None:
     _add_op(diff, "compare OP alone")
     _add_format(diff)
 
+    entry = _command(
+        own, "entry", _entry, "write the way into the kernel for an instance: an entry and its set-up hook"
+    )
+    entry.add_argument("instance", metavar="NAME", help=_INSTANCE)
+    entry.add_argument("-o", dest="output", metavar="FILE", help="write to FILE [standard output]")
+
     schema = _command(own, "schema", _schema, "print a JSON Schema of instance files, for editors")
     which = schema.add_mutually_exclusive_group()
     which.add_argument("--catalog", action="store_true", help="print that of the catalog's file")
@@ -78,6 +84,21 @@ def _add_format(command: argparse.ArgumentParser) -> None:
 
 def _add_op(command: argparse.ArgumentParser, told: str) -> None:
     command.add_argument("--op", dest="ops", action="append", default=[], metavar="OP", help=f"{told}; may be repeated")
+
+
+def _entry(options: argparse.Namespace) -> int:
+    from pvasm.files import refuse_overwriting, write_atomically
+    from pvasm.paravirt.loading import load_instance
+    from pvasm.patch.entry_stub import entry_stub
+
+    instance = load_instance(options.instance)
+    text = entry_stub(instance)
+    if options.output in (None, "-"):
+        write(text)
+        return 0
+    refuse_overwriting(options.output, "entry", instance.files)
+    write_atomically(options.output, text.encode())
+    return 0
 
 
 # --------------------------------------------------------------------------------- list and show

@@ -53,13 +53,22 @@ class Conflict(Struct, frozen=True):
 _Expanding = tuple[str, tuple[str, ...], tuple[str | None, ...], tuple[tuple[str, str], ...]]
 
 
+class Entry(Struct, frozen=True):
+    """Where a hypervisor enters a kernel: the label, the number that says which one it is, and its set-up hook."""
+
+    label: str
+    type: int
+    hook: str
+
+
 class Instance(Struct):
     """A set of definitions of all ops of a catalog.
 
     `defines` is the C preprocessor symbol that is defined when compiling for it, `environment` what it runs on: an
     `Environment`, or the name of a file, whose path `environment_file` is, that describes a hypervisor. Where another
     instance's file says so, which this one extends, that is `environment_from`.
-    `machine_vector` names the platform code above it (None: whatever the platform has).
+    `machine_vector` names the platform code above it (None: whatever the platform has), `entry` is where a kernel that
+    is one binary for several instances begins for this one.
     `renames` are symbols of the source that have another name in its variants, `blocks` the macros of the source that
     it replaces whole. `files` are those that it was read from: its own first, then those that it extends. `decisions`
     are those of the templates that have been worked out beforehand, by op. Instances of the same `code`, if it is not
@@ -81,6 +90,7 @@ class Instance(Struct):
     tables: Tables = field(default_factory=dict)
     blocks: Mapping[str, Template] = field(default_factory=dict)
     machine_vector: str | None = None
+    entry: Entry | None = None
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     code: str | None = None
     environment_file: str | None = None

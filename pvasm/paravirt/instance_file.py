@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
 
@@ -14,7 +14,7 @@ from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import operand
 from pvasm.paravirt.catalog import Catalog, Op
-from pvasm.paravirt.instance import Definition, Environment, Instance
+from pvasm.paravirt.instance import Definition, Entry, Environment, Instance
 from pvasm.paravirt.interface import Call, Tables, read_calls, read_tables
 from pvasm.paravirt.shipped import ALL, CATALOG, INSTANCE_NAME, instance_names, is_instance_name, shipped_instance
 from pvasm.paravirt.template import Template
@@ -24,6 +24,7 @@ from pvasm.suggestions import near
 
 _FILE = regex(r"(?:\./)?(?P<name>[^/]+\.ya?ml)")
 ENVIRONMENT_FILE = regex(r"(?:\./)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.+-]*\.ya?ml)")  # stands in headers, too
+MOST_ENTRIES: Final = 255
 _SYMBOL = regex(r"[A-Za-z_]\w*")
 _RENAMED = regex(r"[A-Za-z_][\w.$]*")
 _CONSTANT = regex(r"[A-Z][A-Z0-9_]*")
@@ -57,6 +58,14 @@ class BlockDefinition(Struct, forbid_unknown_fields=True):
     template: str
 
 
+class EntryDefinition(Struct, forbid_unknown_fields=True):
+    """What the file says of where a kernel begins."""
+
+    label: str
+    type: int
+    hook: str
+
+
 class InstanceFile(Struct, forbid_unknown_fields=True):
     """The file as a whole."""
 
@@ -67,6 +76,7 @@ class InstanceFile(Struct, forbid_unknown_fields=True):
     extends: str | None = None
     otherwise: Literal["replaces"] | None = None
     machine_vector: str | None = None
+    entry: EntryDefinition | None = None
     poison: _Poison | None = None
     constants: dict[str, int | str] = {}
     renames: dict[str, str] = {}
@@ -212,6 +222,7 @@ def _instance(
         tables=_tables(chain, catalog),
         blocks={name: template for file in reversed(chain) for name, template in _blocks(file, catalog, constants)},
         machine_vector=_inherited(chain, "machine_vector", needed=False),
+        entry=next((Entry(each.label, each.type, each.hook) for file in chain if (each := file.model.entry)), None),
     )
 
 
@@ -362,7 +373,23 @@ def _read(path: Path) -> _File:
             message = "a constant's name is of capital letters, digits and _"
             raise fault(message, name, root.value["constants"].keys[constant], f"constants.{constant}")
     _check_renames(model.renames, root, name)
+    _check_entry(model.entry, root, name)
     return _File(path, root, model)
+
+
+def _check_entry(entry: EntryDefinition | None, root: Node, name: str) -> None:
+    """Raises PvasmError for what is no label, and for a number that no table of hooks has."""
+    if entry is None:
+        return
+    nodes = root.value["entry"].value
+    for key in ("label", "hook"):
+        if not _SYMBOL.fullmatch(getattr(entry, key)):
+            node = nodes[key]
+            raise fault(f"{getattr(entry, key)!r} is no symbol", name, (node.line, node.column), f"entry.{key}")
+    if not 0 <= entry.type <= MOST_ENTRIES:
+        node = nodes["type"]
+        message = f"a hypervisor's type is a number from 0 to {MOST_ENTRIES}: the place of its hook in a table"
+        raise fault(message, name, (node.line, node.column), "entry.type")
 
 
 def _check_renames(renames: Mapping[str, str], root: Node, name: str) -> None:

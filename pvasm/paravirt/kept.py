@@ -13,7 +13,7 @@ from pvasm.paravirt.arguments import Kind
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.decision_paths import Question
 from pvasm.paravirt.decisions import Choice, Decision, Lines, decide, ends
-from pvasm.paravirt.instance import Definition, Instance
+from pvasm.paravirt.instance import Definition, Entry, Instance
 from pvasm.paravirt.interface import Call
 from pvasm.paravirt.shipped import CATALOG, instance_names
 from pvasm.paravirt.template import Template
@@ -68,7 +68,8 @@ def _kept(path: str, catalog: Catalog) -> dict[str, Any]:
     from pvasm.paravirt.instance_file import read_instance
 
     instance = read_instance(Path(path), catalog)
-    kept = {
+    entry = instance.entry
+    kept: dict[str, Any] = {
         "plain": [
             instance.name,
             instance.description,
@@ -77,6 +78,7 @@ def _kept(path: str, catalog: Catalog) -> dict[str, Any]:
             instance.extends,
             instance.machine_vector,
         ],
+        "entry": None if entry is None else [entry.label, entry.type, entry.hook],
         "files": list(map(os.path.basename, instance.files)),
         "constants": _kept_constants(instance),
         "definitions": {
@@ -171,6 +173,7 @@ def _made(kept: Mapping[str, Any], folder: str, catalog: Catalog) -> Instance:
             for word, template in kept["blocks"].items()
         },
         machine_vector=machine_vector,
+        entry=None if kept["entry"] is None else Entry(*kept["entry"]),
         decisions=decisions,
         code=kept["code"],
     )

@@ -37,6 +37,10 @@ def instance_schema(catalog: Catalog) -> Schema:
     narrow(keys["extends"], matching(_FILE))
     for key in ("defines", "machine_vector"):
         narrow(keys[key], matching(instance_file._SYMBOL))
+    entry = next(each for each in keys["entry"]["anyOf"] if each.get("type") == "object")["properties"]
+    for key in ("label", "hook"):
+        narrow(entry[key], matching(instance_file._SYMBOL))
+    entry["type"].update(minimum=0, maximum=instance_file.MOST_ENTRIES)
     for key in ("constants", "calls"):
         keys[key]["propertyNames"] = matching(instance_file._CONSTANT)
     keys["calls"]["additionalProperties"] = _call_schema()

@@ -37,6 +37,7 @@ def skeleton(name: str, base: Instance, extends: str, *, minimal: bool = False, 
         + _given(f"environment: {environment or base.environment}\n", minimal and environment is None),
         _told("defines", keys) + _given(f"defines: {_symbol(name)}\n", minimal),
         _told("machine_vector", keys) + _commented(f"machine_vector: {base.machine_vector or 'dig'}\n"),
+        _told("entry", keys) + _commented(_entry(name, base)),
         _told("constants.NAME", keys) + _taken_over("constants", base, base.constants),
         _told("calls.NAME", keys) + _taken_over("calls", base, named_calls(base)),
         _told("renames", keys) + _taken_over("renames", base, base.renames),
@@ -46,6 +47,13 @@ def skeleton(name: str, base: Instance, extends: str, *, minimal: bool = False, 
         "".join(_told(key, keys) for key in keys if key.startswith("ops.")) + _ops(base, minimal=minimal),
     ]
     return "\n".join(parts)
+
+
+def _entry(name: str, base: Instance) -> str:
+    """A way into the kernel that might be the new instance's, where the base has one."""
+    word = name.replace("-", "_")
+    number = 2 if base.entry is None else base.entry.type + 1
+    return f"entry: {{label: startup_{word}, type: {number}, hook: {word}_setup_hook}}\n"
 
 
 def _head(name: str, base: str, extends: str) -> str:

@@ -46,7 +46,7 @@ def difference(
     single: dict[str, tuple[Any, Any]] = {}
     named: dict[str, Mapping[str, tuple[Any, Any]]] = {}
     if not ops_alone:
-        for key in ("environment", "defines", "machine_vector"):
+        for key in ("environment", "defines", "machine_vector", "entry"):
             if getattr(left, key) != getattr(right, key):
                 single[key] = getattr(left, key), getattr(right, key)
         for key in _NAMED:

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.arguments import DUE
@@ -94,8 +94,16 @@ def _head(instance: Instance) -> list[str]:
         ("environment", instance.environment),
         ("defines", instance.defines),
         ("machine vector", instance.machine_vector or "what the platform has"),
+        ("entry", _entry(instance)),
     ]
     return [f"{instance.name}: {instance.description}", *(f"  {line}" for line in _columns(rows))]
+
+
+def _entry(instance: Instance) -> str:
+    entry = instance.entry
+    if entry is None:
+        return "none that is told of"
+    return f"{entry.label}, hypervisor type {entry.type}, set up by {entry.hook}"
 
 
 def _layers(shown: Shown) -> list[str]:
@@ -335,6 +343,7 @@ def _summary(instance: Instance) -> dict[str, Any]:
         "environment": instance.environment,
         "defines": instance.defines,
         "machine_vector": instance.machine_vector,
+        "entry": None if instance.entry is None else structs.asdict(instance.entry),
         "extends": instance.extends,
     }
 
