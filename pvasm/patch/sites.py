@@ -25,6 +25,7 @@ from pvasm.isa.bundle import TEMPLATES
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
+from pvasm.syntax.tokens import SETTING
 from pvasm.text import Edit, apply_edits
 
 PREFIX: Final = ".Lpv_"
@@ -135,14 +136,16 @@ class _Search:
         self.own: list[int] = []  # the document's statement by that of the variant
         self.variant_of: dict[int, int] = {}  # the first of the variant by that of the document
         self.targets: dict[int, int] = {}
-        assigned = (each.syntax.name for each in document.statements if isinstance(each.syntax, tree.Assignment))
-        self.changing = {name for name, number in Counter(assigned).items() if number > 1}
         self.looped = self._looped()
+        self.changing = {name for name, number in Counter(self._assigned()).items() if number > 1}
 
     def found(self) -> Sites:
         """The sites; each round makes more spans stand alone, or is the last."""
         for first, last in self.spans:
             self._check_span(first, last)
+        for at, statement in enumerate(self.document.statements if self.spans else ()):
+            if isinstance(statement.syntax, tree.Directive) and statement.syntax.name == ".auto":
+                raise self._error(at, ".auto lets the assembler add stops where it likes: sites need .explicit (as -x)")
         while True:
             sites, refused = self._round()
             if not refused:
@@ -234,6 +237,8 @@ class _Search:
         statement = self.document.statements[at]
         syntax = statement.syntax
         if isinstance(syntax, tree.Instruction):
+            if _has_tag(syntax):
+                raise _Unsuitable(f"`{self.document.source(statement)}'")
             for each in _names([syntax.predicate, *syntax.outputs, *syntax.inputs]):
                 self._check_name(each, at, places, names)
         elif not is_passed(syntax):
@@ -258,6 +263,17 @@ class _Search:
                 raise self._error(at, f"stands in the body of the macro {statement.macro}: no site can be there")
             if at in self.looped:
                 raise self._error(at, "stands in a loop of the assembler's: no site can be there")
+
+    def _assigned(self) -> Iterator[str]:
+        """The names that are given values, as often as they are; where that may be once more, twice."""
+        for at, statement in enumerate(self.document.statements):
+            syntax, name = statement.syntax, ""
+            if isinstance(syntax, tree.Assignment):
+                name = syntax.name
+            elif isinstance(syntax, tree.Directive) and syntax.name in SETTING and syntax.arguments:
+                name = syntax.arguments[0].strip().removesuffix("#")
+            if name:
+                yield from [name] * (2 if at in self.looped or statement.macro is not None else 1)
 
     def _looped(self) -> set[int]:
         """The statements between `.rept` or its like and `.endr`."""
@@ -303,6 +319,16 @@ class _Search:
     def _error(self, at: int, message: str) -> PvasmError:
         statement = self.document.statements[at]
         return PvasmError(f"{message}", *self.document.place(statement.start))
+
+
+def _has_tag(instruction: tree.Instruction) -> bool:
+    """Whether an instruction tells of a branch elsewhere by a distance that the assembler must know (brp, mov b6 =)."""
+    if len(instruction.inputs) < 2:
+        return False
+    base = instruction.mnemonic.partition(".")[0]
+    return base == "brp" or (
+        base == "mov" and not any(isinstance(each, tree.Name) and each.text == "pr" for each in instruction.outputs)
+    )
 
 
 def _names(expressions: Iterable[tree.Expression | None]) -> Iterator[tree.Name]:
