@@ -8,7 +8,8 @@ that the file can be had again as it was.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -49,10 +50,8 @@ class Sites(Struct, frozen=True):
     file: ElfFile
     sites: list[SiteRecords]
     states: list[str]
-
-    def said(self, place: Place) -> str:
-        """A place as people name it: a symbol before it, and how far."""
-        return _Codes(self.file).said(place)
+    said: Callable[[Place], str]
+    """A place as people name it: a symbol before it, and how far."""
 
 
 def sites_of(data: bytes, path: str) -> Sites:
@@ -63,7 +62,7 @@ def sites_of(data: bytes, path: str) -> Sites:
     file = elf_file_of(data, path)
     sites = read_sites(file)
     codes = _Codes(file)
-    return Sites(file, sites, [codes.state(site) for site in sites])
+    return Sites(file, sites, [codes.state(site) for site in sites], codes.said)
 
 
 def patched(data: bytes, path: str, instance: str) -> bytes:
@@ -113,6 +112,7 @@ class _Codes:
 
     def __init__(self, file: ElfFile) -> None:
         self.file = file
+        self.names: dict[int, list[tuple[int, str]]] = {}  # made for the first place that is said
         self.tables = {
             number: {each.offset: (each.kind, *self._named(each)) for each in entries}
             for number, entries in (file.relocations.items() if file.is_relocatable else ())
@@ -134,16 +134,11 @@ class _Codes:
 
     def said(self, place: Place) -> str:
         """A place as messages name it."""
-        section = self.file.sections[place.section]
-        before = [
-            (self.file.offset_of(each), each.name)
-            for each in self.file.symbols
-            if each.section == place.section
-            and each.name
-            and each.kind != "section"
-            and self.file.offset_of(each) <= place.offset
-        ]
-        value, name = max(before, default=(0, section.name))
+        if not self.names:
+            self.names = _symbols(self.file)
+        before = self.names.get(place.section, [])
+        at = bisect_right(before, place.offset, key=lambda each: each[0])
+        value, name = before[at - 1] if at else (0, self.file.sections[place.section].name)
         return name if value == place.offset else f"{name}+{place.offset - value:#x}"
 
     def error(self, place: Place, message: str) -> PvasmError:
@@ -371,6 +366,15 @@ class _Relocating:
             made += self.data[at : at + len(piece)] + _PIECE.pack(at, len(piece))
             made[at : at + len(piece)] = piece
         return bytes(made + _TRAILER.pack(len(self.data), len(self.pieces), _MAGIC))
+
+
+def _symbols(file: ElfFile) -> dict[int, list[tuple[int, str]]]:
+    """The symbols of each section in their order, with their offsets."""
+    found: dict[int, list[tuple[int, str]]] = {}
+    for each in file.symbols:
+        if each.is_defined and each.name and each.kind != "section":
+            found.setdefault(each.section, []).append((file.offset_of(each), each.name))
+    return {section: sorted(names) for section, names in found.items()}
 
 
 def _targets(bundle: bytes, address: int) -> Iterator[tuple[int, int]]:

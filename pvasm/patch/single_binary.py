@@ -25,7 +25,7 @@ from pvasm.isa.bundle import SIZE, TEMPLATES
 from pvasm.isa.control_transfer import passing
 from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.instance import Instance
-from pvasm.patch.records import BRANCH, NAMES, NATIVE, RECORDS, REPLACEMENTS, filling_text, written
+from pvasm.patch.records import BRANCH, COPY, NAMES, NATIVE, RECORDS, REPLACEMENTS, filling_text, written
 from pvasm.patch.sides import Side, renamed_text
 from pvasm.patch.sites import KEPT, NUMBERED, PREFIX, Shift, Site, Sites, find_sites, is_passed
 from pvasm.syntax import tree
@@ -347,7 +347,8 @@ class _Maker:
                 is_elsewhere = self._is_elsewhere(number, copy)
                 code = f"{copy.label}_branch" if is_elsewhere else copy.label
                 ends = self.bundle_of[f"{PREFIX}{number}"], self.bundle_of[f"{PREFIX}{number}_end"]
-                yield written(*ends, labels[name], f"{code}_code", f"{code}_end", BRANCH if is_elsewhere else 0)
+                flags = COPY if name == NATIVE else BRANCH if is_elsewhere else 0
+                yield written(*ends, labels[name], f"{code}_code", f"{code}_end", flags)
 
     def _replacement(self, number: int, site: Site, copy: _Copy) -> Iterator[str]:
         code = self._copy(site, copy)
