@@ -117,7 +117,8 @@ _UNWINDING: Final = regex(
 
 def adds_nothing(directive: str) -> bool:
     """Whether a directive says something about code and adds nothing to it."""
-    return directive in _NO_CODE or directive in _ENDING or _UNWINDING.fullmatch(directive) is not None
+    known = directive in _NO_CODE or directive in _ENDING or directive in _COMMON
+    return known or _UNWINDING.fullmatch(directive) is not None
 
 
 class _Data(Struct):
