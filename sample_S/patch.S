@@ -8,13 +8,15 @@
  * returns how many sites it has patched, or -1 for a branch that would not reach; sites before that one are patched.
  * It runs with interrupts off, before what it patches runs, by addresses at which code can be written. Another
  * processor may look on: while a site is being written, its first bundle branches to itself, so that whoever comes
- * there waits. Nobody may be inside of a site.
+ * there waits. Nobody may be inside of a site. Native code, which stands there at boot, it leaves as it is, and so the
+ * sites for which an instance has no record: for `native' it returns 0. Its copies are not to be run elsewhere.
  *
  * A record (24 bytes): where the site is, its length, where the instance's name is, where the replacement is, its
  * length, flags. Places are distances from the word that holds them.
  */
 
 BRANCH = 1			// a flag: the replacement is a bundle whose slot 2 branches elsewhere
+COPY_BIT = 1			// a flag's bit: the replacement is a copy of native code, whose branches go astray here
 RECORD = 24
 
 	.text
@@ -53,7 +55,9 @@ pv_patch:
 	add r19 = r19, r14
 	add r20 = r20, r15
 	adds in0 = RECORD, in0
+	tbit.nz p6, p0 = r23, COPY_BIT
 	;;
+(p6)	br.cond.sptk.few .Lrecord
 .Lname:					// is it the instance's name?
 	ld1 r25 = [r19], 1
 	ld1 r26 = [r24], 1

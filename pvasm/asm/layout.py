@@ -61,6 +61,8 @@ _ALIGNED: Final = (".align", ".balign")
 _SKIPS: Final = (".skip", ".space", ".zero")
 _GLOBAL: Final = (".global", ".globl")
 _COMMON: Final = (".comm", ".lcomm", ".common")
+# What adds nothing to code, but ends the bundle before it, with a stop.
+_ENDING: Final = frozenset((".endp", ".ident", ".proc"))
 # What says something about code and adds nothing to it.
 _NO_CODE: Final = frozenset(
     (
@@ -68,13 +70,11 @@ _NO_CODE: Final = frozenset(
         ".auto",
         ".body",
         ".default",
-        ".endp",
         ".entry",
         ".estate",
         ".explicit",
         ".file",
         ".hidden",
-        ".ident",
         ".internal",
         ".line",
         ".ln",
@@ -89,7 +89,6 @@ _NO_CODE: Final = frozenset(
         ".pred.rel.mutex",
         ".pred.safe_across_calls",
         ".print",
-        ".proc",
         ".prologue",
         ".protected",
         ".psr",
@@ -114,6 +113,12 @@ _UNWINDING: Final = regex(
     r"|label_state|copy_state|handlerdata|personality|unwentry|savesp|savepsp|save\.\w+|spill\.\w+|spillreg\.p"
     r"|spillsp\.p|spillpsp\.p|restorereg\.p|cfi_\w+)"
 )
+
+
+def adds_nothing(directive: str) -> bool:
+    """Whether a directive says something about code and adds nothing to it."""
+    known = directive in _NO_CODE or directive in _ENDING or directive in _COMMON
+    return known or _UNWINDING.fullmatch(directive) is not None
 
 
 class _Data(Struct):
@@ -491,12 +496,16 @@ class Placing(Visitor):
             if value is not None:
                 self._assign(arguments[0].strip().removesuffix("#"), value, number)
             return
+        if name in _ENDING:
+            self._flush()
+            return
         if name in _NO_CODE or _UNWINDING.fullmatch(name):
             return
         if base.startswith((".x", "x")) and base.lstrip(".")[1:] in {**_SIZES, **_STRINGS}:
             self._elsewhere(base.lstrip(".")[1:], arguments, number, statement)
             return
-        self._flush()
+        if base not in _COMMON:  # room elsewhere, which leaves the code here alone
+            self._flush()
         section = self.section
         self.places[number] = (statement, section, section.size)
         if base in _SIZES:

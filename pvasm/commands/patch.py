@@ -44,7 +44,9 @@ def add(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    options.instance = options.instance or None
     from pvasm.files import refuse_overwriting, write_atomically
+    from pvasm.objects.archive import ARCHIVE_MAGIC
     from pvasm.objects.elf_file import MAX_OBJECT_BYTES
     from pvasm.patch.patching import patched, sites_of
     from pvasm.text import read_bytes, shown_name
@@ -55,11 +57,15 @@ def _run(options: argparse.Namespace) -> int:
         raise PvasmError("nothing to do: --instance NAME -o FILE, or --list")
     if options.instance is not None and options.output is None and options.verify is None and not options.list:
         raise PvasmError("where to write is not said: -o FILE")
+    if options.output == "-":
+        raise PvasmError("an object is not written to standard output: -o FILE")
     if options.output is not None:
         read = [options.file, *([] if options.verify is None else [options.verify])]
         refuse_overwriting(options.output, "patched file", read)
     name = shown_name(options.file)
     data = read_bytes(options.file, MAX_OBJECT_BYTES)
+    if data.startswith(ARCHIVE_MAGIC):
+        raise PvasmError("an archive: patch its members (ar x), or what is linked of them", name)
     if options.instance is None:
         write("".join(_listed(sites_of(data, name))))
         return 0

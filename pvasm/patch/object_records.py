@@ -13,7 +13,7 @@ from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE
 from pvasm.objects.elf_file import ALLOC, ElfFile, Section
 from pvasm.objects.relocations import type_of
-from pvasm.patch.records import BRANCH, NAME, NATIVE, RECORDS, REPLACEMENT, SITE, WORDS, Place, Record
+from pvasm.patch.records import BRANCH, COPY, NAME, NATIVE, RECORDS, REPLACEMENT, SITE, WORDS, Place, Record
 
 _LONGEST_NAME: Final = 256
 _PLACED: Final = "R_IA64_PCREL32LSB"
@@ -99,7 +99,7 @@ class _Records:
         self._check_code(number, replacement, replacement_length, "the replacement")
         if replacement_length > length:
             raise self._error(f"the replacement has {replacement_length} bytes, and the site {length}", number)
-        if flags & ~BRANCH:
+        if flags & ~(BRANCH | COPY):
             raise self._error(f"the flags are {flags:#x}: a later version of records?", number)
         if flags & BRANCH and replacement_length != SIZE:
             raise self._error("a branch that replaces code must be one bundle", number)

@@ -8,7 +8,8 @@ that the file can be had again as it was.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ from msgspec import Struct
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import EncodingError, decode
-from pvasm.objects.elf_file import ElfFile, elf_file_of
+from pvasm.objects.elf_file import ElfFile, Relocation, elf_file_of
 from pvasm.objects.relocations import patched_bundle, relocated_operand
 from pvasm.patch.object_records import SiteRecords, read_sites
 from pvasm.patch.records import NAMES, NATIVE, Place, Record, filling
@@ -49,10 +50,8 @@ class Sites(Struct, frozen=True):
     file: ElfFile
     sites: list[SiteRecords]
     states: list[str]
-
-    def said(self, place: Place) -> str:
-        """A place as people name it: a symbol before it, and how far."""
-        return _Codes(self.file).said(place)
+    said: Callable[[Place], str]
+    """A place as people name it: a symbol before it, and how far."""
 
 
 def sites_of(data: bytes, path: str) -> Sites:
@@ -63,7 +62,7 @@ def sites_of(data: bytes, path: str) -> Sites:
     file = elf_file_of(data, path)
     sites = read_sites(file)
     codes = _Codes(file)
-    return Sites(file, sites, [codes.state(site) for site in sites])
+    return Sites(file, sites, [codes.state(site) for site in sites], codes.said)
 
 
 def patched(data: bytes, path: str, instance: str) -> bytes:
@@ -113,6 +112,18 @@ class _Codes:
 
     def __init__(self, file: ElfFile) -> None:
         self.file = file
+        self.names: dict[int, list[tuple[int, str]]] = {}  # made for the first place that is said
+        self.tables = {
+            number: {each.offset: (each.kind, *self._named(each)) for each in entries}
+            for number, entries in (file.relocations.items() if file.is_relocatable else ())
+        }
+
+    def _named(self, relocation: Relocation) -> tuple[int | str, int]:
+        """What a relocation is about: a section or a name, and what is added."""
+        symbol = relocation.symbol
+        if symbol.is_defined:
+            return symbol.section, self.file.offset_of(symbol) + relocation.addend
+        return symbol.name, relocation.addend
 
     def address(self, place: Place) -> int:
         """Where a place is: of an object, in its section."""
@@ -123,28 +134,27 @@ class _Codes:
 
     def said(self, place: Place) -> str:
         """A place as messages name it."""
-        section = self.file.sections[place.section]
-        before = [
-            (self.file.offset_of(each), each.name)
-            for each in self.file.symbols
-            if each.section == place.section
-            and each.name
-            and each.kind != "section"
-            and self.file.offset_of(each) <= place.offset
-        ]
-        value, name = max(before, default=(0, section.name))
+        if not self.names:
+            self.names = _symbols(self.file)
+        before = self.names.get(place.section, [])
+        at = bisect_right(before, place.offset, key=lambda each: each[0])
+        value, name = before[at - 1] if at else (0, self.file.sections[place.section].name)
         return name if value == place.offset else f"{name}+{place.offset - value:#x}"
 
     def error(self, place: Place, message: str) -> PvasmError:
         return PvasmError(f"{self.said(place)}: {message}", self.file.path)
 
     def state(self, site: SiteRecords) -> str:
-        """The instance whose code a site holds."""
+        """The instance whose code a site holds, by what relocations fill in as well if that tells."""
         now = self.at(site.place, site.length)
-        for name in (NATIVE, *sorted(site.records.keys() - {NATIVE})):
-            if self._stands(site, site.records[name], now):
-                return name
-        raise self.error(site.place, "what stands here is no instance's code: has it been changed by something else?")
+        names = (NATIVE, *sorted(site.records.keys() - {NATIVE}))
+        standing = [name for name in names if self._stands(site, site.records[name], now)]
+        if not standing:
+            raise self.error(
+                site.place, "what stands here is no instance's code: has it been changed by something else?"
+            )
+        alike = [name for name in standing if self._is_filled_alike(site, site.records[name], now)]
+        return (alike or standing)[0]
 
     def _stands(self, site: SiteRecords, record: Record, now: bytes) -> bool:
         """Whether a site holds the code of a record, the fields that relocations fill in aside."""
@@ -155,6 +165,36 @@ class _Codes:
         if not self.file.is_relocatable:
             return made == now
         return _without_fields(made) == _without_fields(now)
+
+    def _is_filled_alike(self, site: SiteRecords, record: Record, now: bytes) -> bool:
+        """Whether fields are the same where no relocation fills them in, and relocations where there are two."""
+        if not self.file.is_relocatable:
+            return True
+        here = self._relocations(site.place, site.length)
+        there = self._relocations(record.replacement, record.replacement_length)
+        if record.is_branch:
+            native = self._relocations(site.records[NATIVE].replacement, site.length)
+            there |= {at: each for at, each in native.items() if at >= SIZE}
+        if any(here[at] != there[at] for at in here.keys() & there.keys()):
+            return False
+        made = self.code(site, record)
+        for offset in range(0, site.length, SIZE):
+            pieces = (Bundle.of(code[offset : offset + SIZE]).instructions() for code in (made, now))
+            for mine, other in zip(*pieces, strict=True):
+                filled = {offset + each for each in ((1, 2) if mine[1] == "X" else (mine[0],))}
+                if mine != other and not filled & (here.keys() | there.keys()):
+                    return False
+        return True
+
+    def _relocations(self, place: Place, length: int) -> dict[int, tuple[int, int | str, int]]:
+        """The types of the relocations at a place, and what they are about, by their distance from it."""
+        entries = self.tables.get(place.section, {})
+        return {
+            at: entries[place.offset + at]
+            for offset in range(0, length, SIZE)
+            for at in range(offset, offset + 3)
+            if place.offset + at in entries
+        }
 
     def code(self, site: SiteRecords, record: Record) -> bytes:
         """What a site holds with the code of a record; behind a branch, what native code has there."""
@@ -200,11 +240,15 @@ class _Patching:
         if instance not in names:
             said = f"has no code for {instance}: it has that of {', '.join(names)}{near(instance, names)}"
             raise PvasmError(said, self.path)
-        for site in self.sites:
-            self.codes.state(site)  # nothing is written over what is not known
+        states = [self.codes.state(site) for site in self.sites]  # nothing is written over what is not known
         chosen = [site.records.get(instance, site.records[NATIVE]) for site in self.sites]
         if self.file.is_relocatable:
-            changed = [(site, each) for site, each in zip(self.sites, chosen, strict=True) if each.instance != NATIVE]
+            # Other tools keep a patched object's code, but not what is behind the file: native code is put back, too.
+            changed = [
+                (site, each)
+                for site, each, state in zip(self.sites, chosen, states, strict=True)
+                if (each.instance, state) != (NATIVE, NATIVE)
+            ]
             return _Relocating(self.data, self.file, self.codes).with_codes(changed) if changed else bytes(self.data)
         for site, record in zip(self.sites, chosen, strict=True):
             self._put(site.place, self.codes.code(site, record))
@@ -322,6 +366,15 @@ class _Relocating:
             made += self.data[at : at + len(piece)] + _PIECE.pack(at, len(piece))
             made[at : at + len(piece)] = piece
         return bytes(made + _TRAILER.pack(len(self.data), len(self.pieces), _MAGIC))
+
+
+def _symbols(file: ElfFile) -> dict[int, list[tuple[int, str]]]:
+    """The symbols of each section in their order, with their offsets."""
+    found: dict[int, list[tuple[int, str]]] = {}
+    for each in file.symbols:
+        if each.is_defined and each.name and each.kind != "section":
+            found.setdefault(each.section, []).append((file.offset_of(each), each.name))
+    return {section: sorted(names) for section, names in found.items()}
 
 
 def _targets(bundle: bytes, address: int) -> Iterator[tuple[int, int]]:

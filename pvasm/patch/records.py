@@ -10,7 +10,7 @@ image may be loaded anywhere:
 | 2 | where the instance's name is: characters and a 0 |
 | 3 | where the replacement is |
 | 4 | its length in bytes, at most that of the site |
-| 5 | flags: `BRANCH` |
+| 5 | flags: `BRANCH`, `COPY` |
 
 A site has a record an instance whose code differs, and one for the native code, whose replacement is a copy of what
 stands there. Where the replacement is shorter than the site, the rest is filled with bundles of nops (`filling`), the
@@ -39,6 +39,8 @@ SITE, NAME, REPLACEMENT = 0, 8, 12
 """Where in a record the words stand that name places."""
 
 BRANCH: Final = 1
+COPY: Final = 2
+"""The replacement is a copy of native code: what goes to places by their distance must be set right where it is put."""
 
 NATIVE: Final = "native"
 

@@ -17,6 +17,9 @@ from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 from pvasm.text import Edit
 
+_Key = tuple[str, str | None, int | None]
+"""What tells a statement: its text, and the file and the line that it comes from."""
+
 _WORD: Final = regex(r"[\w.$]++")
 _NUMBERED: Final = regex(r"(?<![\w.$])\d++[bf](?![\w.$])")
 
@@ -72,9 +75,8 @@ class Side:
         """Finds which statements are the same. Raises PvasmError where what differs is no code."""
         ours, theirs = list(_keys(self.native, {})), list(_keys(self.document, self.renamed))
         self.same = [-1] * len(self.low)
-        matcher = SequenceMatcher(None, [key for key, _ in ours], [key for key, _ in theirs], autojunk=False)
         regions: list[tuple[list[int], list[int], int, int]] = []
-        for tag, a, b, c, d in matcher.get_opcodes():
+        for tag, a, b, c, d in _alignment([key for key, _ in ours], [key for key, _ in theirs]):
             mine, its = ([number for _, number in each] for each in (ours[a:b], theirs[c:d]))
             if tag == "equal":
                 for number, same in zip(mine, its, strict=True):
@@ -122,7 +124,23 @@ class Side:
         return PvasmError(message, *document.place(statement.start))
 
 
-def _keys(document: Document, renamed: Mapping[str, str]) -> Iterator[tuple[tuple[str, str | None, int | None], int]]:
+def _alignment(ours: Sequence[_Key], theirs: Sequence[_Key]) -> Iterator[tuple[str, int, int, int, int]]:
+    """What is equal and what is not, as SequenceMatcher says it, which is quadratic where many are alike."""
+    pairs = list(zip(ours, theirs, strict=False))
+    head = next((at for at, (mine, other) in enumerate(pairs) if mine != other), len(pairs))
+    ends = zip(reversed(ours[head:]), reversed(theirs[head:]), strict=False)
+    tail = next((at for at, (mine, other) in enumerate(ends) if mine != other), min(len(ours), len(theirs)) - head)
+    mine_end, other_end = len(ours) - tail, len(theirs) - tail
+    if head:
+        yield "equal", 0, head, 0, head
+    matcher = SequenceMatcher(None, ours[head:mine_end], theirs[head:other_end], autojunk=False)
+    for tag, a, b, c, d in matcher.get_opcodes():
+        yield tag, a + head, b + head, c + head, d + head
+    if tail:
+        yield "equal", mine_end, len(ours), other_end, len(theirs)
+
+
+def _keys(document: Document, renamed: Mapping[str, str]) -> Iterator[tuple[_Key, int]]:
     """What tells each statement that is no directive of the preprocessor, and its number."""
     for number, statement in enumerate(document.statements):
         if not isinstance(statement.syntax, tree.CppDirective):

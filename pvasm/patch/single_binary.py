@@ -25,7 +25,7 @@ from pvasm.isa.bundle import SIZE, TEMPLATES
 from pvasm.isa.control_transfer import passing
 from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.instance import Instance
-from pvasm.patch.records import BRANCH, NAMES, NATIVE, RECORDS, REPLACEMENTS, filling_text, written
+from pvasm.patch.records import BRANCH, COPY, NAMES, NATIVE, RECORDS, REPLACEMENTS, filling_text, written
 from pvasm.patch.sides import Side, renamed_text
 from pvasm.patch.sites import KEPT, NUMBERED, PREFIX, Shift, Site, Sites, find_sites, is_passed
 from pvasm.syntax import tree
@@ -206,7 +206,8 @@ class _Maker:
         lines = apply_edits(side.document.text[start:end], shifted).split("\n")
         text = renamed_text("\n".join(line for line in lines if line.strip()).lstrip(), side.renamed)
         # A stop before the first instruction would be in the bundle before, which is another's.
-        return f"nop.m 0 {text}" if not text or text.startswith(";;") else text
+        text = f"nop.m 0 {text}" if not text or text.startswith(";;") else text
+        return _with_stop(text) if site.ends_group else text
 
     def _adjustments(self, site: Site, side: Side) -> Iterator[Edit]:
         """What a copy has otherwise: names of its own for numbered labels, and no directives but for dependencies."""
@@ -346,7 +347,8 @@ class _Maker:
                 is_elsewhere = self._is_elsewhere(number, copy)
                 code = f"{copy.label}_branch" if is_elsewhere else copy.label
                 ends = self.bundle_of[f"{PREFIX}{number}"], self.bundle_of[f"{PREFIX}{number}_end"]
-                yield written(*ends, labels[name], f"{code}_code", f"{code}_end", BRANCH if is_elsewhere else 0)
+                flags = COPY if name == NATIVE else BRANCH if is_elsewhere else 0
+                yield written(*ends, labels[name], f"{code}_code", f"{code}_end", flags)
 
     def _replacement(self, number: int, site: Site, copy: _Copy) -> Iterator[str]:
         code = self._copy(site, copy)
@@ -366,6 +368,13 @@ class _Maker:
         # What is known of predicates where the site is, is not known here; the variant itself has been looked at.
         apart = f'\t.pred.rel "mutex", {", ".join(copy.predicates)}\n' if len(copy.predicates) > 1 else ""
         return f"{head}{copy.label}_code:\n{apart}\t{copy.text}\n{copy.label}_end:\n"
+
+
+def _with_stop(text: str) -> str:
+    """Code with a stop at its end, which costs no room."""
+    open_text = text.removesuffix("}").rstrip()
+    closing = " }" if open_text != text else ""
+    return text if open_text.endswith(";;") else f"{open_text} ;;{closing}"
 
 
 def _together(edits: Sequence[Edit]) -> list[Edit]:

@@ -17,32 +17,35 @@ from typing import Final
 from msgspec import Struct
 
 from pvasm.asm.elaborate import Step, Visitor
-from pvasm.asm.layout import CodePlaces, code_places
+from pvasm.asm.layout import CodePlaces, PlacedBundle, adds_nothing, code_places
 from pvasm.asm.reading import assembly_parser
 from pvasm.asm.scope import Scope
 from pvasm.errors import PvasmError
+from pvasm.isa.bundle import TEMPLATES
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
+from pvasm.syntax.tokens import SETTING
 from pvasm.text import Edit, apply_edits
 
 PREFIX: Final = ".Lpv_"
 """What the names of all labels begin with that a single binary has of its own."""
 
 KEPT: Final = regex(r"\.(?:pred\.rel(?:\.\w+)?|mem\.offset|reg\.val|pred\.safe_across_calls)")
-DROPPED: Final = regex(
-    r"\.(?:loc|line|ln|file|body|prologue|proc|endp|save(?:\.\w+)?|fframe|vframe\w*|spill\w*(?:\.\w+)?|restore\w*(?:\.p)?"
-    r"|altrp|unwabi|label_state|copy_state|size|type|global|globl|hidden|weak|entry)"
-)
 NUMBERED: Final = regex(r"\d+[bf]")
+_MEANING: Final = frozenset(
+    (".alias", ".auto", ".default", ".explicit", ".lsb", ".msb", ".radix", ".regstk", ".rotf", ".rotp", ".rotr")
+)
+"""Directives that say how instructions behind them are meant, which a copy would not know."""
 _PLACES: Final = frozenset((".", "ip"))  # names whose value is where they stand
+_LAST_SLOT: Final = 2
 _LOOPS: Final = frozenset((".rept", ".irp", ".irpc"))
 
 
 def is_passed(syntax: tree.Syntax) -> bool:
     """Whether a statement has no place of its own: it says something of instructions, or ends a group or a bundle."""
     if isinstance(syntax, tree.Directive):
-        return bool(KEPT.fullmatch(syntax.name) or DROPPED.fullmatch(syntax.name))
+        return bool(KEPT.fullmatch(syntax.name)) or (adds_nothing(syntax.name) and syntax.name not in _MEANING)
     return isinstance(syntax, tree.Stop | tree.BundleOpen | tree.BundleClose | tree.Template | tree.CppDirective)
 
 
@@ -51,7 +54,8 @@ class Site(Struct, frozen=True):
 
     `end` is where its last ends, the stop behind it included, and `start` where its first begins: offsets in the
     document. `bundles` are how many the native code has. `frame` is that of the registers' names there (inputs, locals,
-    outputs). `is_alone` says that bundles do not begin at its ends anyway, so that labels must make them begin there.
+    outputs). `is_alone` says that bundles do not begin at its ends anyway, so that labels must make them begin there;
+    `ends_group` that its last bundle ends with a stop, as it does without one where no instruction follows.
     """
 
     first: int
@@ -61,6 +65,7 @@ class Site(Struct, frozen=True):
     bundles: int
     frame: tuple[int, int, int] | None
     is_alone: bool = False
+    ends_group: bool = False
 
 
 class Sites(Struct, frozen=True):
@@ -131,14 +136,16 @@ class _Search:
         self.own: list[int] = []  # the document's statement by that of the variant
         self.variant_of: dict[int, int] = {}  # the first of the variant by that of the document
         self.targets: dict[int, int] = {}
-        assigned = (each.syntax.name for each in document.statements if isinstance(each.syntax, tree.Assignment))
-        self.changing = {name for name, number in Counter(assigned).items() if number > 1}
         self.looped = self._looped()
+        self.changing = {name for name, number in Counter(self._assigned()).items() if number > 1}
 
     def found(self) -> Sites:
         """The sites; each round makes more spans stand alone, or is the last."""
         for first, last in self.spans:
             self._check_span(first, last)
+        for at, statement in enumerate(self.document.statements if self.spans else ()):
+            if isinstance(statement.syntax, tree.Directive) and statement.syntax.name == ".auto":
+                raise self._error(at, ".auto lets the assembler add stops where it likes: sites need .explicit (as -x)")
         while True:
             sites, refused = self._round()
             if not refused:
@@ -147,7 +154,7 @@ class _Search:
 
     def _round(self) -> tuple[list[Site], set[tuple[int, int]]]:
         """The sites as they are with some spans alone, and the spans that must be so, too."""
-        cuts = [Edit(at, at, f"{PREFIX}cut_{number}:; ") for number, at in enumerate(sorted(self._cuts()))]
+        cuts = [Edit(at, at, f" ; {PREFIX}cut_{number}:; ") for number, at in enumerate(sorted(self._cuts()))]
         edits = sorted([*self.edits, *cuts])
         text = apply_edits(self.document.text, edits)
         variant = read_document(assembly_parser(), text, self.document.path, preprocessed=True)
@@ -161,7 +168,7 @@ class _Search:
         self.targets = {}
         for first, last, spans, among in self._ranges(bundles):
             try:
-                sites.append(self._site(first, last, spans, len(among), places, names))
+                sites.append(self._site(first, last, spans, places.bundles[among.start : among.stop], places, names))
             except _Unsuitable as reason:
                 if spans <= self.alone:
                     raise self._error(min(spans)[0], f"{reason} stands within what an instance replaces") from None
@@ -201,7 +208,13 @@ class _Search:
         return found
 
     def _site(
-        self, first: int, last: int, spans: set[tuple[int, int]], bundles: int, places: CodePlaces, names: _Names
+        self,
+        first: int,
+        last: int,
+        spans: set[tuple[int, int]],
+        bundles: Sequence[PlacedBundle],
+        places: CodePlaces,
+        names: _Names,
     ) -> Site:
         """Raises _Unsuitable for what cannot be taken along."""
         for at in range(first, last + 1):
@@ -213,9 +226,10 @@ class _Search:
             self._closed(last),
             self._start(first),
             self._end(last),
-            bundles,
+            len(bundles),
             frame,
             bool(spans & self.alone),
+            _LAST_SLOT in TEMPLATES[bundles[-1].template].stops,
         )
 
     def _check(self, at: int, places: CodePlaces, names: _Names) -> None:
@@ -223,6 +237,8 @@ class _Search:
         statement = self.document.statements[at]
         syntax = statement.syntax
         if isinstance(syntax, tree.Instruction):
+            if _has_tag(syntax):
+                raise _Unsuitable(f"`{self.document.source(statement)}'")
             for each in _names([syntax.predicate, *syntax.outputs, *syntax.inputs]):
                 self._check_name(each, at, places, names)
         elif not is_passed(syntax):
@@ -247,6 +263,17 @@ class _Search:
                 raise self._error(at, f"stands in the body of the macro {statement.macro}: no site can be there")
             if at in self.looped:
                 raise self._error(at, "stands in a loop of the assembler's: no site can be there")
+
+    def _assigned(self) -> Iterator[str]:
+        """The names that are given values, as often as they are; where that may be once more, twice."""
+        for at, statement in enumerate(self.document.statements):
+            syntax, name = statement.syntax, ""
+            if isinstance(syntax, tree.Assignment):
+                name = syntax.name
+            elif isinstance(syntax, tree.Directive) and syntax.name in SETTING and syntax.arguments:
+                name = syntax.arguments[0].strip().removesuffix("#")
+            if name:
+                yield from [name] * (2 if at in self.looped or statement.macro is not None else 1)
 
     def _looped(self) -> set[int]:
         """The statements between `.rept` or its like and `.endr`."""
@@ -292,6 +319,16 @@ class _Search:
     def _error(self, at: int, message: str) -> PvasmError:
         statement = self.document.statements[at]
         return PvasmError(f"{message}", *self.document.place(statement.start))
+
+
+def _has_tag(instruction: tree.Instruction) -> bool:
+    """Whether an instruction tells of a branch elsewhere by a distance that the assembler must know (brp, mov b6 =)."""
+    if len(instruction.inputs) < 2:
+        return False
+    base = instruction.mnemonic.partition(".")[0]
+    return base == "brp" or (
+        base == "mov" and not any(isinstance(each, tree.Name) and each.text == "pr" for each in instruction.outputs)
+    )
 
 
 def _names(expressions: Iterable[tree.Expression | None]) -> Iterator[tree.Name]:

@@ -6,6 +6,7 @@ as places in the stream. Groups may end earlier in patched code, never later.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
@@ -19,16 +20,16 @@ from pvasm.objects.relocations import relocated_operand, type_of
 from pvasm.patch.object_records import SiteRecords
 from pvasm.patch.records import REPLACEMENTS, Place, Record
 
-_Target = tuple[str, int] | None
+_Target = tuple[str, int]
 """Where an instruction goes, or what it names: a section's name and an offset, or a symbol and what is added to it."""
 
 
 class _Item(Struct):
-    """An instruction of a stream: what it is but for `target`, where it stands, and whether its group ends with it."""
+    """An instruction of a stream: what it is but for `targets`, where it stands, and whether its group ends with it."""
 
     what: object
     text: str
-    target: _Target
+    targets: list[_Target]
     place: Place
     stop: bool
 
@@ -58,7 +59,7 @@ def difference(
     mine, other = _Stream(patched, sites, renamed), _Stream(alone, (), renamed)
     for here, there in zip(mine.items, other.items, strict=False):
         same = here.what == there.what and (here.stop or not there.stop)
-        if not same or mine.resolved(here.target) != other.resolved(there.target):
+        if not same or [*map(mine.resolved, here.targets)] != [*map(other.resolved, there.targets)]:
             return Unlike(here.place, here.text, there.text)
     if len(mine.items) > len(other.items):
         rest = mine.items[len(other.items)]
@@ -75,6 +76,7 @@ class _Stream:
         self.file = file
         self.renamed = renamed
         self.sites = {site.place: (site, record) for site, record in sites}
+        self.copies = sorted({each.replacement for site, _ in sites for each in site.records.values()})
         self.relocations: dict[int, dict[int, Relocation]] = {}
         for number, entries in file.relocations.items():
             self.relocations[number] = {each.offset: each for each in entries}
@@ -86,8 +88,6 @@ class _Stream:
 
     def resolved(self, target: _Target) -> object:
         """What a target is in any such stream: the number of the item, or a name."""
-        if target is None:
-            return None
         return self.at.get(target, target)
 
     def _read(self, number: int) -> None:
@@ -110,21 +110,24 @@ class _Stream:
         self.at[section.name, offset] = len(self.items)
 
     def _elsewhere(self, place: Place, back: tuple[str, int]) -> None:
-        """The code that the branch at a site leads to, up to the one that leads back."""
+        """The code that the branch at a site leads to, up to the one that leads back: the last before what is next."""
         *_, branch = self._items(place)
-        at = branch.target
-        names = {each.name: each.index for each in self.file.sections if each.is_code}
-        while at is not None and at[0] in names:
-            items = list(self._items(Place(names[at[0]], at[1])))
-            if not items and at[1] + SIZE > len(self.file.sections[names[at[0]]].data):
-                return
-            self.at.setdefault(at, len(self.items))
-            for item in items:
-                if item.target == back and item.text.startswith("br."):
-                    self._end_group()
-                    return
-                self.items.append(item)
-            at = at[0], at[1] + SIZE
+        names = {each.name: each for each in self.file.sections if each.is_code}
+        name, start = branch.targets[0] if branch.targets else ("", 0)
+        section = names.get(name)
+        if section is None:
+            return
+        following = bisect_right(self.copies, Place(section.index, start))
+        end = len(section.data)
+        if following < len(self.copies) and self.copies[following].section == section.index:
+            end = self.copies[following].offset
+        for offset in range(start, end - SIZE + 1, SIZE):
+            self.at.setdefault((name, offset), len(self.items))
+            self.items += self._items(Place(section.index, offset))
+        last = self.items[-1] if self.items else None
+        if last is not None and last.place == Place(section.index, end - SIZE) and _leads_to(last, back):
+            self.items.pop()
+            self._end_group()
 
     def _end_group(self) -> None:
         if self.items:
@@ -146,19 +149,9 @@ class _Stream:
         for slot, unit, bits in bundle.instructions():
             instruction = decode(bits, unit, place.offset)
             if instruction is None:
-                waiting.append(_Item(bits, f"{bits:#x}", None, place, False))
+                waiting.append(_Item(bits, f"{bits:#x}", [], place, False))
             elif not instruction.form.mnemonic.startswith("nop"):
-                operand = relocated_operand(instruction)
-                target = self._target(place, slot)
-                kept = [each for at, each in enumerate(instruction.operands) if target is None or at != operand]
-                if operand is not None and target is None:
-                    kind = instruction.form.operands[operand].kind
-                    value = instruction.operands[operand]
-                    if kind is not None and kind.is_target and isinstance(value, int):
-                        target = section.name, value
-                        kept = [each for at, each in enumerate(instruction.operands) if at != operand]
-                what = (_kind(instruction), kept, instruction.predicate)
-                waiting.append(_Item(what, instruction.text, target, place, False))
+                waiting.append(self._item(instruction, place, slot))
             if slot in bundle.stops:
                 if waiting:
                     waiting[-1].stop = True
@@ -166,11 +159,25 @@ class _Stream:
                     self._end_group()
         yield from waiting
 
-    def _target(self, place: Place, slot: int) -> _Target:
+    def _item(self, instruction: Instruction, place: Place, slot: int) -> _Item:
+        relocation = self.relocations.get(place.section, {}).get(place.offset + slot)
+        quantity = "none" if relocation is None else type_of(relocation.kind).quantity
+        filled = None if relocation is None or quantity == "mark" else relocated_operand(instruction)
+        kept: list[object] = []
+        targets: list[_Target] = []
+        for at, (spec, value) in enumerate(zip(instruction.form.operands, instruction.operands, strict=True)):
+            if relocation is not None and at == filled:
+                targets.append(self._target(relocation))
+            elif spec.kind is not None and spec.kind.is_target and isinstance(value, int):
+                targets.append((self.file.sections[place.section].name, value))
+            else:
+                kept.append(value)
+        # Where a branch goes is known with a relocation or without one.
+        what = (_kind(instruction), kept, instruction.predicate, "none" if quantity == "branch" else quantity)
+        return _Item(what, instruction.text, targets, place, False)
+
+    def _target(self, found: Relocation) -> _Target:
         """What a relocation fills in an instruction."""
-        found = self.relocations.get(place.section, {}).get(place.offset + slot)
-        if found is None or type_of(found.kind).quantity == "mark":
-            return None
         symbol = found.symbol
         if symbol.is_defined and (
             symbol.kind == "section" or symbol.binding == "local" or self._is_code(symbol.section)
@@ -180,6 +187,11 @@ class _Stream:
 
     def _is_code(self, number: int) -> bool:
         return self.file.sections[number].is_code
+
+
+def _leads_to(item: _Item, target: _Target) -> bool:
+    """Whether control goes on at a target in any case."""
+    return item.text.startswith(("br.cond.", "br.few ", "br.many ")) and item.targets == [target]
 
 
 def _kind(instruction: Instruction) -> object:

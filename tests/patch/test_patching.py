@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from pvasm.errors import PvasmError
+from pvasm.isa.bundle import SIZE, TEMPLATES, Bundle
 from pvasm.objects.elf_file import elf_file_of
 from pvasm.patch.patching import patched, sites_of
 from pvasm.patch.records import RECORDS, WORDS
 from tests.cli.command import pvasm
 from tests.patch import mutilations
-from tests.patch.made import SAMPLES, alone, assembled, single
+from tests.patch.made import SAMPLES, alone, assembled, single, unlike
 
 EXIT = SAMPLES / "exit.S"
 
@@ -63,6 +64,8 @@ WRONG = {
     "patch a.o -i xen -o a.o": "a.o: the patched file would overwrite what it is made of",
     "patch a.o -i xne -o b.o": "a.o: has no code for xne: it has that of native, trap, xen (did you mean xen?)",
     "patch plain.o -i xen -o b.o": "plain.o: has no records of alternatives: there is no section .pv_alternatives",
+    "patch lib.a -i xen -o b.o": "lib.a: an archive: patch its members (ar x), or what is linked of them",
+    "patch a.o -i xen -o -": "an object is not written to standard output: -o FILE",
     "patch text -i xen -o b.o": "text: no ELF file",
     "patch none -i xen -o b.o": "none: no such file or folder",
     "expand text --room exact -i xen": "--room is for --single-binary: a variant is preprocessed after it is written",
@@ -85,6 +88,7 @@ def test_what_is_refused(words: str, exit_object: bytes, tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     Path("a.o").write_bytes(exit_object)
     assembled("\tnop 0\n", Path("plain.o"))
+    Path("lib.a").write_bytes(b"!<arch>\n")
     Path("text").write_text("\tMOV_FROM_IFA(r16)\n")
     Path("loop").write_text(".rept x\n\tMOV_FROM_IFA(r16)\n.endr\n")
     Path("label").write_text(".Lpv_1:\n\tMOV_FROM_IFA(r16)\n")
@@ -107,7 +111,7 @@ DAMAGED = {
     "record 2 of .pv_alternatives: the site is 20 bytes at 0x30: no bundles": _word(2, 1, 20),
     "record 2 of .pv_alternatives: the site is 0 bytes at 0x30: no bundles": _word(2, 1, 0),
     "record 2 of .pv_alternatives: the site goes beyond the end of .text": _word(2, 1, 0x10000),
-    "record 3 of .pv_alternatives: the flags are 0x2: a later version of records?": _word(3, 5, 2),
+    "record 3 of .pv_alternatives: the flags are 0x4: a later version of records?": _word(3, 5, 4),
     "record 3 of .pv_alternatives: the site has 32 bytes here and 16 before": _word(3, 1, 32),
     "record 3 of .pv_alternatives: the replacement has 32 bytes, and the site 16": _word(3, 4, 32),
 }
@@ -132,6 +136,33 @@ def test_code_that_something_else_changed(exit_object: bytes) -> None:
     for instance in ("native", "xen", "trap"):
         with pytest.raises(PvasmError, match=r"what stands here is no instance's code"):
             patched(bytes(data), "exit.o", instance)
+
+
+@pytest.mark.parametrize("change", ["another kind of relocation", "another place", "swapped", "lost"])
+def test_verify_notices(change: str, exit_object: bytes, tmp_path: Path) -> None:
+    """What is compiled for the instance alone is broken in one place each."""
+    made = patched(exit_object, "exit.o", "xen")
+    data = bytearray(assembled(alone(EXIT, "xen"), tmp_path / "alone.o"))
+    assert unlike(made, bytes(data), "xen") is None
+    file = elf_file_of(bytes(data), "alone.o")
+    text = file.section_named(".text")
+    table = file.section_named(".rela.text")
+    assert text is not None
+    assert table is not None
+    if change in ("swapped", "lost"):
+        slots = [Bundle.of(bytes(text.data[at : at + SIZE])) for at in range(0, text.size, SIZE)]
+        at, bundle = next((at, each) for at, each in enumerate(slots) if TEMPLATES[each.template].units == "MMI")
+        first, second, third = bundle.slots
+        nop = 1 << 27
+        wanted = (second, first, third) if change == "swapped" else (nop, second, third)
+        start = text.offset + at * SIZE
+        data[start : start + SIZE] = Bundle(bundle.template, wanted).to_bytes()
+    else:
+        word = table.offset + (8 if change == "another kind of relocation" else 16)
+        (old,) = struct.unpack_from("<I", data, word)
+        new = 0x2A if old != 0x2A else 0x32  # R_IA64_GPREL22, or LTOFF22
+        struct.pack_into("<I", data, word, new if word == table.offset + 8 else old + SIZE)
+    assert unlike(made, bytes(data), "xen") is not None
 
 
 @pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
