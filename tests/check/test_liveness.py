@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -208,9 +207,10 @@ def test_what_is_the_callers_is_live_where_control_returns(seed: int) -> None:
         assert not found, text
 
 
-@pytest.mark.parametrize("path", sorted(samples_directory().glob("*.S")), ids=lambda path: path.stem)
-def test_what_is_free_is_not_live(path: Path) -> None:
+@pytest.mark.parametrize("name", ["exit", "fsys", "ivt", "switch_to"])
+def test_what_is_free_is_not_live(name: str) -> None:
     """The two searches, of which neither may say yes where the other does."""
+    path = samples_directory() / f"{name}.S"
     checked = subject(read_text(path), str(path))
     flow, free, liveness = checked.of(Flow), checked.of(FreeRegisters), checked.of(Liveness)
     tried = 0
