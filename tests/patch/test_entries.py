@@ -43,7 +43,7 @@ def test_a_hypervisor_of_ones_own(image: Path, tmp_path: Path, monkeypatch: pyte
     for name in ("guest", "tables"):
         assembled(Path(f"{name}.s").read_text(), Path(f"{name}.o"))
     others = [image.parent / f"{name}.o" for name in ("kernel", "members", "native-tables", "xen-tables")]
-    objects = [
+    objects: list[str | Path] = [
         "head.o",
         "kvm-entry.o",
         *others,
