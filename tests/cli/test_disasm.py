@@ -111,7 +111,7 @@ def test_a_member_of_an_archive_is_shown_and_run(irq: Path) -> None:
     for name in ("irq.o", "a-name-of-more-than-fifteen.o"):
         done = pvasm("disasm", f"full.a({name})")
         assert done.output.splitlines()[1:] == pvasm("disasm", irq).output.splitlines()[1:]
-    assert " at irq (irq.s:4); " in pvasm("simulate", "full.a(irq.o)", "--stub", "handle=0x9000").output
+    assert " at irq (irq.s:4), isr 0x0; " in pvasm("simulate", "full.a(irq.o)", "--stub", "handle=0x9000").output
 
 
 def test_damaged_lines_are_told_of_and_the_code_is_shown(irq: Path) -> None:
@@ -149,3 +149,17 @@ def test_simulate_runs_an_object(irq: Path) -> None:
     for options in (["-i", "xen"], ["-D", "X"], ["-I", "."]):
         done = pvasm("simulate", irq, *options)
         assert done.error_lines == ["pvasm: error: irq.o: is an object file: an instance, -I and -D are for sources"]
+
+
+def test_several_files_are_shown_one_behind_the_other(irq: Path) -> None:
+    first = pvasm("disasm", irq)
+    both = pvasm("disasm", irq, irq)
+    assert (both.status, both.output) == (0, f"{first.output}\n{first.output}")
+    one = pvasm("disasm", "nowhere.o", irq)
+    assert (one.status, one.output) == (2, f"\n{first.output}")
+    assert one.errors == "pvasm: error: nowhere.o: no such file or folder\n"
+    refused = pvasm("disasm", irq, irq, "-o", "x.s")
+    assert (refused.status, refused.errors) == (
+        2,
+        f"pvasm: error: {irq}: -o takes one file: what two define does not go into one source\n",
+    )
