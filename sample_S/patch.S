@@ -17,6 +17,7 @@
 
 BRANCH = 1			// a flag: the replacement is a bundle whose slot 2 branches elsewhere
 COPY_BIT = 1			// a flag's bit: the replacement is a copy of native code, whose branches go astray here
+CALL_BIT = 2			// a flag's bit: slot 2 of its last bundle branches elsewhere
 RECORD = 24
 
 	.text
@@ -75,11 +76,14 @@ pv_patch:
 	;;
 	ld8 r29 = [r20]			// the replacement's first bundle
 	ld8 r30 = [r27]
-	and r23 = BRANCH, r23
+	tbit.nz p10, p0 = r23, 0	// p10: a branch, behind which stays what stands there
+	tbit.nz p11, p0 = r23, CALL_BIT	// p11: a branch in its last bundle
+	cmp.ne p9, p0 = 0, r23
+	add r3 = r20, r22
+	cmp.eq p13, p0 = 16, r22	// p13: its first bundle is the last
 	;;
-	cmp.eq p9, p10 = 0, r23		// p9: code, p10: a branch
-	;;
-(p10)	br.cond.spnt.few .Lbranch
+	adds r3 = -8, r3
+(p9)	br.cond.spnt.few .Lbranch
 
 .Lwait:					// whoever comes to the site waits from here on
 	movl r14 = .Lspin
@@ -116,11 +120,14 @@ pv_patch:
 	;;
 (p6)	mov r19 = r16
 	adds r25 = 8, r24
+(p11)	cmp.eq.unc p12, p0 = r31, r22	// the bundle whose branch has moved
 	;;
 	ld8 r26 = [r19], 8
 	;;
 	ld8 r27 = [r19]
 	st8 [r24] = r26
+	;;
+(p12)	mov r27 = r3
 	;;
 	st8 [r25] = r27
 	fc.i r24
@@ -149,11 +156,16 @@ pv_patch:
 	br.cond.sptk.many .Lrecord
 	;;
 
-	/* The branch in slot 2 goes to where it went: its 21 bits (36 to 55 and 59 of the second half) are bundles. */
+	/*
+	 * The branch in slot 2 of the last bundle goes to where it went: its 21 bits (36 to 55 and 59 of the second half)
+	 * are bundles. In r3 the second half as it is at the site.
+	 */
 .Lbranch:
+	ld8 r3 = [r3]
 	sub r14 = r20, r17
-	extr.u r15 = r30, 36, 20
-	extr.u r16 = r30, 59, 1
+	;;
+	extr.u r15 = r3, 36, 20
+	extr.u r16 = r3, 59, 1
 	;;
 	shl r16 = r16, 20
 	shr r14 = r14, 4
@@ -176,13 +188,15 @@ pv_patch:
 	;;
 (p6)	mov r8 = -1
 (p6)	br.ret.spnt.many b0
-	andcm r30 = r30, r24
+	andcm r3 = r3, r24
 	dep.z r15 = r15, 36, 20
 	;;
 	shl r16 = r16, 59
-	or r30 = r30, r15
+	or r3 = r3, r15
 	;;
-	or r30 = r30, r16
+	or r3 = r3, r16
+	;;
+(p13)	mov r30 = r3
 	br.cond.sptk.few .Lwait
 	;;
 	.endp pv_patch

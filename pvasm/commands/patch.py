@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import write
+from pvasm.commands.shared import fail, write
 from pvasm.errors import PvasmError
 from pvasm.exit_status import FOUND
 from pvasm.patch.records import NATIVE
@@ -25,7 +25,8 @@ def add(commands: Commands) -> None:
         help="put an instance's code in its places in an object that holds several",
         description="Apply the records of alternatives (`pvasm expand --single-binary') of an object or a linked "
         "image: the code of an instance takes the place of what stands at each site; native code comes back where "
-        "there is none. In an image bytes change in place; in a relocatable object relocations move with the code.",
+        "there is none. In an image bytes change in place; in a relocatable object relocations move with the code. "
+        "Linux's own records (.paravirt_bundles, .paravirt_insts, .paravirt_branches) are applied to images as well.",
     )
     command.add_argument("file", metavar="OBJ", help="an object or a linked image")
     command.add_argument(
@@ -67,8 +68,10 @@ def _run(options: argparse.Namespace) -> int:
     if data.startswith(ARCHIVE_MAGIC):
         raise PvasmError("an archive: patch its members (ar x), or what is linked of them", name)
     if options.instance is None:
-        write("".join(_listed(sites_of(data, name))))
+        write("".join([*_listed_if_any(data, name), *_listed_of_linux(data, name)]))
         return 0
+    if _has(data, name, linux=True):
+        return _run_linux(options, data, name)
     made = patched(data, name, options.instance)
     if options.verify is not None and not _is_verified(made, options):
         return FOUND
@@ -82,6 +85,59 @@ def _run(options: argparse.Namespace) -> int:
         else f"{len(sites.states)} sites, {number} with code of {options.instance}\n"
     )
     return 0
+
+
+def _run_linux(options: argparse.Namespace, data: bytes, name: str) -> int:
+    """Patches an image with Linux's records, and with ours if it has any."""
+    from pvasm.expand import ExpandErrors
+    from pvasm.files import write_atomically
+    from pvasm.paravirt.loading import load_instance
+    from pvasm.patch.linux_records import linux_patched
+    from pvasm.patch.patching import patched
+
+    if options.verify is not None:
+        raise PvasmError("--verify is not for images with Linux's records", name)
+    made = patched(data, name, options.instance) if _has(data, name, linux=False) else data
+    try:
+        made, counts = linux_patched(made, name, load_instance(options.instance))
+    except ExpandErrors as several:
+        return fail(several.errors)
+    if options.output is not None:
+        write_atomically(options.output, made)
+    if options.list:
+        write("".join([*_listed_if_any(made, name), *_listed_of_linux(made, name)]))
+    else:
+        said = f"{counts.sites} sites of Linux's with code of {options.instance}, {counts.left} left as they are"
+        write(f"{said}; {counts.branches} branches\n")
+    return 0
+
+
+def _has(data: bytes, name: str, *, linux: bool) -> bool:
+    """Whether a file has records: Linux's, or ours."""
+    from pvasm.objects.elf_file import elf_file_of
+    from pvasm.patch.linux_records import has_linux_records
+    from pvasm.patch.records import RECORDS
+
+    file = elf_file_of(data, name)
+    return has_linux_records(file) if linux else file.section_named(RECORDS) is not None
+
+
+def _listed_of_linux(data: bytes, name: str) -> Iterator[str]:
+    """A line a record of Linux's: where, and the number of its type."""
+    from pvasm.objects.elf_file import elf_file_of
+    from pvasm.patch.linux_records import linux_sites
+
+    if _has(data, name, linux=True):
+        for site in linux_sites(elf_file_of(data, name)):
+            yield f"{site.start:#x}: {site.kind} to {site.end:#x}, type {site.type:#x}\n"
+
+
+def _listed_if_any(data: bytes, name: str) -> Iterator[str]:
+    """The sites of our records; an error where there are neither ours nor Linux's."""
+    from pvasm.patch.patching import sites_of
+
+    if _has(data, name, linux=False) or not _has(data, name, linux=True):
+        yield from _listed(sites_of(data, name))
 
 
 def _listed(sites: Sites) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`pvasm tables`: writes an instance's C tables, and a header that declares them."""
+"""`pvasm tables`: writes an instance's C tables and a header that declares them, or calls of their members."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import header_name, write
+from pvasm.commands.shared import fail, header_name, write
 from pvasm.errors import PvasmError
 from pvasm.exit_status import FOUND
 
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
+    from pvasm.paravirt.instance import Instance
     from pvasm.tables.filled_tables import FilledTables
+
+_ALL = "native,xen,trap"
 
 
 def add(commands: Commands) -> None:
@@ -23,11 +26,9 @@ def add(commands: Commands) -> None:
         allow_abbrev=False,
         help="write the C tables of an instance",
         description="Write the C tables of an instance (pv_info, pv_init_ops, ...) as C source, with a function that "
-        "installs them, and a header that declares them.",
+        "installs them, and a header that declares them; or the calls of pv_cpu_ops as inline assembly.",
     )
-    command.add_argument(
-        "-i", "--instance", required=True, metavar="NAME", help="an instance's name, or an instance file"
-    )
+    command.add_argument("-i", "--instance", metavar="NAME", help="an instance's name, or an instance file")
     command.add_argument("-o", dest="output", metavar="FILE", help="write the source to FILE [standard output]")
     command.add_argument(
         "--initial",
@@ -58,12 +59,99 @@ def add(commands: Commands) -> None:
         metavar="OBJ",
         help="objects or archives: list the symbols of the tables that none of them defines, and write nothing then",
     )
+    sites = command.add_argument_group("calls of pv_cpu_ops, by other rules than C's")
+    sites.add_argument(
+        "--call-sites",
+        nargs="?",
+        const=_ALL,
+        metavar="native,NAME[,...]",
+        help=f"write a header with inline assembly that calls the members, in room for what takes the place of the "
+        f"calls for each instance (`pvasm patch') [{_ALL}]",
+    )
+    sites.add_argument(
+        "--direct", action="store_true", help="let direct calls take the place of calls through the table, not code"
+    )
+    sites.add_argument(
+        "--records",
+        choices=("pvasm", "linux"),
+        help="pvasm: with what takes the place of calls; linux: .paravirt_bundles, with the numbers of types [pvasm]",
+    )
+    sites.add_argument(
+        "--functions",
+        action="store_true",
+        help="write the instance's functions that are called so, as assembly, but for those that are native's",
+    )
     command.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from pvasm.files import write_atomically
+    from pvasm.expand import ExpandErrors
+
+    only = {"--direct": options.direct, "--records": options.records}
+    if options.call_sites is None and any(only.values()):
+        raise PvasmError(f"{next(name for name, value in only.items() if value)} is for --call-sites")
+    if options.call_sites is None and not options.functions:
+        return _tables(options)
+    this = "--functions" if options.call_sites is None else "--call-sites"
+    others = {
+        "--initial": options.initial,
+        "--assembly": options.assembly,
+        "--header": options.header,
+        "--include": options.includes,
+        "--check-symbols": options.objects,
+        "--functions": options.functions and this != "--functions",
+        "--instance": options.instance is not None and this != "--functions",
+    }
+    for name, value in others.items():
+        if value:
+            raise PvasmError(f"{name} is not for {this}")
+    try:
+        return _functions(options) if this == "--functions" else _call_sites(options)
+    except ExpandErrors as several:
+        return fail(several.errors)
+
+
+def _call_sites(options: argparse.Namespace) -> int:
+    from pvasm.paravirt.loading import load_catalog, load_instance
+    from pvasm.tables.call_site_header import call_site_header
+
+    catalog = load_catalog()
+    instances = [load_instance(name.strip(), catalog) for name in options.call_sites.split(",")]
+    text = call_site_header(instances, records=options.records or "pvasm", direct=options.direct)
+    return _write(options, text, [*(path for each in instances for path in each.files), catalog.path])
+
+
+def _functions(options: argparse.Namespace) -> int:
+    from pvasm.tables.call_functions import call_functions
+
+    instance = _instance(options)
+    return _write(options, call_functions(instance), [*instance.files, instance.catalog.path])
+
+
+def _instance(options: argparse.Namespace) -> Instance:
+    """The instance that is named. Raises PvasmError if none is."""
     from pvasm.paravirt.loading import load_instance
+
+    if options.instance is None:
+        raise PvasmError("for which instance is not said: --instance NAME (pvasm instance list)")
+    return load_instance(options.instance)
+
+
+def _write(options: argparse.Namespace, text: str, read: Sequence[str]) -> int:
+    from pvasm.files import write_atomically
+    from pvasm.text import encode
+
+    output: str = options.output or "-"
+    _refuse_overwriting(output, None, read)
+    if output == "-":
+        write(text)
+    else:
+        write_atomically(output, encode(text))
+    return 0
+
+
+def _tables(options: argparse.Namespace) -> int:
+    from pvasm.files import write_atomically
     from pvasm.tables.filled_tables import fill
     from pvasm.tables.table_assembly import assembly_of
     from pvasm.tables.table_header import header_of
@@ -71,7 +159,7 @@ def _run(options: argparse.Namespace) -> int:
     from pvasm.text import encode
 
     output: str = options.output or "-"
-    instance = load_instance(options.instance)
+    instance = _instance(options)
     _refuse_overwriting(output, options.header, (*instance.files, instance.catalog.path, *options.objects))
     tables = fill(instance)
     own = None if options.header is None else _included(options.header, output)

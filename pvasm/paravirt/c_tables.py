@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from pvasm.paravirt.call_convention import CallSite, Convention, NumberedRegister
 from pvasm.regex import regex
 
 _POINTER: Final = 8
@@ -117,12 +118,17 @@ class Member(Struct, frozen=True):
 class Table(Struct, frozen=True):
     """A C table: a struct and a variable of the same name.
 
-    Where the C preprocessor symbol `not_c_if` is defined, the members' functions are called by other rules than C's.
+    Where the C preprocessor symbol `not_c_if` is defined, the members' functions are called by a `convention` other
+    than C's; `sites` have what stands in the place of such calls by member, `registers` those that are asked for by
+    their numbers.
     """
 
     name: str
     members: Mapping[str, Member]
     not_c_if: str | None = None
+    convention: Convention | None = None
+    sites: Mapping[str, CallSite] = {}
+    registers: Mapping[str, NumberedRegister] = {}
 
     def offsets(self) -> dict[str, int]:
         """Where each member stands, in bytes from the start (System V ABI: each is aligned to its size)."""

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from pvasm.paravirt import yaml_nodes
 from pvasm.paravirt.arguments import DUE, Kind, Use
 from pvasm.paravirt.c_tables import C_NAME, Member, Table, flaw_of_type
+from pvasm.paravirt.call_convention import CallSite, Convention, NumberedRegister
 from pvasm.paravirt.catalog import Block, Catalog, Intrinsic, Op, Parameter
 from pvasm.paravirt.yaml_nodes import Node, fault
 from pvasm.regex import regex
@@ -39,6 +40,9 @@ class _TableEntry(Struct, forbid_unknown_fields=True):
     may_be_null: list[str] = []
     calls: dict[str, str] = {}
     not_c_if: str | None = None
+    convention: Convention | None = None
+    sites: dict[str, CallSite] = {}
+    registers: dict[str, NumberedRegister] = {}
 
 
 class _BlockEntry(Struct, forbid_unknown_fields=True):
@@ -146,7 +150,7 @@ def _table(table: str, entry: _TableEntry, node: Node, name: str) -> Table:
         problem = flaw_of_type(type_) if C_NAME.fullmatch(member) else "a member has a name as in C"
         if problem is not None:
             raise fault(problem, name, node.value["members"].keys[member], f"{path}.members.{member}")
-    for key, words in (("may_be_null", entry.may_be_null), ("calls", entry.calls)):
+    for key, words in (("may_be_null", entry.may_be_null), ("calls", entry.calls), ("sites", entry.sites)):
         for word in words:
             if word not in entry.members:
                 message = f"{table} has no member {word}{near(word, entry.members)}"
@@ -155,11 +159,14 @@ def _table(table: str, entry: _TableEntry, node: Node, name: str) -> Table:
     for key, word in [*names, *([("not_c_if", entry.not_c_if)] if entry.not_c_if is not None else [])]:
         if not C_NAME.fullmatch(word):
             raise fault(f"{word!r} is no name in C", name, node.keys[key], f"{path}.{key}")
+    flaw = None if entry.convention is None else entry.convention.flaw()
+    if flaw is not None:
+        raise fault(flaw, name, node.keys["convention"], f"{path}.convention")
     members = {}
     for member, type_ in entry.members.items():
         otherwise = f"paravirt_{member}" if type_.endswith(")") else None
         members[member] = Member(member, type_, member in entry.may_be_null, entry.calls.get(member, otherwise))
-    return Table(table, members, entry.not_c_if)
+    return Table(table, members, entry.not_c_if, entry.convention, entry.sites, entry.registers)
 
 
 def _parameters(node: Node, name: str, path: str) -> tuple[Parameter, ...]:

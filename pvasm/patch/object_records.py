@@ -10,10 +10,11 @@ from typing import Final
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
-from pvasm.isa.bundle import SIZE
+from pvasm.isa.bundle import SIZE, Bundle
+from pvasm.isa.encoding import decode
 from pvasm.objects.elf_file import ALLOC, ElfFile, Section
-from pvasm.objects.relocations import type_of
-from pvasm.patch.records import BRANCH, COPY, NAME, NATIVE, RECORDS, REPLACEMENT, SITE, WORDS, Place, Record
+from pvasm.objects.relocations import relocated_operand, type_of
+from pvasm.patch.records import BRANCH, CALL, COPY, NAME, NATIVE, RECORDS, REPLACEMENT, SITE, WORDS, Place, Record
 
 _LONGEST_NAME: Final = 256
 _PLACED: Final = "R_IA64_PCREL32LSB"
@@ -99,11 +100,25 @@ class _Records:
         self._check_code(number, replacement, replacement_length, "the replacement")
         if replacement_length > length:
             raise self._error(f"the replacement has {replacement_length} bytes, and the site {length}", number)
-        if flags & ~(BRANCH | COPY):
+        if flags & ~(BRANCH | COPY | CALL):
             raise self._error(f"the flags are {flags:#x}: a later version of records?", number)
         if flags & BRANCH and replacement_length != SIZE:
             raise self._error("a branch that replaces code must be one bundle", number)
+        if flags & CALL and (flags & BRANCH or not self._ends_in_branch(replacement, replacement_length)):
+            raise self._error("there is no branch in the last slot of the replacement, as the flags say", number)
         return Record(number, site, length, name, replacement, replacement_length, flags)
+
+    def _ends_in_branch(self, place: Place, length: int) -> bool:
+        """Whether slot 2 of the last bundle of some code goes to a place by its distance."""
+        end = place.offset + length
+        bundle = Bundle.of(bytes(self.file.sections[place.section].data[end - SIZE : end]))
+        for slot, unit, bits in bundle.instructions():
+            instruction = decode(bits, unit) if (slot, unit) == (2, "B") else None
+            operand = relocated_operand(instruction) if instruction is not None else None
+            if instruction is not None and operand is not None:
+                kind = instruction.form.operands[operand].kind
+                return kind is not None and kind.is_target
+        return False
 
     def _place(self, number: int, at: int, value: int, what: str) -> Place:
         """The place that a word at an offset of the records names."""

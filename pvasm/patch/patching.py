@@ -20,7 +20,7 @@ from pvasm.isa.encoding import EncodingError, decode
 from pvasm.objects.elf_file import ElfFile, Relocation, elf_file_of
 from pvasm.objects.relocations import patched_bundle, relocated_operand
 from pvasm.patch.object_records import SiteRecords, read_sites
-from pvasm.patch.records import NAMES, NATIVE, Place, Record, filling
+from pvasm.patch.records import INDIRECT, NAMES, NATIVE, Place, Record, filling
 from pvasm.suggestions import near
 
 _OF_UNIT: Final = {"B": 0x49, "M": 0x4A, "F": 0x4B, "X": 0x48}
@@ -162,6 +162,7 @@ class _Codes:
             made = self.code(site, record)
         except PvasmError:
             return False
+        now = now[: len(made)]
         if not self.file.is_relocatable:
             return made == now
         return _without_fields(made) == _without_fields(now)
@@ -172,13 +173,10 @@ class _Codes:
             return True
         here = self._relocations(site.place, site.length)
         there = self._relocations(record.replacement, record.replacement_length)
-        if record.is_branch:
-            native = self._relocations(site.records[NATIVE].replacement, site.length)
-            there |= {at: each for at, each in native.items() if at >= SIZE}
         if any(here[at] != there[at] for at in here.keys() & there.keys()):
             return False
         made = self.code(site, record)
-        for offset in range(0, site.length, SIZE):
+        for offset in range(0, len(made), SIZE):
             pieces = (Bundle.of(code[offset : offset + SIZE]).instructions() for code in (made, now))
             for mine, other in zip(*pieces, strict=True):
                 filled = {offset + each for each in ((1, 2) if mine[1] == "X" else (mine[0],))}
@@ -197,11 +195,9 @@ class _Codes:
         }
 
     def code(self, site: SiteRecords, record: Record) -> bytes:
-        """What a site holds with the code of a record; behind a branch, what native code has there."""
+        """What a site holds with the code of a record; behind a branch stays what stands there."""
         code = self.moved(record, site.place)
-        if record.is_branch:
-            return code + self.code(site, site.records[NATIVE])[SIZE:]
-        return code + filling(site.length - len(code))
+        return code if record.is_branch else code + filling(site.length - len(code))
 
     def moved(self, record: Record, to: Place) -> bytes:
         """The replacement of a record as it is at another place: what is named by its distance is where it was.
@@ -247,7 +243,7 @@ class _Patching:
             changed = [
                 (site, each)
                 for site, each, state in zip(self.sites, chosen, states, strict=True)
-                if (each.instance, state) != (NATIVE, NATIVE)
+                if each.instance != state or state not in (NATIVE, INDIRECT)
             ]
             return _Relocating(self.data, self.file, self.codes).with_codes(changed) if changed else bytes(self.data)
         for site, record in zip(self.sites, chosen, strict=True):
@@ -276,12 +272,10 @@ class _Relocating:
         gone: dict[int, set[int]] = {}  # bundles that are written over, by section
         for site, record in changed:
             section, offset = site.place
-            code = self.codes.code(site, record)
-            length = SIZE if record.is_branch else site.length
-            code, moved = self._moved(record, code[:length], site.place)
+            code, moved = self._moved(record, self.codes.code(site, record), site.place)
             self.pieces.append((self.file.sections[section].offset + offset, code))
             tables.setdefault(section, []).extend(moved)
-            gone.setdefault(section, set()).update(range(offset, offset + length, SIZE))
+            gone.setdefault(section, set()).update(range(offset, offset + len(code), SIZE))
         for section, entries in tables.items():
             kept = [each for each in self.entries.get(section, ()) if each[0] & -SIZE not in gone[section]]
             entries[:] = sorted([*kept, *entries])
@@ -289,10 +283,8 @@ class _Relocating:
 
     def _moved(self, record: Record, code: bytes, to: Place) -> tuple[bytes, list[tuple[int, int, int]]]:
         """The code of a record for another place, and the relocations that it has there."""
-        start = record.replacement.offset
-        own = [
-            each for each in self.entries.get(record.replacement.section, ()) if start <= each[0] < start + len(code)
-        ]
+        start, end = record.replacement.offset, record.replacement.offset + record.replacement_length
+        own = [each for each in self.entries.get(record.replacement.section, ()) if start <= each[0] < end]
         moved = [(offset - start + to.offset, info, addend) for offset, info, addend in own]
         placed = {offset for offset, _, _ in moved}
         made = b""

@@ -10,12 +10,13 @@ image may be loaded anywhere:
 | 2 | where the instance's name is: characters and a 0 |
 | 3 | where the replacement is |
 | 4 | its length in bytes, at most that of the site |
-| 5 | flags: `BRANCH`, `COPY` |
+| 5 | flags: `BRANCH`, `COPY`, `CALL` |
 
 A site has a record an instance whose code differs, and one for the native code, whose replacement is a copy of what
 stands there. Where the replacement is shorter than the site, the rest is filled with bundles of nops (`filling`), the
 last of which ends the group, as the assembler would have it where no instruction follows; but behind a
-`BRANCH`, a bundle whose last slot goes to code elsewhere, what stands there stays: control does not come to it.
+`BRANCH`, a bundle whose last slot goes to code elsewhere, what stands there stays: control does not come to it. With
+`CALL`, slot 2 of the replacement's last bundle goes to code elsewhere: patch.S moves no other branch.
 """
 
 from __future__ import annotations
@@ -41,8 +42,12 @@ SITE, NAME, REPLACEMENT = 0, 8, 12
 BRANCH: Final = 1
 COPY: Final = 2
 """The replacement is a copy of native code: what goes to places by their distance must be set right where it is put."""
+CALL: Final = 4
 
 NATIVE: Final = "native"
+
+INDIRECT: Final = "indirect"
+"""The name that records have for a call through a table, which is nobody's code."""
 
 
 class Place(NamedTuple):

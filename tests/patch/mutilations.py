@@ -76,7 +76,8 @@ def wrong(data: bytes) -> str | None:
         return "native code did not come back"
     found = sites_of(made, "file")
     states = {state for site, state in zip(found.sites, found.states, strict=True) if "xen" in site.records}
-    if not elf_file_of(made, "file").is_relocatable and len(made) != len(data):
+    is_image = not elf_file_of(made, "file").is_relocatable
+    if is_image and len(made) != len(data):
         return "an image changed its length"
     # What was behind the file may be lost: then native code is put in like another instance's.
     is_whole = set(sites_of(original(data, "file"), "file").states) == {"native"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -48,15 +49,25 @@ wanted:
 
 def linked(tmp_path: Path, room: Room, name: str) -> bytes:
     """An image of samples' single binaries, between labels at the ends of their records."""
+    sources = {
+        part: single(SAMPLES / f"{part}.S", ("native", "xen", "trap"), room).text
+        for part in ("ivt", "exit", "switch_to")
+    }
+    return linked_texts(tmp_path, sources, name)
+
+
+def linked_texts(tmp_path: Path, sources: Mapping[str, str], name: str) -> bytes:
+    """An image of sources by their names, between labels at the ends of their records."""
     objects = []
-    texts = {"begin": _BEGIN, "end": _END.format(name), "patch": (SAMPLES / "patch.S").read_text()}
-    for part in ("begin", "ivt", "exit", "switch_to", "patch", "end"):
-        text = texts.get(part) or single(SAMPLES / f"{part}.S", ("native", "xen", "trap"), room).text
+    texts = {"begin": _BEGIN, **sources, "patch": (SAMPLES / "patch.S").read_text(), "end": _END.format(name)}
+    for part, text in texts.items():
         assembled(text, tmp_path / f"{part}.o")
         objects.append(str(tmp_path / f"{part}.o"))
     image = tmp_path / "image"
-    command = [require_tool("ia64-linux-gnu-ld"), "-e", "boot", "-Ttext", "0x100000", "--unresolved-symbols=ignore-all"]
-    subprocess.run([*command, "-o", str(image), *objects], check=True, capture_output=True)
+    command = [require_tool("ia64-linux-gnu-ld"), "-e", "boot", "-Ttext", "0x100000", "-Tdata", "0x400000"]
+    subprocess.run(
+        [*command, "--unresolved-symbols=ignore-all", "-o", str(image), *objects], check=True, capture_output=True
+    )
     return image.read_bytes()
 
 
@@ -67,7 +78,13 @@ def test_it_does_what_patch_does(room: Room, name: str, tmp_path: Path) -> None:
     sites = sites_of(data, "image")
     assert len(sites.sites) == 59 + 16 + 4
     assert set(sites.states) == {"native"}
-    wanted = elf_file_of(data if name == "nobody" else patched(data, "image", name), "image")
+    wanted = data if name == "nobody" else patched(data, "image", name)
+    assert_boot_makes(data, wanted, sum(name in site.records for site in sites.sites if name != "native"))
+
+
+def assert_boot_makes(data: bytes, patched_image: bytes, number: int) -> None:
+    """Fails unless an image patches so many sites of itself, and then has the code of another."""
+    wanted = elf_file_of(patched_image, "image")
     image = image_of_object(elf_file_of(data, "image"))
     machine = Machine()
     load_image(machine, image)
@@ -75,7 +92,7 @@ def test_it_does_what_patch_does(room: Room, name: str, tmp_path: Path) -> None:
     machine.gr[32] = image.symbols["wanted"]
     stop = machine.run(1_000_000)
     assert str(stop).startswith("break instruction")
-    assert machine.gr[8] == sum(name in site.records for site in sites.sites if name != "native")
+    assert machine.gr[8] == number
     for section in wanted.sections:
         if section.is_code:
             assert machine.memory.read(section.address, section.size) == bytes(section.data), section.name

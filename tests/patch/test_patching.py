@@ -107,11 +107,14 @@ def _word(number: int, word: int, value: int) -> Callable[[bytearray, int], None
     return change
 
 
+NO_BRANCH = "there is no branch in the last slot of the replacement, as the flags say"
 DAMAGED = {
     "record 2 of .pv_alternatives: the site is 20 bytes at 0x30: no bundles": _word(2, 1, 20),
     "record 2 of .pv_alternatives: the site is 0 bytes at 0x30: no bundles": _word(2, 1, 0),
     "record 2 of .pv_alternatives: the site goes beyond the end of .text": _word(2, 1, 0x10000),
-    "record 3 of .pv_alternatives: the flags are 0x4: a later version of records?": _word(3, 5, 4),
+    "record 3 of .pv_alternatives: the flags are 0x8: a later version of records?": _word(3, 5, 8),
+    f"record 0 of .pv_alternatives: {NO_BRANCH}": _word(0, 5, 4),
+    f"record 1 of .pv_alternatives: {NO_BRANCH}": _word(1, 5, 5),
     "record 3 of .pv_alternatives: the site has 32 bytes here and 16 before": _word(3, 1, 32),
     "record 3 of .pv_alternatives: the replacement has 32 bytes, and the site 16": _word(3, 4, 32),
 }

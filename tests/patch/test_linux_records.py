@@ -1,0 +1,253 @@
+"""Linux's own records: written by `pvasm tables --call-sites --records linux`, read and applied by `pvasm patch`."""
+
+from __future__ import annotations
+
+import random
+import re
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pvasm.errors import PvasmError
+from pvasm.objects.elf_file import elf_file_of
+from pvasm.patch.linux_records import SECTIONS, linux_patched, linux_sites
+from pvasm.patch.patching import patched, sites_of
+from pvasm.tables.call_site_header import Records
+from tests.cli.command import pvasm
+from tests.oracle import require_tool
+from tests.patch.made import assembled
+from tests.tables.called import NAMES, code, functions, instance, made, table
+
+# Facts of Linux 3.12, asm/paravirt_privop.h and asm/ia64regs.h.
+TYPES = {
+    "fc": 1,
+    "thash": 2,
+    "get_cpuid": 3,
+    "get_pmd": 4,
+    "ptcga": 5,
+    "get_rr": 6,
+    "set_rr": 7,
+    "set_rr0_to_rr4": 8,
+    "ssm_i": 9,
+    "rsm_i": 10,
+    "get_psr_i": 11,
+    "intrin_local_irq_restore": 12,
+    "getreg": 0x1000_0000,
+    "setreg": 0x2000_0000,
+}
+BUNDLES = ".paravirt_bundles"
+NEAR = 0x10_0000
+
+BRANCH = """
+	.section .paravirt_branches, "a", "progbits"
+	.previous
+	.global _start, ia64_native_switch_to, ia64_native_leave_kernel
+_start:
+	nop 0 ;;
+	{ .bbb
+	nop.b 0
+[1:]	br.cond.sptk.many 2f
+	nop.b 0 ;;
+	}
+2:	nop 1 ;;
+	.xdata8 ".paravirt_branches", 1b, 0x30000003
+ia64_native_switch_to:
+	nop 2 ;;
+ia64_native_leave_kernel:
+	nop 3 ;;
+"""
+SLOTS = """
+	.section .paravirt_insts, "a", "progbits"
+	.previous
+	.global _start
+_start:
+	{ .mmi
+	nop.m 7
+[1:]	break.m 1
+	break.i 2
+	}
+	{ .mmi
+[2:]	nop.m 8
+	nop.m 9
+	nop.i 10 ;;
+	}
+	.xdata8 ".paravirt_insts", 1b, 2b, 9
+"""
+
+
+def linked(text: str, folder: Path, *options: str) -> bytes:
+    """An image of some code, from 0x100000 on."""
+    assembled(text, folder / "linux.o")
+    command = [require_tool("ia64-linux-gnu-ld"), "-e", "0", "-Ttext", hex(NEAR), *options, "-o", "image", "linux.o"]
+    subprocess.run(command, cwd=folder, check=True)
+    return (folder / "image").read_bytes()
+
+
+def disassembled(data: bytes, folder: Path, start: int) -> list[str]:
+    """What objdump makes of four bundles."""
+    (folder / "patched").write_bytes(data)
+    command = [require_tool("ia64-linux-gnu-objdump"), "-d", f"--start-address={start}", "patched"]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    lines = re.findall(r"^\s+[0-9a-f]+:(?:\s[0-9a-f]{2})+\s+(?:\[\w+\])?\s*(.+)$", done.stdout, re.MULTILINE)
+    return [" ".join(line.split()) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """The same sites with Linux's records and with ours."""
+    folder = tmp_path_factory.mktemp("linux")
+    found = []
+    kinds: tuple[Records, ...] = ("linux", "pvasm")
+    for records in kinds:
+        found.append(linked(code(made(folder, records=records)) + functions() + table("native"), folder))
+    return found[0], found[1]
+
+
+def test_records_are_linuxs(images: tuple[bytes, bytes], tmp_path: Path) -> None:
+    """Three words of 8 bytes a site, with Linux's number; a site whose register is not known has none."""
+    file = elf_file_of(images[0], "image")
+    section = file.section_named(BUNDLES)
+    assert section is not None
+    found = [*struct.iter_unpack("<QQQ", bytes(section.data))]
+    known = [each for each in made(tmp_path) if each.member not in ("getreg", "setreg") or each.case is not None]
+    assert [each[2] for each in found] == [TYPES[each.member] + (each.case or 0) for each in known]
+    at = {each.name: each.value for each in file.symbols}
+    numbers = [number for number, each in enumerate(made(tmp_path)) if each in known]
+    assert [each[:2] for each in found] == [(at[f"entry_{number}"], at[f"end_{number}"]) for number in numbers]
+    assert [(each.start, each.end, each.type) for each in linux_sites(file)] == sorted(found)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_stands_there_is_what_our_records_put_there(name: str, images: tuple[bytes, bytes]) -> None:
+    linux, ours = images
+    done, counts = linux_patched(linux, "image", instance(name))
+    other = patched(ours, "image", name)
+    sites = sites_of(other, "image")
+    text, wanted = elf_file_of(done, "image").section_named(".text"), elf_file_of(other, "image").section_named(".text")
+    before = elf_file_of(linux, "image").section_named(".text")
+    assert text is not None
+    assert wanted is not None
+    assert before is not None
+    long = 0
+    known = {each.start - text.address for each in linux_sites(elf_file_of(linux, "image"))}
+    for site in sites.sites:
+        start, end = site.place.offset, site.place.offset + site.length
+        if site.records[name].is_branch or start not in known:
+            long += start in known
+            assert text.data[start:end] == before.data[start:end]  # the call stays
+        else:
+            assert text.data[start:end] == wanted.data[start:end]
+    assert (counts.sites, counts.left, counts.branches) == (len(known) - long, long, 0)
+    assert (long > 0) == (name == "xen")
+
+
+def test_a_branch_goes_to_the_instances_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("image.elf").write_bytes(linked(BRANCH, tmp_path))
+    done = pvasm("patch", "image.elf", "-i", "native", "-o", "native.elf")
+    assert (done.status, done.output) == (
+        0,
+        "0 sites of Linux's with code of native, 0 left as they are; 1 branches\n",
+    )
+    lines = disassembled(Path("native.elf").read_bytes(), tmp_path, NEAR)
+    symbols = elf_file_of(Path("native.elf").read_bytes(), "native.elf").symbols
+    (target,) = [each.value for each in symbols if "kernel" in each.name]
+    assert [line for line in lines if "br." in line] == [f"br.many {target:x} <ia64_native_leave_kernel>"]
+    assert (
+        pvasm("patch", "native.elf", "--list").output
+        == f"{NEAR + 0x11:#x}: branches to {NEAR + 0x12:#x}, type 0x30000003\n"
+    )
+    done = pvasm("patch", "image.elf", "-i", "xen", "-o", "no.elf")
+    assert done.error_lines == [
+        "pvasm: error: image.elf: record 0 of .paravirt_branches: tables.pv_cpu_asm_switch.leave_kernel is "
+        "xen_leave_kernel, which the image does not define"
+    ]
+
+
+def test_a_branch_that_does_not_reach_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux cuts off the bits that do not fit, and says nothing."""
+    monkeypatch.chdir(tmp_path)
+    for distance, status in ((1 << 24, 2), ((1 << 24) - 0x10, 0), (-(1 << 24), 0), (-(1 << 24) - 0x10, 2)):
+        place = NEAR + 0x1000_0000 + 0x10 + distance
+        options = ("-Ttext", hex(NEAR + 0x1000_0000), f"--defsym=xen_leave_kernel={place:#x}")
+        Path("image.elf").write_bytes(linked(BRANCH, tmp_path, *options))
+        done = pvasm("patch", "image.elf", "-i", "xen", "-o", "xen.elf")
+        assert done.status == status, hex(distance)
+        if status:
+            assert (
+                f"record 0 of .paravirt_branches: the branch to xen_leave_kernel: {place:#x} does not fit"
+                in done.errors
+            )
+
+
+def test_instructions_of_slots(tmp_path: Path) -> None:
+    """The op in the first, a nop in the other; code that needs more than these leaves them as they are."""
+    data = linked(SLOTS, tmp_path)
+    done, counts = linux_patched(data, "image", instance("native"))
+    assert (counts.sites, counts.left) == (1, 0)
+    assert disassembled(done, tmp_path, NEAR)[:6] == [
+        "nop.m 0x7",
+        "ssm 0x4000",
+        "nop.i 0x0",
+        "nop.m 0x8",
+        "nop.m 0x9",
+        "nop.i 0xa;;",
+    ]
+    done, counts = linux_patched(data, "image", instance("xen"))
+    assert (counts.sites, counts.left, done) == (0, 1, data)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((NEAR + 1, NEAR + 16, 1), f"from {NEAR + 1:#x} to {NEAR + 16:#x} are no bundles"),
+        ((NEAR + 16, NEAR, 1), f"from {NEAR + 16:#x} to {NEAR:#x} are no bundles"),
+        ((0, 16, 1), "0x0 to 0x10 is no code"),
+        ((NEAR, NEAR + (1 << 40), 1), f"{NEAR:#x} to {NEAR + (1 << 40):#x} is no code"),
+        ((NEAR, NEAR + 16, 13), "0xd is the number of no type"),
+        ((NEAR, NEAR + 16, 0x3000_0000), "0x30000000 is the number of no type"),
+    ],
+)
+def test_records_that_cannot_be_right(words: tuple[int, int, int], message: str, tmp_path: Path) -> None:
+    written = ", ".join(map(hex, words))
+    data = linked(f'\tnop 0 ;;\n\tnop 1 ;;\n\t.section {BUNDLES}, "a", "progbits"\n\tdata8 {written}\n', tmp_path)
+    with pytest.raises(PvasmError, match=re.escape(f"image: record 0 of {BUNDLES}: {message}")):
+        linux_patched(data, "image", instance("native"))
+
+
+def test_overlapping_sites_cut_off_records_and_objects(tmp_path: Path) -> None:
+    words = f"{NEAR:#x}, {NEAR + 32:#x}, 1, {NEAR + 16:#x}, {NEAR + 48:#x}, 1"
+    for given, message in (
+        (words, "record 1 of .paravirt_bundles: the site overlaps another"),
+        ("1", "no multiple of 24"),
+    ):
+        text = f'\t.rept 9\n\tnop 0 ;;\n\t.endr\n\t.section {BUNDLES}, "a", "progbits"\n\tdata8 {given}\n'
+        with pytest.raises(PvasmError, match=message):
+            linux_patched(linked(text, tmp_path), "image", instance("native"))
+    with pytest.raises(PvasmError, match=r"linux\.o: is not linked"):
+        linux_patched((tmp_path / "linux.o").read_bytes(), "linux.o", instance("native"))
+
+
+def test_damaged_records(images: tuple[bytes, bytes]) -> None:
+    """Each is refused with the file's name, or changes code alone."""
+    file = elf_file_of(images[0], "image")
+    section = file.section_named(BUNDLES)
+    text = file.section_named(".text")
+    assert section is not None
+    assert text is not None
+    refused = 0
+    for seed in range(60):
+        chance = random.Random(seed)
+        data = bytearray(images[0])
+        data[section.offset + chance.randrange(len(section.data))] ^= 1 << chance.randrange(8)
+        try:
+            done, _ = linux_patched(bytes(data), "image", instance("native"))
+        except PvasmError as error:
+            refused += str(error).startswith("image: record ")
+            continue
+        outside = slice(0, text.offset), slice(text.offset + len(text.data), None)
+        assert all(done[each] == data[each] for each in outside)
+    assert 0 < refused < 60
+    assert set(SECTIONS) == {BUNDLES, ".paravirt_insts", ".paravirt_branches"}
