@@ -35,6 +35,7 @@ from pvasm.syntax.tokens import SETTING
 
 _WORD: Final = (1 << 64) - 1
 _MOST_BYTES: Final = 1 << 28
+_LARGEST_FILL: Final = 8
 _SECTION_ALIGNMENT: Final = 16
 _MARK_OF_REAL: Final = regex(r"^([-+]?)0[rRfFdD]")
 _ESCAPE_IN_STRING: Final = regex(r"\\([0-9]{1,3}|x[0-9a-fA-F]*|.)")
@@ -586,8 +587,9 @@ class Placing(Visitor):
             return
         if name == ".fill":
             repeat, size, value = [*counts, 1, 0][:3] if len(counts) == 1 else [*counts, 0][:3]
-            if not 0 <= repeat * size <= _MOST_BYTES:
+            if min(repeat, size) < 0 or repeat * size > _MOST_BYTES:
                 raise self._error(statement, f".fill of {repeat} times {size} bytes")
+            size = min(size, _LARGEST_FILL)  # as GNU as has it
             data = (value & (1 << 8 * size) - 1).to_bytes(size, "little") * repeat
             section.data.append(_Data(section.size, number, 1, (), data))
             section.size += len(data)

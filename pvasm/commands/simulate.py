@@ -17,6 +17,7 @@ from pvasm.exit_status import FOUND
 
 if TYPE_CHECKING:
     from pvsim.address_map import AddressMap
+    from pvsim.function_run import FunctionRun
     from pvsim.machine.machine import Machine
 
     from pvasm.commands.shared import Commands
@@ -54,7 +55,9 @@ def add(commands: Commands) -> None:
     command.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="a folder of headers")
     command.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="a macro")
     command.add_argument(
-        "--entry", metavar="LABEL", help="where to begin [where a program does, _start, or the first instruction]"
+        "--entry",
+        metavar="LABEL",
+        help="where to begin, by name or address [where a program does, _start, or the first instruction]",
     )
     command.add_argument(
         "--mode",
@@ -66,7 +69,7 @@ def add(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="what a register holds: r32=0x10, ar.lc=3, psr.ic=0; of f8 its 82 bits",
+        help="what a register holds: r32=0x10, in1=buffer+8 (a symbol), ar.lc=3, psr.ic=0, r9=NaT; of f8 its 82 bits",
     )
     command.add_argument(
         "--mem", action="append", default=[], metavar="ADDR=HEX", help="bytes in memory: 0x20000=0011aa"
@@ -160,18 +163,22 @@ def _run(options: argparse.Namespace) -> int:
     except UndefinedSymbols as several:
         return fail(undefined(several))
     run = FunctionRun(image, options.entry, options.mode or "sysphys", is_strict=options.strict)
-    for name, value in map(_pair("--reg", "NAME=VALUE"), options.reg):
-        run.set_register(name, _number_for(name, value))
+    _set_registers(run, options.reg)
     for text in options.map:
-        run.map_page(address_given(text, "--map"))
+        run.map_page(_address_in(run, text, "--map"))
     for address, text in map(_pair("--mem", "ADDR=HEX"), options.mem):
-        run.set_memory(address_given(address, "--mem"), _bytes(text))
+        run.set_memory(_address_in(run, address, "--mem"), _bytes(text))
+    texts = [(text, _address_in(run, text, "--text")) for text in options.text]
+    for _, place in texts:
+        run.check_text(place)
     for line in run.trace(options.max_steps) if options.trace else ():
         write(f"{printable(line)}\n")
     has_returned = run.finish(options.max_steps)
     for line in run.told():
         write(f"{printable(line)}\n")
-    _write_texts(options, run.machine, run.map)
+    for given, place in texts:
+        for line in run.text_at(place, _MOST_OF_A_TEXT).splitlines() or [""]:
+            write(printable(f"{given}: {line}") + "\n")
     return 0 if has_returned else 1
 
 
@@ -345,16 +352,62 @@ def _power(text: str) -> int:
     return size
 
 
-def _number_for(register: str, text: str) -> int:
+def _set_registers(run: FunctionRun, given: list[str]) -> None:
+    """Gives registers what the options say. Raises PvasmError, for one that is given twice, too."""
+    seen: dict[object, str] = {}
+    for left, right in map(_pair("--reg", "NAME=VALUE"), given):
+        name, value = left.strip(), right.strip()
+        register = name if name.startswith("psr") else run.register(name)
+        if register in seen:
+            also = "" if seen[register] == name else f", as {seen[register]}"
+            raise PvasmError(f"--reg: {name} is given twice{also}")
+        seen[register] = name
+        if value.lower() in _NOT_A_THING:
+            run.set_nat(name)
+        else:
+            run.set_register(name, _number_for(run, name, value))
+
+
+_NOT_A_THING: Final = ("nat", "natval")
+
+
+def _number_for(run: FunctionRun, register: str, text: str) -> int:
     """The value of a register. Raises PvasmError for what is no number; of a real number it says the bits."""
     from pvsim.function_run import bits_of_real
 
     with contextlib.suppress(PvasmError):
         return number_given(text, "--reg")
-    bits = bits_of_real(text) if register.startswith("f") else None
+    bits = None if text.lstrip("+-").isdigit() else bits_of_real(text)  # 010 is the assembler's 8
     if bits is not None:
+        if register.startswith("psr") or run.register(register).file != "f":
+            raise PvasmError(f"--reg: {text!r} is no whole number")
         raise PvasmError(f"--reg: {register} is set by its 82 bits; of {text} they are {bits:#x}")
-    raise PvasmError(f"--reg: {text!r} is no number")
+    return _value_in(run, text, "--reg")
+
+
+def _value_in(run: FunctionRun, text: str, option: str) -> int:
+    """A number, or an expression of the assembler's with symbols of the code. Raises PvasmError for what is neither."""
+    from pvsim.scenario import cut, number_of
+
+    from pvasm.suggestions import near
+
+    with contextlib.suppress(PvasmError):
+        return number_given(text, option)
+    symbols = run.image.symbols
+    word = text.strip().removesuffix("#")
+    if word.isidentifier() and word not in symbols:
+        raise PvasmError(f"{option}: {cut(text)!r} is neither a number nor a symbol of the code{near(word, symbols)}")
+    try:
+        return number_of(text, symbols.get)
+    except PvasmError as error:
+        raise PvasmError(f"{option}: {error.message}") from None
+
+
+def _address_in(run: FunctionRun, text: str, option: str) -> int:
+    value = _value_in(run, text, option)
+    if not 0 <= value < 1 << 64:
+        raise PvasmError(f"{option}: {text} is no address: those are from 0 to {(1 << 64) - 1:#x}")
+    return value
 
 
 def _pair(option: str, form: str) -> Callable[[str], tuple[str, str]]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import copysign, frexp, isfinite
+from collections.abc import Callable, Iterator
+from math import copysign, frexp, isinf, isnan
 from typing import Final
 
 from pvasm.asm.image import Image, Segment
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import decode
-from pvasm.isa.registers import APPLICATION, NAMES, PSR_FIELDS, PSR_MASKS, REGISTERS, Register
+from pvasm.isa.registers import APPLICATION, CONTROL, NAMES, PSR_FIELDS, PSR_MASKS, REGISTERS, Register
 from pvasm.isa.resources import term, width_of_cell
+from pvasm.regex import regex
 from pvasm.suggestions import near
 from pvsim.address_map import AddressMap
-from pvsim.machine.float_values import BIAS, SIGN
-from pvsim.machine.interruptions import GENERAL_CODES, Interruption, Vector
+from pvsim.machine.float_values import BIAS, INFINITY, NATVAL, QUIET_BIT, SIGN
+from pvsim.machine.instruction_fetch import UNIMPLEMENTED
+from pvsim.machine.interruptions import EXECUTE, FAULTS, GENERAL_CODES, MANUAL_NAMES, Interruption, Vector
 from pvsim.machine.machine import Machine
 from pvsim.machine.memory import PAGE
 from pvsim.memory_map import END_BUNDLE
@@ -37,30 +39,71 @@ BACKING_STORE: Final = 0x6000_0000
 """Where registers of frames that do not fit are kept, upwards from here."""
 
 _ARGUMENTS: Final = 8
+_STACKED: Final = 32
+_LAST_SLOT: Final = 2
+_NUMBERED: Final = {"ar": frozenset(APPLICATION.values()), "cr": frozenset(CONTROL.values())}
+"""Of these files most numbers are reserved, or ignored."""
+
+
+def _set_match(machine: Machine, value: int) -> None:
+    machine.cr[CONTROL["itm"]] = value
+    machine.set_timer()
+
+
+_OWN_WAYS: Final[dict[str, Callable[[Machine, int], None]]] = {
+    "ar.bspstore": Machine.write_bspstore,
+    "ar.itc": Machine.write_itc,
+    "cr.itm": _set_match,
+}
 _NAMED_AT_MOST: Final = 8
-_PSR_FIELDS_TOLD: Final = ~(3 << 41)  # all but ri, which is part of where it stopped
+_STATUS: Final = [(f"psr.{name}", low, width) for name, (low, width) in PSR_FIELDS.items() if name != "ri"]
+"""The fields that are told of: all but ri, which is part of where it stopped."""
 _GENERAL_WORDS: Final = {code: f"{name.replace('_', ' ')} fault" for name, code in GENERAL_CODES.items()}
 
 
 _CONSTANTS: Final = frozenset([("r", 0), ("f", 0), ("f", 1), ("p", 0)])
+_PENDING: Final = "it tells of interrupts, of which none is pending"
+_READ_ONLY: Final = {
+    "ar.bsp": "ar.bsp follows ar.bspstore: set that",
+    **{f"cr.{name}": f"cr.{name} cannot be set: {_PENDING}" for name in ("ivr", "eoi", "irr0", "irr1", "irr2", "irr3")},
+}
+_ELSEWHERE: Final = {
+    "ip": "--entry says where to begin",
+    "pr": "predicates are set one by one: p6=1",
+    "pr.rot": "predicates are set one by one: p16=1",
+    "cfm": "the frame has 8 registers from r32 on, and those that --reg names",
+    "psr.l": "psr is set field by field: psr.ic=0",
+    "psr.um": "psr is set field by field: psr.ac=1",
+}
+_INPUT: Final = regex(r"in(?P<number>[0-9]|[1-8][0-9]|9[0-5])")
+_OF_FRAME: Final = regex(r"(?:in|loc|out)[0-9]+")
+_INDEXED: Final = regex(r"(?:rr|pkr|dbr|ibr|pmc|pmd|cpuid|dtr|itr|dahr)\[[0-9]+\]")
+_MARKER: Final = ("sof", "sol", "sor", "rrb_gr", "rrb_fr", "rrb_pr")
 
 
 def bits_of_real(text: str) -> int | None:
-    """The 82 bits that a floating-point register has of a real number; None for what is none, or not finite."""
+    """The 82 bits that a floating-point register has of a real number, an infinity, or a NaN; None for what is none."""
     try:
         value = float(text)
     except ValueError:
         return None
-    if not isfinite(value):
-        return None
-    fraction, power = frexp(abs(value))
-    magnitude = BIAS - 1 + power << 64 | int(fraction * 2**64) if value else 0
+    if isinf(value) or isnan(value):
+        magnitude = INFINITY | (QUIET_BIT if isnan(value) else 0)
+    else:
+        fraction, power = frexp(abs(value))
+        magnitude = BIAS - 1 + power << 64 | int(fraction * 2**64) if value else 0
     return (SIGN if copysign(1, value) < 0 else 0) | magnitude
 
 
 def _registers_near(name: str) -> str:
     """What to say of a name of no register: which there are of the kind, or what may be meant."""
+    if name in _ELSEWHERE:
+        return f": {_ELSEWHERE[name]}"
     known = [each for each, one in REGISTERS.items() if one.file in _ATTRIBUTES]
+    if _OF_FRAME.fullmatch(name):
+        return ": the code makes its frame itself; what it is given is in in0 to in7, r32 to r39"
+    if _INDEXED.fullmatch(name):
+        return ": a scenario sets it (--scenario)"
     kind = name.rstrip("0123456789")
     numbers = [int(each[len(kind) :]) for each in known if each.rstrip("0123456789") == kind and each != kind]
     if numbers and kind != name:
@@ -77,6 +120,14 @@ def _labels_near(label: str, code: list[Segment], image: Image) -> str:
     ]
     some = ", ".join(labels[:_NAMED_AT_MOST]) + ", ..." * (len(labels) > _NAMED_AT_MOST)
     return near(label, labels) or (f": there are {some}" if labels else "")
+
+
+def _address_named(label: str) -> int | None:
+    """The address that is written in the place of a label, where code has no names; None if it is none."""
+    try:
+        return int(label, 0)
+    except ValueError:
+        return None
 
 
 class FunctionRun:
@@ -106,7 +157,6 @@ class FunctionRun:
         machine.sof = _ARGUMENTS
         machine.write_bspstore(BACKING_STORE)
         machine.ar[APPLICATION["fpsr"]] = FPSR
-        self.psr_before = machine.psr
         self.groups = StrictGroups(machine) if is_strict else None
         self.stopped: Interruption | None = None
         self.before = self._state()
@@ -131,11 +181,12 @@ class FunctionRun:
         code = [each for each in image.segments if each.executable and each.address not in STUBS]
         if not code:
             raise PvasmError("there is no code in this file", image.path)
-        if label is not None and label not in image.symbols:
-            raise PvasmError(f"--entry: there is no label {label}{_labels_near(label, code, image)}")
         name = "where the program begins" if label is None else f"--entry {label}"
         if label is not None:
-            address = image.symbols[label]
+            known = label.removesuffix("#")
+            address = image.symbols[known] if known in image.symbols else _address_named(label)
+            if address is None:
+                raise PvasmError(f"--entry: there is no label {label}{_labels_near(known, code, image)}")
         else:
             address = image.symbols.get("_start", code[0].address) if image.entry is None else image.entry
         if not any(each.address <= address < each.address + len(each.data) for each in code):
@@ -153,38 +204,71 @@ class FunctionRun:
         if name.startswith("psr."):
             self._set_status(name, value)
             return
-        register = REGISTERS.get(name)
-        if name == "ar.bsp":
-            raise PvasmError("--reg: ar.bsp follows ar.bspstore: set that")
-        if register is None or register.file not in _ATTRIBUTES:
-            raise PvasmError(f"--reg: there is no register `{name}' to set{_registers_near(name)}")
-        if (register.file, register.number) in _CONSTANTS:
-            raise PvasmError(f"--reg: {name} has always the same value, and cannot be set")
+        register = self.register(name)
+        own = NAMES.get(register, register.text)
+        if own in _READ_ONLY:
+            raise PvasmError(f"--reg: {_READ_ONLY[own]}")
         width = width_of_cell(register)
         if not -(1 << (width - 1)) <= value < 1 << width:
             raise PvasmError(f"--reg: {value:#x} is more than {name} holds, {width} bit{'s' * (width > 1)}")
-        if register.file == "r" and register.number >= 32:
-            self.machine.sof = max(self.machine.sof, register.number - 31)
-        if name == "ar.bspstore":
-            self.machine.write_bspstore(value & (1 << width) - 1)
-            self.before = self._state()
-            return
-        held: list[int] = getattr(self.machine, _ATTRIBUTES[register.file])
-        held[register.number] = value & (1 << width) - 1
+        value &= (1 << width) - 1
+        if register.file in ("ar", "cr"):
+            from pvasm.isa.semantics.moves import refused_value
+
+            wrong = refused_value(register, value)
+            if wrong is not None:
+                raise PvasmError(f"--reg: {name} cannot be {value:#x}: {wrong}")
+        if register.file == "r" and register.number >= _STACKED:
+            self.machine.sof = max(self.machine.sof, register.number - _STACKED + 1)
+        if own in _OWN_WAYS:
+            _OWN_WAYS[own](self.machine, value)
+        else:
+            held: list[int] = getattr(self.machine, _ATTRIBUTES[register.file])
+            held[register.number] = value
         self.before = self._state()
+
+    def set_nat(self, name: str) -> None:
+        """Makes a general register Not a Thing, and gives a floating-point register NaTVal. Raises PvasmError."""
+        register = self.register(name)
+        if register.file == "f":
+            self.set_register(name, NATVAL)
+            return
+        if register.file != "r":
+            raise PvasmError(f"--reg: {name} has no NaT")
+        self.set_register(name, 0)
+        self.machine.nat[register.number] = 1
+        self.before = self._state()
+
+    @staticmethod
+    def register(name: str) -> Register:
+        """The register of a name, `in0` among them. Raises PvasmError for one that cannot be set."""
+        given = _INPUT.fullmatch(name)
+        register = Register("r", _STACKED + int(given["number"])) if given else REGISTERS.get(name)
+        if register is None or register.file not in _ATTRIBUTES:
+            raise PvasmError(f"--reg: there is no register `{name}' to set{_registers_near(name)}")
+        if register.file in _NUMBERED and register.number not in _NUMBERED[register.file]:
+            raise PvasmError(f"--reg: {name} is reserved: there is nothing to set")
+        if (register.file, register.number) in _CONSTANTS:
+            raise PvasmError(f"--reg: {name} has always the same value, and cannot be set")
+        return register
 
     def _set_status(self, name: str, value: int) -> None:
         """Gives a field of the processor status register a value."""
         low, width = PSR_FIELDS.get(name.removeprefix("psr."), (0, 0))
         if not width:
-            from pvasm.suggestions import near
-
             raise PvasmError(f"--reg: there is no field {name}{near(name, [f'psr.{each}' for each in PSR_FIELDS])}")
         if not 0 <= value < 1 << width:
             raise PvasmError(f"--reg: {value:#x} is more than the {width} bit{'s' * (width > 1)} of {name}")
+        if name == "psr.ri":
+            if value > _LAST_SLOT:
+                raise PvasmError(f"--reg: psr.ri is a slot of a bundle, from 0 to {_LAST_SLOT}")
+            self.machine.ip = self.machine.ip & ~3 | value
+            return
+        if name == "psr.is" and value:
+            raise PvasmError("--reg: psr.is=1 is for the IA-32 instruction set, which is not simulated")
         kept = self.machine.psr & ~((1 << width) - 1 << low)
         self.machine.set_psr(kept | value << low)
-        self.psr_before = self.machine.psr
+        self.before = self._state()
 
     def map_page(self, address: int) -> None:
         """Maps the 4 GiB around an address, too, for every privilege level, to memory of their own.
@@ -202,6 +286,8 @@ class FunctionRun:
         """Puts bytes in memory. Raises PvasmError for an address that no code of this run can reach."""
         end = address + len(data)
         if self.machine.psr & PSR_MASKS["psr.dt"]:
+            if end > 1 << 64:
+                raise PvasmError(f"--mem: there are no {len(data)} bytes from {address:#x} on")
             for each in (address, end - 1):
                 if not self.map.is_mapped(each):
                     raise PvasmError(f"--mem: no page is mapped at {each:#x}: --map {each:#x} maps one")
@@ -213,6 +299,24 @@ class FunctionRun:
         memory = self.machine.memory
         memory.write(self.map.physical(address), data)
         self.memory_before = {number: bytes(page) for number, page in memory.pages.items()}
+
+    def text_at(self, address: int, most: int) -> str:
+        """The text in memory from an address on, up to a 0. Raises PvasmError where there is no memory.
+
+        A text that has no end within `most` bytes ends in dots.
+        """
+        self.check_text(address)
+        text, zero, _ = self.machine.memory.read(self.map.physical(address), most).partition(b"\0")
+        return text.decode("utf-8", "replace") + ("" if zero else "...")
+
+    def check_text(self, address: int) -> None:
+        """Raises PvasmError for an address where there is no memory."""
+        if self.machine.psr & PSR_MASKS["psr.dt"]:
+            if not self.map.is_mapped(address):
+                raise PvasmError(f"--text: no page is mapped at {address:#x}: --map {address:#x} maps one")
+        elif not 0 <= address < 1 << self.machine.configuration.physical_bits:
+            said = "addresses are physical, unless --mode is user or sys"
+            raise PvasmError(f"--text: there is no memory at {address:#x}: {said}")
 
     # --------------------------------------------------------------------------------------- running
 
@@ -227,22 +331,34 @@ class FunctionRun:
             self.stopped = machine.run(1)
         if self.stopped is None:
             self.stopped = self.machine.run(most - self.machine.instructions)
+        return self.has_returned
+
+    @property
+    def has_returned(self) -> bool:
+        """Whether the function has returned to its caller."""
         stopped = self.stopped
         return stopped is not None and stopped.vector == Vector.BREAK_INSTRUCTION and self.machine.ip & ~15 == RETURN
 
     def trace(self, most: int) -> Iterator[str]:
         """Runs an instruction at a time; a line for each but nops."""
         machine = self.machine
+        before, memory = self._state(), {number: bytes(page) for number, page in machine.memory.pages.items()}
         while machine.instructions < most and self.stopped is None:
             self._check_group()
-            before, ip = self._state(), machine.ip
+            ip, text = machine.ip, self._text(machine.ip)
             self.stopped = machine.run(1)
             if ip & ~15 == RETURN:
                 return
-            text = self._text(ip)
-            if text.startswith("nop"):  # most of them fill bundles, and nobody wrote them
-                continue
-            changed = ", ".join(f"{name} = {value}" for name, value in self._changes(before, self._state()))
+            after = self._state()
+            changes = [*self._changes(before, after), *self._memory_changes(memory)]
+            before = after
+            if text.startswith("nop") and self.stopped is None and not changes:
+                continue  # most of them fill bundles, and nobody wrote them
+            told = [f"{name} = {value}" for name, value in changes]
+            if self.stopped is not None:
+                told.append(_manual_name(self.stopped))
+            changed = ", ".join(told)
+            memory.update((number, bytes(machine.memory.pages[number])) for number in self._changed_pages(memory))
             yield f"{self._where(ip):32} {text:40} {changed}".rstrip()
 
     def _check_group(self) -> None:
@@ -282,12 +398,12 @@ class FunctionRun:
 
     def told(self) -> Iterator[str]:
         """What has changed, why it stopped, and how much was executed; a line each."""
-        for name, value in self._changes(self.before, self._state()):
+        after = self._state()
+        if self.has_returned:  # to a frame of the caller's, of which the function knows nothing
+            after["cfm"] = self.before["cfm"]
+        for name, value in self._changes(self.before, after):
             yield f"{name} = {value}"
-        psr = self.machine.psr
-        if (psr ^ self.psr_before) & _PSR_FIELDS_TOLD:
-            yield f"psr = {psr:#x}"
-        yield from self._memory_changes()
+        yield from (f"{place} = {data}" for place, data in self._memory_changes(self.memory_before))
         machine = self.machine
         for note in machine.notes:
             yield f"note: {note.told(self._where)}"
@@ -305,36 +421,76 @@ class FunctionRun:
             before = self.machine.last_executed
             origin = f" from {self._where(before)}" if before else ""
             return f"there is no code at {ip & ~15:#x}, where control went{origin}"
-        what = str(stopped)
-        if stopped.immediate is not None:
-            what = f"break {stopped.immediate:#x}"
-        elif stopped.vector == Vector.GENERAL_EXCEPTION:
-            what = _GENERAL_WORDS.get(stopped.code & 0xF0, what)
-            if stopped.address is not None and stopped.code & 0xF0 == GENERAL_CODES["reserved_register_field"]:
-                what = "unimplemented data address fault"
+        what = _manual_name(stopped)
+        if stopped.vector == Vector.BREAK_INSTRUCTION:  # what it is, the number says
+            return f"{what} at {self._where(ip)}"
         reached = "" if stopped.address in (None, ip, ip & ~15) else f", address {stopped.address:#x}"
-        return f"{what} at {self._where(ip)}{reached}"
+        return f"{what} at {self._where(ip)}{reached}, isr {self.machine.isr_of(stopped):#x}"
 
     def _state(self) -> dict[str, list[int]]:
         machine = self.machine
         return {
             **{file: list(getattr(machine, attribute)) for file, attribute in _ATTRIBUTES.items()},
             "nat": list(machine.nat),
+            "psr": [machine.psr],
+            "cfm": [getattr(machine, name) for name in _MARKER],
+            "rr": list(machine.rr),
+            **{file: list(values) for file, values in machine.files.items()},
         }
 
     def _changes(self, before: dict[str, list[int]], after: dict[str, list[int]]) -> Iterator[tuple[str, str]]:
         for file in _ATTRIBUTES:
+            if before[file] == after[file] and (file != "r" or before["nat"] == after["nat"]):
+                continue
             for number, (old, new) in enumerate(zip(before[file], after[file], strict=True)):
                 nat = file == "r" and after["nat"][number]
                 if old != new or (file == "r" and before["nat"][number] != after["nat"][number]):
                     register = Register(file, number)
                     yield NAMES.get(register) or register.text, "NaT" if nat else f"{int(new):#x}"
+        for name, old, new in zip(_MARKER, before["cfm"], after["cfm"], strict=True):
+            if old != new:
+                yield f"cfm.{name.replace('_', '.')}", f"{new:#x}"
+        status_before, status = before["psr"][0], after["psr"][0]
+        for name, low, width in _STATUS if status_before != status else ():
+            if (status_before ^ status) >> low & (1 << width) - 1:
+                yield name, f"{status >> low & (1 << width) - 1:#x}"
+        for file in ("rr", *self.machine.files):
+            for number, (old, new) in enumerate(zip(before[file], after[file], strict=True)):
+                if old != new:
+                    yield f"{file}[{number}]", f"{new:#x}"
 
-    def _memory_changes(self) -> Iterator[str]:
-        for number, page in sorted(self.machine.memory.pages.items()):
-            old = self.memory_before.get(number, bytes(PAGE))
-            if old == page:
-                continue
+    def _changed_pages(self, before: dict[int, bytes]) -> list[int]:
+        """The pages of memory that are no longer what they were."""
+        zeros = bytes(PAGE)
+        return [
+            number for number, page in sorted(self.machine.memory.pages.items()) if before.get(number, zeros) != page
+        ]
+
+    def _memory_changes(self, before: dict[int, bytes]) -> Iterator[tuple[str, str]]:
+        """Where memory has changed, by its address, and the 8 bytes that are there now."""
+        for number in self._changed_pages(before):
+            old, page = before.get(number, bytes(PAGE)), self.machine.memory.pages[number]
             for at in range(0, PAGE, 8):
                 if old[at : at + 8] != page[at : at + 8]:
-                    yield f"[{self.map.virtual(number * PAGE + at):#x}] = {page[at : at + 8].hex()}"
+                    yield f"[{self.map.virtual(number * PAGE + at):#x}]", page[at : at + 8].hex()
+
+
+def _manual_name(stopped: Interruption) -> str:
+    """What the manual calls an interruption."""
+    code = stopped.code
+    if stopped.vector == Vector.GENERAL_EXCEPTION:
+        if stopped.address is not None and code & 0xF0 == GENERAL_CODES["reserved_register_field"]:
+            return "unimplemented data address fault"
+        return _GENERAL_WORDS.get(code & 0xF0, f"{stopped} fault")
+    of_code = "instruction" if code & EXECUTE else "data"
+    if stopped.vector == Vector.NAT_CONSUMPTION:
+        is_register = code & 0xF0 == FAULTS["register_nat_consumption"][1]
+        return "register NaT consumption fault" if is_register else f"{of_code} NaT page consumption fault"
+    if stopped.vector == Vector.DEBUG:
+        return f"{of_code} debug fault"
+    if stopped.vector == Vector.LOWER_PRIVILEGE_TRANSFER_TRAP and code & UNIMPLEMENTED:
+        return "unimplemented instruction address trap"
+    if stopped.vector == Vector.BREAK_INSTRUCTION and stopped.immediate is not None:
+        return f"break {stopped.immediate:#x}"
+    named = f"{stopped} fault".replace("tlb", "TLB").replace("vhpt", "VHPT")
+    return MANUAL_NAMES.get(stopped.vector, named)

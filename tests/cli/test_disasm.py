@@ -111,7 +111,7 @@ def test_a_member_of_an_archive_is_shown_and_run(irq: Path) -> None:
     for name in ("irq.o", "a-name-of-more-than-fifteen.o"):
         done = pvasm("disasm", f"full.a({name})")
         assert done.output.splitlines()[1:] == pvasm("disasm", irq).output.splitlines()[1:]
-    assert " at irq (irq.s:4); " in pvasm("simulate", "full.a(irq.o)", "--stub", "handle=0x9000").output
+    assert " at irq (irq.s:4), isr 0x0; " in pvasm("simulate", "full.a(irq.o)", "--stub", "handle=0x9000").output
 
 
 def test_damaged_lines_are_told_of_and_the_code_is_shown(irq: Path) -> None:

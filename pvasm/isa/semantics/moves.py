@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from pvasm.isa.registers import APPLICATION, CONTROL
+from pvasm.isa.registers import APPLICATION, CONTROL, Register
 from pvasm.isa.semantics.checks import (
     consumes,
     current_level,
@@ -273,6 +273,25 @@ _CR_RULES: Final[dict[str, Rules]] = {
 """The control registers that there are (SDM vol. 2, 3.3.4 and 5.8.3), and their fields."""
 
 _CR_NAMES: Final = {number: name for name, number in CONTROL.items() if name in _CR_RULES}
+
+
+def refused_value(register: Register, value: int) -> str | None:
+    """Why no `mov` leaves a value of 64 bits in an application or a control register; None if one does."""
+    names, rules, refusals = (
+        (_NAMES, _AR_RULES, _AR_REFUSALS) if register.file == "ar" else (_CR_NAMES, _CR_RULES, _NO_REFUSALS)
+    )
+    name = names.get(register.number, "")
+    rule = rules.get(name, _PLAIN)
+    for bits, what in ((rule.reserved, "reserved"), (rule.ignored, "ignored")):
+        if value & bits:
+            return f"bits {bits & mask(WORD):#x} of it are {what}"
+    refuses_value = refusals.get(name)
+    if refuses_value is None or refuses_value(const(value, WORD)) == FALSE:
+        return None
+    return "its fields do not fit each other" if name == "pfs" else "1 is no precision of a status field"
+
+
+_NO_REFUSALS: Final[dict[str, Callable[[Term], Term]]] = {}
 _READ_ONLY_CRS: Final = frozenset(["ivr", "irr0", "irr1", "irr2", "irr3"])
 _OF_INTERRUPTIONS: Final = range(16, 28)
 _SMALLEST_TABLE: Final = 15

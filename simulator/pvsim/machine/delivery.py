@@ -67,9 +67,7 @@ class Delivery(InstructionFetch, RegisterStack, System):
         slot = self.ip & 3
         collects = self.psr & _IC
         if interruption.vector != Vector.DATA_NESTED_TLB:
-            excepting = interruption.origin & 3 if interruption.is_trap and interruption.origin is not None else slot
-            state = (0 if collects else NESTED) | (INCOMPLETE_FRAME if self.is_incomplete else 0)
-            self.cr[_ISR] = interruption.code | excepting << _RI_AT | state
+            self.cr[_ISR] = self.isr_of(interruption)
         if collects:
             self._collect(interruption, slot)
         self.loads_frame = False
@@ -79,6 +77,13 @@ class Delivery(InstructionFetch, RegisterStack, System):
         self.use_bank(_BANK_0)
         self.set_psr(status & ~_BN)
         self.ip = (self.cr[_IVA] & _TABLE) + interruption.vector
+
+    def isr_of(self, interruption: Interruption) -> int:
+        """What cr.isr is told of an interruption that `run` has returned, if it is delivered."""
+        is_behind = interruption.is_trap and interruption.origin is not None
+        excepting = (interruption.origin or 0) & 3 if is_behind else self.ip & 3
+        state = (0 if self.psr & _IC else NESTED) | (INCOMPLETE_FRAME if self.is_incomplete else 0)
+        return interruption.code | excepting << _RI_AT | state
 
     def _collect(self, interruption: Interruption, slot: int) -> None:
         cr, vector, address = self.cr, interruption.vector, interruption.address

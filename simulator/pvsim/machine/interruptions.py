@@ -59,6 +59,24 @@ GENERAL_CODES: Final = {
 """The code of each General Exception in cr.isr (SDM vol. 2, table 8-3)."""
 
 
+MANUAL_NAMES: Final[dict[Vector, str]] = {
+    Vector.DIRTY_BIT: "data dirty bit fault",
+    Vector.EXTERNAL_INTERRUPT: "external interrupt",
+    Vector.VIRTUAL_EXTERNAL_INTERRUPT: "virtual external interrupt",
+    Vector.KEY_PERMISSION: "data key permission fault",
+    Vector.DISABLED_FP_REGISTER: "disabled floating-point register fault",
+    Vector.SPECULATION: "speculative operation fault",
+    Vector.UNALIGNED_REFERENCE: "unaligned data reference fault",
+    Vector.FLOATING_POINT_FAULT: "floating-point exception fault",
+    Vector.FLOATING_POINT_TRAP: "floating-point exception trap",
+    Vector.LOWER_PRIVILEGE_TRANSFER_TRAP: "lower-privilege transfer trap",
+    Vector.TAKEN_BRANCH_TRAP: "taken branch trap",
+    Vector.SINGLE_STEP_TRAP: "single step trap",
+}
+"""What the manual calls the interruptions of a vector (SDM vol. 2, 5.5 and table 5-2), where that is not the vector's
+name with "fault" behind it. General Exceptions have names of their own each."""
+
+
 class Interruption(Exception):  # noqa: N818  (it is no error)
     """An instruction that ends in an interruption.
 
