@@ -34,13 +34,15 @@ def shown_name(path: str | os.PathLike[str]) -> str:
     return "<stdin>" if name == "-" else name
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
-    """The text of a source file; `-` is standard input.
+def read_text(path: str | os.PathLike[str], given: bytes | None = None) -> str:
+    """The text of a source file; `-` is standard input. `given` is what has been read of it, if it has.
 
     Raises PvasmError for a file that cannot be read, that is larger than MAX_FILE_BYTES, is binary (holds a NUL),
     or has a line longer than MAX_LINE_CHARACTERS.
     """
-    return check_text(decode(read_bytes(path, MAX_FILE_BYTES)), shown_name(path))
+    if given is not None and len(given) > MAX_FILE_BYTES:
+        raise too_large(shown_name(path), MAX_FILE_BYTES)
+    return check_text(decode(read_bytes(path, MAX_FILE_BYTES) if given is None else given), shown_name(path))
 
 
 def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:

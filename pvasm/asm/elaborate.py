@@ -484,6 +484,8 @@ class _Reader:
             self._statement(index, statement)
         if self.collected is not None:
             self._gap("this has no end", self.collected.statement, self.collected.conditions)
+        elif self.conditional is not None and document.statements:
+            self._gap("an .if before here has no .endif", len(document.statements) - 1, ())
 
     def _boundary(self, macro: str | None, index: int) -> None:
         """The body of a macro begins or ends; what it says of the frame says nothing of what stands around it."""

@@ -6,6 +6,8 @@ from bisect import bisect_right
 
 from msgspec import Struct, field
 
+from pvasm.errors import PvasmError
+
 
 class Segment(Struct):
     """Bytes from an address on; `name` is the section's."""
@@ -21,7 +23,8 @@ class Image(Struct):
 
     `symbols` are addresses by name. `lines` has, in order, the address of each instruction that was written, the
     slot in its low bits, with its file and line; a bundle begins with its first. `gp` is the global pointer; `entry`
-    is where a program begins, None for what is none. `path` is the file that it was made of.
+    is where a program begins, None for what is none. `path` is the file that it was made of. `warnings` tell of what is
+    taken, but hardly meant.
     """
 
     segments: list[Segment] = field(default_factory=list)
@@ -30,6 +33,7 @@ class Image(Struct):
     gp: int = 0
     entry: int | None = None
     path: str | None = None
+    warnings: list[PvasmError] = field(default_factory=list)
 
     def line_of(self, address: int) -> tuple[str, int] | None:
         """The file and the line that code at an address came from; None outside of the code."""

@@ -36,6 +36,7 @@ from pvasm.syntax.tokens import SETTING
 _WORD: Final = (1 << 64) - 1
 _MOST_BYTES: Final = 1 << 28
 _LARGEST_FILL: Final = 8
+_WORD_SIZE: Final = 8
 _SECTION_ALIGNMENT: Final = 16
 _MARK_OF_REAL: Final = regex(r"^([-+]?)0[rRfFdD]")
 _ESCAPE_IN_STRING: Final = regex(r"\\([0-9]{1,3}|x[0-9a-fA-F]*|.)")
@@ -721,6 +722,7 @@ def linked(placings: Sequence[Placing], address: int, stubs: Mapping[str, int], 
         label = f" of {linking.placing.document.path}" if len(linkings) > 1 else ""
         image.segments += linking.segments(label)
         image.lines += linking.lines() if tells_lines else ()
+        image.warnings += linking.warnings
         undefined |= {name: error for name, error in linking.undefined.items() if name not in undefined}
     for linking in reversed(linkings):  # of local names that several have, the first one's counts
         image.symbols.update(linking.labels())
@@ -761,6 +763,7 @@ class _Linking:
         self.scope = Scope()
         self.known: dict[str, int] = {}  # what names are, of those that others define
         self.asked: list[str] = []  # names whose value is being found, each for the one before
+        self.warnings: list[PvasmError] = []
         self.here: int | None = None  # what `.` is among the values of one directive
         self.undefined: dict[str, PvasmError] = {}  # by name: the error at its first place
 
@@ -805,7 +808,13 @@ class _Linking:
         made = b""
         for value in data.values:
             self.here = address + len(made)
-            made += (self._known(value, data.origin) & ones).to_bytes(data.size, "little")
+            known = self._known(value, data.origin)
+            kept = known & ones
+            written = signed64(known)
+            if data.size < _WORD_SIZE and not -ones <= written <= ones:
+                said = f"{written:#x} is cut to {kept:#x}, {8 * data.size} bits"
+                self.warnings.append(self._error(data.origin, said))
+            made += kept.to_bytes(data.size, "little")
         self.here = None
         return made
 

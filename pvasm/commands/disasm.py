@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pvasm.commands.shared import complain, write
 from pvasm.errors import PvasmError
+from pvasm.exit_status import CANNOT_RUN
 
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
@@ -28,7 +29,10 @@ def add(commands: Commands) -> None:
         "is named.",
     )
     command.add_argument(
-        "file", metavar="FILE", help="an object file, a program, a shared object, LIB.a(MEMBER); - is standard input"
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="an object file, a program, a shared object, LIB.a(MEMBER); - is standard input; -o takes one",
     )
     command.add_argument("-o", "--output", metavar="FILE", help="where to write [standard output]")
     command.add_argument(
@@ -48,16 +52,27 @@ def _run(options: argparse.Namespace) -> int:
     from pvasm.objects.elf_file import read_elf_file
 
     if options.output is not None:
-        refuse_overwriting(options.output, "assembly", [options.file])
-    file = read_elf_file(options.file)
-    wanted = Wanted(tuple(options.sections), tuple(options.symbols), options.address)
-    text = disassembly(file, wanted, _remark(), _lines_of(file) if options.lines else lambda *_: ())
-    if options.output is None:
-        for line in text:
-            write(f"{line}\n")
-    else:
-        write_atomically(options.output, "".join(f"{line}\n" for line in text).encode("utf-8", "surrogateescape"))
-    return 0
+        if len(options.files) > 1:
+            raise PvasmError(f"{options.files[1]}: -o takes one file: what two define does not go into one source")
+        refuse_overwriting(options.output, "assembly", options.files)
+    wanted, remark = Wanted(tuple(options.sections), tuple(options.symbols), options.address), _remark()
+    status = 0
+    for number, name in enumerate(options.files):
+        try:
+            file = read_elf_file(name)
+            text = disassembly(file, wanted, remark, _lines_of(file) if options.lines else lambda *_: ())
+            if options.output is not None:
+                data = "".join(f"{line}\n" for line in text).encode("utf-8", "surrogateescape")
+                write_atomically(options.output, data)
+                continue
+            for at, line in enumerate(text):
+                write(f"\n{line}\n" if number and not at else f"{line}\n")
+        except PvasmError as error:
+            if len(options.files) == 1:
+                raise
+            complain(error)
+            status = CANNOT_RUN
+    return status
 
 
 def _lines_of(file: ElfFile) -> Lines:

@@ -49,7 +49,7 @@ def add(commands: Commands) -> None:
         "files",
         metavar="FILE",
         nargs="*",
-        help="assembly source, raw or preprocessed, or an ELF file; - is a source; --scenario takes several",
+        help="assembly source, raw or preprocessed, or an ELF file; - is standard input; --scenario takes several",
     )
     command.add_argument("-i", "--instance", metavar="NAME", help="expand the ops in it for an instance")
     command.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="a folder of headers")
@@ -162,6 +162,8 @@ def _run(options: argparse.Namespace) -> int:
         return fail(several.errors)
     except UndefinedSymbols as several:
         return fail(undefined(several))
+    for warning in image.warnings:
+        complain(warning, "warning")
     run = FunctionRun(image, options.entry, options.mode or "sysphys", is_strict=options.strict)
     _set_registers(run, options.reg)
     for text in options.map:

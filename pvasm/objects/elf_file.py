@@ -164,14 +164,16 @@ class ElfFile(Struct, eq=False):
         return next((each for each in self.sections if each.name == name), None)
 
 
-def read_elf_file(path: str | os.PathLike[str]) -> ElfFile:
+def read_elf_file(path: str | os.PathLike[str], given: bytes | None = None) -> ElfFile:
     """The ELF file of a path; `-` is standard input, and `libc.a(memcpy.o)` a member of an archive.
+
+    `given` are its bytes, if they have been read.
 
     Raises PvasmError, with what is wrong and where, for a file that cannot be read, that is no ELF file for IA-64, that
     is damaged, or that is larger than MAX_OBJECT_BYTES.
     """
     name = os.fspath(path)
-    data = read_object_bytes(name)
+    data = read_object_bytes(name) if given is None else given
     if data.startswith(ARCHIVE_MAGIC):
         raise which_member(data, shown_name(name))
     return elf_file_of(data, shown_name(name))
@@ -184,8 +186,13 @@ def read_object_bytes(path: str) -> bytes:
     return member_of(data, *inside) if inside else data
 
 
-def is_elf_file(path: str) -> bool:
-    """Whether a file begins as ELF files and archives do; false for one that cannot be read, and standard input."""
+def is_elf_file(path: str, given: bytes | None = None) -> bool:
+    """Whether a file begins as ELF files and archives do; false for one that cannot be read.
+
+    `given` are its bytes, if they have been read, as those of standard input must be.
+    """
+    if given is not None:
+        return given.startswith((MAGIC, ARCHIVE_MAGIC))
     inside = None if os.path.exists(path) else split_name(path)
     try:
         with open_regular(inside[0] if inside else path) as file:

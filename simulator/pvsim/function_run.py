@@ -189,6 +189,8 @@ class FunctionRun:
                 raise PvasmError(f"--entry: there is no label {label}{_labels_near(known, code, image)}")
         else:
             address = image.symbols.get("_start", code[0].address) if image.entry is None else image.entry
+        if label is None and address == image.entry == 0:  # as ELF says that there is none
+            raise PvasmError("says nowhere where to begin: --entry names a label or an address", image.path)
         if not any(each.address <= address < each.address + len(each.data) for each in code):
             raise PvasmError(f"{name} is {address:#x}: there is no code", image.path)
         if address % SIZE:

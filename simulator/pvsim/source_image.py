@@ -9,10 +9,10 @@ from pvasm.asm.image import Image
 from pvasm.asm.layout import lay_out_together
 from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
-from pvasm.objects.elf_file import is_elf_file, read_elf_file
+from pvasm.objects.elf_file import MAX_OBJECT_BYTES, is_elf_file, read_elf_file
 from pvasm.objects.object_image import image_of_object
 from pvasm.syntax.document import looks_preprocessed, read_document
-from pvasm.text import read_text, shown_name
+from pvasm.text import read_bytes, read_text, shown_name
 from pvsim.stubs import NO_STUBS, Stubs
 
 if TYPE_CHECKING:
@@ -45,18 +45,19 @@ def image_of_file(
     `stubs` stand for symbols that are defined elsewhere. Raises PvasmError with the place of what is wrong,
     ExpandErrors for what `expand` refuses: invocations that an instance does not take, ops that a header defines.
     """
-    if is_elf_file(path) or path.endswith(_OBJECTS):
+    given = read_bytes(path, MAX_OBJECT_BYTES) if path == "-" else None  # which can be read once
+    if is_elf_file(path, given) or path.endswith(_OBJECTS):
         if instance is not None or include_directories or defines:
-            raise PvasmError("is an object file: an instance, -I and -D are for sources", path)
-        file = read_elf_file(path)
+            raise PvasmError("is an object file: an instance, -I and -D are for sources", shown_name(path))
+        file = read_elf_file(path, given)
         return stubs.image(lambda addresses: image_of_object(file, address=address, stubs=addresses))
-    text, name = read_text(path), shown_name(path)
+    text, name = read_text(path, given), shown_name(path)
     if not looks_preprocessed(text, path):
         from pvasm.syntax.run_cpp import preprocess
 
         flags = ("-dD",) if instance is not None else ()
-        given = text if path == "-" else None
-        text = preprocess(path, include_directories=include_directories, defines=defines, flags=flags, text=given)
+        standing = text if path == "-" else None
+        text = preprocess(path, include_directories=include_directories, defines=defines, flags=flags, text=standing)
     return image_of_variant(text, name, instance, address=address, stubs=stubs)
 
 

@@ -80,6 +80,8 @@ def specification_of(given: Json) -> Specification:
     _check_keys(given, _KEYS, "")
     if ("asm" in given) == ("code" in given):
         raise PvasmError("a program has either `asm' (text) or `code' (hexadecimal bytes)")
+    if given.get("asm", "") is None:
+        raise PvasmError("asm: text is expected, not null")
     frame = _frame(given.get("cfm", {"sof": 96}))
     psr = _psr(given)
     level_of_rsc = (psr >> PSR_FIELDS["cpl"][0] & 3 == 3) * 3
@@ -103,7 +105,7 @@ def specification_of(given: Json) -> Specification:
         backing_store=_blocks(given, "bsmem"),
         regions=_numbered(given, "rr", range(8), _number),
         keys=_numbered(given, "pkr", range(16), _number),
-        pages=_pages(given.get("tr") or []),
+        pages=_pages([] if given.get("tr") is None else given["tr"]),
         slot=_at("slot", _natural, given["slot"], _MOST_SLOTS) if "slot" in given else None,
     )
 
@@ -206,7 +208,7 @@ _KEY: Final = (1 << 24) - 1
 
 
 def _blocks(given: Mapping[str, Json], key: str) -> list[tuple[int, bytes]]:
-    blocks = given.get(key) or []
+    blocks = [] if given.get(key) is None else given[key]
     if not isinstance(blocks, list):
         raise PvasmError(f"{key}: a list of [address, hexadecimal bytes] is expected, not {_noun(blocks)}")
     made = []
@@ -226,7 +228,7 @@ def _numbered(
     read_all: Callable[[list[Json]], list[T] | None] | None = None,
 ) -> dict[int, T]:
     """Registers by their numbers; `read_all` reads many at once, if they are written as they are most often."""
-    registers = given.get(key) or {}
+    registers = {} if given.get(key) is None else given[key]
     if read_all is not None and isinstance(registers, dict) and registers:
         found = list(map(_NUMBERS.get, registers))
         known = [number for number in found if number is not None]
@@ -259,7 +261,7 @@ _NUMBERS: Final = {str(number): number for number in range(128)}
 
 def _named(given: Mapping[str, Json], key: str, names: tuple[str, ...]) -> dict[str, int]:
     """Registers by their names."""
-    registers = given.get(key) or {}
+    registers = {} if given.get(key) is None else given[key]
     if not isinstance(registers, dict):
         raise PvasmError(f"{key}: an object of names and values is expected, not {_noun(registers)}")
     _check_keys(registers, names, f"{key}.")

@@ -149,3 +149,17 @@ def test_simulate_runs_an_object(irq: Path) -> None:
     for options in (["-i", "xen"], ["-D", "X"], ["-I", "."]):
         done = pvasm("simulate", irq, *options)
         assert done.error_lines == ["pvasm: error: irq.o: is an object file: an instance, -I and -D are for sources"]
+
+
+def test_several_files_are_shown_one_behind_the_other(irq: Path) -> None:
+    first = pvasm("disasm", irq)
+    both = pvasm("disasm", irq, irq)
+    assert (both.status, both.output) == (0, f"{first.output}\n{first.output}")
+    one = pvasm("disasm", "nowhere.o", irq)
+    assert (one.status, one.output) == (2, f"\n{first.output}")
+    assert one.errors == "pvasm: error: nowhere.o: no such file or folder\n"
+    refused = pvasm("disasm", irq, irq, "-o", "x.s")
+    assert (refused.status, refused.errors) == (
+        2,
+        f"pvasm: error: {irq}: -o takes one file: what two define does not go into one source\n",
+    )

@@ -579,3 +579,50 @@ def test_nothing_runs_before_all_options_are_read(source: Path, options: list[st
 def test_a_text_that_has_no_end_is_cut_where_it_is_told(source: Path) -> None:
     done = pvasm("simulate", source, "--text=0x20000", "--mem", "0x20000=" + "61" * (1 << 16))
     assert done.output.splitlines()[-1] == "0x20000: " + "a" * (1 << 16) + "..."
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [("data1 70000", "0x11170 is cut to 0x70, 8 bits"), ("data2 -65536", "-0x10000 is cut to 0x0, 16 bits")],
+)
+def test_data_that_is_cut_is_told_of_as_the_assembler_does(source: Path, value: str, kept: str) -> None:
+    source.write_text(f"f:\tbr.ret.sptk.many b0\n\t{value}, -1, 255, -255\n")
+    done = pvasm("simulate", source)
+    assert (done.status, done.errors) == (0, f"pvasm: warning: t.s:2:2: {kept}\n")
+
+
+@pytest.mark.parametrize("text", [".if 1\n nop 0\n", " nop 0\n.if 0\n", ".if 0\n.if 1\n.endif\n nop 0\n"])
+def test_a_conditional_without_an_end_is_an_error(source: Path, text: str) -> None:
+    source.write_text(text)
+    done = pvasm("simulate", source)
+    assert (done.status, done.output) == (2, "")
+    assert done.errors.startswith("pvasm: error: t.s:")
+    assert "an .if before here has no .endif" in done.errors
+
+
+@pytest.mark.parametrize("fill", ["-1,-1,0", "3,-1,1", "-1", "1<<28,2"])
+def test_a_fill_of_no_size_is_an_error(source: Path, fill: str) -> None:
+    source.write_text(f" .fill {fill}\n br.ret.sptk.many b0\n")
+    done = pvasm("simulate", source)
+    assert (done.status, done.errors[:28]) == (2, "pvasm: error: t.s:1:2: .fill")
+
+
+def test_an_object_is_read_from_standard_input(source: Path) -> None:
+    require_tool("ia64-linux-gnu-as")
+    source.write_text("f:\tadd r8=1,r0\n\tbr.ret.sptk.many b0\n")
+    subprocess.run(["ia64-linux-gnu-as", "-x", "-o", "t.o", source], check=True)
+    done = pvasm("simulate", "-", stdin=Path("t.o").read_bytes())
+    assert (done.status, done.output.splitlines()[0]) == (0, "r8 = 0x1")
+    refused = pvasm("simulate", "-", "-D", "X", stdin=Path("t.o").read_bytes())
+    assert refused.errors == "pvasm: error: <stdin>: is an object file: an instance, -I and -D are for sources\n"
+
+
+def test_a_shared_object_begins_nowhere(source: Path) -> None:
+    require_tool("ia64-linux-gnu-as")
+    source.write_text("\t.global f\n\t.type f,@function\nf:\tadd r8=1,r0\n\tbr.ret.sptk.many b0\n")
+    subprocess.run(["ia64-linux-gnu-as", "-x", "-o", "t.o", source], check=True)
+    subprocess.run(["ia64-linux-gnu-ld", "-shared", "-o", "t.so", "t.o"], check=True)
+    done = pvasm("simulate", "t.so")
+    message = "pvasm: error: t.so: says nowhere where to begin: --entry names a label or an address\n"
+    assert (done.status, done.errors) == (2, message)
+    assert pvasm("simulate", "t.so", "--entry", "f").output.splitlines()[0] == "r8 = 0x1"
