@@ -112,6 +112,9 @@ class Visitor:
     def boundary(self, macro: str | None, statement: int) -> None:
         """Before a statement, the body of a macro, read without an invocation, begins; with None, it has ended."""
 
+    def unfinished(self, statement: int) -> None:
+        """The code ends with this statement inside a conditional of the assembler's."""
+
     def gap(self, reason: str, statement: int, conditions: Conditions) -> None:
         """What a statement stands for, or what it does to those that follow, is not known; `reason` says why."""
 
@@ -485,7 +488,8 @@ class _Reader:
         if self.collected is not None:
             self._gap("this has no end", self.collected.statement, self.collected.conditions)
         elif self.conditional is not None and document.statements:
-            self._gap("an .if before here has no .endif", len(document.statements) - 1, ())
+            for visitor in self.visitors:
+                visitor.unfinished(len(document.statements) - 1)
 
     def _boundary(self, macro: str | None, index: int) -> None:
         """The body of a macro begins or ends; what it says of the frame says nothing of what stands around it."""

@@ -293,6 +293,10 @@ class Placing(Visitor):
         """What is not followed cannot be laid out."""
         raise self._error(statement, reason or "what this stands for is not known")
 
+    def unfinished(self, statement: int) -> None:
+        """GNU as refuses it."""
+        raise self._error(statement, "an .if before here has no .endif")
+
     def step(self, step: Step, scope: Scope) -> None:
         """Places a statement."""
         if step.macro is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from math import copysign, frexp, isinf, isnan
 from typing import Final
 
@@ -39,6 +40,10 @@ BACKING_STORE: Final = 0x6000_0000
 """Where registers of frames that do not fit are kept, upwards from here."""
 
 _ARGUMENTS: Final = 8
+_SLICE: Final = 100_000
+"""So many instructions are executed before it is looked how much memory they have written."""
+_MOST_MEMORY: Final = 1 << 30
+_MOST_WORDS_TOLD: Final = 1 << 14
 _STACKED: Final = 32
 _LAST_SLOT: Final = 2
 _NUMBERED: Final = {"ar": frozenset(APPLICATION.values()), "cr": frozenset(CONTROL.values())}
@@ -328,12 +333,17 @@ class FunctionRun:
         Raises PvasmError for a dependency violation, if it is to be strict.
         """
         machine = self.machine
-        while self.groups is not None and self.stopped is None and machine.instructions < most:
+        while self.groups is not None and self.stopped is None and not self.is_full and machine.instructions < most:
             self._check_group()
             self.stopped = machine.run(1)
-        if self.stopped is None:
-            self.stopped = self.machine.run(most - self.machine.instructions)
+        while self.stopped is None and not self.is_full and machine.instructions < most:
+            self.stopped = machine.run(min(_SLICE, most - machine.instructions))
         return self.has_returned
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has written more memory than a run gets."""
+        return len(self.machine.memory.pages) * PAGE > _MOST_MEMORY
 
     @property
     def has_returned(self) -> bool:
@@ -345,7 +355,7 @@ class FunctionRun:
         """Runs an instruction at a time; a line for each but nops."""
         machine = self.machine
         before, memory = self._state(), {number: bytes(page) for number, page in machine.memory.pages.items()}
-        while machine.instructions < most and self.stopped is None:
+        while machine.instructions < most and self.stopped is None and not self.is_full:
             self._check_group()
             ip, text = machine.ip, self._text(machine.ip)
             self.stopped = machine.run(1)
@@ -405,7 +415,10 @@ class FunctionRun:
             after["cfm"] = self.before["cfm"]
         for name, value in self._changes(self.before, after):
             yield f"{name} = {value}"
-        yield from (f"{place} = {data}" for place, data in self._memory_changes(self.memory_before))
+        words = self._memory_changes(self.memory_before)
+        yield from (f"{place} = {data}" for place, data in islice(words, _MOST_WORDS_TOLD))
+        if next(words, None) is not None:
+            yield "and more words of memory"
         machine = self.machine
         for note in machine.notes:
             yield f"note: {note.told(self._where)}"
@@ -414,6 +427,8 @@ class FunctionRun:
 
     def _reason(self) -> str:
         stopped = self.stopped
+        if stopped is None and self.is_full:
+            return f"more than {_MOST_MEMORY >> 20} MiB of memory are written, at {self._where(self.machine.ip)}"
         if stopped is None:
             return f"not at an end after {self.machine.instructions} instructions, at {self._where(self.machine.ip)}"
         if self.machine.ip & ~15 == RETURN:
@@ -472,9 +487,10 @@ class FunctionRun:
         """Where memory has changed, by its address, and the 8 bytes that are there now."""
         for number in self._changed_pages(before):
             old, page = before.get(number, bytes(PAGE)), self.machine.memory.pages[number]
+            start = self.map.virtual(number * PAGE)
             for at in range(0, PAGE, 8):
                 if old[at : at + 8] != page[at : at + 8]:
-                    yield f"[{self.map.virtual(number * PAGE + at):#x}]", page[at : at + 8].hex()
+                    yield f"[{start + at:#x}]", page[at : at + 8].hex()
 
 
 def _manual_name(stopped: Interruption) -> str:
