@@ -45,7 +45,7 @@ def test_memory_is_set_at_a_virtual_address(tmp_path: Path) -> None:
 def test_a_trace_shows_code_at_a_virtual_address(tmp_path: Path) -> None:
     run = FunctionRun(program(tmp_path), None, "user")
     first = next(run.trace(1000))
-    assert first.split() == ["start", "alloc", "r35=ar.pfs,5,4,0", *"cfm.sof = 0x5, cfm.sol = 0x4".split()]
+    assert first.split() == ["start", "alloc", "r35=ar.pfs,5,4,0", *["cfm.sof", "=", "0x5,", "cfm.sol", "=", "0x4"]]
 
 
 def test_physical_modes_refuse_virtual_addresses(tmp_path: Path) -> None:
