@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from typing import Final
 
 from pvasm.asm.elaborate import Fork, Step, Visitor, elaborate
 from pvasm.asm.scope import Scope
@@ -11,10 +10,9 @@ from pvasm.errors import PvasmError
 from pvasm.expand.expander import joined
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
+from pvasm.syntax.macros import CLOSING
 from pvasm.syntax.path_conditions import Conditions
 from pvasm.text import Edit, apply_edits
-
-_LOOPS: Final = frozenset((".rept", ".irp", ".irpc"))
 
 
 def macro_free(document: Document, ops: Container[str]) -> str:
@@ -77,22 +75,21 @@ class _Made(Visitor):
             if number <= done or not isinstance(syntax, tree.Directive | tree.MacroCall):
                 continue
             if number in self.with_ops:
-                done = self._end(number, ".endr") if syntax.name in _LOOPS else number
+                done = self._end(number, syntax.name) if syntax.name in CLOSING else number
                 yield self._edit(number, done, joined(self.lines[number]))
             elif syntax.name == ".macro":
-                end = self._end(number, ".endm")
+                end = self._end(number, syntax.name)
                 if any(each.macro in self.in_bodies for each in statements[number : end + 1]):
                     yield self._edit(number, end, "")
                 done = end
 
     def _end(self, number: int, name: str) -> int:
-        """The directive that ends a body."""
+        """The directive that ends a body which another, of this name, begins."""
         depth = 0
-        begins = _LOOPS if name == ".endr" else {".macro"}
         for at in range(number, len(self.document.statements)):
             syntax = self.document.statements[at].syntax
             if isinstance(syntax, tree.Directive):
-                depth += (syntax.name in begins) - (syntax.name == name)
+                depth += (CLOSING.get(syntax.name) == CLOSING[name]) - (syntax.name == CLOSING[name])
                 if not depth:
                     return at
         return number

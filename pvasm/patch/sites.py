@@ -25,6 +25,7 @@ from pvasm.isa.bundle import TEMPLATES
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
+from pvasm.syntax.macros import LOOPS
 from pvasm.syntax.tokens import SETTING
 from pvasm.text import Edit, apply_edits
 
@@ -39,7 +40,6 @@ _MEANING: Final = frozenset(
 """Directives that say how instructions behind them are meant, which a copy would not know."""
 _PLACES: Final = frozenset((".", "ip"))  # names whose value is where they stand
 _LAST_SLOT: Final = 2
-_LOOPS: Final = frozenset((".rept", ".irp", ".irpc"))
 
 
 def is_passed(syntax: tree.Syntax) -> bool:
@@ -280,7 +280,7 @@ class _Search:
         found, depth = set(), 0
         for at, statement in enumerate(self.document.statements):
             name = statement.syntax.name if isinstance(statement.syntax, tree.Directive) else ""
-            depth += (name in _LOOPS) - (name == ".endr" and depth > 0)
+            depth += (name in LOOPS) - (name == ".endr" and depth > 0)
             if depth:
                 found.add(at)
         return found

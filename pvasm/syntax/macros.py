@@ -22,6 +22,7 @@ CLOSING: Final[Mapping[str, str]] = {
     **dict.fromkeys((".irp", ".irep", ".irpc", ".irepc", ".rept", ".rep"), ".endr"),
 }
 """What closes each directive that opens a body, by all the names that GNU as has for it (its read.c)."""
+LOOPS: Final = frozenset(name for name, closing in CLOSING.items() if closing == ".endr")
 REPEATING: Final = frozenset({".rept", ".rep"})
 _OVER_CHARACTERS: Final = frozenset({".irpc", ".irepc"})
 

@@ -41,6 +41,14 @@ PLACES = {
     "names that change": f"\t.set w, 5\n{OP}\tadds r3 = w, r4\n\t;;\n\t.set w, 6\n{OP}\tadds r3 = w, r4\n\t;;\n",
     "unwinding": f"\t.proc f\nf:\t.prologue 12, r35\n{OP}\t.fframe 16\n\tadds r12 = -16, r12\n\t;;\n{OP}\t;;\n"
     f"\t.savesp pr, 16\n\tst8 [r12] = r3\n{OP}\t.body\n\tbr.ret.sptk.many b0\n{OP}\t.endp f\n",
+    # By all the names that GNU as has for loops (its read.c).
+    **{f"in {name}": f"\t{name} 2\n{OP}\t;;\n\tmov r3 = r4\n\t.endr\n" for name in (".rept", ".rep")},
+    **{
+        f"in {name}": f"\t{name} x, {values}\n\tMOV_FROM_IFA(r1\\x)\n\t;;\n\t.endr\n"
+        for name, values in ((".irp", "6,7"), (".irep", "6,7"), (".irpc", "67"), (".irepc", "67"))
+    },
+    "in loops and macros": f"\t.macro m r\n\t.rep 2\n\tMOV_FROM_IFA(\\r)\n\t;;\n\t.endr\n\t.endm\n\t.irep x, r3, r4\n"
+    f"\tm \\x\n\t.endr\n{OP}",
     "a group of sections": f'\t.section .text.f, "axG", "progbits", f, comdat\nf:{OP}\tbr.ret.sptk.many b0\n'
     f"\t.text\n{OP}",
 }
