@@ -114,6 +114,19 @@ def test_file_names_are_unique() -> None:
     assert not [name for name, number in names.items() if number > 1 and name[1] not in COMMON]
 
 
+def test_help_reads_no_instructions() -> None:
+    """The list of commands asks each module for its options, and none of them for what it works with."""
+    own = "('pvasm.isa', 'pvasm.asm', 'pvasm.syntax', 'pvasm.objects', 'pvasm.patch', 'pvasm.paravirt', 'pvsim')"
+    probe = (
+        "import sys, pvasm.cli; sys.argv = ['pvasm', '--help']\n"
+        "try: pvasm.cli.main()\n"
+        f"finally: print(*(m for m in sys.modules if m.startswith({own})), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("usage: pvasm ")
+    assert done.stderr.strip() == ""
+
+
 HEAVY = ("lark", "jinja2", "yaml", "elftools", "difflib", "subprocess")
 
 

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 from pvasm.commands.shared import fail, write
 from pvasm.errors import PvasmError
 from pvasm.exit_status import FOUND
-from pvasm.patch.records import NATIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvasm.commands.shared import Commands
-    from pvasm.patch.patching import Sites
 
 
 def add(commands: Commands) -> None:
@@ -45,12 +43,44 @@ def add(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    options.instance = options.instance or None
-    from pvasm.files import refuse_overwriting, write_atomically
+    from pvasm.expand import ExpandErrors
+    from pvasm.files import write_atomically
     from pvasm.objects.archive import ARCHIVE_MAGIC
-    from pvasm.objects.elf_file import MAX_OBJECT_BYTES
-    from pvasm.patch.patching import patched, sites_of
+    from pvasm.objects.elf_file import MAX_OBJECT_BYTES, elf_file_of
+    from pvasm.patch.linux_records import has_linux_records
+    from pvasm.patch.records import RECORDS
     from pvasm.text import read_bytes, shown_name
+
+    options.instance = options.instance or None
+    _refuse(options)
+    name = shown_name(options.file)
+    data = read_bytes(options.file, MAX_OBJECT_BYTES)
+    if data.startswith(ARCHIVE_MAGIC):
+        raise PvasmError("an archive: patch its members (ar x), or what is linked of them", name)
+    file = elf_file_of(data, name)
+    is_linux = has_linux_records(file)
+    is_ours = file.section_named(RECORDS) is not None or not is_linux  # of a file without any, ours are missing
+    if is_linux and options.verify is not None:
+        raise PvasmError("--verify is not for images with Linux's records", name)
+    said: list[str] = []
+    if options.instance is not None:
+        try:
+            data, said = _patched(data, name, options, is_ours=is_ours, is_linux=is_linux)
+        except ExpandErrors as several:
+            return fail(several.errors)
+        if options.verify is not None and not _is_verified(data, name, options):
+            return FOUND
+        if options.output is not None:
+            write_atomically(options.output, data)
+    if options.list:
+        said = [*(_listed(data, name) if is_ours else ()), *(_listed_of_linux(data, name) if is_linux else ())]
+    write("".join(f"{line}\n" for line in said))
+    return 0
+
+
+def _refuse(options: argparse.Namespace) -> None:
+    """Raises PvasmError for options that make no sense together."""
+    from pvasm.files import refuse_overwriting
 
     if options.instance is None and (options.output is not None or options.verify is not None):
         raise PvasmError("which code to put in its places is not said: --instance NAME")
@@ -63,63 +93,27 @@ def _run(options: argparse.Namespace) -> int:
     if options.output is not None:
         read = [options.file, *([] if options.verify is None else [options.verify])]
         refuse_overwriting(options.output, "patched file", read)
-    name = shown_name(options.file)
-    data = read_bytes(options.file, MAX_OBJECT_BYTES)
-    if data.startswith(ARCHIVE_MAGIC):
-        raise PvasmError("an archive: patch its members (ar x), or what is linked of them", name)
-    if options.instance is None:
-        write("".join([*_listed_if_any(data, name), *_listed_of_linux(data, name)]))
-        return 0
-    if _has(data, name, linux=True):
-        return _run_linux(options, data, name)
-    made = patched(data, name, options.instance)
-    if options.verify is not None and not _is_verified(made, options):
-        return FOUND
-    if options.output is not None:
-        write_atomically(options.output, made)
-    sites = sites_of(made, name)
-    number = sum(each != NATIVE for each in sites.states)
-    write(
-        "".join(_listed(sites))
-        if options.list
-        else f"{len(sites.states)} sites, {number} with code of {options.instance}\n"
-    )
-    return 0
 
 
-def _run_linux(options: argparse.Namespace, data: bytes, name: str) -> int:
-    """Patches an image with Linux's records, and with ours if it has any."""
-    from pvasm.expand import ExpandErrors
-    from pvasm.files import write_atomically
+def _patched(
+    data: bytes, name: str, options: argparse.Namespace, *, is_ours: bool, is_linux: bool
+) -> tuple[bytes, list[str]]:
+    """A file with an instance's code, by the records that it has; and what there is to say of that."""
     from pvasm.paravirt.loading import load_instance
     from pvasm.patch.linux_records import linux_patched
-    from pvasm.patch.patching import patched
+    from pvasm.patch.patching import patched, sites_of
+    from pvasm.patch.records import NATIVE
 
-    if options.verify is not None:
-        raise PvasmError("--verify is not for images with Linux's records", name)
-    made = patched(data, name, options.instance) if _has(data, name, linux=False) else data
-    try:
-        made, counts = linux_patched(made, name, load_instance(options.instance))
-    except ExpandErrors as several:
-        return fail(several.errors)
-    if options.output is not None:
-        write_atomically(options.output, made)
-    if options.list:
-        write("".join([*_listed_if_any(made, name), *_listed_of_linux(made, name)]))
-    else:
-        said = f"{counts.sites} sites of Linux's with code of {options.instance}, {counts.left} left as they are"
-        write(f"{said}; {counts.branches} branches\n")
-    return 0
-
-
-def _has(data: bytes, name: str, *, linux: bool) -> bool:
-    """Whether a file has records: Linux's, or ours."""
-    from pvasm.objects.elf_file import elf_file_of
-    from pvasm.patch.linux_records import has_linux_records
-    from pvasm.patch.records import RECORDS
-
-    file = elf_file_of(data, name)
-    return has_linux_records(file) if linux else file.section_named(RECORDS) is not None
+    said = []
+    if is_ours:
+        data = patched(data, name, options.instance)
+        states = sites_of(data, name).states
+        said.append(f"{len(states)} sites, {sum(each != NATIVE for each in states)} with code of {options.instance}")
+    if is_linux:
+        data, counts = linux_patched(data, name, load_instance(options.instance))
+        sites = f"{counts.sites} sites of Linux's with code of {options.instance}, {counts.left} left as they are"
+        said.append(f"{sites}; {counts.branches} branches")
+    return data, said
 
 
 def _listed_of_linux(data: bytes, name: str) -> Iterator[str]:
@@ -127,41 +121,34 @@ def _listed_of_linux(data: bytes, name: str) -> Iterator[str]:
     from pvasm.objects.elf_file import elf_file_of
     from pvasm.patch.linux_records import linux_sites
 
-    if _has(data, name, linux=True):
-        for site in linux_sites(elf_file_of(data, name)):
-            yield f"{site.start:#x}: {site.kind} to {site.end:#x}, type {site.type:#x}\n"
+    for site in linux_sites(elf_file_of(data, name)):
+        yield f"{site.start:#x}: {site.kind} to {site.end:#x}, type {site.type:#x}"
 
 
-def _listed_if_any(data: bytes, name: str) -> Iterator[str]:
-    """The sites of our records; an error where there are neither ours nor Linux's."""
-    from pvasm.patch.patching import sites_of
-
-    if _has(data, name, linux=False) or not _has(data, name, linux=True):
-        yield from _listed(sites_of(data, name))
-
-
-def _listed(sites: Sites) -> Iterator[str]:
+def _listed(data: bytes, name: str) -> Iterator[str]:
     """A line a site: where, its length, whose code stands there, and what there is for others."""
+    from pvasm.patch.patching import sites_of
+    from pvasm.patch.records import NATIVE
+
+    sites = sites_of(data, name)
     for site, state in zip(sites.sites, sites.states, strict=True):
         records = (
-            f"{name} {'by a branch' if record.is_branch else f'{record.replacement_length} bytes'}"
-            for name, record in site.records.items()
-            if name != NATIVE
+            f"{instance} {'by a branch' if record.is_branch else f'{record.replacement_length} bytes'}"
+            for instance, record in site.records.items()
+            if instance != NATIVE
         )
-        yield f"{sites.said(site.place)}: {site.length} bytes, {state} code; {', '.join(records)}\n"
+        yield f"{sites.said(site.place)}: {site.length} bytes, {state} code; {', '.join(records)}"
 
 
-def _is_verified(made: bytes, options: argparse.Namespace) -> bool:
+def _is_verified(made: bytes, name: str, options: argparse.Namespace) -> bool:
     """Whether patched code is that of the instance alone; says where not."""
-    from pvasm.objects.elf_file import elf_file_of, read_elf_file
+    from pvasm.objects.elf_file import read_elf_file
     from pvasm.patch.patching import sites_of
     from pvasm.patch.verify import difference
 
-    sites = sites_of(made, options.file)
+    sites = sites_of(made, name)
     chosen = [(site, site.records[state]) for site, state in zip(sites.sites, sites.states, strict=True)]
-    found = difference(
-        elf_file_of(made, options.file), chosen, read_elf_file(options.verify), _renamed(options.instance)
-    )
+    found = difference(sites.file, chosen, read_elf_file(options.verify), _renamed(options.instance))
     if found is None:
         return True
     where = "at the end" if found.place is None else sites.said(found.place)
@@ -172,6 +159,7 @@ def _is_verified(made: bytes, options: argparse.Namespace) -> bool:
 def _renamed(instance: str) -> dict[str, str]:
     """The names of native functions by those of an instance, as far as it is one that is known here."""
     from pvasm.paravirt.loading import load_catalog, load_instance
+    from pvasm.patch.records import NATIVE
     from pvasm.patch.single_binary import renamed_by
 
     catalog = load_catalog()
