@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from math import copysign, frexp, isinf, isnan
 from typing import Final
@@ -11,7 +11,7 @@ from pvasm.asm.image import Image, Segment
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import decode
-from pvasm.isa.registers import APPLICATION, CONTROL, NAMES, PSR_FIELDS, PSR_MASKS, REGISTERS, Register
+from pvasm.isa.registers import APPLICATION, PSR_FIELDS, PSR_MASKS, REGISTERS, Register
 from pvasm.isa.resources import term, width_of_cell
 from pvasm.regex import regex
 from pvasm.suggestions import near
@@ -23,9 +23,8 @@ from pvsim.machine.machine import Machine
 from pvsim.machine.memory import PAGE
 from pvsim.memory_map import END_BUNDLE
 from pvsim.modes import FPSR, MODES
+from pvsim.settable_registers import FILES, is_reserved, name_of, putting
 from pvsim.strict_groups import StrictGroups
-
-_ATTRIBUTES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr"}
 
 RETURN: Final = 0x8000
 """Where the function returns to: a bundle with a `break`."""
@@ -46,20 +45,6 @@ _MOST_MEMORY: Final = 1 << 30
 _MOST_WORDS_TOLD: Final = 1 << 14
 _STACKED: Final = 32
 _LAST_SLOT: Final = 2
-_NUMBERED: Final = {"ar": frozenset(APPLICATION.values()), "cr": frozenset(CONTROL.values())}
-"""Of these files most numbers are reserved, or ignored."""
-
-
-def _set_match(machine: Machine, value: int) -> None:
-    machine.cr[CONTROL["itm"]] = value
-    machine.set_timer()
-
-
-_OWN_WAYS: Final[dict[str, Callable[[Machine, int], None]]] = {
-    "ar.bspstore": Machine.write_bspstore,
-    "ar.itc": Machine.write_itc,
-    "cr.itm": _set_match,
-}
 _NAMED_AT_MOST: Final = 8
 _STATUS: Final = [(f"psr.{name}", low, width) for name, (low, width) in PSR_FIELDS.items() if name != "ri"]
 """The fields that are told of: all but ri, which is part of where it stopped."""
@@ -104,7 +89,7 @@ def _registers_near(name: str) -> str:
     """What to say of a name of no register: which there are of the kind, or what may be meant."""
     if name in _ELSEWHERE:
         return f": {_ELSEWHERE[name]}"
-    known = [each for each, one in REGISTERS.items() if one.file in _ATTRIBUTES]
+    known = [each for each, one in REGISTERS.items() if one.file in FILES]
     if _OF_FRAME.fullmatch(name):
         return ": the code makes its frame itself; what it is given is in in0 to in7, r32 to r39"
     if _INDEXED.fullmatch(name):
@@ -212,7 +197,7 @@ class FunctionRun:
             self._set_status(name, value)
             return
         register = self.register(name)
-        own = NAMES.get(register, register.text)
+        own = name_of(register)
         if own in _READ_ONLY:
             raise PvasmError(f"--reg: {_READ_ONLY[own]}")
         width = width_of_cell(register)
@@ -225,13 +210,7 @@ class FunctionRun:
             wrong = refused_value(register, value)
             if wrong is not None:
                 raise PvasmError(f"--reg: {name} cannot be {value:#x}: {wrong}")
-        if register.file == "r" and register.number >= _STACKED:
-            self.machine.sof = max(self.machine.sof, register.number - _STACKED + 1)
-        if own in _OWN_WAYS:
-            _OWN_WAYS[own](self.machine, value)
-        else:
-            held: list[int] = getattr(self.machine, _ATTRIBUTES[register.file])
-            held[register.number] = value
+        putting(register)(self.machine, value)
         self.before = self._state()
 
     def set_nat(self, name: str) -> None:
@@ -251,9 +230,9 @@ class FunctionRun:
         """The register of a name, `in0` among them. Raises PvasmError for one that cannot be set."""
         given = _INPUT.fullmatch(name)
         register = Register("r", _STACKED + int(given["number"])) if given else REGISTERS.get(name)
-        if register is None or register.file not in _ATTRIBUTES:
+        if register is None or register.file not in FILES:
             raise PvasmError(f"--reg: there is no register `{name}' to set{_registers_near(name)}")
-        if register.file in _NUMBERED and register.number not in _NUMBERED[register.file]:
+        if is_reserved(register):
             raise PvasmError(f"--reg: {name} is reserved: there is nothing to set")
         if (register.file, register.number) in _CONSTANTS:
             raise PvasmError(f"--reg: {name} has always the same value, and cannot be set")
@@ -447,7 +426,7 @@ class FunctionRun:
     def _state(self) -> dict[str, list[int]]:
         machine = self.machine
         return {
-            **{file: list(getattr(machine, attribute)) for file, attribute in _ATTRIBUTES.items()},
+            **{file: list(getattr(machine, attribute)) for file, attribute in FILES.items()},
             "nat": list(machine.nat),
             "psr": [machine.psr],
             "cfm": [getattr(machine, name) for name in _MARKER],
@@ -456,14 +435,14 @@ class FunctionRun:
         }
 
     def _changes(self, before: dict[str, list[int]], after: dict[str, list[int]]) -> Iterator[tuple[str, str]]:
-        for file in _ATTRIBUTES:
+        for file in FILES:
             if before[file] == after[file] and (file != "r" or before["nat"] == after["nat"]):
                 continue
             for number, (old, new) in enumerate(zip(before[file], after[file], strict=True)):
                 nat = file == "r" and after["nat"][number]
                 if old != new or (file == "r" and before["nat"][number] != after["nat"][number]):
                     register = Register(file, number)
-                    yield NAMES.get(register) or register.text, "NaT" if nat else f"{int(new):#x}"
+                    yield name_of(register), "NaT" if nat else f"{int(new):#x}"
         for name, old, new in zip(_MARKER, before["cfm"], after["cfm"], strict=True):
             if old != new:
                 yield f"cfm.{name.replace('_', '.')}", f"{new:#x}"

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from pvasm.asm.layout import evaluated
 from pvasm.asm.scope import Scope
 from pvasm.errors import PvasmError
-from pvasm.isa.registers import APPLICATION, CONTROL, NAMES, PSR_FIELDS, REGISTERS, Register
+from pvasm.isa.registers import PSR_FIELDS, REGISTERS, Register
 from pvasm.isa.resources import width_of_cell
 from pvasm.regex import regex
 from pvasm.suggestions import near
@@ -20,11 +20,11 @@ from pvasm.syntax.tree import Binary, Expression, Number, Unary
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.machine import Machine
 from pvsim.machine.translation_cache import Translation
+from pvsim.settable_registers import FILES, is_reserved, name_of, putting
 from pvsim.stubs import Stubs
 
 INDEXED: Final = regex(r"(rr|pkr|dbr|ibr|pmc|pmd|cpuid)\[([0-9]{1,2})\]")
 BANKED: Final = regex(r"bank([01])\.r(1[6-9]|2[0-9]|3[01])")
-_FILES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr"}
 _OFFSET: Final = (1 << 61) - 1
 RIGHTS: Final = {"r": 0, "rx": 1, "rw": 2, "rwx": 3}
 """What may be done on a page, as its entry has it."""
@@ -48,7 +48,6 @@ _BITS: Final = 64
 _MOST_CHARACTERS: Final = 200
 _SHOWN: Final = 60
 _PRESENT: Final = 1 | 1 << 5 | 1 << 6  # accessed and dirty
-_STACKED: Final = 32
 _BANKED_FROM: Final = 16
 PAGE_SIZES: Final = Configuration().page_sizes
 
@@ -184,7 +183,7 @@ def own_name(name: str) -> str:
     if indexed is not None:
         return f"{indexed[1]}[{int(indexed[2])}]"
     register = REGISTERS.get(name)
-    return name if register is None else NAMES.get(register, f"{register.file}{register.number}")
+    return name if register is None else name_of(register)
 
 
 def in_bank(name: str, bank: int) -> str:
@@ -220,15 +219,9 @@ def width_of(name: str) -> int:
     return width_of_cell(register)
 
 
-_NUMBERED: Final = {"ar": frozenset(APPLICATION.values()), "cr": frozenset(CONTROL.values())}
-"""Of these files most numbers are reserved, or ignored."""
-
-
 def can_be_set(register: Register) -> bool:
     """Whether a scenario may say what a register holds."""
-    if register.file not in _FILES or own_name(register.text) in NOT_SET:
-        return False
-    return register.file not in _NUMBERED or register.number in _NUMBERED[register.file]
+    return register.file in FILES and name_of(register) not in NOT_SET and not is_reserved(register)
 
 
 def check_room(address: int, size: int, text: str) -> None:
@@ -343,13 +336,7 @@ def _place(name: str) -> tuple[int, Callable[[Machine, int], None]]:
         return mask, partial(_put_region, number & 7) if indexed[1] == "rr" else partial(
             _put_indexed, indexed[1], number
         )
-    own: Callable[[Machine, int], None] | None = _OWN_WAYS.get(own_name(name))
-    if own is not None:
-        return mask, own
-    register = REGISTERS[name]
-    if register.file == "r" and register.number >= _STACKED:
-        return mask, partial(_put_stacked, register.number)
-    return mask, partial(_put_in_file, _FILES[register.file], register.number)
+    return mask, putting(REGISTERS[name])
 
 
 def _put_status(is_bank: bool, low: int, mask: int, processor: Machine, value: int) -> None:
@@ -371,32 +358,6 @@ def _put_region(number: int, processor: Machine, value: int) -> None:
 
 def _put_indexed(file: str, number: int, processor: Machine, value: int) -> None:
     processor.files[file][number] = value
-
-
-def _put_stacked(number: int, processor: Machine, value: int) -> None:
-    processor.sof = max(processor.sof, number - _STACKED + 1)
-    processor.gr[number] = value
-
-
-def _put_in_file(file: str, number: int, processor: Machine, value: int) -> None:
-    getattr(processor, file)[number] = value
-
-
-def _put_utilization(processor: Machine, value: int) -> None:
-    processor.ruc_offset = value
-
-
-def _put_timer(processor: Machine, value: int) -> None:
-    processor.cr[CONTROL["itm"]] = value
-    processor.set_timer()
-
-
-_OWN_WAYS: Final[dict[str, Callable[[Machine, int], None]]] = {
-    "ar.bspstore": Machine.write_bspstore,
-    "ar.itc": Machine.write_itc,
-    "ar.ruc": _put_utilization,
-    "cr.itm": _put_timer,
-}
 
 
 def put_page(processor: Machine, page: Page) -> None:

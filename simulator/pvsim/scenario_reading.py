@@ -60,6 +60,7 @@ _ITEM: Final = regex(
     r"[di]tr\[[0-9]{1,3}\]|in service 0x[0-9a-f]{1,2}|(?:loads of|stores to) the device at \S.*|memory at [^0\s].*"
 )
 _WORD_ITEM: Final = regex(r"memory at 0x[0-9a-f]*[08]")
+_SLOTS: Final = 3
 _FIXED: Final = {
     "psr.is": "IA-32 code is not run here",
     "psr.ri": "code begins with the first instruction of a bundle",
@@ -273,7 +274,7 @@ def _refuses(name: str, value: int) -> bool:
     if machine is None:
         return False
     machine.gr[2], machine.ip = value, 0x10000
-    stop = machine.run(1)
+    stop = machine.run(_SLOTS)  # of ar.pfs, and others, the move is in the second
     return stop is not None and stop.code & 0xFFFF == GENERAL_CODES["reserved_register_field"]
 
 

@@ -10,13 +10,13 @@ from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.control_transfer import passing
 from pvasm.isa.encoding import decode
 from pvasm.isa.instruction import Instruction
-from pvasm.isa.registers import NAMES, Register
+from pvasm.isa.registers import Register
 from pvasm.isa.resources import Resource
 from pvsim.scenario_run import Variant, address_of
+from pvsim.settable_registers import FILES, name_of
 
 _MOST: Final = 4096  # bundles
 _WORD: Final = (1 << 64) - 1
-_FILES: Final = frozenset(["r", "f", "p", "b", "ar", "cr"])
 _LEAVES: Final = frozenset(["branch", "return", "rfi", "foreign"])
 
 
@@ -62,8 +62,4 @@ def instructions_at(image: Image, place: int) -> Iterator[tuple[int, Instruction
 
 def register_names(resources: Iterable[Resource]) -> set[str]:
     """The names of those that are registers, and can be set."""
-    return {
-        NAMES.get(each, f"{each.file}{each.number}")
-        for each in resources
-        if isinstance(each, Register) and each.file in _FILES
-    }
+    return {name_of(each) for each in resources if isinstance(each, Register) and each.file in FILES}

@@ -538,6 +538,7 @@ def test_a_slot_to_begin_at_may_be_given(source: Path) -> None:
         (["ar.fpsr=0x1000"], "ar.fpsr cannot be 0x1000: bits 0xfc00000000001000 of it are reserved"),
         (["ar.pfs=127"], "ar.pfs cannot be 0x7f: its fields do not fit each other"),
         (["cr.ipsr=1"], "cr.ipsr cannot be 0x1: bits 0xffff8000f0011fc1 of it are reserved"),
+        (["cr.pta=0x10"], "cr.pta cannot be 0x10: the size of a table is from 15 to 61"),
         (["ar8=1"], "ar8 is reserved: there is nothing to set"),
         (["cr3=1"], "cr3 is reserved: there is nothing to set"),
         (["cr.ivr=1"], "cr.ivr cannot be set: it tells of interrupts, of which none is pending"),

@@ -275,23 +275,6 @@ _CR_RULES: Final[dict[str, Rules]] = {
 _CR_NAMES: Final = {number: name for name, number in CONTROL.items() if name in _CR_RULES}
 
 
-def refused_value(register: Register, value: int) -> str | None:
-    """Why no `mov` leaves a value of 64 bits in an application or a control register; None if one does."""
-    names, rules, refusals = (
-        (_NAMES, _AR_RULES, _AR_REFUSALS) if register.file == "ar" else (_CR_NAMES, _CR_RULES, _NO_REFUSALS)
-    )
-    name = names.get(register.number, "")
-    rule = rules.get(name, _PLAIN)
-    for bits, what in ((rule.reserved, "reserved"), (rule.ignored, "ignored")):
-        if value & bits:
-            return f"bits {bits & mask(WORD):#x} of it are {what}"
-    refuses_value = refusals.get(name)
-    if refuses_value is None or refuses_value(const(value, WORD)) == FALSE:
-        return None
-    return "its fields do not fit each other" if name == "pfs" else "1 is no precision of a status field"
-
-
-_NO_REFUSALS: Final[dict[str, Callable[[Term], Term]]] = {}
 _READ_ONLY_CRS: Final = frozenset(["ivr", "irr0", "irr1", "irr2", "irr3"])
 _OF_INTERRUPTIONS: Final = range(16, 28)
 _SMALLEST_TABLE: Final = 15
@@ -317,6 +300,31 @@ _CR_REFUSALS: Final[dict[str, Callable[[Term], Term]]] = {
     "lrr1": _is_no_delivery,
 }
 """What a control register refuses besides reserved bits."""
+
+_WHY_REFUSED: Final = {
+    "fpsr": "1 is no precision of a status field",
+    "pfs": "its fields do not fit each other",
+    "pta": f"the size of a table is from {_SMALLEST_TABLE} to {_LARGEST_TABLE}",
+    **dict.fromkeys(("lrr0", "lrr1"), "there is no such way to deliver an interrupt"),
+}
+"""The same as the end of a sentence, by register."""
+
+
+def refused_value(register: Register, value: int) -> str | None:
+    """Why no `mov` leaves a value of 64 bits in an application or a control register; None if one does."""
+    names, rules, refusals = (
+        (_NAMES, _AR_RULES, _AR_REFUSALS) if register.file == "ar" else (_CR_NAMES, _CR_RULES, _CR_REFUSALS)
+    )
+    name = names.get(register.number, "")
+    rule = rules.get(name, _PLAIN)
+    for bits, what in ((rule.reserved, "reserved"), (rule.ignored, "ignored")):
+        if value & bits:
+            return f"bits {bits & mask(WORD):#x} of it are {what}"
+    refuses_value = refusals.get(name)
+    if refuses_value is None or refuses_value(const(value, WORD)) == FALSE:
+        return None
+    return _WHY_REFUSED[name]
+
 
 READ_IVR: Final = call(
     "read_ivr", 64, reads="cr.ivr cr.tpr InService", writes="InService cr.irr0 cr.irr1 cr.irr2 cr.irr3"
