@@ -14,7 +14,7 @@ from msgspec import Struct
 from pvasm.isa.bundle import SIZE
 from pvasm.isa.operands import Symbolic
 from pvasm.objects.elf_file import ElfFile, Relocation, Section
-from pvasm.objects.object_code import NOPS, CodeBundle, Slot, bundle_at
+from pvasm.objects.object_code import CodeBundle, Slot, bundle_at, is_filler
 from pvasm.objects.object_extents import Extent, Extents, code_sections, extents_of
 from pvasm.objects.object_places import Places
 from pvasm.objects.relocations import relocated_operand, type_of, with_operand
@@ -105,7 +105,7 @@ class _Reading:
         instruction = slot.instruction
         if instruction is None:
             return f"(no instruction: {slot.bits:#x})"
-        if instruction.mnemonic in NOPS and instruction.operands == (0,) and not instruction.predicate:
+        if is_filler(instruction):
             return None
         for place, target in self.places.open_targets(section, bundle, slot):
             name = self._named((target[0].index, target[1]), labels) if target is not None else "(nowhere)"

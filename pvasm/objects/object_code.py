@@ -18,6 +18,11 @@ NOPS: Final = frozenset(("nop.m", "nop.i", "nop.f", "nop.b", "nop.x"))
 _AHEAD: Final = 3  # bundles that a run goes on for
 
 
+def is_filler(instruction: Instruction) -> bool:
+    """Whether an instruction is what the assembler fills slots with: of other nops, the number may say something."""
+    return instruction.mnemonic in NOPS and instruction.operands == (0,) and not instruction.predicate
+
+
 class Slot(Struct, frozen=True):
     """What is in a slot: the instruction, None for bits that are none, and whether a stop follows.
 

@@ -264,6 +264,8 @@ class _Relocating:
         self.codes = codes
         self.tables = {each.info: each for each in file.sections if each.kind == "SHT_RELA"}
         self.entries = {number: [*_ENTRY.iter_unpack(each.data)] for number, each in self.tables.items()}
+        symbols = enumerate(file.symbols)
+        self.symbols = {each.section: number for number, each in symbols if each.kind == "section"}
         self.pieces: list[tuple[int, bytes]] = []  # what is written over: where, and with what
 
     def with_codes(self, changed: Sequence[tuple[SiteRecords, Record]]) -> bytes:
@@ -303,9 +305,9 @@ class _Relocating:
 
     def _symbol(self, section: int) -> int:
         """The number of a section's symbol."""
-        for number, symbol in enumerate(self.file.symbols):
-            if symbol.kind == "section" and symbol.section == section:
-                return number
+        number = self.symbols.get(section)
+        if number is not None:
+            return number
         name = self.file.sections[section].name
         raise PvasmError(f"has no symbol for the section {name}, which relocations would need", self.file.path)
 

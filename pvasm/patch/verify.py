@@ -16,6 +16,7 @@ from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import decode
 from pvasm.isa.instruction import Instruction
 from pvasm.objects.elf_file import ElfFile, Relocation
+from pvasm.objects.object_code import is_filler
 from pvasm.objects.relocations import relocated_operand, type_of
 from pvasm.patch.object_records import SiteRecords
 from pvasm.patch.records import REPLACEMENTS, Place, Record
@@ -139,7 +140,7 @@ class _Stream:
         self.items += self._items(place)
 
     def _items(self, place: Place) -> Iterator[_Item]:
-        """The instructions of a bundle but nops."""
+        """The instructions of a bundle but those that fill it."""
         section = self.file.sections[place.section]
         raw = bytes(section.data[place.offset : place.offset + SIZE])
         if not any(raw):
@@ -150,7 +151,7 @@ class _Stream:
             instruction = decode(bits, unit, place.offset)
             if instruction is None:
                 waiting.append(_Item(bits, f"{bits:#x}", [], place, False))
-            elif not instruction.form.mnemonic.startswith("nop"):
+            elif not is_filler(instruction):
                 waiting.append(self._item(instruction, place, slot))
             if slot in bundle.stops:
                 if waiting:

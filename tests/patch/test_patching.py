@@ -174,3 +174,14 @@ def test_mutilations(count: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert mutilations.main(["--count", str(count)]) == 0
     refused = int(capsys.readouterr().out.split(": ")[1].split()[0])
     assert count * 0.4 < refused < count
+
+
+def test_a_number_in_a_nop_counts(tmp_path: Path) -> None:
+    """Some tools mark places so; only what fills bundles is nobody's."""
+    source = tmp_path / "a.s"
+    source.write_text("\tnop.m 5\n\tMOV_FROM_IFA(r16)\n\t;;\n")
+    made = patched(assembled(single(source, ("native", "xen")).text, tmp_path / "single.o"), "single.o", "xen")
+    apart = alone(source, "xen")
+    assert unlike(made, assembled(apart, tmp_path / "xen.o"), "xen") is None
+    assert unlike(made, assembled(apart.replace("nop.m 5", "nop.m 6"), tmp_path / "xen.o"), "xen") is not None
+    assert unlike(made, assembled(apart.replace("nop.m 5", "nop.m 0"), tmp_path / "xen.o"), "xen") is not None
