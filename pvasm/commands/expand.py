@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import add_op_header, count, fail, write
+from pvasm.commands.shared import add_op_header, count, fail, write, write_to
 from pvasm.errors import PvasmError
 from pvasm.limits import MAX_JOBS
 
@@ -120,9 +120,7 @@ def _expand(options: argparse.Namespace) -> int:
 
 
 def _single_binary(options: argparse.Namespace) -> int:
-    from pvasm.files import refuse_overwriting, write_atomically
     from pvasm.patch.source import CppSettings, single_binary_of_file
-    from pvasm.text import encode
 
     others = {
         "--instance": options.instance,
@@ -138,17 +136,14 @@ def _single_binary(options: argparse.Namespace) -> int:
     if len(options.files) > 1:
         raise PvasmError(f"{len(options.files)} files: --single-binary makes one of one")
     (path,) = options.files
-    if options.output not in (None, "-"):
-        refuse_overwriting(options.output, "single binary's source", [path])
     names = [name.strip() for name in options.single_binary.split(",")]
     cpp = CppSettings(
         tuple(options.include), tuple(options.defines), tuple(options.op_headers), tuple(options.includes)
     )
     made = single_binary_of_file(path, names, options.room or "slots", cpp)
+    write_to(options.output, made.text, "single binary's source", [path])
     if options.output in (None, "-"):
-        write(made.text)
         return 0
-    write_atomically(options.output, encode(made.text))
     counts = made.counts
     write(f"{counts.sites} sites; {counts.bundles} bundles of native code, {counts.added} added\n")
     for name in made.instances[1:]:

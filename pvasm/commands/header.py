@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import add_op_header, configured_op_headers, write
+from pvasm.commands.shared import add_op_header, configured_op_headers, write, write_to
 from pvasm.errors import PvasmError
 
 if TYPE_CHECKING:
@@ -34,19 +34,12 @@ def add(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from pvasm.files import refuse_overwriting, write_atomically
-    from pvasm.text import encode
-
     if options.op_headers or options.output_dir is not None:
         return _write_overlays(options)
     if len(options.instance) > 1:
         raise PvasmError(f"{len(options.instance)} instances, but one header: give one")
     text, read = _text(*options.instance)
-    if options.output in (None, "-"):
-        write(text)
-    else:
-        refuse_overwriting(options.output, "header", read)
-        write_atomically(options.output, encode(text))
+    write_to(options.output, text, "header", read)
     return 0
 
 

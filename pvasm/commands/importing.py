@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import write
+from pvasm.commands.shared import write_to
 
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
@@ -51,10 +51,9 @@ def add(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from pvasm.files import refuse_overwriting, write_atomically
     from pvasm.header.convert import ImportSettings, import_header
     from pvasm.paravirt.loading import load_catalog
-    from pvasm.text import encode, shown_name
+    from pvasm.text import shown_name
 
     settings = ImportSettings(
         header=options.header,
@@ -67,11 +66,7 @@ def _run(options: argparse.Namespace) -> int:
         before=tuple(options.before),
     )
     imported = import_header(settings, load_catalog())
-    if options.output in (None, "-"):
-        write(imported.text)
-    else:
-        refuse_overwriting(options.output, "instance file", (options.header, *options.before))
-        write_atomically(options.output, encode(imported.text))
+    write_to(options.output, imported.text, "instance file", (options.header, *options.before))
     if imported.missing:
         sys.stdout.flush()
         names = ", ".join(imported.missing)

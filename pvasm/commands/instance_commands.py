@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import complain, write
+from pvasm.commands.shared import complain, write, write_to
 from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, FOUND
 
@@ -87,17 +87,11 @@ def _add_op(command: argparse.ArgumentParser, told: str) -> None:
 
 
 def _entry(options: argparse.Namespace) -> int:
-    from pvasm.files import refuse_overwriting, write_atomically
     from pvasm.paravirt.loading import load_instance
     from pvasm.patch.entry_stub import entry_stub
 
     instance = load_instance(options.instance)
-    text = entry_stub(instance)
-    if options.output in (None, "-"):
-        write(text)
-        return 0
-    refuse_overwriting(options.output, "entry", instance.files)
-    write_atomically(options.output, text.encode())
+    write_to(options.output, entry_stub(instance), "entry", instance.files)
     return 0
 
 

@@ -59,6 +59,21 @@ def write(text: str) -> None:
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
 
 
+def write_to(output: str | None, text: str, what: str, read: Iterable[str]) -> None:
+    """Text in a file, whole or not at all, or on standard output: without a name, or as `-`.
+
+    Raises PvasmError if the file, which is to become `what`, is one of those that were read for that.
+    """
+    if output in (None, "-"):
+        write(text)
+        return
+    from pvasm.files import refuse_overwriting, write_atomically
+    from pvasm.text import encode
+
+    refuse_overwriting(output, what, read)
+    write_atomically(output, encode(text))
+
+
 def codes(text: str) -> list[str]:
     """Codes as people write them, with commas between."""
     return [code.strip().upper() for code in text.split(",") if code.strip()]

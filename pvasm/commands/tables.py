@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import fail, header_name, write
+from pvasm.commands.shared import fail, header_name, write, write_to
 from pvasm.errors import PvasmError
 from pvasm.exit_status import FOUND
 
@@ -138,15 +138,7 @@ def _instance(options: argparse.Namespace) -> Instance:
 
 
 def _write(options: argparse.Namespace, text: str, read: Sequence[str]) -> int:
-    from pvasm.files import write_atomically
-    from pvasm.text import encode
-
-    output: str = options.output or "-"
-    _refuse_overwriting(output, None, read)
-    if output == "-":
-        write(text)
-    else:
-        write_atomically(output, encode(text))
+    write_to(options.output, text, "source", read)
     return 0
 
 
@@ -171,10 +163,7 @@ def _tables(options: argparse.Namespace) -> int:
         return FOUND
     if options.header is not None:
         write_atomically(options.header, encode(header_of(tables)))
-    if output == "-":
-        write(text)
-    else:
-        write_atomically(output, encode(text))
+    write_to(output, text, "source", ())  # it has been looked at what that would overwrite
     return 0
 
 
