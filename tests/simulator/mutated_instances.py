@@ -85,61 +85,34 @@ _FREE: Final = "r12"  # which is no NaT
 _SERIALIZED: Final = {"psr.ic": "cover", "psr.dt": "ld8 r7 = [r7]"}
 """What needs a bit serialized."""
 
-_CHANGING: Final = """\
-movl r4 = changed
-movl r5 = other ;;
-ld8 r6 = [r5], 8 ;;
-ld8 r5 = [r5]
-st8 [r4] = r6, 8 ;;
-st8 [r4] = r5 ;;
-fc.i r4 ;;
-sync.i ;;"""
-_HERE: Final = """\
-changed:
-{ .mii
-nop.m 0
-adds r7 = 1, r0
-nop.i 0 ;;
-}
-br.cond.sptk.few b6
-;;
-other:
-{ .mii
-nop.m 0
-adds r7 = 2, r0
-nop.i 0 ;;
-}"""
-_EXECUTED: Final = """\
-movl r6 = again ;;
-mov b6 = r6 ;;
-br.cond.sptk.few changed ;;
-again:
-movl r6 = end ;;
-mov b6 = r6
+_COPYING: Final = """\
 movl r4 = changed
 movl r5 = other ;;
 ld8 r6 = [r5], 8 ;;
 ld8 r5 = [r5]
 st8 [r4] = r6, 8 ;;
 st8 [r4] = r5"""
+"""Puts a bundle in the place of another."""
+
+
+def _code(label: str, number: int) -> str:
+    """A bundle that sets r7."""
+    return f"{label}:\n{{ .mii\nnop.m 0\nadds r7 = {number}, r0\nnop.i 0 ;;\n}}"
+
+
+_CHANGING: Final = f"{_COPYING} ;;\nfc.i r4 ;;\nsync.i ;;"
+_HERE: Final = f"{_code('changed', 1)}\nbr.cond.sptk.few b6\n;;\n{_code('other', 2)}"
+_EXECUTED: Final = f"""\
+movl r6 = again ;;
+mov b6 = r6 ;;
+br.cond.sptk.few changed ;;
+again:
+movl r6 = end ;;
+mov b6 = r6
+{_COPYING}"""
 """Code that is executed, then changed, and is to be executed again: that needs its lines flushed."""
 
-_CHANGED: Final = """\
-;;
-changed:
-{ .mii
-nop.m 0
-adds r7 = 1, r0
-nop.i 0 ;;
-}
-br.cond.sptk.few end
-;;
-other:
-{ .mii
-nop.m 0
-adds r7 = 2, r0
-nop.i 0 ;;
-}"""
+_CHANGED: Final = f";;\n{_code('changed', 1)}\nbr.cond.sptk.few end\n;;\n{_code('other', 2)}"
 """Code that is changed, and needs instructions fetched again."""
 
 

@@ -64,8 +64,8 @@ WRONG = {
     "registers: {cr.itv: 0x100000}": None,
     "registers: {'rr[1]': 2}": "3:13: registers.rr[1]: 0x2 has reserved fields of rr[1]: no processor lets that be "
     "written",
-    "registers: {ar.pfs: 0x80}": "3:13: registers.ar.pfs: 0x80 has reserved fields of ar.pfs: no processor lets that be "
-    "written",
+    "registers: {ar.pfs: 0x80}": "3:13: registers.ar.pfs: 0x80 has reserved fields of ar.pfs: no processor lets that "
+    "be written",
     "registers: {ar.rsc: -1}": "3:13: registers.ar.rsc: -0x1 has reserved fields of ar.rsc: no processor lets that be "
     "written",
     "registers: {cr.irr0: 1}": "3:13: registers.cr.irr0: there is no register cr.irr0 to set: what is pending "
