@@ -237,26 +237,17 @@ def _tell_parting(comparison: RandomComparison, other: str, scenario: Scenario) 
 
 def _of_sources(scenario: Scenario, options: argparse.Namespace) -> Scenario:
     """A scenario with what it is about, as `test` has it: sources from its file's folder on, and how they are made."""
-    import os
-
     from msgspec.structs import replace
+    from pvsim.scenario_file import about, from_folder
 
     from pvasm.paravirt.shipped import is_path
-
-    folder = os.path.dirname(os.path.abspath(options.output))
-
-    def seen(names: list[str]) -> list[str]:
-        return [os.path.relpath(os.path.abspath(name), folder) for name in names]
 
     if "-" in options.files:
         return scenario
     stubs = stubs_of(options, scenario)
     return replace(
-        scenario,
-        file=seen(options.files)[0] if len(options.files) == 1 else seen(options.files),
-        instances=[seen([name])[0] if is_path(name) else name for name in _names(options)],
-        include=seen(options.include),
-        define=options.define,
+        about(scenario, options.files, options.include, options.define, options.output),
+        instances=[from_folder([name], options.output)[0] if is_path(name) else name for name in _names(options)],
         stubs={**stubs.addresses, **dict.fromkeys(stubs.returning, "returns")},
         stub_missing=stubs.missing,
     )

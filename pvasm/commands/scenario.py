@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import fail, write
+from pvasm.commands.shared import fail, write, write_to
 from pvasm.errors import PvasmError, UndefinedSymbols
 
 if TYPE_CHECKING:
@@ -41,13 +41,12 @@ def _new(options: argparse.Namespace) -> int:
     import os
 
     from msgspec.structs import replace
-    from pvsim.scenario_file import written
+    from pvsim.scenario_file import about, written
     from pvsim.scenario_start import scenario_for
     from pvsim.stubs import Stubs
     from pvsim.variants_of_file import variants_of_files
 
     from pvasm.expand import ExpandErrors
-    from pvasm.files import write_atomically
 
     if options.output is not None and os.path.lexists(options.output):
         raise PvasmError("exists already", options.output)
@@ -63,15 +62,9 @@ def _new(options: argparse.Namespace) -> int:
         return fail(several.errors)
     except UndefinedSymbols as several:
         return fail(several.places.values())
-    scenario = scenario_for(variants[0], options.entry)
-    folder = os.path.dirname(os.path.abspath(options.output)) if options.output is not None else os.getcwd()
-    sources = [os.path.relpath(os.path.abspath(each), folder) for each in options.files]
-    file = sources[0] if len(sources) == 1 else sources
-    text = written(replace(scenario, file=file, include=options.include, define=options.define, stub_missing=True))
-    if options.output is None:
-        write(text)
-    else:
-        write_atomically(options.output, text.encode())
+    begun = replace(scenario_for(variants[0], options.entry), stub_missing=True)
+    made = about(begun, options.files, options.include, options.define, options.output)
+    write_to(options.output, written(made), "scenario", options.files)
     return 0
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from pvasm.regex import regex
 from pvsim.scenario import Scenario
@@ -16,6 +18,26 @@ _COUNTS: Final = frozenset(
     ["steps", "ticks", "after", "size", "register", "level", "vector", "in_service", "ar.lc", "ar.ec"]
 )
 """Numbers that people count with."""
+
+
+def from_folder(names: Iterable[str], output: str | None) -> list[str]:
+    """Files and folders, from the folder of a scenario's file on; without one, from the current folder on."""
+    folder = os.getcwd() if output is None else os.path.dirname(os.path.abspath(output))
+    return [os.path.relpath(os.path.abspath(name), folder) for name in names]
+
+
+def about(
+    scenario: Scenario, files: Sequence[str], include: Sequence[str], define: Sequence[str], output: str | None
+) -> Scenario:
+    """A scenario with the sources that it is for and how they are made, as the file `output` has them for `pvasm test`.
+
+    What comes by standard input has no name: then nothing is said of sources.
+    """
+    if "-" in files:
+        return scenario
+    sources = from_folder(files, output)
+    file = sources[0] if len(sources) == 1 else sources
+    return replace(scenario, file=file, include=from_folder(include, output), define=list(define))
 
 
 def written(scenario: Scenario) -> str:

@@ -82,3 +82,24 @@ def test_numbers_are_as_people_write_them() -> None:
         "pages: [{at: 0x2000000000000000, to: 0x4000, size: 16, register: 12}]\n"
         "interrupts: [{vector: 64, after: 30}]\nin_service: [64]\nsteps: 20000\n"
     )
+
+
+def test_a_scenario_in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sources and folders of headers are named from there on, and found from anywhere below what is tried."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "include").mkdir()
+    (tmp_path / "kernel").mkdir()
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "include/x.h").write_text("#define ADDRESS r16\n")
+    (tmp_path / "kernel/f.S").write_text('#include "x.h"\n\t.text\nf:\tMOV_FROM_IFA(ADDRESS)\n\tbr.ret.sptk b0\n')
+    made = pvasm(
+        *("scenario", "new", "kernel/f.S", "-I", "include", "-D", "A=1", "--entry", "f", "-o", "scenarios/f.yaml")
+    )
+    assert (made.status, made.errors) == (0, "")
+    text = (tmp_path / "scenarios/f.yaml").read_text()
+    assert "file: ../kernel/f.S\ninclude: [../include]\n" in text
+    assert pvasm("test", "scenarios").output.splitlines()[-1] == "3 runs, 0 failed."
+    shown = pvasm("scenario", "new", "kernel/f.S", "-I", "include", "-D", "A=1", "--entry", "f").output
+    assert shown == text.replace("../", "")
+    piped = pvasm("scenario", "new", "-", "--entry", "f", stdin=b"f:\tMOV_FROM_IFA(r16)\n\tbr.ret.sptk b0\n")
+    assert "file" not in piped.output
