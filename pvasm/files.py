@@ -58,6 +58,13 @@ def refuse_overwriting(target: str, what: str, read: Iterable[str]) -> None:
                 raise PvasmError(f"the {what} would overwrite what it is made of", target)
 
 
+def refuse_missing_folder(target: str) -> None:
+    """Raises PvasmError if the folder that a file is to be in is none: to be told before long work, not after it."""
+    folder = os.path.dirname(target) or os.curdir
+    if not os.path.isdir(folder):
+        raise PvasmError(f"cannot write it: there is no folder {folder}", target)
+
+
 _NO_FILE = (
     (stat.S_ISFIFO, "is a pipe, not a file (- reads standard input)"),
     (stat.S_ISSOCK, "is a socket, not a file"),

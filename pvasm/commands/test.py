@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from pvsim.scenario_check import junit, results
 
-    from pvasm.files import write_atomically
+    from pvasm.files import refuse_missing_folder, refuse_overwriting, write_atomically
     from pvasm.report.plain_text import printable
 
     paths = [
@@ -40,6 +40,9 @@ def _run(options: argparse.Namespace) -> int:
         for named in options.paths
         for path in (_scenarios_below(named) if os.path.isdir(named) else [named])
     ]
+    if options.junit is not None:
+        refuse_missing_folder(options.junit)
+        refuse_overwriting(options.junit, "results' file", [path for path, _roots in paths])
     found, status = [], 0
     told: set[str] = set()
 

@@ -158,6 +158,13 @@ def test_a_scenario_is_begun_and_tried(source: Path) -> None:
     suite = ElementTree.parse(source.parent / "j.xml").getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("3", "3")
 
+    for target, wrong in {
+        "none/j.xml": "none/j.xml: cannot write it: there is no folder none",
+        "s.yaml": "s.yaml: the results' file would overwrite what it is made of",
+    }.items():  # told before anything is run
+        done = pvasm("test", ".", "--junit", target, cwd=source.parent)
+        assert (done.status, done.output, done.errors) == (2, "", f"pvasm: error: {wrong}\n")
+
     (source.parent / "s.yaml").write_text(scenario.replace("0x1231", "0x1230"))
     done = pvasm("test", ".", cwd=source.parent)
     assert (done.status, done.output.splitlines()[-1]) == (0, "3 runs, 0 failed.")
