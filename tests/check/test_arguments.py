@@ -208,7 +208,7 @@ def moved(offset: int, edits: list[Edit], *, is_end: bool) -> int:
     return offset + shift
 
 
-@pytest.mark.parametrize(("step", "least"), [(16, 250), pytest.param(1, 5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("step", "least"), [(64, 60), pytest.param(1, 5000, marks=pytest.mark.slow)])
 def test_every_mutation_of_an_argument_is_found(
     step: int, least: int, corpus: Corpus, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -48,6 +48,7 @@ def test_the_corpus_has_what_as_finds(corpus: Corpus, tmp_path: Path) -> None:
         assert differences(plain, found, tmp_path) == [], name
 
 
+@pytest.mark.slow
 def test_xen_has_no_more_in_groups_than_native(corpus: Corpus) -> None:
     for name, text in variants(corpus).items():
         if name.endswith("-xen"):
@@ -55,7 +56,7 @@ def test_xen_has_no_more_in_groups_than_native(corpus: Corpus) -> None:
             assert in_a_group(without_markers(text)) <= in_a_group(without_markers(native))
 
 
-@pytest.mark.parametrize("step", [23, *(pytest.param(step, marks=pytest.mark.slow) for step in (5, 11))])
+@pytest.mark.parametrize("step", [97, *(pytest.param(step, marks=pytest.mark.slow) for step in (5, 11, 23))])
 def test_without_some_stops_too(step: int, corpus: Corpus, tmp_path: Path) -> None:
     number = 0
     for name, text in variants(corpus).items():

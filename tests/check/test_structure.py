@@ -103,7 +103,9 @@ def is_whole(text: str) -> bool:
 
 
 @pytest.mark.parametrize("condition", ["#ifdef", pytest.param("#ifndef", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("defined", [False, True], ids=["known", "defined"])
+@pytest.mark.parametrize(
+    "defined", [pytest.param(False, id="known"), pytest.param(True, id="defined", marks=pytest.mark.slow)]
+)
 def test_a_region_anywhere_by_what_the_preprocessor_leaves(condition: str, defined: bool) -> None:
     """A region from any line to any other: found exactly if other instances do not get whole functions."""
     wrong = 0

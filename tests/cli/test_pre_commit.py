@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.oracle import require_tool
@@ -96,6 +97,7 @@ def test_a_bad_file_is_not_committed(tmp_path: Path) -> None:
     assert "Skipped" in repository.commit(notes_txt=BAD)  # nothing for the hook
 
 
+@pytest.mark.slow
 def test_a_bad_file_is_mended(tmp_path: Path) -> None:
     repository = Repository(tmp_path, "pvasm-fix")
     assert "files were modified by this hook" in repository.commit(bad_S=BAD, ok=False)

@@ -68,6 +68,7 @@ def test_a_check_finds_what_is_real_and_nothing_else(tree: Path) -> None:
     assert set(re.findall(r"(PV\d+) (?:warning|note)", done.output)) == {"PV003"}
 
 
+@pytest.mark.slow
 def test_after_the_preprocessor_it_finds_the_same(tree: Path) -> None:
     """What stands in minstate.h shows where ivt.S uses it."""
     done = pvasm("check", "--cpp", cwd=tree)
@@ -79,6 +80,7 @@ def test_after_the_preprocessor_it_finds_the_same(tree: Path) -> None:
     assert inside == {(line, code) for line in uses for code in ("PV001", "PV002")}
 
 
+@pytest.mark.slow
 def test_every_route_gives_the_same_bytes(tree: Path) -> None:
     require_tool("ia64-linux-gnu-as")
     (tree / "bin").mkdir()

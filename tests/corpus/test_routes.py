@@ -25,6 +25,7 @@ from tests.fix.fixing import PARSER
 from tests.fix.test_corpus import converted
 from tests.paravirt.assembler import assemble
 from tests.paravirt.cases import CATALOG
+from tests.slow import few
 
 __all__ = ["corpus"]
 
@@ -75,7 +76,7 @@ ROUTES = (source_first, preprocessor_first, compiler, header)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
-@pytest.mark.parametrize("name", WITH_OPS)
+@pytest.mark.parametrize("name", [*few(WITH_OPS, "fsys")])
 def test_the_native_variant_has_the_bytes_of_the_original(
     name: str, route: object, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from pvasm.syntax.document import read_document
 from tests.corpus.build import Corpus
 from tests.fix.fixing import PARSER, mended
 from tests.samples.pipeline import CLEAN
+from tests.slow import few
 
 CATALOG = load_catalog()
 WITH_OPS = ("entry", "fsys", "gate", "ivt")
@@ -71,8 +72,8 @@ def test_of_the_samples(source: Path, name: str) -> None:
     assert_same(*both(source.read_text(), str(source), name))
 
 
-@pytest.mark.parametrize("name", instance_names())
-@pytest.mark.parametrize("stem", WITH_OPS)
+@pytest.mark.parametrize("name", [*few(instance_names(), "xen")])
+@pytest.mark.parametrize("stem", [*few(WITH_OPS, "fsys")])
 def test_of_real_code(corpus: Corpus, stem: str, name: str) -> None:
     (file,) = (file for file in corpus.files if file.name == stem)
     directories = [flag.removeprefix("-I") for flag in corpus.include_flags if flag.startswith("-I")]

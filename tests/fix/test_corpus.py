@@ -19,6 +19,7 @@ from tests.expand.test_corpus import CATALOG, WITH_OPS, corpus, preprocessed, se
 from tests.fix.fixing import CODES, PARSER, mended, subject
 from tests.isa.dependency_oracle import by_the_checker, differences, without_markers
 from tests.paravirt.assembler import assemble
+from tests.slow import few
 
 __all__ = ["corpus"]
 
@@ -55,7 +56,7 @@ def test_every_instruction_that_has_an_op_becomes_it_or_is_told_why_not(name: st
     assert len(run(subject(plain), Selection(CODES).rules())) > 2 * len(left)
 
 
-@pytest.mark.parametrize("name", WITH_OPS)
+@pytest.mark.parametrize("name", [*few(WITH_OPS, "fsys")])
 def test_the_native_variant_has_the_bytes_of_the_original(name: str, corpus: Corpus, tmp_path: Path) -> None:
     file, _, text, _ = converted(corpus, name)
     output, _ = assemble(preprocessed(corpus, file.raw, native(text, file.raw)), tmp_path)

@@ -168,7 +168,7 @@ def test_verify_notices(change: str, exit_object: bytes, tmp_path: Path) -> None
     assert unlike(made, bytes(data), "xen") is not None
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [20, pytest.param(1000, marks=pytest.mark.slow)])
 def test_mutilations(count: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Refused, or right (`python -m tests.patch.mutilations`)."""
     assert mutilations.main(["--count", str(count)]) == 0

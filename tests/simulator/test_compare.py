@@ -15,6 +15,7 @@ from pvsim.environments.environment import Hardware
 from pvsim.scenario_run import Outcome
 
 from tests.cli.command import pvasm
+from tests.slow import few
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_S"
 IVT = ("-I", str(SAMPLES / "include"), "--stub-missing")
@@ -40,7 +41,7 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("entry", ["dtlb_miss", "alt_dtlb_miss", "break_fault"])
+@pytest.mark.parametrize("entry", [*few(("dtlb_miss", "alt_dtlb_miss", "break_fault"), "dtlb_miss")])
 def test_variants_of_the_samples_do_the_same(entry: str) -> None:
     done = pvasm("compare", SAMPLES / "ivt.S", *IVT, "--entry", entry, "--random", "20", "--seed", "3")
     assert (done.status, done.errors) == (0, "")

@@ -49,8 +49,17 @@ def test_what_code_asks_for(code: str, registers: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     ("file", "entry", "most"),
     [
-        *(("ivt.S", entry, 12) for entry in ("vhpt_miss", "dtlb_miss", "alt_itlb_miss", "dirty_bit")),
-        *(("ivt.S", entry, 24) for entry in ("break_fault", "page_fault", "external_interrupt")),
+        *(("ivt.S", entry, 12) for entry in ("dtlb_miss", "dirty_bit")),
+        ("ivt.S", "page_fault", 24),
+        *(
+            pytest.param("ivt.S", entry, most, marks=pytest.mark.slow)
+            for entry, most in (
+                ("vhpt_miss", 12),
+                ("alt_itlb_miss", 12),
+                ("break_fault", 24),
+                ("external_interrupt", 24),
+            )
+        ),
         *(("fsys.S", entry, 4) for entry in ("fsys_clock", "fsys_process_id", "paravirt_fsys_bubble_down")),
         ("switch_to.S", "__paravirt_switch_to", 12),
     ],

@@ -120,7 +120,9 @@ def _neighbours(chance: random.Random) -> tuple[str, str]:
     return before, behind
 
 
-@pytest.mark.parametrize("direct", [False, True], ids=["in place", "direct"])
+@pytest.mark.parametrize(
+    "direct", [pytest.param(False, id="in place", marks=pytest.mark.slow), pytest.param(True, id="direct")]
+)
 def test_gnu_as_takes_every_site_wherever_it_stands(direct: bool, tmp_path: Path) -> None:
     chance = random.Random(1)
     sites = made(tmp_path, direct=direct)
