@@ -117,6 +117,11 @@ class _Open(Operation):
         self.__dict__["places"] = {name: place for place, name in enumerate(self._operands)}
 
     @property
+    def qualified(self) -> Term:
+        """Whether the qualifying predicate is 1. The machine holds p0 as well."""
+        return held("pr", self.predicate)
+
+    @property
     def slot(self) -> int:  # type: ignore[override]
         """Where it is in its bundle."""
         self.__dict__["asked"][_itself, len(self._operands) + 1, 0] = None
@@ -129,7 +134,7 @@ class _Open(Operation):
         return super().number(name)
 
     def open_number(self, name: str) -> Term:
-        """The number of a register that an operand is, for the program to ask."""
+        """The number that an operand is, for the program to ask."""
         return Term("operand", (self.__dict__["places"][name],), WORD)
 
     def __getitem__(self, name: str) -> Word:
@@ -172,7 +177,10 @@ _MOST_MADE: Final = 1 << 15
 
 
 def pattern_of(instruction: Instruction, slot: int) -> Pattern:
-    """What an instruction does in a slot, and what is bound in that. KeyError for a form without a clause."""
+    """What an instruction does in a slot, and what is bound in that. KeyError for a form without a clause.
+
+    Of a form that its qualifying predicate turns off, it is what it does where that is 1.
+    """
     bound: list[Any] = []
     known: Any = instruction.spelling
     for value in instruction.operands:

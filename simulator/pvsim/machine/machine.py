@@ -217,7 +217,7 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
         last = steps[-1]
         is_stepped = self.psr & STEPPED
         self.ip = last.ip
-        if not execute(self, *last.code.pattern):
+        if not (self.pr[last.code.turned_off_by] and execute(self, *last.code.pattern)):
             self.ip = block.following if len(steps) == len(block.steps) else block.steps[most].ip
             if is_stepped:
                 self.trap_step(last.ip)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from pvasm.isa.semantics.operation import CHECK_TARGET, FIRST_STACKED
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, every_effect, terms_of
 from pvasm.isa.semantics.shared_programs import Bound
 from pvasm.isa.semantics.terms import Cell, Term, mask
@@ -19,7 +20,7 @@ from pvsim.machine.functions import FUNCTIONS
 from pvsim.machine.python_code import BlockWriter, cells_of
 from pvsim.machine.state import State
 
-_COMPILED_AT: Final = 24  # how often a pattern is executed as it is before it is worth compiling
+_COMPILED_AT: Final = 10  # how often a pattern is executed as it is before it is worth compiling
 _MOST_KEPT: Final = 1 << 15
 
 _Bound = tuple[int, ...]
@@ -110,6 +111,8 @@ class _PatternWriter(BlockWriter):
             name = self.results[number] = f"r{number}"
             names.append(name)
         text = f"m.{effect.name}({', '.join(arguments)})"
+        if effect.name == CHECK_TARGET:
+            text = f"if not 0 < {arguments[0]} < {FIRST_STACKED}: {text}"  # static ones but r0 are always there
         self._line(f"{', '.join(names)} = {text}" if names else text)
         if CALLS[effect.name].leaves:
             self._line("left = True")
