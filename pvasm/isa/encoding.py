@@ -30,9 +30,9 @@ def encode(resolved: Instruction, address: int = 0, value_of: ValueOf | None = N
     """
     if resolved.predicate is None:
         raise EncodingError("the qualifying predicate is not known")
-    made = _fixed_bits(resolved.spelling) | resolved.predicate
+    made = fixed_bits(resolved.spelling) | resolved.predicate
     operands = resolved.operands
-    for at, spec, kind, fields in _written(resolved.form):
+    for at, spec, kind, fields in written_operands(resolved.form):
         value = operands[at]
         bits = value.number if value.__class__ is Register else _bits(spec, kind, value, address, value_of)
         for low, ones, width in fields:
@@ -41,8 +41,23 @@ def encode(resolved: Instruction, address: int = 0, value_of: ValueOf | None = N
     return made
 
 
+WrittenOperand = tuple[int, OperandSpec, Kind, list[tuple[int, int, int]]]
+"""An operand that has bits: its number among the form's, its kind, and the places of its bits, the lowest first."""
+
+
+def operand_bits(written: WrittenOperand, value: Value) -> int:
+    """What an operand that is known, and no target, adds to the bits of its instruction."""
+    _, spec, kind, fields = written
+    bits = _bits(spec, kind, value, 0, None)
+    made = 0
+    for low, ones, width in fields:
+        made |= (bits & ones) << low
+        bits >>= width
+    return made
+
+
 @cache
-def _fixed_bits(spelling: Spelling) -> int:
+def fixed_bits(spelling: Spelling) -> int:
     """The bits of its own slot that a form and its completers fix."""
     places = formats()[spelling.form.format]
     bits = 0
@@ -54,7 +69,7 @@ def _fixed_bits(spelling: Spelling) -> int:
 
 
 @cache
-def _written(form: Form) -> list[tuple[int, OperandSpec, Kind, list[tuple[int, int, int]]]]:
+def written_operands(form: Form) -> list[WrittenOperand]:
     """The operands of a form that are written, each with its number, its kind and where its bits go, the lowest first.
 
     The L slot of a long instruction is above its own, as `encode` has them.
