@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pvasm.isa.bundle import SLOT_BITS, TEMPLATES, Bundle
 from pvasm.isa.instruction import Instruction, instruction_of, row_of
-from pvasm.isa.operands import IndexedRegister, Kind, MemoryOperand, Symbolic, Value, signed64
+from pvasm.isa.operands import IndexedRegister, Kind, MemoryOperand, Symbolic, Value, number_of, signed64
 from pvasm.isa.registers import Register
 from pvasm.isa.table import Form, OperandSpec, Spelling, all_forms, completer_fields, formats, spelling_of
 
@@ -137,7 +137,17 @@ _Registers = tuple[list["Value | None"], int, int]
 class _Pattern:
     """The bits that a form fixes in its own slot, and what its other fields are read by."""
 
-    __slots__ = ("bits", "completers", "form", "mask", "operands", "predicate", "registers")
+    __slots__ = (
+        "bits",
+        "completers",
+        "form",
+        "mask",
+        "numbers",
+        "operands",
+        "predicate",
+        "register_numbers",
+        "registers",
+    )
 
     def __init__(self, form: Form) -> None:
         places = formats()[form.format]
@@ -151,6 +161,8 @@ class _Pattern:
         self.completers = [_place(places[field]) for field in completer_fields(form)]
         self.operands = [_reader(spec, places) for spec in form.operands]
         self.registers = self._all_registers(places)
+        self.numbers = [_number_reader_of(read) for read in self.operands]
+        self.register_numbers = None if self.registers is None else [_numbers_of(each) for each in self.registers]
         self.predicate = 0 if form.unpredicated or "qp" not in places else _place(places["qp"])[2]
 
     def spelling(self, words: _Words) -> Spelling | None:
@@ -172,6 +184,32 @@ class _Pattern:
         if None in operands:
             return None
         return instruction_of(spelling, operands, words[0] & self.predicate)  # type: ignore[arg-type]  # none is None
+
+    def decoded_numbers(self, words: _Words, address: int) -> tuple[int, ...] | None:
+        """The numbers of its operands, if they are right."""
+        numbers: tuple[int | None, ...]
+        if self.register_numbers is not None:
+            bits = words[0]
+            numbers = tuple([known[bits >> low & ones] for known, low, ones in self.register_numbers])
+        else:
+            numbers = tuple([read(words, address) for read in self.numbers])
+        return None if None in numbers else numbers  # type: ignore[return-value]  # none is None
+
+
+def _number_reader_of(read: _Reader) -> Callable[[_Words, int], int | None]:
+    """How the number of an operand is read."""
+
+    def read_number(words: _Words, address: int) -> int | None:
+        value = read(words, address)
+        return value if value is None or isinstance(value, int) else number_of(value)
+
+    return read_number
+
+
+def _numbers_of(registers: _Registers) -> tuple[list[int | None], int, int]:
+    """The same of registers of a field."""
+    values, low, ones = registers
+    return [None if value is None else number_of(value) for value in values], low, ones
 
 
 def _place(place: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -300,4 +338,21 @@ def decode(bits: int, unit: str, address: int = 0) -> Instruction | None:
         decoded = pattern.decoded(spelling, words, address)
         if decoded is not None:
             return decoded
+    return None
+
+
+def decoded_numbers(bits: int, unit: str, address: int = 0) -> tuple[Spelling, tuple[int, ...], int] | None:
+    """The same as `decode`, by numbers alone: what is spelt, the number of each operand, and the predicate's.
+
+    The number of a register is its own, that of `[r3]` and `rr[r3]` the base's and the index's.
+    """
+    slot = bits & ((1 << SLOT_BITS) - 1)
+    words = slot, bits >> SLOT_BITS
+    opcode = _opcode(unit, slot >> 37)
+    if opcode is None:
+        return None
+    for pattern, spelling in opcode.fitting(words):
+        numbers = pattern.decoded_numbers(words, address)
+        if numbers is not None:
+            return spelling, numbers, slot & pattern.predicate
     return None
