@@ -10,19 +10,19 @@ import re
 import struct
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, reduce
+from functools import reduce
 from typing import Final
 
 from msgspec import Struct, field
 
 from pvasm.asm.elaborate import Fork, Step, Visitor, elaborate
 from pvasm.asm.image import Image, Segment
-from pvasm.asm.packing import MOST, Packed, Placed, packed
+from pvasm.asm.packing import MOST, Packed, Placed, nops, packed
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.isa.bundle import SIZE, SLOT_BITS, TEMPLATES, Bundle
-from pvasm.isa.encoding import EncodingError, encode, nop, padding_bundle
+from pvasm.isa.encoding import EncodingError, encode, padding_bundle
 from pvasm.isa.instruction import Instruction, instruction_of
 from pvasm.isa.operands import Symbolic, signed64
 from pvasm.regex import regex
@@ -673,13 +673,7 @@ def evaluated(expression: tree.Expression, scope: Scope, symbol: Callable[[str],
         return None
 
 
-@cache
-def _nops(template: int) -> tuple[int, ...]:
-    """The slots of a template with nops in them, but for an L slot."""
-    return tuple(nop(unit) if unit != "L" else 0 for unit in TEMPLATES[template].units)
-
-
-def _with_absolute_target(resolved: Instruction, address: int) -> Instruction:
+def with_absolute_target(resolved: Instruction, address: int) -> Instruction:
     """An instruction whose target, if it is written as a number, is how far it is from its own bundle."""
     operands = tuple(
         value + address if isinstance(value, int) and spec.kind is not None and spec.kind.is_target else value
@@ -825,7 +819,7 @@ class _Linking:
     def _bundle(self, section: _Section, code: _Code) -> bytes:
         template = TEMPLATES[code.template]
         address = section.address + code.offset
-        slots = [*_nops(code.template)]
+        slots = [*nops(code.template)]
         for placed, slot in zip(code.instructions, code.slots, strict=True):
             unit = template.units[slot]
             try:
@@ -842,7 +836,7 @@ class _Linking:
     def _encoded(self, placed: Placed, unit: str, address: int) -> int:
         resolved = placed.for_slot(unit)
         if resolved.form.has_target:
-            resolved = _with_absolute_target(resolved, address)
+            resolved = with_absolute_target(resolved, address)
         try:
             return encode(resolved, address, lambda expression: self._value(expression, placed.origin))
         except EncodingError as error:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from pvasm.asm.slots import SLOTS, SLOTS_OF, Misfit, Slotted, fill
 from pvasm.isa.bundle import TEMPLATES
+from pvasm.isa.encoding import nop
 from pvasm.isa.instruction import Instruction
 from pvasm.isa.table import Form
 
@@ -43,7 +44,7 @@ class Placed(Struct):
         """The number of what matters to its place, in `_SLOTTED`: several units where the assembler may choose."""
         instruction = self.instruction
         others = tuple([each.form for each in instruction.alternatives]) if instruction.others else ()
-        return _slotted(instruction.form, others, self.stop, bool(self.labels), self.template)
+        return number_of(instruction.form, others, self.stop, bool(self.labels), self.template)
 
     def for_slot(self, unit: str) -> Instruction:
         """The instruction as it is in a slot of a kind; a long one is asked for by its slot L."""
@@ -56,7 +57,8 @@ class Placed(Struct):
 
 
 @cache
-def _slotted(form: Form, others: tuple[Form, ...], stop: bool, label: bool, template: str | None) -> int:
+def number_of(form: Form, others: tuple[Form, ...], stop: bool, label: bool, template: str | None) -> int:
+    """The number of what matters to the place of an instruction; `others` are the forms that it may be besides."""
     units = frozenset([form.unit, *(each.unit for each in others)])
     slotted = Slotted(units, form.first_in_group, form.last_in_group, form.slot_2, stop, label, template)
     if slotted not in _SLOTTED:
@@ -76,13 +78,14 @@ def packed(instructions: Sequence[Placed], *, explicit: bool, following: Sequenc
 
     `following` are those between the next braces: they are in another bundle, but the template is chosen with them.
     """
-    return _packed(
+    return packed_numbers(
         tuple([each.slotted for each in instructions]), explicit, tuple([each.slotted for each in following])
     )
 
 
 @cache
-def _packed(instructions: tuple[int, ...], explicit: bool, following: tuple[int, ...]) -> Packed:
+def packed_numbers(instructions: tuple[int, ...], explicit: bool, following: tuple[int, ...]) -> Packed:
+    """The same of instructions by their numbers."""
     filling = fill(
         [_SLOTTED[each] for each in instructions], explicit=explicit, following=[_SLOTTED[each] for each in following]
     )
@@ -90,3 +93,9 @@ def _packed(instructions: tuple[int, ...], explicit: bool, following: tuple[int,
 
 
 _NUMBERS: Final = {(each.units, frozenset(each.stops)): number for number, each in TEMPLATES.items()}
+
+
+@cache
+def nops(template: int) -> tuple[int, ...]:
+    """The slots of a template with nops in them, but for an L slot."""
+    return tuple(nop(unit) if unit != "L" else 0 for unit in TEMPLATES[template].units)

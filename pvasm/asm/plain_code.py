@@ -1,171 +1,242 @@
 """An image of code that is nothing but instructions, stops and labels, line by line: what most generated programs are.
 
 There is nothing in it that a document tells of, or that `elaborate.py` follows; and of instructions that differ in
-nothing but registers and numbers (`alike.py`) it is known which rows they may be. Whatever else there is, is left to
-`read_document` and `lay_out`, and so is all that is wrong: they say where.
+nothing but registers and numbers (`alike.py`) it is known which rows they may be, and which bits each word adds to the
+instruction's. Whatever else there is, is left to `read_document` and `lay_out`, and so is all that is wrong: they say
+where.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from functools import cache
+from typing import Final
 
 from msgspec import Struct
 
-from pvasm.asm.image import Image
-from pvasm.asm.layout import Placing, linked
-from pvasm.asm.resolve import Rows, literal_value, rows_of_shapes
-from pvasm.asm.resolve import resolve as resolve_syntax
+from pvasm.asm.image import Image, Segment
+from pvasm.asm.layout import with_absolute_target
+from pvasm.asm.open_encoding import Way, ways_of
+from pvasm.asm.packing import MOST, Placed, nops, number_of, packed_numbers
+from pvasm.asm.resolve import resolve
+from pvasm.asm.scope import Scope
 from pvasm.errors import PvasmError
-from pvasm.isa.instruction import Instruction, instruction_of
-from pvasm.isa.operands import MemoryOperand, Value, shape_of
-from pvasm.isa.registers import REGISTERS
+from pvasm.isa.bundle import SIZE, SLOT_BITS, TEMPLATES, Bundle
+from pvasm.isa.encoding import EncodingError, encode
+from pvasm.isa.table import Form
 from pvasm.regex import regex
 from pvasm.syntax import alike, tree
-from pvasm.syntax.document import Document
-from pvasm.syntax.parser import Parser, integer_value
+from pvasm.syntax.parser import Parser
 
 _LINE: Final = regex(r"[ \t]*+([A-Za-z_(][\w.,:=()\[\]@ \t-]*+)?(;;)?[ \t]*+")
-_ALLOCATES: Final = "alloc"  # after which some names mean other registers
-_WORD: Final = (1 << 64) - 1
+_ALLOCATES: Final = "alloc"
+_OF_FRAMES: Final = regex(r"\b(?:in|loc|out)[0-9]")  # names that mean other registers behind an alloc
+_TEXT: Final = ".text"
+
+
+class _NotPlain(Exception):  # noqa: N818 (nothing is wrong)
+    """A closer look has to be taken."""
 
 
 def lay_out_plain(parser: Parser, text: str, *, address: int, start: int) -> Image | None:
     """The image of code from an address on, as `lay_out` makes it, but for its lines; None for what is not so plain."""
-    if _ALLOCATES in text:
+    if (address | start) % SIZE or (_ALLOCATES in text and _OF_FRAMES.search(text)):
         return None
-    placing = Placing(Document("", text, True, [tree.Statement(tree.Stop(0, 0), 0)]), start)
+    code = _Code(address, start)
+    scope = Scope()
     try:
         for line in text.split("\n"):
             found = _LINE.fullmatch(line)
             if found is None:
                 return None
             chunk, stop = found.groups()
-            if chunk and not _put(placing, parser, chunk.rstrip()):
-                return None
+            if chunk:
+                _put(code, parser, scope, chunk.rstrip())
             if stop:
-                placing.stop()
-        placing.finish()
-        return linked([placing], address, {}, tells_lines=False)
-    except PvasmError:  # it is to be told with its place
+                code.stop()
+        return code.image()
+    except (PvasmError, EncodingError, _NotPlain):  # what is wrong is to be told with its place
         return None
 
 
-def _put(placing: Placing, parser: Parser, chunk: str) -> bool:
-    """Places what stands in a line; whether it is plain. Raises PvasmError for what is wrong."""
+def _put(code: _Code, parser: Parser, scope: Scope, chunk: str) -> None:
+    """Places what stands in a line. Raises PvasmError for what is wrong, _NotPlain for what is not plain."""
     pieces = alike.split(chunk)
     likeness = alike.likeness_of(pieces) if len(pieces) > 1 else None
     if likeness is not None:
-        known = _KNOWN.get(likeness)
-        if known is None and likeness not in _KNOWN:
+        ways = _KNOWN.get(likeness)
+        if ways is None:
             if len(_KNOWN) >= _MOST_KNOWN:
                 _KNOWN.clear()
-            known = _KNOWN[likeness] = _open_instruction(parser, chunk)
-        resolved = None if known is None else known.resolved(pieces[1::2])
-        if resolved is not None:
-            placing.put(resolved, placing.number(0))
-            return True
+            ways = _KNOWN[likeness] = [(each, _place_of(each.form, ())) for each in ways_of(parser, chunk)]
+        words = pieces[1::2]
+        for way, place in ways:
+            bits = way.encoded(words)
+            if bits is not None:
+                code.put(place, bits)
+                return
     parsed = parser.chunk(chunk)
     if len(parsed) != 1:
-        return False
+        raise _NotPlain
     (syntax,) = parsed
     if isinstance(syntax, tree.Label):
-        placing.label(syntax.name, placing.number(0))
-        return True
+        code.label(syntax.name)
+        return
     if not isinstance(syntax, tree.Instruction):
-        return False
-    resolved = resolve_syntax(syntax, placing.scope)
+        raise _NotPlain
+    resolved = resolve(syntax, scope)
     if resolved.predicate is None:
-        return False
-    placing.put(resolved, placing.number(0))
-    return True
+        raise _NotPlain
+    code.put(_place_of(resolved.form, tuple([each.form for each in resolved.alternatives])), Placed(resolved, 0))
 
 
-class _Open(Struct, frozen=True):
-    """What instructions are that are alike: what each operand is made of, and the rows that such operands allow."""
-
-    predicate: tuple[_Make, int] | None
-    operands: tuple[tuple[_Make, Any], ...]
-    rows: Rows
-
-    def resolved(self, words: list[str]) -> Instruction | None:
-        """The instruction with these words; None where that takes a closer look."""
-        predicate = 0
-        if self.predicate is not None:
-            make, at = self.predicate
-            register: Any = make(words, at)
-            if register is None:
-                return None
-            predicate = register.number
-        values = tuple([make(words, at) for make, at in self.operands])
-        if None in values:
-            return None
-        for candidate, spelling, operands in self.rows.matching(values):  # type: ignore[arg-type]  # none is None
-            if predicate and spelling.form.unpredicated:
-                return None
-            return instruction_of(spelling, operands, predicate, candidate.reals[1:])
-        return None
+_KNOWN: Final[dict[str, list[tuple[Way, _Place]]]] = {}
+_MOST_KNOWN: Final = 1 << 14
 
 
-_Make = Callable[[list[str], Any], Value | None]
-"""What an operand is, of the words left open: by the number of its word, or as it is."""
-
-_KNOWN: Final[dict[str, _Open | None]] = {}
-_MOST_KNOWN: Final = 1 << 16
+# ----------------------------------------------------------------------------------------- bundles
 
 
-def _open_instruction(parser: Parser, chunk: str) -> _Open | None:
-    """What instructions are that are like one; None where that depends on more than their registers and numbers."""
-    like = alike.like_of(chunk, parser.chunk(chunk), integer_value)
-    if like is None:
-        return None
-    words = alike.split(chunk)[1::2]
-    made: list[tuple[_Make, Any]] = []
-    values: list[Value] = []
-    for part in (*(() if like.predicate is None else (like.predicate,)), *like.operands):
-        node = part[2]
-        number = alike.number_of_word(part)
-        make: _Make = _itself if number is None else _MAKERS[node.__class__]
-        at: Any = literal_value(node) if number is None else number
-        made.append((make, at))
-        value = literal_value(node)
-        if value is None or make(words, at) != value:
-            return None
-        values.append(value)
-    predicate = None
-    if like.predicate is not None:
-        predicate = made.pop(0)
-        if shape_of(values.pop(0)) != "p":
-            return None
-    return _Open(predicate, tuple(made), rows_of_shapes(like.instruction, tuple(map(shape_of, values))))
+class _Place(Struct, frozen=True):
+    """What matters to the place of an instruction: whether it begins a group, and its number as it is, with a stop
+    behind it, with a label before it, and with both.
+    """
+
+    first_in_group: bool
+    numbers: tuple[int, ...]
 
 
-def _itself(words: list[str], value: Value | None) -> Value | None:
-    return value
+@cache
+def _place_of(form: Form, others: tuple[Form, ...]) -> _Place:
+    numbers = [number_of(form, others, stop, label, None) for label in (False, True) for stop in (False, True)]
+    return _Place(form.first_in_group, tuple(numbers))
 
 
-def _register(words: list[str], at: int) -> Value | None:
-    return REGISTERS.get(words[at])
+_STOP, _LABEL = 1, 2  # of the numbers of a place
 
 
-def _number(words: list[str], at: int) -> Value | None:
-    value = integer_value(words[at])
-    return None if value is None or value > _WORD else value
+class _Waiting(Struct):
+    """An instruction that is in no bundle yet: its place and which of the numbers there counts, its bits, or what they
+    are made of when labels have their places, and the labels before it.
+    """
+
+    place: _Place
+    number: int
+    what: int | Placed
+    labels: list[str]
 
 
-def _based(words: list[str], at: int) -> Value | None:
-    register = REGISTERS.get(words[at])
-    return None if register is None or register.file != "r" else MemoryOperand(register)
+class _Code:
+    """Code as it grows, from `start` on: bundles as `Placing` makes them of nothing but instructions."""
+
+    def __init__(self, address: int, start: int) -> None:
+        self.address = address + start
+        self.bundles: list[int] = []
+        self.labels: dict[str, int] = {}
+        self.labels_before: list[str] = []  # that stand before the next instruction
+        self.waiting: list[_Waiting] = []
+        self.later: list[tuple[int, Placed, int]] = []  # what has no bits yet: in which bundle, and in which slot
+
+    def put(self, place: _Place, what: int | Placed) -> None:
+        """Adds an instruction."""
+        if place.first_in_group:
+            self.stop()
+        labels = self.labels_before
+        if labels:
+            self.labels_before = []
+        self.waiting.append(_Waiting(place, _LABEL if labels else 0, what, labels))
+        if len(self.waiting) > MOST:
+            self._bundle()
+
+    def stop(self) -> None:
+        """Ends the group behind the last instruction."""
+        if self.waiting:
+            self.waiting[-1].number |= _STOP
+
+    def label(self, name: str) -> None:
+        """Adds a label. Raises _NotPlain for one of several with a name."""
+        if name.isdigit() or name in self.labels:
+            raise _NotPlain
+        self.labels[name] = 0
+        self.labels_before.append(name)
+
+    def _bundle(self) -> None:
+        """Makes a bundle of the first instructions that wait. Raises _NotPlain where none of them fits."""
+        waiting = self.waiting
+        frame = _frame(tuple([each.place.numbers[each.number] for each in waiting[:MOST]]))
+        count = len(frame.slots)
+        if not count:
+            raise _NotPlain
+        bits = frame.bits
+        for each, slot in zip(waiting, frame.slots, strict=False):
+            what = each.what
+            if isinstance(what, int):
+                bits |= _in_slot(what, slot, is_long=True) if frame.is_long and slot else what << _SHIFTS[slot]
+            else:
+                self.later.append((len(self.bundles), what, slot))
+            for name in each.labels:
+                self.labels[name] = self._here
+        self.bundles.append(bits)
+        del waiting[:count]
+
+    @property
+    def _here(self) -> int:
+        return self.address + SIZE * len(self.bundles)
+
+    def image(self) -> Image:
+        """All of it. Raises EncodingError for what is out of reach, _NotPlain for names that are no labels here."""
+        self.stop()
+        while self.waiting:
+            self._bundle()
+        for name in self.labels_before:
+            self.labels[name] = self._here
+        for number, placed, slot in self.later:
+            self.bundles[number] |= self._encoded(number, placed, slot)
+        data = bytearray(b"".join([each.to_bytes(SIZE, "little") for each in self.bundles]))
+        return Image([Segment(_TEXT, self.address, data, bool(data))], self.labels, gp=self._here, path="")
+
+    def _encoded(self, number: int, placed: Placed, slot: int) -> int:
+        """What an instruction adds to the bits of its bundle."""
+        unit = TEMPLATES[self.bundles[number] & _TEMPLATE].units[slot]
+        address = self.address + SIZE * number
+        resolved = placed.for_slot(unit)
+        if resolved.form.has_target:
+            resolved = with_absolute_target(resolved, address)
+        return _in_slot(encode(resolved, address, self._value), slot, is_long=unit == "L")
+
+    def _value(self, expression: tree.Expression) -> int:
+        value = self.labels.get(expression.text) if isinstance(expression, tree.Name) else None
+        if value is None:
+            raise _NotPlain
+        return value
 
 
-def _negative(words: list[str], at: int) -> Value | None:
-    value = _number(words, at)
-    return -value & _WORD if isinstance(value, int) else None
+class _Frame(Struct, frozen=True):
+    """A bundle around its instructions: its bits, and the slots that it has for them."""
+
+    bits: int
+    slots: tuple[int, ...]
+    is_long: bool  # whether slot 1 is for a long instruction
 
 
-_MAKERS: Final[dict[type, _Make]] = {
-    tree.Name: _register,
-    tree.Number: _number,
-    tree.Memory: _based,
-    tree.Unary: _negative,
-}
+@cache
+def _frame(numbers: tuple[int, ...]) -> _Frame:
+    """How a bundle takes the first of instructions with these numbers."""
+    how = packed_numbers(numbers, False, ())
+    is_long = TEMPLATES[how.template].units == "MLX"
+    taken = {*how.slots, 2} if is_long and 1 in how.slots else set(how.slots)
+    around = [0 if slot in taken else bits for slot, bits in enumerate(nops(how.template))]
+    first, second, third = around
+    bits = int.from_bytes(Bundle(how.template, (first, second, third)).to_bytes(), "little")
+    return _Frame(bits, how.slots, is_long)
+
+
+_TEMPLATE: Final = 31
+_SHIFTS: Final = tuple(5 + SLOT_BITS * slot for slot in range(3))
+
+
+def _in_slot(bits: int, slot: int, *, is_long: bool) -> int:
+    """The bits of an instruction in its slot of a bundle; those of a long one in the slots L and X."""
+    if not is_long:
+        return bits << _SHIFTS[slot]
+    own = bits & (1 << SLOT_BITS) - 1
+    return bits >> SLOT_BITS << _SHIFTS[slot] | own << _SHIFTS[slot + 1]

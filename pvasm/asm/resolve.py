@@ -47,7 +47,7 @@ class Rows(Struct, frozen=True):
                     break
             else:
                 plan = candidate.plan
-                operands = values if plan is None else tuple(_planned(item, values) for item in plan)
+                operands = values if plan is None else tuple(planned(item, values) for item in plan)
                 spelling = candidate.spelling or row_of(candidate.reals[0], operands)
                 if spelling is not None and not (spelling.form.sizes_frame and _oversized(operands)):
                     yield candidate, spelling, operands
@@ -110,7 +110,8 @@ def _likeliest_first(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
     return tuple(sorted(found, key=lambda candidate: caution[candidate.sorts]))
 
 
-def _planned(item: PlanItem, values: Sequence[Value]) -> Value:
+def planned(item: PlanItem, values: Sequence[Value]) -> Value:
+    """What an operand of a real form is, from those that are written."""
     if isinstance(item, int):
         return values[item]
     if isinstance(item, Register):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pvasm.isa.bundle import SLOT_BITS, TEMPLATES, Bundle
 from pvasm.isa.instruction import Instruction, instruction_of, row_of
-from pvasm.isa.operands import IndexedRegister, Kind, MemoryOperand, Symbolic, Value, signed64
+from pvasm.isa.operands import IndexedRegister, Kind, MemoryOperand, Symbolic, Value, number_of, signed64
 from pvasm.isa.registers import Register
 from pvasm.isa.table import Form, OperandSpec, Spelling, all_forms, completer_fields, formats, spelling_of
 
@@ -30,9 +30,9 @@ def encode(resolved: Instruction, address: int = 0, value_of: ValueOf | None = N
     """
     if resolved.predicate is None:
         raise EncodingError("the qualifying predicate is not known")
-    made = _fixed_bits(resolved.spelling) | resolved.predicate
+    made = fixed_bits(resolved.spelling) | resolved.predicate
     operands = resolved.operands
-    for at, spec, kind, fields in _written(resolved.form):
+    for at, spec, kind, fields in written_operands(resolved.form):
         value = operands[at]
         bits = value.number if value.__class__ is Register else _bits(spec, kind, value, address, value_of)
         for low, ones, width in fields:
@@ -41,8 +41,23 @@ def encode(resolved: Instruction, address: int = 0, value_of: ValueOf | None = N
     return made
 
 
+WrittenOperand = tuple[int, OperandSpec, Kind, list[tuple[int, int, int]]]
+"""An operand that has bits: its number among the form's, its kind, and the places of its bits, the lowest first."""
+
+
+def operand_bits(written: WrittenOperand, value: Value) -> int:
+    """What an operand that is known, and no target, adds to the bits of its instruction."""
+    _, spec, kind, fields = written
+    bits = _bits(spec, kind, value, 0, None)
+    made = 0
+    for low, ones, width in fields:
+        made |= (bits & ones) << low
+        bits >>= width
+    return made
+
+
 @cache
-def _fixed_bits(spelling: Spelling) -> int:
+def fixed_bits(spelling: Spelling) -> int:
     """The bits of its own slot that a form and its completers fix."""
     places = formats()[spelling.form.format]
     bits = 0
@@ -54,7 +69,7 @@ def _fixed_bits(spelling: Spelling) -> int:
 
 
 @cache
-def _written(form: Form) -> list[tuple[int, OperandSpec, Kind, list[tuple[int, int, int]]]]:
+def written_operands(form: Form) -> list[WrittenOperand]:
     """The operands of a form that are written, each with its number, its kind and where its bits go, the lowest first.
 
     The L slot of a long instruction is above its own, as `encode` has them.
@@ -122,7 +137,17 @@ _Registers = tuple[list["Value | None"], int, int]
 class _Pattern:
     """The bits that a form fixes in its own slot, and what its other fields are read by."""
 
-    __slots__ = ("bits", "completers", "form", "mask", "operands", "predicate", "registers")
+    __slots__ = (
+        "bits",
+        "completers",
+        "form",
+        "mask",
+        "numbers",
+        "operands",
+        "predicate",
+        "register_numbers",
+        "registers",
+    )
 
     def __init__(self, form: Form) -> None:
         places = formats()[form.format]
@@ -136,6 +161,8 @@ class _Pattern:
         self.completers = [_place(places[field]) for field in completer_fields(form)]
         self.operands = [_reader(spec, places) for spec in form.operands]
         self.registers = self._all_registers(places)
+        self.numbers = [_number_reader_of(read) for read in self.operands]
+        self.register_numbers = None if self.registers is None else [_numbers_of(each) for each in self.registers]
         self.predicate = 0 if form.unpredicated or "qp" not in places else _place(places["qp"])[2]
 
     def spelling(self, words: _Words) -> Spelling | None:
@@ -157,6 +184,32 @@ class _Pattern:
         if None in operands:
             return None
         return instruction_of(spelling, operands, words[0] & self.predicate)  # type: ignore[arg-type]  # none is None
+
+    def decoded_numbers(self, words: _Words, address: int) -> tuple[int, ...] | None:
+        """The numbers of its operands, if they are right."""
+        numbers: tuple[int | None, ...]
+        if self.register_numbers is not None:
+            bits = words[0]
+            numbers = tuple([known[bits >> low & ones] for known, low, ones in self.register_numbers])
+        else:
+            numbers = tuple([read(words, address) for read in self.numbers])
+        return None if None in numbers else numbers  # type: ignore[return-value]  # none is None
+
+
+def _number_reader_of(read: _Reader) -> Callable[[_Words, int], int | None]:
+    """How the number of an operand is read."""
+
+    def read_number(words: _Words, address: int) -> int | None:
+        value = read(words, address)
+        return value if value is None or isinstance(value, int) else number_of(value)
+
+    return read_number
+
+
+def _numbers_of(registers: _Registers) -> tuple[list[int | None], int, int]:
+    """The same of registers of a field."""
+    values, low, ones = registers
+    return [None if value is None else number_of(value) for value in values], low, ones
 
 
 def _place(place: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -285,4 +338,21 @@ def decode(bits: int, unit: str, address: int = 0) -> Instruction | None:
         decoded = pattern.decoded(spelling, words, address)
         if decoded is not None:
             return decoded
+    return None
+
+
+def decoded_numbers(bits: int, unit: str, address: int = 0) -> tuple[Spelling, tuple[int, ...], int] | None:
+    """The same as `decode`, by numbers alone: what is spelt, the number of each operand, and the predicate's.
+
+    The number of a register is its own, that of `[r3]` and `rr[r3]` the base's and the index's.
+    """
+    slot = bits & ((1 << SLOT_BITS) - 1)
+    words = slot, bits >> SLOT_BITS
+    opcode = _opcode(unit, slot >> 37)
+    if opcode is None:
+        return None
+    for pattern, spelling in opcode.fitting(words):
+        numbers = pattern.decoded_numbers(words, address)
+        if numbers is not None:
+            return spelling, numbers, slot & pattern.predicate
     return None

@@ -133,14 +133,18 @@ def accept(specs: Sequence[OperandSpec], values: Sequence[Value]) -> bool:
 
 def row_of(mnemonic: str, values: tuple[Value, ...]) -> Spelling | None:
     """The row that a real mnemonic with these operands is; None if there is none."""
-    shapes = tuple(map(shape_of, values))
+    for candidate in rows_that_fit(mnemonic, tuple(map(shape_of, values))):
+        if accept(candidate.operands, values):
+            return candidate.spelling
+    return None
+
+
+def rows_that_fit(mnemonic: str, shapes: tuple[str, ...]) -> tuple[Candidate, ...]:
+    """The rows that a real mnemonic with operands of some shapes may be: the first that takes the operands, it is."""
     found = _ROWS.get((mnemonic, shapes))
     if found is None:
         found = tuple(item for item in real_candidates(mnemonic) if fit(item.operands, shapes))
         if len(_ROWS) > _MOST_ROWS:
             _ROWS.clear()
         _ROWS[mnemonic, shapes] = found
-    for candidate in found:
-        if accept(candidate.operands, values):
-            return candidate.spelling
-    return None
+    return found

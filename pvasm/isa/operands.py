@@ -63,6 +63,22 @@ def shape_of(value: Value) -> str:
     return f"{value.file}[]"
 
 
+def number_of(value: Value) -> int:
+    """The number of a register, of `[r3]` and `rr[r3]` that of the base or the index; an integer as it is.
+
+    Raises TypeError for what is not known.
+    """
+    if isinstance(value, Register):
+        return value.number
+    if isinstance(value, MemoryOperand):
+        return number_of(value.base)
+    if isinstance(value, IndexedRegister):
+        return number_of(value.index)
+    if isinstance(value, int):
+        return value
+    raise TypeError(f"{value!r} has no number")
+
+
 def ones_of(value: Value) -> int:
     """The bits that a value has for certain; 0 for what is no integer."""
     return value if isinstance(value, int) else value.ones if isinstance(value, Unknown) else 0

@@ -32,6 +32,8 @@ PLAIN = (
     "mov b6=r1",
     "mov ar.lc=r1",
     "movl r1=0x1234567890",
+    "movl r1=lab",
+    "movl r1=5",
     "nop 0x12345",
     "nop.f 0",
     "(p7) br.cond.sptk lab",

@@ -17,6 +17,7 @@ from pvasm.isa.instruction import Instruction, instruction_of
 from pvasm.isa.operands import IndexedRegister, MemoryOperand
 from pvasm.isa.registers import Register
 from pvasm.isa.semantics.all_clauses import clauses, program_of
+from pvasm.isa.semantics.operation import is_turned_off
 from pvasm.isa.semantics.shared_programs import pattern_of
 
 # Few registers, so that often two operands are the same; of each kind that clauses tell apart some.
@@ -43,8 +44,11 @@ def other(value: Any, choose: random.Random) -> Any:
     return value
 
 
-def outcome(seed: int, do: Callable[..., bool], *program: Any) -> tuple[Any, ...]:
-    """All that a machine of random contents holds when a program has been executed in a way, and how that ended."""
+def outcome(seed: int, turned_off_by: int, do: Callable[..., bool], *program: Any) -> tuple[Any, ...]:
+    """All that a machine of random contents holds when a program has been executed in a way, and how that ended.
+
+    It is not executed where a predicate is 0 that turns it off.
+    """
     choose = random.Random(seed)
     made = Machine()
     made.sof, made.sol, made.sor = 33, 16, 8
@@ -60,7 +64,7 @@ def outcome(seed: int, do: Callable[..., bool], *program: Any) -> tuple[Any, ...
     made.set_prs(choose.getrandbits(64) | 1)
     ended: Any
     try:
-        ended = do(made, *program)
+        ended = bool(made.pr[turned_off_by] and do(made, *program))
     except Interruption as interruption:
         ended = str(interruption), interruption.vector
     files = (made.gr, made.nat, made.fr, made.pr, made.br, made.ar, made.cr, made.rr, *made.files.values())
@@ -89,9 +93,10 @@ def test_shared_programs(seed: int, number: int, most: int) -> None:
         effects, bound = pattern_of(each, slot)
         if id(effects) not in made:
             made[id(effects)] = effects, function_of(effects)
-        expected = outcome(at, execute, own)
-        assert outcome(at, execute, effects, bound) == expected, each
+        expected = outcome(at, 0, execute, own)
+        turned_off_by = (each.predicate or 0) if is_turned_off(each.form) else 0
+        assert outcome(at, turned_off_by, execute, effects, bound) == expected, each
         if seen[each.form.id] < 50:
-            assert outcome(at, made[id(effects)][1], bound) == expected, each
+            assert outcome(at, turned_off_by, made[id(effects)][1], bound) == expected, each
         seen[each.form.id] += 1
     assert len(seen) > 0.7 * len(clauses())

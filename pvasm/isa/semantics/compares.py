@@ -8,7 +8,7 @@ from typing import Final
 
 from pvasm.isa.semantics.operation import Operation, clause, minds_predicate
 from pvasm.isa.semantics.programs import call
-from pvasm.isa.semantics.terms import FALSE, TRUE, Cell, Term, read
+from pvasm.isa.semantics.terms import FALSE, TRUE, Cell, Term, bits_from, read
 
 
 def set_pair(op: Operation, relation: Callable[[], tuple[Term, Term]]) -> None:
@@ -94,7 +94,7 @@ def _tested(op: Operation, bit: Term) -> Term:
 @minds_predicate
 def tbit(op: Operation) -> None:
     """SDM 3:2, tbit: a bit of a register."""
-    set_pair(op, lambda: (_tested(op, op.r3.value.bit(op.number("pos6"))), op.r3.nat))
+    set_pair(op, lambda: (_tested(op, bits_from(op.r3.value, op.open_number("pos6"), 1)), op.r3.nat))
 
 
 @clause("I17.tnat.z", "I17.tnat")

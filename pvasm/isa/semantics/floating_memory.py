@@ -39,7 +39,8 @@ from pvasm.isa.semantics.programs import call
 from pvasm.isa.semantics.terms import FALSE, WORD, Term, choose, const, joined
 
 CHECK_PAIR: Final = call("check_pair", may_fault=True)
-"""The targets of a pair of loads, of which one is renamed, have to be an odd and an even one after that."""
+"""The targets of a pair of loads have to be an odd and an even one after renaming: where one alone is renamed, or it is
+left open which they are, that is known then."""
 
 
 class _Format(Struct, frozen=True):
@@ -81,7 +82,7 @@ def ldf(op: Operation) -> None:
 def ldfp(op: Operation) -> None:
     """SDM 3:2, ldfp: two registers, of which one is odd and one even."""
     first, second = op.register("f1"), op.register("f2")
-    if (first < _FIRST_ROTATING) == (second < _FIRST_ROTATING):
+    if not op.is_open and (first < _FIRST_ROTATING) == (second < _FIRST_ROTATING):
         if not (first ^ second) & 1:
             op.fault("illegal_operation")
             return

@@ -17,7 +17,7 @@ NATVAL: Final = const(0x1FFFE << 64, WIDTH)
 ONE: Final = const(0xFFFF << 64 | 1 << 63, WIDTH)
 _INTEGER: Final = const(0x1003E, 18)  # exponent and sign of integers and of pairs of singles
 
-_MODIFIED: Final = (4, 5)  # psr.mfl and psr.mfh
+_LOW_MODIFIED, _HIGH_MODIFIED = 4, 5  # psr.mfl and psr.mfh
 _DISABLED_AT: Final = 18  # psr.dfl, and psr.dfh left of it
 _FIRST_HIGH: Final = 32
 
@@ -71,11 +71,11 @@ def write(op: Operation, name: str, value: Term) -> None:
 
 def write_all(op: Operation, values: dict[str, Term]) -> None:
     """Gives registers values, by the names of their operands, and notes whether low or high ones have been written."""
-    modified = 0
+    modified = const(0)
     for name, value in values.items():
-        number = op.register(name)
-        op.assign(Cell("fr", number), value)
-        modified |= 1 << _MODIFIED[number >= _FIRST_HIGH]
+        op.assign(Cell("fr", op.register(name)), value)
+        is_low = op.open_number(name).below(_FIRST_HIGH)
+        modified |= choose(is_low, const(1 << _LOW_MODIFIED), 1 << _HIGH_MODIFIED)
     with op.when((read(Cell("psr")) & modified).differs(modified)):
         op.assign(Cell("psr"), read(Cell("psr")) | modified)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from msgspec import Struct
+
 from pvasm.isa.semantics.operation import Operation, Word, clause, combined
-from pvasm.isa.semantics.terms import Cell, Term, choose, const, function, joined, mask, read
+from pvasm.isa.semantics.terms import Cell, Term, bits_from, choose, const, function, joined, mask, read
 
 
 @clause("A1.add", "A4.adds", "A5.addl")
@@ -120,52 +124,75 @@ def shl(op: Operation) -> None:
 @clause("I10.shrp")
 def shrp(op: Operation) -> None:
     """SDM 3:2, shrp: 64 bits of the pair r2:r3, from bit `count6` on."""
-    count = op.number("count6")
-    op.r1 = combined(op.r2, op.r3, lambda high, low: joined([low, high]).bits(count, 64))
+    count = op.open_number("count6")
+    op.r1 = combined(op.r2, op.r3, lambda high, low: bits_from(joined([low, high]), count, 64))
 
 
 # ---------------------------------------------------------------------------------------- bit fields
 
 
-def _field(op: Operation, position: str, length: str) -> tuple[int, int]:
-    """Where a field lies, and how many of its bits the register has (extr: what sticks out is not there)."""
-    low = op.number(position)
-    return low, min(op.number(length), 64 - low)
+class _Field(Struct, frozen=True):
+    """Where a field lies, and how many of its bits the register has: what sticks out is not there."""
+
+    low: Term
+    width: Term
+
+    def taken(self, value: Term, *, is_signed: bool = False) -> Term:
+        """The field of a value, extended by its sign or by zeros."""
+        low, width = self.low.constant, self.width.constant
+        if low is not None and width is not None:
+            field = value.bits(low, width)
+            return field.sign_extended(64) if is_signed else field.extended(64)
+        at_left = value << const(64) - self.width - self.low
+        return at_left.shifted_right_signed(self._rest) if is_signed else at_left >> self._rest
+
+    def filled(self, value: Term) -> Term:
+        """The low bits of a value in the field, zeros around it."""
+        width = self.width.constant
+        if width is not None:
+            return value.bits(0, width).extended(64) << self.low
+        return value << self._rest >> self._rest - self.low
+
+    @property
+    def _rest(self) -> Term:
+        return const(64) - self.width
+
+
+def _field(op: Operation, position: str, length: str) -> _Field:
+    low, width = op.open_number(position), op.open_number(length)
+    left = const(64) - low
+    return _Field(low, choose(width.below(left), width, left))
 
 
 @clause("I11.extr")
 def extr(op: Operation) -> None:
     """SDM 3:2, extr: a field, signed."""
-    low, width = _field(op, "pos6", "len6")
-    op.r1 = op.r3.made(lambda value: value.bits(low, width).sign_extended(64))
+    field = _field(op, "pos6", "len6")
+    op.r1 = op.r3.made(lambda value: field.taken(value, is_signed=True))
 
 
 @clause("I11.extr.u")
 def extr_u(op: Operation) -> None:
     """SDM 3:2, extr.u: a field, unsigned."""
-    low, width = _field(op, "pos6", "len6")
-    op.r1 = op.r3.made(lambda value: value.bits(low, width).extended(64))
+    op.r1 = op.r3.made(_field(op, "pos6", "len6").taken)
 
 
 @clause("I12.dep.z", "I13.dep.z")
 def dep_z(op: Operation) -> None:
     """SDM 3:2, dep.z: a field in zeros."""
-    low, width = _field(op, "cpos6c", "len6")
     source = op.r2 if "r2" in op else op.imm8
-    op.r1 = source.made(lambda value: value.bits(0, width).extended(64) << low)
+    op.r1 = source.made(_field(op, "cpos6c", "len6").filled)
 
 
 @clause("I14.dep", "I15.dep")
 def dep(op: Operation) -> None:
     """SDM 3:2, dep: a field in what r3 holds."""
-    low, width = _field(op, *(("cpos6d", "len4") if "r2" in op else ("cpos6b", "len6")))
+    field = _field(op, *(("cpos6d", "len4") if "r2" in op else ("cpos6b", "len6")))
     source = op.r2 if "r2" in op else op.imm1
+    op.r1 = combined(source, op.r3, lambda value, around: around & ~field.filled(_ONES) | field.filled(value))
 
-    def deposited(value: Term, around: Term) -> Term:
-        field = mask(width) << low
-        return (around & ~field) | (value.bits(0, width).extended(64) << low)
 
-    op.r1 = combined(source, op.r3, deposited)
+_ONES: Final = const(mask(64))
 
 
 # ---------------------------------------------------------------------------- extensions and counts

@@ -58,7 +58,7 @@ def mov_from_br(op: Operation) -> None:
 def mov_to_pr(op: Operation) -> None:
     """SDM 3:2, mov pr: those that the mask names, as if none were rotated; its leftmost bit is for all that rotate."""
     consumes(op, op.r2)
-    chosen = op.number("mask17") & mask(WORD) & ~1
+    chosen = op.open_number("mask17") & ~1
     op.assign(_PREDICATES, (read(_PREDICATES) & ~chosen) | (op.r2.value & chosen))
 
 

@@ -131,8 +131,8 @@ class Operation:
         return value.number
 
     def open_number(self, name: str) -> Term:
-        """The number of a register operand, for the program to look at."""
-        return const(self.register(name))
+        """The number of a register operand, or an immediate one, for the program to look at."""
+        return const(self.number(name) if isinstance(self._operands[name], int) else self.register(name))
 
     def number(self, name: str) -> int:
         """An immediate operand, as the table has it: signed where its kind is."""
@@ -161,8 +161,7 @@ class Operation:
         if register.file == "r":
             word = value if isinstance(value, Word) else Word(value)
             number = register.number
-            if number == 0 or number >= FIRST_STACKED:
-                self.check_target(name)
+            self.check_target(name)
             self.assign(_cell("gr", number), word.value)
             self.assign(_cell("nat", number), word.nat)
             return
@@ -217,7 +216,7 @@ class Operation:
     def check_target(self, name: str) -> None:
         """A target outside of the frame, or r0, is an Illegal Operation fault (SDM vol. 3, check_target_register)."""
         number = self.register(name)
-        if number == 0 or number >= FIRST_STACKED:
+        if self.is_open or number == 0 or number >= FIRST_STACKED:
             self.call(CHECK_TARGET, number)
 
     def fault(self, name: str, *arguments: Term | int) -> None:
@@ -350,9 +349,12 @@ def program_of(
 
 
 def staged(op: Operation) -> tuple[Effect, ...]:
-    """What an instruction does, as its clause says it. KeyError for a form without one."""
+    """What an instruction does, as its clause says it; with registers left open, where it is not turned off.
+
+    KeyError for a form without a clause.
+    """
     meaning = _CLAUSES[op.form.id]
-    if op.predicate == 0 or not is_turned_off(op.form):
+    if op.is_open or op.predicate == 0 or not is_turned_off(op.form):
         meaning(op)
     else:
         with op.when(held("pr", op.predicate)):

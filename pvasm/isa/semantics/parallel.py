@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pvasm.isa.semantics.operation import Operation, Word, clause, combined
-from pvasm.isa.semantics.terms import Term, choose, const, joined, mask
+from pvasm.isa.semantics.terms import Term, bits_from, choose, const, joined, mask
 
 LaneWork = Callable[[Term, Term], Term]
 LaneReading = Callable[[Term, int], Term]
@@ -261,8 +261,9 @@ def mux1(op: Operation) -> None:
 @clause("I4.mux2")
 def mux2(op: Operation) -> None:
     """SDM 3:2, mux2: each pair of bytes is the one that two bits of the immediate name."""
-    order = op.number("mhtype8")
-    op.r1 = op.r2.made(lambda value: joined(value.lanes(16)[order >> at & 3] for at in (0, 2, 4, 6)))
+    order = op.open_number("mhtype8")
+    lowest = [joined([const(0, 4), order.bits(at, 2), const(0, 58)]) for at in (0, 2, 4, 6)]
+    op.r1 = op.r2.made(lambda value: joined(bits_from(value, low, 16) for low in lowest))
 
 
 # -------------------------------------------------------------------------------------------- shifts

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
+from msgspec import Struct
+
 from pvasm.isa.instruction import Instruction
-from pvasm.isa.operands import IndexedRegister, MemoryOperand, Value
+from pvasm.isa.operands import IndexedRegister, MemoryOperand, Value, number_of
 from pvasm.isa.registers import Register
 from pvasm.isa.semantics.operation import Operation, Word, held, staged
 from pvasm.isa.semantics.programs import Effect
 from pvasm.isa.semantics.terms import WORD, Term
+from pvasm.isa.table import OperandSpec, Spelling
 
 Pattern = tuple[tuple[Effect, ...], tuple[int, ...]]
-"""A program, and what is bound in it: the numbers of registers, and immediates, by their places."""
+"""A program, and what is bound in it: the numbers of operands, as they are in order, of the predicate, and the slot."""
 
 _Question = tuple[Callable[[int, int], Any] | None, int, int]
 """A function of what is in a place and of a number; without one, whether it is what is in another place."""
@@ -110,11 +114,18 @@ class _Open(Operation):
 
     is_open = True
 
-    def __init__(self, instruction: Instruction, slot: int, bound: list[int], asked: _Questions) -> None:
-        *operands, predicate = _opened(instruction, bound, asked)
-        super().__init__(instruction.form, instruction.mnemonic, tuple(operands), predicate.number, slot)
+    def __init__(self, spelling: Spelling, bound: tuple[int, ...], asked: _Questions) -> None:
+        form = spelling.form
+        operands = tuple([_opened(spec, at, bound, asked) for at, spec in enumerate(form.operands)])
+        at = len(operands)
+        super().__init__(form, spelling.mnemonic, operands, Bound(at, bound[at], asked), bound[at + 1])
         self.__dict__["asked"] = asked
         self.__dict__["places"] = {name: place for place, name in enumerate(self._operands)}
+
+    @property
+    def qualified(self) -> Term:
+        """Whether the qualifying predicate is 1. The machine holds p0 as well."""
+        return held("pr", self.predicate)
 
     @property
     def slot(self) -> int:  # type: ignore[override]
@@ -129,7 +140,7 @@ class _Open(Operation):
         return super().number(name)
 
     def open_number(self, name: str) -> Term:
-        """The number of a register that an operand is, for the program to ask."""
+        """The number that an operand is, for the program to ask."""
         return Term("operand", (self.__dict__["places"][name],), WORD)
 
     def __getitem__(self, name: str) -> Word:
@@ -146,61 +157,71 @@ class _Open(Operation):
 _LEFT_OPEN: Final = frozenset("rpf")
 
 
-def _opened(instruction: Instruction, bound: list[int], asked: _Questions) -> list[Any]:
-    """The operands and the qualifying predicate, left open."""
-
-    def opened(value: Value, at: int) -> Any:
-        if value.__class__ is MemoryOperand:
-            return MemoryOperand(opened(value.base, at))
-        if value.__class__ is IndexedRegister:
-            return IndexedRegister(value.file, opened(value.index, at))
-        if value.__class__ is Register and value.file in _LEFT_OPEN:
-            return Register(value.file, Bound(at, bound[at], asked))
-        return value
-
-    given = *instruction.operands, Register("p", instruction.predicate or 0)
-    return [opened(value, at) for at, value in enumerate(given)]
+def _opened(spec: OperandSpec, at: int, bound: tuple[int, ...], asked: _Questions) -> Value:
+    """An operand of a form, left open if that is a register that instructions of a spelling may differ in."""
+    number = bound[at]
+    if spec.literal is not None:
+        return spec.literal
+    if spec.form == "kind" and spec.shape == "i":
+        return number
+    if spec.form == "kind":
+        return Register(spec.shape, Bound(at, number, asked) if spec.shape in _LEFT_OPEN else number)
+    register = Register("r", Bound(at, number, asked))
+    return MemoryOperand(register) if spec.form == "memory" else IndexedRegister(spec.file, register)
 
 
-_ASKED: Final[dict[Any, _Questions]] = {}
-"""What clauses have asked, by the spelling of the instruction and the operands that are not left open."""
+class _Alike(Struct):
+    """Instructions that differ in nothing but operands that are left open: what clauses have asked of these, and their
+    programs, by the answers.
+    """
 
-_MADE: Final[dict[tuple[Any, ...], tuple[Effect, ...]]] = {}
-"""Programs, by that and the answers."""
+    asked: _Questions
+    made: dict[tuple[int, ...], tuple[Effect, ...]]
+
+    def answers(self, bound: tuple[int, ...]) -> tuple[Any, ...]:
+        """What is so of an instruction."""
+        return tuple([ask(bound[at], other) if ask else bound[at] == bound[other] for ask, at, other in self.asked])
+
+
+_ALIKE: Final[dict[Any, _Alike]] = {}
+"""By the spelling, and the numbers of the operands that are not left open."""
 
 _MOST_MADE: Final = 1 << 15
+_MADE: Final[list[_Alike]] = []  # for each program
 
 
 def pattern_of(instruction: Instruction, slot: int) -> Pattern:
-    """What an instruction does in a slot, and what is bound in that. KeyError for a form without a clause."""
-    bound: list[Any] = []
-    known: Any = instruction.spelling
-    for value in instruction.operands:
-        kind = value.__class__
-        if kind is Register:
-            file, number = value  # type: ignore[misc]
-            bound.append(number)
-            if file not in _LEFT_OPEN:
-                known = known, value
-        elif kind is int:
-            bound.append(value)
-        elif kind is MemoryOperand:
-            bound.append(value.base.number)  # type: ignore[union-attr]
-        else:
-            known = known, value.file  # type: ignore[union-attr]
-            bound.append(value.index.number)  # type: ignore[union-attr]
-    bound += instruction.predicate or 0, slot
-    asked = _ASKED.get(known)
-    if asked is None:
-        asked = _ASKED[known] = {}
-    key = known, *[ask(bound[at], other) if ask else bound[at] == bound[other] for ask, at, other in asked]
-    made = _MADE.get(key)
+    """What an instruction does in a slot, and what is bound in that. KeyError for a form without a clause.
+
+    Of a form that its qualifying predicate turns off, it is what it does where that is 1.
+    """
+    numbers = tuple(map(number_of, instruction.operands))
+    return pattern_of_numbers(instruction.spelling, numbers, instruction.predicate or 0, slot)
+
+
+def pattern_of_numbers(spelling: Spelling, numbers: tuple[int, ...], predicate: int, slot: int) -> Pattern:
+    """The same of an instruction that is told by numbers, as `decoded_numbers` does."""
+    told = _told(spelling)
+    known = (spelling, *[numbers[at] for at in told]) if told else spelling
+    bound = *numbers, predicate, slot
+    alike = _ALIKE.get(known)
+    if alike is None:
+        alike = _ALIKE[known] = _Alike({}, {})
+    answers = alike.answers(bound)
+    made = alike.made.get(answers)
     if made is None:
         if len(_MADE) >= _MOST_MADE:
+            for each in _MADE:
+                each.made.clear()
             _MADE.clear()
-        before = len(asked)
-        made = staged(_Open(instruction, slot, bound, asked))
-        if len(asked) > before:
-            key = known, *[ask(bound[at], other) if ask else bound[at] == bound[other] for ask, at, other in asked]
-        _MADE[key] = made
-    return made, tuple(bound)
+        made = staged(_Open(spelling, bound, alike.asked))
+        alike.made[alike.answers(bound)] = made  # which may be more than before
+        _MADE.append(alike)
+    return made, bound
+
+
+@cache
+def _told(spelling: Spelling) -> tuple[int, ...]:
+    """The operands of a form that are registers, and not left open."""
+    specs = enumerate(spelling.form.operands)
+    return tuple(at for at, spec in specs if spec.form == "kind" and spec.shape not in (*_LEFT_OPEN, "i"))

@@ -261,6 +261,13 @@ def choose(condition: Term, then: Term, otherwise: Term | int) -> Term:
     return Term("choose", (condition, then, otherwise), then.width)
 
 
+def bits_from(value: Term, low: Term, width: int) -> Term:
+    """`width` bits of a value from one on that is known when the instruction runs, or before."""
+    if low.constant is not None:
+        return value.bits(low.constant, width)
+    return (value >> low.extended(value.width)).bits(0, width)
+
+
 def joined(parts: Iterable[Term]) -> Term:
     """Parts side by side, the first at the right."""
     given = list(parts)

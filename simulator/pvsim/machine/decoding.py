@@ -2,89 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
-from pvasm.isa.encoding import decode
+from msgspec import Struct
+
+from pvasm.isa.encoding import decode, decoded_numbers
 from pvasm.isa.instruction import Instruction
-from pvasm.isa.registers import Register
 from pvasm.isa.semantics.all_clauses import program_of
 from pvasm.isa.semantics.operation import FAULT, is_turned_off
 from pvasm.isa.semantics.programs import CALLS, Call, Effect, If
-from pvasm.isa.semantics.shared_programs import Pattern, pattern_of
+from pvasm.isa.semantics.shared_programs import pattern_of_numbers
+from pvsim.machine.state import State
+
+
+class Shared(Struct):
+    """What instructions share that do the same with other operands: whether a basic block may end with them, what they
+    do, how often that has been executed as it is, and the function that it is, once one is made (`pattern_code.py`).
+    """
+
+    effects: tuple[Effect, ...]
+    ends: bool
+    uses: int = 0
+    function: Callable[[State, tuple[int, ...]], bool] | None = None
 
 
 class Decoded:
-    """An instruction of a slot.
+    """An instruction of a slot, and what is bound in what it shares.
 
     With `turned_off_by` not 0 it does nothing while that predicate is 0. A basic block `ends` with it, whatever
     general, floating-point and predicate registers it names.
     """
 
-    __slots__ = ("_effects", "_instruction", "_pattern", "_slot", "ends", "turned_off_by")
+    __slots__ = ("_at", "_effects", "_instruction", "bound", "ends", "shared", "turned_off_by")
 
-    def __init__(self, instruction: Instruction | None, slot: int) -> None:
-        self._instruction = instruction
-        self._slot = slot
+    def __init__(
+        self, at: tuple[int, str, int, int], shared: Shared, bound: tuple[int, ...], turned_off_by: int = 0
+    ) -> None:
+        """`at` are the bits, the slot's unit, the address of its bundle and the slot."""
+        self._at = at
+        self._instruction: Instruction | None = None
         self._effects: tuple[Effect, ...] | None = None
-        self._pattern: Pattern | None = None
-        self.turned_off_by = 0
-        if instruction is not None and instruction.predicate and is_turned_off(instruction.form):
-            self.turned_off_by = instruction.predicate
-        self.ends = self._find_whether_it_ends()
+        self.shared = shared
+        self.bound = bound
+        self.ends = shared.ends
+        self.turned_off_by = turned_off_by
 
     @property
     def instruction(self) -> Instruction | None:
         """The instruction; None for bits that are none."""
+        if self._instruction is None:
+            bits, unit, address, _ = self._at
+            self._instruction = decode(bits, unit, address) if unit else None
         return self._instruction
 
     @property
     def effects(self) -> tuple[Effect, ...]:
         """What it does; of bits that are no instruction, an Illegal Operation fault."""
         if self._effects is None:
-            found = self._instruction
-            if found is None or found.predicate is None:
-                self._effects = (Call(FAULT, ("illegal_operation",)),)
+            found = self.instruction
+            if found is None:
+                self._effects = _NO_INSTRUCTION.effects
             else:
-                self._effects = program_of(found.form, found.mnemonic, found.operands, found.predicate, self._slot)
+                slot = self._at[3]
+                self._effects = program_of(found.form, found.mnemonic, found.operands, found.predicate or 0, slot)
         return self._effects
 
-    @property
-    def pattern(self) -> Pattern:
-        """The same, as a program that other instructions have too, and what is bound in it."""
-        if self._pattern is None:
-            found = self._instruction
-            is_known = found is not None and found.predicate is not None
-            self._pattern = pattern_of(found, self._slot) if found is not None and is_known else (self.effects, ())
-        return self._pattern
 
-    def _find_whether_it_ends(self) -> bool:
-        found = self._instruction
-        if found is None:
-            return True
-        if found.form.unit == "A":  # integer arithmetic, which changes nothing but registers
-            return False
-        spelling = found.spelling
-        ends = _ENDS.get(spelling)
-        if ends is None:
-            told = [each for each in found.operands if _is_told(each)]
-            key = (spelling, *told) if told else spelling
-            ends = _ENDS.get(key) if told else None
-            if ends is None:
-                if len(_ENDS) >= _MOST_KEPT:
-                    _ENDS.clear()
-                ends = _ENDS[key] = _ends(self.pattern[0])
-        return ends
+_NO_INSTRUCTION: Final = Shared((Call(FAULT, ("illegal_operation",)),), True)
+
+_MOST_KEPT: Final = 1 << 15
+_SHARED: Final[dict[int, Shared]] = {}
+"""By identity of the effects, which are held there."""
 
 
-_MOST_KEPT: Final = 1 << 14
-_ENDS: Final[dict[Any, bool]] = {}
-"""By the spelling, and by the operands that count; by the spelling alone where a form has no such operands."""
-
-
-def _is_told(operand: Any) -> bool:
-    """Whether what an operand is counts for that, and not just of which sort it is."""
-    return operand.file not in "rfp" if operand.__class__ is Register else isinstance(operand, int)
+def _shared(effects: tuple[Effect, ...]) -> Shared:
+    found = _SHARED.get(id(effects))
+    if found is None:
+        if len(_SHARED) >= _MOST_KEPT:
+            _SHARED.clear()
+        found = _SHARED[id(effects)] = Shared(effects, _ends(effects))
+    return found
 
 
 def decoded(bits: int, unit: str, address: int, slot: int) -> Decoded:
@@ -96,13 +95,18 @@ def decoded(bits: int, unit: str, address: int, slot: int) -> Decoded:
     return found
 
 
-@lru_cache(maxsize=_MOST_KEPT)
+@lru_cache(maxsize=1 << 14)
 def _decoded(bits: int, unit: str, address: int | None, slot: int) -> Decoded | None:
     """The same for code anywhere, if no address is given; None then, if it counts."""
-    instruction = decode(bits, unit, address or 0) if unit else None
-    if address is None and instruction is not None and instruction.form.has_target:
+    found = decoded_numbers(bits, unit, address or 0) if unit else None
+    at = bits, unit, address or 0, slot
+    if found is None:
+        return Decoded(at, _NO_INSTRUCTION, ())
+    spelling, numbers, predicate = found
+    if address is None and spelling.form.has_target:
         return None
-    return Decoded(instruction, slot)
+    effects, bound = pattern_of_numbers(spelling, numbers, predicate, slot)
+    return Decoded(at, _shared(effects), bound, predicate if predicate and is_turned_off(spelling.form) else 0)
 
 
 def _ends(effects: tuple[Effect, ...]) -> bool:

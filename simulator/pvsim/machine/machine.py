@@ -210,14 +210,19 @@ class Machine(BackingStore, FloatingPoint, ExternalInterrupts, Delivery):
             block.function = made["block"]
         steps = block.steps[:most]
         for step in steps[:-1]:
-            if self.pr[step.code.turned_off_by]:  # that of p0 is 1
+            code = step.code
+            if self.pr[code.turned_off_by]:  # that of p0 is 1
                 self.ip = step.ip
-                execute(self, *step.code.pattern)
+                function = code.shared.function
+                if function is None:
+                    execute(self, code)
+                else:
+                    function(self, code.bound)
             self.instructions += 1
         last = steps[-1]
         is_stepped = self.psr & STEPPED
         self.ip = last.ip
-        if not execute(self, *last.code.pattern):
+        if not (self.pr[last.code.turned_off_by] and execute(self, last.code)):
             self.ip = block.following if len(steps) == len(block.steps) else block.steps[most].ip
             if is_stepped:
                 self.trap_step(last.ip)

@@ -9,56 +9,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from msgspec import Struct
-
+from pvasm.isa.semantics.operation import CHECK_TARGET, FIRST_STACKED
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, every_effect, terms_of
 from pvasm.isa.semantics.shared_programs import Bound
 from pvasm.isa.semantics.terms import Cell, Term, mask
 from pvsim.machine import direct
+from pvsim.machine.decoding import Decoded
 from pvsim.machine.functions import FUNCTIONS
 from pvsim.machine.python_code import BlockWriter, cells_of
 from pvsim.machine.state import State
 
-_COMPILED_AT: Final = 24  # how often a pattern is executed as it is before it is worth compiling
-_MOST_KEPT: Final = 1 << 15
+_COMPILED_AT: Final = 10  # how often a pattern is executed as it is before it is worth compiling
 
 _Bound = tuple[int, ...]
-_Function = Callable[[State, _Bound], bool]
 
 
-class _Kept(Struct):
-    """A pattern's effects, how often they have been executed, and the function that they are, once it is made."""
-
-    effects: tuple[Effect, ...]
-    uses: int = 0
-    function: _Function | None = None
-
-
-_KEPT: Final[dict[int, _Kept]] = {}
-"""By identity of the effects, which are held there."""
-
-
-def execute(machine: State, effects: tuple[Effect, ...], bound: _Bound) -> bool:
-    """Does what `direct.execute` does with a pattern."""
-    if not effects:
-        return False
-    kept = _KEPT.get(id(effects))
-    if kept is None:
-        if len(_KEPT) >= _MOST_KEPT:
-            _KEPT.clear()
-        kept = _KEPT[id(effects)] = _Kept(effects)
-    function = kept.function
+def execute(machine: State, code: Decoded) -> bool:
+    """Does what `direct.execute` does with what an instruction shares with others."""
+    shared = code.shared
+    function = shared.function
     if function is not None:
-        return function(machine, bound)
-    kept.uses += 1
-    if kept.uses >= _COMPILED_AT:
-        kept.function = function_of(effects)
-    return direct.execute(machine, effects, bound)
+        return function(machine, code.bound)
+    shared.uses += 1
+    if shared.uses >= _COMPILED_AT or not shared.effects:
+        shared.function = function_of(shared.effects)
+    return direct.execute(machine, shared.effects, code.bound)
 
 
-def function_of(effects: tuple[Effect, ...]) -> _Function:
+def function_of(effects: tuple[Effect, ...]) -> Callable[[State, _Bound], bool]:
     """The function that a pattern is."""
-    made: dict[str, _Function] = {}
+    made: dict[str, Callable[[State, _Bound], bool]] = {}
     exec(compile(_PatternWriter(effects).source(), "<pattern>", "exec"), FUNCTIONS, made)
     return made["pattern"]
 
@@ -110,6 +90,8 @@ class _PatternWriter(BlockWriter):
             name = self.results[number] = f"r{number}"
             names.append(name)
         text = f"m.{effect.name}({', '.join(arguments)})"
+        if effect.name == CHECK_TARGET:
+            text = f"if not 0 < {arguments[0]} < {FIRST_STACKED}: {text}"  # static ones but r0 are always there
         self._line(f"{', '.join(names)} = {text}" if names else text)
         if CALLS[effect.name].leaves:
             self._line("left = True")
