@@ -18,12 +18,15 @@ WITH_CPP, PLAIN = "assembler-with-cpp", "assembler"
 _LAUNCHERS = frozenset({"ccache", "distcc", "icecc", "sccache"})
 
 # Options whose argument is the next word. Those of _JOINED may have it in the same word.
-_JOINED = ("-MF", "-MT", "-MQ", "-o", "-x", "-D", "-U")
+_JOINED = (
+    *("-MF", "-MT", "-MQ", "-MJ", "-o", "-x", "-D", "-U", "-I"),
+    *("-isystem", "-iquote", "-idirafter", "-include", "-imacros"),
+)
 _SEPARATE = frozenset(
     [
         *_JOINED,
-        *("-I", "-L", "-l", "-T", "-u", "-z", "-B", "-A", "-F", "-J", "-G", "-R", "-e", "-h"),
-        *("-include", "-imacros", "-isystem", "-idirafter", "-iquote", "-iprefix", "-isysroot", "-iwithprefix"),
+        *("-L", "-l", "-T", "-u", "-z", "-B", "-A", "-F", "-J", "-G", "-R", "-e", "-h"),
+        *("-iprefix", "-isysroot", "-iwithprefix"),
         *("-iwithprefixbefore", "-imultilib", "-imultiarch", "-iplugindir"),
         *("-Xassembler", "-Xpreprocessor", "-Xlinker", "-Xf", "-Hd", "-Hf", "-Tbss", "-Tdata", "-Ttext"),
         *("-aux-info", "--param", "-wrapper", "-specs", "--specs", "-dumpbase", "-dumpbase-ext", "-dumpdir", "-arch"),
@@ -33,6 +36,19 @@ _SEPARATE = frozenset(
         *("--include-directory-after", "--include-prefix", "--include-with-prefix", "--include-with-prefix-after"),
         *("--include-with-prefix-before", "--library-directory", "--output-pch", "--undefine"),
         *("--output", "--language", "--define-macro", "--undefine-macro"),
+        # clang's own
+        *(
+            "-target",
+            "-mllvm",
+            "-Xclang",
+            "-Xanalyzer",
+            "-include-pch",
+            "-isystem-after",
+            "-cxx-isystem",
+            "-iframework",
+            "-ivfsoverlay",
+        ),
+        *("-resource-dir", "-working-directory", "-dependency-file", "-gcc-toolchain", "-mthread-model", "--config"),
     ]
 )
 # Long names of options that matter here.
