@@ -17,7 +17,7 @@ from pvasm.asm.reading import assembly_parser
 from pvasm.cc.command_line import is_same
 from pvasm.cc.overlay_folder import OverlayFolder
 from pvasm.cc.processes import become, run_program, stoppable, temporary_folder
-from pvasm.depfile import extended
+from pvasm.depfile import extended, with_first
 from pvasm.errors import PvasmError
 from pvasm.exit_status import FAILED
 from pvasm.expand.expander import ExpandErrors, Reading, expand
@@ -40,6 +40,7 @@ _CPP_JOINED: Final = ("-D", "-U", "-isystem", "-iquote", "-idirafter", "-include
 _CPP_FLAGS: Final = frozenset({"-nostdinc", "-undef", "-P", "-C", "-CC"})
 _CPP_SOURCES: Final = (".S", ".sx")
 _LINKER_SCRIPT: Final = ".lds.S"
+_OBJECTS: Final = (".o", ".a", ".so")
 # What a build tells its compiler and an assembler has no use for: GNU as would take `-c` for an error.
 _FOR_COMPILER: Final = regex(r"-c|-pipe|-f.+|-O[0-9a-z]*|-std=.+|-W[a-z][\w+-]*(?:=.*)?|-MG|-nostdlib")
 
@@ -92,6 +93,8 @@ def assemble_with(
     loaded = load_instance(instance, catalog)
     if not words.inputs or words.is_cut_short:  # `--version`, nothing to do, or wrong: the assembler knows what to say
         become([*assembler, *arguments])
+    if all(name.endswith(_OBJECTS) for name in words.inputs):
+        become(_linker(assembler, arguments))
     if words.made and any(is_same(words.made, name) for name in words.inputs):
         raise PvasmError("the output is an input", words.made)
     with stoppable(), temporary_folder() as folder:
@@ -100,6 +103,22 @@ def assemble_with(
     if status != 0 and os.path.isfile(words.made):
         os.unlink(words.made)
     return status
+
+
+def _linker(assembler: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """What links objects: the linker beside the assembler, told what a compiler would be.
+
+    Kbuild has its compiler link the gate page.
+    """
+    folder, name = os.path.split(assembler[-1])
+    start, _, version = name.rpartition("as")
+    words = [*assembler[:-1], os.path.join(folder, f"{start.removesuffix('g')}ld{version}")]
+    for word in arguments:
+        if word.startswith("-Wl,"):
+            words += word.split(",")[1:]
+        elif word != "-x" and not _FOR_COMPILER.fullmatch(word):
+            words.append(word)
+    return words
 
 
 def _read(arguments: Sequence[str]) -> _Words:
@@ -204,7 +223,8 @@ class _Job:
                 return FAILED
         status = self._told(texts) if self.words.only_expands else self._assembled(assembler, folder, texts)
         if status == 0 and self.words.rule is not None:
-            write_atomically(self.words.rule, encode("".join(map(self._dependencies, rules))))
+            told = (self._dependencies(name, rule) for name, rule in zip(self.words.inputs, rules, strict=True))
+            write_atomically(self.words.rule, encode("".join(told)))
         return status
 
     def _told(self, texts: Sequence[str]) -> int:
@@ -228,6 +248,8 @@ class _Job:
         if name.endswith(_LINKER_SCRIPT):  # no assembly, whatever is done with it
             return self._preprocessed(name, rule, ("-P",))
         shown = shown_name(name)
+        if name.endswith((".c", ".i")):
+            raise PvasmError("is C, and what was given in the compiler's place is an assembler", shown)
         constants: dict[str, str] = {}
         is_plain = not name.endswith(_CPP_SOURCES)
         if is_plain:
@@ -269,6 +291,7 @@ class _Job:
     def _target(self) -> str:
         return self.words.target or self.words.made or "-"
 
-    def _dependencies(self, rule: str) -> str:
-        text = self.overlays.without_rules(read_text(rule))
+    def _dependencies(self, name: str, rule: str) -> str:
+        """The rule of an input, which comes first: fixdep, of Kbuild, takes the first name for the source's."""
+        text = with_first(self.overlays.without_rules(read_text(rule)), name)
         return extended(text, [*self.instance.files, self.catalog.path], phony=self.words.phony)

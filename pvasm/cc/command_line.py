@@ -155,7 +155,7 @@ def read_command(command: Sequence[str]) -> CommandLine:
     The command is not checked: what is wrong with it is for the compiler to say.
     """
     compiler, arguments = split_command(command)
-    return CommandLine(compiler, tuple(_words(arguments)))
+    return CommandLine(compiler, tuple(words_of(arguments)))
 
 
 def split_command(command: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -184,8 +184,8 @@ def stem(path: str) -> str:
     return os.path.splitext(os.path.basename(path))[0]
 
 
-def _words(arguments: Sequence[str]) -> Iterator[Word]:
-    """The words of the arguments, each with the `-x` before it."""
+def words_of(arguments: Sequence[str]) -> Iterator[Word]:
+    """The words of a compiler's arguments, each with the `-x` before it; no response file is read."""
     language: str | None = None
     at = 0
     while at < len(arguments):
