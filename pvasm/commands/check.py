@@ -219,6 +219,15 @@ def _built(options: argparse.Namespace, config: Config) -> tuple[tuple[str, CppS
     )
 
 
+def configured(path: str) -> tuple[tuple[str, ...], Settings]:
+    """What a check that is told of the configuration at `path` alone is about, and how it goes."""
+    parser = argparse.ArgumentParser()
+    add(parser.add_subparsers())
+    options = parser.parse_args(["check", "--config", path])
+    config = _config(options)
+    return config.paths or (".",), _settings(options, config)
+
+
 def _run(options: argparse.Namespace) -> int:
     _refuse_contradictions(options)
     config = _config(options)
