@@ -47,11 +47,11 @@ def tree(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clone(source: Path, folder: Path) -> None:
     """The tree as Linux ships it."""
     for name in ("arch/ia64", "include"):
-        shutil.copytree(source / name, folder / name, copy_function=_link)
-    _link(str(source / "Makefile"), str(folder / "Makefile"))
+        shutil.copytree(source / name, folder / name, copy_function=link)
+    link(str(source / "Makefile"), str(folder / "Makefile"))
 
 
-def _link(source: str, target: str) -> None:
+def link(source: str, target: str) -> None:
     try:
         os.link(source, target)
     except OSError:  # another file system
