@@ -77,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 # The modules of the commands, in pvasm/commands/.
 _COMMANDS = {
+    "init": "init",
     "parse": "parse",
     "check": "check",
     "explain": "explain",

@@ -63,5 +63,21 @@ def extended(text: str, prerequisites: Sequence[str], phony: bool) -> str:
     return head + "".join(_NEXT + name for name in names) + rest + (end + _phony(names) if phony and names else "")
 
 
+def with_first(text: str, prerequisite: str) -> str:
+    """A dependency file's text with this prerequisite of its first rule, which has it somewhere, before all others.
+
+    A text without a rule stays as it is. Raises PvasmError for a name that make cannot read.
+    """
+    start = len(text) - len(text.lstrip())
+    found = _RULE.match(text, start)
+    colon = _AFTER_TARGETS.search(text, start, found.end()) if found else None
+    if found is None or colon is None:
+        return text
+    first = quoted(prerequisite)
+    names = _NAME.findall(text, colon.end(), found.end())
+    others = [name for name in names if name != first]
+    return text[: colon.end()] + "".join([f" {first}", *(_NEXT + name for name in others)]) + text[found.end() :]
+
+
 def _phony(names: Sequence[str]) -> str:
     return "".join(f"{name}:\n" for name in names)

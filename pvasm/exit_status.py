@@ -11,6 +11,7 @@ _ANY = f"{INTERRUPTED} it was interrupted; {PIPE_CLOSED} nobody reads its output
 
 # By command: when its exit status is 0, when it is FOUND or other than those that all have, and when CANNOT_RUN.
 _MEANINGS = {
+    "init": ("a configuration is written, whatever a check finds", "", "there is one, or the tree cannot be checked"),
     "parse": ("all is read", "", "it could not run, or text is no statement"),
     "check": (
         "nothing at error level was found (or --exit-zero)",

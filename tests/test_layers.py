@@ -23,6 +23,7 @@ LAYERS = {
     "report": 7,
     "lsp": 7,
     "check": 6,
+    "adopt": 6,
     "fix": 6,
     "header": 6,
     "tables": 6,

@@ -18,12 +18,15 @@ WITH_CPP, PLAIN = "assembler-with-cpp", "assembler"
 _LAUNCHERS = frozenset({"ccache", "distcc", "icecc", "sccache"})
 
 # Options whose argument is the next word. Those of _JOINED may have it in the same word.
-_JOINED = ("-MF", "-MT", "-MQ", "-o", "-x", "-D", "-U")
+_JOINED = (
+    *("-MF", "-MT", "-MQ", "-MJ", "-o", "-x", "-D", "-U", "-I"),
+    *("-isystem", "-iquote", "-idirafter", "-include", "-imacros"),
+)
 _SEPARATE = frozenset(
     [
         *_JOINED,
-        *("-I", "-L", "-l", "-T", "-u", "-z", "-B", "-A", "-F", "-J", "-G", "-R", "-e", "-h"),
-        *("-include", "-imacros", "-isystem", "-idirafter", "-iquote", "-iprefix", "-isysroot", "-iwithprefix"),
+        *("-L", "-l", "-T", "-u", "-z", "-B", "-A", "-F", "-J", "-G", "-R", "-e", "-h"),
+        *("-iprefix", "-isysroot", "-iwithprefix"),
         *("-iwithprefixbefore", "-imultilib", "-imultiarch", "-iplugindir"),
         *("-Xassembler", "-Xpreprocessor", "-Xlinker", "-Xf", "-Hd", "-Hf", "-Tbss", "-Tdata", "-Ttext"),
         *("-aux-info", "--param", "-wrapper", "-specs", "--specs", "-dumpbase", "-dumpbase-ext", "-dumpdir", "-arch"),
@@ -33,6 +36,19 @@ _SEPARATE = frozenset(
         *("--include-directory-after", "--include-prefix", "--include-with-prefix", "--include-with-prefix-after"),
         *("--include-with-prefix-before", "--library-directory", "--output-pch", "--undefine"),
         *("--output", "--language", "--define-macro", "--undefine-macro"),
+        # clang's own
+        *(
+            "-target",
+            "-mllvm",
+            "-Xclang",
+            "-Xanalyzer",
+            "-include-pch",
+            "-isystem-after",
+            "-cxx-isystem",
+            "-iframework",
+            "-ivfsoverlay",
+        ),
+        *("-resource-dir", "-working-directory", "-dependency-file", "-gcc-toolchain", "-mthread-model", "--config"),
     ]
 )
 # Long names of options that matter here.
@@ -139,7 +155,7 @@ def read_command(command: Sequence[str]) -> CommandLine:
     The command is not checked: what is wrong with it is for the compiler to say.
     """
     compiler, arguments = split_command(command)
-    return CommandLine(compiler, tuple(_words(arguments)))
+    return CommandLine(compiler, tuple(words_of(arguments)))
 
 
 def split_command(command: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -168,8 +184,8 @@ def stem(path: str) -> str:
     return os.path.splitext(os.path.basename(path))[0]
 
 
-def _words(arguments: Sequence[str]) -> Iterator[Word]:
-    """The words of the arguments, each with the `-x` before it."""
+def words_of(arguments: Sequence[str]) -> Iterator[Word]:
+    """The words of a compiler's arguments, each with the `-x` before it; no response file is read."""
     language: str | None = None
     at = 0
     while at < len(arguments):

@@ -24,7 +24,7 @@ def compile_with(
     if is_bare_assembler(compiler[-1]):
         from pvasm.cc.bare_assembler import assemble_with
 
-        return assemble_with(instance, compiler, arguments, say)
+        return assemble_with(instance, compiler, arguments, say, op_headers)
     read = read_command(command)
     if read.only_tells or not any(is_ours(read, word) for word in read.inputs):
         _check_exists(instance)

@@ -31,8 +31,14 @@ Say = Callable[[PvasmError], None]
 
 # What the compiler does with an input, that each step is told itself.
 _MODES = frozenset({"-c", "-S", "-E"})
-# What the C preprocessor alone needs: a compiler may warn of it when it is given assembly.
-_FOR_PREPROCESSOR = frozenset({"-D", "-U", "-include", "-imacros", "-P", "-C", "-CC", "-H"})
+# What the C preprocessor alone needs: a compiler may warn of it when it is given assembly (clang does, and Kbuild makes
+# that an error). `-I` is the assembler's as well, for `.include`. clang's -MJ would tell of a file that is temporary.
+_FOR_PREPROCESSOR = frozenset(
+    [
+        *("-D", "-U", "-include", "-imacros", "-isystem", "-iquote", "-idirafter"),
+        *("-nostdinc", "-undef", "-P", "-C", "-CC", "-H", "-MJ"),
+    ]
+)
 
 
 class Steps:

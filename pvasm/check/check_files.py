@@ -49,6 +49,9 @@ def check_files(
         yield FileResult("", errors=errors, counts=0)
     if skipped:
         yield FileResult("", counts=0, notes=[_of_skipped(skipped)])
+    strange = _not_built([source.path for source in sources], settings)
+    if strange:
+        yield FileResult("", counts=0, notes=[strange])
     barren = {path for path in paths if os.path.isdir(path)} - {error.path for error in errors}
     missing = _MissingHeaders()
     outside: list[Source] = []
@@ -69,6 +72,18 @@ def check_files(
         yield FileResult("", counts=0, notes=[of_outside(outside)])
     if missing.names:
         yield FileResult("", counts=0, notes=[missing.note(settings.within or ())])
+
+
+def _not_built(paths: Sequence[str], settings: Settings) -> PvasmError | None:
+    """What to say of sources that the build does not tell of; None without any, and where no build is asked."""
+    if not settings.built:
+        return None
+    known = {path for path, _ in settings.built}
+    found = [path for path in paths if path.endswith((".S", ".sx")) and os.path.realpath(path) not in known]
+    if not found:
+        return None
+    more = f", and of {len(found) - 1} more" if len(found) > 1 else ""
+    return PvasmError(f"the build does not tell of this file{more}: the flags are the other settings'", found[0])
 
 
 class _MissingHeaders:

@@ -354,12 +354,22 @@ class Checker:
     def _read(self, shown: str, path: str) -> tuple[str, dict[str, str] | None]:
         """The text to check and, where that is the C preprocessor's, the sources that it was made of."""
         text = read_text(path)
-        cpp = self.settings.cpp
+        cpp = self._cpp(path)
         if cpp is None or shown.endswith(".s"):
             return text, None
         preprocessed = self._preprocessed(shown, text if path == "-" else None, cpp)
         self._refuse_op_headers(shown, text if path == "-" else None, cpp, preprocessed)
         return preprocessed, self._sources({shown: text}, preprocessed, cpp)
+
+    def _cpp(self, path: str) -> CppSettings | None:
+        """What the C preprocessor is run with for a file; None where files are read as they are."""
+        if self.settings.cpp is None or not self.settings.built:
+            return self.settings.cpp
+        return self._built.get(os.path.realpath(path), self.settings.cpp)
+
+    @cached_property
+    def _built(self) -> dict[str, CppSettings]:
+        return dict(self.settings.built)
 
     def _preprocessed(self, shown: str, text: str | None, cpp: CppSettings, *, with_defines: bool = False) -> str:
         """What the C preprocessor makes of a file, or of `text`."""
@@ -470,8 +480,9 @@ class Checker:
             rules = [rule for rule in rules if rule.in_mixed_headers]
         result.diagnostics = run(subject, rules, sources, find_unused=find_unused)
         if sources is not None:
-            assert self.settings.cpp is not None
-            folders = ("", os.path.dirname(result.path), *self.settings.cpp.include_directories)
+            cpp = self._cpp(result.path)
+            assert cpp is not None
+            folders = ("", os.path.dirname(result.path), *cpp.include_directories)
             shown = [result.path, *readable_sources(list(sources), folders)]
             places = SourcePlaces({path: sources[path] for path in shown if path in sources})
             result.diagnostics = sorted(map(places.moved, result.diagnostics), key=lambda each: each.order)

@@ -42,6 +42,7 @@ class AnswerSettings(Struct, frozen=True):
     `user_level` are globs of sections and symbols of code that runs at user level, besides those of any Linux.
     `within` are the folders that the run is about: a header elsewhere is not read, unless its folder is named where
     headers are looked for. None allows any.
+    `built` is what `cpp` is for the files that a build tells of, by their real paths.
     """
 
     select: tuple[str, ...] | None = None
@@ -54,6 +55,7 @@ class AnswerSettings(Struct, frozen=True):
     user_level: tuple[str, ...] = ()
     bare_files: BareFiles | None = None
     within: tuple[str, ...] | None = None
+    built: tuple[tuple[str, CppSettings], ...] = ()
 
     def key(self) -> str:
         """A text that is another for any other settings."""

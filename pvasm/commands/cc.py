@@ -19,7 +19,7 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "cc",
         allow_abbrev=False,
-        usage="pvasm cc [-h] --instance NAME [--op-header NAME] [--] COMPILER [ARGUMENT ...]",
+        usage="pvasm cc [-h] --instance NAME [--op-header NAME] [--build DIR] [--] COMPILER [ARGUMENT ...]",
         help="run a compiler, with the ops in its assembly expanded",
         description="Run a compiler's command: assembly (.S, .sx, .s) is preprocessed, expanded for an instance and "
         'assembled; everything else is handed to the compiler as it stands. For builds: CC="pvasm cc -i xen -- gcc".',
@@ -33,6 +33,11 @@ def add(commands: Commands) -> None:
         help="an instance's name, or an instance file",
     )
     add_op_header(command, "put the ops that the header <NAME> defines itself out of the way (asm/native/inst.h)")
+    command.add_argument(
+        "--build",
+        metavar="DIR",
+        help="take -I, -D and -include from the build in DIR: compile_commands.json, or Kbuild's .cmd files",
+    )
     command.add_argument("command", nargs=argparse.REMAINDER, metavar="COMPILER", help="the compiler's command")
     command.set_defaults(run=_run)
 
@@ -46,6 +51,10 @@ def _run(options: argparse.Namespace) -> int:
         raise PvasmError("no compiler given: write its command at the end (pvasm cc -i xen -- gcc -c a.S)")
     if len(options.instance) > 1:
         raise PvasmError(f"{len(options.instance)} instances, but one compiler's output: give one")
+    if options.build is not None:
+        from pvasm.cc.build_records import with_flags
+
+        command = with_flags(command, options.build)
     try:
         return compile_with(options.instance[0], command, _say, (*configured_op_headers(), *options.op_headers))
     except CannotRunError as cannot:

@@ -17,7 +17,7 @@ from pvasm.limits import MAX_JOBS
 if TYPE_CHECKING:
     from pvasm.check.diagnostic import Diagnostic
     from pvasm.check.pipeline import Pipeline
-    from pvasm.check.settings import Settings
+    from pvasm.check.settings import CppSettings, Settings
     from pvasm.commands.shared import Commands
     from pvasm.config import Config
     from pvasm.report.reporter import Reporter
@@ -87,6 +87,11 @@ def add(commands: Commands) -> None:
     cpp.add_argument("-D", dest="defines", metavar="X[=V]", help="define a macro", **several)
     cpp.add_argument("-include", "--include", dest="includes", metavar="FILE", help="include FILE first", **several)
     add_op_header(cpp, "put the ops that the header <NAME> defines itself out of the way (asm/native/inst.h)")
+    cpp.add_argument(
+        "--build",
+        metavar="DIR",
+        help="take these for each file from the build in DIR: compile_commands.json, or Kbuild's .cmd files",
+    )
     running = command.add_argument_group("running")
     config = running.add_mutually_exclusive_group()
     config.add_argument("--config", metavar="FILE", help="take the configuration from FILE [the nearest upward]")
@@ -139,7 +144,8 @@ def _uses_cpp(options: argparse.Namespace, config: Config) -> bool:
     """Whether the C preprocessor runs first."""
     if options.cpp is not None:
         return bool(options.cpp)
-    return config.cpp or bool(options.include_directories or options.defines or options.includes or options.op_headers)
+    asked = (options.include_directories, options.defines, options.includes, options.op_headers, options.build)
+    return config.cpp or any(asked)
 
 
 def _folders(paths: Sequence[str], config: Config) -> tuple[str, ...]:
@@ -179,6 +185,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         bare_files=BareFiles(config.folder, config.bare_hardware) if config.bare_hardware else None,
         within=_folders(options.paths, config),
         extension=config.extension if options.extension is None else options.extension,
+        built=_built(options, config) if _uses_cpp(options, config) else (),
     )
     if options.select is None:
         return settings
@@ -189,6 +196,36 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         ignore=joined(options.ignore),
         severity=tuple(entry for entry in config.severity if entry[1] != "off"),
     )
+
+
+def _built(options: argparse.Namespace, config: Config) -> tuple[tuple[str, CppSettings], ...]:
+    """How the C preprocessor is run for the files of a build: by its flags in the place of the configuration's."""
+    if options.build is None:
+        return ()
+    from pvasm.cc.build_records import read_build
+    from pvasm.check.settings import CppSettings
+
+    return tuple(
+        (
+            path,
+            CppSettings(
+                include_directories=(*options.include_directories, *flags.include_directories),
+                defines=(*flags.defines, *options.defines),
+                includes=(*flags.includes, *options.includes),
+                op_headers=(*config.op_headers, *options.op_headers),
+            ),
+        )
+        for path, flags in read_build(options.build, _folders(options.paths, config)).items()
+    )
+
+
+def configured(path: str) -> tuple[tuple[str, ...], Settings]:
+    """What a check that is told of the configuration at `path` alone is about, and how it goes."""
+    parser = argparse.ArgumentParser()
+    add(parser.add_subparsers())
+    options = parser.parse_args(["check", "--config", path])
+    config = _config(options)
+    return config.paths or (".",), _settings(options, config)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -56,6 +56,11 @@ def add(commands: Commands) -> None:
     single.add_argument(
         "-include", "--include", dest="includes", action="append", default=[], metavar="FILE", help="include FILE first"
     )
+    single.add_argument(
+        "--build",
+        metavar="DIR",
+        help="take these from the build in DIR: compile_commands.json, or Kbuild's .cmd files",
+    )
     add_op_header(single, "a header that defines ops itself, which are to stay (repeatable)")
     builds = command.add_argument_group("in builds")
     builds.add_argument(
@@ -94,7 +99,7 @@ def _expand(options: argparse.Namespace) -> int:
     from pvasm.expand.expand_files import ExpandSettings, expand_files
 
     given = {"--room": options.room, "-I": options.include, "-D": options.defines, "-include": options.includes}
-    given["--op-header"] = options.op_headers
+    given |= {"--op-header": options.op_headers, "--build": options.build}
     for name, value in given.items():
         if value:
             raise PvasmError(f"{name} is for --single-binary: a variant is preprocessed after it is written")
@@ -137,9 +142,14 @@ def _single_binary(options: argparse.Namespace) -> int:
         raise PvasmError(f"{len(options.files)} files: --single-binary makes one of one")
     (path,) = options.files
     names = [name.strip() for name in options.single_binary.split(",")]
-    cpp = CppSettings(
-        tuple(options.include), tuple(options.defines), tuple(options.op_headers), tuple(options.includes)
-    )
+    folders, defines, includes = tuple(options.include), tuple(options.defines), tuple(options.includes)
+    if options.build is not None:
+        from pvasm.cc.build_records import flags_of
+
+        flags = flags_of(path, options.build)
+        folders, defines = (*folders, *flags.include_directories), (*flags.defines, *defines)
+        includes = (*flags.includes, *includes)
+    cpp = CppSettings(folders, defines, tuple(options.op_headers), includes)
     made = single_binary_of_file(path, names, options.room or "slots", cpp)
     write_to(options.output, made.text, "single binary's source", [path])
     if options.output in (None, "-"):

@@ -114,3 +114,35 @@ def test_text_without_definitions_that_an_op_needs(folder: Path) -> None:
         told = "what the source makes of PSR_DEFAULT_BITS does not show in this text; preprocess with -dD (gcc -E -dD)"
         assert (done.status == 0) is bool(options)
         assert (told in done.errors) is not bool(options)
+
+
+def test_what_a_build_tells_its_compiler(folder: Path) -> None:
+    """As Kbuild calls `$(CC)`: options that GNU as does not know, a rule in `-Wp,`, a header with ops of its own."""
+    (folder / "include/inst.h").write_text("#define RFI rfi\n")
+    (folder / "b.S").write_text('#include <inst.h>\n#include "get.h"\n\tGET(r20) ;;\n\tRFI\n')
+    flags = "-Wp,-MMD,.b.o.d -MP -nostdinc -isystem include -undef -D__ASSEMBLY__ -fno-PIE -O2 -Wall -pipe -Wa,-x,-g -c"
+    alone = cc(folder, *flags.split(), "-o", "b.o", "b.S")
+    assert (alone.status, alone.output) == (1, "")
+    assert "include/inst.h defines ops itself (RFI)" in alone.errors
+    assert "--op-header inst.h takes them away" in alone.errors
+    done = pvasm("cc", "-i", "xen", "--op-header", "inst.h", "--", AS, *flags.split(), "-o", "b.o", "b.S", cwd=folder)
+    assert (done.status, done.output, done.errors) == (0, "", "")
+    assert "break.m 0x1" in disassembled(folder / "b.o")
+    rule, *phony = (folder / ".b.o.d").read_text().replace("\\\n", "").splitlines()
+    assert rule.startswith("b.o: ")
+    names = rule.split()[1:]
+    assert {"b.S", "include/get.h", "include/inst.h"} < set(names)
+    assert not [name for name in names if "op-headers" in name]
+    assert {f"{name}:" for name in names if name.startswith("include/")} < set(phony)
+
+
+def test_the_text_alone(folder: Path) -> None:
+    """F: builds ask `$(CC) -E` for the text, and for linker scripts, which have no ops."""
+    (folder / "b.S").write_text("\tRFI\n")
+    assert "break.m 0x1" in cc(folder, "-E", "-MD", "b.S").output
+    assert not (folder / "a.out").exists()
+    assert (folder / "b.d").read_text().startswith("-: ")
+    (folder / "b.lds.S").write_text("#define RFI 1\nSECTIONS { . = RFI; RFI(x) }\n")
+    done = cc(folder, "-E", "-P", "-D__ASSEMBLY__", "-o", "b.lds", "b.lds.S")
+    assert (done.status, done.errors) == (0, "")
+    assert (folder / "b.lds").read_text().strip() == "SECTIONS { . = 1; 1(x) }"

@@ -9,7 +9,7 @@ each file means: which instruction stands in which slot, its bits, and the line 
 
 The folder is $PVASM_CORPUS, or else pvasm-corpus in $XDG_CACHE_HOME or ~/.cache:
 
-    tree/           arch/ia64 and the headers, as Debian ships them
+    tree/           arch/ia64, the headers, and Kbuild's scripts, as Debian ships them
     built/gen/      the generated headers that the assembly includes
     built/NAME.s    each file after the C preprocessor, with line markers
     built/NAME.o    the same, assembled in explicit mode, with line numbers
@@ -41,7 +41,7 @@ import msgspec
 PACKAGE = "linux-source-6.1"
 TOOLS = ("gcc", "ia64-linux-gnu-as", "ia64-linux-gnu-objdump", "ia64-linux-gnu-addr2line")
 DOWNLOAD_TOOLS = ("apt-get", "dpkg-deb", "tar", "xz")
-WANTED = ("arch/ia64", "include", "scripts/syscallhdr.sh", "scripts/syscalltbl.sh")
+WANTED = ("arch/ia64", "include", "scripts", "Makefile", "Kbuild")
 SOURCE_FOLDERS = ("arch/ia64/kernel", "arch/ia64/lib")
 
 
@@ -134,7 +134,7 @@ def available() -> str | None:
     """Why the corpus cannot be had on this machine, in a few words; None where it can (or is there already)."""
     if not sys.platform.startswith("linux"):
         return "the corpus is built with Debian's tools, on Linux"
-    needed = TOOLS if (folder() / "tree").is_dir() else (*TOOLS, *DOWNLOAD_TOOLS)
+    needed = TOOLS if _has_tree(folder()) else (*TOOLS, *DOWNLOAD_TOOLS)
     missing = [tool for tool in needed if shutil.which(tool) is None]
     return f"the corpus needs {', '.join(missing)}" if missing else None
 
@@ -151,7 +151,7 @@ def corpus() -> Corpus:
     root.mkdir(parents=True, exist_ok=True)
     with _lock(root):
         _sweep(root)
-        if not (root / "tree").is_dir():
+        if not _has_tree(root):
             _download_tree(root)
         if _stamp(root) != _version():
             _build(root)
@@ -212,6 +212,11 @@ def _run(*command: str | Path, cwd: Path | None = None, stdin: str | None = None
 
 
 # ---- the source text
+
+
+def _has_tree(root: Path) -> bool:
+    """Whether all that is wanted is there: an earlier version of this file wanted less."""
+    return all((root / "tree" / name).exists() for name in WANTED)
 
 
 def _download_tree(root: Path) -> None:

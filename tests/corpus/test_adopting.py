@@ -37,15 +37,21 @@ def tree(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tree, as it is after `make prepare`: generated headers are where the kernel's build puts them."""
     folder = tmp_path_factory.mktemp("linux")
     source, generated = corpus.root / "tree", corpus.root / "built/gen"
-    for name in ("arch/ia64", "include"):
-        shutil.copytree(source / name, folder / name, copy_function=_link)
+    clone(source, folder)
     shutil.copytree(generated / "asm", folder / "arch/ia64/include/generated/asm")
     shutil.copytree(generated / "generated", folder / "include/generated")
     (folder / "pvasm.toml").write_text(blocks("toml")[0])
     return folder
 
 
-def _link(source: str, target: str) -> None:
+def clone(source: Path, folder: Path) -> None:
+    """The tree as Linux ships it."""
+    for name in ("arch/ia64", "include"):
+        shutil.copytree(source / name, folder / name, copy_function=link)
+    link(str(source / "Makefile"), str(folder / "Makefile"))
+
+
+def link(source: str, target: str) -> None:
     try:
         os.link(source, target)
     except OSError:  # another file system
@@ -59,6 +65,23 @@ def blocks(language: str) -> list[str]:
 def errors(output: str) -> list[tuple[str, int, str]]:
     found = re.findall(r"^(\S+):(\d+):\d+: (PV\d+) error", output, re.M)
     return [(Path(path).name, int(line), code) for path, line, code in found]
+
+
+def test_from_a_clone_to_a_green_check(corpus: Corpus, tmp_path: Path) -> None:
+    """Each command of the first section, with what it prints, and the file that the first of them writes."""
+    clone(corpus.root / "tree", tmp_path)
+    section = re.split(r"^## ", DOCUMENT, flags=re.M)[1]
+    steps = re.findall(r"^\$ (.*)\n((?:(?!\$ |```).*\n)*)", section, re.M)
+    assert len(steps) == 5
+    for command, expected in steps:
+        if not command.startswith("pvasm "):
+            subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+            continue
+        done = pvasm(*command.split()[1:], cwd=tmp_path)
+        assert done.output == expected
+        if command == "pvasm init":
+            assert (tmp_path / "pvasm.toml").read_text() == blocks("toml")[0]
+        assert done.status == (1 if "--output-format" in command else 0)  # the one that shows the errors
 
 
 def test_a_check_finds_what_is_real_and_nothing_else(tree: Path) -> None:
@@ -108,7 +131,8 @@ def test_the_errors_go_wrong_where_it_says(tree: Path) -> None:
         test_every_route_gives_the_same_bytes(tree)
     scenario = blocks("yaml")[0]
     (tree / "r24.yaml").write_text(scenario)
-    command, _, told = blocks("console")[0].removeprefix("$ pvasm ").partition("\n")
+    (block,) = (each for each in blocks("console") if each.startswith("$ pvasm compare"))
+    command, _, told = block.removeprefix("$ pvasm ").partition("\n")
     done = pvasm(*command.split(), cwd=tree)
     assert (done.status, done.errors) == (1, "")
     assert done.output == told

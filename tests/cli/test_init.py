@@ -1,0 +1,187 @@
+"""`pvasm init`: a configuration that is right for the tree, with comments, and what a check would find."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pvasm.adopt.settings_text import with_table
+from pvasm.errors import PvasmError
+from tests.cli.command import pvasm
+
+LINUX = {
+    "Makefile": "# SPDX\nVERSION = 3\nPATCHLEVEL = 12\n",
+    "arch/ia64/kernel/ivt.S": "\tMOV_FROM_IFA(r16) ;;\n\tmov r17 = cr.isr\n",
+    "arch/ia64/kernel/entry.S": "\tRFI\n",
+    "arch/ia64/kernel/head.S": "\tmov cr.iva = r2\n\trfi\n",
+    "arch/ia64/lib/flush.S": "\tfc r3\n",
+    "arch/ia64/kvm/vmm_ivt.S": "\tmov r1 = cr.ifa\n",
+    "arch/ia64/include/asm/native/inst.h": "#define RFI rfi\n# define COVER \\\n\tcover\n.macro BSW_0 a b c\n.endm\n",
+    "arch/ia64/include/asm/xen/inst.h": "#define RFI XEN_RFI\n",
+    "arch/ia64/include/asm/other.h": "/* RFI */\n#define XEN_RFI break 1\n",
+    "include/linux/kconfig.h": "",
+}
+
+
+def made(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_a_linux_tree(tmp_path: Path) -> None:
+    made(tmp_path, LINUX)
+    done = pvasm("init", cwd=tmp_path)
+    assert done.status == 0
+    assert done.output.splitlines() == [
+        "pvasm.toml: Linux 3.12",
+        "  paths: arch/ia64",
+        "  op-headers: asm/native/inst.h (3 ops), asm/xen/inst.h (1 ops)",
+        "  bare-hardware: 2 entries, each with its reason beside it",
+        "  include-dirs: 5 folders, 3 of which the kernel's build has yet to make",
+        "with it, `pvasm check' finds:",
+        "     1  PV001  error    sensitive instruction used directly",
+        "     1  PV002  error    privileged instruction used where an op exists",
+        "2 errors in 7 files",  # five sources, and two headers with code of ops
+    ]
+    text = (tmp_path / "pvasm.toml").read_text()
+    assert tomllib.loads(text) == {
+        "paths": ["arch/ia64"],
+        "bare-hardware": ["arch/ia64/kernel/head.S", "arch/ia64/kvm/*"],
+        "op-headers": ["asm/native/inst.h", "asm/xen/inst.h"],
+        "include-dirs": [
+            "arch/ia64/include",
+            "arch/ia64/include/generated",
+            "include",
+            "arch/ia64/include/generated/uapi",
+            "include/generated/uapi",
+        ],
+        "defines": ["__KERNEL__", "__LP64__", "__ELF__"],
+        "includes": ["include/linux/kconfig.h"],
+    }
+    assert '"arch/ia64/kernel/head.S",  # boots the machine\n' in text
+    assert '\n#   "arch/ia64/lib/flush.S",\n' in text  # and not ivt.S, which has an op
+    assert "#   " + '"arch/ia64/kernel/ivt.S"' not in text
+    checked = pvasm("check", "--statistics", cwd=tmp_path)
+    assert (checked.status, checked.output.splitlines()) == (1, done.output.splitlines()[6:])
+
+
+def test_every_key_in_a_comment_is_one(tmp_path: Path) -> None:
+    made(tmp_path, LINUX)
+    pvasm("init", cwd=tmp_path)
+    text = (tmp_path / "pvasm.toml").read_text()
+    (tmp_path / "pvasm.toml").write_text(re.sub(r"^# ([a-z-]+ = )", r"\1", text, flags=re.M))
+    (tmp_path / "include/generated").mkdir()
+    (tmp_path / "pvasm-baseline.json").write_text('{"version": 1, "findings": []}')
+    done = pvasm("check", "--no-cpp", cwd=tmp_path)
+    assert "pvasm.toml" not in done.errors, done.errors
+
+
+def test_a_baseline_makes_it_green(tmp_path: Path) -> None:
+    made(tmp_path, LINUX)
+    pvasm("init", tmp_path, cwd=tmp_path.parent)
+    config = tmp_path / "pvasm.toml"
+    assert pvasm("check", "--write-baseline", "pvasm-baseline.json", cwd=tmp_path).status == 0
+    config.write_text(config.read_text().replace("# baseline", "baseline"))
+    assert pvasm("check", cwd=tmp_path).status == 0
+
+
+def test_another_tree(tmp_path: Path) -> None:
+    made(
+        tmp_path,
+        {
+            "boot/a.S": '#include <asm/ops.h>\n#include <asm/z.h>\n#include "b.h"\n\tRFI\n\tmov r1 = cr.ivr\n',
+            "boot/b.h": "",
+            "hdr/asm/ops.h": "#define RFI rfi\n",
+            "hdr/asm/z.h": "",
+            "other/asm/z.h": "",
+            ".hidden/asm/ops.h": "#define RFI rfi\n",
+        },
+    )
+    done = pvasm("init", "x", cwd=made(tmp_path.parent, {}))
+    assert (done.status, done.error_lines) == (2, ["pvasm: error: x: no such folder"])
+    done = pvasm("init", cwd=tmp_path)
+    assert done.status == 0
+    written = tomllib.loads((tmp_path / "pvasm.toml").read_text())
+    assert written == {"paths": ["."], "op-headers": ["asm/ops.h"], "include-dirs": ["hdr"]}
+    assert pvasm("init", "hdr", cwd=tmp_path).error_lines == [
+        "pvasm: error: hdr: no assembly is below it (.S, .s, .sx): run `pvasm init' at the top of the tree, "
+        "or name that folder"
+    ]
+
+
+def test_nothing_is_written_over_without_being_told(tmp_path: Path) -> None:
+    made(tmp_path, {**LINUX, "pvasm.toml": "jobs = 1\n"})
+    done = pvasm("init", cwd=tmp_path)
+    assert (done.status, done.output) == (2, "")
+    assert done.error_lines == ["pvasm: error: pvasm.toml: there is one already: --force writes over it"]
+    assert (tmp_path / "pvasm.toml").read_text() == "jobs = 1\n"
+    assert pvasm("init", "--force", cwd=tmp_path).status == 0
+    first = (tmp_path / "pvasm.toml").read_text()
+    assert "jobs" not in first
+    assert pvasm("init", "--force", cwd=tmp_path).status == 0
+    assert (tmp_path / "pvasm.toml").read_text() == first
+
+
+def test_a_link_that_leads_out_is_not_followed(tmp_path: Path) -> None:
+    tree = made(tmp_path / "tree", LINUX)
+    (tmp_path / "victim").write_text("keep")
+    (tree / "pvasm.toml").symlink_to(tmp_path / "victim")
+    done = pvasm("init", "--force", cwd=tree)
+    assert done.status == 2
+    assert "leads out of its folder by a link: not written" in done.errors
+    assert (tmp_path / "victim").read_text() == "keep"
+
+
+PROJECT = '[project]\nname = "x"  # kept\n\n[tool.ruff]\nline-length = 1\n'
+
+
+def test_a_project_file_gets_the_table(tmp_path: Path) -> None:
+    made(tmp_path, {**LINUX, "pyproject.toml": PROJECT})
+    done = pvasm("init", cwd=tmp_path)
+    assert (done.status, done.output.splitlines()[0]) == (0, "pyproject.toml: Linux 3.12")
+    text = (tmp_path / "pyproject.toml").read_text()
+    assert text.startswith(f"{PROJECT}\n[tool.pvasm]\n# ")
+    assert tomllib.loads(text)["tool"]["pvasm"]["paths"] == ["arch/ia64"]
+    assert not (tmp_path / "pvasm.toml").exists()
+    assert pvasm("check", cwd=tmp_path).output.splitlines()[-1] == "2 errors in 7 files"
+    again = pvasm("init", cwd=tmp_path)
+    assert again.error_lines == [
+        "pvasm: error: pyproject.toml: has a table [tool.pvasm] already: --force writes another in its place"
+    ]
+    assert pvasm("init", "--force", cwd=tmp_path).status == 0
+    assert (tmp_path / "pyproject.toml").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "[tool.pvasm]\nNEW\n"),
+        ("a = 1", "a = 1\n\n[tool.pvasm]\nNEW\n"),
+        (
+            "[tool.pvasm]\njobs = 1\n[tool.pvasm.severity]\nPV0 = 'off'\n[z]\nb = 2\n",
+            "[z]\nb = 2\n\n[tool.pvasm]\nNEW\n",
+        ),
+        ("[ tool . 'pvasm' ]\njobs = 1\n[[z]]\n", "[[z]]\n\n[tool.pvasm]\nNEW\n"),
+    ],
+)
+def test_a_table_in_the_place_of_another(before: str, after: str) -> None:
+    assert with_table(before, "p", "jobs = 2\n", replaces=True) == after.replace("NEW", "jobs = 2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[tool]\npvasm = {jobs = 1}\n",
+        "[tool.pvasm]\njobs = 1\n[tool.z]\na = '''\n[tool.pvasm]\nb'''\n",
+        "tool.pvasm.jobs = 1\n",
+        "[tool",
+    ],
+)
+def test_what_cannot_be_replaced_stays(text: str) -> None:
+    with pytest.raises(PvasmError, match=r"not in lines of its own|is no TOML"):
+        with_table(text, "p", "jobs = 2\n", replaces=True)
