@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from pvasm.asm.template_macros import ASM, QUALIFIERS, TEMPLATE_ENDS, TemplateMacros
+from pvasm.asm.template_macros import ASM, TemplateMacros, Word
 from pvasm.regex import regex
 from pvasm.syntax.c_tokens import Token, tokens_of
 
@@ -26,19 +26,22 @@ _BLANKS: Final = {"t": " ", "v": " ", "f": " ", "r": " ", "n": "\n", "a": " ", "
 # What is made of registers whose number an operand is, where they are read and where they are written: of the control
 # registers most have an op, of the application registers few matter.
 _NUMBERED: Final = {"cr": ("20", "20"), "ar": ("44", "6")}  # cr.ifa; ar.itc, ar.k6
+_TEMPLATE_ENDS: Final = frozenset((":", "::", ")", ",", ";", "{", "}"))
 _UNKNOWN: Final = "\0"  # in a template: a part that is not known
 
 
 class InlineAssembly(Struct):
     """Assembly that was made of C; `starts` and `ends` say of each character which part of the C text it stands for.
 
-    `holds_code` tells whether there is anything but conditionals and comments.
+    `holds_code` tells whether there is anything but conditionals and comments, `is_cut_short` that macros made too much
+    for all to be looked at.
     """
 
     text: str
     starts: list[int]
     ends: list[int]
     holds_code: bool = False
+    is_cut_short: bool = False
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The part of the C text that a part of what was made stands for."""
@@ -56,17 +59,21 @@ def inline_assembly(text: str, calls: Collection[str] = (), definitions: Sequenc
     Raises PvasmError where there is nothing that reads C.
     """
     making = _Making(text)
-    for part in _Search(text, tokens_of(text), calls, tuple(definitions)).parts():
+    search = _Search(text, tokens_of(text), calls, tuple(definitions))
+    for part in search.parts():
         making.add(part)
-    return making.done()
+    made = making.done()
+    made.is_cut_short = search.macros.is_exhausted
+    return made
 
 
 class _Piece(Struct, frozen=True, gc=False):
-    """A character of a template, or a part of it that is not known, and where it stands."""
+    """A character of a template, or a part of it that is not known, and where it stands; `given` as of its word."""
 
     character: str
     start: int
     end: int
+    given: bool = True
 
 
 class _Part(Struct, frozen=True):
@@ -91,6 +98,8 @@ class _Search:
         self.definitions = definitions
         self.macros = TemplateMacros(text, tokens)
         self.within: list[bool] = []  # of each definition that is open, whether calls are left out
+        self.parameters: list[frozenset[str]] = []  # and the parameters, if it is a macro's
+        self.invoked = 0  # the number of the first token behind the last invocation that was expanded
 
     def parts(self) -> Iterator[_Part]:
         """The parts, in order."""
@@ -102,105 +111,176 @@ class _Search:
                 case "conditional":
                     yield _Part(token.start, token.end, is_line=True)
                 case "comment":
-                    if self._is_kept(token):
+                    if _COMMENT_MARK in self._text(token):
                         yield _Part(token.start, token.end)
                 case "define" | "function":
-                    self.within.append(self._text(token).startswith(self.definitions) if self.definitions else False)
+                    word = self._text(token)
+                    self.within.append(word.startswith(self.definitions) if self.definitions else False)
+                    is_macro = token.kind == "define"
+                    self.parameters.append(self.macros.parameters_of(word) if is_macro else frozenset())
                 case "end":
                     if self.within:
                         self.within.pop()
+                        self.parameters.pop()
                 case "name":
-                    word = self._text(token)
-                    if word in ASM:
-                        found = yield from self._template(at, token)
-                        at = max(at, found)
-                    elif self._takes_templates(word):
-                        at = yield from self._arguments(at - 1, word)
-                    elif word in self.calls and not any(self.within) and self._is(at, "("):
-                        yield _Part(token.start, token.end, suffix="()")
+                    at = yield from self._named(at, token)
                 case _:
                     pass
+
+    def _named(self, at: int, token: Token) -> Generator[_Part, None, int]:
+        """What a name stands for whose next token has this number; the number of the first token behind."""
+        word = self._text(token)
+        if word in ASM:
+            found = yield from self._template(at, token)
+            return max(at, found)
+        if word in self.calls and not any(self.within) and self._is(at, "("):
+            yield _Part(token.start, token.end, suffix="()")
+        if at > self.invoked and self.macros.makes_assembly(word):
+            return (yield from self._invocation(at - 1))
+        return at
 
     def _text(self, token: Token) -> str:
         return self.text[token.start : token.end]
 
-    def _is_kept(self, token: Token) -> bool:
-        """Whether a comment or conditional is a part of what is made."""
-        return token.kind == "conditional" or _COMMENT_MARK in self._text(token)
-
     def _is(self, at: int, text: str) -> bool:
         return at < len(self.tokens) and self._text(self.tokens[at]) == text
 
-    def _takes_templates(self, word: str) -> bool:
-        macro = self.macros.macros.get(word)
-        return macro is not None and bool(macro.templates)
-
-    def _arguments(self, at: int, word: str) -> Generator[_Part, None, int]:
-        """The templates that are arguments of a macro which stands at a token; the number of the first one behind."""
-        given, end = self.macros.call(self.tokens, at)
-        for place, argument in enumerate(given):
-            if place in self.macros.macros[word].templates and any(each.kind != "name" for each in argument):
-                pieces: list[_Piece] = []
-                number = 0
-                while number < len(argument):
-                    token = argument[number]
-                    if token.kind in ("conditional", "comment"):
-                        if self._is_kept(token):
-                            yield from self._made(pieces, self.tokens[at])
-                            pieces = []
-                            yield _Part(token.start, token.end, is_line=token.kind == "conditional")
-                        number += 1
-                    else:
-                        made, number = self._pieces(argument, number)
-                        pieces += made
-                yield from self._made(pieces, self.tokens[at])
-        return end
-
-    def _pieces(self, tokens: Sequence[Token], number: int) -> tuple[list[_Piece], int]:
-        """The pieces of a template that a token is, or what a macro makes there, and the number of the next token."""
-        token = tokens[number]
-        if token.kind == "string":
-            return list(_unescaped(self.text, token.start, token.end)), number + 1
-        made, end = self.macros.made(tokens, number) if token.kind == "name" else (None, number + 1)
-        if made is None:
-            return [_Piece(_UNKNOWN, token.start, token.end)], number + 1
-        start, stop = token.start, tokens[end - 1].end
-        found: list[_Piece] = []
-        for literal in made:
-            pieces = _unescaped(literal, 0, len(literal)) if literal is not None else [_Piece(_UNKNOWN, 0, 0)]
-            found += (_Piece(each.character, start, stop) for each in pieces)
-        return found, end
+    # ------------------------------------------------------------------------------------ templates
 
     def _template(self, at: int, asm: Token) -> Generator[_Part, None, int]:
         """The template of an `asm` whose next token has this number; returns the number of the first token behind."""
-        while at < len(self.tokens) and self._text(self.tokens[at]) in QUALIFIERS:
+        while at < len(self.tokens) and self.tokens[at].kind in (
+            "name",
+            "comment",
+        ):  # `volatile', whatever its spelling
             at += 1
         if not self._is(at, "("):
             return at
-        at += 1
-        pieces: list[_Piece] = []
+        start = at = at + 1
         depth = 0
         while at < len(self.tokens):
             token = self.tokens[at]
             word = self._text(token)
-            if (depth == 0 and word in TEMPLATE_ENDS) or token.kind in ("define", "function", "end"):
+            if (depth == 0 and word in _TEMPLATE_ENDS) or token.kind in ("define", "function", "end"):
                 break
-            at += 1
-            if token.kind in ("conditional", "comment"):
-                if self._is_kept(token):
-                    yield from self._made(pieces, asm)
-                    pieces = []
-                    yield _Part(token.start, token.end, is_line=token.kind == "conditional")
-                continue
             depth += (word == "(") - (word == ")")
-            made, at = self._pieces(self.tokens, at - 1)
-            pieces += made
-        yield from self._made(pieces, asm)
+            at += 1
+        if not asm.declares:
+            words = self.macros.words_of(self.tokens[start:at])
+            hidden = self.parameters[-1] if self.parameters else frozenset()
+            if any(each.text in self.macros.macros for each in words if each.kind == "name"):
+                made: list[list[Word]] = []
+                for _ in self._each_definition():
+                    made.append(self.macros.expanded(words, hidden=hidden))
+                    if made[-1] not in made[:-1]:
+                        yield from self._parts(made[-1])
+            else:
+                yield from self._parts(words)
         return at
 
-    def _made(self, pieces: list[_Piece], asm: Token) -> Iterator[_Part]:
-        if pieces and not asm.declares:
-            yield _Part(pieces[0].start, pieces[-1].end, pieces=tuple(_known(_without_comments(pieces))))
+    def _invocation(self, at: int) -> Generator[_Part, None, int]:
+        """What a macro whose name a token is makes, as far as it is of its arguments; the number of the first behind.
+
+        What stands in its body is told where it does, and an `asm` in the arguments there.
+        """
+        behind = at + 1
+        made: list[list[Word]] = []
+        for _ in self._each_definition():
+            words, end = self.macros.invocation(self.tokens, at)
+            self.invoked = max(self.invoked, end)
+            number = len(words) if words in made else 0
+            made.append(words)
+            while number < len(words):
+                word = words[number]
+                number += 1
+                if word.kind != "name" or word.text not in ASM or word.given:
+                    continue
+                start = number
+                while start < len(words) and words[start].kind == "name":
+                    start += 1
+                if start == len(words):  # the macro is another word for `asm`
+                    behind = max(behind, (yield from self._template(end, self.tokens[at])))
+                    break
+                if words[start].text != "(":
+                    continue
+                number = _template_end(words, start + 1)
+                yield from self._parts(words[start + 1 : number], of_arguments=True)
+        return behind
+
+    def _each_definition(self) -> Iterator[int]:
+        """Lets each definition of names that have several count, one after another."""
+        for number in range(self.macros.definitions):
+            self.macros.definition = number
+            yield number
+        self.macros.definition = 0
+
+    def _parts(self, words: Sequence[Word], *, of_arguments: bool = False) -> Iterator[_Part]:
+        """The parts of a template; `of_arguments`: of its statements those alone that arguments are a part of."""
+        pieces: list[_Piece] = []
+        for word in words:
+            match word.kind:
+                case "string":
+                    pieces += _pieces_of(self.text, word)
+                case "conditional":
+                    yield from self._made(pieces, of_arguments=of_arguments)
+                    pieces = []
+                    yield _Part(word.start, word.end, is_line=True)
+                case "comment":
+                    if _COMMENT_MARK in word.text:
+                        yield from self._made(pieces, of_arguments=of_arguments)
+                        pieces = []
+                        yield _Part(word.start, word.end)
+                case _:
+                    pieces.append(_Piece(_UNKNOWN, word.start, word.end, word.given))
+        yield from self._made(pieces, of_arguments=of_arguments)
+
+    def _made(self, pieces: Sequence[_Piece], *, of_arguments: bool) -> Iterator[_Part]:
+        clean = list(_without_comments(pieces))
+        if of_arguments:
+            clean = [piece for each in _statements(clean) if _is_of_arguments(each) for piece in each]
+        if clean:
+            found = tuple(piece for each in _statements(clean) for piece in _named(each))
+            yield _Part(clean[0].start, max(each.end for each in clean), pieces=found)
+
+
+def _template_end(words: Sequence[Word], at: int) -> int:
+    """The number of the word that ends the template which begins at one."""
+    depth = 0
+    while at < len(words) and not (depth == 0 and words[at].text in _TEMPLATE_ENDS):
+        depth += (words[at].text == "(") - (words[at].text == ")")
+        at += 1
+    return at
+
+
+def _pieces_of(text: str, word: Word) -> Iterator[_Piece]:
+    """The characters of a string literal: each has its place in the text, if the literal stands there."""
+    if text.startswith(word.text, word.start):
+        yield from _unescaped(text, word.start, word.end)
+    else:
+        for each in _unescaped(word.text, 0, len(word.text)):
+            yield _Piece(each.character, word.start, word.end, word.given)
+
+
+def _statements(pieces: Sequence[_Piece]) -> Iterator[list[_Piece]]:
+    """The pieces statement by statement, each with what ends it."""
+    statement: list[_Piece] = []
+    for piece in pieces:
+        statement.append(piece)
+        if piece.character in ("\n", ";"):
+            yield statement
+            statement = []
+    if statement:
+        yield statement
+
+
+def _is_of_arguments(statement: Sequence[_Piece]) -> bool:
+    """Whether an argument is a part of a statement, and it was not taken for one that matters in the macro's body."""
+    word = ""
+    for piece in statement:
+        if piece.given and not piece.character.isspace() and piece.character not in (_UNKNOWN, ";"):
+            return word.removesuffix(".") not in _NUMBERED
+        word = word + piece.character if piece.character.isalnum() or piece.character in "._" else ""
+    return False
 
 
 def _unescaped(text: str, start: int, end: int) -> Iterator[_Piece]:
@@ -266,17 +346,6 @@ def _without_comments(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
             is_fresh = True
         yield piece
         at += 1
-
-
-def _known(pieces: Iterator[_Piece]) -> Iterator[_Piece]:
-    """The pieces with names in the place of what is not known: a register, if its file is."""
-    statement: list[_Piece] = []
-    for piece in pieces:
-        statement.append(piece)
-        if piece.character in ("\n", ";"):
-            yield from _named(statement)
-            statement.clear()
-    yield from _named(statement)
 
 
 def _named(statement: Sequence[_Piece]) -> Iterator[_Piece]:

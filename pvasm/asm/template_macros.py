@@ -1,4 +1,4 @@
-r"""Macros of C that make the templates of inline assembly: those whose bodies are strings, and those that take them.
+r"""Macros of C that make inline assembly, or parts of its templates: what the C preprocessor makes of them.
 
     #define GET(reg)          "mov r8 = " #reg "\n"
     #define FUNCTION(code)    asm (".align 32\\n" code)
@@ -12,46 +12,73 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pvasm.regex import regex
-from pvasm.syntax.c_tokens import Token
+from pvasm.syntax.c_tokens import Kind, Token
 
 ASM: Final = frozenset(("asm", "__asm", "__asm__"))
-QUALIFIERS: Final = frozenset(
-    ("volatile", "__volatile", "__volatile__", "goto", "inline", "__inline", "__inline__", "const", "__const__")
-)
-TEMPLATE_ENDS: Final = frozenset((":", "::", ")", ",", ";", "{", "}"))
+VARIADIC: Final = "__VA_ARGS__"
 
 _PARAMETERS: Final = regex(r"\((?P<names>[^()]*+)\)")
-_WORD: Final = regex(r"[A-Za-z_]\w*")
-_MOST_TOKENS: Final = 4_000  # of a call's arguments
-_MOST_SCANS: Final = 1 << 19  # of tokens, in all: calls in the arguments of calls are looked at again
-_MOST_MADE: Final = 1 << 18  # characters that a file's macros make, in all
-_MOST_DEEP: Final = 8
+_PARAMETER: Final = regex(r"(?P<name>[A-Za-z_]\w*)|(?P<others>\.\.\.)")
+_OPERATOR: Final = regex(r"(?P<operator>##?)(?:\\[ \t\r]*+\n|\s)*+\Z")
+_MOST_TOKENS: Final = 1 << 14  # of a call's arguments
+_LEAST_SCANS: Final = 1 << 19  # of tokens, in all: calls in the arguments of calls are looked at again
+_LEAST_MADE: Final = 1 << 18  # characters that a file's macros make, in all
+_A_TOKEN: Final = 16  # as many scans and characters more for each of a file
+_MARKS: Final = frozenset(("define", "function", "end"))  # where something begins and ends, which is no token of C's
+_MOST_DEEP: Final = 64
+_MOST_DEFINITIONS: Final = 8  # of a name that are tried
+
+
+class Word(Struct, frozen=True, gc=False):
+    """A token that the preprocessor has made, from where in the C text; `given` says that it is none of a macro's body.
+
+    What a macro makes stands for the whole invocation; a token of the text for itself, as an argument too.
+    """
+
+    text: str
+    kind: Kind
+    start: int
+    end: int
+    is_spaced: bool = True
+    given: bool = True
+
+
+class _BodyWord(Struct, frozen=True, gc=False):
+    """A token of a macro's body: `operator` is `#` or `##` before it, `is_pasted` says that `##` stands behind it."""
+
+    text: str
+    kind: Kind
+    is_spaced: bool
+    operator: str
+    is_pasted: bool
 
 
 class TextMacro(Struct):
-    """A macro of the file: its parameters, None for one without parentheses, and the tokens of its body."""
+    """A definition: the parameters, None for one without parentheses, whether the last takes all that is left."""
 
     parameters: list[str] | None
-    body: Sequence[Token]
-    templates: set[int] = field(default_factory=set)
-    """The parameters that it makes templates of, by their places."""
-
-    def parameter(self, name: str) -> int | None:
-        """The place of a parameter; None for a name that is none."""
-        return self.parameters.index(name) if self.parameters and name in self.parameters else None
+    is_variadic: bool
+    body: list[_BodyWord]
 
 
 class TemplateMacros:
-    """The macros that a file defines, as far as templates are made with them."""
+    """The macros that a file defines, as far as inline assembly is made with them.
+
+    Of a name that is defined more than once, `definition` is the number of the one that counts: who wants to know all
+    sets it to each in turn, up to `definitions`. `is_exhausted` says that macros made too much for all to be known.
+    """
 
     def __init__(self, text: str, tokens: Sequence[Token]) -> None:
         self.text = text
-        self.macros: dict[str, TextMacro] = {}
-        self._left = _MOST_MADE
-        self._scans = _MOST_SCANS
+        self.macros: dict[str, list[TextMacro]] = {}
+        self.definition = 0
+        self.is_exhausted = False
+        self._left = _LEAST_MADE + _A_TOKEN * len(tokens)
+        self._scans = _LEAST_SCANS + _A_TOKEN * len(tokens)
         start = None
         for number, token in enumerate(tokens):
             if token.kind == "define":
@@ -59,134 +86,191 @@ class TemplateMacros:
             elif token.kind == "end" and start is not None:
                 self._define(tokens[start], tokens[start + 1 : number])
                 start = None
-        self._find_templates()
+        self.definitions = min(max(map(len, self.macros.values()), default=1), _MOST_DEFINITIONS)
+        self._makers = self._find_makers()
 
-    def _of(self, token: Token) -> str:
-        return self.text[token.start : token.end]
+    def words_of(self, tokens: Sequence[Token]) -> list[Word]:
+        """Tokens of the text as words."""
+        found: list[Word] = []
+        last = -1
+        for each in tokens:
+            if each.kind in _MARKS:
+                continue
+            found.append(Word(self.text[each.start : each.end], each.kind, each.start, each.end, each.start != last))
+            last = each.end
+        return found
+
+    def parameters_of(self, name: str) -> frozenset[str]:
+        """The parameters of the definitions of a name."""
+        return frozenset(each for macro in self.macros.get(name, ()) for each in macro.parameters or ())
+
+    def makes_assembly(self, name: str) -> bool:
+        """Whether the invocation of a name makes `asm`."""
+        return name in self._makers
 
     def _define(self, name: Token, body: Sequence[Token]) -> None:
         found = _PARAMETERS.match(self.text, name.end)
-        parameters = _WORD.findall(found["names"]) if found is not None else None
-        self.macros[self._of(name)] = TextMacro(parameters, body)
+        parameters: list[str] | None = None
+        is_variadic = False
+        if found is not None:
+            words = list(_PARAMETER.finditer(found["names"]))
+            is_variadic = bool(words) and words[-1]["others"] is not None
+            parameters = [each["name"] for each in words if each["name"] is not None]
+            if is_variadic and len(parameters) == found["names"].count(","):  # not GNU's `arguments...`
+                parameters.append(VARIADIC)
+        made: list[_BodyWord] = []
+        last = name.end
+        for word in self.words_of([each for each in body if each.kind != "comment"]):
+            between = _OPERATOR.search(self.text[last : word.start][-64:])
+            operator = between["operator"] if between is not None else ""
+            if operator == "##" and made:
+                made[-1] = _BodyWord(made[-1].text, made[-1].kind, made[-1].is_spaced, made[-1].operator, True)
+            made.append(_BodyWord(word.text, word.kind, word.start != last, operator, False))
+            last = word.end
+        self.macros.setdefault(self.text[name.start : name.end], []).append(TextMacro(parameters, is_variadic, made))
 
-    # ------------------------------------------------------------------------------ which take templates
-
-    def _find_templates(self) -> None:
-        """Finds the parameters that stand in a template, or are handed on as what is to stand in one."""
-        handed_on: dict[tuple[str, int], list[tuple[str, int]]] = {}
-        found: list[tuple[str, int]] = []
-        for name, macro in self.macros.items():
-            if not macro.parameters:
-                continue
-            number = 0
-            while number < len(macro.body):
-                word = self._of(macro.body[number])
-                if word in ASM:
-                    start, end = self._template(macro.body, number)
-                    found += ((name, place) for place in self._parameters_in(macro, macro.body[start:end]))
-                    number = max(end, number + 1)
-                    continue
-                if word in self.macros and word != name:
-                    for place, argument in enumerate(self.call(macro.body, number)[0]):
-                        for own in self._parameters_in(macro, argument):
-                            handed_on.setdefault((word, place), []).append((name, own))
-                number += 1
-        while found:
-            name, place = found.pop()
-            if place not in self.macros[name].templates:
-                self.macros[name].templates.add(place)
-                found += handed_on.get((name, place), ())
-
-    def _parameters_in(self, macro: TextMacro, tokens: Sequence[Token]) -> Iterator[int]:
-        for token in tokens:
-            place = macro.parameter(self._of(token)) if token.kind == "name" else None
-            if place is not None:
-                yield place
-
-    def _template(self, tokens: Sequence[Token], number: int) -> tuple[int, int]:
-        """Where the template of an `asm` begins and ends: before its operands."""
-        at = number + 1
-        while at < len(tokens) and self._of(tokens[at]) in QUALIFIERS:
-            at += 1
-        start, depth = at + 1, 0
-        for place in range(start, len(tokens)):
-            word = self._of(tokens[place])
-            if depth == 0 and word in TEMPLATE_ENDS:
-                return start, place
-            depth += (word == "(") - (word == ")")
-        return start, len(tokens)
-
-    def call(self, tokens: Sequence[Token], number: int) -> tuple[list[Sequence[Token]], int]:
-        """The arguments of a call, and the number of the token behind it (behind the name, where it is none)."""
-        at = number + 1
-        if at >= len(tokens) or self._of(tokens[at]) != "(":
-            return [], at
-        depth, start, found = 1, at + 1, []
-        for place in range(at + 1, min(len(tokens), at + _MOST_TOKENS)):
-            self._scans -= 1
-            if self._scans < 0:
-                break
-            word = self._of(tokens[place])
-            depth += (word == "(") - (word == ")")
-            if depth == 0 or (depth == 1 and word == ","):
-                found.append(tokens[start:place])
-                start = place + 1
-            if depth == 0:
-                return found, place + 1
-        return [], at
+    def _find_makers(self) -> frozenset[str]:
+        """The macros in whose bodies is an `asm`, or another of these macros."""
+        named_in: dict[str, list[str]] = {}
+        for name, definitions in self.macros.items():
+            for word in {each.text for macro in definitions for each in macro.body if each.kind == "name"}:
+                named_in.setdefault(word, []).append(name)
+        found: set[str] = set()
+        waiting = [*ASM]
+        while waiting:
+            for name in named_in.get(waiting.pop(), ()):
+                if name not in found:
+                    found.add(name)
+                    waiting.append(name)
+        return frozenset(found)
 
     # --------------------------------------------------------------------------------- what they make
 
-    def made(self, tokens: Sequence[Token], number: int) -> tuple[list[str | None] | None, int]:
-        """What the invocation of a macro makes in a template, and the number of the token behind it.
+    def invocation(self, tokens: Sequence[Token], number: int) -> tuple[list[Word], int]:
+        """What the macro that a token names makes there of its arguments, and the number of the token behind it.
 
-        Literals with their quotes, and None for what is not known; None for all, where the macro makes no text.
+        Nothing is made where parentheses are missing.
         """
-        macro = self.macros.get(self._of(tokens[number]))
-        if macro is None:
-            return None, number + 1
-        arguments, end = self.call(tokens, number) if macro.parameters is not None else ([], number + 1)
-        texts = [" ".join(map(self._of, each)).replace(" . ", ".") for each in arguments]
-        found = list(self._expanded(macro, texts, 0))
-        return (found, end) if any(found) else (None, number + 1)
-
-    def _expanded(self, macro: TextMacro, arguments: Sequence[str], depth: int) -> Iterator[str | None]:
-        at = 0
-        while at < len(macro.body):
-            token = macro.body[at]
-            word = self._of(token)
-            self._left -= len(word)
-            if self._left < 0:
-                yield None
-                return
-            place = macro.parameter(word)
-            inner = self.macros.get(word)
-            if token.kind == "string":
-                yield word
-            elif place is not None and place < len(arguments) and self._is_stringified(token):
-                self._left -= len(arguments[place])
-                yield '"' + arguments[place].replace("\\", "\\\\").replace('"', '\\"') + '"'
-            elif inner is not None and inner is not macro and depth < _MOST_DEEP:
-                given, at = self.call(macro.body, at) if inner.parameters is not None else ([], at + 1)
-                texts = [self._substituted(macro, each, arguments) for each in given]
-                yield from self._expanded(inner, texts, depth + 1)
-                continue
+        macro = self._macro(self.text[tokens[number].start : tokens[number].end])
+        end = number + 1
+        if macro is not None and macro.parameters is not None:
+            depth = 0
+            for place in range(end, min(len(tokens), end + _MOST_TOKENS)):
+                word = self.text[tokens[place].start : tokens[place].end]
+                if not self._scan() or (place == end and word != "(") or tokens[place].kind in ("define", "end"):
+                    break
+                depth += (word == "(") - (word == ")")
+                if depth == 0:
+                    end = place + 1
+                    break
             else:
-                yield None
+                self.is_exhausted = self.is_exhausted or len(tokens) > end + _MOST_TOKENS
+        return self.expanded(self.words_of(tokens[number:end]), given=False), end
+
+    def expanded(
+        self, words: Sequence[Word], *, hidden: frozenset[str] = frozenset(), given: bool = True
+    ) -> list[Word]:
+        """The words with what macros make in their place, but for those of the names that are hidden.
+
+        Unless it is `given`, what stands in a macro's body, as opposed to its arguments, is marked as such.
+        """
+        return list(self._expanded(words, hidden, given, 0))
+
+    def _macro(self, name: str) -> TextMacro | None:
+        found = self.macros.get(name)
+        return found[min(self.definition, len(found) - 1)] if found else None
+
+    def _scan(self) -> bool:
+        """Whether one more word may be looked at."""
+        self._scans -= 1
+        self.is_exhausted = self.is_exhausted or self._scans < 0
+        return self._scans >= 0
+
+    def _expanded(self, words: Sequence[Word], hidden: frozenset[str], given: bool, depth: int) -> Iterator[Word]:
+        at = 0
+        while at < len(words):
+            word = words[at]
             at += 1
+            macro = self._macro(word.text) if word.kind == "name" and word.text not in hidden else None
+            arguments: list[Sequence[Word]] | None = []
+            end = at
+            if macro is not None and macro.parameters is not None:
+                arguments, end = self._arguments(words, at, macro)
+            if macro is None or arguments is None:
+                yield word
+                continue
+            if depth >= _MOST_DEEP or self._left < 0:
+                self.is_exhausted = True
+                yield Word("?", "other", word.start, words[end - 1].end)
+                return
+            place = Word("", "other", word.start, words[end - 1].end, word.is_spaced, word.given and given)
+            wide = [list(self._expanded(each, hidden, True, depth + 1)) for each in arguments]
+            made = self._substituted(macro, arguments, wide, place)
+            yield from self._expanded(made, hidden | {word.text}, True, depth + 1)
+            at = end
 
-    def _substituted(self, macro: TextMacro, tokens: Sequence[Token], arguments: Sequence[str]) -> str:
-        """An argument in a macro's body with the arguments of the macro in it."""
-        words = []
-        for token in tokens:
-            word = self._of(token)
-            place = macro.parameter(word)
-            words.append(arguments[place] if place is not None and place < len(arguments) else word)
-            self._left -= len(words[-1])
+    def _arguments(self, words: Sequence[Word], at: int, macro: TextMacro) -> tuple[list[Sequence[Word]] | None, int]:
+        """The arguments in the parentheses that stand at a word, and the number behind; None where there are none."""
+        if at >= len(words) or words[at].text != "(":
+            return None, at
+        most = len(macro.parameters or ())
+        depth, start = 1, at + 1
+        found: list[Sequence[Word]] = []
+        for place in range(at + 1, min(len(words), at + _MOST_TOKENS)):
+            if not self._scan():
+                break
+            text = words[place].text
+            depth += (text == "(") - (text == ")")
+            is_last = macro.is_variadic and len(found) + 1 >= most
+            if depth == 0 or (depth == 1 and text == "," and not is_last):
+                found.append(words[start:place])
+                start = place + 1
+            if depth == 0:
+                return found, place + 1
+        return None, at
+
+    def _substituted(
+        self, macro: TextMacro, arguments: Sequence[Sequence[Word]], wide: Sequence[Sequence[Word]], place: Word
+    ) -> list[Word]:
+        """A macro's body with its arguments, which are expanded but beside `#` and `##` (C11 6.10.3.1)."""
+        parameters = macro.parameters or []
+        made: list[Word] = []
+        for each in macro.body:
+            words: list[Word]
+            number = parameters.index(each.text) if each.text in parameters else None
+            if number is None:
+                words = [Word(each.text, each.kind, place.start, place.end, each.is_spaced, place.given)]
+            elif number >= len(arguments):  # `...' may be left out
+                words = []
+            elif each.operator == "#":
+                given = any(word.given for word in arguments[number])
+                words = [Word(_stringified(arguments[number]), "string", place.start, place.end, each.is_spaced, given)]
+            else:
+                words = list(arguments[number] if each.is_pasted or each.operator == "##" else wide[number])
+                words[:1] = [replace(word, is_spaced=each.is_spaced) for word in words[:1]]
+            self._left -= sum(len(word.text) for word in words)
             if self._left < 0:
-                return ""
-        return " ".join(words).replace(" . ", ".")
+                self.is_exhausted = True
+                break
+            if each.operator == "##" and made and words:
+                words[:1] = _pasted(made.pop(), words[0], place)
+            made += words
+        return made
 
-    def _is_stringified(self, token: Token) -> bool:
-        before = self.text[max(0, token.start - 8) : token.start].rstrip()
-        return before.endswith("#") and not before.endswith("##")
+
+def _pasted(left: Word, right: Word, place: Word) -> list[Word]:
+    """What `##` makes of two words: one, if that is a name or a number."""
+    text = left.text + right.text
+    if not text.replace("_", "0").isalnum():
+        return [left, right]
+    kind: Kind = "name" if text.isidentifier() else "other"
+    return [Word(text, kind, place.start, place.end, left.is_spaced, left.given or right.given)]
+
+
+def _stringified(words: Sequence[Word]) -> str:
+    """What `#` makes of an argument: a string literal (C11 6.10.3.2)."""
+    texts = [
+        (" " if number and word.is_spaced else "") + word.text
+        for number, word in enumerate(word for word in words if word.kind not in ("comment", "conditional"))
+    ]
+    return '"' + "".join(texts).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -57,11 +57,10 @@ def check_c(
     placing = _Placing(text, made)
     found = run(subject, [rule for rule in rules if rule.code in RULES], find_unused=find_unused)
     problems = [problem for problem in subject.document.problems if subject.concerns(problem.conditions)]
-    return CAnswer(
-        sorted(map(placing.moved, found), key=lambda each: each.order),
-        [placing.error(problem.message, problem.offset, path) for problem in problems],
-        made.holds_code,
-    )
+    errors = [placing.error(problem.message, problem.offset, path) for problem in problems]
+    if made.is_cut_short:
+        errors.append(PvasmError("macros make too much in it: not all inline assembly was looked at", path))
+    return CAnswer(sorted(map(placing.moved, found), key=lambda each: each.order), errors, made.holds_code)
 
 
 def _may_hold(text: str) -> bool:

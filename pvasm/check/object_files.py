@@ -78,7 +78,7 @@ class ObjectCheck:
                 except PvasmError as error:
                     answer.errors.append(error)
             if others:
-                answer.notes.append(PvasmError(f"{others} members are no ELF files: not checked", path))
+                answer.notes.append(PvasmError(f"{others} of its members are no ELF files: not checked", path))
         except PvasmError as error:
             answer.errors.append(error)
         return answer

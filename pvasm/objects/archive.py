@@ -9,13 +9,19 @@ from pvasm.errors import PvasmError
 
 ARCHIVE_MAGIC: Final = b"!<arch>\n"
 THIN_MAGIC: Final = b"!<thin>\n"
-"""Of an archive that names its members, which stand elsewhere."""
+"""Of an archive that names its members, which stand elsewhere (`built-in.a` of Linux is one)."""
 
 _HEADER: Final = 60  # bytes: name 16, date 12, owner 6, group 6, mode 8, size 10, and two that end it
 _END: Final = b"`\n"
 _LONG_NAMES: Final = "//"
 _TABLES: Final = frozenset(("/", "/SYM64/", "__.SYMDEF", "__.SYMDEF SORTED"))
 _SHOWN: Final = 5
+
+
+def refuse_thin(data: bytes | memoryview, path: str) -> None:
+    """Raises PvasmError for a thin archive."""
+    if data[: len(THIN_MAGIC)] == THIN_MAGIC:
+        raise PvasmError("a thin archive, which has names of objects alone: name these objects", path)
 
 
 def split_name(path: str) -> tuple[str, str] | None:
@@ -35,8 +41,9 @@ def members(data: bytes, path: str) -> dict[str, memoryview]:
 def all_members(data: bytes, path: str) -> Iterator[tuple[str, memoryview]]:
     """The members of an archive with their names, of which several may have one.
 
-    Raises PvasmError where it is damaged.
+    Raises PvasmError where it is damaged, or has no members in it.
     """
+    refuse_thin(data, path)
     view, names, at = memoryview(data), b"", len(ARCHIVE_MAGIC)
     while at < len(data):
         header = data[at : at + _HEADER]

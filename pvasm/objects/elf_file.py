@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from pvasm.errors import PvasmError
 from pvasm.files import open_regular
-from pvasm.objects.archive import ARCHIVE_MAGIC, member_of, split_name, which_member
+from pvasm.objects.archive import ARCHIVE_MAGIC, THIN_MAGIC, member_of, refuse_thin, split_name, which_member
 from pvasm.text import read_bytes, shown_name
 
 MAX_OBJECT_BYTES: Final = 256 << 20
@@ -192,11 +192,11 @@ def is_elf_file(path: str, given: bytes | None = None) -> bool:
     `given` are its bytes, if they have been read, as those of standard input must be.
     """
     if given is not None:
-        return given.startswith((MAGIC, ARCHIVE_MAGIC))
+        return given.startswith((MAGIC, ARCHIVE_MAGIC, THIN_MAGIC))
     inside = None if os.path.exists(path) else split_name(path)
     try:
         with open_regular(inside[0] if inside else path) as file:
-            return file.read(len(ARCHIVE_MAGIC)).startswith((MAGIC, ARCHIVE_MAGIC))
+            return file.read(len(ARCHIVE_MAGIC)).startswith((MAGIC, ARCHIVE_MAGIC, THIN_MAGIC))
     except OSError:
         return False
 
@@ -237,6 +237,7 @@ class _Reading:
     def _check_identity(self) -> None:
         """Refuses what is no ELF file of 64 bits."""
         if bytes(self.data[:4]) != MAGIC:
+            refuse_thin(self.data, self.path)
             raise self.error("no ELF file")
         if len(self.data) < _HEADER:
             raise self.error(f"cut off: the file header needs {_HEADER} bytes, and there are {len(self.data)}")

@@ -386,6 +386,9 @@ def _check_entry(entry: EntryDefinition | None, root: Node, name: str) -> None:
         if not _SYMBOL.fullmatch(getattr(entry, key)):
             node = nodes[key]
             raise fault(f"{getattr(entry, key)!r} is no symbol", name, (node.line, node.column), f"entry.{key}")
+    if entry.label == entry.hook:
+        node = nodes["hook"]
+        raise fault(f"{entry.hook} is the entry's label already", name, (node.line, node.column), "entry.hook")
     if not 0 <= entry.type <= MOST_ENTRIES:
         node = nodes["type"]
         message = f"a hypervisor's type is a number from 0 to {MOST_ENTRIES}: the place of its hook in a table"

@@ -37,7 +37,7 @@ _STUB = """\
 	;;
 	br.call.sptk.many b0 = pv_patch
 	;;
-	cmp.gt p6, p0 = 0, r8			// a branch that would not reach
+	cmp.gt p6, p0 = 0, r8			// refused
 (p6)	br.cond.spnt.few hypervisor_unknown
 	;;
 	br.call.sptk.many b0 = {prefix}_setup_pv_ops
@@ -55,7 +55,10 @@ _STUB = """\
 
 
 def entry_stub(instance: Instance) -> str:
-    """The assembly of an instance's entry and hook. Raises PvasmError for one that has none of its own."""
+    """The assembly of an instance's entry and hook.
+
+    Raises PvasmError for one that has none of its own, and where two symbols would have one name.
+    """
     entry = instance.entry
     if entry is None or entry.type == 0:
         due = "entry: {label: startup_x, type: 2, hook: x_setup_hook}"
@@ -63,4 +66,9 @@ def entry_stub(instance: Instance) -> str:
             f"{instance.name} enters as bare hardware does: an entry of its own is due ({due})", instance.path
         )
     prefix = instance.name.replace("-", "_")
-    return _STUB.format(name=instance.name, label=entry.label, type=entry.type, hook=entry.hook, prefix=prefix)
+    text = _STUB.format(name=instance.name, label=entry.label, type=entry.type, hook=entry.hook, prefix=prefix)
+    others = _STUB.partition("*/")[2].format(name="", label="", type="", hook="", prefix=prefix).split()
+    for each in (entry.label, entry.hook):
+        if each in others:
+            raise PvasmError(f"entry: {each} means something else in the kernel's entries", instance.path)
+    return text

@@ -112,11 +112,12 @@ class _Stream:
 
     def _elsewhere(self, place: Place, back: tuple[str, int]) -> None:
         """The code that the branch at a site leads to, up to the one that leads back: the last before what is next."""
-        *_, branch = self._items(place)
+        found = list(self._items(place))
         names = {each.name: each for each in self.file.sections if each.is_code}
-        name, start = branch.targets[0] if branch.targets else ("", 0)
+        name, start = found[-1].targets[0] if found and found[-1].targets else ("", 0)
         section = names.get(name)
-        if section is None:
+        # What no `pvasm expand` makes: it is nowhere, or is another site's already.
+        if section is None or not 0 <= start < len(section.data) or (name, start) in self.at:
             return
         following = bisect_right(self.copies, Place(section.index, start))
         end = len(section.data)

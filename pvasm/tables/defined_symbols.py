@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pvasm.errors import PvasmError
-from pvasm.objects.archive import ARCHIVE_MAGIC, THIN_MAGIC, all_members
+from pvasm.objects.archive import ARCHIVE_MAGIC, all_members
 from pvasm.objects.elf_file import ABSOLUTE, COMMON, MAX_OBJECT_BYTES, ElfFile, elf_file_of
 from pvasm.tables.filled_tables import FilledTables
 from pvasm.text import read_bytes, shown_name
@@ -34,8 +33,6 @@ def _objects(path: str) -> Iterator[ElfFile]:
     """The object of a path, or the members of the archive."""
     data = read_bytes(path, MAX_OBJECT_BYTES)
     name = shown_name(path)
-    if data.startswith(THIN_MAGIC):
-        raise PvasmError("a thin archive, which has names of objects alone: name these objects", name)
     if not data.startswith(ARCHIVE_MAGIC):
         yield elf_file_of(data, name)
         return

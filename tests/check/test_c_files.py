@@ -226,6 +226,58 @@ def test_templates_that_macros_take_and_make() -> None:
     ]
 
 
+MORE_MACROS = """\
+#define OPERATION(name, bits) asm volatile (#name " " #bits ";;\\n" "cover" ::: "memory")
+#define PARTS(t, ...) __asm__ (t __VA_ARGS__)
+#define GNU(t, rest...) asm (t : rest)
+#define also also_asm
+#define also_asm __asm volatile
+#define CAT(a, b) a ## b
+#define RSM "rsm psr.i"
+#define WITH_STOP(text) text " ;;"
+#define READ(name) asm ("mov %0=ar." #name : "=r"(x))
+#define TWICE(text) do { OUTER(asm(text)); } while (0)
+#define OUTER(x) x
+OPERATION(rsm, psr.i);
+OPERATION(nop, 0);
+PARTS("nop 0;;" "rsm psr.i", : : : "memory");
+GNU("rsm psr.i", "=r"(x) : "r"(y));
+also("rsm psr.i");
+asm(WITH_STOP(RSM));
+asm UNKNOWN_QUALIFIER (CAT(R, SM));
+READ(itc);
+TWICE("nop 0; rsm psr.i");
+TWICE(WITH_STOP(RSM));
+OUTER(asm("rsm psr.i"));
+PARTS("nop 0", : : "r"(ia64_native_getreg(_IA64_REG_PSR)));
+#ifdef X
+#define STEP "rsm psr.i"
+#else
+#define STEP "nop 0"
+#endif
+PARTS(STEP);
+"""
+
+
+def test_what_macros_and_their_arguments_make_together() -> None:
+    """Where it is put together, and what a body has alone where it stands."""
+    assert told(MORE_MACROS) == [
+        ("PV001", 1, 69, "cover"),
+        ("PV001", 9, 26, 'mov %0=ar." #name'),
+        ("PV002", 12, 1, "OPERATION(rsm, psr.i)"),
+        ("PV002", 14, 18, "rsm psr.i"),
+        ("PV002", 15, 6, "rsm psr.i"),
+        ("PV002", 16, 7, "rsm psr.i"),
+        ("PV002", 17, 15, "RSM"),
+        ("PV002", 18, 24, "CAT(R, SM)"),
+        ("PV002", 20, 15, "rsm psr.i"),
+        ("PV002", 21, 17, "RSM"),
+        ("PV002", 22, 12, "rsm psr.i"),
+        ("PV005", 23, 24, "ia64_native_getreg"),
+        ("PV002", 29, 7, "STEP"),
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -238,7 +290,10 @@ def test_templates_that_macros_take_and_make() -> None:
     ids=["calls in calls", "a chain", "doubling", "asm in asm", "itself"],
 )
 def test_macros_that_never_end_end(text: str) -> None:
-    assert answered(text).errors == []
+    """All that they make is looked at, or it is said that not all is."""
+    goes_on = "A0" in text or "A(A(A(A(A(" in text
+    said = ["macros make too much in it: not all inline assembly was looked at"] if goes_on else []
+    assert [each.message for each in answered(text).errors] == said
 
 
 # ----------------------------------------------------------------------------------------- intrinsics

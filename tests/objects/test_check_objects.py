@@ -178,7 +178,7 @@ def test_every_member_of_an_archive(made: dict[str, bytes]) -> None:
         made["lib.a"], "lib.a"
     )
     assert answer.errors == []
-    assert [str(note) for note in answer.notes] == ["lib.a: 1 members are no ELF files: not checked"]
+    assert [str(note) for note in answer.notes] == ["lib.a: 1 of its members are no ELF files: not checked"]
     assert [each.path for each in answer.diagnostics] == ["lib.a(plain.o)"] * 8
     assert answer.files == 2
 
@@ -304,6 +304,19 @@ def test_the_command_line(made: dict[str, bytes], tmp_path: Path) -> None:
     cut = pvasm("check", "cut.o", cwd=tmp_path)
     assert (cut.status, len(cut.error_lines)) == (2, 1)
     assert cut.error_lines[0].startswith("pvasm: error: cut.o: cut off: ")
+
+
+@pytest.mark.parametrize("command", ["check", "disasm", "diff a.o", "patch --list", "disasm thin.a(a.o) -o"])
+def test_a_thin_archive_has_no_objects(command: str, made: dict[str, bytes], tmp_path: Path) -> None:
+    """Linux's `built-in.a` is one: it is told from assembly, and by every command alike."""
+    (tmp_path / "a.o").write_bytes(made["plain.o"])
+    ar = [require_tool("ia64-linux-gnu-ar"), "rcT", "thin.a", "a.o"]
+    subprocess.run(ar, cwd=tmp_path, check=True, capture_output=True)
+    name = "made.s" if command.endswith("-o") else "thin.a"
+    done = pvasm(*command.split(), name, cwd=tmp_path)
+    message = "thin.a: a thin archive, which has names of objects alone: name these objects"
+    assert (done.status, done.error_lines) == (2, [f"pvasm: error: {message}"])
+    assert not (tmp_path / "made.s").exists()
 
 
 def test_processes_find_the_same(made: dict[str, bytes], tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ WRONG = {
     "place of its hook in a table",
     "{label: 'start up', type: 2, hook: kvm_hook}": "entry.label: 'start up' is no symbol",
     "{label: startup_kvm, type: 2, hook: a-b}": "entry.hook: 'a-b' is no symbol",
+    "{label: kvm, type: 2, hook: kvm}": "4:36: entry.hook: kvm is the entry's label already",
     "{label: startup_kvm, type: 2}": "entry: the key hook is missing",
 }
 
@@ -87,6 +88,18 @@ def test_an_entry_that_is_none(entry: str, tmp_path: Path) -> None:
     assert (done.status, done.output) == (2, "")
     assert done.errors.startswith(f"pvasm: error: {file}:4:")
     assert WRONG[entry] in done.errors
+
+
+@pytest.mark.parametrize(
+    ("label", "hook", "taken"), [("_start", "k", "_start"), ("k", "kvm_setup_pv_ops", "kvm_setup_pv_ops")]
+)
+def test_names_that_the_entry_needs(label: str, hook: str, taken: str, tmp_path: Path) -> None:
+    file = tmp_path / "kvm.yaml"
+    file.write_text(f"name: kvm\ndescription: x\nextends: xen\nentry: {{label: {label}, type: 2, hook: {hook}}}\n")
+    done = pvasm("instance", "entry", file, "-o", tmp_path / "entry.S")
+    said = f"pvasm: error: {file}: entry: {taken} means something else in the kernel's entries"
+    assert (done.status, done.error_lines) == (2, [said])
+    assert not (tmp_path / "entry.S").exists()
 
 
 def test_bare_hardware_needs_none() -> None:

@@ -20,10 +20,10 @@ CONSOLE, LOG = "0x3000000", "0x3002000"
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The image, made as the folder's Makefile makes it."""
+    """The image, made as the folder's Makefile makes it, in a folder that is not there yet."""
     for tool in ("make", "gcc", "ia64-linux-gnu-as", "ia64-linux-gnu-ld"):
         require_tool(tool)
-    folder = tmp_path_factory.mktemp("image")
+    folder = tmp_path_factory.mktemp("image") / "made" / "here"
     command = ["make", "-s", "-C", str(FOLDER), f"OUT={folder}", f"PVASM={sys.executable} -m pvasm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

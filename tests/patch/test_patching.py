@@ -141,6 +141,22 @@ def test_code_that_something_else_changed(exit_object: bytes) -> None:
             patched(bytes(data), "exit.o", instance)
 
 
+def test_verify_of_a_branch_that_is_none(exit_object: bytes, tmp_path: Path) -> None:
+    """A record says that code stands elsewhere, and its bundle leads nowhere: nothing, nops, no code at all."""
+    made = patched(exit_object, "exit.o", "xen")
+    other = assembled(alone(EXIT, "xen"), tmp_path / "alone.o")
+    file = elf_file_of(made, "xen.o")
+    found = sites_of(made, "xen.o").sites
+    site, record = next((each, each.records["xen"]) for each in found if each.records["xen"].is_branch)
+    nops = Bundle(0x10, (1 << 27, 1 << 27, 2 << 37)).to_bytes()
+    for bundle in (bytes(SIZE), nops, b"\xff" * SIZE):
+        data = bytearray(made)
+        for place in (site.place, record.replacement):
+            at = file.sections[place.section].offset + place.offset
+            data[at : at + SIZE] = bundle
+        assert unlike(bytes(data), other, "xen") is not None
+
+
 @pytest.mark.parametrize("change", ["another kind of relocation", "another place", "swapped", "lost"])
 def test_verify_notices(change: str, exit_object: bytes, tmp_path: Path) -> None:
     """What is compiled for the instance alone is broken in one place each."""
