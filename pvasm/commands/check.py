@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pvasm.commands.shared import add_op_header, codes, complain, count, fail, joined, tell, write
 from pvasm.errors import PvasmError
@@ -101,10 +101,26 @@ def add(commands: Commands) -> None:
         "--no-gitignore", action="store_true", help="search folders for what .gitignore leaves out, too"
     )
     running.add_argument("--no-cache", action="store_true", help="neither use nor keep earlier results")
+    running.add_argument("--schema", action=_Schema, help="show the JSON Schema of --output-format json, and exit")
     command.set_defaults(run=_run)
 
 
-_FORMATS = ("text", "json", "sarif", "github", "gcc")
+class _Schema(argparse.Action):
+    """Prints the schema, whatever else there is on the command line."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        import json
+
+        from pvasm.report.finding_schema import finding_schema
+
+        write(json.dumps(finding_schema(), indent=2) + "\n")
+        parser.exit()
+
+
+_FORMATS = ("text", "json", "sarif", "github", "gcc", "junit")
 
 
 def _config(options: argparse.Namespace) -> Config:
@@ -153,6 +169,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
     from msgspec.structs import replace
 
     from pvasm.check.settings import BareFiles, CppSettings, Settings
+    from pvasm.report.reporter import WITH_FIXES
 
     cpp = CppSettings(
         include_directories=(*options.include_directories, *config.include_dirs),  # the first that has a header wins
@@ -179,6 +196,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         bare_files=BareFiles(config.folder, config.bare_hardware) if config.bare_hardware else None,
         within=_folders(options.paths, config),
         extension=config.extension if options.extension is None else options.extension,
+        fixes=options.output_format in WITH_FIXES and not options.statistics and options.write_baseline is None,
     )
     if options.select is None:
         return settings
