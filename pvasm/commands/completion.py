@@ -76,13 +76,13 @@ def _said(action: argparse.Action) -> str:
     return "INSTANCE" if is_instance else word
 
 
-def _files() -> dict[str, str]:
+def _files() -> dict[str, object]:
     import shtab
 
     return dict(shtab.FILE)
 
 
-def _folders() -> dict[str, str]:
+def _folders() -> dict[str, object]:
     import shtab
 
     return dict(shtab.DIRECTORY)
