@@ -19,7 +19,7 @@ from pvasm.errors import PvasmError
 from pvasm.files import is_below
 from pvasm.regex import regex
 from pvasm.sources import is_assembly_by_name, is_header
-from pvasm.text import encode, read_text, shown_name
+from pvasm.text import encode, read_text, shown_name, stand_in
 
 if TYPE_CHECKING:
     from pvasm.check.c_files import CAnswer
@@ -104,7 +104,7 @@ def is_instance_file(path: str) -> bool:
 
 def is_object_file(path: str) -> bool:
     """Whether a file is an object or an archive, by its first bytes; what is called assembly is none."""
-    if path == "-" or is_assembly_by_name(path):
+    if path == "-" or is_assembly_by_name(path) or stand_in(path) is not None:
         return False
     from pvasm.objects.elf_file import is_elf_file
 
