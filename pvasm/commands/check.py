@@ -146,7 +146,10 @@ def _config(options: argparse.Namespace) -> Config:
     from pvasm.check.codes import known_codes
     from pvasm.config import Config, find_config, read_config
 
-    path = None if options.no_config else options.config or find_config(options.paths)
+    paths = options.paths
+    if options.stdin_filename is not None:  # there need be no such file
+        paths = [os.path.dirname(options.stdin_filename) or "."]
+    path = None if options.no_config else options.config or find_config(paths)
     return Config() if path is None else read_config(path, known_codes())
 
 
