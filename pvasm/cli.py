@@ -94,6 +94,7 @@ _COMMANDS = {
     "compare": "compare",
     "scenario": "scenario",
     "test": "test",
+    "completion": "completion",
 }
 
 
@@ -118,6 +119,11 @@ def _columns() -> int:
     with contextlib.suppress(AttributeError, ValueError, OSError):
         return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
     return 80
+
+
+def whole_parser() -> argparse.ArgumentParser:
+    """What reads the command line, with all commands: for those that look at it."""
+    return _parser("")
 
 
 def _parser(first: str) -> argparse.ArgumentParser:

@@ -167,6 +167,27 @@ def _line_of(text: str, path: str, words: Iterable[object]) -> int | None:
     return line
 
 
+def lines_of_keys(path: str) -> dict[str, int]:
+    """The keys that a configuration file has, with their lines. Raises PvasmError as `read_config` does."""
+    text = _read(path)
+    table: Any = _parsed(text, path)
+    own = os.path.basename(path) == SHARED_FILE
+    keys = table.get("tool", {}).get("pvasm", {}) if own else table
+    return {key: _line_of_key(text, path, key) for key in keys}
+
+
+def _line_of_key(text: str, path: str, key: str) -> int:
+    """The line where a key is given its value, or a table of its name begins."""
+    own = _TABLE.search(text) if os.path.basename(path) == SHARED_FILE else None
+    first = text.count("\n", 0, own.start()) if own else 0
+    for number, line in enumerate(text.split("\n")[first:], start=first + 1):
+        head = line.partition("=")[0].partition("#")[0].strip()
+        names = [word.strip().strip("\"'") for word in head.strip("[]").split(".")]
+        if names[-1] == key if head.startswith("[") else names[0] == key:
+            return number
+    return 1
+
+
 def error_of_setting(config: Config, key: str, value: str, message: str) -> PvasmError:
     """The error about something that a configuration file names under a key, with its line."""
     assert config.path is not None
@@ -339,6 +360,10 @@ _KEYS: dict[str, Callable[[_Reader, str, Any], object]] = {
     "bare-hardware": _Reader.words,
     "user-level": _Reader.words,
 }
+
+
+KEYS = tuple(_KEYS)
+"""The keys of a configuration file."""
 
 
 class Globs:

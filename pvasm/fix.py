@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pvasm.check.accepted_edits import MakeSubject, accepted, not_fixed, separate
 from pvasm.check.check_files import chosen_sources
 from pvasm.check.checker import Checker, is_c_file, is_instance_file, is_object_file
 from pvasm.check.diagnostic import Diagnostic
@@ -24,7 +24,6 @@ from pvasm.check.rule import Rule
 from pvasm.check.settings import Settings
 from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError
-from pvasm.expand import ExpandErrors, expand
 from pvasm.files import write_atomically
 from pvasm.headers import included
 from pvasm.sources import Source
@@ -32,10 +31,6 @@ from pvasm.syntax.document import Document
 from pvasm.text import Edit, apply_edits, encode, read_text, shown_name
 
 _MAX_PASSES = 10
-_NEIGHBOURS = 16
-
-MakeSubject = Callable[[str], Subject]
-"""From a text to the subject that rules look at."""
 
 
 class Fixed(Struct, frozen=True):
@@ -73,7 +68,12 @@ def fix(text: str, make_subject: MakeSubject, rules: Sequence[Rule], left: Colle
     subject = make_subject(text)
     for _ in range(_MAX_PASSES):
         refused = {}
-        edits = _accepted(text, _proposed(subject, rules, left), make_subject, subject, refused)
+        proposed = separate(
+            finding.edits
+            for rule, finding in findings(subject, rules, find_unused=False)
+            if (rule.code, finding.start, finding.end) not in left
+        )
+        edits = accepted(text, proposed, make_subject, subject, refused)
         if not edits:
             break
         made = sorted(edit for several in edits for edit in several)
@@ -110,96 +110,6 @@ class _Pass:
         if at and offset < self._new_starts[at - 1] + len(self._edits[at - 1].replacement):
             return self._edits[at - 1].start
         return offset - self._shifts[at]
-
-
-def _proposed(subject: Subject, rules: Sequence[Rule], left: Collection[Span]) -> list[tuple[Edit, ...]]:
-    """The edits of all findings that have some, but for those in `left`; of those that overlap, the first."""
-    proposed = sorted(
-        finding.edits
-        for rule, finding in findings(subject, rules, find_unused=False)
-        if finding.edits and (rule.code, finding.start, finding.end) not in left
-    )
-    taken: list[tuple[int, int]] = []
-    kept = []
-    for edits in proposed:
-        spans = [(edit.start, edit.end) for edit in edits]
-        # In the order of the text: what overlaps does so with the last ones taken.
-        if not any(start < end_ and start_ < end for start, end in spans for start_, end_ in taken[-_NEIGHBOURS:]):
-            kept.append(edits)
-            taken += spans
-    return kept
-
-
-def _accepted(
-    text: str,
-    edits: list[tuple[Edit, ...]],
-    make_subject: MakeSubject,
-    before: Subject,
-    refused: dict[int, str],
-) -> list[tuple[Edit, ...]]:
-    """The edits after which every instance can expand the text as well as it could before.
-
-    That is, at each place no instance has more errors than it had there. Why others are refused goes to `refused`, by
-    the places of their edits.
-    """
-    earlier = _errors(before) if edits else []
-    while edits:
-        subject = make_subject(apply_edits(text, [edit for several in edits for edit in several]))
-        old = _Regions(before.document, [(several[0].start, several[-1].end) for several in map(sorted, edits)])
-        new = _Regions(subject.document, _places(edits))
-        allowed = Counter((number, name) for name, error in earlier for number in old.around(error))
-        bad = set()
-        for name, error in _errors(subject):
-            for number in new.around(error):
-                if allowed[number, name]:  # as it was before
-                    allowed[number, name] -= 1
-                    continue
-                bad.add(number)
-                refused.update((edit.start, error.message) for edit in edits[number])
-        if not bad:
-            return edits
-        edits = [several for number, several in enumerate(edits) if number not in bad]
-    return edits
-
-
-def _places(edits: list[tuple[Edit, ...]]) -> list[tuple[int, int]]:
-    """Where the edits of each finding stand, from the first to the last, in the text that they make."""
-    ordered = sorted((edit, number) for number, several in enumerate(edits) for edit in several)
-    shift = 0
-    places: dict[int, tuple[int, int]] = {}
-    for edit, number in ordered:
-        start = edit.start + shift
-        first, _ = places.get(number, (start, start))
-        places[number] = first, start + len(edit.replacement)
-        shift += len(edit.replacement) - (edit.end - edit.start)
-    return [places[number] for number in range(len(edits))]
-
-
-class _Regions:
-    """Spans of a document, by number, and which of them are around the place of an error."""
-
-    def __init__(self, document: Document, spans: Sequence[tuple[int, int]]) -> None:
-        self._spans = [
-            (document.place(start)[1:], document.place(max(start, end - 1))[1:], number)
-            for number, (start, end) in enumerate(spans)
-        ]
-
-    def around(self, error: PvasmError) -> list[int]:
-        at = (error.line or 0, error.column or 0)
-        return [number for first, last, number in self._spans if first <= at <= last]
-
-
-def _errors(subject: Subject) -> list[tuple[str, PvasmError]]:
-    """What instances in question cannot expand, with the instance's name."""
-    found: list[tuple[str, PvasmError]] = []
-    for instance in subject.instances:
-        try:
-            expand(subject.document, subject.catalog, instance)
-        except ExpandErrors as errors:
-            found += ((instance.name, error) for error in errors.errors)
-        except PvasmError:
-            continue
-    return found
 
 
 # ------------------------------------------------------------------------------------------------ files
@@ -332,10 +242,7 @@ class Fixer:
         left: list[Diagnostic] = []
         placing = Placing(first.document)
         for rule, finding in findings(fixed.subject, rules, find_unused=False):
-            told = finding.details
-            if finding.edits:
-                minded = next((fixed.refused[edit.start] for edit in finding.edits if edit.start in fixed.refused), "")
-                told = (*told, f"not fixed: {minded or 'an instance could not expand it here'}")
+            told = (*finding.details, not_fixed(finding, fixed.refused)) if finding.edits else finding.details
             if told:
                 place = document.place(finding.start)
                 reasons[place.line, place.column, rule.code] = told

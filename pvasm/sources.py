@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pvasm.errors import PvasmError
 from pvasm.files import NO_SUCH_FILE, RealPaths, is_below, unreadable
+from pvasm.text import stand_in
 
 if TYPE_CHECKING:
     from pvasm.gitignore import Ignored
@@ -56,7 +57,7 @@ def find_sources(
                     skipped.append(Source(below, path))
                 else:
                     found.setdefault(real_paths.of(below), Source(below, path))
-        elif path and os.path.exists(path):
+        elif path and (os.path.exists(path) or stand_in(path) is not None):
             real = real_paths.of(path)
             if real not in found or found[real].folder is not None:  # the name given first, before one that was found
                 found[real] = Source(path, None)

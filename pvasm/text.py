@@ -28,6 +28,19 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+_stand_ins: dict[str, bytes] = {}
+
+
+def let_stand_in(path: str, data: bytes) -> None:
+    """From here on, `data` is read in the place of a source file, whether there is one of that name or not."""
+    _stand_ins[path] = data
+
+
+def stand_in(path: str) -> bytes | None:
+    """What is read in the place of a source file; None where that is the file."""
+    return _stand_ins.get(path)
+
+
 def shown_name(path: str | os.PathLike[str]) -> str:
     """What messages call a file: `-` is `<stdin>`."""
     name = os.fspath(path)
@@ -48,6 +61,8 @@ def read_text(path: str | os.PathLike[str], given: bytes | None = None) -> str:
 def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
     """The bytes of a file; `-` is standard input. Raises PvasmError if they cannot be read, or are more than `most`."""
     name = shown_name(path)
+    if name in _stand_ins:
+        return _stand_ins[name]
     if name != "<stdin>":
         return read_at_most(path, most)
     if sys.stdin is None:

@@ -147,6 +147,14 @@ def write_baseline(path: str, diagnostics: Iterable[Diagnostic], checked: Checke
     write_atomically(path, f'{{"version": {_VERSION}, "findings": [\n{body}\n]}}\n'.encode())
 
 
+def without_comments(diagnostic: Diagnostic) -> str:
+    """What a finding is about, on one line and without comments.
+
+    An argument tells little: what it is one of counts.
+    """
+    return " ".join(_COMMENT.sub(" ", diagnostic.statement or diagnostic.instruction).split())
+
+
 class _Keys:
     """What tells findings apart, for a baseline file at `path`."""
 
@@ -172,9 +180,7 @@ class _Keys:
         return os.path.exists(os.path.join(self._folder, relative))
 
     def of(self, diagnostic: Diagnostic) -> _Key:
-        # An argument tells little: what it is one of counts.
-        instruction = " ".join(_COMMENT.sub(" ", diagnostic.statement or diagnostic.instruction).split())
-        return _Key(self.relative(diagnostic.path), diagnostic.code, diagnostic.instance, instruction)
+        return _Key(self.relative(diagnostic.path), diagnostic.code, diagnostic.instance, without_comments(diagnostic))
 
     def context(self, diagnostic: Diagnostic) -> str:
         """A digest of the line that a finding stands in, and of the lines before and after that are not blank."""

@@ -5,30 +5,33 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pvasm import cache
-from pvasm.check.diagnostic import Diagnostic
+from pvasm.check.diagnostic import Change, Diagnostic, RelatedPlace
 from pvasm.check.settings import AnswerSettings, CppSettings, Settings
 from pvasm.digests import digest
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
 from pvasm.regex import regex
 from pvasm.sources import is_assembly_by_name, is_header
-from pvasm.text import encode, read_text, shown_name
+from pvasm.text import encode, read_text, shown_name, stand_in
 
 if TYPE_CHECKING:
     from pvasm.check.c_files import CAnswer
     from pvasm.check.engine import Selection
+    from pvasm.check.finding import Finding
     from pvasm.check.rule import Rule
     from pvasm.check.subject import Subject
     from pvasm.headers import Header
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
+
+    _Found = tuple[Rule, Finding]
 
 
 class FileResult:
@@ -88,6 +91,9 @@ def _read(kept: bytes) -> Any:
 
 def _diagnostic(values: list[Any]) -> Diagnostic:
     found = Diagnostic(*values)
+    if found.related or found.changes:
+        related = tuple(RelatedPlace(*each) for each in found.related)
+        found = found._replace(related=related, changes=tuple(Change(*each) for each in found.changes))
     return found._replace(details=tuple(found.details))  # JSON has lists alone
 
 
@@ -98,7 +104,7 @@ def is_instance_file(path: str) -> bool:
 
 def is_object_file(path: str) -> bool:
     """Whether a file is an object or an archive, by its first bytes; what is called assembly is none."""
-    if path == "-" or is_assembly_by_name(path):
+    if path == "-" or is_assembly_by_name(path) or stand_in(path) is not None:
         return False
     from pvasm.objects.elf_file import is_elf_file
 
@@ -478,7 +484,8 @@ class Checker:
         find_unused = self.settings.find_unused and self.settings.cpp is None
         if subject.holds_c:
             rules = [rule for rule in rules if rule.in_mixed_headers]
-        result.diagnostics = run(subject, rules, sources, find_unused=find_unused)
+        fixed = self._with_edits(subject, headers) if self.settings.fixes and sources is None else None
+        result.diagnostics = run(subject, rules, sources, find_unused=find_unused, then=fixed)
         if sources is not None:
             cpp = self._cpp(result.path)
             assert cpp is not None
@@ -491,6 +498,18 @@ class Checker:
         result.errors += [
             document.error(problem) for problem in document.problems if subject.concerns(problem.conditions)
         ]
+
+    def _with_edits(self, subject: Subject, headers: Sequence[Header]) -> Callable[[list[_Found]], list[_Found]]:
+        """What leaves those edits in findings that can be made; from here on, rules propose them."""
+        from pvasm.check.accepted_edits import with_accepted_edits
+
+        document = subject.document
+
+        def make_subject(text: str) -> Subject:
+            return self.subject(text, document.path, headers)
+
+        subject.fixing = subject.follows_flow = True
+        return lambda found: with_accepted_edits(found, document.text, subject, make_subject)
 
 
 _C = ".c"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from pvasm.check.finding import Related
 from pvasm.check.flow import Flow
 from pvasm.check.liveness import Live, Liveness
 from pvasm.check.subject import Subject
@@ -23,7 +24,7 @@ class LiveClobber(Struct, frozen=True):
     """An op's argument, with its span, that is live behind the op for the reason `why`.
 
     `in_group` says that it is read in the op's own instruction group. `path` has a line for each step that tells where
-    control goes.
+    control goes; `related` are those of them that stand elsewhere, and where the value was set.
     """
 
     op: str
@@ -33,6 +34,7 @@ class LiveClobber(Struct, frozen=True):
     why: str
     in_group: bool
     path: tuple[str, ...]
+    related: tuple[Related, ...] = ()
 
 
 class Clobbers:
@@ -79,7 +81,21 @@ def _told(subject: Subject, flow: Flow, index: int, place: int, live: Live) -> L
     if live.origin is not None:
         why = f"{why}, set at line {_line(subject, flow.nodes[live.origin])}"
     path = tuple(_shown(subject, flow, live.path)) if live.path != [index] else ()
-    return LiveClobber(node.op.name, node.arguments[place], start, end, why, live.in_group, path)
+    related = tuple(_related(flow, index, live))
+    return LiveClobber(node.op.name, node.arguments[place], start, end, why, live.in_group, path, related)
+
+
+def _related(flow: Flow, index: int, live: Live) -> Iterator[Related]:
+    """Where the value was set, if that matters, the branches on the way, and where it is read or control leaves."""
+    if live.origin is not None:
+        origin = flow.nodes[live.origin]
+        yield Related(origin.start, origin.end, f"set here: {_text(origin)}")
+    for step in _telling(flow, live.path):
+        node = flow.nodes[step]
+        if step != live.path[-1]:
+            yield Related(node.start, node.end, f"by way of {_text(node)}")
+        elif step != index:
+            yield Related(node.start, node.end, f"{'leaves' if live.convention else 'read'} here: {_text(node)}")
 
 
 def _argument_span(subject: Subject, node: Node, place: int) -> tuple[int, int]:
@@ -93,17 +109,21 @@ def _argument_span(subject: Subject, node: Node, place: int) -> tuple[int, int]:
 
 
 def _shown(subject: Subject, flow: Flow, path: Sequence[int]) -> Iterator[str]:
+    """The steps of a path that tell where it goes, a line each."""
+    steps = [f"line {_line(subject, flow.nodes[index])}: {_text(flow.nodes[index])}" for index in _telling(flow, path)]
+    if len(steps) > _LONGEST_SHOWN:
+        steps = [*steps[: _LONGEST_SHOWN - 2], "...", steps[-1]]
+    yield from steps
+
+
+def _telling(flow: Flow, path: Sequence[int]) -> Iterator[int]:
     """The steps of a path that tell where it goes: the branches that it takes, the labels, and its end."""
-    steps = []
     for place, index in enumerate(path):
         node = flow.nodes[index]
         is_last = place == len(path) - 1
         is_jump = not is_last and path[place + 1] not in flow.next[index]
         if is_last or is_jump or (node.kind == "label" and place and index not in flow.next[path[place - 1]]):
-            steps.append(f"line {_line(subject, node)}: {_text(node)}")
-    if len(steps) > _LONGEST_SHOWN:
-        steps = [*steps[: _LONGEST_SHOWN - 2], "...", steps[-1]]
-    yield from steps
+            yield index
 
 
 def _text(node: Node) -> str:

@@ -9,6 +9,28 @@ from pvasm.check.finding import Severity
 _MAX_SHOWN = 400  # characters of a piece of source
 
 
+class RelatedPlace(NamedTuple):
+    """A place that a finding has to do with as well, and what there is to say of it; columns of 0 are not known."""
+
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    message: str
+
+
+class Change(NamedTuple):
+    """A part of a fix: in the file that was checked, what stands from one place to another gives way to a text."""
+
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    replacement: str
+
+
 class Diagnostic(NamedTuple):
     """One finding; lines and columns count from 1, the end is just after the last character.
 
@@ -17,7 +39,8 @@ class Diagnostic(NamedTuple):
     take no more memory than as many on short ones. `instance` names the instance in which it is so, if not in all;
     `details` are lines that tell more. `statement` is the text of the statement that it stands in, if it is about a
     part of one. In an object, `place` tells where: section and offset, slot, symbol; `address` sorts such places. Where
-    no line of a source is known, `path` is the object's, and line and column are 0.
+    no line of a source is known, `path` is the object's, and line and column are 0. `related` are other places that it
+    is about; `changes`, made all or none, fix it: they are there if the settings ask for them (`fixes`).
     """
 
     path: str
@@ -36,6 +59,8 @@ class Diagnostic(NamedTuple):
     statement: str = ""
     place: str = ""
     address: int = 0
+    related: tuple[RelatedPlace, ...] = ()
+    changes: tuple[Change, ...] = ()
 
     @property
     def where(self) -> str:

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from pvasm.check.codes import covered, known_codes, require_known
-from pvasm.check.diagnostic import Diagnostic, abridged
-from pvasm.check.finding import Finding
+from pvasm.check.diagnostic import Change, Diagnostic, RelatedPlace, abridged
+from pvasm.check.finding import Finding, Related
 from pvasm.check.rule import InstanceRule, Rule, every_rule, rule_of
 from pvasm.check.subject import Subject
 from pvasm.check.suppression import Suppressions
 from pvasm.errors import PvasmError
 from pvasm.syntax.document import Document
-from pvasm.text import line_and_column
+from pvasm.text import Edit, line_and_column
 
 
 class Selection(Struct, frozen=True):
@@ -61,9 +61,12 @@ def run(
     sources: Mapping[str, str] | None = None,
     *,
     find_unused: bool = True,
+    then: Callable[[list[_Found]], list[_Found]] | None = None,
 ) -> list[Diagnostic]:
-    """What `findings` finds, in the order of the file that a person edits."""
+    """What `findings` finds, and `then` makes of that, in the order of the file that a person edits."""
     found = findings(subject, rules, sources, find_unused=find_unused)
+    if then is not None:
+        found = then(found)
     placing = Placing(subject.document)
     return sorted(
         (placing.diagnostic(rule, finding) for rule, finding in found), key=lambda diagnostic: diagnostic.order
@@ -156,6 +159,23 @@ class Placing:
             finding.instance,
             finding.details,
             self._statement(start, end),
+            related=tuple(map(self._related, finding.related)),
+            changes=tuple(map(self._change, finding.edits)),
+        )
+
+    def _related(self, related: Related) -> RelatedPlace:
+        place, end = self.document.place(related.start), self.document.place(related.end)
+        if self.document.preprocessed:  # the line is the source's, the rest is not
+            return RelatedPlace(place.path, place.line, 0, place.line, 0, abridged(related.message))
+        return RelatedPlace(place.path, place.line, place.column, end.line, end.column, abridged(related.message))
+
+    def _change(self, edit: Edit) -> Change:
+        starts = self.document.line_starts
+        return Change(
+            self.document.path,
+            *line_and_column(starts, edit.start),
+            *line_and_column(starts, edit.end),
+            edit.replacement,
         )
 
     def _statement(self, start: int, end: int) -> str:

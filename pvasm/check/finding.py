@@ -11,12 +11,20 @@ from pvasm.text import Edit
 Severity = Literal["error", "warning", "note"]
 
 
+class Related(Struct, frozen=True):
+    """A place in the document that a finding has to do with as well, and what there is to say of it."""
+
+    start: int
+    end: int
+    message: str
+
+
 class Finding(Struct, frozen=True):
     """A finding about a document: the span in its text, and the message.
 
     `instance` names the instance in which it is so, if it is not so in all. `details` are lines to show below the
     source line: what an op becomes there, the path that leads to a read. `edits` of the document's text fix it;
-    they are made all or none.
+    they are made all or none. `related` are the other places that it is about, in the order in which they matter.
     """
 
     start: int
@@ -25,6 +33,7 @@ class Finding(Struct, frozen=True):
     instance: str | None = None
     details: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
+    related: tuple[Related, ...] = ()
 
 
 class InstanceFinding(Struct, frozen=True):

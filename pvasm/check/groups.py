@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from pvasm.asm.annotations import annotate
 from pvasm.check.assumptions import Assumptions, Literals
 from pvasm.check.code import Code
-from pvasm.check.finding import Finding
+from pvasm.check.finding import Finding, Related
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Graph, Node
 from pvasm.isa.dependencies import Dependencies, Violation
@@ -86,7 +86,14 @@ class GroupFinding(Struct, frozen=True):
             message,
             instance=", ".join(self.instances) if self.lines else None,
             details=self.lines,
+            related=tuple(self._others()),
         )
+
+    def _others(self) -> Iterator[Related]:
+        """Those of the two steps that stand elsewhere than what is reported."""
+        for step, which in ((self.first, "first"), (self.second, "second")):
+            if (step.start, step.end) != (self.start, self.end):
+                yield Related(step.start, step.end, f"the {which} of the two: {_shown(step)}")
 
 
 def find_violations(subject: Subject) -> list[GroupFinding]:

@@ -41,7 +41,7 @@ class AnswerSettings(Struct, frozen=True):
     suppressions that hide nothing are nobody's concern. `extension` asks for the ops that Linux does not have, too.
     `user_level` are globs of sections and symbols of code that runs at user level, besides those of any Linux.
     `within` are the folders that the run is about: a header elsewhere is not read, unless its folder is named where
-    headers are looked for. None allows any.
+    headers are looked for. None allows any. With `fixes`, findings bring the changes that fix them, which takes longer.
     `built` is what `cpp` is for the files that a build tells of, by their real paths.
     """
 
@@ -56,6 +56,7 @@ class AnswerSettings(Struct, frozen=True):
     bare_files: BareFiles | None = None
     within: tuple[str, ...] | None = None
     built: tuple[tuple[str, CppSettings], ...] = ()
+    fixes: bool = False
 
     def key(self) -> str:
         """A text that is another for any other settings."""

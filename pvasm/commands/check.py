@@ -6,8 +6,9 @@ import argparse
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pvasm.commands.shared import add_op_header, codes, complain, count, fail, joined, tell, write
 from pvasm.errors import PvasmError
@@ -59,7 +60,14 @@ def add(commands: Commands) -> None:
     output.add_argument("--output-format", choices=_FORMATS, default="text", help="[text]")
     output.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="[auto: on a terminal]")
     output.add_argument("--statistics", action="store_true", help="count the findings of each code, and show no more")
-    output.add_argument("-q", "--quiet", action="store_true", help="show findings at error level, and nothing else")
+    loud = output.add_mutually_exclusive_group()
+    loud.add_argument("-q", "--quiet", action="store_true", help="show findings at error level, and nothing else")
+    loud.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="tell, on standard error, of the configuration, of each file that was checked, and how long it took",
+    )
     output.add_argument("--exit-zero", action="store_true", help="exit with status 0 whatever is found")
     fixing = command.add_argument_group("fixing")
     how = fixing.add_mutually_exclusive_group()
@@ -106,10 +114,36 @@ def add(commands: Commands) -> None:
         "--no-gitignore", action="store_true", help="search folders for what .gitignore leaves out, too"
     )
     running.add_argument("--no-cache", action="store_true", help="neither use nor keep earlier results")
+    running.add_argument(
+        "--stdin-filename",
+        metavar="FILE",
+        help="what standard input (-) is the text of: its name and its folder count, and findings are told there",
+    )
+    running.add_argument("--watch", action="store_true", help="check again whenever a file changes, until interrupted")
+    running.add_argument(
+        "--show-settings", action="store_true", help="show each setting and where it is from, and exit"
+    )
+    running.add_argument("--show-files", action="store_true", help="show which files would be checked, and exit")
+    running.add_argument("--schema", action=_Schema, help="show the JSON Schema of --output-format json, and exit")
     command.set_defaults(run=_run)
 
 
-_FORMATS = ("text", "json", "sarif", "github", "gcc")
+class _Schema(argparse.Action):
+    """Prints the schema, whatever else there is on the command line."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        import json
+
+        from pvasm.report.finding_schema import finding_schema
+
+        write(json.dumps(finding_schema(), indent=2) + "\n")
+        parser.exit()
+
+
+_FORMATS = ("text", "json", "sarif", "github", "gcc", "junit")
 
 
 def _config(options: argparse.Namespace) -> Config:
@@ -117,7 +151,10 @@ def _config(options: argparse.Namespace) -> Config:
     from pvasm.check.codes import known_codes
     from pvasm.config import Config, find_config, read_config
 
-    path = None if options.no_config else options.config or find_config(options.paths)
+    paths = options.paths
+    if options.stdin_filename is not None:  # there need be no such file
+        paths = [os.path.dirname(options.stdin_filename) or "."]
+    path = None if options.no_config else options.config or find_config(paths)
     return Config() if path is None else read_config(path, known_codes())
 
 
@@ -159,6 +196,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
     from msgspec.structs import replace
 
     from pvasm.check.settings import BareFiles, CppSettings, Settings
+    from pvasm.report.reporter import WITH_FIXES
 
     cpp = CppSettings(
         include_directories=(*options.include_directories, *config.include_dirs),  # the first that has a header wins
@@ -186,6 +224,7 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         within=_folders(options.paths, config),
         extension=config.extension if options.extension is None else options.extension,
         built=_built(options, config) if _uses_cpp(options, config) else (),
+        fixes=options.output_format in WITH_FIXES and not options.statistics and options.write_baseline is None,
     )
     if options.select is None:
         return settings
@@ -230,10 +269,28 @@ def configured(path: str) -> tuple[tuple[str, ...], Settings]:
 
 def _run(options: argparse.Namespace) -> int:
     _refuse_contradictions(options)
+    if options.stdin_filename is not None:
+        _take_stdin_as(options)
     config = _config(options)
     _refuse_missing(options, config)
     settings = _settings(options, config)
     paths = options.paths or config.paths or (".",)
+    if options.show_settings or options.show_files:
+        from pvasm.commands import shown_settings
+
+        show = shown_settings.show_settings if options.show_settings else shown_settings.show_files
+        return show(paths, options, config, settings)
+    if options.watch:
+        from pvasm.commands.watching import watch
+
+        return watch(lambda: _run_once(options, config, settings), _watched(paths, options, config))
+    return _run_once(options, config, settings)
+
+
+def _run_once(options: argparse.Namespace, config: Config, settings: Settings) -> int:
+    paths = options.paths or config.paths or (".",)
+    if options.verbose:
+        tell(f"pvasm: configuration: {config.path or 'none'}")
     directories = (*options.include_directories, *config.include_dirs)
     baseline = None if options.write_baseline is not None else options.baseline or config.baseline
     if options.diff:
@@ -242,10 +299,36 @@ def _run(options: argparse.Namespace) -> int:
     return _check(paths, settings, baseline, fixed, options)
 
 
+def _take_stdin_as(options: argparse.Namespace) -> None:
+    """Has standard input stand in for the file that --stdin-filename names."""
+    from pvasm.text import MAX_FILE_BYTES, let_stand_in, read_bytes
+
+    name = options.stdin_filename
+    let_stand_in(name, read_bytes("-", MAX_FILE_BYTES))
+    options.paths = [name]
+
+
+def _watched(paths: Sequence[str], options: argparse.Namespace, config: Config) -> list[str]:
+    """The files and folders whose changes matter to a run."""
+    own = [name for name in (*options.instance, *config.instances) if os.path.exists(name)]
+    folders = (*options.include_directories, *config.include_dirs)
+    others = [name for name in (*folders, config.path, options.baseline) if name is not None and os.path.exists(name)]
+    return list(dict.fromkeys([*paths, *own, *others]))
+
+
 def _refuse_contradictions(options: argparse.Namespace) -> None:
     """Raises PvasmError for options that do not go together."""
     from pvasm.report.reporter import WITH_STATISTICS
 
+    if options.stdin_filename is not None:
+        if options.paths not in ([], ["-"]):
+            raise PvasmError("--stdin-filename is about standard input: the only path to go with it is -")
+        if options.fix:
+            raise PvasmError("standard input cannot be fixed in its place; --diff shows what to change")
+        if not options.stdin_filename or options.stdin_filename.endswith((".yaml", ".yml")):
+            raise PvasmError("--stdin-filename takes the name of a file of assembly or C")
+    if options.watch and "-" in (*options.paths, *(["-"] if options.stdin_filename is not None else [])):
+        raise PvasmError("--watch looks at files: standard input is none")
     if options.diff:
         for name in ("statistics", "write_baseline"):
             if getattr(options, name):
@@ -294,10 +377,12 @@ def _report(
 ) -> list[Diagnostic]:
     """Tells what is found in each file, as soon as it is; or returns it, where it goes to a baseline."""
     from pvasm.check.check_files import check_files
+    from pvasm.report.plain_text import counted, printable
     from pvasm.report.progress import Progress
 
     known: list[Diagnostic] = []
     progress = Progress(wanted=not options.quiet)
+    started = time.perf_counter()
     try:
         with contextlib.closing(check_files(paths, settings, progress, pipeline)) as results:
             for result in results:
@@ -307,15 +392,19 @@ def _report(
                 if fixed is not None:
                     result.diagnostics = fixed.explained(result.diagnostics)
                 said = reporter.add(result)
-                if said or result.errors or result.notes:
+                if said or result.errors or result.notes or options.verbose:
                     progress.clear()
                 write(said)
                 for error in result.errors:
                     complain(error)
                 for note in result.notes:
                     complain(note, "note")
+                if options.verbose and result.counts:
+                    tell(f"pvasm: {printable(result.path)}: {counted(len(result.diagnostics), 'finding')}")
     finally:
         progress.clear()
+    if options.verbose:
+        tell(f"pvasm: {counted(reporter.files, 'file')} in {time.perf_counter() - started:.2f} seconds")
     return known
 
 

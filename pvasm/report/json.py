@@ -1,4 +1,4 @@
-"""Diagnostics for a program: one JSON object a line."""
+"""Diagnostics for a program: one JSON object a line, as `finding_schema.py` has it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.regex import regex
+
+VERSION = 1
+"""Of what the objects say: keys may be added to it, and none is taken away or comes to mean something else."""
 
 FIELDS = (
     *("path", "line", "column", "end_line", "end_column", "code", "severity", "message", "instruction"),
@@ -19,7 +22,15 @@ def render(diagnostic: Diagnostic) -> str:
     Text that is not UTF-8 in the source is written with U+FFFD in its place, so that the output always is.
     """
     fields = (*FIELDS, "place") if diagnostic.place else FIELDS
-    return json.dumps({name: whole(getattr(diagnostic, name)) for name in fields})
+    row = {"version": VERSION, **{name: whole(getattr(diagnostic, name)) for name in fields}}
+    row["related"] = [_with_names(place) for place in diagnostic.related]
+    row["fix"] = {"edits": [_with_names(change) for change in diagnostic.changes]} if diagnostic.changes else None
+    return json.dumps(row)
+
+
+def _with_names(place: tuple[object, ...]) -> dict[str, object]:
+    names: tuple[str, ...] = place._fields  # type: ignore[attr-defined]
+    return {name: whole(value) for name, value in zip(names, place, strict=True)}
 
 
 _LONE_SURROGATE = regex("[\ud800-\udfff]")

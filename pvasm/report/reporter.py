@@ -12,6 +12,7 @@ from pvasm.check.diagnostic import Diagnostic
 from pvasm.errors import PvasmError
 
 WITH_STATISTICS = ("text", "json")
+WITH_FIXES = ("json", "sarif")
 
 
 class Style(Struct, frozen=True):
@@ -32,6 +33,7 @@ class Reporter:
         self.found: list[Diagnostic] = []
         self.errors: list[PvasmError] = []
         self.files = 0
+        self._files: list[tuple[str, list[Diagnostic], list[PvasmError]]] = []
 
     @property
     def found_errors(self) -> bool:
@@ -43,6 +45,8 @@ class Reporter:
         self.files += result.counts
         self.errors += result.errors
         shown = self._shown(result.diagnostics)
+        if self._style.format == "junit" and (result.counts or result.errors):
+            self._files.append((result.path, shown, result.errors))
         self.found += shown if self._style.quiet else result.diagnostics
         return "".join(f"{self._render(each)}\n" for each in shown) if self._render is not None else ""
 
@@ -58,6 +62,10 @@ class Reporter:
             from pvasm.report.sarif import render
 
             return render(self.found, self.errors) + "\n"
+        if self._style.format == "junit":
+            from pvasm.report import junit
+
+            return junit.render(junit.CheckedFile(*file) for file in self._files)
         counts = self._statistics() if self._style.statistics else ""
         if self._style.format != "text" or self._style.quiet:
             return counts
@@ -77,6 +85,7 @@ class Reporter:
         import json
 
         from pvasm.check.rule import every_rule
+        from pvasm.report.json import VERSION
 
         counts = Counter((diagnostic.code, diagnostic.severity) for diagnostic in self.found)
         rules = every_rule()
@@ -84,7 +93,8 @@ class Reporter:
         for (code, severity), count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
             title = rules[code].title
             if self._style.format == "json":
-                lines.append(json.dumps({"code": code, "severity": severity, "count": count, "title": title}))
+                row = {"version": VERSION, "code": code, "severity": severity, "count": count, "title": title}
+                lines.append(json.dumps(row))
             else:
                 lines.append(f"{count:>6}  {code}  {severity:<7}  {title}")
         return "".join(f"{line}\n" for line in lines)

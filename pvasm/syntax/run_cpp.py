@@ -115,8 +115,13 @@ def preprocess(
             raise PvasmError(flaw)
     given = os.environ.get("PVASM_CPP", "").split() or ["gcc", "-E"]
     data = _input(path) if text is None else source_text.encode(text)
+    beside: list[str] = []
+    if text is None and source_text.stand_in(path) is not None:
+        data = source_text.encode(f"#line 1 {_quoted(path)}\n{source_text.read_text(path)}")
+        beside = ["-iquote", _as_argument(os.path.dirname(path) or ".")]
     options = [
         *("-undef", "-nostdinc", *(f"-D{name}" for name in PREDEFINED)),
+        *beside,
         *(f"-I{_as_argument(directory)}" for directory in include_directories),
         *(f"-D{define}" for define in defines),
         *(argument for name in includes for argument in ("-include", _as_argument(name))),
@@ -189,9 +194,13 @@ def _overlaid(
 
 def _input(path: str) -> bytes:
     """What includes a file. Raises PvasmError for a name that no `#include` can hold."""
+    return source_text.encode(f"#include {_quoted(path)}\n")
+
+
+def _quoted(path: str) -> str:
     if '"' in path or "\n" in path or "\r" in path:
         raise PvasmError("a file name with a quote or a line break in it cannot be preprocessed: rename it", path)
-    return source_text.encode(f'#include "{path}"\n')
+    return f'"{path}"'
 
 
 def _as_argument(name: str) -> str:

@@ -36,6 +36,7 @@ def test_check_json(source: Path) -> None:
     done = pvasm("check", source, "--output-format", "json")
     first, second = (json.loads(line) for line in done.output.splitlines())
     assert list(first) == [
+        "version",
         "path",
         "line",
         "column",
@@ -47,6 +48,8 @@ def test_check_json(source: Path) -> None:
         "instruction",
         "instance",
         "details",
+        "related",
+        "fix",
     ]
     assert (first["path"], first["line"], first["column"], first["end_line"], first["end_column"]) == (
         str(source),

@@ -80,4 +80,4 @@ class LiveClobber(Rule):
         for found in subject.of(Clobbers).live:
             if not found.in_group:
                 message = f"{found.op} clobbers {found.text}, which is live: {found.why}"
-                yield Finding(found.start, found.end, message, details=found.path)
+                yield Finding(found.start, found.end, message, details=found.path, related=found.related)

@@ -52,4 +52,4 @@ class ClobberNeededInGroup(Rule):
         for found in subject.of(Clobbers).live:
             if found.in_group:
                 message = f"{found.op} clobbers {found.text}, which is live: {found.why}, in the same instruction group"
-                yield Finding(found.start, found.end, message, details=found.path)
+                yield Finding(found.start, found.end, message, details=found.path, related=found.related)

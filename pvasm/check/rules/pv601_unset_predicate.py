@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pvasm.check.example import Flagged
-from pvasm.check.finding import Finding
+from pvasm.check.finding import Finding, Related
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 from pvasm.check.unset_predicates import UnsetPredicates
@@ -51,4 +51,5 @@ class UnsetPredicate(Rule):
                 f"nothing sets {found.predicate}, and nothing reads {found.unread}, which"
                 f" `{' '.join(found.compare.text.split())}' sets at line {line}"
             )
-            yield Finding(found.node.start, found.node.end, message)
+            setter = Related(found.compare.start, found.compare.end, f"sets {found.unread}")
+            yield Finding(found.node.start, found.node.end, message, related=(setter,))

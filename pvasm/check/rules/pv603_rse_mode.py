@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pvasm.check.example import Flagged
-from pvasm.check.finding import Finding
+from pvasm.check.finding import Finding, Related
 from pvasm.check.rse_mode import BusyAccesses
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
@@ -54,4 +54,5 @@ class RseMode(Rule):
         for found in subject.of(BusyAccesses).found:
             line = subject.document.place(found.setter.start).line
             message = f"{found.register} is used while ar.rsc.mode is {found.mode} (set at line {line}): that faults"
-            yield Finding(found.node.start, found.node.end, message)
+            setter = Related(found.setter.start, found.setter.end, f"sets ar.rsc.mode to {found.mode}")
+            yield Finding(found.node.start, found.node.end, message, related=(setter,))

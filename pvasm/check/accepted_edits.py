@@ -1,0 +1,132 @@
+"""Edits that findings bring: which of them can be made together, so that every instance expands the text as before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from pvasm.check.finding import Finding
+from pvasm.check.rule import Rule
+from pvasm.check.subject import Subject
+from pvasm.errors import PvasmError
+from pvasm.expand import ExpandErrors, expand
+from pvasm.syntax.document import Document
+from pvasm.text import Edit, apply_edits
+
+_NEIGHBOURS = 16
+
+MakeSubject = Callable[[str], Subject]
+"""From a text to the subject that rules look at."""
+
+
+def with_accepted_edits(
+    found: Sequence[tuple[Rule, Finding]], text: str, subject: Subject, make_subject: MakeSubject
+) -> list[tuple[Rule, Finding]]:
+    """What was found in a text, with those edits that can be made together; why others cannot stands in the details.
+
+    An edit that overlaps another's is left out without a word: once that one is made, it is proposed again.
+    """
+    proposed = separate(finding.edits for _, finding in found)
+    refused: dict[int, str] = {}
+    kept = set(accepted(text, proposed, make_subject, subject, refused))
+
+    def told(finding: Finding) -> Finding:
+        if not finding.edits or finding.edits in kept:
+            return finding
+        said = (not_fixed(finding, refused),) if finding.edits in proposed else ()
+        return replace(finding, edits=(), details=(*finding.details, *said))
+
+    return [(rule, told(finding)) for rule, finding in found]
+
+
+def not_fixed(finding: Finding, refused: Mapping[int, str]) -> str:
+    """What is said of a finding whose edits are not made; `refused` as `accepted` fills it."""
+    minded = next((refused[edit.start] for edit in finding.edits if edit.start in refused), "")
+    return f"not fixed: {minded or 'an instance could not expand it here'}"
+
+
+def separate(proposed: Iterable[tuple[Edit, ...]]) -> list[tuple[Edit, ...]]:
+    """The edits, all of one finding together; of those that overlap, the first."""
+    taken: list[tuple[int, int]] = []
+    kept = []
+    for edits in sorted(filter(None, proposed)):
+        spans = [(edit.start, edit.end) for edit in edits]
+        # In the order of the text: what overlaps does so with the last ones taken.
+        if not any(start < end_ and start_ < end for start, end in spans for start_, end_ in taken[-_NEIGHBOURS:]):
+            kept.append(edits)
+            taken += spans
+    return kept
+
+
+def accepted(
+    text: str,
+    edits: list[tuple[Edit, ...]],
+    make_subject: MakeSubject,
+    before: Subject,
+    refused: dict[int, str],
+) -> list[tuple[Edit, ...]]:
+    """The edits after which every instance can expand the text as well as it could before.
+
+    That is, at each place no instance has more errors than it had there. Why others are refused goes to `refused`, by
+    the places of their edits.
+    """
+    earlier = _errors(before) if edits else []
+    while edits:
+        subject = make_subject(apply_edits(text, [edit for several in edits for edit in several]))
+        old = _Regions(before.document, [(several[0].start, several[-1].end) for several in map(sorted, edits)])
+        new = _Regions(subject.document, _places(edits))
+        allowed = Counter((number, name) for name, error in earlier for number in old.around(error))
+        bad = set()
+        for name, error in _errors(subject):
+            for number in new.around(error):
+                if allowed[number, name]:  # as it was before
+                    allowed[number, name] -= 1
+                    continue
+                bad.add(number)
+                refused.update((edit.start, error.message) for edit in edits[number])
+        if not bad:
+            return edits
+        edits = [several for number, several in enumerate(edits) if number not in bad]
+    return edits
+
+
+def _places(edits: list[tuple[Edit, ...]]) -> list[tuple[int, int]]:
+    """Where the edits of each finding stand, from the first to the last, in the text that they make."""
+    ordered = sorted((edit, number) for number, several in enumerate(edits) for edit in several)
+    shift = 0
+    places: dict[int, tuple[int, int]] = {}
+    for edit, number in ordered:
+        start = edit.start + shift
+        first, _ = places.get(number, (start, start))
+        places[number] = first, start + len(edit.replacement)
+        shift += len(edit.replacement) - (edit.end - edit.start)
+    return [places[number] for number in range(len(edits))]
+
+
+class _Regions:
+    """Spans of a document, by number, and which of them are around the place of an error."""
+
+    def __init__(self, document: Document, spans: Sequence[tuple[int, int]]) -> None:
+        self._spans = [
+            (document.place(start)[1:], document.place(max(start, end - 1))[1:], number)
+            for number, (start, end) in enumerate(spans)
+        ]
+
+    def around(self, error: PvasmError) -> list[int]:
+        at = (error.line or 0, error.column or 0)
+        return [number for first, last, number in self._spans if first <= at <= last]
+
+
+def _errors(subject: Subject) -> list[tuple[str, PvasmError]]:
+    """What instances in question cannot expand, with the instance's name."""
+    found: list[tuple[str, PvasmError]] = []
+    for instance in subject.instances:
+        try:
+            expand(subject.document, subject.catalog, instance)
+        except ExpandErrors as errors:
+            found += ((instance.name, error) for error in errors.errors)
+        except PvasmError:
+            continue
+    return found
