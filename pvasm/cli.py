@@ -119,6 +119,11 @@ def _columns() -> int:
     return 80
 
 
+def whole_parser() -> argparse.ArgumentParser:
+    """What reads the command line, with all commands: for those that look at it."""
+    return _parser("")
+
+
 def _parser(first: str) -> argparse.ArgumentParser:
     """What reads the command line: all commands, or the one that is the first argument (argparse is not quick)."""
     parser = _Parser(

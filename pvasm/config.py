@@ -341,6 +341,10 @@ _KEYS: dict[str, Callable[[_Reader, str, Any], object]] = {
 }
 
 
+KEYS = tuple(_KEYS)
+"""The keys of a configuration file."""
+
+
 class Globs:
     """Glob patterns, relative to a folder.
 
