@@ -2,6 +2,7 @@
 # make test    the same set-up, with the tools of developers, and the tests (make test PYTEST_FLAGS="-n 2": the slow too)
 # make lint    ruff and mypy
 # make fuzz    random inputs for FUZZ_MINUTES minutes; what fails is kept in fuzz-failures/
+# make docs    the documentation as a site, build/site/html/index.html: its links are checked, and it needs no network
 # make bench   how fast pvasm is, against the preprocessor, sed and the assembler
 # make clean   removes all that the others made
 
@@ -16,7 +17,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 SAMPLES := $(wildcard sample_S/*.S)
 
-.PHONY: demo test lint bench fuzz clean
+.PHONY: demo test lint docs bench fuzz clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -58,6 +59,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m website build/site
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python bench/run.py

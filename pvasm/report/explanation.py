@@ -37,6 +37,12 @@ def _level(rule: AnyRule) -> str:
 
 def _flagged(example: Flagged) -> str:
     """The code, with what is flagged underlined and what is said of it below; then what `--fix` makes of it."""
+    fixed = "" if example.fixed is None else f"\n\n    --fix:\n{_example(example.fixed)}"
+    return f"{_indented(underlined(example))}{fixed}"
+
+
+def underlined(example: Flagged) -> str:
+    """The code, with what is flagged underlined and what is said of it below."""
     lines = example.text.split("\n")
     starts = [0]
     for line in lines:
@@ -48,17 +54,24 @@ def _flagged(example: Flagged) -> str:
         width = min(end, starts[number] + len(line)) - start
         blank = "".join("\t" if character == "\t" else " " for character in line[:at])
         below.setdefault(number, []).extend((f"{blank}^{'~' * (width - 1)}", f"{blank}{message}"))
-    shown = "\n".join(part for number, line in enumerate(lines) for part in (line, *below.get(number, ())))
-    fixed = "" if example.fixed is None else f"\n\n    --fix:\n{_example(example.fixed)}"
-    return f"{_example(shown)}{fixed}"
+    return aligned("\n".join(part for number, line in enumerate(lines) for part in (line, *below.get(number, ()))))
 
 
 def _example(text: str) -> str:
+    return _indented(aligned(text))
+
+
+def _indented(text: str) -> str:
+    return textwrap.indent(text, "        ")
+
+
+def aligned(text: str) -> str:
+    """Code as it is shown: lines under one another, without what is common to them at the left, and without tabs."""
     first, *others = text.split("\n")
     is_assembly = any("\t" in line for line in others)
     if is_assembly and "\t" not in first and not first.startswith("#"):
         first = f"\t{first}"  # it goes without its indentation
-    return textwrap.indent(textwrap.dedent("\n".join((first, *others)).expandtabs()).rstrip("\n"), "        ")
+    return textwrap.dedent("\n".join((first, *others)).expandtabs()).rstrip("\n")
 
 
 def _json(example: Flagged) -> dict[str, object]:
