@@ -94,6 +94,7 @@ _COMMANDS = {
     "compare": "compare",
     "scenario": "scenario",
     "test": "test",
+    "lsp": "lsp",
     "completion": "completion",
 }
 

@@ -65,6 +65,7 @@ _MEANINGS = {
         f"{FOUND} one does not",
         "it could not run, or a file is no scenario",
     ),
+    "lsp": ("the editor has ended it", "", "pygls is not installed"),
     "completion": ("done", "", "shtab is not installed"),
     "instance list": ("done", "", "it could not run"),
     "instance show": ("done", "", "there is no such instance or op, or it is not valid"),

@@ -36,6 +36,11 @@ def let_stand_in(path: str, data: bytes) -> None:
     _stand_ins[path] = data
 
 
+def let_be_read(path: str) -> None:
+    """From here on, a source file is read itself again."""
+    _stand_ins.pop(path, None)
+
+
 def stand_in(path: str) -> bytes | None:
     """What is read in the place of a source file; None where that is the file."""
     return _stand_ins.get(path)
@@ -62,6 +67,8 @@ def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
     """The bytes of a file; `-` is standard input. Raises PvasmError if they cannot be read, or are more than `most`."""
     name = shown_name(path)
     if name in _stand_ins:
+        if len(_stand_ins[name]) > most:
+            raise too_large(name, most)
         return _stand_ins[name]
     if name != "<stdin>":
         return read_at_most(path, most)

@@ -13,13 +13,15 @@ from pvasm.check.finding import InstanceFinding
 from pvasm.check.instance_subject import InstanceSubject
 from pvasm.check.rule import InstanceRule
 from pvasm.errors import PvasmError
-from pvasm.files import open_regular, unreadable
+from pvasm.files import unreadable
 from pvasm.paravirt.catalog_file import read_catalog
 from pvasm.paravirt.instance_file import Draft, read_draft
 from pvasm.paravirt.kept import take_over
 from pvasm.paravirt.loading import load_catalog
+from pvasm.paravirt.yaml_nodes import MAX_BYTES
 from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
+from pvasm.text import read_bytes
 
 
 def check_instance_file(path: str, rules: Sequence[InstanceRule]) -> tuple[list[Diagnostic], list[PvasmError]]:
@@ -31,8 +33,7 @@ def check_instance_file(path: str, rules: Sequence[InstanceRule]) -> tuple[list[
             return [], []
         subject = InstanceSubject(read_draft(Path(path), catalog))
         take_over(subject.draft.instance)  # what others define has been worked out, and need not be rendered
-        with open_regular(path) as file:
-            text = file.read().decode("utf-8-sig")
+        text = read_bytes(path, MAX_BYTES).decode("utf-8-sig")
     except PvasmError as error:
         return [], [error]
     except OSError as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pvasm.check.settings import CppSettings, Settings
     from pvasm.commands.shared import Commands
     from pvasm.config import Config
+    from pvasm.lsp.open_document import Configured
     from pvasm.report.reporter import Reporter
 
 
@@ -265,6 +266,19 @@ def configured(path: str) -> tuple[tuple[str, ...], Settings]:
     options = parser.parse_args(["check", "--config", path])
     config = _config(options)
     return config.paths or (".",), _settings(options, config)
+
+
+def settings_for_file(path: str) -> Configured:
+    """How a check of a file goes, whose text may be another than the disk's, in the configuration that is in force."""
+    from pvasm.lsp.open_document import Configured
+
+    parser = argparse.ArgumentParser()
+    add(parser.add_subparsers())
+    options = parser.parse_args(["check", "--stdin-filename", path, "--no-cache", "--jobs", "1"])
+    config = _config(options)
+    options.paths = [path]
+    _refuse_missing(options, config)
+    return Configured(_settings(options, config), config.baseline, config.include_dirs)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -256,6 +256,13 @@ def _tokens(text: str, start: int, end: int) -> list[_Token]:
     ]
 
 
+def words_of(document: Document, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+    """The names and numbers between two offsets, with their spans, but for those in comments and strings."""
+    for token in _tokens(document.text, start, end):
+        if token.kind in ("name", "number"):
+            yield document.text[token.start : token.end], token.start, token.end
+
+
 class _Finder:
     """Finds the invocations in one statement."""
 

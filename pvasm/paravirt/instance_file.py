@@ -96,7 +96,7 @@ def read_model(path: str) -> InstanceFile:
 def _check_name(file: _File) -> None:
     """Raises PvasmError for the name of an instance that travels with pvasm, unless the file is that instance's."""
     path = _shipped(file.model.name)
-    if file.model.name in (ALL, CATALOG, *instance_names()) and not (path is not None and path.samefile(file.path)):
+    if file.model.name in (ALL, CATALOG, *instance_names()) and not (path is not None and _are_one(path, file.path)):
         node = file.root.value["name"]
         raise fault(f"the name {file.model.name} is taken", str(file.path), (node.line, node.column), "name")
 
@@ -240,7 +240,7 @@ def _chain(path: Path) -> list[_File]:
             message = f"unknown instance {extends}{near(extends, known)}; known are {', '.join(known)}, "
             message += "and files beside this one (name.yaml)"
             raise fault(message, str(file.path), place, "extends")
-        if len(chain) > _MAX_EXTENDS or any(base.samefile(other.path) for other in chain):
+        if len(chain) > _MAX_EXTENDS or any(_are_one(base, other.path) for other in chain):
             raise fault("goes in a circle, or too far", str(file.path), place, "extends")
         chain.append(_read(base))
     return chain
@@ -250,6 +250,14 @@ def _plain_name(environment: str) -> str:
     """An environment by its name, or by that of its file without the folder."""
     file = ENVIRONMENT_FILE.fullmatch(environment)
     return environment if file is None else file["name"]
+
+
+def _are_one(one: Path, other: Path) -> bool:
+    """Whether two paths are of one file; there need not be one yet, for a text that stands in for it."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one == other
 
 
 def _base_environment(chain: Sequence[_File]) -> str | None:
@@ -287,7 +295,7 @@ def _calls(chain: Sequence[_File], environment: str) -> dict[int, Call]:
     """The calls of an instance: its own, and those of the shipped one that is called as its environment."""
     files = list(reversed(chain))
     shipped = _shipped(environment)
-    if shipped is not None and not any(shipped.samefile(file.path) for file in files):
+    if shipped is not None and not any(_are_one(shipped, file.path) for file in files):
         files.insert(0, _read(shipped))
     calls: dict[int, Call] = {}
     constants: dict[str, Any] = {}

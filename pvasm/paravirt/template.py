@@ -174,6 +174,11 @@ class Template:
         node = msgspec.structs.replace(self._node, value=f"{source}\n{text}" if source else text)
         return Template(node, self._file, self._path, self._names)
 
+    @property
+    def file(self) -> str:
+        """The file that it stands in."""
+        return self._file
+
     def place(self, line: int | None = None) -> tuple[int, int]:
         """The line and column in the file of a line of the template (from 1), or of its first."""
         node = self._node

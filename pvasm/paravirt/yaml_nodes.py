@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
-from pvasm.files import read_at_most
 from pvasm.regex import made_regex, regex
 from pvasm.suggestions import near
+from pvasm.text import read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +92,7 @@ def read_yaml(path: Path) -> Node:
     beyond MAX_BYTES, MAX_DEPTH or MAX_NODES.
     """
     name = str(path)
-    content = read_at_most(path, MAX_BYTES)
+    content = read_bytes(name, MAX_BYTES)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

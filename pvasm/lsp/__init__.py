@@ -1,0 +1,1 @@
+"""A language server: what the other commands tell, as one types."""

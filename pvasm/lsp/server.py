@@ -1,0 +1,462 @@
+"""The language server: what the Language Server Protocol asks for, from the files that are open in an editor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, get_args
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcInvalidParams
+from pygls.lsp.server import LanguageServer
+from pygls.uris import from_fs_path, to_fs_path
+
+from pvasm import __version__
+from pvasm.check.checker import is_instance_file
+from pvasm.check.diagnostic import Change, Diagnostic
+from pvasm.errors import PvasmError
+from pvasm.lsp import completions, hints, names
+from pvasm.lsp.hover import hover, hover_word
+from pvasm.lsp.open_document import Configured, OpenDocument
+from pvasm.lsp.positions import Lines, Span, Units
+from pvasm.paravirt.loading import load_catalog
+from pvasm.text import let_be_read
+
+_SEVERITY: Final = {
+    "error": types.DiagnosticSeverity.Error,
+    "warning": types.DiagnosticSeverity.Warning,
+    "note": types.DiagnosticSeverity.Information,
+}
+_KINDS: Final = {
+    "op": types.CompletionItemKind.Function,
+    "instruction": types.CompletionItemKind.Keyword,
+    "register": types.CompletionItemKind.Variable,
+    "label": types.CompletionItemKind.Reference,
+    "macro": types.CompletionItemKind.Constant,
+    "key": types.CompletionItemKind.Property,
+}
+_FIX_ALL: Final = "source.fixAll.pvasm"
+_DELAY: Final = 0.03  # seconds without an edit before a file is checked: one that is typed fast is checked once
+_SUFFIXES: Final = (".S", ".s", ".sx", ".h", ".c", ".yaml", ".yml")
+
+ForFile = Callable[[str], Configured]
+"""How a file is checked, by its path. Raises PvasmError for a configuration that is wrong."""
+
+
+class Server(LanguageServer):
+    """The server, with what is open."""
+
+    def __init__(self, for_file: ForFile) -> None:
+        super().__init__("pvasm", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full)
+        self._for_file = for_file
+        self._open: dict[str, OpenDocument] = {}
+        self._waiting: dict[str, asyncio.TimerHandle] = {}
+        self._published: dict[str, dict[str, list[types.Diagnostic]]] = {}  # by the file that was checked, and by place
+        self._found: dict[str, list[Diagnostic]] = {}
+
+    # --------------------------------------------------------------------------------- open files
+
+    @property
+    def units(self) -> Units:
+        """What columns count, as the editor and the server have agreed."""
+        encoding = str(getattr(self.workspace.position_encoding, "value", self.workspace.position_encoding))
+        return next((each for each in get_args(Units) if each == encoding), "utf-16")
+
+    def document(self, uri: str) -> OpenDocument:
+        """The open file. Raises JsonRpcInvalidParams for one that is not open, or cannot be read."""
+        found = self._open.get(uri)
+        if found is None:
+            raise JsonRpcInvalidParams(f"{uri} is not open")
+        return found
+
+    def assembly(self, uri: str) -> OpenDocument | None:
+        """The open file, if it is assembly."""
+        found = self._open.get(uri)
+        return found if found is not None and found.holds_assembly else None
+
+    def changed(self, uri: str, text: str, delay: float) -> None:
+        """A file is opened, or its text is another: it is checked after a delay."""
+        path = _path_of(uri)
+        try:
+            self._open[uri] = OpenDocument(path, text, self.units, self._for_file(path))
+        except PvasmError as error:
+            self._open.pop(uri, None)
+            self._publish(uri, {uri: [_of_error(error, Lines(text, self.units), path)]})
+            return
+        if uri in self._waiting:
+            self._waiting[uri].cancel()
+        self._waiting[uri] = asyncio.get_running_loop().call_later(delay, self._check, uri)
+
+    def closed(self, uri: str) -> None:
+        """A file is closed: what the disk has counts again."""
+        if uri in self._waiting:
+            self._waiting.pop(uri).cancel()
+        self._open.pop(uri, None)
+        self._found.pop(uri, None)
+        let_be_read(_path_of(uri))
+        self._publish(uri, {})
+
+    def check_again(self) -> None:
+        """All open files are checked again: a file that they depend on is another."""
+        for uri, document in list(self._open.items()):
+            self.changed(uri, document.text, 0)
+
+    def _check(self, uri: str) -> None:
+        self._waiting.pop(uri, None)
+        document = self._open.get(uri)
+        if document is None:
+            return
+        places: dict[str, list[types.Diagnostic]] = {uri: []}
+        try:
+            result = document.check()
+        except PvasmError as error:
+            places[uri].append(_of_error(error, document.lines, document.path))
+            self._publish(uri, places)
+            return
+        self._found[uri] = result.diagnostics
+        others: dict[str, Lines] = {}
+        for each in result.diagnostics:
+            target = uri if each.path == document.path else from_fs_path(os.path.abspath(each.path)) or uri
+            lines = document.lines if target == uri else _lines_of(each.path, self.units, others)
+            places.setdefault(target, []).append(self._diagnostic(each, lines, document))
+        places[uri] += (_of_error(error, document.lines, document.path) for error in result.errors)
+        self._publish(uri, places)
+
+    def _publish(self, uri: str, places: dict[str, list[types.Diagnostic]]) -> None:
+        """Shows what was found by checking a file, at each place, beside what was found there by checking others."""
+        before = self._published.get(uri, {})
+        self._published[uri] = places
+        for target in dict.fromkeys((*before, *places)):
+            found = [each for by_place in self._published.values() for each in by_place.get(target, ())]
+            version = self.workspace.text_documents[target].version if target in self.workspace.text_documents else None
+            self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(target, found, version))
+        if not places:
+            del self._published[uri]
+
+    def _diagnostic(self, found: Diagnostic, lines: Lines, document: OpenDocument) -> types.Diagnostic:
+        others: dict[str, Lines] = {document.path: document.lines}
+        related = [
+            types.DiagnosticRelatedInformation(
+                types.Location(
+                    from_fs_path(os.path.abspath(each.path)) or "",
+                    _range(_span(each, _lines_of(each.path, self.units, others))),
+                ),
+                each.message,
+            )
+            for each in found.related
+        ]
+        instance = f" ({found.instance})" if found.instance else ""
+        message = "\n".join((f"{found.message}{instance}", *found.details))
+        return types.Diagnostic(
+            _range(_span(found, lines)),
+            message,
+            severity=_SEVERITY[found.severity],
+            code=found.code,
+            source="pvasm",
+            tags=[types.DiagnosticTag.Unnecessary] if found.code == "PV900" else None,
+            related_information=related or None,
+        )
+
+    # ------------------------------------------------------------------------------------- fixes
+
+    def fixes(self, uri: str, span: types.Range, kinds: Sequence[str] | None) -> list[types.CodeAction]:
+        """What fixes the findings in a range, each by itself; and all that can be fixed in the file."""
+        document = self._open.get(uri)
+        found = [each for each in self._found.get(uri, ()) if each.changes and document is not None]
+        actions = []
+        if document is None or uri in self._waiting:
+            return []
+        for each in found if _is_wanted(types.CodeActionKind.QuickFix, kinds) else ():
+            place = _range(_span(each, document.lines))
+            if each.path == document.path and _overlap(place, span):
+                edits = self._edits(each.changes, document)
+                if edits is not None:
+                    diagnostic = self._diagnostic(each, document.lines, document)
+                    title = f"{each.code}: write {_shown(each.changes)}"
+                    edit = types.WorkspaceEdit(changes={uri: edits})
+                    kind = types.CodeActionKind.QuickFix
+                    actions.append(types.CodeAction(title, kind=kind, diagnostics=[diagnostic], edit=edit))
+        if found and _is_wanted(_FIX_ALL, kinds):
+            edits = self._edits(_apart(found), document)
+            if edits:
+                edit = types.WorkspaceEdit(changes={uri: edits})
+                actions.append(types.CodeAction("Fix all that pvasm can fix", kind=_FIX_ALL, edit=edit))
+        return actions
+
+    def _edits(self, changes: Iterable[Change], document: OpenDocument) -> list[types.TextEdit] | None:
+        """Changes of an open file; None where one is about another."""
+        changes = list(changes)
+        if any(each.path != document.path for each in changes):
+            return None
+        return [types.TextEdit(_range(_span(each, document.lines)), each.replacement) for each in changes]
+
+    # ------------------------------------------------------------------------------------ places
+
+    def location(self, target: names.Target) -> types.Location:
+        """A place in a file, open or not."""
+        lines = _lines_of(target.path, self.units, {each.path: each.lines for each in self._open.values()})
+        start = lines.text_offset(target.line, target.column)
+        return types.Location(from_fs_path(target.path) or "", _range(lines.span(start, start + target.length)))
+
+
+def _path_of(uri: str) -> str:
+    """The path of a file; for what an editor has not saved, what its name would be."""
+    path = to_fs_path(uri) if uri.startswith("file:") else None
+    if path is not None:
+        return path
+    name = uri.rpartition(":")[2].replace("/", "_") or "untitled"
+    return os.path.abspath(name if name.endswith(_SUFFIXES) else f"{name}.S")
+
+
+def _lines_of(path: str, units: Units, known: dict[str, Lines]) -> Lines:
+    """The lines of a file; those of an empty one if it cannot be read."""
+    from pvasm.text import read_text
+
+    if path not in known:
+        try:
+            known[path] = Lines(read_text(path), units)
+        except PvasmError:
+            known[path] = Lines("", units)
+    return known[path]
+
+
+def _span(found: Any, lines: Lines) -> Span:
+    """The place of a finding, a change or a related place: whole lines where there are no columns."""
+    start = lines.text_offset(found.line, max(found.column, 1))
+    end = lines.text_offset(found.end_line, found.end_column) if found.end_column else lines.end_of_line(found.line)
+    return lines.span(start, max(start, end))
+
+
+def _range(span: Span) -> types.Range:
+    return types.Range(types.Position(span.line, span.column), types.Position(span.end_line, span.end_column))
+
+
+def _of_error(error: PvasmError, lines: Lines, path: str) -> types.Diagnostic:
+    """What is wrong with a file as a whole, or with what it depends on: then at its first line."""
+    is_here = error.path in (path, None) and error.line
+    start = lines.text_offset(error.line or 1, error.column or 1) if is_here else 0
+    end = lines.end_of_line(error.line if is_here and error.line else 1)
+    message = error.message if error.path == path else str(error)
+    return types.Diagnostic(
+        _range(lines.span(start, max(start, end))),
+        message,
+        severity=types.DiagnosticSeverity.Error,
+        source="pvasm",
+    )
+
+
+def _overlap(one: types.Range, other: types.Range) -> bool:
+    return _pair(one.start) <= _pair(other.end) and _pair(other.start) <= _pair(one.end)
+
+
+def _pair(position: types.Position) -> tuple[int, int]:
+    return position.line, position.character
+
+
+def _is_wanted(kind: str, kinds: Sequence[str] | None) -> bool:
+    """Whether code actions of a kind are asked for: `source` stands for all below it."""
+    return kinds is None or any(kind == each or kind.startswith(f"{each}.") for each in kinds)
+
+
+def _shown(changes: Sequence[Change]) -> str:
+    text = next((each.replacement for each in changes if each.replacement.strip()), "nothing there")
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _apart(found: Iterable[Diagnostic]) -> list[Change]:
+    """The changes of all findings, but for those that overlap with what an earlier one changes."""
+    made: list[Change] = []
+    for each in found:
+        spans = [(change[1:3], change[3:5]) for change in made]
+        if all(change[3:5] <= start or end <= change[1:3] for change in each.changes for start, end in spans):
+            made += each.changes
+    return made
+
+
+# --------------------------------------------------------------------------------------- the features
+
+
+def server(for_file: ForFile) -> Server:
+    """A language server for files that are checked as `for_file` says."""
+    made = Server(for_file)
+    for name, (handler, options) in _HANDLERS.items():
+        made.feature(name, options)(partial(_called, handler, made))
+    return made
+
+
+def _called(handler: Callable[[Server, Any], Any], ls: Server, params: Any) -> Any:
+    return handler(ls, params)
+
+
+def _did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
+    ls.changed(params.text_document.uri, params.text_document.text, 0)
+
+
+def _did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
+    uri = params.text_document.uri
+    ls.changed(uri, ls.workspace.get_text_document(uri).source, _DELAY)
+
+
+def _did_save(ls: Server, _: types.DidSaveTextDocumentParams) -> None:
+    ls.check_again()  # a header, an instance or a configuration of others may have been saved
+
+
+def _did_change_watched(ls: Server, _: types.DidChangeWatchedFilesParams) -> None:
+    ls.check_again()
+
+
+def _did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
+    ls.closed(params.text_document.uri)
+
+
+def _offset(document: OpenDocument, position: types.Position) -> int:
+    return document.lines.offset(position.line, position.character)
+
+
+def _hover(ls: Server, params: types.HoverParams) -> types.Hover | None:
+    document = ls.document(params.text_document.uri)
+    offset = _offset(document, params.position)
+    if is_instance_file(document.path):
+        word, start, end = _word_at(document.text, offset)
+        text = hover_word(load_catalog(), (document.path,), word)
+        found = None if text is None else (text, start, end)
+    else:
+        found = hover(document, offset) if document.holds_assembly else None
+    if found is None:
+        return None
+    return types.Hover(
+        types.MarkupContent(types.MarkupKind.Markdown, found[0]), _range(document.lines.span(found[1], found[2]))
+    )
+
+
+def _word_at(text: str, offset: int) -> tuple[str, int, int]:
+    start = end = offset
+    while start and (text[start - 1].isalnum() or text[start - 1] == "_"):
+        start -= 1
+    while end < len(text) and (text[end].isalnum() or text[end] == "_"):
+        end += 1
+    return text[start:end], start, end
+
+
+def _definition(ls: Server, params: types.DefinitionParams) -> list[types.Location]:
+    document = ls.assembly(params.text_document.uri)
+    found = names.definitions(document, _offset(document, params.position)) if document is not None else ()
+    return [ls.location(each) for each in found]
+
+
+def _references(ls: Server, params: types.ReferenceParams) -> list[types.Location]:
+    uri = params.text_document.uri
+    document = ls.assembly(uri)
+    found = names.references(document, _offset(document, params.position)) if document is not None else ()
+    return [types.Location(uri, _range(document.lines.span(*each))) for each in found] if document is not None else []
+
+
+def _prepare_rename(ls: Server, params: types.PrepareRenameParams) -> types.Range | None:
+    document = ls.assembly(params.text_document.uri)
+    if document is None:
+        return None
+    offset = _offset(document, params.position)
+    try:
+        spans = names.renamable(document, offset)
+    except names.CannotRenameError as error:
+        raise JsonRpcInvalidParams(error.message) from None
+    return next((_range(document.lines.span(*each)) for each in spans if each[0] <= offset <= each[1]), None)
+
+
+def _rename(ls: Server, params: types.RenameParams) -> types.WorkspaceEdit | None:
+    uri = params.text_document.uri
+    document = ls.assembly(uri)
+    if document is None:
+        return None
+    try:
+        spans = names.renamed(document, _offset(document, params.position), params.new_name)
+    except names.CannotRenameError as error:
+        raise JsonRpcInvalidParams(error.message) from None
+    edits = [types.TextEdit(_range(document.lines.span(*each)), params.new_name) for each in spans]
+    return types.WorkspaceEdit(changes={uri: edits})
+
+
+def _completion(ls: Server, params: types.CompletionParams) -> types.CompletionList:
+    document = ls.document(params.text_document.uri)
+    offset = _offset(document, params.position)
+    if is_instance_file(document.path):
+        found, start = completions.instance_completions(document.text, load_catalog(), offset)
+    elif document.holds_assembly:
+        found, start = completions.completions(document, offset)
+    else:
+        return types.CompletionList(False, [])
+    place = _range(document.lines.span(start, offset))
+    takes_snippets = bool(_get(ls.client_capabilities, "text_document.completion.completion_item.snippet_support"))
+    return types.CompletionList(False, [_item(each, place, takes_snippets) for each in found])
+
+
+def _item(found: completions.Proposal, place: types.Range, takes_snippets: bool) -> types.CompletionItem:
+    is_snippet = takes_snippets and found.snippet is not None and "${" in found.snippet
+    text = found.snippet if found.snippet is not None and (is_snippet or "${" not in found.snippet) else found.word
+    return types.CompletionItem(
+        found.word,
+        kind=_KINDS[found.kind],
+        detail=found.detail,
+        text_edit=types.TextEdit(place, text),
+        insert_text_format=types.InsertTextFormat.Snippet if is_snippet else types.InsertTextFormat.PlainText,
+    )
+
+
+def _get(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    return value
+
+
+def _code_action(ls: Server, params: types.CodeActionParams) -> list[types.CodeAction]:
+    return ls.fixes(params.text_document.uri, params.range, params.context.only)
+
+
+def _inlay_hint(ls: Server, params: types.InlayHintParams) -> list[types.InlayHint]:
+    document = ls.assembly(params.text_document.uri)
+    if document is None:
+        return []
+    start, end = (_offset(document, each) for each in (params.range.start, params.range.end))
+    return [
+        types.InlayHint(
+            types.Position(*document.lines.position(each.offset)),
+            each.text,
+            padding_left=not each.text.endswith(":"),
+            padding_right=each.text.endswith(":"),
+        )
+        for each in hints.hints(document, start, end)
+    ]
+
+
+def _document_symbol(ls: Server, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
+    document = ls.assembly(params.text_document.uri)
+    kinds = {"label": types.SymbolKind.Function, "macro": types.SymbolKind.Constant}
+    return [
+        types.DocumentSymbol(each.name, kinds[each.kind], place, place)
+        for each in (names.symbols(document) if document is not None else ())
+        for place in [_range(document.lines.span(each.start, each.end))]  # type: ignore[union-attr]
+    ]
+
+
+_HANDLERS: Final[dict[str, tuple[Callable[[Server, Any], Any], Any]]] = {
+    types.TEXT_DOCUMENT_DID_OPEN: (_did_open, None),
+    types.TEXT_DOCUMENT_DID_CHANGE: (_did_change, None),
+    types.TEXT_DOCUMENT_DID_SAVE: (_did_save, None),
+    types.TEXT_DOCUMENT_DID_CLOSE: (_did_close, None),
+    types.WORKSPACE_DID_CHANGE_WATCHED_FILES: (_did_change_watched, None),
+    types.TEXT_DOCUMENT_HOVER: (_hover, None),
+    types.TEXT_DOCUMENT_DEFINITION: (_definition, None),
+    types.TEXT_DOCUMENT_REFERENCES: (_references, None),
+    types.TEXT_DOCUMENT_PREPARE_RENAME: (_prepare_rename, None),
+    types.TEXT_DOCUMENT_RENAME: (_rename, types.RenameOptions(prepare_provider=True)),
+    types.TEXT_DOCUMENT_COMPLETION: (_completion, types.CompletionOptions(trigger_characters=["."])),
+    types.TEXT_DOCUMENT_CODE_ACTION: (
+        _code_action,
+        types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix, _FIX_ALL]),
+    ),
+    types.TEXT_DOCUMENT_INLAY_HINT: (_inlay_hint, None),
+    types.TEXT_DOCUMENT_DOCUMENT_SYMBOL: (_document_symbol, None),
+}
