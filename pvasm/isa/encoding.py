@@ -193,9 +193,16 @@ def _number_reader_of(read: _Reader, field: _Values | None) -> Callable[[_Words,
     return lambda words, address: numbers[words[0] >> low & ones]
 
 
+_NUMBERS: Final[dict[int, tuple[list[Value | None], list[int | None]]]] = {}
+"""The numbers of values that are kept, by identity of their list, which is held there: most are those of many forms."""
+
+
 def _numbers_of(field: _Values) -> _Numbers:
     values, low, ones = field
-    return [None if value is None else number_of(value) for value in values], low, ones
+    known = _NUMBERS.get(id(values))
+    if known is None:
+        known = _NUMBERS[id(values)] = values, [None if value is None else number_of(value) for value in values]
+    return known[1], low, ones
 
 
 def _place(place: tuple[int, int, int]) -> tuple[int, int, int]:
