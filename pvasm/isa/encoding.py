@@ -130,24 +130,17 @@ _Reader = Callable[[_Words, int], "Value | None"]
 """What an operand is, in some bits at an address; None where they are no such operand."""
 
 
-_Registers = tuple[list["Value | None"], int, int]
+_Values = tuple[list["Value | None"], int, int]
 """What an operand is by its field, whose lowest bit that is, and as many ones as it is wide."""
+
+_Numbers = tuple[list["int | None"], int, int]
+"""The same, and which number that has."""
 
 
 class _Pattern:
     """The bits that a form fixes in its own slot, and what its other fields are read by."""
 
-    __slots__ = (
-        "bits",
-        "completers",
-        "form",
-        "mask",
-        "numbers",
-        "operands",
-        "predicate",
-        "register_numbers",
-        "registers",
-    )
+    __slots__ = ("bits", "completers", "fields", "form", "mask", "number_fields", "numbers", "operands", "predicate")
 
     def __init__(self, form: Form) -> None:
         places = formats()[form.format]
@@ -160,25 +153,21 @@ class _Pattern:
             self.bits |= value << low
         self.completers = [_place(places[field]) for field in completer_fields(form)]
         self.operands = [_reader(spec, places) for spec in form.operands]
-        self.registers = self._all_registers(places)
-        self.numbers = [_number_reader_of(read) for read in self.operands]
-        self.register_numbers = None if self.registers is None else [_numbers_of(each) for each in self.registers]
+        fields = [_values_of(spec, places) for spec in form.operands]
+        self.fields = [each for each in fields if each is not None] if None not in fields else None
+        self.number_fields = None if self.fields is None else list(map(_numbers_of, self.fields))
+        self.numbers = [_number_reader_of(*each) for each in zip(self.operands, fields, strict=True)]
         self.predicate = 0 if form.unpredicated or "qp" not in places else _place(places["qp"])[2]
 
     def spelling(self, words: _Words) -> Spelling | None:
         """The form with the completers that some bits have; None where there are no such."""
         return spelling_of(self.form, tuple([words[word] >> low & ones for word, low, ones in self.completers]))
 
-    def _all_registers(self, places: dict[str, tuple[int, int, int]]) -> list[_Registers] | None:
-        """How the operands are read if all are registers, each of one field of the instruction's own slot."""
-        known = [_registers_of(spec, places) for spec in self.form.operands]
-        return [each for each in known if each is not None] if None not in known else None
-
     def decoded(self, spelling: Spelling, words: _Words, address: int) -> Instruction | None:
         """The instruction that some bits are, with these completers, if their operands are right."""
-        if self.registers is not None:
+        if self.fields is not None:
             bits = words[0]
-            operands = tuple([values[bits >> low & ones] for values, low, ones in self.registers])
+            operands = tuple([values[bits >> low & ones] for values, low, ones in self.fields])
         else:
             operands = tuple([read(words, address) for read in self.operands])
         if None in operands:
@@ -188,28 +177,32 @@ class _Pattern:
     def decoded_numbers(self, words: _Words, address: int) -> tuple[int, ...] | None:
         """The numbers of its operands, if they are right."""
         numbers: tuple[int | None, ...]
-        if self.register_numbers is not None:
+        if self.number_fields is not None:
             bits = words[0]
-            numbers = tuple([known[bits >> low & ones] for known, low, ones in self.register_numbers])
+            numbers = tuple([known[bits >> low & ones] for known, low, ones in self.number_fields])
         else:
             numbers = tuple([read(words, address) for read in self.numbers])
         return None if None in numbers else numbers  # type: ignore[return-value]  # none is None
 
 
-def _number_reader_of(read: _Reader) -> Callable[[_Words, int], int | None]:
-    """How the number of an operand is read."""
-
-    def read_number(words: _Words, address: int) -> int | None:
-        value = read(words, address)
-        return value if value is None or isinstance(value, int) else number_of(value)
-
-    return read_number
+def _number_reader_of(read: _Reader, field: _Values | None) -> Callable[[_Words, int], int | None]:
+    """How the number of an operand is read; it is an integer where it has no field of its own."""
+    if field is None:
+        return read  # type: ignore[return-value]
+    numbers, low, ones = _numbers_of(field)
+    return lambda words, address: numbers[words[0] >> low & ones]
 
 
-def _numbers_of(registers: _Registers) -> tuple[list[int | None], int, int]:
-    """The same of registers of a field."""
-    values, low, ones = registers
-    return [None if value is None else number_of(value) for value in values], low, ones
+_NUMBERS: Final[dict[int, tuple[list[Value | None], list[int | None]]]] = {}
+"""The numbers of values that are kept, by identity of their list, which is held there: most are those of many forms."""
+
+
+def _numbers_of(field: _Values) -> _Numbers:
+    values, low, ones = field
+    known = _NUMBERS.get(id(values))
+    if known is None:
+        known = _NUMBERS[id(values)] = values, [None if value is None else number_of(value) for value in values]
+    return known[1], low, ones
 
 
 def _place(place: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -219,22 +212,27 @@ def _place(place: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def _reader(spec: OperandSpec, places: dict[str, tuple[int, int, int]]) -> _Reader:
+    known = _values_of(spec, places)
+    if known is None:
+        assert spec.kind is not None
+        return _number_reader(spec.kind, [places[field] for field in spec.kind.fields])
+    values, low, ones = known
+    return lambda words, address: values[words[0] >> low & ones]
+
+
+_LARGEST: Final = 255  # of a field whose numbers are kept
+
+
+def _values_of(spec: OperandSpec, places: dict[str, tuple[int, int, int]]) -> _Values | None:
+    """What an operand is by its field, if it is of one in the instruction's own slot; None where it is not."""
     kind = spec.kind
     if kind is None:
-        literal = spec.literal
-        return lambda words, address: literal
-    known = _registers_of(spec, places)
-    if known is not None:
-        values, low, ones = known
-        return lambda words, address: values[words[0] >> low & ones]
-    return _number_reader(kind, [places[field] for field in kind.fields])
-
-
-def _registers_of(spec: OperandSpec, places: dict[str, tuple[int, int, int]]) -> _Registers | None:
-    """What an operand is by its field, if it is a register, or has one; None where it has none."""
-    kind = spec.kind
-    if kind is None or (kind.shape == "i" and spec.form not in ("memory", "indexed")):
-        return None
+        return [spec.literal], 0, 0
+    if kind.shape == "i" and spec.form == "kind":
+        word, low, width = places[kind.fields[0]] if len(kind.fields) == 1 else (1, 0, 0)
+        if word or width > _LARGEST.bit_length() or kind.is_target:
+            return None
+        return _integers(kind, width), low, (1 << width) - 1
     word, low, ones = _place(places[kind.fields[0]])
     assert word == 0
     file = "r" if spec.form != "kind" else kind.shape
@@ -255,6 +253,19 @@ def _registers(file: str, low: int, high: int, most: int) -> list[Value | None]:
 def _bases(most: int) -> list[Value | None]:
     """`[r0]` and so on."""
     return [MemoryOperand(Register("r", number)) for number in range(most + 1)]
+
+
+_INTEGERS: Final[dict[tuple[int, int], list[Value | None]]] = {}
+"""By identity of the kind, which the table holds, and how wide the field is."""
+
+
+def _integers(kind: Kind, width: int) -> list[Value | None]:
+    """What an integer operand is by its field; None for those that are none."""
+    found = _INTEGERS.get((id(kind), width))
+    if found is None:
+        read = _number_reader(kind, [(0, 0, width)])
+        found = _INTEGERS[id(kind), width] = [read((bits, 0), 0) for bits in range(1 << width)]
+    return found
 
 
 def _number_reader(kind: Kind, places: list[tuple[int, int, int]]) -> _Reader:

@@ -392,12 +392,14 @@ class _Run:
         collection = self.given.application["rnat"] & (1 << slot(bsp)) - 1
         first = None
         words = []
+        gr, nat, rotating = machine.gr, machine.nat, machine.sor
         for at in range(sof):
-            number = 32 + ((at - machine.rrb_gr) % machine.sor if at < machine.sor else at)
-            words.append(machine.gr[number])
-            collection |= machine.nat[number] << slot(address)
+            number = 32 + ((at - machine.rrb_gr) % rotating if at < rotating else at)
+            words.append(gr[number])
+            if nat[number]:
+                collection |= 1 << slot(address)
             address += 8
-            if slot(address) == _COLLECTION:
+            if address >> 3 & 63 == _COLLECTION:
                 words.append(collection)
                 first = collection if first is None else first
                 if at < sof - 1:

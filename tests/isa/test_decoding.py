@@ -13,7 +13,8 @@ import pytest
 
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
-from pvasm.isa.encoding import EncodingError, decode, encode
+from pvasm.isa.encoding import EncodingError, decode, decoded_numbers, encode
+from pvasm.isa.operands import number_of
 from tests.isa.assembly import SLOT, disassemble, instruction
 from tests.oracle import require_tool
 
@@ -94,3 +95,20 @@ def test_what_objdump_knows_we_know(unit: str, tmp_path: Path) -> None:
     strange = _without_source({source for _, source, _ in wrong if source}, tmp_path)
     assert [one for one in wrong if one[1] not in strange] == []
     assert known > len(slots) // 10
+
+
+def test_numbers() -> None:
+    """What slots are by numbers alone is what they are, operand by operand."""
+    rng = random.Random(3)
+    found = 0
+    for unit in "MIFBX":
+        for bits in _slots(rng, unit):
+            expected = decode(bits, unit, 0x10000)
+            told = decoded_numbers(bits, unit, 0x10000)
+            if expected is None:
+                assert told is None, hex(bits)
+                continue
+            numbers = tuple(map(number_of, expected.operands))
+            assert told == (expected.spelling, numbers, expected.predicate), (hex(bits), expected)
+            found += 1
+    assert found > 5000, found

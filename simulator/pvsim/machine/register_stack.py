@@ -165,21 +165,18 @@ class RegisterStack(Branching):
 
     def _spill(self, most: int) -> None:
         """Stores the lowest dirty registers, until there are no more than `most`, and collections when they are due."""
+        ar, gr, nat = self.ar, self.gr, self.nat
         while self.dirty > most:
-            if slot(self.ar[_BSPSTORE]) == _COLLECTION:
+            if ar[_BSPSTORE] >> 3 & 63 == _COLLECTION:
                 self._finish_collection()
-            self._spill_one()
-
-    def _spill_one(self) -> None:
-        """Stores the lowest dirty register."""
-        address = self.ar[_BSPSTORE]
-        register = 128 - self.dirty
-        self.store_rse(address, self.gr[register])
-        bit = 1 << slot(address)
-        self.ar[_RNAT] = self.ar[_RNAT] & ~bit | (bit if self.nat[register] else 0)
-        self.ar[_BSPSTORE] = address + 8 & _WORD
-        self.dirty -= 1
-        self.clean += 1
+            address = ar[_BSPSTORE]
+            register = 128 - self.dirty
+            self.store_rse(address, gr[register])
+            bit = 1 << (address >> 3 & 63)
+            ar[_RNAT] = ar[_RNAT] | bit if nat[register] else ar[_RNAT] & ~bit
+            ar[_BSPSTORE] = address + 8 & _WORD
+            self.dirty -= 1
+            self.clean += 1
 
     def _finish_collection(self) -> None:
         """Stores the collection, if bspstore is where one is."""
