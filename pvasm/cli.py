@@ -24,6 +24,15 @@ from pvasm.regex import regex
 def run() -> NoReturn:
     """What pvasm/start.py runs: `main`, in a process that lives no longer than it."""
     _open_streams()
+    status = outcome()
+    with contextlib.suppress(OSError):  # main has told of it
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def outcome() -> int:
+    """The exit status of what the command line says, whatever becomes of it."""
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is what can clear up
@@ -33,10 +42,7 @@ def run() -> NoReturn:
         status = INTERRUPTED
     except SystemExit as stop:  # argparse: bad usage, or --help
         status = stop.code if isinstance(stop.code, int) else CANNOT_RUN
-    with contextlib.suppress(OSError):  # main has told of it
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(status)
+    return status
 
 
 def _open_streams() -> None:
@@ -94,6 +100,7 @@ _COMMANDS = {
     "compare": "compare",
     "scenario": "scenario",
     "test": "test",
+    "serve": "serve",
 }
 
 
