@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words[:1] == ["help"]:
         words = [*words[1:2], "--help"]
-    options = _parser(words[0] if words else "").parse_args(words)
+    options = parser_of(words[0] if words else "").parse_args(words)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         status = run(options)
@@ -112,12 +112,12 @@ class _Formatter(argparse.HelpFormatter):
     """
 
     def __init__(self, prog: str, **options: Any) -> None:
-        options.setdefault("width", _columns() - 2)
+        options.setdefault("width", columns() - 2)
         super().__init__(prog, **options)
 
 
 @cache
-def _columns() -> int:
+def columns() -> int:
     """The width of the terminal, as `shutil.get_terminal_size` has it."""
     told = os.environ.get("COLUMNS", "")
     if told.isdecimal() and int(told):
@@ -127,7 +127,8 @@ def _columns() -> int:
     return 80
 
 
-def _parser(first: str) -> argparse.ArgumentParser:
+@cache
+def parser_of(first: str) -> argparse.ArgumentParser:
     """What reads the command line: all commands, or the one that is the first argument (argparse is not quick)."""
     parser = _Parser(
         "pvasm",

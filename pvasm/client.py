@@ -6,7 +6,6 @@ Where there is none, one is started for the next command, and this one is done h
 from __future__ import annotations
 
 import _socket
-import fcntl
 import os
 import resource
 import signal
@@ -91,6 +90,8 @@ def _end(status: int) -> NoReturn:
 
 def _start(path: str) -> None:
     """Starts a server at this path, unless somebody has, or is about to."""
+    import fcntl
+
     try:
         lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError:

@@ -3,6 +3,9 @@
 The fork has the streams, the folder, the environment, the limits of whoever asks; it does what `pvasm` would do there,
 and ends. The server itself has run no command of anybody's, so none finds what another has left. Where a file that it
 has read has changed, it says so and ends.
+
+What a fork hands back is which statements it has parsed. The server parses them too, when nobody waits, and so the next
+fork knows their trees, which depend on nothing but the text: a build expands a file for one instance after the other.
 """
 
 from __future__ import annotations
@@ -13,15 +16,19 @@ import gc
 import io
 import os
 import resource
+import select
 import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import NoReturn
 
-from pvasm import data, served
+from pvasm import cli, data, served
+from pvasm.asm.reading import assembly_parser
 from pvasm.client import LIMITS
 from pvasm.errors import PvasmError
+from pvasm.text import decode, encode
 
 IDLE = 600
 """Seconds without a command after which a server ends."""
@@ -29,6 +36,8 @@ IDLE = 600
 _PATIENCE = 10  # seconds for a request
 _STREAMS, _DESCRIPTORS = 3, 4
 _STOP = b"stop"
+_MOST_LEARNT = 1 << 16  # bytes of statements that a fork hands back
+_BETWEEN = "\0"  # no statement has one in it
 
 _Seen = Mapping[str, tuple[int, int, int]]
 
@@ -52,7 +61,6 @@ def serve(idle: float, lock: int | None = None) -> None:
     os.set_inheritable(lock, False)
     os.chdir("/")
     _prepare()
-    seen = _seen()
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
@@ -60,9 +68,8 @@ def serve(idle: float, lock: int | None = None) -> None:
         listening.bind(path)
         os.umask(mask)
         listening.listen(128)
-        listening.settimeout(idle)
         try:
-            _accept(listening, seen)
+            _Server(listening, lock).run(idle)
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(path)
@@ -93,14 +100,11 @@ def _close_others(lock: int) -> None:
 
 def _prepare() -> None:
     """Imports and reads what the commands need, and has done the like of them once."""
-    from pvasm.commands import expand as _command  # noqa: F401
-    from pvasm.errors import PvasmError
     from pvasm.expand.expand_files import ExpandSettings, expand_files
-    from pvasm.paravirt.loading import load_catalog, load_instance
-    from pvasm.paravirt.shipped import instance_names
+    from pvasm.paravirt.loading import read_ahead
 
-    for name in instance_names():
-        load_instance(name, load_catalog())
+    read_ahead()
+    cli.parser_of("expand")
     samples = sorted(map(str, data.samples_directory().glob("*.S")))
     for sample in samples:
         with contextlib.suppress(PvasmError):
@@ -128,45 +132,86 @@ def _status(path: str) -> tuple[int, int, int]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _accept(listening: socket.socket, seen: _Seen) -> None:
-    """Forks for each who asks, until nobody does, or the fork has us end."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no fork's end is waited for
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    while True:
-        try:
-            connection, _ = listening.accept()
-        except TimeoutError:
-            return
-        if os.fork() == 0:
-            _in_fork(connection, listening, seen)
-        connection.close()
+class _Server:
+    """A server that is ready."""
 
+    def __init__(self, listening: socket.socket, lock: int) -> None:
+        self._listening = listening
+        self._lock = lock
+        self._seen = _seen()
+        self._learning, self._telling = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._telling.setblocking(False)
 
-def _in_fork(connection: socket.socket, listening: socket.socket, seen: _Seen) -> NoReturn:
-    """Does what is asked for, and ends this process."""
-    status = 1
-    try:
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        listening.close()
-        connection.settimeout(_PATIENCE)
-        if served.is_ours(connection):
-            words, descriptors = served.receive_request(connection, _DESCRIPTORS)
-            is_current = words[0] == served.identity().hex().encode() and all(
-                _status(path) == then for path, then in seen.items()
-            )
-            if not is_current:
-                served.send_answer(connection, served.STALE)
-                os.kill(os.getppid(), signal.SIGTERM)
+    def run(self, idle: float) -> None:
+        """Forks for each who asks, until nobody has for a while, or a fork has us end."""
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no fork's end is waited for
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+        while True:
+            ready, _, _ = select.select([self._listening, self._learning], [], [], idle)
+            if self._listening in ready:
+                connection, _ = self._listening.accept()
+                if os.fork() == 0:
+                    self._in_fork(connection)
+                connection.close()
+            elif self._learning in ready:
+                _learn(self._learning.recv(_MOST_LEARNT))
             else:
-                connection.settimeout(None)
-                status = _done(connection, words[1:], descriptors)
-                served.send_answer(connection, served.ENDED, status)
-    except (OSError, ValueError):  # whoever asked has gone, or has asked for nothing that there is
-        pass
-    finally:
-        os._exit(status)
+                return
+
+    def _in_fork(self, connection: socket.socket) -> NoReturn:
+        """Does what is asked for, and ends this process."""
+        status = 1
+        try:
+            for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._listening.close()
+            self._learning.close()
+            os.close(self._lock)  # another server may begin before this fork ends
+            connection.settimeout(_PATIENCE)
+            if served.is_ours(connection):
+                status = self._answered(connection)
+        except (OSError, ValueError):  # whoever asked has gone, or has asked for nothing that there is
+            pass
+        finally:
+            os._exit(status)
+
+    def _answered(self, connection: socket.socket) -> int:
+        """Answers a request; the exit status of what it has asked for."""
+        words, descriptors = served.receive_request(connection, _DESCRIPTORS)
+        is_for_us = words[0] == served.identity().hex().encode()
+        if not is_for_us or any(_status(path) != then for path, then in self._seen.items()):
+            served.send_answer(connection, served.STALE)
+            os.kill(os.getppid(), signal.SIGTERM)
+            return 0
+        connection.settimeout(None)
+        known = len(assembly_parser().chunks)
+        status = _done(connection, words[1:], descriptors)
+        served.send_answer(connection, served.ENDED, status)
+        connection.close()
+        _tell(self._telling, known)
+        return status
+
+
+def _learn(told: bytes) -> None:
+    """Parses statements, so that they are known."""
+    parser = assembly_parser()
+    for text in decode(told).split(_BETWEEN):
+        parser.chunk(text)
+
+
+def _tell(telling: socket.socket, known: int) -> None:
+    """Hands back which statements were parsed beyond the first `known`; they may get lost."""
+    texts: list[str] = []
+    left = _MOST_LEARNT
+    for text in islice(assembly_parser().chunks, known, None):
+        left -= len(encode(text)) + 1
+        if left < 0:
+            break
+        texts.append(text)
+    if texts:
+        with contextlib.suppress(OSError):
+            telling.send(encode(_BETWEEN.join(texts)))
 
 
 def _done(connection: socket.socket, words: Sequence[bytes], descriptors: Sequence[int]) -> int:
@@ -191,9 +236,8 @@ def _done(connection: socket.socket, words: Sequence[bytes], descriptors: Sequen
     arguments = [os.fsdecode(word) for word in rest[:count]]
     sys.argv = ["pvasm", *arguments]
     served.send_answer(connection, served.RUNNING, os.getpid())
-    from pvasm.cli import outcome
-
-    status = outcome()
+    cli.columns.cache_clear()  # of another terminal
+    status = cli.outcome()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
