@@ -32,7 +32,7 @@ def _run(options: argparse.Namespace) -> int:
     except ImportError:
         raise PvasmError("pvasm lsp needs pygls: pip install 'pvasm[lsp]'") from None
     from pvasm.commands.check import settings_for_file
-    from pvasm.lsp.server import server
+    from pvasm.lsp.language_server import server
 
     made = server(settings_for_file)
     with open(os.dup(0), "rb") as commands, open(os.dup(1), "wb", buffering=0) as answers:  # it closes them at the end
