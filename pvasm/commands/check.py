@@ -14,6 +14,7 @@ from pvasm.commands.shared import add_op_header, codes, complain, count, fail, j
 from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, FOUND
 from pvasm.limits import MAX_JOBS
+from pvasm.terminal import has_colors, has_links
 
 if TYPE_CHECKING:
     from pvasm.check.diagnostic import Diagnostic
@@ -317,7 +318,9 @@ def _check(
     if fixed is not None:
         settings = replace(settings, cpp=None)
     pipeline = Pipeline(settings, baseline)
-    reporter = Reporter(Style(options.output_format, _use_color(options.color), options.statistics, options.quiet))
+    color = has_colors(sys.stdout, options.color)
+    links = color and has_links(sys.stdout)
+    reporter = Reporter(Style(options.output_format, color, options.statistics, options.quiet, links))
     known = _report(paths, settings, pipeline, reporter, fixed, options)
     if options.write_baseline is not None and not reporter.errors:
         pipeline.write_baseline(options.write_baseline, known)
@@ -445,10 +448,3 @@ def _diff(
     if errors:
         return fail(errors)
     return FOUND if (changes or left) and not options.exit_zero else 0
-
-
-def _use_color(choice: str) -> bool:
-    """Whether to use colour, by the option and what the environment says of the terminal (https://no-color.org)."""
-    if choice != "auto":
-        return choice == "always"
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
