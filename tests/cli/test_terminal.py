@@ -63,7 +63,7 @@ def on_terminal(*words: str, cwd: Path, **environment: str) -> str:
 def test_colours(environment: dict[str, str], piped: bool, shown: bool, project: Path) -> None:
     assert (COLOR in on_terminal("check", cwd=project, **environment)) is shown
     clean = {"NO_COLOR": "", "FORCE_COLOR": "", "TERM": "xterm"}
-    assert (COLOR in pvasm("check", cwd=project, **{**clean, **environment}).output) is piped
+    assert (COLOR in pvasm("check", cwd=project, stdin=b"", **{**clean, **environment}).output) is piped
 
 
 def test_links_on_a_terminal_that_has_them(project: Path) -> None:
@@ -96,7 +96,7 @@ def test_no_links_elsewhere(environment: dict[str, str], project: Path) -> None:
 
 def test_never_a_link_in_a_pipe(project: Path) -> None:
     environment = {"TERM": "xterm-kitty", "FORCE_HYPERLINK": "1", "FORCE_COLOR": "1", "PVASM_DOCS_URL": "https://x.org"}
-    done = pvasm("check", cwd=project, **environment)
+    done = pvasm("check", cwd=project, stdin=b"", **environment)
     assert COLOR in done.output
     assert "\x1b]8" not in done.output
 
