@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from typing import Self
 
 _PATIENCE = 1.0  # seconds without
 _INTERVAL = 0.1  # between two of its states
@@ -14,7 +15,10 @@ _CLEAR = "\r\033[K"
 
 
 class Progress:
-    """A bar that shows on a terminal when a run takes over a second. Whatever else is printed must `clear` it first."""
+    """A bar that shows on a terminal when a run takes over a second. Whatever else is printed must `clear` it first.
+
+    A `with` takes it away at its end.
+    """
 
     def __init__(
         self, what: str = "files", *, wanted: bool = True, clock: Callable[[], float] = time.monotonic
@@ -24,6 +28,12 @@ class Progress:
         self._clock = clock
         self._next = clock() + _PATIENCE
         self._shows = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.clear()
 
     def __call__(self, done: int, total: int) -> None:
         """Shows how many of the files, or of what else there is, are done."""
