@@ -2,6 +2,7 @@
 # make test    the same set-up, with the tools of developers, and the tests (make test PYTEST_FLAGS="-n 2": the slow too)
 # make lint    ruff and mypy
 # make fuzz    random inputs for FUZZ_MINUTES minutes; what fails is kept in fuzz-failures/
+# make man     the manual pages, build/man/*.1 (man -l build/man/pvasm-check.1)
 # make bench   how fast pvasm is, against the preprocessor, sed and the assembler
 # make clean   removes all that the others made
 
@@ -16,7 +17,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 SAMPLES := $(wildcard sample_S/*.S)
 
-.PHONY: demo test lint bench fuzz clean
+.PHONY: demo test lint man bench fuzz clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -58,6 +59,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+man: $(VENV)/.installed
+	$(BIN)/pvasm man --output-dir build/man
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python bench/run.py

@@ -94,6 +94,7 @@ _COMMANDS = {
     "scenario": "scenario",
     "test": "test",
     "completion": "completion",
+    "man": "man",
 }
 
 
