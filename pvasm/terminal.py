@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import IO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import IO
 
 
 def has_colors(stream: IO[str], choice: str = "auto") -> bool:
