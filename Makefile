@@ -3,6 +3,7 @@
 # make lint    ruff and mypy
 # make fuzz    random inputs for FUZZ_MINUTES minutes; what fails is kept in fuzz-failures/
 # make docs    the documentation as a site, build/site/html/index.html: its links are checked, and it needs no network
+# make man     the manual pages, build/man/*.1 (man -l build/man/pvasm-check.1)
 # make bench   how fast pvasm is, against the preprocessor, sed and the assembler
 # make clean   removes all that the others made
 
@@ -17,7 +18,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 SAMPLES := $(wildcard sample_S/*.S)
 
-.PHONY: demo test lint docs bench fuzz clean
+.PHONY: demo test lint docs man bench fuzz clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -62,6 +63,9 @@ lint: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m website build/site
+
+man: $(VENV)/.installed
+	$(BIN)/pvasm man --output-dir build/man
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python bench/run.py

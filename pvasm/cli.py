@@ -103,6 +103,7 @@ _COMMANDS = {
     "serve": "serve",
     "lsp": "lsp",
     "completion": "completion",
+    "man": "man",
 }
 
 

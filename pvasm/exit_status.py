@@ -7,7 +7,7 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126  # of a program that is to be run; as shell
 INTERRUPTED = 130  # as shells have it for SIGINT
 PIPE_CLOSED = 141  # as they have it for SIGPIPE
 
-_ANY = f"{INTERRUPTED} it was interrupted; {PIPE_CLOSED} nobody reads its output."
+_ANY = ((INTERRUPTED, "it was interrupted"), (PIPE_CLOSED, "nobody reads its output."))
 
 # By command: when its exit status is 0, when it is FOUND or other than those that all have, and when CANNOT_RUN.
 _MEANINGS = {
@@ -72,6 +72,7 @@ _MEANINGS = {
         f"{FOUND} with --stop: there is none",
         "there can be none",
     ),
+    "man": ("done", "", "there is no such command, or the folder cannot be written"),
     "instance list": ("done", "", "it could not run"),
     "instance show": ("done", "", "there is no such instance or op, or it is not valid"),
     "instance validate": ("complete and sound", f"{FOUND} findings at error level", "a file is no instance"),
@@ -85,10 +86,19 @@ COMMANDS = tuple(_MEANINGS)
 """The commands that have exit statuses of their own."""
 
 
+def meanings(command: str) -> list[tuple[int, str]]:
+    """The exit statuses of a command (`instance show`), in order, and what each means; none for what is no command."""
+    known = _MEANINGS.get(command)
+    if known is None:
+        return []
+    done, found, wrong = known
+    status, _, said = found.partition(" ")
+    return [(0, done), *([(int(status), said)] if found else []), (CANNOT_RUN, wrong), *_ANY]
+
+
 def told(command: str) -> str | None:
     """What the help of a command (`instance show`) says of its exit status; None for what is no command."""
-    meanings = _MEANINGS.get(command)
-    if meanings is None:
+    found = meanings(command)
+    if not found:
         return None
-    done, found, wrong = meanings
-    return f"Exit status: {'; '.join([f'0 {done}', *([found] if found else []), f'{CANNOT_RUN} {wrong}', _ANY])}"
+    return f"Exit status: {'; '.join(f'{status} {said}' for status, said in found)}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from pvasm.check.finding import Finding
+from pvasm.check.finding import NOT_FIXED, Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError
@@ -44,7 +44,7 @@ def with_accepted_edits(
 def not_fixed(finding: Finding, refused: Mapping[int, str]) -> str:
     """What is said of a finding whose edits are not made; `refused` as `accepted` fills it."""
     minded = next((refused[edit.start] for edit in finding.edits if edit.start in refused), "")
-    return f"not fixed: {minded or 'an instance could not expand it here'}"
+    return f"{NOT_FIXED}{minded or 'an instance could not expand it here'}"
 
 
 def separate(proposed: Iterable[tuple[Edit, ...]]) -> list[tuple[Edit, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pvasm.check.conversion import Converter
 from pvasm.check.exposure import Exposure, described
-from pvasm.check.finding import Finding
+from pvasm.check.finding import NOT_FIXED, Finding
 from pvasm.check.subject import Subject
 
 
@@ -14,5 +14,5 @@ def reported(subject: Subject, exposure: Exposure) -> Finding:
     if not subject.fixing:
         return Finding(exposure.start, exposure.end, message)
     conversion = subject.of(Converter).convert(exposure)
-    details = (f"not fixed: {conversion.reason}",) if conversion.reason else ()
+    details = (f"{NOT_FIXED}{conversion.reason}",) if conversion.reason else ()
     return Finding(exposure.start, exposure.end, message, details=details, edits=conversion.edits)

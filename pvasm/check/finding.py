@@ -10,6 +10,9 @@ from pvasm.text import Edit
 
 Severity = Literal["error", "warning", "note"]
 
+NOT_FIXED = "not fixed: "
+"""What the line of a finding's details begins with that says why it is not fixed."""
+
 
 class Related(Struct, frozen=True):
     """A place in the document that a finding has to do with as well, and what there is to say of it."""

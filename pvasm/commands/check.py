@@ -14,6 +14,7 @@ from pvasm.commands.shared import add_op_header, codes, complain, count, fail, j
 from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, FOUND
 from pvasm.limits import MAX_JOBS
+from pvasm.terminal import has_colors, has_links
 
 if TYPE_CHECKING:
     from pvasm.check.diagnostic import Diagnostic
@@ -309,7 +310,7 @@ def _run_once(options: argparse.Namespace, config: Config, settings: Settings) -
     baseline = None if options.write_baseline is not None else options.baseline or config.baseline
     if options.diff:
         return _diff(paths, settings, directories, baseline, options)
-    fixed = _Fixed(paths, settings, directories, baseline) if options.fix else None
+    fixed = _Fixed(paths, settings, directories, baseline, quiet=options.quiet) if options.fix else None
     return _check(paths, settings, baseline, fixed, options)
 
 
@@ -368,7 +369,9 @@ def _check(
     if fixed is not None:
         settings = replace(settings, cpp=None)
     pipeline = Pipeline(settings, baseline)
-    reporter = Reporter(Style(options.output_format, _use_color(options.color), options.statistics, options.quiet))
+    color = has_colors(sys.stdout, options.color)
+    links = color and has_links(sys.stdout)
+    reporter = Reporter(Style(options.output_format, color, options.statistics, options.quiet, links))
     known = _report(paths, settings, pipeline, reporter, fixed, options)
     if options.write_baseline is not None and not reporter.errors:
         pipeline.write_baseline(options.write_baseline, known)
@@ -426,10 +429,17 @@ class _Fixed:
     """The files that --fix has fixed, and why it has left what it has left."""
 
     def __init__(
-        self, paths: Sequence[str], settings: Settings, directories: Sequence[str], baseline: str | None
+        self,
+        paths: Sequence[str],
+        settings: Settings,
+        directories: Sequence[str],
+        baseline: str | None,
+        *,
+        quiet: bool = False,
     ) -> None:
         from pvasm.files import refuse_leaving
         from pvasm.fix import Fixer, fixable_sources, write_outcome
+        from pvasm.report.progress import Progress
 
         if "-" in paths:
             raise PvasmError("standard input cannot be fixed in its place; --diff shows what to change")
@@ -439,14 +449,16 @@ class _Fixed:
         sources = fixable_sources(paths, settings, [])  # the check that follows tells of errors
         for path, folder in sources:  # before the first is written
             refuse_leaving(path, folder)
-        for path, folder in sources:
-            try:
-                outcome = fixer.outcome(path)
-            except PvasmError:
-                continue
-            write_outcome(outcome, folder)
-            self.number += outcome.number
-            self._reasons.update(((path, *place), said) for place, said in outcome.reasons.items())
+        with Progress("files to fix", wanted=not quiet) as progress:
+            for done, (path, folder) in enumerate(sources):
+                progress(done, len(sources))
+                try:
+                    outcome = fixer.outcome(path)
+                except PvasmError:
+                    continue
+                write_outcome(outcome, folder)
+                self.number += outcome.number
+                self._reasons.update(((path, *place), said) for place, said in outcome.reasons.items())
 
     def explained(self, diagnostics: list[Diagnostic]) -> list[Diagnostic]:
         """The findings that are left, with the reasons."""
@@ -467,15 +479,21 @@ def _diff(
 ) -> int:
     """Shows what fixing would change and, on standard error, what it would leave and why."""
     from pvasm.check.check_files import of_outside
+    from pvasm.check.finding import NOT_FIXED
     from pvasm.fix import Fixer, fixable_sources
     from pvasm.report.plain_text import counted, render
+    from pvasm.report.progress import Progress
     from pvasm.sources import Source
 
     errors: list[PvasmError] = []
     fixer = Fixer(settings, directories, baseline)
     outside: list[Source] = []
     changes = left = 0
-    for path, _ in fixable_sources(paths, settings, errors):
+    without: set[str] = set()  # codes that nothing but a person fixes
+    progress = Progress("files", wanted=not options.quiet)
+    sources = fixable_sources(paths, settings, errors)
+    for done, (path, _) in enumerate(sources):
+        progress(done, len(sources))
         try:
             outcome = fixer.outcome(path)
         except PvasmError as error:
@@ -483,23 +501,22 @@ def _diff(
             continue
         outside += (Source(header, outcome.path) for header in fixer.outside)
         fixer.outside.clear()
+        if outcome.left or outcome.number:
+            progress.clear()
         write(outcome.diff())
         changes += outcome.number
         for diagnostic in outcome.left:
             if diagnostic.severity == "error":
                 left += 1
+                if not any(detail.startswith(NOT_FIXED) for detail in diagnostic.details):
+                    without.add(diagnostic.code)
                 tell(render(diagnostic))
+    progress.clear()
     if outside:
         complain(of_outside(outside), "note")
     if left and not options.quiet:
-        tell(f"{counted(left, 'finding')} at error level would be left")
+        codes = f"; --fix has nothing for {', '.join(sorted(without))}" if without else ""
+        tell(f"{counted(left, 'finding')} at error level would be left{codes}")
     if errors:
         return fail(errors)
     return FOUND if (changes or left) and not options.exit_zero else 0
-
-
-def _use_color(choice: str) -> bool:
-    """Whether to use colour, by the option and what the environment says of the terminal (https://no-color.org)."""
-    if choice != "auto":
-        return choice == "always"
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

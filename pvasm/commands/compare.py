@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.exit_status import FOUND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from pvsim.comparison import Comparison
     from pvsim.random_comparison import RandomComparison, Tally
@@ -82,6 +81,7 @@ def _run(options: argparse.Namespace) -> int:
     from pvsim.variants_of_file import variants_of_files
 
     from pvasm.expand import ExpandErrors
+    from pvasm.report.progress import Progress
     from pvasm.workers import usable_cores
 
     names = _names(options)
@@ -118,7 +118,9 @@ def _run(options: argparse.Namespace) -> int:
     if file is not None:
         with file.placed():
             return _told(comparison, comparison.compared_from(file.scenario), options)
-    tally = comparison.run(options.random, options.jobs or usable_cores(), _progress(options.random))
+    with Progress("states") as progress:
+        jobs = options.jobs or usable_cores()
+        tally = comparison.run(options.random, jobs, lambda done: progress(done, options.random))
     write(f"{options.random} states (seed {seed}); {variants[0].instance.name} ended at:\n")
     for end, times in tally.ends.most_common():
         write(f"  {times:8,}  {end}\n")
@@ -277,15 +279,3 @@ def _tell_costs(tally: Tally, variants: Iterable[Variant]) -> None:
         figures = [costs.groups, costs.bundles, *events]
         cells = "".join(f"{figure:>11,}" for figure in figures)
         write(f"{variant.instance.name:<14}{costs.instructions:>13,}{cells}{costs.cycles(weights):>21,}\n")
-
-
-def _progress(number: int) -> Callable[[int], None]:
-    if not sys.stderr.isatty():
-        return lambda done: None
-
-    def tell(done: int) -> None:
-        end = "\n" if done >= number else ""
-        sys.stderr.write(f"\r{done:,} of {number:,}{end}")
-        sys.stderr.flush()
-
-    return tell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from pvasm.commands.shared import add_op_header, count, fail, write, write_to
@@ -122,7 +123,13 @@ def _expand(options: argparse.Namespace) -> int:
         stamp=options.stamp,
         jobs=options.jobs,
     )
-    result = expand_files(settings)
+    if len(options.files) > 1 and sys.stderr.isatty():
+        from pvasm.report.progress import Progress
+
+        with Progress() as progress:
+            result = expand_files(settings, progress)
+    else:
+        result = expand_files(settings)
     write(result.text)
     if options.output_dir is not None:
         write("".join(f"{path}\n" for path in result.written))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import codes, joined, write
+from pvasm.commands.pager import write_long
+from pvasm.commands.shared import codes, joined
+from pvasm.errors import PvasmError
 
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
@@ -20,6 +22,7 @@ def add(commands: Commands) -> None:
         description="Say what a code is about: why it matters, and examples. Without a code, list all.",
     )
     command.add_argument("codes", nargs="*", type=codes, metavar="CODE", help="PV001, or PV2 for all that start so")
+    command.add_argument("--all", action="store_true", help="say all there is to say of every code")
     command.add_argument("--format", choices=("text", "json"), default="text", help="text, or JSON [text]")
     command.set_defaults(run=_run)
 
@@ -30,12 +33,14 @@ def _run(options: argparse.Namespace) -> int:
     from pvasm.report import explanation
 
     codes = joined(options.codes)
+    if options.all and codes:
+        raise PvasmError(f"--all is about every code: what is {codes[0]} for?")
     require_known(codes)
     rules = [rule for code, rule in every_rule().items() if not codes or covered(code, codes)]
     if options.format == "json":
-        write(explanation.render_json(rules))
-    elif codes:
-        write("\n".join(map(explanation.render, rules)))
+        write_long(explanation.render_json(rules))
+    elif codes or options.all:
+        write_long("\n".join(map(explanation.render, rules)))
     else:
-        write(explanation.render_list(rules))
+        write_long(explanation.render_list(rules))
     return 0

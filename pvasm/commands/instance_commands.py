@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from pvasm.commands.pager import write_long
 from pvasm.commands.shared import complain, write, write_to
 from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, FOUND
@@ -104,7 +105,7 @@ def _list(options: argparse.Namespace) -> int:
     from pvasm.report import instances
 
     found = [load_instance(name) for name in instance_names()]
-    write((instances.render_list_json if options.format == "json" else instances.render_list)(found))
+    write_long((instances.render_list_json if options.format == "json" else instances.render_list)(found))
     return 0
 
 
@@ -118,9 +119,9 @@ def _show(options: argparse.Namespace) -> int:
     if options.ops:
         render_op = instances.render_op_json if is_json else instances.render_op
         texts = [render_op(shown, expansion) for expansion in shown.expansions]
-        write(("" if is_json else "\n").join(texts))
+        write_long(("" if is_json else "\n").join(texts))
     else:
-        write((instances.render_json if is_json else instances.render)(shown))
+        write_long((instances.render_json if is_json else instances.render)(shown))
     return 0
 
 
@@ -270,7 +271,7 @@ def _diff(options: argparse.Namespace) -> int:
     ops = _asked(left.catalog, options.ops)
     expansions = list(zip(_shown(left, ops).expansions, _shown(right, ops).expansions, strict=True))
     found = instance_diff.difference(left, right, expansions, ops_alone=bool(options.ops))
-    write((instance_diff.render_json if options.format == "json" else instance_diff.render)(found))
+    write_long((instance_diff.render_json if options.format == "json" else instance_diff.render)(found))
     return 0 if found.is_empty else FOUND
 
 

@@ -293,6 +293,7 @@ def _run_batch(options: argparse.Namespace) -> int:
     from pvsim.batch import Room, lines_of_results, lines_of_stream
 
     from pvasm.exit_status import CANNOT_RUN
+    from pvasm.report.progress import Progress
     from pvasm.workers import usable_cores
 
     data, backing_store, stride = (each or _SMALLEST for each in (options.dw, options.bw, options.stride))
@@ -301,18 +302,25 @@ def _run_batch(options: argparse.Namespace) -> int:
     gc.freeze()
     gc.set_threshold(500_000, 20, 100)
     gc.enable()
+    number: int | None = None  # of a stream it is not known
     if options.batch == "-" and options.jobs is None:
         found = lines_of_stream(_lines(sys.stdin.buffer, "<stdin>"), "<stdin>", room, has_hexadecimal=options.hex)
     else:
         name, lines = _lines_of(options.batch)
+        number = len(lines)
         found = lines_of_results(lines, name, room, options.jobs or usable_cores(), has_hexadecimal=options.hex)
     status = 0
-    for line, error in found:
-        write(f"{line}\n")
-        sys.stdout.flush()
-        if error is not None:
-            complain(error)
-            status = CANNOT_RUN
+    # On a terminal the lines themselves show how far it is.
+    with Progress("programs", wanted=number is not None and not sys.stdout.isatty()) as progress:
+        for done, (line, error) in enumerate(found, start=1):
+            write(f"{line}\n")
+            sys.stdout.flush()
+            if number is not None:
+                progress(done, number)
+            if error is not None:
+                progress.clear()
+                complain(error)
+                status = CANNOT_RUN
     return status
 
 

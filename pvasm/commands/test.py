@@ -34,6 +34,7 @@ def _run(options: argparse.Namespace) -> int:
 
     from pvasm.files import refuse_missing_folder, refuse_overwriting, write_atomically
     from pvasm.report.plain_text import printable
+    from pvasm.report.progress import Progress
 
     paths = [
         (path, (os.curdir, os.path.dirname(os.path.realpath(named))))
@@ -48,20 +49,26 @@ def _run(options: argparse.Namespace) -> int:
 
     def tell_once(instance: Instance) -> None:
         if instance.path not in told:
+            progress.clear()
             told.add(instance.path)
             tell_inherited([instance])
 
-    for path, roots in paths:
+    progress = Progress("scenarios")
+    for done, (path, roots) in enumerate(paths):
+        progress(done, len(paths))
         try:
             for result in results(path, roots, tell_once):
+                progress.clear()
                 found.append(result)
                 write(printable(f"{'FAILED' if result.wrong else 'ok':<7}{path} {result.instance}") + "\n")
                 for line in result.wrong:
                     write(printable(f"       {line}") + "\n")
                     status = status or FOUND
         except PvasmError as error:
+            progress.clear()
             complain(error)
             status = CANNOT_RUN
+    progress.clear()
     if options.junit is not None:
         write_atomically(options.junit, junit(found))
     write(f"{len(found)} runs, {sum(bool(each.wrong) for each in found)} failed.\n")

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.expand.outputs import Outputs, no_rule_for_stdout, planned, write_outputs
-from pvasm.expand.variants import Making, make_variants
+from pvasm.expand.variants import Making, Progress, make_variants
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_catalog, load_instance
@@ -46,7 +46,7 @@ class Expanded(Struct, frozen=True):
     written: tuple[str, ...]
 
 
-def expand_files(settings: ExpandSettings) -> Expanded:
+def expand_files(settings: ExpandSettings, progress: Progress = lambda done, total: None) -> Expanded:
     """Makes the variants of all files for all instances, and writes them.
 
     Nothing is written if anything is wrong. Raises ExpandErrors with all that is wrong in the files, or PvasmError
@@ -60,7 +60,7 @@ def expand_files(settings: ExpandSettings) -> Expanded:
     making = Making(files, tuple(instances), catalog, settings.line_markers, settings.define)
     if settings.output_directory is None and settings.output in (None, "-"):
         no_rule_for_stdout(settings.depfile, settings.stamp)
-        return Expanded(decode(make_variants(making, settings.jobs)[0]), ())
+        return Expanded(decode(make_variants(making, settings.jobs, progress)[0]), ())
     outputs = Outputs(
         planned(files, instances, settings.output, settings.output_directory),
         folder=settings.output_directory,
@@ -69,7 +69,7 @@ def expand_files(settings: ExpandSettings) -> Expanded:
         stamp=settings.stamp,
     )
     outputs.check()
-    write_outputs(outputs, make_variants(making, settings.jobs))
+    write_outputs(outputs, make_variants(making, settings.jobs, progress))
     return Expanded("", tuple(variant.target for variant in outputs.variants))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 import msgspec
@@ -49,19 +49,23 @@ class _Made(msgspec.Struct):
     errors: list[tuple[str, str | None, int | None, int | None]]
 
 
-def make_variants(making: Making, jobs: int) -> list[bytes]:
+Progress = Callable[[int, int], None]
+"""Told how many files are done, of how many."""
+
+
+def make_variants(making: Making, jobs: int, progress: Progress = lambda done, total: None) -> list[bytes]:
     """The variants: file by file, and for each file instance by instance; by at most `jobs` processes (0: all cores).
 
     Raises ExpandErrors with all that is wrong in any of the files, in their order.
     """
-    made = _in_processes(making, jobs)
+    made = _in_processes(making, jobs, progress)
     errors = [PvasmError(*parts) for each in made for parts in each.errors]
     if errors:
         raise ExpandErrors(errors)
     return [variant for each in made for variant in each.variants]
 
 
-def _in_processes(making: Making, jobs: int) -> list[_Made]:
+def _in_processes(making: Making, jobs: int, progress: Progress) -> list[_Made]:
     files = making.files
     if len(files) == 1:
         return [_make(making, files[0])]
@@ -71,16 +75,23 @@ def _in_processes(making: Making, jobs: int) -> list[_Made]:
     sizes = [_size(file) * len(making.instances) for file in files] if number > 1 else []
     number = min(number, sum(sizes) // _MIN_WORK)
     if number < 2 or "-" in files or not workers.can_fork:
-        return [_make(making, file) for file in files]
+        made = []
+        for file in files:
+            made.append(_make(making, file))
+            progress(len(made), len(files))
+        return made
 
     def work(task: int) -> bytes:
         return msgspec.msgpack.encode(_make(making, files[task]))
 
     largest_first = sorted(range(len(files)), key=lambda task: -sizes[task])
     found: dict[int, _Made] = {}
-    with closing(workers.run_in_workers(work, largest_first, number, lambda: None)) as answers:
+    with closing(
+        workers.run_in_workers(work, largest_first, number, lambda: progress(len(found), len(files)))
+    ) as answers:
         for task, answer in answers:
             found[task] = _answer(making, files[task], answer)
+            progress(len(found), len(files))
     return [found[task] for task in range(len(files))]
 
 

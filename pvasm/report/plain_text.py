@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from pvasm.check.diagnostic import Diagnostic
+from pvasm.terminal import file_url, link, width
 
 _WIDTH = 200  # of the source line shown, in characters
 
@@ -14,24 +15,34 @@ _BOLD, _RED, _YELLOW, _CYAN, _GREEN, _FAINT = "1", "1;31", "1;33", "1;36", "1;32
 _COLORS = {"error": _RED, "warning": _YELLOW, "note": _CYAN}
 
 
-def render(diagnostic: Diagnostic, *, color: bool = False) -> str:
+def render(diagnostic: Diagnostic, *, color: bool = False, links: bool = False) -> str:
     """The lines that show one diagnostic, without a line end after the last."""
 
     def paint(text: str, how: str) -> str:
         return f"\033[{how}m{text}\033[0m" if color and text else text
 
-    place = f"{printable(diagnostic.path)}:{printable(diagnostic.where)}:"
-    what = f"{diagnostic.code} {diagnostic.severity}:"
+    place = paint(f"{printable(diagnostic.path)}:{printable(diagnostic.where)}:", _BOLD)
+    what = paint(f"{diagnostic.code} {diagnostic.severity}:", _COLORS[diagnostic.severity])
+    if links:
+        place, what = _linked(diagnostic, place, what)
     instance = f" [{printable(diagnostic.instance)}]" if diagnostic.instance else ""
-    lines = [
-        f"{paint(place, _BOLD)} {paint(what, _COLORS[diagnostic.severity])} {printable(diagnostic.message)}{instance}"
-    ]
+    lines = [f"{place} {what} {printable(diagnostic.message)}{instance}"]
     shown, marks = _marked(diagnostic)
     if shown.strip():
         blank = marks[: len(marks) - len(marks.lstrip())]
         lines += [f"    {shown}", f"    {blank}{paint(marks[len(blank) :], _GREEN)}"]
     lines += [paint(f"      {printable(detail)}", _FAINT) for detail in diagnostic.details]
     return "\n".join(lines)
+
+
+def _linked(diagnostic: Diagnostic, place: str, what: str) -> tuple[str, str]:
+    """The place as a link to the file, and the code as one to what is said of it, where that can be had."""
+    from pvasm.report.documentation import rule_url
+
+    if diagnostic.path != "<stdin>":
+        place = link(place, file_url(diagnostic.path, diagnostic.line))
+    url = rule_url(diagnostic.code)
+    return place, what if url is None else link(what, url)
 
 
 def _marked(diagnostic: Diagnostic) -> tuple[str, str]:
@@ -43,8 +54,8 @@ def _marked(diagnostic: Diagnostic) -> tuple[str, str]:
     cut = max(0, start - _WIDTH // 2) if len(line) > _WIDTH else 0
     shown = printable(line[cut : cut + _WIDTH])
     # A tab stays a tab, so that the marks stand under the place at any tab width.
-    blank = "".join("\t" if character == "\t" else " " for character in line[cut:start])
-    return shown, blank + "^" + "~" * (min(end, cut + _WIDTH) - start - 1)
+    blank = "".join("\t" if character == "\t" else " " * width(character) for character in shown[: start - cut])
+    return shown, blank + "^" + "~" * (width(shown[start - cut : min(end, cut + _WIDTH) - cut]) - 1)
 
 
 def printable(text: str) -> str:

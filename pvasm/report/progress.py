@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
+from typing import Self
 
 _PATIENCE = 1.0  # seconds without
 _INTERVAL = 0.1  # between two of its states
@@ -13,21 +15,33 @@ _CLEAR = "\r\033[K"
 
 
 class Progress:
-    """A bar that shows on a terminal when a run takes over a second. Whatever else is printed must `clear` it first."""
+    """A bar that shows on a terminal when a run takes over a second. Whatever else is printed must `clear` it first.
 
-    def __init__(self, *, wanted: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
-        self._is_on = wanted and sys.stderr.isatty()
+    A `with` takes it away at its end.
+    """
+
+    def __init__(
+        self, what: str = "files", *, wanted: bool = True, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._is_on = wanted and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._what = what
         self._clock = clock
         self._next = clock() + _PATIENCE
         self._shows = False
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.clear()
+
     def __call__(self, done: int, total: int) -> None:
-        """Shows how many of the files are done."""
+        """Shows how many of the files, or of what else there is, are done."""
         if not self._is_on or (now := self._clock()) < self._next:
             return
         self._next = now + _INTERVAL
         filled = _WIDTH * done // max(total, 1)
-        self._write(f"{_CLEAR}[{'#' * filled}{'.' * (_WIDTH - filled)}] {done}/{total} files")
+        self._write(f"{_CLEAR}[{'#' * filled}{'.' * (_WIDTH - filled)}] {done}/{total} {self._what}")
         self._shows = True
 
     def clear(self) -> None:

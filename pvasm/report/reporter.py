@@ -22,6 +22,7 @@ class Style(Struct, frozen=True):
     color: bool = False
     statistics: bool = False
     quiet: bool = False
+    links: bool = False
 
 
 class Reporter:
@@ -105,7 +106,7 @@ def _renderer(style: Style) -> Callable[[Diagnostic], str] | None:
     if style.format == "text":
         from pvasm.report import plain_text
 
-        return lambda diagnostic: plain_text.render(diagnostic, color=style.color)
+        return lambda diagnostic: plain_text.render(diagnostic, color=style.color, links=style.links)
     if style.format == "json":
         from pvasm.report import json
 

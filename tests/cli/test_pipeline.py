@@ -119,3 +119,9 @@ def test_what_a_diff_leaves_stands_where_the_file_has_it(project: Path) -> None:
     assert done.status == 1
     assert "+\tCOVER; RFI; (p6) rfi" in done.output
     assert done.error_lines[0].startswith("a.S:1:14: PV002 error")
+
+
+def test_diff_tells_what_only_a_person_can_fix(tmp_path: Path) -> None:
+    (tmp_path / "a.S").write_text("\tITC_D(p0, r18, r19) ;;\n\tadd r9 = r19, r10 ;;\n\tthash r17 = r16\n")
+    done = pvasm("check", "--diff", "a.S", cwd=tmp_path)
+    assert done.error_lines[-1] == "2 findings at error level would be left; --fix has nothing for PV301"

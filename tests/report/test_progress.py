@@ -15,10 +15,18 @@ class Terminal(io.StringIO):
         return True
 
 
-def drawn(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, seconds: list[float], *, wanted: bool = True) -> str:
+def drawn(
+    monkeypatch: pytest.MonkeyPatch,
+    stream: io.StringIO,
+    seconds: list[float],
+    *,
+    wanted: bool = True,
+    terminal: str = "xterm",
+) -> str:
     """What a bar prints that is told of a file at each of these times."""
     clock = iter([0.0, *seconds])
     monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", terminal)
     bar = Progress(wanted=wanted, clock=lambda: next(clock))
     for done, _ in enumerate(seconds, start=1):
         bar(done, len(seconds))
@@ -40,3 +48,7 @@ def test_only_after_a_second_and_not_too_often(monkeypatch: pytest.MonkeyPatch) 
 def test_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert drawn(monkeypatch, io.StringIO(), [5.0, 9.0]) == ""
     assert drawn(monkeypatch, Terminal(), [5.0, 9.0], wanted=False) == ""
+
+
+def test_not_on_a_dumb_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert drawn(monkeypatch, Terminal(), [5.0, 9.0], terminal="dumb") == ""
