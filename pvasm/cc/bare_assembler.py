@@ -62,7 +62,7 @@ def assemble_with(
     if not words.inputs or words.is_cut_short:  # `--version`, nothing to do, or wrong: the assembler knows what to say
         become([*assembler, *arguments])
     if any(is_same(words.output, name) for name in words.inputs):
-        raise PvasmError("the output is an input", words.output)
+        raise PvasmError("the output would overwrite an input: name another file with -o", words.output)
     job = _Job(words, catalog, loaded)
     with stoppable(), temporary_folder() as folder:
         status = job.run(assembler, folder, say)
