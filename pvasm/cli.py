@@ -75,9 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except MemoryError:
-        return fail([PvasmError("not enough memory")])
+        return fail([PvasmError("not enough memory: give fewer files at a time")])
     except RecursionError:
-        return fail([PvasmError("nested too deeply")])
+        return fail([PvasmError("nested too deeply to be read: take it apart")])
     return status
 
 
@@ -170,7 +170,7 @@ class _Parser(argparse.ArgumentParser):
         if rest:
             option = next((word.partition("=")[0] for word in rest if word.startswith("-") and word != "-"), None)
             if option is None:
-                self.error(f"unrecognized arguments: {' '.join(rest)}")
+                self.error(f"there is no place for {' '.join(rest)}: too many arguments")
             self.error(self._no_option(option))
         return found, rest
 

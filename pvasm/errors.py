@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+IF_KILLED = ": if memory ran out, --jobs 1 takes less"
+"""What is said further of a process that a signal has ended."""
+
 
 class PvasmError(Exception):
     """Something is wrong with what pvasm was given; the message is one line, for the person who must act.

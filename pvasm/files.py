@@ -55,7 +55,7 @@ def refuse_overwriting(target: str, what: str, read: Iterable[str]) -> None:
     for name in read:
         with contextlib.suppress(OSError):
             if os.path.samefile(target, name):
-                raise PvasmError(f"the {what} would overwrite what it is made of", target)
+                raise PvasmError(f"the {what} would overwrite what it is made of: name another file", target)
 
 
 def refuse_missing_folder(target: str) -> None:

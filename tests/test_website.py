@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -39,6 +40,20 @@ def test_the_reference_has_every_command_and_setting_and_the_site_every_document
     assert sorted(reference.settings_in_words()) == sorted(KEYS)
     pages = {*documents.guide(), *documents.about_the_project()}
     assert {f"docs/{path.name}" for path in (documents.ROOT / "docs").glob("*.md")} <= pages
+
+
+def test_the_comparison_names_options_and_commands_that_there_are() -> None:
+    own = [
+        row.split("|")[4]
+        for row in (documents.ROOT / "docs/comparison.md").read_text().splitlines()
+        if row.startswith("| ") and row.count("|") == 5
+    ]
+    parsers = reference.parsers()
+    known = {option for parser in parsers.values() for option in parser._option_string_actions}
+    words = {word for cell in own for word in re.findall(r"`([^`]+)`", cell)}
+    assert {word for word in words if word.startswith("--")} <= known
+    commands = {word.split(" ")[1] for word in words if word.startswith("pvasm ")}
+    assert {"check", "explain", "compare"} <= commands <= {name.split(" ")[0] for name in parsers}
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ from pvasm.syntax.tokens import SETTING
 
 _WORD: Final = (1 << 64) - 1
 _MOST_BYTES: Final = 1 << 28
+_PREPROCESS: Final = ": preprocess the source (-I, -D)"
 _LARGEST_FILL: Final = 8
 _WORD_SIZE: Final = 8
 _SECTION_ALIGNMENT: Final = 16
@@ -287,11 +288,13 @@ class Placing(Visitor):
     def fork(self, fork: Fork) -> None:
         """Alternatives have no place in an image: which is compiled must be known."""
         if fork.condition is not None or fork.name != "endif":
-            raise PvasmError("which arm of a conditional is assembled is not known here", self.document.path)
+            raise PvasmError(
+                f"which arm of a conditional is assembled is not known here{_PREPROCESS}", self.document.path
+            )
 
     def gap(self, reason: str, statement: int, conditions: Conditions) -> None:
         """What is not followed cannot be laid out."""
-        raise self._error(statement, reason or "what this stands for is not known")
+        raise self._error(statement, reason or f"what this stands for is not known{_PREPROCESS}")
 
     def unfinished(self, statement: int) -> None:
         """GNU as refuses it."""
@@ -351,7 +354,7 @@ class Placing(Visitor):
         except OperandError as error:
             raise self._error(step.statement, error.message) from None
         if resolved.predicate is None:
-            raise self._error(step.statement, "which predicate this is under is not known")
+            raise self._error(step.statement, f"which predicate this is under is not known{_PREPROCESS}")
         self.put(resolved, number)
 
     def stop(self) -> None:

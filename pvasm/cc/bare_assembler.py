@@ -96,7 +96,7 @@ def assemble_with(
     if all(name.endswith(_OBJECTS) for name in words.inputs):
         become(_linker(assembler, arguments))
     if words.made and any(is_same(words.made, name) for name in words.inputs):
-        raise PvasmError("the output is an input", words.made)
+        raise PvasmError("the output would overwrite an input: name another file with -o", words.made)
     with stoppable(), temporary_folder() as folder:
         overlays = OverlayFolder(os.path.join(folder, "op-headers"), op_headers, catalog)
         status = _Job(words, catalog, loaded, overlays).run(assembler, folder, say)

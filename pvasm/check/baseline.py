@@ -109,12 +109,13 @@ def load_baseline(path: str) -> Baseline:
     try:
         content = json.loads(text)
         if content["version"] != _VERSION:
-            raise PvasmError(f"a baseline of version {content['version']!r}, which this pvasm does not know", path)
+            unknown = f"a baseline of version {content['version']!r}, which this pvasm does not know"
+            raise PvasmError(f"{unknown}: --write-baseline makes a new one", path)
         for entry in content["findings"]:
             key = _Key(entry["path"], entry["code"], entry["instance"], entry["instruction"])
             known.setdefault(key, Counter()).update(map(str, entry["contexts"]))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise PvasmError("not a baseline that pvasm wrote", path) from error
+        raise PvasmError("not a baseline that pvasm wrote: --write-baseline makes one", path) from error
     return Baseline(path, known)
 
 
@@ -131,7 +132,7 @@ def write_baseline(path: str, diagnostics: Iterable[Diagnostic], checked: Checke
         try:
             before = load_baseline(path)
         except PvasmError as error:
-            raise PvasmError("is there and is no baseline: not overwritten", path) from error
+            raise PvasmError("is there and is no baseline: not overwritten; name another file", path) from error
     keys = _Keys(path)
     contexts: dict[_Key, list[str]] = {}
     for diagnostic in diagnostics:

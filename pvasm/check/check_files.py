@@ -10,7 +10,7 @@ from pvasm.check.checker import Checker, FileResult
 from pvasm.check.codes import require_known
 from pvasm.check.pipeline import Pipeline
 from pvasm.check.settings import CppSettings, Settings
-from pvasm.errors import PvasmError
+from pvasm.errors import IF_KILLED, PvasmError
 from pvasm.sources import Source, find_sources, is_header
 
 __all__ = ["CppSettings", "FileResult", "Settings", "check_files"]
@@ -245,6 +245,6 @@ def _answer(checker: Checker, path: str, answer: bytes | int) -> FileResult:
     if isinstance(answer, bytes):
         return FileResult.load(path, answer)
     if answer < 0:
-        error = PvasmError(f"the process that checked this file was killed by signal {-answer}", path)
+        error = PvasmError(f"the process that checked this file was killed by signal {-answer}{IF_KILLED}", path)
         return FileResult(path, errors=[error], counts=0)
     return checker.check(path)  # a fault of our own: let it show here

@@ -303,6 +303,9 @@ def regions(document: Document) -> list[Region]:
     return regions_of_text(document.text, preprocessed=document.preprocessed) if MARK in document.text else []
 
 
+_END_DUE = "`pvasm: user-level end' is due behind it"
+
+
 def regions_of_text(text: str, *, preprocessed: bool) -> list[Region]:
     """The regions that comments of a text begin and end, in order.
 
@@ -314,17 +317,21 @@ def regions_of_text(text: str, *, preprocessed: bool) -> list[Region]:
         span = mark.span()
         if mark["word"] == "begin":
             if opened is not None:
-                found.append(Region(*opened.span(), "user level begins here and does not end before it begins again"))
+                found.append(
+                    Region(*opened.span(), f"user level begins here, and begins again before it ends: {_END_DUE}")
+                )
             opened = mark
         elif mark["word"] != "end":
             found.append(Region(*span, "is no mark: `pvasm: user-level begin' or `pvasm: user-level end' is due"))
         elif opened is None:
-            found.append(Region(*span, "user level ends here and has not begun"))
+            found.append(
+                Region(*span, "user level ends here and has not begun: `pvasm: user-level begin' is due before")
+            )
         else:
             found.append(Region(opened.start(), span[1]))
             opened = None
     if opened is not None:
-        found.append(Region(*opened.span(), "user level begins here and never ends"))
+        found.append(Region(*opened.span(), f"user level begins here and never ends: {_END_DUE}"))
     return found
 
 

@@ -47,7 +47,7 @@ class Selection(Struct, frozen=True):
         else:
             found = [rule_of(code) for code in known_codes() if self._is_on(code, by_default=False)]
         if not found:
-            raise PvasmError("these settings select no code at all")
+            raise PvasmError("these settings select no code at all: look at select, ignore and severity")
         return found
 
     def _is_on(self, code: str, *, by_default: bool) -> bool:

@@ -79,7 +79,7 @@ def code_of(exposure: Exposure) -> str:
 def described(exposure: Exposure, intrinsics: Mapping[str, str] | None = None) -> str:
     """A message: what there is, and what to write instead; in C, with the intrinsics by the ops that they stand for."""
     if exposure.sensitivity == "level-dependent":
-        return "what this does depends on the privilege level"
+        return "what this does depends on the privilege level: see that it is right above level 0, too"
     noun = f"{exposure.sensitivity} instruction"
     if intrinsics is not None and exposure.certain:
         return f"{noun} used directly{_advice_in_c(exposure, intrinsics)}"
@@ -92,7 +92,7 @@ def _advice_in_c(exposure: Exposure, intrinsics: Mapping[str, str]) -> str:
     found = next((intrinsics[name] for name in names if name in intrinsics), None)
     if found is not None:
         return f": use {found}"
-    traps = ", and it traps" if exposure.sensitivity == "privileged" else ""
+    traps = ", so it traps in a guest" if exposure.sensitivity == "privileged" else ""
     return f"; no intrinsic replaces it{traps}" + (f" (in assembly: {names[0]})" if names else "")
 
 
@@ -102,10 +102,10 @@ def _advice(exposure: Exposure) -> str:
     if not exposure.certain:
         return " (in text that is no statement)"
     if not exposure.uses:
-        traps = ", and it traps" if exposure.sensitivity == "privileged" else ""
+        traps = ", so it traps in a guest" if exposure.sensitivity == "privileged" else ""
         if exposure.extension:
-            return f"; Linux has no op for it{traps} (the extension has {exposure.extension}: --extension)"
-        return f"; the catalog has no op for it{traps}"
+            return f"; Linux has no op for it{traps}: {exposure.extension} of the extension would do (--extension)"
+        return f"; no op replaces it{traps}"
     use = exposure.uses[0]
     said = f": use {use.call}" if use.is_complete else f": the nearest op is {use.call}"
     if use.choices:

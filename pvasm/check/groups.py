@@ -75,8 +75,8 @@ class GroupFinding(Struct, frozen=True):
 
     @property
     def due(self) -> str:
-        """What the message says of a serialization that is due; empty where a stop is enough."""
-        return "" if self.needs == "stop" else f"{self.needs} is due between"
+        """What the message says of what must stand between the two."""
+        return f"{'a stop (;;)' if self.needs == 'stop' else self.needs} is due between"
 
     def finding(self, message: str) -> Finding:
         """The finding with this message."""

@@ -39,7 +39,7 @@ def check_instance_file(path: str, rules: Sequence[InstanceRule]) -> tuple[list[
     except OSError as error:
         return [], [unreadable(error, path)]
     except UnicodeDecodeError:
-        return [], [PvasmError("changed while it was read", path)]
+        return [], [PvasmError("changed while it was read: try again", path)]
     subject.errors += _wrong_blocks(subject.draft)
     lines = text.splitlines()
     found = [_diagnostic(path, subject, rule, finding, lines) for rule in rules for finding in rule.check(subject)]

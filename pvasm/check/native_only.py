@@ -107,10 +107,12 @@ def _message(
     line = document.place(document.statements[arm.last].start).line
     where = f"this code for bare hardware alone, to line {line},"
     if ended and begun:
-        return f"{where} begins in {ended} and ends in {begun}: other instances get parts of both"
-    if begun:
-        return f"{where} begins the function {begun}, and other instances get the rest of it"
-    return f"{where} ends the function {ended}, and other instances get the beginning of it"
+        parts = f"begins in {ended} and ends in {begun}: other instances get parts of both"
+    elif begun:
+        parts = f"begins the function {begun}, and other instances get the rest of it"
+    else:
+        parts = f"ends the function {ended}, and other instances get the beginning of it"
+    return f"{where} {parts}; is an #endif missing, or misplaced?"
 
 
 def _shape(boundaries: Iterable[Boundary]) -> tuple[bool, bool]:

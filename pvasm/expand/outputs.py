@@ -63,10 +63,10 @@ class Outputs(Struct, frozen=True):
             name = None if identity is None else read.get(identity)
             if name is not None:
                 what = "source" if name in sources else "definitions that it is made of"
-                raise PvasmError(f"the {kind} would overwrite the {what}", target)
+                raise PvasmError(f"the {kind} would overwrite the {what}: name another file", target)
             first, what = written.setdefault(os.path.realpath(target), (target, kind))
             if (first, what) != (target, kind):
-                raise PvasmError(f"the {kind} would overwrite the {what} {first}", target)
+                raise PvasmError(f"the {kind} would overwrite the {what} {first}: name another file", target)
         for target, kind in self._written():
             refuse_leaving(target, self.folder if kind == _VARIANT else None)
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from pvasm.asm.reading import assembly_parser
-from pvasm.errors import PvasmError
+from pvasm.errors import IF_KILLED, PvasmError
 from pvasm.expand.assembly_text import refuse_other_text
 from pvasm.expand.contexts import MARKER
 from pvasm.expand.expander import ExpandErrors, Reading, expand
@@ -108,7 +108,9 @@ def _answer(making: Making, file: str, answer: bytes | int) -> _Made:
     if isinstance(answer, bytes):
         return msgspec.msgpack.decode(answer, type=_Made)
     if answer < 0:
-        return _Made([], [(f"the process that expanded this file was killed by signal {-answer}", file, None, None)])
+        return _Made(
+            [], [(f"the process that expanded this file was killed by signal {-answer}{IF_KILLED}", file, None, None)]
+        )
     return _make(making, file)  # a fault of our own: let it show here
 
 

@@ -249,13 +249,14 @@ class _PathCheck:
         for cell, line in self.outcome.uses.items():
             if cell not in self.readable:
                 own = cell in self.outputs | self.clobbers
-                what = f"reads {trial.name(cell)} before it has written it" if own else f"reads {trial.name(cell)}"
-                yield trial.violation("read", line, what if own else f"{what}, which it was not given")
+                rest = " before it has written it" if own else ", which it was not given: take it from a parameter"
+                yield trial.violation("read", line, f"reads {trial.name(cell)}{rest}")
 
     def _unexecuted(self) -> Iterator[Violation]:
         for act in self.outcome.acts:
             what = "calls the hypervisor" if act.call is not None else "stores"
-            yield self.trial.violation("unexecuted", act.line, f"`{act.text}' {what} though the predicate is false")
+            message = f"`{act.text}' {what} though the predicate is false: predicate it, too"
+            yield self.trial.violation("unexecuted", act.line, message)
 
     def _written(self) -> Iterator[Violation]:
         trial, outcome = self.trial, self.outcome
@@ -266,15 +267,15 @@ class _PathCheck:
                 continue
             if cell not in self.writes:
                 if cell in self.outputs:
-                    message = f"writes {trial.name(cell)} though the predicate is false"
+                    message = f"writes {trial.name(cell)} though the predicate is false: predicate it, too"
                     yield trial.violation("unexecuted", line, message)
                 else:
                     kept = _is_saved(outcome, cell)
-                    rest = " and does not put back its old value" if kept else ", which it was not given"
+                    rest = f", which it was not given: {_KEEP}" if not kept else " and does not put back its old value"
                     yield trial.violation("written", line, f"writes {trial.name(cell)}{rest}")
             elif not isinstance(value.base, Made | None) and value.base not in self.readable and value.base != cell:
                 message = f"gives {trial.name(cell)} the old value of {trial.name(value.base)}"
-                yield trial.violation("read", line, message)
+                yield trial.violation("read", line, f"{message}, which is not what the op is about")
 
     def _unwritten(self) -> Iterator[Violation]:
         trial, outcome = self.trial, self.outcome
@@ -306,6 +307,9 @@ class _PathCheck:
                 message = f"does not fill {register.text} of bank 1 with its NaT bit (ld8.fill)"
                 yield trial.violation("bank", line, message)
                 return
+
+
+_KEEP = "keep its value in a clobber, and put it back"
 
 
 def _is_saved(outcome: Outcome, cell: Resource) -> bool:
@@ -346,4 +350,5 @@ def _unused(trials: Sequence[Trial]) -> Iterator[Violation]:
                 and trial.arguments.count(plain.arguments[place]) == 1
             )
         if not used:
-            yield plain.violation("unused", None, f"does not use its parameter {parameter.name}", parameter.name)
+            message = f"does not use its parameter {parameter.name}: is it forgotten, or misspelt?"
+            yield plain.violation("unused", None, message, parameter.name)

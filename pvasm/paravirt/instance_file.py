@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -158,8 +158,13 @@ def read_instance(path: Path, catalog: Catalog) -> Instance:
     for error in draft.errors:
         raise error
     if draft.missing:
-        raise fault(f"no definition of {', '.join(draft.missing)}", str(path), draft.place_of_ops, "ops")
+        raise fault(undefined(draft.missing), str(path), draft.place_of_ops, "ops")
     return draft.instance
+
+
+def undefined(missing: Iterable[str]) -> str:
+    """What is said of ops that an instance does not define."""
+    return f"no definition of {', '.join(missing)}: give templates, or say `extends' or `otherwise'"
 
 
 def read_draft(path: Path, catalog: Catalog) -> Draft:

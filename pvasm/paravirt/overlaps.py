@@ -53,7 +53,7 @@ def _first_difference(
             if not _alike(due, got):
                 text = next((line.text for line in trial.lines if line.number == two.line), "")
                 what = f"`{text}' uses {_described(got, trial)} instead of {_described(due, trial)}"
-                return two.line, what
+                return two.line, f"{what}: say `apart', or compare"
     return None
 
 

@@ -160,7 +160,10 @@ def test_a_process_that_is_killed_is_told_of(folder: Path, monkeypatch: pytest.M
     monkeypatch.setattr(making, "_make", dying)
     with pytest.raises(ExpandErrors) as caught:
         expand_files(settings("a.S", "b.S", jobs=2))
-    assert str(caught.value) == "b.S: the process that expanded this file was killed by signal 9"
+    assert (
+        str(caught.value)
+        == "b.S: the process that expanded this file was killed by signal 9: if memory ran out, --jobs 1 takes less"
+    )
 
 
 def test_what_is_right_already_keeps_its_time(folder: Path) -> None:
@@ -193,17 +196,32 @@ def test_a_variant_may_define_the_symbol_of_its_instance(folder: Path, tmp_path:
 # --------------------------------------------------------------------------------- bad settings
 
 OVERWRITING = [
-    ("expand a.S -i xen -o x.S --depfile a.S", "a.S: the dependency file would overwrite the source"),
-    ("expand a.S -i xen -o x.S --depfile x.S", "x.S: the dependency file would overwrite the output x.S"),
-    ("expand a.S -i xen -o x.S --depfile x.d --stamp x.d", "x.d: the stamp would overwrite the dependency file x.d"),
-    ("expand a.S -i ./mine.yaml -o mine.yaml", "mine.yaml: the output would overwrite the definitions"),
-    ("expand a.S -i ./mine.yaml -o x.S --stamp base.yaml", "base.yaml: the stamp would overwrite the definitions"),
+    (
+        "expand a.S -i xen -o x.S --depfile a.S",
+        "a.S: the dependency file would overwrite the source: name another file",
+    ),
+    (
+        "expand a.S -i xen -o x.S --depfile x.S",
+        "x.S: the dependency file would overwrite the output x.S: name another file",
+    ),
+    (
+        "expand a.S -i xen -o x.S --depfile x.d --stamp x.d",
+        "x.d: the stamp would overwrite the dependency file x.d: name another file",
+    ),
+    (
+        "expand a.S -i ./mine.yaml -o mine.yaml",
+        "mine.yaml: the output would overwrite the definitions that it is made of: name another file",
+    ),
+    (
+        "expand a.S -i ./mine.yaml -o x.S --stamp base.yaml",
+        "base.yaml: the stamp would overwrite the definitions that it is made of: name another file",
+    ),
     ("expand a.S -i ./a.yaml -i ./mine.yaml --output-dir out", "mine.yaml: two instances are called mine"),
     ("expand a.S sub/a.S -i xen --output-dir out", "out/xen/a.S: two sources would be written there"),
     ("expand a.S -i xen --depfile x.d", "x.d: it would be about standard output"),
     ("expand a.S -i xen -o - --stamp x", "x: it would be about standard output"),
     ("expand a.S -i xen -o x.S --stamp none/x", "none/x: cannot be written: the folder does not exist"),
-    ("expand a.S -i xen --output-dir link", "link/xen/a.S: the output would overwrite the source"),
+    ("expand a.S -i xen --output-dir link", "link/xen/a.S: the output would overwrite the source: name another file"),
 ]
 
 

@@ -189,9 +189,9 @@ def test_what_to_write_instead_is_an_intrinsic() -> None:
     assert [each.message for each in found_in(text)] == [
         "sensitive instruction used directly: use ia64_fc",
         "privileged instruction used directly: use ia64_getreg",
-        "privileged instruction used directly; no intrinsic replaces it, and it traps (in assembly: RFI)",
+        "privileged instruction used directly; no intrinsic replaces it, so it traps in a guest (in assembly: RFI)",
         "privileged instruction used directly: use ia64_ptcga",
-        "privileged instruction used directly; no intrinsic replaces it, and it traps",
+        "privileged instruction used directly; no intrinsic replaces it, so it traps in a guest",
     ]
 
 

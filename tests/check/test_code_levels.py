@@ -93,14 +93,17 @@ def test_an_op_at_user_level_is_said_with_the_reason(options: tuple[str, ...], t
 def test_a_region_that_never_ends_is_said_and_counts_for_nothing(tmp_path: Path) -> None:
     (tmp_path / "g.S").write_text("\tcover\n// pvasm: user-level begin\n\tcover\n")
     done = pvasm("check", "g.S", cwd=tmp_path)
-    assert "g.S:2:4: PV406 error: user level begins here and never ends" in done.output
+    assert (
+        "g.S:2:4: PV406 error: user level begins here and never ends: `pvasm: user-level end' is due behind it"
+        in done.output
+    )
     assert lines(tmp_path / "g.S") == [1, 3]
 
 
 def test_regions_of_a_text() -> None:
     text = "// pvasm: user-level begin\nx\n// pvasm: user-level end\n// pvasm: user-level end\n"
     problems = [each.problem for each in regions_of_text(text, preprocessed=False)]
-    assert problems == ["", "user level ends here and has not begun"]
+    assert problems == ["", "user level ends here and has not begun: `pvasm: user-level begin' is due before"]
 
 
 # ------------------------------------------------------------------------------------- bare hardware

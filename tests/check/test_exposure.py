@@ -249,8 +249,8 @@ def test_an_ops_own_definition_is_the_instances_business() -> None:
         ("itc.i r18 ;; itc.d r19", "use ITC_I(p0, r18, clob)"),
         ("ssm psr.ic ;; srlz.i", "the nearest op is SSM_PSR_IC_AND_SRLZ_D(clob0, clob1)"),
         ("(p6) mov r16=cr.ifa", "it takes no predicate"),
-        ("fc r3", "Linux has no op for it (the extension has FC: --extension)"),
-        ("mov r3 = pkr[r4]", "the catalog has no op for it, and it traps"),
+        ("fc r3", "Linux has no op for it: FC of the extension would do (--extension)"),
+        ("mov r3 = pkr[r4]", "no op replaces it, so it traps in a guest"),
         ("mov.m r2=ar44", "use MOV_FROM_ITC(p0, pred_clob, r2, clob)"),
     ],
 )

@@ -110,7 +110,7 @@ def test_the_way_is_told() -> None:
     (found,) = check(text, "PV3")
     assert [line.partition(":")[0] for line in found.details] == ["line 2", "line 4", "line 4"]
     assert "mov r8 = r19" in found.details[-1]
-    assert found.message == "ITC_D clobbers r19, which is live: read at line 4"
+    assert found.message == "ITC_D clobbers r19, which is live: read at line 4; give it another register"
 
 
 def test_conditionals_that_ask_the_same_agree() -> None:

@@ -186,4 +186,4 @@ def test_a_taken_branch_ends_a_group(name: str) -> None:
 )
 def test_a_message_names_the_instruction_and_not_the_line(text: str, message: str) -> None:
     """F10."""
-    assert message in [found.message for found in check(text, "PV201")]
+    assert f"{message}; a stop (;;) is due between" in [found.message for found in check(text, "PV201")]

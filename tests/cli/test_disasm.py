@@ -63,7 +63,7 @@ def test_a_file_is_written_whole(irq: Path) -> None:
     done = pvasm("disasm", irq, "-o", irq)
     assert (done.status, done.error_lines) == (
         2,
-        ["pvasm: error: irq.o: the assembly would overwrite what it is made of"],
+        ["pvasm: error: irq.o: the assembly would overwrite what it is made of: name another file"],
     )
 
 

@@ -61,7 +61,7 @@ WRONG = {
     "patch a.o": "nothing to do: --instance NAME -o FILE, or --list",
     "patch a.o -o b.o": "which code to put in its places is not said: --instance NAME",
     "patch a.o -i xen": "where to write is not said: -o FILE",
-    "patch a.o -i xen -o a.o": "a.o: the patched file would overwrite what it is made of",
+    "patch a.o -i xen -o a.o": "a.o: the patched file would overwrite what it is made of: name another file",
     "patch a.o -i xne -o b.o": "a.o: has no code for xne: it has that of native, trap, xen (did you mean xen?)",
     "patch plain.o -i xen -o b.o": "plain.o: has no records of alternatives: there is no section .pv_alternatives",
     "patch lib.a -i xen -o b.o": "lib.a: an archive: patch its members (ar x), or what is linked of them",

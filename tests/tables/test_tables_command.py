@@ -61,11 +61,20 @@ def test_headers_of_the_kernel_stand_in_place_of_ones_own() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("-i mine.yaml -o mine.yaml", "mine.yaml: the source would overwrite what it is made of"),
-        ("-i mine.yaml -o ./mine.yaml", "./mine.yaml: the source would overwrite what it is made of"),
-        ("-i mine.yaml -o x.c --header mine.yaml", "mine.yaml: the header would overwrite what it is made of"),
-        ("-i xen -o x.o --check-symbols x.o", "x.o: the source would overwrite what it is made of"),
-        ("-i xen -o x.c --header x.o --check-symbols x.o", "x.o: the header would overwrite what it is made of"),
+        ("-i mine.yaml -o mine.yaml", "mine.yaml: the source would overwrite what it is made of: name another file"),
+        (
+            "-i mine.yaml -o ./mine.yaml",
+            "./mine.yaml: the source would overwrite what it is made of: name another file",
+        ),
+        (
+            "-i mine.yaml -o x.c --header mine.yaml",
+            "mine.yaml: the header would overwrite what it is made of: name another file",
+        ),
+        ("-i xen -o x.o --check-symbols x.o", "x.o: the source would overwrite what it is made of: name another file"),
+        (
+            "-i xen -o x.c --header x.o --check-symbols x.o",
+            "x.o: the header would overwrite what it is made of: name another file",
+        ),
         ("-i xen -o x.c --header ./x.c", "./x.c: the header and the source would be the same file"),
         ("-i xen -o x.c --header -", "--header: give a file's name, since the source includes it"),
         ('-i xen -o x.c --header x".h', 'x".h: a C source cannot include a name with ", \\ or a new line in it'),
@@ -84,8 +93,14 @@ def test_headers_of_the_kernel_stand_in_place_of_ones_own() -> None:
             "--call-sites native,xenn",
             "unknown instance xenn (did you mean xen?); known are hvm, native, native-poison, trap, xen",
         ),
-        ("--call-sites native,./mine.yaml -o mine.yaml", "mine.yaml: the source would overwrite what it is made of"),
-        ("-i ./mine.yaml --functions -o mine.yaml", "mine.yaml: the source would overwrite what it is made of"),
+        (
+            "--call-sites native,./mine.yaml -o mine.yaml",
+            "mine.yaml: the source would overwrite what it is made of: name another file",
+        ),
+        (
+            "-i ./mine.yaml --functions -o mine.yaml",
+            "mine.yaml: the source would overwrite what it is made of: name another file",
+        ),
         ("-i xenn", "unknown instance xenn (did you mean xen?); known are hvm, native, native-poison, trap, xen"),
         ("-i xen -o gone/x.c", "gone/x.c: cannot be written: the folder does not exist"),
         ("-i xen -o x.c --check-symbols gone.o", "gone.o: no such file or folder"),
@@ -214,7 +229,9 @@ def test_each_member_that_must_be_set(tmp_path: Path) -> None:
                 assert not found
                 assert fill(load_instance(str(path), catalog))
             else:
-                assert [each.message for each in found] == [f"{table}.{name} must not be null"]
+                assert [each.message for each in found] == [
+                    f"{table}.{name} must not be null: give it what the kernel uses without looking"
+                ]
                 with pytest.raises(PvasmError, match=rf"tables\.{table} does not set {name}, which may not be null"):
                     fill(load_instance(str(path), catalog))
 

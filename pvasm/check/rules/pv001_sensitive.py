@@ -33,24 +33,26 @@ class SensitiveInstruction(Rule):
         ),
         Flagged(
             "«(p6) ttag r3=r4»",
-            "sensitive instruction used directly; Linux has no op for it (the extension has TTAG: --extension)",
+            "sensitive instruction used directly; Linux has no op for it: TTAG of the extension would do (--extension)",
         ),
         Flagged("«cover»", "sensitive instruction used directly: use COVER", fixed="COVER"),
         Flagged(
-            "«fc r3»", "sensitive instruction used directly; Linux has no op for it (the extension has FC: --extension)"
+            "«fc r3»",
+            "sensitive instruction used directly; Linux has no op for it: FC of the extension would do (--extension)",
         ),
         Flagged(
             "«fc.i r3»",
-            "sensitive instruction used directly; Linux has no op for it (the extension has FC_I: --extension)",
+            "sensitive instruction used directly; Linux has no op for it: FC_I of the extension would do (--extension)",
         ),
         Flagged(
             "«mov r8=cpuid[r9]»",
-            "sensitive instruction used directly; Linux has no op for it (the extension has MOV_FROM_CPUID: "
-            "--extension)",
+            "sensitive instruction used directly; Linux has no op for it: MOV_FROM_CPUID of the extension "
+            "would do (--extension)",
         ),
         Flagged(
             "«mov r8=pmd[r9]»",
-            "sensitive instruction used directly; Linux has no op for it (the extension has MOV_FROM_PMD: --extension)",
+            "sensitive instruction used directly; Linux has no op for it: MOV_FROM_PMD of the extension "
+            "would do (--extension)",
         ),
         Flagged(
             "«mov r8=ar.itc»",
@@ -64,7 +66,8 @@ class SensitiveInstruction(Rule):
         ),
         Flagged(
             "«mov ar.eflag=r8»",
-            "sensitive instruction used directly; Linux has no op for it (the extension has MOV_TO_EFLAG: --extension)",
+            "sensitive instruction used directly; Linux has no op for it: MOV_TO_EFLAG of the extension "
+            "would do (--extension)",
         ),
     )
     valid = (

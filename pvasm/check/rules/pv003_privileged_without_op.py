@@ -22,20 +22,20 @@ class PrivilegedInstructionWithoutOp(Rule):
     title = "privileged instruction without an op"
     severity = "note"
     invalid = (
-        Flagged("«ptc.l r2, r3»", "privileged instruction used directly; the catalog has no op for it, and it traps"),
-        Flagged("«mov cr.dcr=r2»", "privileged instruction used directly; the catalog has no op for it, and it traps"),
+        Flagged("«ptc.l r2, r3»", "privileged instruction used directly; no op replaces it, so it traps in a guest"),
+        Flagged("«mov cr.dcr=r2»", "privileged instruction used directly; no op replaces it, so it traps in a guest"),
         Flagged(
             "«itr.d dtr[r2]=r3»",
-            "privileged instruction used directly; Linux has no op for it, and it traps (the extension has "
-            "ITR_D: --extension)",
+            "privileged instruction used directly; Linux has no op for it, so it traps in a guest: ITR_D of "
+            "the extension would do (--extension)",
         ),
         Flagged(
             "«mov rr[r2]=r3»",
-            "privileged instruction used directly; Linux has no op for it, and it traps (the extension has "
-            "MOV_TO_RR: --extension)",
+            "privileged instruction used directly; Linux has no op for it, so it traps in a guest: MOV_TO_RR "
+            "of the extension would do (--extension)",
         ),
-        Flagged("«tpa r2=r3»", "privileged instruction used directly; the catalog has no op for it, and it traps"),
-        Flagged("«ssm psr.dfh»", "privileged instruction used directly; the catalog has no op for it, and it traps"),
+        Flagged("«tpa r2=r3»", "privileged instruction used directly; no op replaces it, so it traps in a guest"),
+        Flagged("«ssm psr.dfh»", "privileged instruction used directly; no op replaces it, so it traps in a guest"),
     )
     valid = ("mov r8=cr.ifx", "mov r16=cr.ifa", "rfi", "nop 0", "mov r8=ar.itc")
 

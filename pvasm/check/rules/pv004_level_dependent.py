@@ -26,14 +26,29 @@ class LevelDependentInstruction(Rule):
     severity = "note"
     on_by_default = False
     invalid = (
-        Flagged("«probe.r r2=r3,0»", "what this does depends on the privilege level"),
-        Flagged("«epc»", "what this does depends on the privilege level"),
-        Flagged("«sum psr.up»", "what this does depends on the privilege level"),
-        Flagged("«rum psr.up»", "what this does depends on the privilege level"),
-        Flagged("«mov psr.um=r2»", "what this does depends on the privilege level"),
-        Flagged("«mov r2=psr.um»", "what this does depends on the privilege level"),
-        Flagged("«mov ar.rsc=0»", "what this does depends on the privilege level"),
-        Flagged("«mov r2=ar.k6»", "what this does depends on the privilege level"),
+        Flagged(
+            "«probe.r r2=r3,0»",
+            "what this does depends on the privilege level: see that it is right above level 0, too",
+        ),
+        Flagged("«epc»", "what this does depends on the privilege level: see that it is right above level 0, too"),
+        Flagged(
+            "«sum psr.up»", "what this does depends on the privilege level: see that it is right above level 0, too"
+        ),
+        Flagged(
+            "«rum psr.up»", "what this does depends on the privilege level: see that it is right above level 0, too"
+        ),
+        Flagged(
+            "«mov psr.um=r2»", "what this does depends on the privilege level: see that it is right above level 0, too"
+        ),
+        Flagged(
+            "«mov r2=psr.um»", "what this does depends on the privilege level: see that it is right above level 0, too"
+        ),
+        Flagged(
+            "«mov ar.rsc=0»", "what this does depends on the privilege level: see that it is right above level 0, too"
+        ),
+        Flagged(
+            "«mov r2=ar.k6»", "what this does depends on the privilege level: see that it is right above level 0, too"
+        ),
     )
     valid = ("mov r2=ar.rsc", "mov ar.k6=r2", "mov r2=psr", "nop 0")
 

@@ -31,31 +31,36 @@ class ReadAfterWrite(Rule):
     invalid = (
         Flagged(
             "\tmov r8 = r9\n\t«add r10 = r8, r11» ;;",
-            "`add r10 = r8, r11' reads r8, which `mov r8 = r9' writes in the same group",
+            "`add r10 = r8, r11' reads r8, which `mov r8 = r9' writes in the same group; a stop (;;) is due between",
         ),
         Flagged(
             "\tcmp.eq p6, p7 = r8, r9\n«(p6)\tmov r10 = r11» ;;",
-            "`(p6) mov r10 = r11' reads p6, which `cmp.eq p6, p7 = r8, r9' writes in the same group",
+            "`(p6) mov r10 = r11' reads p6, which `cmp.eq p6, p7 = r8, r9' writes in the same group; a stop "
+            "(;;) is due between",
         ),
         Flagged(
             "\tmov r8 = r9\n\t«MOV_TO_IFA(r8, r10)» ;;",
-            "`mov cr.ifa = r8' reads r8, which `mov r8 = r9' writes in the same group [native, trap]",
+            "`mov cr.ifa = r8' reads r8, which `mov r8 = r9' writes in the same group; a stop (;;) is due "
+            "between [native, trap]",
         ),
         Flagged(
             "\t«MOV_FROM_IFA(r8)»\n\tadd r9 = r8, r10 ;;",
-            "`add r9 = r8, r10' reads r8, which `mov r8 = cr.ifa' writes in the same group [native, trap, xen]",
+            "`add r9 = r8, r10' reads r8, which `mov r8 = cr.ifa' writes in the same group; a stop (;;) is "
+            "due between [native, trap, xen]",
         ),
         Flagged(
             "\tmov ar.lc = r8\n\t«mov r9 = ar.lc» ;;",
-            "`mov r9 = ar.lc' reads AR[LC], which `mov ar.lc = r8' writes in the same group",
+            "`mov r9 = ar.lc' reads AR[LC], which `mov ar.lc = r8' writes in the same group; a stop (;;) is "
+            "due between",
         ),
         Flagged(
             "\tssm psr.i\n\t«mov r8 = psr» ;;",
-            "`mov r8 = psr' reads PSR.i, which `ssm psr.i' writes in the same group",
+            "`mov r8 = psr' reads PSR.i, which `ssm psr.i' writes in the same group; a stop (;;) is due between",
         ),
         Flagged(
             "\tmov rr[r8] = r9\n\t«mov r10 = rr[r11]» ;;",
-            "`mov r10 = rr[r11]' reads RR#, which `mov rr[r8] = r9' writes in the same group",
+            "`mov r10 = rr[r11]' reads RR#, which `mov rr[r8] = r9' writes in the same group; a stop (;;) is "
+            "due between",
         ),
         Flagged(
             "\trsm psr.dt\n\t«ld8 r8 = [r9]» ;;",
@@ -75,4 +80,4 @@ class ReadAfterWrite(Rule):
         for found in subject.of(find_violations):
             if found.kind == "RAW":
                 message = f"{found.later} reads {found.resource}, which {found.earlier} writes in the same group"
-                yield found.finding("; ".join(filter(None, (message, found.due))))
+                yield found.finding(f"{message}; {found.due}")

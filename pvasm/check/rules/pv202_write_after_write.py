@@ -29,19 +29,21 @@ class WriteAfterWrite(Rule):
     in_mixed_headers = False
     invalid = (
         Flagged(
-            "\tmov r8 = r9\n\t«mov r8 = r10» ;;", "`mov r8 = r10' writes r8, as `mov r8 = r9' does in the same group"
+            "\tmov r8 = r9\n\t«mov r8 = r10» ;;",
+            "`mov r8 = r10' writes r8, as `mov r8 = r9' does in the same group; a stop (;;) is due between",
         ),
         Flagged(
             "\tMOV_FROM_IFA(r8)\n\t«MOV_FROM_ISR(r8)» ;;",
-            "`mov r8 = cr.isr' writes r8, as `mov r8 = cr.ifa' does in the same group [native, trap, xen]",
+            "`mov r8 = cr.isr' writes r8, as `mov r8 = cr.ifa' does in the same group; a stop (;;) is due "
+            "between [native, trap, xen]",
         ),
         Flagged(
             "(p6)\tmov r8 = r9\n«(p8)\tmov r8 = r10» ;;",
-            "`(p8) mov r8 = r10' writes r8, as `(p6) mov r8 = r9' does in the same group",
+            "`(p8) mov r8 = r10' writes r8, as `(p6) mov r8 = r9' does in the same group; a stop (;;) is due between",
         ),
         Flagged(
             "\trsm psr.ic\n\t«ssm psr.ic» ;;",
-            "`ssm psr.ic' writes PSR.ic, as `rsm psr.ic' does in the same group",
+            "`ssm psr.ic' writes PSR.ic, as `rsm psr.ic' does in the same group; a stop (;;) is due between",
         ),
     )
     valid = (
@@ -56,4 +58,4 @@ class WriteAfterWrite(Rule):
         for found in subject.of(find_violations):
             if found.kind == "WAW":
                 message = f"{found.later} writes {found.resource}, as {found.earlier} does in the same group"
-                yield found.finding("; ".join(filter(None, (message, found.due))))
+                yield found.finding(f"{message}; {found.due}")

@@ -26,7 +26,8 @@ class WriteAfterRead(Rule):
     invalid = (
         Flagged(
             "1:\n(p63)\tbr.cond.sptk 1b\n\t«br.ctop.sptk 1b» ;;",
-            "`br.ctop.sptk 1b' writes PR63, which `(p63) br.cond.sptk 1b' reads in the same group",
+            "`br.ctop.sptk 1b' writes PR63, which `(p63) br.cond.sptk 1b' reads in the same group; a stop "
+            "(;;) is due between",
         ),
     )
     valid = (
@@ -38,6 +39,5 @@ class WriteAfterRead(Rule):
         """Every register that is written after a read that forbids it."""
         for found in subject.of(find_violations):
             if found.kind == "WAR":
-                yield found.finding(
-                    f"{found.later} writes {found.resource}, which {found.earlier} reads in the same group"
-                )
+                message = f"{found.later} writes {found.resource}, which {found.earlier} reads in the same group"
+                yield found.finding(f"{message}; {found.due}")

@@ -29,16 +29,21 @@ class Position(Rule):
     invalid = (
         Flagged(
             "\tmov r8 = r9\n\t«alloc r10 = ar.pfs, 0, 0, 0, 0» ;;",
-            "`alloc r10 = ar.pfs, 0, 0, 0, 0' must be the first of its group; `mov r8 = r9' stands before it",
+            "`alloc r10 = ar.pfs, 0, 0, 0, 0' must be the first of its group; `mov r8 = r9' stands before "
+            "it: a stop (;;) is due between",
         ),
-        Flagged("\t«cover»\n\tmov r8 = r9 ;;", "`cover' must be the last of its group; `mov r8 = r9' stands after it"),
+        Flagged(
+            "\t«cover»\n\tmov r8 = r9 ;;",
+            "`cover' must be the last of its group; `mov r8 = r9' stands after it: a stop (;;) is due between",
+        ),
         Flagged(
             "\t«COVER»\n\tmov r8 = r9 ;;",
-            "`cover' must be the last of its group; `mov r8 = r9' stands after it [native]",
+            "`cover' must be the last of its group; `mov r8 = r9' stands after it: a stop (;;) is due between [native]",
         ),
         Flagged(
             "\t«RFI»\n\tmov r8 = r9 ;;",
-            "`rfi' must be the last of its group; `mov r8 = r9' stands after it [native, trap]",
+            "`rfi' must be the last of its group; `mov r8 = r9' stands after it: a stop (;;) is due between "
+            "[native, trap]",
         ),
     )
     valid = (
@@ -56,4 +61,5 @@ class Position(Rule):
                 is_first = found.resource == "first"
                 what, other = (found.later, found.earlier) if is_first else (found.earlier, found.later)
                 side = "before" if is_first else "after"
-                yield found.finding(f"{what} must be the {found.resource} of its group; {other} stands {side} it")
+                message = f"{what} must be the {found.resource} of its group; {other} stands {side} it"
+                yield found.finding(f"{message}: a stop (;;) is due between")

@@ -36,26 +36,27 @@ class LiveClobber(Rule):
     invalid = (
         Flagged(
             "\tmov r8 = 1 ;;\n\tITC_D(p0, r18, «r8») ;;\n\tadd r9 = r8, r10 ;;",
-            "ITC_D clobbers r8, which is live: read at line 3",
+            "ITC_D clobbers r8, which is live: read at line 3; give it another register",
         ),
         Flagged(
             "\tSSM_PSR_I(p0, «p6», r14) ;;\n(p6)\tmov r9 = r10 ;;",
-            "SSM_PSR_I clobbers p6, which is live: read at line 2",
+            "SSM_PSR_I clobbers p6, which is live: read at line 2; give it another register",
         ),
         Flagged(
             "\tITC_D(p0, r18, «r19») ;;\n(p6)\tbr.cond.sptk 1f\n\tmov r19 = 0 ;;\n1:\tadd r9 = r19, r10 ;;",
-            "ITC_D clobbers r19, which is live: read at line 4",
+            "ITC_D clobbers r19, which is live: read at line 4; give it another register",
         ),
         Flagged(
             "1:\tadd r9 = r19, r10 ;;\n\tITC_D(p0, r18, «r19») ;;\n(p6)\tbr.cond.sptk 1b ;;",
-            "ITC_D clobbers r19, which is live: read at line 1",
+            "ITC_D clobbers r19, which is live: read at line 1; give it another register",
         ),
         Flagged(
             "\tITC_D(p0, r18, «r19») ;;\n(p6)\tmov r19 = 0 ;;\n\tadd r9 = r19, r10 ;;",
-            "ITC_D clobbers r19, which is live: read at line 3",
+            "ITC_D clobbers r19, which is live: read at line 3; give it another register",
         ),
         Flagged(
-            "\tITC_D(p0, r18, «r19») ;;\n\tMOV_TO_IFA(r19, r20)", "ITC_D clobbers r19, which is live: read at line 2"
+            "\tITC_D(p0, r18, «r19») ;;\n\tMOV_TO_IFA(r19, r20)",
+            "ITC_D clobbers r19, which is live: read at line 2; give it another register",
         ),
     )
     valid = (
@@ -79,5 +80,5 @@ class LiveClobber(Rule):
         """Every clobber that is live, but for those that the op's own group reads."""
         for found in subject.of(Clobbers).live:
             if not found.in_group:
-                message = f"{found.op} clobbers {found.text}, which is live: {found.why}"
+                message = f"{found.op} clobbers {found.text}, which is live: {found.why}; give it another register"
                 yield Finding(found.start, found.end, message, details=found.path, related=found.related)

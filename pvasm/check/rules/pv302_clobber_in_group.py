@@ -28,15 +28,18 @@ class ClobberNeededInGroup(Rule):
     invalid = (
         Flagged(
             "\tITC_D(p0, r18, «r19»)\n\tadd r9 = r19, r10 ;;",
-            "ITC_D clobbers r19, which is live: read at line 2, in the same instruction group",
+            "ITC_D clobbers r19, which is live: read at line 2, in the same instruction group; give it "
+            "another register, or read this one before",
         ),
         Flagged(
             "\tSSM_PSR_I(p0, «p6», r14)\n(p6)\tmov r9 = r10 ;;",
-            "SSM_PSR_I clobbers p6, which is live: read at line 2, in the same instruction group",
+            "SSM_PSR_I clobbers p6, which is live: read at line 2, in the same instruction group; give it "
+            "another register, or read this one before",
         ),
         Flagged(
             "\tMOV_TO_IFA(r16, «r17»)\n\tMOV_TO_ITIR(p0, r17, r18) ;;",
-            "MOV_TO_IFA clobbers r17, which is live: read at line 2, in the same instruction group",
+            "MOV_TO_IFA clobbers r17, which is live: read at line 2, in the same instruction group; give it "
+            "another register, or read this one before",
         ),
     )
     valid = (
@@ -52,4 +55,6 @@ class ClobberNeededInGroup(Rule):
         for found in subject.of(Clobbers).live:
             if found.in_group:
                 message = f"{found.op} clobbers {found.text}, which is live: {found.why}, in the same instruction group"
+                advice = "give it another register, or read this one before"
+                message = f"{message}; {advice}"
                 yield Finding(found.start, found.end, message, details=found.path, related=found.related)

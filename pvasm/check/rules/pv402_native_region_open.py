@@ -37,7 +37,7 @@ class NativeRegionLeftOpen(Rule):
             "\tnop 0\n"
             "\t.endp b",
             "this code for bare hardware alone, to line 8, begins in a and ends in b: other instances get "
-            "parts of both",
+            "parts of both; is an #endif missing, or misplaced?",
         ),
         Flagged(
             "GLOBAL_ENTRY(a)\n"
@@ -48,12 +48,12 @@ class NativeRegionLeftOpen(Rule):
             "#endif\n"
             "END(b)",
             "this code for bare hardware alone, to line 6, begins in a and ends in b: other instances get "
-            "parts of both",
+            "parts of both; is an #endif missing, or misplaced?",
         ),
         Flagged(
             "«#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE»\nENTRY(a)\nEND(a)\nENTRY(b)\n#endif\n\tnop 0\nEND(b)",
             "this code for bare hardware alone, to line 5, begins the function b, and other instances get "
-            "the rest of it",
+            "the rest of it; is an #endif missing, or misplaced?",
         ),
         Flagged(
             "#define BEGIN(f) .proc f; f:\n"
@@ -63,12 +63,12 @@ class NativeRegionLeftOpen(Rule):
             "\tnop 0\n"
             "\t.endp a",
             "this code for bare hardware alone, to line 4, begins the function a, and other instances get "
-            "the rest of it",
+            "the rest of it; is an #endif missing, or misplaced?",
         ),
         Flagged(
             "ENTRY(a)\n«#ifdef __IA64_ASM_PARAVIRTUALIZED_NATIVE»\n\tnop 0\nEND(a)\n#else\n\tnop 1\n#endif",
             "this code for bare hardware alone, to line 5, ends the function a, and other instances get the "
-            "beginning of it",
+            "beginning of it; is an #endif missing, or misplaced?",
         ),
     )
     valid = (

@@ -33,9 +33,12 @@ class NoHeader(Rule):
     invalid = (
         Flagged(
             "#undef R\n\t«MOV_FROM_IFA(r16)»\n\tMOV_FROM_IFA(r17)",
-            "no header that this file includes defines MOV_FROM_IFA",
+            "no header that this file includes defines MOV_FROM_IFA: include one, or expand the file",
         ),
-        Flagged("#define OTHER(x) x\n\t«MOV_FROM_IFA(r16)»", "no header that this file includes defines MOV_FROM_IFA"),
+        Flagged(
+            "#define OTHER(x) x\n\t«MOV_FROM_IFA(r16)»",
+            "no header that this file includes defines MOV_FROM_IFA: include one, or expand the file",
+        ),
     )
     valid = (
         "#define MOV_FROM_IFA(reg) mov reg = cr.ifa\n\tMOV_FROM_IFA(r16)",
@@ -61,7 +64,9 @@ class NoHeader(Rule):
                 document.statements[invocation.statement].conditions
             ):
                 defined.add(invocation.name)
-                message = f"no header that this file includes defines {invocation.name}"
+                message = (
+                    f"no header that this file includes defines {invocation.name}: include one, or expand the file"
+                )
                 yield Finding(invocation.start, invocation.end, message)
 
 

@@ -23,11 +23,11 @@ class UserLevelRegion(Rule):
     invalid = (
         Flagged(
             "\tnop 0\n\t// «pvasm: user-level begin»\n\tnop 0",
-            "user level begins here and never ends",
+            "user level begins here and never ends: `pvasm: user-level end' is due behind it",
         ),
         Flagged(
             "\tnop 0\n\t// «pvasm: user-level end»\n\tnop 0",
-            "user level ends here and has not begun",
+            "user level ends here and has not begun: `pvasm: user-level begin' is due before",
         ),
         Flagged(
             "\tnop 0\n\t// «pvasm: user-level starts»\n\tnop 0",
@@ -35,7 +35,7 @@ class UserLevelRegion(Rule):
         ),
         Flagged(
             "// «pvasm: user-level begin»\n\tnop 0\n// pvasm: user-level begin\n\tnop 0\n// pvasm: user-level end",
-            "user level begins here and does not end before it begins again",
+            "user level begins here, and begins again before it ends: `pvasm: user-level end' is due behind it",
         ),
     )
     valid = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pvasm.check.example import Flagged
 from pvasm.check.finding import InstanceFinding
 from pvasm.check.rule import InstanceRule
+from pvasm.paravirt.instance_file import undefined
 
 if TYPE_CHECKING:
     from pvasm.check.instance_subject import InstanceSubject
@@ -34,7 +35,8 @@ class MissingOp(InstanceRule):
             "RSM_PSR_I, RSM_PSR_I_IC, RSM_PSR_DT, RSM_PSR_BE_I, SSM_PSR_DT_AND_SRLZ_I, BSW_0, BSW_1, COVER, "
             "TTAG, FC, FC_I, MOV_FROM_CPUID, MOV_FROM_PMD, MOV_FROM_EFLAG, MOV_TO_EFLAG, PTC_GA, ITR_D, "
             "MOV_FROM_RR, MOV_TO_RR, MOV_FROM_TPR, MOV_TO_TPR, MOV_TO_EOI, MOV_FROM_ITM, MOV_TO_ITM, "
-            "MOV_FROM_RUC, MOV_FROM_IFS, MOV_FROM_IIPA, MOV_FROM_DCR, MOV_FROM_IVA, MOV_FROM_PTA, RSM_PSR_BE",
+            "MOV_FROM_RUC, MOV_FROM_IFS, MOV_FROM_IIPA, MOV_FROM_DCR, MOV_FROM_IVA, MOV_FROM_PTA, "
+            "RSM_PSR_BE: give templates, or say `extends' or `otherwise'",
         ),
     )
     valid = (
@@ -46,4 +48,4 @@ class MissingOp(InstanceRule):
         """All that are missing, in one finding."""
         missing = subject.draft.missing
         if missing:
-            yield InstanceFinding(subject.draft.place_of_ops, f"no definition of {', '.join(missing)}")
+            yield InstanceFinding(subject.draft.place_of_ops, undefined(missing))

@@ -34,7 +34,7 @@ class ParameterNotUsed(InstanceRule):
             "      ;;\n"
             "      mov {{ clob }} = {{ XSI_IFA }} ;;\n"
             "      st8 [{{ clob }}] = r0\n",
-            "MOV_TO_IFA: does not use its parameter reg (with reg = r20, clob = r21)",
+            "MOV_TO_IFA: does not use its parameter reg: is it forgotten, or misspelt? (with reg = r20, clob = r21)",
         ),
         Flagged(
             "extends: xen\n"

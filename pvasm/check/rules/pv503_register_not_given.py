@@ -35,11 +35,12 @@ class RegisterNotGiven(InstanceRule):
             "      ;;\n"
             "      «break {{ HYPER_GET_IVR }} ;;»\n"
             "      mov {{ reg }} = r8 ;;\n",
-            "MOV_FROM_IVR: writes r8, which it was not given (with reg = r20, clob = r21)",
+            "MOV_FROM_IVR: writes r8, which it was not given: keep its value in a clobber, and put it back "
+            "(with reg = r20, clob = r21)",
         ),
         Flagged(
             "extends: native\nops:\n  MOV_FROM_IFA:\n    template: |\n      «mov {{ reg }} = cr.iip»\n",
-            "MOV_FROM_IFA: gives reg (r20) the old value of cr.iip (with reg = r20)",
+            "MOV_FROM_IFA: gives reg (r20) the old value of cr.iip, which is not what the op is about (with reg = r20)",
         ),
     )
     valid = (

@@ -34,8 +34,8 @@ class OutputNotWritten(InstanceRule):
             "      ;;\n"
             "      ({{ pred }}) mov {{ clob }} = {{ XSI_IHA }} ;;\n"
             "      «st8 [{{ clob }}] = {{ reg }}»\n",
-            "MOV_TO_IHA: `st8 [r21] = r20' stores though the predicate is false (with pred = p6, reg = r20, "
-            "clob = r21)",
+            "MOV_TO_IHA: `st8 [r21] = r20' stores though the predicate is false: predicate it, too (with "
+            "pred = p6, reg = r20, clob = r21)",
         ),
         Flagged(
             "extends: xen\n"

@@ -26,7 +26,8 @@ class TableMemberNotSet(InstanceRule):
     severity = "error"
     invalid = (
         Flagged(
-            "extends: xen\ntables:\n  pv_irq_ops:\n    «resend_irq: null»\n", "pv_irq_ops.resend_irq must not be null"
+            "extends: xen\ntables:\n  pv_irq_ops:\n    «resend_irq: null»\n",
+            "pv_irq_ops.resend_irq must not be null: give it what the kernel uses without looking",
         ),
         Flagged(
             "environment: trap\n"
@@ -35,7 +36,7 @@ class TableMemberNotSet(InstanceRule):
             "tables:\n"
             "  «pv_fsys_data:»\n"
             "    fsyscall_table: my_fsyscall_table\n",
-            "pv_fsys_data does not set fsys_bubble_down",
+            "pv_fsys_data does not set fsys_bubble_down: give it what the kernel uses without looking",
         ),
         Flagged(
             "extends: xen\ntables:\n  pv_time_ops:\n    «sched_clock: my-sched-clock»\n",
@@ -60,10 +61,12 @@ class TableMemberNotSet(InstanceRule):
             members, values = instance.catalog.tables[table].members, instance.tables[table]
             unset = [name for name, member in members.items() if values.get(name) is None and not member.may_be_null]
             for name in (name for name in unset if name in node.value):
-                yield InstanceFinding(node.keys[name], f"{table}.{name} must not be null")
+                message = f"{table}.{name} must not be null: give it what the kernel uses without looking"
+                yield InstanceFinding(node.keys[name], message)
             missing = [name for name in unset if name not in node.value]
             if missing:
-                yield InstanceFinding(tables.keys[table], f"{table} does not set {', '.join(missing)}")
+                message = f"{table} does not set {', '.join(missing)}: give it what the kernel uses without looking"
+                yield InstanceFinding(tables.keys[table], message)
             for name in node.value:
                 value = values[name]
                 due = None if value is None else members[name].flaw(value)

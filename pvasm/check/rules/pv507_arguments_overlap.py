@@ -35,7 +35,7 @@ class ArgumentsOverlap(InstanceRule):
             "      mov {{ clob }} = {{ XSI_IFA }} ;;\n"
             "      «st8 [{{ clob }}] = {{ reg }}»\n",
             "MOV_TO_IFA: `st8 [r20] = r20' uses 0xfffffffffff048a0 instead of the value of reg and clob "
-            "(r20) (with reg = r20, clob = r20)",
+            "(r20): say `apart', or compare (with reg = r20, clob = r20)",
         ),
     )
     valid = (

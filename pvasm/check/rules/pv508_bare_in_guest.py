@@ -27,13 +27,13 @@ class BareInGuest(InstanceRule):
     invalid = (
         Flagged(
             "extends: trap\nops:\n  «COVER:»\n    template: cover\n",
-            "COVER: the sensitive instruction `cover' stays bare, and does not fault in a guest: give a template, or "
-            "say why under `bare'",
+            "COVER: the sensitive instruction `cover' stays bare, and does not fault in a guest: give a "
+            "template, or say why under `bare'",
         ),
         Flagged(
             "extends: trap\nops:\n  «THASH:»\n    template: ({{ pred }}) thash {{ reg }} = {{ address }}\n",
-            "THASH: the sensitive instruction `(p6) thash r20 = r21' stays bare, and does not fault in a guest: give a "
-            "template, or say why under `bare'",
+            "THASH: the sensitive instruction `(p6) thash r20 = r21' stays bare, and does not fault in a "
+            "guest: give a template, or say why under `bare'",
         ),
     )
     valid = (

@@ -24,11 +24,13 @@ class OtherEnvironment(InstanceRule):
     invalid = (
         Flagged(
             "«extends: native»\nenvironment: trap\n",
-            "57 ops are those of native, which runs on hardware, and this on trap",
+            "57 ops are those of native, which runs on hardware, and this on trap: see that they are right "
+            "there, or give them templates",
         ),
         Flagged(
             "«extends: xen»\nenvironment: trap\n",
-            "57 ops are those of xen, which runs on xen, and this on trap",
+            "57 ops are those of xen, which runs on xen, and this on trap: see that they are right there, or "
+            "give them templates",
         ),
     )
     valid = ("extends: xen\nenvironment: xen\n", "extends: native\n", "extends: trap\n")
@@ -40,5 +42,6 @@ class OtherEnvironment(InstanceRule):
         number = len(draft.instance.definitions) - len(draft.own)
         if base is None or base == environment or not number:
             return
-        message = f"{number} ops are those of {draft.instance.extends}, which runs on {base}, and this on {environment}"
+        of = f"{number} ops are those of {draft.instance.extends}, which runs on {base}, and this on {environment}"
+        message = f"{of}: see that they are right there, or give them templates"
         yield InstanceFinding(draft.place_of_base, message)

@@ -29,13 +29,14 @@ class MachineVectorForOtherEnvironment(InstanceRule):
     invalid = (
         Flagged(
             "extends: xen\n«machine_vector: dig»\n",
-            "the machine vector dig is for hardware and trap, and this runs on xen: its send_ipi is ia64_send_ipi; "
-            "for xen there is xen",
+            "the machine vector dig is for hardware and trap, and this runs on xen: its send_ipi is "
+            "ia64_send_ipi; for xen there is xen",
         ),
         Flagged(
             "extends: native\n«machine_vector: xen»\n",
-            "the machine vector xen is for xen, and this runs on hardware: its send_ipi is xen_platform_send_ipi; "
-            "for hardware there are dig, dig_vtd, hpsim, hpzx1, hpzx1_swiotlb, sn2 and uv",
+            "the machine vector xen is for xen, and this runs on hardware: its send_ipi is "
+            "xen_platform_send_ipi; for hardware there are dig, dig_vtd, hpsim, hpzx1, hpzx1_swiotlb, sn2 "
+            "and uv",
         ),
         Flagged(
             "«extends: xen»\nenvironment: trap\n",

@@ -27,11 +27,11 @@ class UnsetPredicate(Rule):
     invalid = (
         Flagged(
             "\tcmp.eq p6, p7 = r16, r17 ;;\n(p6)\tmov r8 = r9\n«(p8)\tbr.cond.sptk 1f» ;;\n\tmov r8 = r10\n1:\tnop 0",
-            "nothing sets p8, and nothing reads p7, which `cmp.eq p6, p7 = r16, r17' sets at line 1",
+            "nothing sets p8, and nothing reads p7, which `cmp.eq p6, p7 = r16, r17' sets at line 1: is p7 meant here?",
         ),
         Flagged(
             "\ttbit.nz p7, p0 = r17, 8 ;;\n«(p6)\tmov r8 = r9»\n\tbr.ret.sptk rp",
-            "nothing sets p6, and nothing reads p7, which `tbit.nz p7, p0 = r17, 8' sets at line 1",
+            "nothing sets p6, and nothing reads p7, which `tbit.nz p7, p0 = r17, 8' sets at line 1: is p7 meant here?",
         ),
     )
     valid = (
@@ -49,7 +49,7 @@ class UnsetPredicate(Rule):
             line = subject.document.place(found.compare.start).line
             message = (
                 f"nothing sets {found.predicate}, and nothing reads {found.unread}, which"
-                f" `{' '.join(found.compare.text.split())}' sets at line {line}"
+                f" `{' '.join(found.compare.text.split())}' sets at line {line}: is {found.unread} meant here?"
             )
             setter = Related(found.compare.start, found.compare.end, f"sets {found.unread}")
             yield Finding(found.node.start, found.node.end, message, related=(setter,))

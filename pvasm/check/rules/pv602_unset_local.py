@@ -27,7 +27,7 @@ class UnsetLocalRead(Rule):
     invalid = (
         Flagged(
             "f:\talloc loc0 = ar.pfs, 1, 3, 0, 0 ;;\n\tmov loc1 = in0 ;;\n\t«add r8 = loc1, loc2»\n\tbr.ret.sptk rp",
-            "nothing sets loc2 between the alloc and this",
+            "nothing sets loc2 between the alloc and this: is another meant?",
         ),
         Flagged(
             "f:\talloc loc0 = ar.pfs, 0, 2, 0, 0\n"
@@ -36,7 +36,7 @@ class UnsetLocalRead(Rule):
             "1:\tmov loc1 = r9 ;;\n"
             "\tmov r8 = loc1\n"
             "\tbr.ret.sptk rp",
-            "nothing sets loc1 between the alloc and this",
+            "nothing sets loc1 between the alloc and this: is another meant?",
         ),
     )
     valid = (
@@ -53,4 +53,6 @@ class UnsetLocalRead(Rule):
         """Every such read."""
         for found in subject.of(UnsetLocals).found:
             node = found.node
-            yield Finding(node.start, node.end, f"nothing sets {found.local} between the alloc and this")
+            yield Finding(
+                node.start, node.end, f"nothing sets {found.local} between the alloc and this: is another meant?"
+            )

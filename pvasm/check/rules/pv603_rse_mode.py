@@ -27,15 +27,15 @@ class RseMode(Rule):
     invalid = (
         Flagged(
             "\tmov ar.rsc = 3 ;;\n\t«mov ar.bspstore = r16»\n\tnop 0",
-            "ar.bspstore is used while ar.rsc.mode is 3 (set at line 1): that faults",
+            "ar.bspstore is used while ar.rsc.mode is 3 (set at line 1): that faults; write `mov ar.rsc = 0' before",
         ),
         Flagged(
             "\tmov ar.rsc = 0\n(p6)\tbr.cond.sptk 1f\n1:\tmov ar.rsc = 0xf ;;\n\t«mov r16 = ar.rnat»\n\tnop 0",
-            "ar.rnat is used while ar.rsc.mode is 3 (set at line 3): that faults",
+            "ar.rnat is used while ar.rsc.mode is 3 (set at line 3): that faults; write `mov ar.rsc = 0' before",
         ),
         Flagged(
             "(p6)\tmov ar.rsc = 3\n\tmov ar.rsc = 1 ;;\n\t«mov ar.rnat = r16»\n\tnop 0",
-            "ar.rnat is used while ar.rsc.mode is 1 (set at line 2): that faults",
+            "ar.rnat is used while ar.rsc.mode is 1 (set at line 2): that faults; write `mov ar.rsc = 0' before",
         ),
     )
     valid = (
@@ -55,4 +55,5 @@ class RseMode(Rule):
             line = subject.document.place(found.setter.start).line
             message = f"{found.register} is used while ar.rsc.mode is {found.mode} (set at line {line}): that faults"
             setter = Related(found.setter.start, found.setter.end, f"sets ar.rsc.mode to {found.mode}")
+            message += "; write `mov ar.rsc = 0' before"
             yield Finding(found.node.start, found.node.end, message, related=(setter,))

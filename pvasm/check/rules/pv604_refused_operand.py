@@ -25,10 +25,7 @@ class RefusedOperand(Rule):
     follows_flow = True
     in_mixed_headers = False
     invalid = (
-        Flagged(
-            "adds r8 = «8192», r9",
-            "operand 2 of `adds' must be an integer from -8192 to 8191, not 8192",
-        ),
+        Flagged("adds r8 = «8192», r9", "operand 2 of `adds' must be an integer from -8192 to 8191, not 8192"),
         Flagged("movl r8 = «0x10000000000000000»", "an integer has at most 64 bits: 0x10000000000000000"),
         Flagged("shl r8 = r9, «-1»", "operand 3 of `shl' must be an integer from 0 to 63, not -1"),
         Flagged(

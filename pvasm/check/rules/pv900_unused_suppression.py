@@ -25,7 +25,8 @@ class UnusedSuppression(Rule):
     severity = "warning"
     invalid = (
         Flagged(
-            "\tnop 0 // «pvasm: ignore[PV777]» no rule has this code\n\tnop 0", "suppression of an unknown code, PV777"
+            "\tnop 0 // «pvasm: ignore[PV777]» no rule has this code\n\tnop 0",
+            "suppression of an unknown code, PV777: `pvasm explain' lists them",
         ),
         Flagged(
             "\tnop 0 // «pvasm: ignore[PV002 the bracket is open»\n\tnop 0",
@@ -64,11 +65,11 @@ class UnusedSuppression(Rule):
         for prefix in suppression.codes or ("",):
             if not prefix:
                 if not suppression.used and self._is_looked_for("", checked):
-                    yield "unused suppression: there is nothing to hide"
+                    yield "unused suppression: there is nothing to hide; take it away"
             elif not is_known(prefix):
-                yield f"suppression of an unknown code, {prefix}"
+                yield f"suppression of an unknown code, {prefix}: `pvasm explain' lists them"
             elif prefix not in suppression.used and self._is_looked_for(prefix, checked):
-                yield f"unused suppression: there is no {prefix} to hide"
+                yield f"unused suppression: there is no {prefix} to hide; take it away"
 
     def _is_looked_for(self, prefix: str, checked: Collection[str]) -> bool:
         """Whether this run would have found what these codes say, as far as it is on by default."""
