@@ -49,6 +49,11 @@ def add(commands: Commands) -> None:
         help="slots: native code as it is, what does not fit in its place is branched to; exact: nops behind native "
         "code, so that all that can stand in its place does [slots]",
     )
+    single.add_argument(
+        "--long-branches",
+        action="store_true",
+        help="let brl lead to what does not stand in its place, and back: it may be farther than 16 MiB away",
+    )
     single.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="where headers are")
     single.add_argument(
         "-D", dest="defines", action="append", default=[], metavar="NAME[=VALUE]", help="define a macro"
@@ -94,7 +99,7 @@ def _expand(options: argparse.Namespace) -> int:
     from pvasm.expand.expand_files import ExpandSettings, expand_files
 
     given = {"--room": options.room, "-I": options.include, "-D": options.defines, "-include": options.includes}
-    given["--op-header"] = options.op_headers
+    given |= {"--op-header": options.op_headers, "--long-branches": options.long_branches}
     for name, value in given.items():
         if value:
             raise PvasmError(f"{name} is for --single-binary: a variant is preprocessed after it is written")
@@ -140,7 +145,7 @@ def _single_binary(options: argparse.Namespace) -> int:
     cpp = CppSettings(
         tuple(options.include), tuple(options.defines), tuple(options.op_headers), tuple(options.includes)
     )
-    made = single_binary_of_file(path, names, options.room or "slots", cpp)
+    made = single_binary_of_file(path, names, options.room or "slots", cpp, long_branches=options.long_branches)
     write_to(options.output, made.text, "single binary's source", [path])
     if options.output in (None, "-"):
         return 0

@@ -25,7 +25,7 @@ from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, TEMPLATES, Bundle
 from pvasm.isa.encoding import EncodingError, nop
 from pvasm.objects.elf_file import ABSOLUTE, ElfFile, Section, elf_file_of
-from pvasm.objects.relocations import patched_bundle
+from pvasm.objects.long_branches import aimed_bundle
 from pvasm.paravirt.instance import Instance
 from pvasm.patch.records import filling
 from pvasm.syntax.document import read_document
@@ -196,7 +196,7 @@ class _Patching:
             raise _error(self.file, site, f"tables.{table}.{member} is {name}, which the image does not define")
         bundle, address = self._bundle(at, site.start), site.start & -SIZE
         try:
-            made = patched_bundle(bundle, site.start % SIZE, address, symbol.value)
+            made = aimed_bundle(bundle, site.start % SIZE, address, symbol.value)
         except EncodingError as error:
             raise _error(self.file, site, f"the branch to {name}: {error}") from None
         self._put(at, site.start, made)

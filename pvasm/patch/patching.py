@@ -18,6 +18,7 @@ from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import EncodingError, decode
 from pvasm.objects.elf_file import ElfFile, Relocation, elf_file_of
+from pvasm.objects.long_branches import aimed_bundle, aimed_with_room
 from pvasm.objects.relocations import patched_bundle, relocated_operand
 from pvasm.patch.object_records import SiteRecords, read_sites
 from pvasm.patch.records import INDIRECT, NAMES, NATIVE, Place, Record, filling
@@ -195,15 +196,19 @@ class _Codes:
         }
 
     def code(self, site: SiteRecords, record: Record) -> bytes:
-        """What a site holds with the code of a record; behind a branch stays what stands there."""
-        code = self.moved(record, site.place)
-        return code if record.is_branch else code + filling(site.length - len(code))
-
-    def moved(self, record: Record, to: Place) -> bytes:
-        """The replacement of a record as it is at another place: what is named by its distance is where it was.
+        """What a site holds with the code of a record; behind a branch stays what stands there.
 
         Raises PvasmError for what is out of reach.
         """
+        code = self._moved(record, site)
+        return code if record.is_branch else code + filling(site.length - len(code))
+
+    def _moved(self, record: Record, site: SiteRecords) -> bytes:
+        """The replacement of a record as it is at a site: what is named by its distance is where it was.
+
+        A branch that would not reach is a long one there, in a bundle of its own if it must and the site has room.
+        """
+        to = site.place
         code = self.at(record.replacement, record.replacement_length)
         start, target = self.address(record.replacement), self.address(to)
         if self.file.is_relocatable and record.replacement.section != to.section:
@@ -211,10 +216,12 @@ class _Codes:
         made = b""
         for offset in range(0, len(code), SIZE):
             bundle = code[offset : offset + SIZE]
+            has_room = offset + SIZE == len(code) < site.length and not record.is_branch
             for slot, where in _targets(bundle, start + offset):
                 if not start <= where < start + len(code):
+                    aim = aimed_with_room if has_room else aimed_bundle
                     try:
-                        bundle = patched_bundle(bundle, slot, target + offset, where)
+                        bundle = aim(bundle, slot, target + offset, where)
                     except EncodingError as error:
                         raise self.error(to, f"the code for {record.instance}: {error}") from None
             made += bundle

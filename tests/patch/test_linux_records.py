@@ -166,20 +166,33 @@ def test_a_branch_goes_to_the_instances_function(tmp_path: Path, monkeypatch: py
     ]
 
 
-def test_a_branch_that_does_not_reach_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Linux cuts off the bits that do not fit, and says nothing."""
+def test_a_branch_that_does_not_reach_is_a_long_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux cuts off the bits that do not fit, and says nothing. Here it is `brl` if the bundle has room, or an error."""
     monkeypatch.chdir(tmp_path)
-    for distance, status in ((1 << 24, 2), ((1 << 24) - 0x10, 0), (-(1 << 24), 0), (-(1 << 24) - 0x10, 2)):
+    full = BRANCH.replace("nop.b 0 ;;", "br.ret.sptk.many b0 ;;")
+    for distance, is_far in (
+        (1 << 24, True),
+        ((1 << 24) - 0x10, False),
+        (-(1 << 24), False),
+        (-(1 << 24) - 0x10, True),
+    ):
         place = NEAR + 0x1000_0000 + 0x10 + distance
         options = ("-Ttext", hex(NEAR + 0x1000_0000), f"--defsym=xen_leave_kernel={place:#x}")
         Path("image.elf").write_bytes(linked(BRANCH, tmp_path, *options))
         done = pvasm("patch", "image.elf", "-i", "xen", "-o", "xen.elf")
-        assert done.status == status, hex(distance)
-        if status:
+        assert (done.status, done.errors) == (0, ""), hex(distance)
+        lines = disassembled(Path("xen.elf").read_bytes(), tmp_path, NEAR + 0x1000_0000)
+        (line,) = (each for each in lines if "xen_leave_kernel" in each)
+        assert line == f"{'brl' if is_far else 'br'}.many {place:x} <xen_leave_kernel>{';;' if is_far else ''}"
+        Path("image.elf").write_bytes(linked(full, tmp_path, *options))
+        done = pvasm("patch", "image.elf", "-i", "xen", "-o", "no.elf")
+        assert done.status == 2 * is_far, hex(distance)
+        if is_far:
             assert (
                 f"record 0 of .paravirt_branches: the branch to xen_leave_kernel: {place:#x} does not fit"
                 in done.errors
             )
+            assert done.errors.endswith(", and its bundle has no room for brl\n")
 
 
 def test_instructions_of_slots(tmp_path: Path) -> None:
