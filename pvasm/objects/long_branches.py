@@ -78,7 +78,7 @@ def _long_of(bundle: Bundle, slot: int) -> Instruction | None:
         instruction = decode(bits, unit) if at == slot and unit == "B" else None
         if instruction is not None and instruction.form.id in _WITH_LONG_FORM:
             row = row_of(f"brl{instruction.mnemonic[len('br') :]}", instruction.operands)
-            return row and instruction_of(row, instruction.operands, instruction.predicate)
+            return None if row is None else instruction_of(row, instruction.operands, instruction.predicate)
     return None
 
 

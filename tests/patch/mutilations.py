@@ -17,7 +17,8 @@ from pathlib import Path
 
 from pvasm.errors import PvasmError
 from pvasm.objects.elf_file import elf_file_of
-from pvasm.patch.patching import original, patched, sites_of
+from pvasm.patch.object_changes import original
+from pvasm.patch.patching import patched, sites_of
 from pvasm.patch.records import NAMES, RECORDS, REPLACEMENTS, WORDS
 from tests.objects.mutations import EXTREMES, damaged
 from tests.patch.made import SAMPLES, assembled, single

@@ -167,7 +167,7 @@ def test_a_branch_goes_to_the_instances_function(tmp_path: Path, monkeypatch: py
 
 
 def test_a_branch_that_does_not_reach_is_a_long_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Linux cuts off the bits that do not fit, and says nothing. Here it is `brl` if the bundle has room, or an error."""
+    """Linux cuts off the bits that do not fit, and says nothing. Here it is `brl`, or an error without room."""
     monkeypatch.chdir(tmp_path)
     full = BRANCH.replace("nop.b 0 ;;", "br.ret.sptk.many b0 ;;")
     for distance, is_far in (

@@ -23,15 +23,15 @@ NEAR, FAR = 0x10_0000, 0x1_2345_6780
 
 _NEXT = "\t{ .mii ; nop.m 0 ; nop.i 0 ; nop.i 0 ;; }\n"
 
+_CALL = ".mfb ; nop.m 0 ; nop.f 0 ; (p6) br.call.dpnt.many.clr b3 = here ;;"
+_FIRST = ".bbb ; (p7) br.cond.spnt.many here ; nop.b 0 ; nop.b 0 ;;"
 # A bundle, the slot of its branch, and what objdump shows of it when it goes to FAR; None where there is no room.
 BUNDLES: list[tuple[str, int, list[str] | None]] = [
     (".mib ; ld8 r1 = [r2] ; nop.i 0 ; br.cond.sptk.few here", 2, ["[MLX] ld8 r1=[r2]", "brl.few 0x{far}"]),
-    (".mfb ; nop.m 0 ; nop.f 0 ; (p6) br.call.dpnt.many.clr b3 = here ;;", 2)
-    + (["[MLX] nop.m 0x0", "(p06) brl.call.dpnt.many.clr b3=0x{far};;"],),
+    (_CALL, 2, ["[MLX] nop.m 0x0", "(p06) brl.call.dpnt.many.clr b3=0x{far};;"]),
     (".mib ; nop.m 0 ; adds r1 = 1, r2 ; br.cond.sptk.few here", 2, ["[MLX] adds r1=1,r2", "brl.few 0x{far}"]),
     (".mmb ; nop.m 0 ; st8 [r2] = r3 ; br.cond.sptk.few here", 2, ["[MLX] st8 [r2]=r3", "brl.few 0x{far}"]),
-    (".bbb ; (p7) br.cond.spnt.many here ; nop.b 0 ; nop.b 0 ;;", 0)
-    + (["[MLX] nop.m 0x0", "(p07) brl.cond.spnt.many 0x{far};;"],),
+    (_FIRST, 0, ["[MLX] nop.m 0x0", "(p07) brl.cond.spnt.many 0x{far};;"]),
     (".mib ; nop.m 0 ; mov b6 = r2 ; br.cond.sptk.few here", 2, None),
     (".mib ; adds r1 = 1, r2 ; adds r3 = 1, r2 ; br.cond.sptk.few here", 2, None),
     (".mib ; nop.m 1 ; adds r3 = 1, r2 ; br.cond.sptk.few here", 2, None),
@@ -59,7 +59,7 @@ def test_a_bundle_with_room(text: str, slot: int, wanted: list[str] | None, tmp_
     code = bytes(section.data[:SIZE])
     for far in (FAR, NEAR + (1 << 24), 0x7FFF_FFFF_FFFF_FFF0):
         if wanted is None:
-            with pytest.raises(EncodingError, match="does not fit in .*, and its bundle has no room for brl"):
+            with pytest.raises(EncodingError, match=r"does not fit in .*, and its bundle has no room for brl"):
                 aimed_bundle(code, slot, NEAR, far)
         else:
             made = disassembled(aimed_bundle(code, slot, NEAR, far), tmp_path, NEAR)
