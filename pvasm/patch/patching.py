@@ -44,6 +44,32 @@ def sites_of(data: bytes, path: str) -> Sites:
     return Sites(file, sites, [codes.state(site) for site in sites], codes.said)
 
 
+class StandingCode:
+    """Whose code stands at a file's sites, and how their places are named."""
+
+    def __init__(self, file: ElfFile) -> None:
+        self._codes = _Codes(file)
+        self.said = self._codes.said
+
+    def record_at(self, site: SiteRecords) -> Record | None:
+        """The record whose code a site holds; None if it holds none of its codes."""
+        try:
+            return site.records[self._codes.state(site)]
+        except PvasmError:
+            return None
+
+    def target_of(self, place: Place) -> Place | None:
+        """Where the branch goes that a bundle ends with, in its own section; None if it goes nowhere there."""
+        last = None
+        for slot, where in _targets(self._codes.at(place, SIZE), place.offset):
+            found = self._codes.tables.get(place.section, {}).get(place.offset + slot)
+            if found is None:
+                last = Place(place.section, where)
+            elif found[1] == place.section:
+                last = Place(place.section, found[2])
+        return last
+
+
 def patched(data: bytes, path: str, instance: str) -> bytes:
     """The file with an instance's code at each site that has a record for it, and native code at the others.
 
