@@ -15,9 +15,9 @@
  * length, flags. Places are distances from the word that holds them.
  */
 
-BRANCH = 1			// a flag: the replacement is a bundle whose slot 2 branches elsewhere
+BRANCH = 1			// a flag: the replacement is a bundle that branches elsewhere, by slot 2 or brl
 COPY_BIT = 1			// a flag's bit: the replacement is a copy of native code, whose branches go astray here
-CALL_BIT = 2			// a flag's bit: slot 2 of its last bundle branches elsewhere
+CALL_BIT = 2			// a flag's bit: so does its last bundle
 RECORD = 24
 
 	.text
@@ -125,8 +125,9 @@ pv_patch:
 	ld8 r26 = [r19], 8
 	;;
 	ld8 r27 = [r19]
-	st8 [r24] = r26
+(p12)	mov r26 = r10
 	;;
+	st8 [r24] = r26
 (p12)	mov r27 = r3
 	;;
 	st8 [r25] = r27
@@ -157,45 +158,71 @@ pv_patch:
 	;;
 
 	/*
-	 * The branch in slot 2 of the last bundle goes to where it went: its 21 bits (36 to 55 and 59 of the second half)
-	 * are bundles. In r3 the second half as it is at the site.
+	 * The branch of the last bundle goes to where it went. Its 21 bits (36 to 55 and 59 of the second half) are bundles;
+	 * those of a brl, in a bundle MLX, have 39 between them, from bit 48 of the first half on. In r10 and r3 the halves
+	 * as they are at the site.
 	 */
 .Lbranch:
+	adds r14 = -8, r3
+	;;
+	ld8 r10 = [r14]
 	ld8 r3 = [r3]
 	sub r14 = r20, r17
 	;;
+	and r16 = 0x1e, r10		// the template
+	shrp r11 = r3, r10, 48
 	extr.u r15 = r3, 36, 20
-	extr.u r16 = r3, 59, 1
 	;;
-	shl r16 = r16, 20
+	cmp.eq p14, p15 = 4, r16	// p14: brl
+	extr.u r16 = r3, 59, 1
 	shr r14 = r14, 4
+	dep.z r24 = r11, 20, 16
+	extr.u r11 = r11, 16, 23
+	;;
+(p14)	or r15 = r15, r24
+(p14)	shl r11 = r11, 36
+(p14)	shl r16 = r16, 59
+(p15)	shl r16 = r16, 20
+	;;
+(p14)	or r15 = r15, r11
 	;;
 	or r15 = r15, r16
 	;;
-	shl r15 = r15, 43		// its sign to where that of a register is
+(p14)	shl r15 = r15, 4		// its sign to where that of a register is
+(p15)	shl r15 = r15, 43
 	;;
-	shr r15 = r15, 43
+(p14)	shr r15 = r15, 4
+(p15)	shr r15 = r15, 43
 	;;
 	add r15 = r15, r14
 	;;
 	shl r16 = r15, 43
+	shr.u r11 = r15, 20
 	;;
 	shr r16 = r16, 43
 	;;
-	cmp.ne p6, p0 = r15, r16
-	extr.u r16 = r15, 20, 1
+(p15)	cmp.ne.unc p6, p0 = r15, r16	// a brl reaches everything
+(p14)	dep r10 = r11, r10, 48, 16
+(p14)	extr.u r16 = r15, 59, 1
+(p15)	extr.u r16 = r15, 20, 1
 	movl r24 = 0xfffff << 36 | 1 << 59
 	;;
 (p6)	mov r8 = -1
 (p6)	br.ret.spnt.many b0
 	andcm r3 = r3, r24
+	extr.u r11 = r15, 36, 23
+(p14)	movl r24 = 0x7fffff
 	dep.z r15 = r15, 36, 20
 	;;
+(p14)	andcm r3 = r3, r24
 	shl r16 = r16, 59
+	;;
+(p14)	or r3 = r3, r11
+	or r15 = r15, r16
+	;;
 	or r3 = r3, r15
 	;;
-	or r3 = r3, r16
-	;;
+(p13)	mov r29 = r10
 (p13)	mov r30 = r3
 	br.cond.sptk.few .Lwait
 	;;

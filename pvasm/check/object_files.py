@@ -7,7 +7,7 @@ of an object stands, and where it runs.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Final
@@ -22,13 +22,11 @@ from pvasm.check.exposure import CODES, code_of, described
 from pvasm.check.rule import Rule
 from pvasm.check.settings import AnswerSettings
 from pvasm.errors import PvasmError
-from pvasm.isa.bundle import SIZE
 from pvasm.objects.archive import ARCHIVE_MAGIC, all_members
 from pvasm.objects.elf_file import MAGIC, ElfFile, Section, elf_file_of
-from pvasm.objects.linking import Linking
+from pvasm.objects.instruction_lines import InstructionLines
 from pvasm.objects.object_code import CodeBundle, Slot, bundles_of, run_from
 from pvasm.objects.object_extents import Extent, Extents, code_sections, extents_of
-from pvasm.objects.source_lines import SourceLines
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.patterns import Patterns
 from pvasm.patch.object_records import read_sites
@@ -36,8 +34,6 @@ from pvasm.patch.records import NATIVE, RECORDS
 
 MOST_FINDINGS: Final = 100_000
 """That are told of an object: each takes a hundred times the memory of its instruction."""
-
-_LINKING_ADDRESS: Final = 0x10000
 
 
 class ObjectAnswer(Struct):
@@ -98,7 +94,10 @@ class _FileCheck:
         self.file = file
         self.answer = answer
         self.extents = extents_of(file)
-        self.lines = _Lines(file, answer)
+        self.lines = InstructionLines(file)
+        if self.lines.problem is not None:
+            error = self.lines.problem
+            answer.notes.append(PvasmError(f"lines of sources are not known: {error.message}", error.path))
         self.is_recorded = recorded_sites(file)
 
     def found(self) -> Iterator[Diagnostic]:
@@ -137,7 +136,7 @@ class _FileCheck:
         severity = self.check.severities.get(code_of(exposure))
         if severity is None:
             return
-        source = self.lines.at(section, bundle.offset + slot.slot)
+        source = self.lines.at(section.index, bundle.offset + slot.slot)
         if source is not None and self.check.is_bare_file(source[0]):
             return
         path, line = source or (self.file.path, 0)
@@ -191,30 +190,3 @@ def _place(section: Section, bundle: CodeBundle, slot: Slot, extent: Extent) -> 
         return where
     offset = bundle.offset - extent.start
     return f"{extent.names[0]}{f'+{offset:#x}' if offset else ''} ({where})"
-
-
-class _Lines:
-    """The lines of sources; where they are damaged, or not read, that is a note, and there are none."""
-
-    def __init__(self, file: ElfFile, answer: ObjectAnswer) -> None:
-        self.entries: Sequence[tuple[int, str, int]] = ()
-        self.addresses: Mapping[int, int] = {}
-        if file.section_named(".debug_line") is None:
-            return
-        try:
-            linking = Linking(file, _LINKING_ADDRESS, {})
-            self.entries = SourceLines(file, linking).in_order()
-            self.addresses = linking.addresses
-        except PvasmError as error:
-            answer.notes.append(PvasmError(f"lines of sources are not known: {error.message}", error.path))
-
-    def at(self, section: Section, offset: int) -> tuple[str, int] | None:
-        """The file and line of the instruction at an offset with its slot in the low bits, as a bundle has them."""
-        if not self.entries:
-            return None
-        address = self.addresses[section.index] + offset
-        number = bisect_right(self.entries, address, key=lambda entry: entry[0]) - 1
-        if number < 0 or self.entries[number][0] & -SIZE != address & -SIZE:
-            return None
-        _, name, line = self.entries[number]
-        return (name, line) if name and line > 0 else None

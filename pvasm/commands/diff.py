@@ -20,7 +20,8 @@ def add(commands: Commands) -> None:
         help="compare the code of two objects",
         description="Compare the code of two ELF files for IA-64, function by function: two variants of one source, "
         "say. What the assembler does on its own (bundles, templates, nops) and addresses that merely shift are no "
-        "difference; data is not compared.",
+        "difference; data is not compared. What differs is told op by op, where records of "
+        "alternatives (`pvasm expand --single-binary'), or lines of sources that are there, tell which.",
     )
     command.add_argument("left", metavar="A", help="an object, a program, a shared object, LIB.a(MEMBER)")
     command.add_argument("right", metavar="B", help="another")
@@ -34,10 +35,14 @@ def _run(options: argparse.Namespace) -> int:
     from pvasm.errors import PvasmError
     from pvasm.objects.elf_file import read_elf_file
     from pvasm.objects.function_code import functions_of
+    from pvasm.paravirt.loading import load_catalog
+    from pvasm.patch.op_origins import OpOrigins
     from pvasm.report.object_diff import object_difference, render
     from pvasm.suggestions import near
 
-    sides = [(path, functions_of(read_elf_file(path))) for path in (options.left, options.right)]
+    catalog = load_catalog()
+    files = [(path, read_elf_file(path)) for path in (options.left, options.right)]
+    sides = [(path, functions_of(file, OpOrigins(file, catalog))) for path, file in files]
     known = {each.name for _, functions in sides for each in functions}
     for name in options.symbols:
         if name not in known:

@@ -50,6 +50,11 @@ def add(commands: Commands) -> None:
         help="slots: native code as it is, what does not fit in its place is branched to; exact: nops behind native "
         "code, so that all that can stand in its place does [slots]",
     )
+    single.add_argument(
+        "--long-branches",
+        action="store_true",
+        help="let brl lead to what does not stand in its place, and back: it may be farther than 16 MiB away",
+    )
     single.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="where headers are")
     single.add_argument(
         "-D", dest="defines", action="append", default=[], metavar="NAME[=VALUE]", help="define a macro"
@@ -105,7 +110,7 @@ def _expand(options: argparse.Namespace) -> int:
     from pvasm.expand.expand_files import ExpandSettings, expand_files
 
     given = {"--room": options.room, "-I": options.include, "-D": options.defines, "-include": options.includes}
-    given |= {"--op-header": options.op_headers, "--build": options.build}
+    given |= {"--op-header": options.op_headers, "--long-branches": options.long_branches, "--build": options.build}
     for name, value in given.items():
         if value:
             raise PvasmError(f"{name} is for --single-binary: a variant is preprocessed after it is written")
@@ -162,7 +167,7 @@ def _single_binary(options: argparse.Namespace) -> int:
         folders, defines = (*folders, *flags.include_directories), (*flags.defines, *defines)
         includes = (*flags.includes, *includes)
     cpp = CppSettings(folders, defines, tuple(options.op_headers), includes)
-    made = single_binary_of_file(path, names, options.room or "slots", cpp)
+    made = single_binary_of_file(path, names, options.room or "slots", cpp, long_branches=options.long_branches)
     write_to(options.output, made.text, "single binary's source", [path])
     if options.output in (None, "-"):
         return 0

@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
         description="Apply the records of alternatives (`pvasm expand --single-binary') of an object or a linked "
         "image: the code of an instance takes the place of what stands at each site; native code comes back where "
         "there is none. In an image bytes change in place; in a relocatable object relocations move with the code. "
-        "Linux's own records (.paravirt_bundles, .paravirt_insts, .paravirt_branches) are applied to images as well.",
+        "Linux's own records (.paravirt_bundles, .paravirt_insts, .paravirt_branches) are applied as well.",
     )
     command.add_argument("file", metavar="OBJ", help="an object or a linked image")
     command.add_argument(
@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
     is_linux = has_linux_records(file)
     is_ours = file.section_named(RECORDS) is not None or not is_linux  # of a file without any, ours are missing
     if is_linux and options.verify is not None:
-        raise PvasmError("--verify is not for images with Linux's records", name)
+        raise PvasmError("--verify is not for files with Linux's records", name)
     said: list[str] = []
     if options.instance is not None:
         try:
@@ -100,11 +100,13 @@ def _patched(
 ) -> tuple[bytes, list[str]]:
     """A file with an instance's code, by the records that it has; and what there is to say of that."""
     from pvasm.paravirt.loading import load_instance
-    from pvasm.patch.linux_records import linux_patched
+    from pvasm.patch.linux_patching import linux_patched
+    from pvasm.patch.object_changes import original
     from pvasm.patch.patching import patched, sites_of
     from pvasm.patch.records import NATIVE
 
     said = []
+    data = original(data, name)
     if is_ours:
         data = patched(data, name, options.instance)
         states = sites_of(data, name).states
@@ -121,8 +123,11 @@ def _listed_of_linux(data: bytes, name: str) -> Iterator[str]:
     from pvasm.objects.elf_file import elf_file_of
     from pvasm.patch.linux_records import linux_sites
 
-    for site in linux_sites(elf_file_of(data, name)):
-        yield f"{site.start:#x}: {site.kind} to {site.end:#x}, type {site.type:#x}"
+    file = elf_file_of(data, name)
+    for site in linux_sites(file):
+        where = f"{site.within.name}+" if file.is_relocatable else ""
+        end = site.address + site.end - site.start
+        yield f"{where}{site.address:#x}: {site.kind} to {where}{end:#x}, type {site.type:#x}"
 
 
 def _listed(data: bytes, name: str) -> Iterator[str]:

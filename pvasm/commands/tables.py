@@ -72,6 +72,11 @@ def add(commands: Commands) -> None:
         "--direct", action="store_true", help="let direct calls take the place of calls through the table, not code"
     )
     sites.add_argument(
+        "--long-branches",
+        action="store_true",
+        help="let direct calls and what leads elsewhere be brl, which has no limit",
+    )
+    sites.add_argument(
         "--records",
         choices=("pvasm", "linux"),
         help="pvasm: with what takes the place of calls; linux: .paravirt_bundles, with the numbers of types [pvasm]",
@@ -87,7 +92,7 @@ def add(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from pvasm.expand import ExpandErrors
 
-    only = {"--direct": options.direct, "--records": options.records}
+    only = {"--direct": options.direct, "--long-branches": options.long_branches, "--records": options.records}
     if options.call_sites is None and any(only.values()):
         raise PvasmError(f"{next(name for name, value in only.items() if value)} is for --call-sites")
     if options.call_sites is None and not options.functions:
@@ -117,7 +122,12 @@ def _call_sites(options: argparse.Namespace) -> int:
 
     catalog = load_catalog()
     instances = [load_instance(name.strip(), catalog) for name in options.call_sites.split(",")]
-    text = call_site_header(instances, records=options.records or "pvasm", direct=options.direct)
+    text = call_site_header(
+        instances,
+        records=options.records or "pvasm",
+        direct=options.direct,
+        long_branches=options.long_branches,
+    )
     return _write(options, text, [*(path for each in instances for path in each.files), catalog.path])
 
 

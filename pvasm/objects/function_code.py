@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from pvasm.isa.bundle import SIZE
 from pvasm.isa.operands import Symbolic
@@ -20,17 +20,22 @@ from pvasm.objects.object_places import Places
 from pvasm.objects.relocations import relocated_operand, type_of, with_operand
 
 _STOP: Final = " ;;"
+_LEADING: Final = frozenset(("B1.br.cond", "X3.brl.cond"))
 _ZEROS: Final = bytes(SIZE)
 _Place = tuple[int, int]
 """The number of a section, and an offset in it."""
 
 
 class FunctionCode(Struct):
-    """A function: its name, its section, and its lines; code that no symbol names has the section's name."""
+    """A function: its name, its section, and its lines; code that no symbol names has the section's name.
+
+    `origins` has for each line what it came from, as far as that is known; it is empty where nothing is.
+    """
 
     name: str
     section: str
     lines: list[str]
+    origins: list[str] = field(default_factory=list)
 
     @property
     def instructions(self) -> int:
@@ -38,26 +43,68 @@ class FunctionCode(Struct):
         return sum(not line.endswith(":") for line in self.lines)
 
 
-def functions_of(file: ElfFile) -> list[FunctionCode]:
+class Detour(Struct, frozen=True):
+    """Code that stands elsewhere and is run in the place of some bundles, from `start` to `end` in `section`.
+
+    A branch at its end that leads back to where the bundles end is no part of it.
+    """
+
+    length: int
+    section: int
+    start: int
+    end: int
+
+
+class Origins:
+    """What is known of where code came from. This is of a file that tells nothing."""
+
+    def of(self, section: int, offset: int) -> str:
+        """What the instruction at an offset, its slot in the low bits, came from; nothing if that is not known."""
+        return ""
+
+    def detour(self, section: int, offset: int) -> Detour | None:
+        """What is run in the place of the bundles from one on."""
+        return None
+
+    def is_apart(self, section: int) -> bool:
+        """Whether a section has nothing but code that is run, or put, in the place of other code."""
+        return False
+
+
+class _Piece(Struct, frozen=True):
+    """A bundle that is read: its section and offset, the place that a label there has, and where a branch of it that
+    leads back goes.
+    """
+
+    section: Section
+    offset: int
+    place: _Place
+    back: _Place | None = None
+
+
+def functions_of(file: ElfFile, origins: Origins | None = None) -> list[FunctionCode]:
     """The functions of a file in its order. Each takes memory in proportion to its code."""
-    return list(_Reading(file).functions())
+    return list(_Reading(file, origins or Origins()).functions())
 
 
 class _Reading:
     """A file whose functions are read."""
 
-    def __init__(self, file: ElfFile) -> None:
+    def __init__(self, file: ElfFile, origins: Origins) -> None:
         self.file = file
+        self.origins = origins
         self.extents = extents_of(file) if file.sections else {}
         self.places = Places(file, ())
 
     def functions(self) -> Iterator[FunctionCode]:
         for section in code_sections(self.file):
+            if self.origins.is_apart(section.index):
+                continue
             for extent, offsets in self._runs(section):
-                name = _name(extent) or section.name
-                lines = list(self._lines(section, extent, offsets))
-                if lines or extent is not None:
-                    yield FunctionCode(name, section.name, lines)
+                function = FunctionCode(_name(extent) or section.name, section.name, [])
+                self._read(function, (section.index, extent.start) if extent is not None else None, section, offsets)
+                if function.lines or extent is not None:
+                    yield function
 
     def _runs(self, section: Section) -> Iterator[tuple[Extent | None, list[int]]]:
         """The bundles of each function, in order, by their offsets: what stands together belongs together."""
@@ -70,35 +117,75 @@ class _Reading:
             found.setdefault(id(extent), (extent, []))[1].append(offset)
         yield from found.values()
 
-    def _lines(self, section: Section, extent: Extent | None, offsets: list[int]) -> Iterator[str]:
-        """The lines of a function: a label where it branches to, and the instructions."""
-        bundles = [bundle_at(offset, bytes(section.data[offset : offset + SIZE])) for offset in offsets]
-        inside = {(section.index, offset) for offset in offsets}
-        targets = {each for bundle in bundles for each in self._targets(section, bundle) if each in inside}
-        start = (section.index, extent.start) if extent is not None else None
-        labels = {place: f".L{number}" for number, place in enumerate(sorted(targets - {start}), start=1)}
-        lines: list[str] = []
-        for bundle in bundles:
-            label = labels.get((section.index, bundle.offset))
+    def _pieces(self, section: Section, offsets: list[int]) -> Iterator[_Piece]:
+        """The bundles of a function in the order in which they are run."""
+        passed = 0
+        for offset in offsets:
+            if offset < passed:
+                continue
+            place = section.index, offset
+            detour = self.origins.detour(*place)
+            if detour is None:
+                yield _Piece(section, offset, place)
+                continue
+            passed = offset + detour.length
+            for at in range(detour.start, detour.end, SIZE):
+                own = place if at == detour.start else (detour.section, at)
+                back = (section.index, passed) if at + SIZE == detour.end else None
+                yield _Piece(self.file.sections[detour.section], at, own, back)
+
+    def _read(self, function: FunctionCode, start: _Place | None, section: Section, offsets: list[int]) -> None:
+        """Reads the lines of a function: a label where it branches to, and the instructions."""
+        pieces = list(self._pieces(section, offsets))
+        bundles = [
+            bundle_at(each.offset, bytes(each.section.data[each.offset : each.offset + SIZE])) for each in pieces
+        ]
+        targets = {
+            target
+            for piece, bundle in zip(pieces, bundles, strict=True)
+            for target in self._targets(piece.section, bundle)
+            if target != piece.back
+        }
+        places = [each.place for each in pieces if each.place in targets and each.place != start]
+        labels = {place: f".L{number}" for number, place in enumerate(places, start=1)}
+        for piece, bundle in zip(pieces, bundles, strict=True):
+            label = labels.get(piece.place)
             if label is not None:
-                lines.append(f"{label}:")
+                self._line(function, f"{label}:", self.origins.of(piece.section.index, piece.offset))
             for slot in bundle.slots:
-                text = self._text(section, bundle, slot, labels)
+                is_back = piece.back is not None and self._leads(piece.section, bundle, slot, piece.back)
+                text = None if is_back else self._text(piece.section, bundle, slot, labels)
                 if text is not None:
-                    lines.append(text + _STOP if slot.stop else text)
-                elif slot.stop and lines and not lines[-1].endswith((_STOP, ":")):
-                    lines[-1] += _STOP
-        return iter(lines)
+                    origin = self.origins.of(piece.section.index, piece.offset + slot.slot)
+                    self._line(function, text + _STOP if slot.stop else text, origin)
+                elif slot.stop and function.lines and not function.lines[-1].endswith((_STOP, ":")):
+                    function.lines[-1] += _STOP
+
+    def _line(self, function: FunctionCode, text: str, origin: str) -> None:
+        if origin and not function.origins:
+            function.origins = [""] * len(function.lines)
+        function.lines.append(text)
+        if function.origins or origin:
+            function.origins.append(origin)
+
+    def _leads(self, section: Section, bundle: CodeBundle, slot: Slot, place: _Place) -> bool:
+        """Whether a slot has a branch that leads to a place in any case."""
+        instruction = slot.instruction
+        is_branch = instruction is not None and instruction.form.id in _LEADING and not instruction.predicate
+        return is_branch and place in self._slot_targets(section, bundle, slot)
 
     def _targets(self, section: Section, bundle: CodeBundle) -> Iterator[_Place]:
         for slot in bundle.slots:
-            for _, target in self.places.open_targets(section, bundle, slot):
-                if target is not None:
-                    yield target[0].index, target[1]
-            for relocation in self.places.relocations_of(section, bundle, slot):
-                place = self._place_of(relocation)
-                if place is not None:
-                    yield place
+            yield from self._slot_targets(section, bundle, slot)
+
+    def _slot_targets(self, section: Section, bundle: CodeBundle, slot: Slot) -> Iterator[_Place]:
+        for _, target in self.places.open_targets(section, bundle, slot):
+            if target is not None:
+                yield target[0].index, target[1]
+        for relocation in self.places.relocations_of(section, bundle, slot):
+            place = self._place_of(relocation)
+            if place is not None:
+                yield place
 
     def _text(self, section: Section, bundle: CodeBundle, slot: Slot, labels: dict[_Place, str]) -> str | None:
         """An instruction with what it is about by name; None for a nop."""

@@ -105,15 +105,15 @@ class _Records:
         if flags & BRANCH and replacement_length != SIZE:
             raise self._error("a branch that replaces code must be one bundle", number)
         if flags & CALL and (flags & BRANCH or not self._ends_in_branch(replacement, replacement_length)):
-            raise self._error("there is no branch in the last slot of the replacement, as the flags say", number)
+            raise self._error("there is no branch at the end of the replacement, as the flags say", number)
         return Record(number, site, length, name, replacement, replacement_length, flags)
 
     def _ends_in_branch(self, place: Place, length: int) -> bool:
-        """Whether slot 2 of the last bundle of some code goes to a place by its distance."""
+        """Whether the last instruction of some code, in slot 2 or a brl, goes to a place by its distance."""
         end = place.offset + length
         bundle = Bundle.of(bytes(self.file.sections[place.section].data[end - SIZE : end]))
         for slot, unit, bits in bundle.instructions():
-            instruction = decode(bits, unit) if (slot, unit) == (2, "B") else None
+            instruction = decode(bits, unit) if (slot, unit) in ((2, "B"), (1, "X")) else None
             operand = relocated_operand(instruction) if instruction is not None else None
             if instruction is not None and operand is not None:
                 kind = instruction.form.operands[operand].kind

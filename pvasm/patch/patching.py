@@ -1,16 +1,13 @@
 """Putting an instance's code in its places, ahead of time: what a kernel does at boot.
 
-In a linked image bytes change in place and nothing else. In a relocatable object the relocations move with the code:
-the tables of the sections with sites are made anew behind the file, and what was there before is kept behind these, so
-that the file can be had again as it was.
+In a linked image bytes change in place and nothing else. In a relocatable object the relocations move with the code
+(`object_changes.py`).
 """
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -18,30 +15,12 @@ from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.isa.encoding import EncodingError, decode
 from pvasm.objects.elf_file import ElfFile, Relocation, elf_file_of
+from pvasm.objects.long_branches import aimed_bundle, aimed_with_room
 from pvasm.objects.relocations import patched_bundle, relocated_operand
+from pvasm.patch.object_changes import Entry, ObjectChanges, branch_relocation, original
 from pvasm.patch.object_records import SiteRecords, read_sites
 from pvasm.patch.records import INDIRECT, NAMES, NATIVE, Place, Record, filling
 from pvasm.suggestions import near
-
-_OF_UNIT: Final = {"B": 0x49, "M": 0x4A, "F": 0x4B, "X": 0x48}
-"""The relocations of targets, by the unit of the instruction: R_IA64_PCREL21B, 21M, 21F, 60B."""
-
-_ENTRY: Final = struct.Struct("<QQq")
-_SECTION: Final = struct.Struct("<IIQQQQIIQQ")
-_SECTIONS_AT, _COUNT_AT, _NAMES_AT = 0x28, 0x3C, 0x3E
-"""Where e_shoff, e_shnum and e_shstrndx stand in the file header (gABI, "ELF Header")."""
-
-_OFFSET_AT: Final = 24
-"""Where sh_offset stands in a section header, and sh_size behind it."""
-
-_RELA: Final = 4
-_INFO_LINK: Final = 0x40
-_MOST_SECTIONS: Final = 0xFF00
-
-_MAGIC: Final = b"pvasm\0\1\n"
-_TRAILER: Final = struct.Struct("<QQ8s")
-"""The end of a file that has grown: its old size, the number of saved pieces, the mark; a piece is saved before."""
-_PIECE: Final = struct.Struct("<QQ")
 
 
 class Sites(Struct, frozen=True):
@@ -65,6 +44,32 @@ def sites_of(data: bytes, path: str) -> Sites:
     return Sites(file, sites, [codes.state(site) for site in sites], codes.said)
 
 
+class StandingCode:
+    """Whose code stands at a file's sites, and how their places are named."""
+
+    def __init__(self, file: ElfFile) -> None:
+        self._codes = _Codes(file)
+        self.said = self._codes.said
+
+    def record_at(self, site: SiteRecords) -> Record | None:
+        """The record whose code a site holds; None if it holds none of its codes."""
+        try:
+            return site.records[self._codes.state(site)]
+        except PvasmError:
+            return None
+
+    def target_of(self, place: Place) -> Place | None:
+        """Where the branch goes that a bundle ends with, in its own section; None if it goes nowhere there."""
+        last = None
+        for slot, where in _targets(self._codes.at(place, SIZE), place.offset):
+            found = self._codes.tables.get(place.section, {}).get(place.offset + slot)
+            if found is None:
+                last = Place(place.section, where)
+            elif found[1] == place.section:
+                last = Place(place.section, found[2])
+        return last
+
+
 def patched(data: bytes, path: str, instance: str) -> bytes:
     """The file with an instance's code at each site that has a record for it, and native code at the others.
 
@@ -72,30 +77,6 @@ def patched(data: bytes, path: str, instance: str) -> bytes:
     a branch out of reach, an instance that the file knows nothing of.
     """
     return _Patching(original(data, path), path).for_instance(instance)
-
-
-def original(data: bytes, path: str) -> bytes:
-    """A relocatable object as it was before its relocations moved; any other file as it is.
-
-    Raises PvasmError if what was saved cannot be right.
-    """
-    if len(data) < _TRAILER.size or not data.endswith(_MAGIC):
-        return data
-    size, count, _ = _TRAILER.unpack(data[-_TRAILER.size :])
-    end = len(data) - _TRAILER.size
-    if size > end or count > end // _PIECE.size:
-        raise PvasmError("damaged: what was saved behind the file is not right", path)
-    made = bytearray(data[:size])
-    for _ in range(count):
-        if end - _PIECE.size < size:
-            raise PvasmError("damaged: what was saved behind the file is cut off", path)
-        offset, length = _PIECE.unpack(data[end - _PIECE.size : end])
-        start = end - _PIECE.size - length
-        if start < size or offset + length > size:
-            raise PvasmError("damaged: what was saved behind the file is not of this file", path)
-        made[offset : offset + length] = data[start : start + length]
-        end = start
-    return bytes(made)
 
 
 def instances_of(file: ElfFile, sites: Sequence[SiteRecords]) -> list[str]:
@@ -195,15 +176,19 @@ class _Codes:
         }
 
     def code(self, site: SiteRecords, record: Record) -> bytes:
-        """What a site holds with the code of a record; behind a branch stays what stands there."""
-        code = self.moved(record, site.place)
-        return code if record.is_branch else code + filling(site.length - len(code))
-
-    def moved(self, record: Record, to: Place) -> bytes:
-        """The replacement of a record as it is at another place: what is named by its distance is where it was.
+        """What a site holds with the code of a record; behind a branch stays what stands there.
 
         Raises PvasmError for what is out of reach.
         """
+        code = self._moved(record, site)
+        return code if record.is_branch else code + filling(site.length - len(code))
+
+    def _moved(self, record: Record, site: SiteRecords) -> bytes:
+        """The replacement of a record as it is at a site: what is named by its distance is where it was.
+
+        A branch that would not reach is a long one there, in a bundle of its own if it must and the site has room.
+        """
+        to = site.place
         code = self.at(record.replacement, record.replacement_length)
         start, target = self.address(record.replacement), self.address(to)
         if self.file.is_relocatable and record.replacement.section != to.section:
@@ -211,10 +196,12 @@ class _Codes:
         made = b""
         for offset in range(0, len(code), SIZE):
             bundle = code[offset : offset + SIZE]
+            has_room = offset + SIZE == len(code) < site.length and not record.is_branch
             for slot, where in _targets(bundle, start + offset):
                 if not start <= where < start + len(code):
+                    aim = aimed_with_room if has_room else aimed_bundle
                     try:
-                        bundle = patched_bundle(bundle, slot, target + offset, where)
+                        bundle = aim(bundle, slot, target + offset, where)
                     except EncodingError as error:
                         raise self.error(to, f"the code for {record.instance}: {error}") from None
             made += bundle
@@ -259,107 +246,38 @@ class _Relocating:
     """A relocatable object whose relocations move with its code."""
 
     def __init__(self, data: bytes | bytearray, file: ElfFile, codes: _Codes) -> None:
-        self.data = data
-        self.file = file
         self.codes = codes
-        self.tables = {each.info: each for each in file.sections if each.kind == "SHT_RELA"}
-        self.entries = {number: [*_ENTRY.iter_unpack(each.data)] for number, each in self.tables.items()}
-        symbols = enumerate(file.symbols)
-        self.symbols = {each.section: number for number, each in symbols if each.kind == "section"}
-        self.pieces: list[tuple[int, bytes]] = []  # what is written over: where, and with what
+        self.changes = ObjectChanges(bytes(data), file)
 
     def with_codes(self, changed: Sequence[tuple[SiteRecords, Record]]) -> bytes:
         """The file with the code of some records at their sites."""
-        tables: dict[int, list[tuple[int, int, int]]] = {}
-        gone: dict[int, set[int]] = {}  # bundles that are written over, by section
         for site, record in changed:
-            section, offset = site.place
             code, moved = self._moved(record, self.codes.code(site, record), site.place)
-            self.pieces.append((self.file.sections[section].offset + offset, code))
-            tables.setdefault(section, []).extend(moved)
-            gone.setdefault(section, set()).update(range(offset, offset + len(code), SIZE))
-        for section, entries in tables.items():
-            kept = [each for each in self.entries.get(section, ()) if each[0] & -SIZE not in gone[section]]
-            entries[:] = sorted([*kept, *entries])
-        return self._written(tables)
+            self.changes.put(site.place, code, moved)
+        return self.changes.written()
 
-    def _moved(self, record: Record, code: bytes, to: Place) -> tuple[bytes, list[tuple[int, int, int]]]:
+    def _moved(self, record: Record, code: bytes, to: Place) -> tuple[bytes, list[Entry]]:
         """The code of a record for another place, and the relocations that it has there."""
         start, end = record.replacement.offset, record.replacement.offset + record.replacement_length
-        own = [each for each in self.entries.get(record.replacement.section, ()) if start <= each[0] < end]
+        base = (
+            to.offset if record.replacement.section == to.section else start
+        )  # where `code` has its branches count from
+        own = self.changes.entries_at(record.replacement, record.replacement_length)
         moved = [(offset - start + to.offset, info, addend) for offset, info, addend in own]
         placed = {offset for offset, _, _ in moved}
         made = b""
         for offset in range(0, len(code), SIZE):
             bundle = code[offset : offset + SIZE]
-            for slot, where in _targets(bundle, start + offset):
+            for slot, where in _targets(bundle, base + offset):
                 place = to.offset + offset + slot
-                is_inside = start <= where < start + record.replacement_length
+                is_inside = base <= where < base + end - start
                 if place in placed or (is_inside and offset < record.replacement_length):
                     continue
-                info = self._symbol(record.replacement.section) << 32 | self._kind(bundle, slot)
-                moved.append((place, info, where))
+                number = self.changes.symbol_of_section(record.replacement.section)
+                moved.append((place, number << 32 | branch_relocation(bundle, slot), where))
                 bundle = patched_bundle(bundle, slot, 0, 0)
             made += bundle
         return made, moved
-
-    def _symbol(self, section: int) -> int:
-        """The number of a section's symbol."""
-        number = self.symbols.get(section)
-        if number is not None:
-            return number
-        name = self.file.sections[section].name
-        raise PvasmError(f"has no symbol for the section {name}, which relocations would need", self.file.path)
-
-    @staticmethod
-    def _kind(bundle: bytes, slot: int) -> int:
-        """The relocation of an instruction's target."""
-        unit = next(unit for at, unit, _ in Bundle.of(bundle).instructions() if at == slot)
-        return _OF_UNIT[unit]
-
-    def _written(self, tables: Mapping[int, Sequence[tuple[int, int, int]]]) -> bytes:
-        """The file with new tables behind it, and what they and the code take the place of behind these."""
-        (start,) = struct.unpack_from("<Q", self.data, _SECTIONS_AT)
-        count = len(self.file.sections)
-        headers = [
-            bytearray(self.data[at : at + _SECTION.size])
-            for at in range(start, start + count * _SECTION.size, _SECTION.size)
-        ]
-        grown = bytearray()
-        symbols = next(each.index for each in self.file.sections if each.kind == "SHT_SYMTAB")
-        names = self.file.sections[struct.unpack_from("<H", self.data, _NAMES_AT)[0]]
-        strings = bytearray(names.data)
-
-        def put(piece: bytes) -> int:
-            """Puts something behind the file; where it is."""
-            grown.extend(bytes(-(len(self.data) + len(grown)) % 8))
-            at = len(self.data) + len(grown)
-            grown.extend(piece)
-            return at
-
-        for section, entries in tables.items():
-            at = put(b"".join(_ENTRY.pack(*each) for each in entries))
-            size = len(entries) * _ENTRY.size
-            table = self.tables.get(section)
-            if table is not None:
-                struct.pack_into("<QQ", headers[table.index], _OFFSET_AT, at, size)
-                continue
-            new = (len(strings), _RELA, _INFO_LINK, 0, at, size, symbols, section, 8, _ENTRY.size)
-            strings += f".rela{self.file.sections[section].name}".encode("utf-8", "surrogateescape") + b"\0"
-            headers.append(bytearray(_SECTION.pack(*new)))
-        if len(strings) > len(names.data):
-            struct.pack_into("<QQ", headers[names.index], _OFFSET_AT, put(bytes(strings)), len(strings))
-        if len(headers) >= _MOST_SECTIONS:
-            raise PvasmError("has so many sections that there is no number for more", self.file.path)
-        self.pieces += [
-            (_SECTIONS_AT, struct.pack("<Q", put(b"".join(map(bytes, headers))))),
-            (_COUNT_AT, struct.pack("<H", len(headers))),
-        ]
-        made = bytearray(self.data) + grown
-        for at, piece in self.pieces:
-            made += self.data[at : at + len(piece)] + _PIECE.pack(at, len(piece))
-            made[at : at + len(piece)] = piece
-        return bytes(made + _TRAILER.pack(len(self.data), len(self.pieces), _MAGIC))
 
 
 def _symbols(file: ElfFile) -> dict[int, list[tuple[int, str]]]:

@@ -15,8 +15,8 @@ image may be loaded anywhere:
 A site has a record an instance whose code differs, and one for the native code, whose replacement is a copy of what
 stands there. Where the replacement is shorter than the site, the rest is filled with bundles of nops (`filling`), the
 last of which ends the group, as the assembler would have it where no instruction follows; but behind a
-`BRANCH`, a bundle whose last slot goes to code elsewhere, what stands there stays: control does not come to it. With
-`CALL`, slot 2 of the replacement's last bundle goes to code elsewhere: patch.S moves no other branch.
+`BRANCH`, a bundle that goes to code elsewhere, what stands there stays: control does not come to it. With `CALL`, the
+replacement's last bundle goes to code elsewhere. Both do it in slot 2, or by `brl`: patch.S moves no other branch.
 """
 
 from __future__ import annotations

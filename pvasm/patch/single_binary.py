@@ -38,6 +38,8 @@ Room = Literal["slots", "exact"]
 ROOMS: Final[tuple[Room, ...]] = ("slots", "exact")
 
 _BRANCH: Final = "br.cond.sptk.few"
+_SHORT_BUNDLE: Final = ".mfb ; nop.m 0 ; nop.f 0"
+_LONG_BRANCH: Final = "brl.cond.sptk.few"
 
 
 class Counts(Struct):
@@ -65,13 +67,16 @@ class SingleBinary(Struct, frozen=True):
     counts: Counts
 
 
-def single_binary(readings: Mapping[str, Reading], instances: Sequence[Instance], room: Room = "slots") -> SingleBinary:
+def single_binary(
+    readings: Mapping[str, Reading], instances: Sequence[Instance], room: Room = "slots", *, long_branches: bool = False
+) -> SingleBinary:
     """The source that holds the code of several instances, the first of which is the one for bare hardware.
 
-    `readings` are by instance those of what it sees of the source, which must be the same code. Raises PvasmError, with
-    its place, for code that differs without an op and for ops where no site can be; ExpandErrors as `expand` does.
+    `long_branches` has `brl` lead to replacements that stand elsewhere, and back. `readings` are by instance those of
+    what it sees of the source, which must be the same code. Raises PvasmError, with its place, for code that differs
+    without an op and for ops where no site can be; ExpandErrors as `expand` does.
     """
-    return _Maker(readings, instances, room).made()
+    return _Maker(readings, instances, room, long_branches).made()
 
 
 def renamed_by(instance: Instance, native: Instance) -> dict[str, str]:
@@ -90,9 +95,12 @@ class _Copy(Struct):
 
 
 class _Maker:
-    def __init__(self, readings: Mapping[str, Reading], instances: Sequence[Instance], room: Room) -> None:
+    def __init__(
+        self, readings: Mapping[str, Reading], instances: Sequence[Instance], room: Room, long_branches: bool
+    ) -> None:
         self.instances = instances
         self.room = room
+        self.long_branches = long_branches
         native = instances[0]
         if native.name != NATIVE:
             raise PvasmError(f"the first instance must be {NATIVE}, whose code stands at the sites; not {native.name}")
@@ -354,10 +362,11 @@ class _Maker:
         code = self._copy(site, copy)
         # Control does not come from one copy to the next, which the assembler sees by a branch.
         if not self._is_elsewhere(number, copy):
-            yield f"{code}\t{{ .mfb ; nop.m 0 ; nop.f 0 ; {_BRANCH} {copy.label}_code ;; }}\n"
+            yield f"{code}\t{{ {_SHORT_BUNDLE} ; {_BRANCH} {copy.label}_code ;; }}\n"
             return
-        yield f"{copy.label}_branch_code: {{ .mfb ; nop.m 0 ; nop.f 0 ; {_BRANCH} {copy.label}_code ;; }}\n"
-        yield f"{copy.label}_branch_end:\n{code}\t{_BRANCH} {self.bundle_of[f'{PREFIX}{number}_end']} ;;\n"
+        others, branch = (".mlx ; nop.m 0", _LONG_BRANCH) if self.long_branches else (_SHORT_BUNDLE, _BRANCH)
+        yield f"{copy.label}_branch_code: {{ {others} ; {branch} {copy.label}_code ;; }}\n"
+        yield f"{copy.label}_branch_end:\n{code}\t{branch} {self.bundle_of[f'{PREFIX}{number}_end']} ;;\n"
 
     def _copy(self, site: Site, copy: _Copy) -> str:
         """The code of a copy, between labels."""

@@ -29,7 +29,9 @@ class CppSettings(Struct, frozen=True):
     includes: tuple[str, ...] = ()
 
 
-def single_binary_of_file(path: str, names: Sequence[str], room: Room, cpp: CppSettings) -> SingleBinary:
+def single_binary_of_file(
+    path: str, names: Sequence[str], room: Room, cpp: CppSettings, *, long_branches: bool = False
+) -> SingleBinary:
     """The single binary of a source for instances, the one for bare hardware first.
 
     Raises PvasmError and ExpandErrors, with places, as `single_binary` does, and for a source that cannot be read.
@@ -59,7 +61,7 @@ def single_binary_of_file(path: str, names: Sequence[str], room: Room, cpp: CppS
             )
             reading = _read(made, path, catalog)
         readings[instance.name] = reading
-    return single_binary(readings, instances, room)
+    return single_binary(readings, instances, room, long_branches=long_branches)
 
 
 def _read(text: str, path: str, catalog: Catalog) -> Reading:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
@@ -68,6 +69,9 @@ def difference(
     if len(mine.items) < len(other.items):
         return Unlike(None, "nothing", other.items[len(mine.items)].text)
     return None
+
+
+_UNCONDITIONAL: Final = ("br.cond.", "br.few ", "br.many ", "brl.cond.", "brl.few ", "brl.many ")
 
 
 class _Stream:
@@ -193,7 +197,9 @@ class _Stream:
 
 def _leads_to(item: _Item, target: _Target) -> bool:
     """Whether control goes on at a target in any case."""
-    return item.text.startswith(("br.cond.", "br.few ", "br.many ")) and item.targets == [target]
+    return item.text.startswith(
+        ("br.cond.", "br.few ", "br.many ", "brl.cond.", "brl.few ", "brl.many ")
+    ) and item.targets == [target]
 
 
 def _kind(instruction: Instruction) -> object:

@@ -92,12 +92,17 @@ def _told(each: FunctionDifference, found: ObjectDifference) -> Iterator[str]:
     if one.section != other.section:
         yield f"- in {one.section}"
         yield f"+ in {other.section}"
-    yield from changed_lines(one.lines, other.lines)
+    yield from changed_lines(one.lines, other.lines, one.origins, other.origins)
 
 
-def changed_lines(left: Sequence[str], right: Sequence[str]) -> Iterator[str]:
-    """What is different between two texts, with some lines around it. It takes time in proportion to them."""
-    from difflib import unified_diff
+def changed_lines(
+    left: Sequence[str], right: Sequence[str], ours: Sequence[str] = (), theirs: Sequence[str] = ()
+) -> Iterator[str]:
+    """What is different between two texts, with some lines around it. It takes time in proportion to them.
+
+    `ours` and `theirs` are what the lines came from, if that is known: differences are told apart by it.
+    """
+    from difflib import SequenceMatcher
 
     start = 0
     while start < min(len(left), len(right)) and left[start] == right[start]:
@@ -105,13 +110,49 @@ def changed_lines(left: Sequence[str], right: Sequence[str]) -> Iterator[str]:
     end = 0
     while end < min(len(left), len(right)) - start and left[-1 - end] == right[-1 - end]:
         end += 1
-    ours, theirs = left[start : len(left) - end], right[start : len(right) - end]
-    if max(len(ours), len(theirs)) > _MOST_COMPARED:
-        yield from (f"- {line}" for line in ours)
-        yield from (f"+ {line}" for line in theirs)
+    last, other_last = len(left) - end, len(right) - end
+    if max(last, other_last) - start > _MOST_COMPARED:
+        yield from (f"- {line}" for line in left[start:last])
+        yield from (f"+ {line}" for line in right[start:other_last])
         return
-    before, after = left[max(0, start - _CONTEXT) : start], left[len(left) - end : len(left) - end + _CONTEXT]
-    one, other = [*before, *ours, *after], [*before, *theirs, *after]
-    hunks = list(unified_diff(one, other, lineterm="", n=_CONTEXT))[2:]
-    for line in hunks:
-        yield "  ..." if line.startswith("@@") else f"{line[0]} {line[1:]}"
+    before = max(0, start - _CONTEXT)
+    one, other = left[before : last + _CONTEXT], right[before : other_last + _CONTEXT]
+    for group in SequenceMatcher(None, one, other).get_grouped_opcodes(_CONTEXT):
+        yield "  ..."
+        for tag, low, high, other_low, other_high in group:
+            if tag == "equal":
+                yield from (f"  {line}" for line in one[low:high])
+                continue
+            gone, new = range(before + low, before + high), range(before + other_low, before + other_high)
+            changed = [("-", left[at], ours[at] if ours else "") for at in gone]
+            changed += [("+", right[at], theirs[at] if theirs else "") for at in new]
+            beside = _beside(ours, gone) if not gone else _beside(theirs, new) if not new else ""
+            yield from _by_origin(changed, beside)
+
+
+def _beside(origins: Sequence[str], place: range) -> str:
+    """What the lines came from between which the other side has more."""
+    around = origins[max(place.start - 1, 0) : place.start + 1]
+    return next(filter(None, around), "")
+
+
+def _by_origin(lines: Sequence[tuple[str, str, str]], beside: str) -> Iterator[str]:
+    """Lines that are gone or new, with their signs and what they came from; those of one origin stand together.
+
+    `beside` is what they came from where they do not tell.
+    """
+    known = {sign: dict.fromkeys(each[2] for each in lines if each[0] == sign and each[2]) for sign in "-+"}
+    if len(known["-"]) <= 1 or list(known["-"]) != list(known["+"]):
+        # One side alone tells, or they do not tell the same: all that is told is said of them all.
+        told = dict.fromkeys((*known["-"], *known["+"])) or dict.fromkeys(filter(None, [beside]))
+        yield from (f"  [{each}]" for each in ([", ".join(told)] if told else []))
+        yield from (f"{sign} {line}" for sign, line, _ in lines)
+        return
+    origin = {"-": "", "+": ""}
+    by_origin: dict[str, list[str]] = {each: [] for each in known["-"]}
+    for sign, line, own in lines:  # what has no origin of its own belongs to the one before, at first to the next
+        origin[sign] = own or origin[sign] or next(iter(known[sign]))
+        by_origin[origin[sign]].append(f"{sign} {line}")
+    for each, told_lines in by_origin.items():
+        yield f"  [{each}]"
+        yield from told_lines

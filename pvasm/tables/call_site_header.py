@@ -28,6 +28,7 @@ RECORD_KINDS: Final[tuple[Records, ...]] = ("pvasm", "linux")
 
 _MOST_CODES: Final = 9
 _BRANCH: Final = "{ .mfb ; nop.m 0 ; nop.f 0 ; br.cond.sptk.few %s ;; }"
+_LONG_BRANCH: Final = "{ .mlx ; nop.m 0 ; brl.cond.sptk.few %s ;; }"
 # Numbers of labels that a compiler or a person is not likely to have. \1 stands for the number of a code, \2 and \3 for
 # the other parameters of a macro, in strings of C.
 _SITE, _END, _NAME = "8661", "8662", "8663"
@@ -35,10 +36,13 @@ _CODE, _CODE_END, _ELSEWHERE = "870\1", "871\1", "872\1"
 _HOLES: Final = {"\1": "#n", "\2": "set_up", "\3": "entry"}
 
 
-def call_site_header(instances: Sequence[Instance], *, records: Records = "pvasm", direct: bool = False) -> str:
+def call_site_header(
+    instances: Sequence[Instance], *, records: Records = "pvasm", direct: bool = False, long_branches: bool = False
+) -> str:
     """The header, with what takes the place of calls for each instance, the native one first.
 
-    `direct` has direct calls take the place of calls through the table. Raises PvasmError for instances that cannot be
+    `direct` has direct calls take the place of calls through the table, and `long_branches` has `brl` lead to what
+    stands elsewhere. Raises PvasmError for instances that cannot be
     told apart, ExpandErrors for ops that one does not take as the catalog has them.
     """
     check_names(instances)
@@ -52,12 +56,12 @@ def call_site_header(instances: Sequence[Instance], *, records: Records = "pvasm
         said = f"{table.not_c_if} must be defined: {table.name} is not called as C does it"
         lines += [f"#ifndef {table.not_c_if}", f"#error {said}", "#endif", ""]
     lines += _bundle_macro(table.convention)
-    lines += _record_macros() if records == "pvasm" else _linux_macros()
+    lines += _record_macros(_LONG_BRANCH if long_branches else _BRANCH) if records == "pvasm" else _linux_macros()
     by_member: dict[str, list[Site]] = {}
     for site in sites_of_table(table):
         by_member.setdefault(site.member.name, []).append(site)
     for sites in by_member.values():
-        parts = [_parts(site, instances, records, direct) for site in sites]
+        parts = [_parts(site, instances, records, direct=direct, long_branches=long_branches) for site in sites]
         lines += _function(sites[-1], parts[-1]) if len(sites) == 1 else _by_register(sites, parts)
     lines.append(f"#endif /* {guard} */")
     return "".join(f"{line}\n" for line in lines)
@@ -98,7 +102,7 @@ def _site() -> list[str]:
     return [_text(";;"), _text(f"{_SITE}:"), "PV_BUNDLES(set_up, entry)", _text(f"{_END}:")]
 
 
-def _record_macros() -> Iterator[str]:
+def _record_macros(branch: str) -> Iterator[str]:
     yield "/* A site, and a record that brings the call back. */"
     yield from _macro(
         "PV_CALL(set_up, entry)",
@@ -112,8 +116,8 @@ def _record_macros() -> Iterator[str]:
         [*before, "code", *map(_text, (f"{_CODE_END}:", _BRANCH % f"{_CODE}b", closed))],
     )
     yield "/* The same, for a site that has not enough room: a branch takes its place. */"
-    before = [*map(_text, (opened, f"{_ELSEWHERE}:", _BRANCH % f"{_CODE}f", f"{_CODE_END}:", f"{_CODE}:"))]
-    yield from _macro("PV_CODE_ELSEWHERE(n, code)", [*before, "code", *map(_text, (_BRANCH % f"{_END}b", closed))])
+    before = [*map(_text, (opened, f"{_ELSEWHERE}:", branch % f"{_CODE}f", f"{_CODE_END}:", f"{_CODE}:"))]
+    yield from _macro("PV_CODE_ELSEWHERE(n, code)", [*before, "code", *map(_text, (branch % f"{_END}b", closed))])
     for name, code, flags in (
         ("PV_RECORD", _CODE, 0),
         ("PV_RECORD_CALL", _CODE, CALL),
@@ -148,11 +152,13 @@ def _linux_macros() -> Iterator[str]:
 # -------------------------------------------------------------------------------------- functions
 
 
-def _parts(site: Site, instances: Sequence[Instance], records: Records, direct: bool) -> list[str]:
+def _parts(
+    site: Site, instances: Sequence[Instance], records: Records, *, direct: bool, long_branches: bool
+) -> list[str]:
     """What stands in a site's `asm` behind the call."""
     if records == "linux":
         return [] if site.type is None else [f"PV_RECORD({site.type:#x})"]
-    found = replacements(site, instances, direct=direct)
+    found = replacements(site, instances, direct=direct, long_branches=long_branches)
     if len(found) > _MOST_CODES:
         raise PvasmError(f"{len(found)} instances have other code each: a site has room for {_MOST_CODES}")
     lines: list[str] = []

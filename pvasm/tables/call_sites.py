@@ -123,16 +123,23 @@ def call_lines(convention: Convention, set_up: str, entry: str) -> list[str]:
     ]
 
 
-def direct_lines(site: Site, instance: Instance) -> list[str]:
-    """The call of an instance's function, which goes back to the end of the site. Raises PvasmError if it has none."""
+def direct_lines(site: Site, instance: Instance, *, is_long: bool = False) -> list[str]:
+    """The call of an instance's function, which goes back to the end of the site; by `brl` if it is to be long.
+
+    Raises PvasmError if the instance has none.
+    """
     function = instance.tables.get(site.table.name, {}).get(site.member.name)
     if not isinstance(function, str):
         raise PvasmError(f"tables.{site.table.name}.{site.member.name} is no function", instance.path)
     back = site.convention.back
-    return [
-        f"{{ .mii ; {site.set_up} ; mov r17 = ip ;; adds r17 = {BUNDLES * SIZE}, r17 ;; }}",
-        f"{{ .mib ; nop.m 0 ; mov {back} = r17 ; br.cond.sptk.few {function} ;; }}",
-    ]
+    first = f"{{ .mii ; {site.set_up} ; mov r17 = ip ;; adds r17 = {BUNDLES * SIZE}, r17 ;; }}"
+    if is_long:
+        return [
+            first,
+            f"{{ .mii ; nop.m 0 ; mov {back} = r17 ; nop.i 0 }}",
+            f"{{ .mlx ; nop.m 0 ; brl.cond.sptk.few {function} ;; }}",
+        ]
+    return [first, f"{{ .mib ; nop.m 0 ; mov {back} = r17 ; br.cond.sptk.few {function} ;; }}"]
 
 
 def code_lines(site: Site, instance: Instance) -> list[str] | None:
@@ -153,12 +160,14 @@ def code_lines(site: Site, instance: Instance) -> list[str] | None:
     return lines
 
 
-def replacements(site: Site, instances: Sequence[Instance], *, direct: bool = False) -> list[Replacement]:
+def replacements(
+    site: Site, instances: Sequence[Instance], *, direct: bool = False, long_branches: bool = False
+) -> list[Replacement]:
     """What takes the place of a call, each with the instances that have it so; direct calls where that is asked for."""
     found: dict[tuple[tuple[str, ...], bool], list[str]] = {}
     for instance in instances:
         lines = None if direct else code_lines(site, instance)
-        given = tuple(lines or direct_lines(site, instance))
+        given = tuple(lines or direct_lines(site, instance, is_long=long_branches))
         found.setdefault((given, lines is None), []).append(instance.name)
     room = BUNDLES * SIZE
     return [Replacement(tuple(names), lines, _size(lines) > room, is_call) for (lines, is_call), names in found.items()]

@@ -31,6 +31,7 @@ from pvasm.objects.linking import Linking
 from pvasm.objects.object_image import image_of_object
 from pvasm.objects.source_lines import SourceLines
 from pvasm.paravirt.loading import load_catalog
+from pvasm.patch.op_origins import OpOrigins
 from pvasm.report.object_diff import object_difference
 from tests.objects.assembling import EVERY_OPERATOR, SENSITIVE, SYMBOLS
 from tests.oracle import require_tool
@@ -125,7 +126,7 @@ def try_out(data: bytes) -> str:
         assert len(lines) <= 1024 + LINES_A_BYTE * len(data)
     except PvasmError as error:
         said = error.message
-    functions = functions_of(file)
+    functions = functions_of(file, OpOrigins(file, load_catalog()))
     assert sum(len(each.lines) for each in functions) <= LINES_A_BYTE * len(data), "the functions are out of proportion"
     named = (file.path, functions)
     assert object_difference(named, named).is_empty

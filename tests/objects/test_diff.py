@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 
 from pvasm.objects.elf_file import elf_file_of, read_elf_file
 from pvasm.objects.function_code import functions_of
+from pvasm.patch.patching import patched
+from pvasm.patch.single_binary import ROOMS, Room
+from pvasm.patch.source import CppSettings, single_binary_of_file
 from pvasm.report.object_diff import changed_lines, object_difference, render
 from tests.cli.command import pvasm
 from tests.corpus import build as corpus_build
 from tests.objects.assembling import assembled
 from tests.oracle import require_tool
+from tests.patch.made import object_of
 
 ONE = """
  .explicit
@@ -159,3 +163,70 @@ def test_functions_have_their_instructions(tmp_path: Path) -> None:
     file = assembled(ONE, tmp_path)
     assert [each.name for each in functions_of(file)] == ["first", "second"]
     assert [each.instructions for each in functions_of(file)] == [6, 1]
+
+
+def _told_by_op(text: str) -> list[tuple[str, str]]:
+    """The lines that are gone or new, each with the op that is named above it."""
+    found, op = [], ""
+    for line in text.splitlines():
+        if line.startswith("  ["):
+            op = line.strip(" []")
+        elif line.startswith(("- ", "+ ")):
+            found.append((op, line))
+        elif line.startswith("  "):
+            op = ""
+    return found
+
+
+OPS = """
+	.text
+	.global entry
+	.proc entry
+entry:
+	.regstk 2, 0, 0, 0
+	adds r27 = 1, r28 ;;
+	MOV_FROM_IFA(r19)
+	;;
+	adds r29 = 1, r19
+	.align 16
+	RSM_PSR_I(p0, r18, r21)
+	;;
+	br.ret.sptk.many b0 ;;
+	.endp entry
+"""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_differs_is_told_op_by_op(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the records of both, of one of them, and by lines of sources; each line stands below the op that it is of."""
+    monkeypatch.chdir(tmp_path)
+    Path("ops.s").write_text(OPS)
+    single = single_binary_of_file("ops.s", ("native", "xen"), room, CppSettings()).text
+    data = object_of(single, tmp_path / "single.o")[0]
+    Path("xen.o").write_bytes(patched(data, "single.o", "xen"))
+    for name in ("native", "xen"):
+        assert pvasm("expand", "ops.s", "-i", name, "--line-markers", "-o", f"{name}.s").status == 0
+        for options, end in ((), "alone"), (("-g",), "lines"):
+            command = [require_tool("ia64-linux-gnu-as"), "-x", *options, "-o", f"{name}-{end}.o", f"{name}.s"]
+            subprocess.run(command, check=True)
+        # With an instance's code in place, or elsewhere, an object is what the instance is alone.
+        mine = "single.o" if name == "native" else "xen.o"
+        assert pvasm("diff", mine, f"{name}-alone.o").output == "1 function: the same\n"
+    listed = pvasm("patch", "single.o", "--list").output
+    sites = {f"at {line.partition(':')[0]}" for line in listed.splitlines()}
+    assert len(sites) == 2
+    changed = _told_by_op(pvasm("diff", "native-alone.o", "xen-alone.o").output)
+    assert {op for op, _ in changed} == {""}
+    wanted = sorted(line for _, line in changed)
+    assert len(wanted) > 4
+    ends = {"single.o": ("xen.o", "xen-alone.o"), "native-alone.o": ("xen.o",), "native-lines.o": ("xen-lines.o",)}
+    for left, others in ends.items():
+        for right in others:
+            told = _told_by_op(pvasm("diff", left, right).output)
+            assert sorted(line for _, line in told) == wanted, (left, right)
+            by_op = {op.split(" ")[0]: [line for each, line in told if each == op] for op, _ in told}
+            assert by_op.keys() == {"MOV_FROM_IFA", "RSM_PSR_I"}, (left, right)
+            assert "- mov r19=cr.ifa ;;" in by_op["MOV_FROM_IFA"]
+            assert [line for line in by_op["RSM_PSR_I"] if line[0] == "-"] == ["- rsm 0x4000 ;;"]
+            places = {op.split(" ", 1)[1] for op, _ in told}
+            assert places == ({"(ops.s:8)", "(ops.s:12)"} if "lines" in left else sites), (left, right)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import random
 import struct
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -16,21 +17,36 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pvasm.errors import PvasmError
-from pvasm.objects.elf_file import elf_file_of
-from pvasm.patch.patching import original, patched, sites_of
+from pvasm.objects.elf_file import ElfFile, elf_file_of
+from pvasm.objects.function_code import functions_of
+from pvasm.patch.linux_patching import linux_patched
+from pvasm.patch.linux_records import SECTIONS, has_linux_records
+from pvasm.patch.object_changes import original
+from pvasm.patch.op_origins import OpOrigins
+from pvasm.patch.patching import patched, sites_of
 from pvasm.patch.records import NAMES, RECORDS, REPLACEMENTS, WORDS
 from tests.objects.mutations import EXTREMES, damaged
-from tests.patch.made import SAMPLES, assembled, single, unlike
+from tests.oracle import require_tool
+from tests.patch.made import CATALOG, SAMPLES, assembled, single, unlike
 from tests.patch.test_at_boot import linked
+from tests.patch.test_linux_records import BRANCH, SLOTS
+from tests.tables.called import code, functions, instance, table
+from tests.tables.called import made as linux_calls
 
 REFUSED = "refused"
+LEAVE_KERNEL = ("--defsym=xen_leave_kernel=0x200000",)
 
 
 def sound_files(folder: Path) -> list[bytes]:
     """Objects, one of them patched, and images."""
     made = assembled(single(SAMPLES / "exit.S", ("native", "xen", "trap")).text, folder / "exit.o")
     images = [linked(folder, room, "xen") for room in ("slots", "exact")]
-    return [made, patched(made, "exit.o", "xen"), *images, patched(images[0], "image", "xen")]
+    text = code(linux_calls(folder, records="linux")) + functions() + table("native") + f"\t.text\n{SLOTS}{BRANCH}"
+    linux = assembled(text.replace("_start", "start", 2), folder / "linux.o")
+    command = [require_tool("ia64-linux-gnu-ld"), "-e", "0", "-Ttext", "0x100000", *LEAVE_KERNEL]
+    subprocess.run([*command, "-o", "linux", "linux.o"], cwd=folder, check=True)
+    linked_linux = (folder / "linux").read_bytes()
+    return [made, patched(made, "exit.o", "xen"), *images, patched(images[0], "image", "xen"), linux, linked_linux]
 
 
 def mutilated(sound: bytes, chance: random.Random) -> bytes:
@@ -39,8 +55,10 @@ def mutilated(sound: bytes, chance: random.Random) -> bytes:
         return damaged(sound, chance)
     data = bytearray(sound)
     file = elf_file_of(sound, "sound")
+    is_ours = not has_linux_records(file)
     for _ in range(chance.choice((1, 1, 1, 2, 5))):
-        name = chance.choice((RECORDS, RECORDS, RECORDS, NAMES, REPLACEMENTS, "site"))
+        names = (RECORDS, RECORDS, RECORDS, NAMES, REPLACEMENTS, "site") if is_ours else (*SECTIONS, ".text")
+        name = chance.choice(names)
         if name == "site":
             site = chance.choice(sites_of(sound, "sound").sites)
             section, start, size = file.sections[site.place.section], site.place.offset, site.length
@@ -63,7 +81,39 @@ def mutilated(sound: bytes, chance: random.Random) -> bytes:
 
 
 def wrong(data: bytes) -> str | None:
-    """What came of patching a file: REFUSED, None if it is right, else what is wrong."""
+    """What came of patching a file, and of reading it op by op: REFUSED, None if it is right, else what is wrong."""
+    try:
+        file = elf_file_of(data, "file")
+        lines = sum(len(each.lines) for each in functions_of(file, OpOrigins(file, CATALOG)))
+        if lines > len(data):
+            return f"{lines} lines of functions"
+    except PvasmError as error:
+        if not str(error).startswith("file: "):
+            return f"no file named: {error}"
+        return REFUSED
+    except Exception:
+        return traceback.format_exc()
+    return wrong_by_linux(data, file) if has_linux_records(file) else wrong_by_ours(data)
+
+
+def wrong_by_linux(data: bytes, file: ElfFile) -> str | None:
+    """The same for Linux's records: an image changes in code alone, an object can be had again."""
+    try:
+        made, _ = linux_patched(data, "file", instance("xen"))
+        if file.is_relocatable:
+            return None if original(made, "file") == original(data, "file") else "the object is lost"
+    except PvasmError as error:
+        return REFUSED if str(error).startswith("file: ") else f"no file named: {error}"
+    except Exception:
+        return traceback.format_exc()
+    code = [(each.offset, each.offset + len(each.data)) for each in file.sections if each.is_code]
+    changed = [at for at, (old, new) in enumerate(zip(data, made, strict=True)) if old != new]
+    outside = [at for at in changed if not any(start <= at < end for start, end in code)]
+    return f"changed what is no code: {outside[:9]}" if outside else None
+
+
+def wrong_by_ours(data: bytes) -> str | None:
+    """The same for records of alternatives."""
     try:
         made = patched(data, "file", "xen")
         back = patched(made, "file", "native")

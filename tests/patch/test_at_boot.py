@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -57,8 +57,8 @@ def linked(tmp_path: Path, room: Room, name: str) -> bytes:
     return linked_texts(tmp_path, sources, name)
 
 
-def linked_texts(tmp_path: Path, sources: Mapping[str, str], name: str) -> bytes:
-    """An image of sources by their names, between labels at the ends of their records."""
+def linked_texts(tmp_path: Path, sources: Mapping[str, str], name: str, options: Sequence[str] = ()) -> bytes:
+    """An image of sources by their names, between labels at the ends of their records; `options` are the linker's."""
     objects = []
     texts = {"begin": _BEGIN, **sources, "patch": (SAMPLES / "patch.S").read_text(), "end": _END.format(name)}
     for part, text in texts.items():
@@ -67,7 +67,10 @@ def linked_texts(tmp_path: Path, sources: Mapping[str, str], name: str) -> bytes
     image = tmp_path / "image"
     command = [require_tool("ia64-linux-gnu-ld"), "-e", "boot", "-Ttext", "0x100000", "-Tdata", "0x400000"]
     subprocess.run(
-        [*command, "--unresolved-symbols=ignore-all", "-o", str(image), *objects], check=True, capture_output=True
+        [*command, "--unresolved-symbols=ignore-all", *options, "-o", str(image), *objects],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return image.read_bytes()
 
@@ -83,9 +86,12 @@ def test_it_does_what_patch_does(room: Room, name: str, tmp_path: Path) -> None:
     assert_boot_makes(data, wanted, sum(name in site.records for site in sites.sites if name != "native"))
 
 
-def assert_boot_makes(data: bytes, patched_image: bytes, number: int) -> None:
-    """Fails unless an image patches so many sites of itself, and then has the code of another."""
-    wanted = elf_file_of(patched_image, "image")
+def boot_gives(data: bytes) -> int:
+    """What pv_patch returns in an image."""
+    return _booted(data).gr[8]
+
+
+def _booted(data: bytes) -> Machine:
     image = image_of_object(elf_file_of(data, "image"))
     machine = Machine()
     load_image(machine, image)
@@ -93,6 +99,13 @@ def assert_boot_makes(data: bytes, patched_image: bytes, number: int) -> None:
     machine.gr[32] = image.symbols["wanted"]
     stop = machine.run(1_000_000)
     assert str(stop).startswith("break instruction")
+    return machine
+
+
+def assert_boot_makes(data: bytes, patched_image: bytes, number: int) -> None:
+    """Fails unless an image patches so many sites of itself, and then has the code of another."""
+    wanted = elf_file_of(patched_image, "image")
+    machine = _booted(data)
     assert machine.gr[8] == number
     for section in wanted.sections:
         if section.is_code:

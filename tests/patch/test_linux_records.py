@@ -12,7 +12,9 @@ import pytest
 
 from pvasm.errors import PvasmError
 from pvasm.objects.elf_file import elf_file_of
-from pvasm.patch.linux_records import SECTIONS, linux_patched, linux_sites
+from pvasm.patch.linux_patching import linux_patched
+from pvasm.patch.linux_records import SECTIONS, linux_sites
+from pvasm.patch.object_changes import original
 from pvasm.patch.patching import patched, sites_of
 from pvasm.tables.call_site_header import Records
 from tests.cli.command import pvasm
@@ -116,7 +118,9 @@ def test_records_are_linuxs(images: tuple[bytes, bytes], tmp_path: Path) -> None
     at = {each.name: each.value for each in file.symbols}
     numbers = [number for number, each in enumerate(made(tmp_path)) if each in known]
     assert [each[:2] for each in found] == [(at[f"entry_{number}"], at[f"end_{number}"]) for number in numbers]
-    assert [(each.start, each.end, each.type) for each in linux_sites(file)] == sorted(found)
+    assert [(each.address, each.address + each.end - each.start, each.type) for each in linux_sites(file)] == sorted(
+        found
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -131,7 +135,7 @@ def test_what_stands_there_is_what_our_records_put_there(name: str, images: tupl
     assert wanted is not None
     assert before is not None
     long = 0
-    known = {each.start - text.address for each in linux_sites(elf_file_of(linux, "image"))}
+    known = {each.start for each in linux_sites(elf_file_of(linux, "image"))}
     for site in sites.sites:
         start, end = site.place.offset, site.place.offset + site.length
         if site.records[name].is_branch or start not in known:
@@ -166,20 +170,33 @@ def test_a_branch_goes_to_the_instances_function(tmp_path: Path, monkeypatch: py
     ]
 
 
-def test_a_branch_that_does_not_reach_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Linux cuts off the bits that do not fit, and says nothing."""
+def test_a_branch_that_does_not_reach_is_a_long_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux cuts off the bits that do not fit, and says nothing. Here it is `brl`, or an error without room."""
     monkeypatch.chdir(tmp_path)
-    for distance, status in ((1 << 24, 2), ((1 << 24) - 0x10, 0), (-(1 << 24), 0), (-(1 << 24) - 0x10, 2)):
+    full = BRANCH.replace("nop.b 0 ;;", "br.ret.sptk.many b0 ;;")
+    for distance, is_far in (
+        (1 << 24, True),
+        ((1 << 24) - 0x10, False),
+        (-(1 << 24), False),
+        (-(1 << 24) - 0x10, True),
+    ):
         place = NEAR + 0x1000_0000 + 0x10 + distance
         options = ("-Ttext", hex(NEAR + 0x1000_0000), f"--defsym=xen_leave_kernel={place:#x}")
         Path("image.elf").write_bytes(linked(BRANCH, tmp_path, *options))
         done = pvasm("patch", "image.elf", "-i", "xen", "-o", "xen.elf")
-        assert done.status == status, hex(distance)
-        if status:
+        assert (done.status, done.errors) == (0, ""), hex(distance)
+        lines = disassembled(Path("xen.elf").read_bytes(), tmp_path, NEAR + 0x1000_0000)
+        (line,) = (each for each in lines if "xen_leave_kernel" in each)
+        assert line == f"{'brl' if is_far else 'br'}.many {place:x} <xen_leave_kernel>{';;' if is_far else ''}"
+        Path("image.elf").write_bytes(linked(full, tmp_path, *options))
+        done = pvasm("patch", "image.elf", "-i", "xen", "-o", "no.elf")
+        assert done.status == 2 * is_far, hex(distance)
+        if is_far:
             assert (
                 f"record 0 of .paravirt_branches: the branch to xen_leave_kernel: {place:#x} does not fit"
                 in done.errors
             )
+            assert done.errors.endswith(", and its bundle has no room for brl\n")
 
 
 def test_instructions_of_slots(tmp_path: Path) -> None:
@@ -226,8 +243,50 @@ def test_overlapping_sites_cut_off_records_and_objects(tmp_path: Path) -> None:
         text = f'\t.rept 9\n\tnop 0 ;;\n\t.endr\n\t.section {BUNDLES}, "a", "progbits"\n\tdata8 {given}\n'
         with pytest.raises(PvasmError, match=message):
             linux_patched(linked(text, tmp_path), "image", instance("native"))
-    with pytest.raises(PvasmError, match=r"linux\.o: is not linked"):
-        linux_patched((tmp_path / "linux.o").read_bytes(), "linux.o", instance("native"))
+    text = f'\tnop 0 ;;\n\t.section {BUNDLES}, "a", "progbits"\n\tdata8 0, 16, 1\n'
+    with pytest.raises(PvasmError, match=r"linux\.o: record 0 of .*: the place is in no section"):
+        linux_patched(assembled(text, tmp_path / "linux.o"), "linux.o", instance("native"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_objects_become_what_images_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patched and then linked is what is linked and then patched; the object that it was can be had again."""
+    monkeypatch.chdir(tmp_path)
+    slots = SLOTS.replace("_start", "slots")
+    branches = BRANCH.partition("ia64_native_switch_to:")[0]  # the functions are elsewhere
+    outward = branches.replace("_start", "outward").replace("2f", "elsewhere")  # a branch that has a relocation
+    text = (
+        code(made(tmp_path, records="linux")) + functions() + table("native") + "\t.text\n" + slots + branches + outward
+    )
+    data = assembled(text, tmp_path / "linux.o")
+    addresses = {
+        "ia64_native_leave_kernel": 0x1F_0000,
+        "xen_leave_kernel": 0x1E_0000,
+        "trap_leave_kernel": 0x1C_0000,
+        "elsewhere": 0x1D_0000,
+    }
+    places = [f"--defsym={function}={address:#x}" for function, address in addresses.items()]
+    done = pvasm("patch", "linux.o", "-i", name, "-o", "patched.o")
+    assert (done.status, done.errors) == (0, "")
+    images = []
+    for target in ("linux.o", "patched.o"):
+        command = [require_tool("ia64-linux-gnu-ld"), "-e", "0", "-Ttext", hex(NEAR), *places, "-o", "image", target]
+        subprocess.run(command, check=True)
+        images.append(Path("image").read_bytes())
+    linked_first, told = linux_patched(images[0], "image", instance(name))
+    assert (
+        done.output == f"{told.sites} sites of Linux's with code of {name}, {told.left} left as they are; 2 branches\n"
+    )
+    wanted, found = (elf_file_of(each, "image").section_named(".text") for each in (linked_first, images[1]))
+    assert wanted is not None
+    assert found is not None
+    assert bytes(found.data) == bytes(wanted.data)
+    assert images[0] != linked_first
+    # Another instance's code takes its place, as if it had been put in the first file.
+    other = "xen" if name != "xen" else "native"
+    pvasm("patch", "patched.o", "-i", other, "-o", "again.o")
+    assert Path("again.o").read_bytes() == linux_patched(data, "linux.o", instance(other))[0]
+    assert original(Path("again.o").read_bytes(), "again.o") == data
 
 
 def test_damaged_records(images: tuple[bytes, bytes]) -> None:

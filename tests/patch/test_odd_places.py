@@ -12,7 +12,8 @@ from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, Bundle
 from pvasm.objects.elf_file import elf_file_of
-from pvasm.patch.patching import original, patched, sites_of
+from pvasm.patch.object_changes import original
+from pvasm.patch.patching import patched, sites_of
 from pvasm.patch.single_binary import ROOMS
 from pvasm.syntax.document import read_document
 from tests.oracle import require_tool

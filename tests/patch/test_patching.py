@@ -107,7 +107,7 @@ def _word(number: int, word: int, value: int) -> Callable[[bytearray, int], None
     return change
 
 
-NO_BRANCH = "there is no branch in the last slot of the replacement, as the flags say"
+NO_BRANCH = "there is no branch at the end of the replacement, as the flags say"
 DAMAGED = {
     "record 2 of .pv_alternatives: the site is 20 bytes at 0x30: no bundles": _word(2, 1, 20),
     "record 2 of .pv_alternatives: the site is 0 bytes at 0x30: no bundles": _word(2, 1, 0),

@@ -21,16 +21,18 @@ from pvasm.isa.instruction import Instruction
 from pvasm.isa.registers import NAMES as REGISTER_NAMES
 from pvasm.isa.registers import REGISTERS, Register
 from pvasm.objects.elf_file import ElfFile, elf_file_of
+from pvasm.objects.object_image import image_of_object
 from pvasm.patch.object_records import read_sites
 from pvasm.patch.patching import patched, sites_of
 from pvasm.patch.records import INDIRECT, Place
+from pvasm.tables.call_site_header import call_site_header
 from tests.cli.command import pvasm
 from tests.oracle import require_tool
 from tests.patch.made import assembled
 from tests.patch.test_at_boot import assert_boot_makes, linked_texts
 from tests.tables.called import CATALOG, FORMS, NAMES, Form, code, functions, instance, made, table, variants
 from tests.tables.host import STRICT
-from tests.tables.inline_asm import Statement
+from tests.tables.inline_asm import Statement, statements
 from tests.tables.linux_tables import TABLES
 
 # Linux 3.12's (asm/paravirt_privop.h): what a call takes, what it may lose, and the numbers of types.
@@ -52,7 +54,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Made:
 # ---------------------------------------------------------------------------------------- C
 
 
-@pytest.mark.parametrize("options", [(), ("--direct",), ("--records", "linux")], ids=" ".join)
+@pytest.mark.parametrize("options", [(), ("--direct", "--long-branches"), ("--records", "linux")], ids=" ".join)
 def test_the_header_compiles(options: tuple[str, ...], tmp_path: Path) -> None:
     """Beside the tables' own header, called through every member with constants and without."""
     assert pvasm("tables", "--call-sites", *options, "-o", "sites.h", cwd=tmp_path).status == 0
@@ -375,6 +377,22 @@ def _executed(variant: Variant, member: str, number: int) -> tuple[int, int]:
         bundles.add(place)
         assert machine.run(1) is None
     return instructions, len(bundles)
+
+
+def test_direct_calls_of_functions_far_away(images: Made, tmp_path: Path) -> None:
+    """By `brl` they are a bundle longer, and no instruction; the functions are linked a gigabyte away."""
+    header = call_site_header([instance(name) for name in NAMES], direct=True, long_branches=True)
+    text = code(statements(header, tmp_path)) + functions().replace(".text", '.section .far, "ax"') + table("native")
+    assembled(text, tmp_path / "far.o")
+    places = ["--section-start=.far=0x50000000", "-Ttext", "0x10000000", "-Tdata", "0x60000000"]
+    command = [require_tool("ia64-linux-gnu-ld"), "-e", "0", *places, "-o", "far", "far.o"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    file = elf_file_of(patched((tmp_path / "far").read_bytes(), "far", "native"), "far")
+    far = Variant(instance("native"), image_of_object(file))
+    for number, site in enumerate(images[0]):
+        if site.case is None and site.member not in ("getreg", "setreg"):
+            instructions, bundles = _executed(images[1]["native", "direct"], site.member, number)
+            assert _executed(far, site.member, number) == (instructions, bundles + 1), site.member
 
 
 def test_how_long_a_call_is_on_native(images: Made) -> None:
