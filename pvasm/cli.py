@@ -80,6 +80,7 @@ _COMMANDS = {
     "parse": "parse",
     "check": "check",
     "explain": "explain",
+    "report": "report",
     "expand": "expand",
     "cc": "cc",
     "header": "header",

@@ -51,7 +51,7 @@ def _find_live(subject: Subject) -> Iterator[LiveClobber]:
         node = flow.nodes[index]
         if node.op is None or (node.inlined and (node.op.name, node.arguments) in in_bodies):
             continue
-        for place, register in _clobbers(node):
+        for place, register in clobbers_of(node):
             live = liveness.live(index, register)
             if live is not None:
                 if node.macro is not None:
@@ -59,7 +59,7 @@ def _find_live(subject: Subject) -> Iterator[LiveClobber]:
                 yield _told(subject, flow, index, place, live)
 
 
-def _clobbers(node: Node) -> Iterator[tuple[int, Register]]:
+def clobbers_of(node: Node) -> Iterator[tuple[int, Register]]:
     """The places and values of an op's arguments that it clobbers, each register once."""
     assert node.op is not None
     given = list(zip(node.op.parameters, node.values, strict=True))
@@ -100,16 +100,17 @@ def _shown(subject: Subject, flow: Flow, path: Sequence[int]) -> Iterator[str]:
         is_last = place == len(path) - 1
         is_jump = not is_last and path[place + 1] not in flow.next[index]
         if is_last or is_jump or (node.kind == "label" and place and index not in flow.next[path[place - 1]]):
-            steps.append(f"line {_line(subject, node)}: {_text(node)}")
+            steps.append(f"line {_line(subject, node)}: {text_of(node)}")
     if len(steps) > _LONGEST_SHOWN:
         steps = [*steps[: _LONGEST_SHOWN - 2], "...", steps[-1]]
     yield from steps
 
 
-def _text(node: Node) -> str:
+def text_of(node: Node) -> str:
+    """A step on one line: an op as it is invoked, a label, or the source."""
     if node.kind == "label":
         return f"{node.name}:"
-    if node.op is not None:
+    if node.op is not None and node.kind == "op":
         return f"{node.op.name}({', '.join(node.arguments)})" if node.op.parentheses else node.op.name
     return " ".join(node.text.split()) or node.name
 

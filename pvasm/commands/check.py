@@ -31,29 +31,15 @@ def add(commands: Commands) -> None:
         help="find what breaks paravirtualization",
         description="Find instructions that are left unparavirtualized, and ops that are used wrongly.",
     )
-    command.add_argument(
-        "paths",
-        nargs="*",
-        metavar="PATH",
-        help="files (assembly, C, objects, archives, instance files), folders (searched for .S, .s, .sx and headers "
-        "that hold assembly), or - [the configured paths, or the current folder]",
-    )
-    several: dict[str, Any] = {"action": "append", "default": []}
-    rules = command.add_argument_group("what to look for", "CODES are PV001,PV2,...: a code may be cut short.")
-    rules.add_argument("--select", action="append", type=codes, metavar="CODES", help="report these codes alone")
-    rules.add_argument("--extend-select", type=codes, metavar="CODES", help="report these as well", **several)
-    rules.add_argument("--ignore", type=codes, metavar="CODES", help="do not report these", **several)
+    add_paths(command)
+    rules = add_selection(command)
     rules.add_argument(
         "-i",
         "--instance",
         metavar="NAME",
         help="look at what this instance compiles (a name, a file, `all'; may be repeated) [any but bare hardware's]",
-        **several,
-    )
-    rules.add_argument(
-        "--extension",
-        action=argparse.BooleanOptionalAction,
-        help="ask for the ops of the extension, too: those that Linux does not have (fc, ttag, ptc.ga, ...)",
+        action="append",
+        default=[],
     )
     output = command.add_argument_group("output")
     output.add_argument("--output-format", choices=_FORMATS, default="text", help="[text]")
@@ -77,6 +63,42 @@ def add(commands: Commands) -> None:
     baseline = command.add_argument_group("findings that are known")
     baseline.add_argument("--baseline", metavar="FILE", help="do not report the findings in FILE")
     baseline.add_argument("--write-baseline", metavar="FILE", help="write all findings to FILE, and report none")
+    add_reading(command)
+    command.set_defaults(run=_run)
+
+
+_FORMATS = ("text", "json", "sarif", "github", "gcc")
+
+
+def add_paths(command: argparse.ArgumentParser) -> None:
+    """Adds what is to be checked."""
+    command.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="files (assembly, C, objects, archives, instance files), folders (searched for .S, .s, .sx and headers "
+        "that hold assembly), or - [the configured paths, or the current folder]",
+    )
+
+
+def add_selection(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Adds the options that say which rules to ask; the group, for more of them."""
+    several: dict[str, Any] = {"action": "append", "default": []}
+    rules = command.add_argument_group("what to look for", "CODES are PV001,PV2,...: a code may be cut short.")
+    rules.add_argument("--select", action="append", type=codes, metavar="CODES", help="report these codes alone")
+    rules.add_argument("--extend-select", type=codes, metavar="CODES", help="report these as well", **several)
+    rules.add_argument("--ignore", type=codes, metavar="CODES", help="do not report these", **several)
+    rules.add_argument(
+        "--extension",
+        action=argparse.BooleanOptionalAction,
+        help="ask for the ops of the extension, too: those that Linux does not have (fc, ttag, ptc.ga, ...)",
+    )
+    return rules
+
+
+def add_reading(command: argparse.ArgumentParser) -> None:
+    """Adds the options that say how files are read."""
+    several: dict[str, Any] = {"action": "append", "default": []}
     cpp = command.add_argument_group("C preprocessor")
     cpp.add_argument(
         "--cpp",
@@ -101,13 +123,9 @@ def add(commands: Commands) -> None:
         "--no-gitignore", action="store_true", help="search folders for what .gitignore leaves out, too"
     )
     running.add_argument("--no-cache", action="store_true", help="neither use nor keep earlier results")
-    command.set_defaults(run=_run)
 
 
-_FORMATS = ("text", "json", "sarif", "github", "gcc")
-
-
-def _config(options: argparse.Namespace) -> Config:
+def config_of(options: argparse.Namespace) -> Config:
     """The configuration that the options ask for, or that is in force where the paths are."""
     from pvasm.check.codes import known_codes
     from pvasm.config import Config, find_config, read_config
@@ -116,7 +134,7 @@ def _config(options: argparse.Namespace) -> Config:
     return Config() if path is None else read_config(path, known_codes())
 
 
-def _refuse_missing(options: argparse.Namespace, config: Config) -> None:
+def refuse_missing_paths(options: argparse.Namespace, config: Config) -> None:
     """Raises PvasmError, with its place, for what the configuration names, and is not there though it is wanted."""
     from pvasm.config import error_of_setting, refuse_missing
     from pvasm.paravirt.shipped import ALL, is_path, shipped_instance
@@ -148,7 +166,7 @@ def _folders(paths: Sequence[str], config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*named, *([] if config.path is None else [config.folder])]))
 
 
-def _settings(options: argparse.Namespace, config: Config) -> Settings:
+def settings_of(options: argparse.Namespace, config: Config) -> Settings:
     """How to check: what the command line says, or else the configuration."""
     from msgspec.structs import replace
 
@@ -193,9 +211,9 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
 
 def _run(options: argparse.Namespace) -> int:
     _refuse_contradictions(options)
-    config = _config(options)
-    _refuse_missing(options, config)
-    settings = _settings(options, config)
+    config = config_of(options)
+    refuse_missing_paths(options, config)
+    settings = settings_of(options, config)
     paths = options.paths or config.paths or (".",)
     directories = (*options.include_directories, *config.include_dirs)
     baseline = None if options.write_baseline is not None else options.baseline or config.baseline

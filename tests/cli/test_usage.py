@@ -32,7 +32,7 @@ WRONG = {
     "instance --fmt json": "there is no option `--fmt' (`pvasm instance --help' tells more)",
     "chekc --slect": "there is no command `chekc': did you mean `check'? (`pvasm --help' tells more)",
     "expand -i xen": "the following arguments are required: FILE (`pvasm expand --help' tells more)",
-    "frob": "there is no command `frob': there are parse, check, explain, expand, cc, header, tables, import, "
+    "frob": "there is no command `frob': there are parse, check, explain, report, expand, cc, header, tables, import, "
     "instance, disasm, diff, patch, simulate, compare, scenario, test (`pvasm --help' tells more)",
 }
 
