@@ -63,6 +63,7 @@ def _run(options: argparse.Namespace) -> int:
     from pvasm.check.check_files import check_files
     from pvasm.check.checker import Checker
     from pvasm.check.pipeline import Pipeline
+    from pvasm.files import refuse_overwriting
     from pvasm.report.html_report import HtmlReport
     from pvasm.report.plain_text import counted, printable
     from pvasm.report.progress import Progress
@@ -72,6 +73,8 @@ def _run(options: argparse.Namespace) -> int:
     refuse_missing_paths(options, config)
     settings = settings_of(options, config)
     paths = options.paths or config.paths or (".",)
+    if options.output != "-":
+        refuse_overwriting(options.output, "report", (*options.paths, *options.results, *options.trace))
     checker = Checker(settings)
     instances = _instances(options.instances)
     traces = [summarize(path) for path in options.trace]

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
+from textwrap import dedent
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -48,6 +49,15 @@ class _File(Struct, frozen=True):
     number: int
     path: str
     counts: dict[str, int]
+
+
+class _Explained(Struct, frozen=True):
+    """A rule that something was found of: its documentation by paragraphs, and its examples."""
+
+    rule: explanation.AnyRule
+    paragraphs: list[str]
+    flagged: list[str]
+    not_flagged: list[str]
 
 
 class HtmlReport:
@@ -145,7 +155,12 @@ class HtmlReport:
             results=results,
             traces=traces,
             rules=[
-                (rule, documentation(rule).split("\n\n"), explanation.flagged(rule), explanation.not_flagged(rule))
+                _Explained(
+                    rule,
+                    documentation(rule).split("\n\n"),
+                    [dedent(each) for each in explanation.flagged(rule)],
+                    [dedent(each) for each in explanation.not_flagged(rule)],
+                )
                 for rule in (rules[code] for code in dict.fromkeys(sorted(code for code, _ in self._codes)))
             ],
         )
