@@ -87,6 +87,7 @@ _COMMANDS = {
     "parse": "parse",
     "check": "check",
     "explain": "explain",
+    "report": "report",
     "expand": "expand",
     "cc": "cc",
     "header": "header",

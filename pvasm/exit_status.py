@@ -19,6 +19,7 @@ _MEANINGS = {
         "it could not run, or could not check everything",
     ),
     "explain": ("done", "", "there is no such code"),
+    "report": ("the report is written, whatever is found", "", "it could not run, or could not check everything"),
     "expand": (
         "all variants are written",
         "",

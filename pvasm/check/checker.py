@@ -357,6 +357,18 @@ class Checker:
             cache.store(name, result.dump())
         return result
 
+    def subject_of(self, path: str) -> Subject | None:
+        """What the rules look at for an assembly file; None for another, or one without assembly, or not to be read."""
+        shown = shown_name(path)
+        if path == "-" or not self.is_plain_assembly(path):
+            return None
+        try:
+            text, sources = self._read(shown, path)
+            subject = self.subject(text, shown, self._headers(shown, text, []), sources)
+        except (PvasmError, MemoryError, RecursionError):
+            return None  # a check tells of it
+        return subject if not subject.holds_c and subject.holds_assembly() else None
+
     def _read(self, shown: str, path: str) -> tuple[str, dict[str, str] | None]:
         """The text to check and, where that is the C preprocessor's, the sources that it was made of."""
         text = read_text(path)

@@ -53,7 +53,7 @@ def _find_live(subject: Subject) -> Iterator[LiveClobber]:
         node = flow.nodes[index]
         if node.op is None or (node.inlined and (node.op.name, node.arguments) in in_bodies):
             continue
-        for place, register in _clobbers(node):
+        for place, register in clobbers_of(node):
             live = liveness.live(index, register)
             if live is not None:
                 if node.macro is not None:
@@ -61,7 +61,7 @@ def _find_live(subject: Subject) -> Iterator[LiveClobber]:
                 yield _told(subject, flow, index, place, live)
 
 
-def _clobbers(node: Node) -> Iterator[tuple[int, Register]]:
+def clobbers_of(node: Node) -> Iterator[tuple[int, Register]]:
     """The places and values of an op's arguments that it clobbers, each register once."""
     assert node.op is not None
     given = list(zip(node.op.parameters, node.values, strict=True))
@@ -89,13 +89,13 @@ def _related(flow: Flow, index: int, live: Live) -> Iterator[Related]:
     """Where the value was set, if that matters, the branches on the way, and where it is read or control leaves."""
     if live.origin is not None:
         origin = flow.nodes[live.origin]
-        yield Related(origin.start, origin.end, f"set here: {_text(origin)}")
+        yield Related(origin.start, origin.end, f"set here: {text_of(origin)}")
     for step in _telling(flow, live.path):
         node = flow.nodes[step]
         if step != live.path[-1]:
-            yield Related(node.start, node.end, f"by way of {_text(node)}")
+            yield Related(node.start, node.end, f"by way of {text_of(node)}")
         elif step != index:
-            yield Related(node.start, node.end, f"{'leaves' if live.convention else 'read'} here: {_text(node)}")
+            yield Related(node.start, node.end, f"{'leaves' if live.convention else 'read'} here: {text_of(node)}")
 
 
 def _argument_span(subject: Subject, node: Node, place: int) -> tuple[int, int]:
@@ -110,7 +110,9 @@ def _argument_span(subject: Subject, node: Node, place: int) -> tuple[int, int]:
 
 def _shown(subject: Subject, flow: Flow, path: Sequence[int]) -> Iterator[str]:
     """The steps of a path that tell where it goes, a line each."""
-    steps = [f"line {_line(subject, flow.nodes[index])}: {_text(flow.nodes[index])}" for index in _telling(flow, path)]
+    steps = [
+        f"line {_line(subject, flow.nodes[index])}: {text_of(flow.nodes[index])}" for index in _telling(flow, path)
+    ]
     if len(steps) > _LONGEST_SHOWN:
         steps = [*steps[: _LONGEST_SHOWN - 2], "...", steps[-1]]
     yield from steps
@@ -126,10 +128,11 @@ def _telling(flow: Flow, path: Sequence[int]) -> Iterator[int]:
             yield index
 
 
-def _text(node: Node) -> str:
+def text_of(node: Node) -> str:
+    """A step on one line: an op as it is invoked, a label, or the source."""
     if node.kind == "label":
         return f"{node.name}:"
-    if node.op is not None:
+    if node.op is not None and node.kind == "op":
         return f"{node.op.name}({', '.join(node.arguments)})" if node.op.parentheses else node.op.name
     return " ".join(node.text.split()) or node.name
 

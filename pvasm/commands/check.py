@@ -34,29 +34,15 @@ def add(commands: Commands) -> None:
         help="find what breaks paravirtualization",
         description="Find instructions that are left unparavirtualized, and ops that are used wrongly.",
     )
-    command.add_argument(
-        "paths",
-        nargs="*",
-        metavar="PATH",
-        help="files (assembly, C, objects, archives, instance files), folders (searched for .S, .s, .sx and headers "
-        "that hold assembly), or - [the configured paths, or the current folder]",
-    )
-    several: dict[str, Any] = {"action": "append", "default": []}
-    rules = command.add_argument_group("what to look for", "CODES are PV001,PV2,...: a code may be cut short.")
-    rules.add_argument("--select", action="append", type=codes, metavar="CODES", help="report these codes alone")
-    rules.add_argument("--extend-select", type=codes, metavar="CODES", help="report these as well", **several)
-    rules.add_argument("--ignore", type=codes, metavar="CODES", help="do not report these", **several)
+    add_paths(command)
+    rules = add_selection(command)
     rules.add_argument(
         "-i",
         "--instance",
         metavar="NAME",
         help="look at what this instance compiles (a name, a file, `all'; may be repeated) [any but bare hardware's]",
-        **several,
-    )
-    rules.add_argument(
-        "--extension",
-        action=argparse.BooleanOptionalAction,
-        help="ask for the ops of the extension, too: those that Linux does not have (fc, ttag, ptc.ga, ...)",
+        action="append",
+        default=[],
     )
     output = command.add_argument_group("output")
     output.add_argument("--output-format", choices=_FORMATS, default="text", help="[text]")
@@ -87,6 +73,68 @@ def add(commands: Commands) -> None:
     baseline = command.add_argument_group("findings that are known")
     baseline.add_argument("--baseline", metavar="FILE", help="do not report the findings in FILE")
     baseline.add_argument("--write-baseline", metavar="FILE", help="write all findings to FILE, and report none")
+    running = add_reading(command)
+    running.add_argument(
+        "--stdin-filename",
+        metavar="FILE",
+        help="what standard input (-) is the text of: its name and its folder count, and findings are told there",
+    )
+    running.add_argument("--watch", action="store_true", help="check again whenever a file changes, until interrupted")
+    running.add_argument(
+        "--show-settings", action="store_true", help="show each setting and where it is from, and exit"
+    )
+    running.add_argument("--show-files", action="store_true", help="show which files would be checked, and exit")
+    running.add_argument("--schema", action=_Schema, help="show the JSON Schema of --output-format json, and exit")
+    command.set_defaults(run=_run)
+
+
+_FORMATS = ("text", "json", "sarif", "github", "gcc", "junit")
+
+
+class _Schema(argparse.Action):
+    """Prints the schema, whatever else there is on the command line."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        import json
+
+        from pvasm.report.finding_schema import finding_schema
+
+        write(json.dumps(finding_schema(), indent=2) + "\n")
+        parser.exit()
+
+
+def add_paths(command: argparse.ArgumentParser) -> None:
+    """Adds what is to be checked."""
+    command.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="files (assembly, C, objects, archives, instance files), folders (searched for .S, .s, .sx and headers "
+        "that hold assembly), or - [the configured paths, or the current folder]",
+    )
+
+
+def add_selection(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Adds the options that say which rules to ask; the group, for more of them."""
+    several: dict[str, Any] = {"action": "append", "default": []}
+    rules = command.add_argument_group("what to look for", "CODES are PV001,PV2,...: a code may be cut short.")
+    rules.add_argument("--select", action="append", type=codes, metavar="CODES", help="report these codes alone")
+    rules.add_argument("--extend-select", type=codes, metavar="CODES", help="report these as well", **several)
+    rules.add_argument("--ignore", type=codes, metavar="CODES", help="do not report these", **several)
+    rules.add_argument(
+        "--extension",
+        action=argparse.BooleanOptionalAction,
+        help="ask for the ops of the extension, too: those that Linux does not have (fc, ttag, ptc.ga, ...)",
+    )
+    return rules
+
+
+def add_reading(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Adds the options that say how files are read; the group of how it runs, for more of them."""
+    several: dict[str, Any] = {"action": "append", "default": []}
     cpp = command.add_argument_group("C preprocessor")
     cpp.add_argument(
         "--cpp",
@@ -116,39 +164,10 @@ def add(commands: Commands) -> None:
         "--no-gitignore", action="store_true", help="search folders for what .gitignore leaves out, too"
     )
     running.add_argument("--no-cache", action="store_true", help="neither use nor keep earlier results")
-    running.add_argument(
-        "--stdin-filename",
-        metavar="FILE",
-        help="what standard input (-) is the text of: its name and its folder count, and findings are told there",
-    )
-    running.add_argument("--watch", action="store_true", help="check again whenever a file changes, until interrupted")
-    running.add_argument(
-        "--show-settings", action="store_true", help="show each setting and where it is from, and exit"
-    )
-    running.add_argument("--show-files", action="store_true", help="show which files would be checked, and exit")
-    running.add_argument("--schema", action=_Schema, help="show the JSON Schema of --output-format json, and exit")
-    command.set_defaults(run=_run)
+    return running
 
 
-class _Schema(argparse.Action):
-    """Prints the schema, whatever else there is on the command line."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
-        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **options)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        import json
-
-        from pvasm.report.finding_schema import finding_schema
-
-        write(json.dumps(finding_schema(), indent=2) + "\n")
-        parser.exit()
-
-
-_FORMATS = ("text", "json", "sarif", "github", "gcc", "junit")
-
-
-def _config(options: argparse.Namespace) -> Config:
+def config_of(options: argparse.Namespace) -> Config:
     """The configuration that the options ask for, or that is in force where the paths are."""
     from pvasm.check.codes import known_codes
     from pvasm.config import Config, find_config, read_config
@@ -160,7 +179,7 @@ def _config(options: argparse.Namespace) -> Config:
     return Config() if path is None else read_config(path, known_codes())
 
 
-def _refuse_missing(options: argparse.Namespace, config: Config) -> None:
+def refuse_missing_paths(options: argparse.Namespace, config: Config) -> None:
     """Raises PvasmError, with its place, for what the configuration names, and is not there though it is wanted."""
     from pvasm.config import error_of_setting, refuse_missing
     from pvasm.paravirt.shipped import ALL, is_path, shipped_instance
@@ -193,12 +212,11 @@ def _folders(paths: Sequence[str], config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*named, *([] if config.path is None else [config.folder])]))
 
 
-def _settings(options: argparse.Namespace, config: Config) -> Settings:
+def settings_of(options: argparse.Namespace, config: Config) -> Settings:
     """How to check: what the command line says, or else the configuration."""
     from msgspec.structs import replace
 
     from pvasm.check.settings import BareFiles, CppSettings, Settings
-    from pvasm.report.reporter import WITH_FIXES
 
     cpp = CppSettings(
         include_directories=(*options.include_directories, *config.include_dirs),  # the first that has a header wins
@@ -226,7 +244,6 @@ def _settings(options: argparse.Namespace, config: Config) -> Settings:
         within=_folders(options.paths, config),
         extension=config.extension if options.extension is None else options.extension,
         built=_built(options, config) if _uses_cpp(options, config) else (),
-        fixes=options.output_format in WITH_FIXES and not options.statistics and options.write_baseline is None,
     )
     if options.select is None:
         return settings
@@ -265,8 +282,8 @@ def configured(path: str) -> tuple[tuple[str, ...], Settings]:
     parser = argparse.ArgumentParser()
     add(parser.add_subparsers())
     options = parser.parse_args(["check", "--config", path])
-    config = _config(options)
-    return config.paths or (".",), _settings(options, config)
+    config = config_of(options)
+    return config.paths or (".",), settings_of(options, config)
 
 
 def settings_for_file(path: str) -> Configured:
@@ -276,19 +293,26 @@ def settings_for_file(path: str) -> Configured:
     parser = argparse.ArgumentParser()
     add(parser.add_subparsers())
     options = parser.parse_args(["check", "--stdin-filename", path, "--no-cache", "--jobs", "1"])
-    config = _config(options)
+    config = config_of(options)
     options.paths = [path]
-    _refuse_missing(options, config)
-    return Configured(_settings(options, config), config.baseline, config.include_dirs)
+    refuse_missing_paths(options, config)
+    return Configured(settings_of(options, config), config.baseline, config.include_dirs)
 
 
 def _run(options: argparse.Namespace) -> int:
+    from msgspec.structs import replace
+
+    from pvasm.report.reporter import WITH_FIXES
+
     _refuse_contradictions(options)
     if options.stdin_filename is not None:
         _take_stdin_as(options)
-    config = _config(options)
-    _refuse_missing(options, config)
-    settings = _settings(options, config)
+    config = config_of(options)
+    refuse_missing_paths(options, config)
+    settings = replace(
+        settings_of(options, config),
+        fixes=options.output_format in WITH_FIXES and not options.statistics and options.write_baseline is None,
+    )
     paths = options.paths or config.paths or (".",)
     if options.show_settings or options.show_files:
         from pvasm.commands import shown_settings

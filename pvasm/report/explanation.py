@@ -24,11 +24,21 @@ def render(rule: AnyRule) -> str:
         f"{rule.code}: {rule.title} ({_level(rule)})",
         textwrap.indent(documentation(rule), "    "),
         "  Flagged:",
-        *map(_flagged, rule.invalid),
+        *flagged(rule),
         "  Not flagged:",
-        *(_example(example) for example in rule.valid),
+        *not_flagged(rule),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def flagged(rule: AnyRule) -> list[str]:
+    """The examples that a rule flags, each with what is said of it, and what `--fix` makes of it."""
+    return [_flagged(example) for example in rule.invalid]
+
+
+def not_flagged(rule: AnyRule) -> list[str]:
+    """The examples that a rule leaves alone."""
+    return [_example(example) for example in rule.valid]
 
 
 def _level(rule: AnyRule) -> str:

@@ -32,8 +32,8 @@ WRONG = {
     "instance --fmt json": "there is no option `--fmt' (`pvasm instance --help' tells more)",
     "chekc --slect": "there is no command `chekc': did you mean `check'? (`pvasm --help' tells more)",
     "expand -i xen": "the following arguments are required: FILE (`pvasm expand --help' tells more)",
-    "frob": "there is no command `frob': there are init, parse, check, explain, expand, cc, header, tables, import, "
-    "instance, disasm, diff, patch, simulate, compare, scenario, test, serve, lsp, completion, man "
+    "frob": "there is no command `frob': there are init, parse, check, explain, report, expand, cc, header, tables, "
+    "import, instance, disasm, diff, patch, simulate, compare, scenario, test, serve, lsp, completion, man "
     "(`pvasm --help' tells more)",
 }
 

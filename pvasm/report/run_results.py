@@ -1,0 +1,59 @@
+"""What runs of variants came to, as `pvasm test --junit` writes it, with the ops that the sources of each invoke."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+from xml.etree import ElementTree
+
+from msgspec import Struct
+
+from pvasm.errors import PvasmError
+from pvasm.files import read_at_most
+
+_MOST = 1 << 26  # bytes
+
+
+class RunResult(Struct, frozen=True):
+    """A scenario that was run for an instance: what went wrong, empty if nothing; the ops that its sources invoke."""
+
+    scenario: str
+    instance: str
+    failure: str
+    ops: frozenset[str]
+
+
+def read_results(path: str, ops_of: Callable[[str], Collection[str]]) -> list[RunResult]:
+    """The runs that a JUnit file tells of; `ops_of` says which ops the sources of a scenario's file invoke.
+
+    Raises PvasmError for a file that cannot be read, or is none of `pvasm test --junit`.
+    """
+    data = read_at_most(path, _MOST)
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:  # entities: none of ours, and they may be made to grow without end
+        raise PvasmError("no results of `pvasm test --junit': it declares a type of document", path)
+    try:
+        root = ElementTree.fromstring(data)
+    except ElementTree.ParseError as error:
+        raise PvasmError(f"no results of `pvasm test --junit': {error}", path) from None
+    if root.tag not in ("testsuite", "testsuites"):
+        raise PvasmError(f"no results of `pvasm test --junit': it is about `{root.tag}'", path)
+    known: dict[str, frozenset[str]] = {}
+    found = []
+    for case in root.iter("testcase"):
+        scenario, instance = case.get("classname", ""), case.get("name", "")
+        if scenario not in known:
+            known[scenario] = frozenset(ops_of(scenario))
+        wrong = [each for tag in ("failure", "error") for each in case.iter(tag)]
+        said = "\n".join(each.text or each.get("message", "") or "it failed" for each in wrong)
+        found.append(RunResult(scenario, instance, said, known[scenario]))
+    return found
+
+
+def scenario_sources(path: str) -> list[str]:
+    """The sources that a scenario's file names. Raises PvasmError for what is no scenario."""
+    from pathlib import Path
+
+    from pvsim.scenario_reading import read_scenario
+
+    folder = os.path.dirname(path) or "."
+    return [os.path.normpath(os.path.join(folder, name)) for name in read_scenario(Path(path)).scenario.files]
