@@ -18,9 +18,9 @@ from pvasm.check.checker import is_instance_file
 from pvasm.check.diagnostic import Change, Diagnostic
 from pvasm.errors import PvasmError
 from pvasm.lsp import completions, hints, names
+from pvasm.lsp.editor_positions import Lines, Span, Units
 from pvasm.lsp.hover import hover, hover_word
 from pvasm.lsp.open_document import Configured, OpenDocument
-from pvasm.lsp.positions import Lines, Span, Units
 from pvasm.paravirt.loading import load_catalog
 from pvasm.text import let_be_read
 

@@ -19,7 +19,7 @@ from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import Invocation, find_written, statement_at, words_of
 from pvasm.headers import included
 from pvasm.isa.instruction import Instruction
-from pvasm.lsp.positions import Lines, Units, without_lone_surrogates
+from pvasm.lsp.editor_positions import Lines, Units, without_lone_surrogates
 from pvasm.sources import is_assembly_by_name, is_header
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
