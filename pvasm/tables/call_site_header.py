@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from pvasm.errors import PvasmError
 from pvasm.paravirt.call_convention import Convention
 from pvasm.paravirt.instance import Instance
-from pvasm.patch.records import BRANCH, CALL, INDIRECT, NAMES, RECORDS, REPLACEMENTS, written
+from pvasm.patch.records import BRANCH, CALL, INDIRECT, NAMES, RECORDS, REPLACEMENTS, RecordKind, written
 from pvasm.tables.c_lines import call_lines as broken
 from pvasm.tables.c_lines import declaration, string
 from pvasm.tables.call_sites import (
@@ -21,11 +21,6 @@ from pvasm.tables.call_sites import (
     sites_of_table,
 )
 
-Records = Literal["pvasm", "linux"]
-"""Which records sites have: with what takes their place, or Linux's, which have the number of a type."""
-
-RECORD_KINDS: Final[tuple[Records, ...]] = ("pvasm", "linux")
-
 _MOST_CODES: Final = 9
 _BRANCH: Final = "{ .mfb ; nop.m 0 ; nop.f 0 ; br.cond.sptk.few %s ;; }"
 _LONG_BRANCH: Final = "{ .mlx ; nop.m 0 ; brl.cond.sptk.few %s ;; }"
@@ -37,7 +32,7 @@ _HOLES: Final = {"\1": "#n", "\2": "set_up", "\3": "entry"}
 
 
 def call_site_header(
-    instances: Sequence[Instance], *, records: Records = "pvasm", direct: bool = False, long_branches: bool = False
+    instances: Sequence[Instance], *, records: RecordKind = "pvasm", direct: bool = False, long_branches: bool = False
 ) -> str:
     """The header, with what takes the place of calls for each instance, the native one first.
 
@@ -153,7 +148,7 @@ def _linux_macros() -> Iterator[str]:
 
 
 def _parts(
-    site: Site, instances: Sequence[Instance], records: Records, *, direct: bool, long_branches: bool
+    site: Site, instances: Sequence[Instance], records: RecordKind, *, direct: bool, long_branches: bool
 ) -> list[str]:
     """What stands in a site's `asm` behind the call."""
     if records == "linux":

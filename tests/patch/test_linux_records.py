@@ -16,7 +16,9 @@ from pvasm.patch.linux_patching import linux_patched
 from pvasm.patch.linux_records import SECTIONS, linux_sites
 from pvasm.patch.object_changes import original
 from pvasm.patch.patching import patched, sites_of
-from pvasm.tables.call_site_header import Records
+from pvasm.patch.records import RecordKind
+from pvasm.patch.single_binary import ROOMS, Room, renamed_by
+from pvasm.patch.verify import difference
 from tests.cli.command import pvasm
 from tests.oracle import require_tool
 from tests.patch.made import assembled
@@ -101,7 +103,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
     """The same sites with Linux's records and with ours."""
     folder = tmp_path_factory.mktemp("linux")
     found = []
-    kinds: tuple[Records, ...] = ("linux", "pvasm")
+    kinds: tuple[RecordKind, ...] = ("linux", "pvasm")
     for records in kinds:
         found.append(linked(code(made(folder, records=records)) + functions() + table("native"), folder))
     return found[0], found[1]
@@ -287,6 +289,72 @@ def test_objects_become_what_images_do(name: str, tmp_path: Path, monkeypatch: p
     pvasm("patch", "patched.o", "-i", other, "-o", "again.o")
     assert Path("again.o").read_bytes() == linux_patched(data, "linux.o", instance(other))[0]
     assert original(Path("again.o").read_bytes(), "again.o") == data
+
+
+OPS = """
+	.text
+	.global entry, __paravirt_leave_syscall
+	.proc entry
+entry:
+	.regstk 2, 0, 0, 0
+	adds r27 = 1, r28 ;;
+	THASH(p0, r8, r8, r2)		// one instruction for all of them
+	;;
+	adds r26 = 1, r28
+	SSM_PSR_I(p0, p6, r2)		// xen's ends the group before, and native's does not
+	;;
+	RSM_PSR_I(p0, r2, r3)		// longer for xen
+	;;
+	RSM_PSR_I(p0, r18, r21)		// registers that are not those of Linux's type
+	;;
+	MOV_FROM_IFA(r19)
+	;;
+	adds r26 = 1, r28
+	(p6) br.cond.sptk.many __paravirt_leave_kernel
+	br.cond.sptk.many __paravirt_leave_syscall
+	;;
+__paravirt_leave_syscall:
+	br.call.sptk.many b0 = __paravirt_switch_to
+	br.ret.sptk.many b0 ;;
+	.endp entry
+"""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("names", [("native", "trap"), ("native", "xen", "trap")], ids=",".join)
+def test_single_binaries_have_linuxs_records(
+    names: tuple[str, ...], room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a number stands for the code of all; patched by both kinds, an object is what each instance is alone."""
+    monkeypatch.chdir(tmp_path)
+    Path("ops.s").write_text(OPS)
+    words = ("expand", "--single-binary", ",".join(names), "--records", "linux", "--room", room, "ops.s", "-o")
+    done = pvasm(*words, "single.s")
+    assert (done.status, done.errors) == (0, "")
+    has_xen = "xen" in names
+    told = {".paravirt_bundles": int(has_xen and room == "exact"), ".paravirt_insts": 1, ".paravirt_branches": 2}
+    counts = ", ".join(f"{count} in {name}" for name, count in told.items() if count)
+    assert f"records of Linux's: {counts}\n" in done.output
+    data = assembled(Path("single.s").read_text(), tmp_path / "single.o")
+    file = elf_file_of(data, "single.o")
+    sites = {site.type: site for site in linux_sites(file)}
+    assert sites.keys() == {2, 0x3000_0000, 0x3000_0003} | ({10} if told[".paravirt_bundles"] else set())
+    assert (file.section_named(".pv_alternatives") is not None) == has_xen
+    symbols = {each.name: each for each in file.symbols}
+    for name in names:
+        assert pvasm("patch", "single.o", "-i", name, "-o", "patched.o").status == 0
+        assert pvasm("expand", "ops.s", "-i", name, "-o", "alone.s").status == 0
+        alone = assembled(Path("alone.s").read_text(), tmp_path / "alone.o")
+        made = elf_file_of(Path("patched.o").read_bytes(), "patched.o")
+        sites_of_ours = sites_of(Path("patched.o").read_bytes(), "patched.o") if has_xen else None
+        chosen = zip(sites_of_ours.sites, sites_of_ours.states, strict=True) if sites_of_ours else ()
+        records = [(site, site.records[state]) for site, state in chosen]
+        assert (
+            difference(made, records, elf_file_of(alone, "alone.o"), renamed_by(instance(name), instance("native")))
+            is None
+        )
+        own = instance(name).tables["pv_cpu_asm_switch"]["leave_syscall"]
+        assert symbols[str(own)].value == symbols["ia64_native_leave_syscall"].value
 
 
 def test_damaged_records(images: tuple[bytes, bytes]) -> None:
