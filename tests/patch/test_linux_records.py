@@ -9,9 +9,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pvsim import Machine, load_image
 
 from pvasm.errors import PvasmError
 from pvasm.objects.elf_file import elf_file_of
+from pvasm.objects.object_image import image_of_object
 from pvasm.patch.linux_patching import linux_patched
 from pvasm.patch.linux_records import SECTIONS, linux_sites
 from pvasm.patch.object_changes import original
@@ -355,6 +357,48 @@ def test_single_binaries_have_linuxs_records(
         )
         own = instance(name).tables["pv_cpu_asm_switch"]["leave_syscall"]
         assert symbols[str(own)].value == symbols["ia64_native_leave_syscall"].value
+
+
+BRANCHES = """
+	.text
+	.global _start
+_start:
+	adds r31 = 1, r0
+	PV_BRANCH_SWITCH_TO(r8, b7)
+	PV_BRANCH_LEAVE_SYSCALL(r8, b7)
+	PV_BRANCH_WORK_PROCESSED_SYSCALL(r8, b7)
+	PV_BRANCH_LEAVE_KERNEL(r8, b7)
+	.data
+	.align 8
+pv_cpu_asm_switch:
+	data8 0x210000, 0x220000, 0x230000, 0x240000
+"""
+SWITCH = ("switch_to", "leave_syscall", "work_processed_syscall", "leave_kernel")
+
+
+def test_branches_of_assembly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the table, as the simulator runs them; patched, they are the direct branches that objdump shows."""
+    monkeypatch.chdir(tmp_path)
+    assert pvasm("tables", "--call-sites", "--records", "linux", "-o", "sites.h").status == 0
+    Path("b.S").write_text(f'#include "sites.h"\n{BRANCHES}')
+    command = [require_tool("gcc"), "-E", "-P", "-D__ASSEMBLY__", "-x", "assembler-with-cpp", "b.S"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    own = {str(instance("xen").tables["pv_cpu_asm_switch"][each]): at for at, each in enumerate(SWITCH, 1)}
+    data = linked(text, tmp_path, "-Tdata", "0x180000", *(f"--defsym={name}={at << 16:#x}" for name, at in own.items()))
+    sites = linux_sites(elf_file_of(data, "image"))
+    assert [each.type for each in sites] == [0x3000_0000, 0x3000_0001, 0x3000_0002, 0x3000_0003]
+    made, counts = linux_patched(data, "image", instance("xen"))
+    assert counts.branches == 4
+    for number, site in enumerate(sites, 1):
+        machine = Machine()
+        load_image(machine, image_of_object(elf_file_of(data, "image")))
+        machine.ip = site.address & -16
+        for _ in range(20):
+            if machine.ip >= 0x20_0000:
+                break
+            assert machine.run(1) is None
+        assert machine.ip == (0x20 + number) << 16
+        assert f"br.many {number << 16:x} <{[*own][number - 1]}>" in disassembled(made, tmp_path, site.address & -16)
 
 
 def test_damaged_records(images: tuple[bytes, bytes]) -> None:
