@@ -45,6 +45,7 @@ TYPES = {
 }
 BUNDLES = ".paravirt_bundles"
 NEAR = 0x10_0000
+SLOW = pytest.mark.slow
 
 BRANCH = """
 	.section .paravirt_branches, "a", "progbits"
@@ -252,7 +253,7 @@ def test_overlapping_sites_cut_off_records_and_objects(tmp_path: Path) -> None:
         linux_patched(assembled(text, tmp_path / "linux.o"), "linux.o", instance("native"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(each, marks=() if each == "xen" else SLOW) for each in NAMES])
 def test_objects_become_what_images_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Patched and then linked is what is linked and then patched; the object that it was can be had again."""
     monkeypatch.chdir(tmp_path)
@@ -323,7 +324,9 @@ __paravirt_leave_syscall:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-@pytest.mark.parametrize("names", [("native", "trap"), ("native", "xen", "trap")], ids=",".join)
+@pytest.mark.parametrize(
+    "names", [pytest.param(("native", "trap"), marks=SLOW), ("native", "xen", "trap")], ids=",".join
+)
 def test_single_binaries_have_linuxs_records(
     names: tuple[str, ...], room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
