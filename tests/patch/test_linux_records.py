@@ -345,6 +345,12 @@ def test_single_binaries_have_linuxs_records(
     sites = {site.type: site for site in linux_sites(file)}
     assert sites.keys() == {2, 0x3000_0000, 0x3000_0003} | ({10} if told[".paravirt_bundles"] else set())
     assert (file.section_named(".pv_alternatives") is not None) == has_xen
+    # Native code is right where a record says that another instance's takes its place, and nowhere else.
+    checked = pvasm("check", "single.o")
+    assert (checked.status, checked.output) == ((0, "nothing found in 1 file\n") if has_xen else (1, checked.output)), (
+        checked.output
+    )
+    assert "thash" not in checked.output
     symbols = {each.name: each for each in file.symbols}
     for name in names:
         assert pvasm("patch", "single.o", "-i", name, "-o", "patched.o").status == 0
