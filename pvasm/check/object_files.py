@@ -29,6 +29,7 @@ from pvasm.objects.object_code import CodeBundle, Slot, bundles_of, run_from
 from pvasm.objects.object_extents import Extent, Extents, code_sections, extents_of
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.patterns import Patterns
+from pvasm.patch.linux_records import has_linux_records, linux_sites
 from pvasm.patch.object_records import read_sites
 from pvasm.patch.records import NATIVE, RECORDS
 
@@ -126,7 +127,7 @@ class _FileCheck:
                     if slot.instruction is not None and slot.instruction.mnemonic == "epc":
                         entered = extent
                     continue
-                if not self.is_recorded(section.index, bundle.offset):
+                if not self.is_recorded(section.index, bundle.offset + slot.slot):
                     yield from self._of_slot(section, bundle, slot, extent)
 
     def _of_slot(self, section: Section, bundle: CodeBundle, slot: Slot, extent: Extent) -> Iterator[Diagnostic]:
@@ -150,21 +151,21 @@ class _FileCheck:
 
 
 def recorded_sites(file: ElfFile) -> Callable[[int, int], bool]:
-    """What tells, of the number of a section and an offset, whether native code is right there, by `.pv_alternatives`.
+    """What tells, of the number of a section and an offset with the slot in the low bits, whether native code is right.
 
-    It is at a site that has a replacement for another instance, and in the replacement for bare hardware.
-    Raises PvasmError for records that cannot be right.
+    It is at a site that has a replacement for another instance, in the replacement for bare hardware, and at a site of
+    Linux's records. Raises PvasmError for records that cannot be right.
     """
-    if file.section_named(RECORDS) is None:
-        return lambda _section, _offset: False
     found: list[tuple[int, int, int]] = []
-    for site in read_sites(file):
+    for site in read_sites(file) if file.section_named(RECORDS) is not None else ():
         native = site.records.get(NATIVE)
         if any(name != NATIVE for name in site.records):
             found.append((site.place.section, site.place.offset, site.place.offset + site.length))
         if native is not None:
             start = native.replacement
             found.append((start.section, start.offset, start.offset + native.replacement_length))
+    for other in linux_sites(file) if has_linux_records(file) else ():
+        found.append((other.within.index, other.start, other.end))
     found.sort()
 
     def is_recorded(section: int, offset: int) -> bool:

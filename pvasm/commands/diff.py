@@ -36,13 +36,14 @@ def _run(options: argparse.Namespace) -> int:
     from pvasm.objects.elf_file import read_elf_file
     from pvasm.objects.function_code import functions_of
     from pvasm.paravirt.loading import load_catalog
+    from pvasm.paravirt.patterns import Patterns
     from pvasm.patch.op_origins import OpOrigins
     from pvasm.report.object_diff import object_difference, render
     from pvasm.suggestions import near
 
-    catalog = load_catalog()
+    patterns = Patterns(load_catalog())
     files = [(path, read_elf_file(path)) for path in (options.left, options.right)]
-    sides = [(path, functions_of(file, OpOrigins(file, catalog))) for path, file in files]
+    sides = [(path, functions_of(file, OpOrigins(file, patterns))) for path, file in files]
     known = {each.name for _, functions in sides for each in functions}
     for name in options.symbols:
         if name not in known:

@@ -12,6 +12,7 @@ from pvasm.limits import MAX_JOBS
 
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
+    from pvasm.patch.records import RecordKind
 
 
 def add(commands: Commands) -> None:
@@ -49,6 +50,12 @@ def add(commands: Commands) -> None:
         choices=("slots", "exact"),
         help="slots: native code as it is, what does not fit in its place is branched to; exact: nops behind native "
         "code, so that all that can stand in its place does [slots]",
+    )
+    single.add_argument(
+        "--records",
+        choices=("pvasm", "linux"),
+        help="linux: .paravirt_bundles, .paravirt_insts and .paravirt_branches, where a number of Linux's stands for "
+        "the code of all instances; else as pvasm: records with what takes the place of code [pvasm]",
     )
     single.add_argument(
         "--long-branches",
@@ -110,7 +117,8 @@ def _expand(options: argparse.Namespace) -> int:
     from pvasm.expand.expand_files import ExpandSettings, expand_files
 
     given = {"--room": options.room, "-I": options.include, "-D": options.defines, "-include": options.includes}
-    given |= {"--op-header": options.op_headers, "--long-branches": options.long_branches, "--build": options.build}
+    given |= {"--op-header": options.op_headers, "--long-branches": options.long_branches}
+    given |= {"--records": options.records, "--build": options.build}
     for name, value in given.items():
         if value:
             raise PvasmError(f"{name} is for --single-binary: a variant is preprocessed after it is written")
@@ -167,12 +175,18 @@ def _single_binary(options: argparse.Namespace) -> int:
         folders, defines = (*folders, *flags.include_directories), (*flags.defines, *defines)
         includes = (*flags.includes, *includes)
     cpp = CppSettings(folders, defines, tuple(options.op_headers), includes)
-    made = single_binary_of_file(path, names, options.room or "slots", cpp, long_branches=options.long_branches)
+    records: RecordKind = options.records or "pvasm"
+    made = single_binary_of_file(
+        path, names, options.room or "slots", cpp, long_branches=options.long_branches, records=records
+    )
     write_to(options.output, made.text, "single binary's source", [path])
     if options.output in (None, "-"):
         return 0
     counts = made.counts
     write(f"{counts.sites} sites; {counts.bundles} bundles of native code, {counts.added} added\n")
+    if options.records == "linux":
+        linux = ", ".join(f"{count} in {name}" for name, count in counts.linux.items()) or "none"
+        write(f"records of Linux's: {linux}\n")
     for name in made.instances[1:]:
         write(f"{name}: {counts.in_place[name]} replaced in their place, {counts.elsewhere[name]} by branches\n")
     return 0

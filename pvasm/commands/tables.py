@@ -79,7 +79,8 @@ def add(commands: Commands) -> None:
     sites.add_argument(
         "--records",
         choices=("pvasm", "linux"),
-        help="pvasm: with what takes the place of calls; linux: .paravirt_bundles, with the numbers of types [pvasm]",
+        help="pvasm: with what takes the place of calls; linux: .paravirt_bundles, with the numbers of types, and for "
+        "assembly branches with .paravirt_branches [pvasm]",
     )
     sites.add_argument(
         "--functions",

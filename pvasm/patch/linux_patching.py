@@ -10,19 +10,16 @@ from collections.abc import Container, Sequence
 
 from msgspec import Struct
 
-from pvasm.asm.layout import lay_out
-from pvasm.asm.reading import assembly_parser
-from pvasm.errors import PvasmError
 from pvasm.isa.bundle import SIZE, TEMPLATES, Bundle
-from pvasm.isa.encoding import EncodingError, nop
+from pvasm.isa.encoding import EncodingError
 from pvasm.objects.elf_file import ABSOLUTE, ElfFile, elf_file_of
 from pvasm.objects.long_branches import aimed_bundle
 from pvasm.objects.relocations import patched_bundle
 from pvasm.paravirt.instance import Instance
+from pvasm.patch.linux_code import laid_out, slot_bits
 from pvasm.patch.linux_records import SLOTS, LinuxSite, linux_sites, site_error
 from pvasm.patch.object_changes import Entry, ObjectChanges, branch_relocation
 from pvasm.patch.records import filling
-from pvasm.syntax.document import read_document
 from pvasm.tables.call_sites import called_table, code_lines, sites_of_table
 
 
@@ -125,7 +122,7 @@ class _Patching:
         self.counts.left += not done
 
     def _bundles(self, site: LinuxSite, lines: Sequence[str]) -> bool:
-        code = _laid_out(lines, site.address)
+        code = laid_out(lines, site.address)
         room = site.end - site.start
         if len(code) > room:
             return False
@@ -150,7 +147,7 @@ class _Patching:
             if template is None or "L" in template.units:
                 return False
             line = code[number] if number < len(code) else None
-            bits = _slot_bits(template.units, slot, line)
+            bits = slot_bits(template.units, slot, line)
             if bits is None:
                 return False
             made.setdefault(offset, {})[slot] = bits
@@ -160,23 +157,3 @@ class _Patching:
             bundle = Bundle(old.template, (first, second, third)).to_bytes()
             self.changes.put(site.place(offset), bundle, self._others(site, contents, offset))
         return True
-
-
-def _slot_bits(units: str, slot: int, line: str | None) -> int | None:
-    """An instruction in a slot of a template, a nop if it is None; None if it does not fit there."""
-    if line is None:
-        return nop(units[slot])
-    words = [f"nop.{each.lower()} 0" for each in units]
-    words[slot] = line
-    try:
-        alone = _laid_out([f"{{ .{units.lower()} ; {' ; '.join(words)} }}"], 0)
-    except PvasmError:
-        return None
-    return Bundle.of(alone).slots[slot]
-
-
-def _laid_out(lines: Sequence[str], address: int) -> bytes:
-    """Some code at an address."""
-    text = "".join(f"\t{line}\n" for line in lines)
-    image = lay_out(read_document(assembly_parser(), text, preprocessed=True), address=address)
-    return b"".join(bytes(each.data) for each in image.segments)

@@ -20,7 +20,6 @@ from pvasm.objects.elf_file import ElfFile
 from pvasm.objects.function_code import Detour, Origins
 from pvasm.objects.instruction_lines import InstructionLines
 from pvasm.objects.object_code import bundles_of, run_from
-from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.patterns import Patterns
 from pvasm.patch.linux_records import has_linux_records, linux_sites
 from pvasm.patch.object_records import SiteRecords, read_sites
@@ -42,10 +41,11 @@ class _Span(Struct, frozen=True):
 class OpOrigins(Origins):
     """The ops of a file."""
 
-    def __init__(self, file: ElfFile, catalog: Catalog) -> None:
+    def __init__(self, file: ElfFile, patterns: Patterns) -> None:
         """Raises PvasmError for records that cannot be right."""
         self.file = file
-        self.catalog = catalog
+        self.patterns = patterns
+        self.catalog = patterns.catalog
         self.spans: dict[Place, _Span] = {}
         self.detours: dict[Place, Detour] = {}
         self.texts: dict[str, list[str]] = {}
@@ -93,7 +93,7 @@ class OpOrigins(Origins):
 
     def _read_sites(self, sites: list[SiteRecords]) -> None:
         standing = StandingCode(self.file)
-        exposures = DecodedExposures(Patterns(self.catalog))
+        exposures = DecodedExposures(self.patterns)
         copies = sorted({each.replacement for site in sites for each in site.records.values()})
         taken: set[int] = set()  # what is between two copies is run in the place of one site, if of any
         for site in sites:

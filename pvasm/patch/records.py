@@ -22,12 +22,15 @@ replacement's last bundle goes to code elsewhere. Both do it in slot 2, or by `b
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
 from pvasm.isa.bundle import SIZE
 from pvasm.isa.encoding import padding_bundle
+
+RecordKind = Literal["pvasm", "linux"]
+"""Which records sites have: with what takes their place, or Linux's, which have the number of a type."""
 
 RECORDS: Final = ".pv_alternatives"
 REPLACEMENTS: Final = ".pv_replacements"

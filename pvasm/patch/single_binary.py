@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 from msgspec import Struct, field
@@ -25,7 +25,9 @@ from pvasm.isa.bundle import SIZE, TEMPLATES
 from pvasm.isa.control_transfer import passing
 from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.instance import Instance
-from pvasm.patch.records import BRANCH, COPY, NAMES, NATIVE, RECORDS, REPLACEMENTS, filling_text, written
+from pvasm.patch.linux_code import LinuxTypes
+from pvasm.patch.linux_writing import LinuxCode, LinuxRecords
+from pvasm.patch.records import BRANCH, COPY, NAMES, NATIVE, RECORDS, REPLACEMENTS, RecordKind, filling_text, written
 from pvasm.patch.sides import Side, renamed_text
 from pvasm.patch.sites import KEPT, NUMBERED, PREFIX, Shift, Site, Sites, find_sites, is_passed
 from pvasm.syntax import tree
@@ -43,13 +45,14 @@ _LONG_BRANCH: Final = "brl.cond.sptk.few"
 
 
 class Counts(Struct):
-    """What a single binary is made of: bundles of the native variant and of the code that replaces it, sites, and
-    replacements in their place and elsewhere, by instance.
+    """What a single binary is made of: bundles of the native variant and of the code that replaces it, sites, Linux's
+    records by section, and replacements in their place and elsewhere, by instance.
     """
 
     native_bundles: int
     bundles: int
     sites: int
+    linux: Counter[str] = field(default_factory=Counter)
     in_place: Counter[str] = field(default_factory=Counter)
     elsewhere: Counter[str] = field(default_factory=Counter)
 
@@ -68,15 +71,22 @@ class SingleBinary(Struct, frozen=True):
 
 
 def single_binary(
-    readings: Mapping[str, Reading], instances: Sequence[Instance], room: Room = "slots", *, long_branches: bool = False
+    readings: Mapping[str, Reading],
+    instances: Sequence[Instance],
+    room: Room = "slots",
+    *,
+    long_branches: bool = False,
+    records: RecordKind = "pvasm",
 ) -> SingleBinary:
     """The source that holds the code of several instances, the first of which is the one for bare hardware.
 
-    `long_branches` has `brl` lead to replacements that stand elsewhere, and back. `readings` are by instance those of
+    `long_branches` has `brl` lead to replacements that stand elsewhere, and back. With `records` of Linux's kind there
+    are those where their numbers stand for the very code that all instances have. `readings` are by instance those of
     what it sees of the source, which must be the same code. Raises PvasmError, with its place, for code that differs
     without an op and for ops where no site can be; ExpandErrors as `expand` does.
     """
-    return _Maker(readings, instances, room, long_branches).made()
+    types = LinuxTypes(instances) if records == "linux" else None
+    return _Maker(readings, instances, room, long_branches, types).made()
 
 
 def renamed_by(instance: Instance, native: Instance) -> dict[str, str]:
@@ -96,11 +106,17 @@ class _Copy(Struct):
 
 class _Maker:
     def __init__(
-        self, readings: Mapping[str, Reading], instances: Sequence[Instance], room: Room, long_branches: bool
+        self,
+        readings: Mapping[str, Reading],
+        instances: Sequence[Instance],
+        room: Room,
+        long_branches: bool,
+        types: LinuxTypes | None,
     ) -> None:
         self.instances = instances
         self.room = room
         self.long_branches = long_branches
+        self.types = types
         native = instances[0]
         if native.name != NATIVE:
             raise PvasmError(f"the first instance must be {NATIVE}, whose code stands at the sites; not {native.name}")
@@ -114,31 +130,114 @@ class _Maker:
             raise PvasmError(f"names that begin with {PREFIX} are for records", *self.document.place(at))
         self.sides = dict(zip([each.name for each in instances], self._sides(readings), strict=True))
         self.edits = self.sides[NATIVE].edits
-        self.found: Sites = find_sites(self.document, self.edits, self._spans())
-        self.aliases = {at: f"{PREFIX}at_{number}" for number, at in enumerate(sorted({*self.found.targets.values()}))}
-        self.numbered = sorted(self.found.targets)
+        self.numbered: list[int] = []  # where numbered labels are gone to
         self.starts = [each.start for each in self.document.statements]
         self.bundle_of: dict[str, str] = {}  # where a bundle begins, by the label in it
         self.copies: list[dict[str, _Copy]] = []  # by site and instance, the native one first
+        self.linux = LinuxRecords()
+        self._find(())
+
+    def _find(self, barred: Container[int]) -> None:
+        """Finds the sites, and what Linux's records are for; statements that are barred are not for slots."""
+        spans = sorted({*self._spans()})
+        typed = {each: found for each in spans if (found := self._typed(*each)) is not None}
+        slots = {
+            first: each for (first, last), each in typed.items() if first not in barred and self._is_slot(first, each)
+        }
+        alone = [each for each in typed if each[0] not in slots and self.room == "exact"]
+        self.found: Sites = find_sites(
+            self.document, self.edits, [each for each in spans if each[0] not in slots], alone
+        )
+        self.aliases = {at: f"{PREFIX}at_{number}" for number, at in enumerate(sorted({*self.found.targets.values()}))}
+        self.numbered = sorted(self.found.targets)
+        self.copies = [self._copies(number, site) for number, site in enumerate(self.found.sites)]
+        self._measure()
+        within = {at for site in self.found.sites for at in range(site.first, site.last + 1)}
+        self.linux = LinuxRecords(slots={at: each for at, each in slots.items() if at not in within})
+        if self.types is None:
+            return
+        own = {each.syntax.name for each in self.document.statements if isinstance(each.syntax, tree.Label)}
+        self.linux.branches = {at: each for at, each in self._branches(self.types, own) if at not in within}
+        renames = self.instances[0].renames
+        functions = sorted({renames.get(name, name) for name in own} & self.types.names.keys())
+        self.linux.others = {name: self.types.names[name] for name in functions}
+        for number, (site, copies) in enumerate(zip(self.found.sites, self.copies, strict=True)):
+            found = self._typed(site.first, site.last)
+            if found is not None and not any(self._is_elsewhere(number, each) for each in copies.values()):
+                self.linux.bundles[number] = found.type
 
     def made(self) -> SingleBinary:
         """The text, and what it is made of."""
-        self.copies = [self._copies(number, site) for number, site in enumerate(self.found.sites)]
-        self._measure()
-        edits = self._native()
-        text = apply_edits(self.document.text, edits)
-        variant = self._read(text)
-        places = code_places(variant)
+        barred: set[int] = set()
+        while True:
+            edits = self._native()
+            text = apply_edits(self.document.text, edits)
+            variant = self._read(text)
+            places = code_places(variant)
+            misfits = self.linux.misfits(places)
+            if not misfits:
+                break
+            barred |= misfits
+            self._find(barred)
         self._check_places(places)
         if self.found.sites:
             self._copy_bundles(variant, places, Shift(edits))
         plain = self._places(apply_edits(self.document.text, self.edits))
-        counts = Counts(len(plain.bundles), len(places.bundles), len(self.found.sites))
+        counts = Counts(len(plain.bundles), len(places.bundles), len(self.found.sites), self.linux.counts())
         for number, copies in enumerate(self.copies):
             for name, copy in copies.items():
-                if name != NATIVE:
+                if name != NATIVE and number not in self.linux.bundles:
                     (counts.elsewhere if self._is_elsewhere(number, copy) else counts.in_place)[name] += 1
-        return SingleBinary([each.name for each in self.instances], text + "".join(self._tail()), counts)
+        tail = [*self._tail(), *self.linux.written(places, self.bundle_of)]
+        return SingleBinary([each.name for each in self.instances], text + "".join(tail), counts)
+
+    # ------------------------------------------------------------------------------- Linux's records
+
+    def _typed(self, first: int, last: int) -> LinuxCode | None:
+        """The number of Linux's that stands for what some statements are for all instances; None if there is none.
+
+        Its code begins a group: where an instance begins one, one must end before the statements.
+        """
+        if self.types is None:
+            return None
+        statements = self.document.statements
+        whole = Site(first, last, statements[first].start, statements[last].end, 1, None)
+        texts = [self._text(whole, instance).removeprefix("nop.m 0 ").strip() for instance in self.instances]
+        if any(text.startswith(";;") for text in texts) and not self._is_stop(first - 1, -1):
+            return None
+        texts = [text.removeprefix(";;").strip() for text in texts]
+        type_ = self.types.of_code([_with_stop(text) for text in texts])
+        return None if type_ is None else LinuxCode(type_, texts)
+
+    def _is_slot(self, at: int, code: LinuxCode) -> bool:
+        """Whether a statement is one instruction for each instance, which ends no group but where one ends anyway."""
+        if not isinstance(self.document.statements[at].syntax, tree.MacroCall):
+            return False
+        if any(text.endswith(";;") for text in code.texts) and not self._is_stop(at + 1, 1):
+            return False
+        return all(len(self._read(f"\t{text.removesuffix(';;')}\n").statements) == 1 for text in code.texts)
+
+    def _is_stop(self, at: int, step: int) -> bool:
+        """Whether a group ends at a statement, what has no place of its own aside."""
+        statements = self.document.statements
+        while 0 <= at < len(statements) and is_passed(statements[at].syntax):
+            if isinstance(statements[at].syntax, tree.Stop):
+                return True
+            at += step
+        return False
+
+    def _branches(self, types: LinuxTypes, own: Container[str]) -> Iterator[tuple[int, int]]:
+        """The branches to functions of a table that another file has, not among its `own`, with their numbers."""
+        native = self.instances[0].renames
+        statements = self.document.statements
+        for at, statement in enumerate(statements):
+            syntax = statement.syntax
+            if isinstance(syntax, tree.Instruction) and passing(syntax.mnemonic).transfer in ("branch", "call"):
+                for operand in syntax.inputs:
+                    name = operand.text.removesuffix("#") if isinstance(operand, tree.Name) else ""
+                    type_ = types.branches.get(native.get(name, name))
+                    if type_ is not None and name not in own:
+                        yield at, type_
 
     def _check_places(self, places: CodePlaces) -> None:
         """Notes the slots of tags. Raises PvasmError if a site is not where it should be, a fault of our own."""
@@ -327,6 +426,7 @@ class _Maker:
                 Edit(site.end, site.end, f" ; {name}_end:; ") if end is None else Edit(end, end, f"[{name}_end:] ; ")
             )
         statements = self.document.statements
+        edits += (Edit(statements[at].start, statements[at].start, f"[{name}:] ; ") for at, name in self.linux.tags())
         edits += (Edit(statements[at].end, statements[at].end, f" {name}:") for at, name in self.aliases.items())
         return _together(edits)
 
@@ -342,8 +442,12 @@ class _Maker:
 
     def _tail(self) -> Iterator[str]:
         """The replacements, and the records of them."""
+        if len(self.linux.bundles) == len(self.copies) and self.types is not None:
+            return  # Linux's records tell it all
         yield f'\n\t.section {REPLACEMENTS}, "ax", "progbits"\n'
         for number, (site, copies) in enumerate(zip(self.found.sites, self.copies, strict=True)):
+            if number in self.linux.bundles:
+                continue
             for copy in {copy.label: copy for copy in copies.values()}.values():
                 yield from self._replacement(number, site, copy)
         yield f'\t.section {NAMES}, "aMS", "progbits", 1\n'
@@ -351,7 +455,7 @@ class _Maker:
         yield from (f'{label}:\tstringz "{name}"\n' for name, label in labels.items())
         yield f'\t.section {RECORDS}, "a", "progbits"\n\t.align 4\n'
         for number, copies in enumerate(self.copies):
-            for name, copy in copies.items():
+            for name, copy in copies.items() if number not in self.linux.bundles else ():
                 is_elsewhere = self._is_elsewhere(number, copy)
                 code = f"{copy.label}_branch" if is_elsewhere else copy.label
                 ends = self.bundle_of[f"{PREFIX}{number}"], self.bundle_of[f"{PREFIX}{number}_end"]

@@ -78,14 +78,19 @@ class Sites(Struct, frozen=True):
     targets: dict[int, int]
 
 
-def find_sites(document: Document, edits: Sequence[Edit], spans: Iterable[tuple[int, int]]) -> Sites:
+def find_sites(
+    document: Document,
+    edits: Sequence[Edit],
+    spans: Iterable[tuple[int, int]],
+    alone: Iterable[tuple[int, int]] = (),
+) -> Sites:
     """The sites of a document, whose native variant `edits` make, for the statements in which instances differ.
 
-    A span has its first and its last statement.
+    A span has its first and its last statement. Those that are `alone` are sites by themselves.
 
     Raises PvasmError, with its place, for a span that can be none, and as `code_places` does.
     """
-    return _Search(document, edits, spans).found()
+    return _Search(document, edits, spans, alone).found()
 
 
 class Shift:
@@ -126,13 +131,19 @@ class _Unsuitable(Exception):  # noqa: N818  (it is no error)
 class _Search:
     """The search for the sites of one document."""
 
-    def __init__(self, document: Document, edits: Sequence[Edit], spans: Iterable[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        document: Document,
+        edits: Sequence[Edit],
+        spans: Iterable[tuple[int, int]],
+        alone: Iterable[tuple[int, int]],
+    ) -> None:
         self.document = document
         self.edits = edits
         self.starts = [each.start for each in document.statements]
         self.edited = {at for each in edits for at in self._between(each.start, each.end)}
         self.spans = sorted(set(spans))
-        self.alone: set[tuple[int, int]] = set()  # spans that are sites by themselves
+        self.alone = set(alone)  # spans that are sites by themselves
         self.own: list[int] = []  # the document's statement by that of the variant
         self.variant_of: dict[int, int] = {}  # the first of the variant by that of the document
         self.targets: dict[int, int] = {}

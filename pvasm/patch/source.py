@@ -14,6 +14,7 @@ from pvasm.expand.op_headers import overlays
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.patch.macro_free import macro_free
+from pvasm.patch.records import RecordKind
 from pvasm.patch.single_binary import Room, SingleBinary, single_binary
 from pvasm.syntax.document import Document, looks_preprocessed, read_document
 from pvasm.syntax.run_cpp import preprocess
@@ -30,7 +31,13 @@ class CppSettings(Struct, frozen=True):
 
 
 def single_binary_of_file(
-    path: str, names: Sequence[str], room: Room, cpp: CppSettings, *, long_branches: bool = False
+    path: str,
+    names: Sequence[str],
+    room: Room,
+    cpp: CppSettings,
+    *,
+    long_branches: bool = False,
+    records: RecordKind = "pvasm",
 ) -> SingleBinary:
     """The single binary of a source for instances, the one for bare hardware first.
 
@@ -61,7 +68,7 @@ def single_binary_of_file(
             )
             reading = _read(made, path, catalog)
         readings[instance.name] = reading
-    return single_binary(readings, instances, room, long_branches=long_branches)
+    return single_binary(readings, instances, room, long_branches=long_branches, records=records)
 
 
 def _read(text: str, path: str, catalog: Catalog) -> Reading:

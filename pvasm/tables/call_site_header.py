@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from pvasm.errors import PvasmError
 from pvasm.paravirt.call_convention import Convention
+from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.instance import Instance
-from pvasm.patch.records import BRANCH, CALL, INDIRECT, NAMES, RECORDS, REPLACEMENTS, written
+from pvasm.patch.linux_records import BRANCHES, BUNDLES
+from pvasm.patch.records import BRANCH, CALL, INDIRECT, NAMES, RECORDS, REPLACEMENTS, RecordKind, written
 from pvasm.tables.c_lines import call_lines as broken
 from pvasm.tables.c_lines import declaration, string
 from pvasm.tables.call_sites import (
@@ -21,11 +23,6 @@ from pvasm.tables.call_sites import (
     sites_of_table,
 )
 
-Records = Literal["pvasm", "linux"]
-"""Which records sites have: with what takes their place, or Linux's, which have the number of a type."""
-
-RECORD_KINDS: Final[tuple[Records, ...]] = ("pvasm", "linux")
-
 _MOST_CODES: Final = 9
 _BRANCH: Final = "{ .mfb ; nop.m 0 ; nop.f 0 ; br.cond.sptk.few %s ;; }"
 _LONG_BRANCH: Final = "{ .mlx ; nop.m 0 ; brl.cond.sptk.few %s ;; }"
@@ -37,13 +34,13 @@ _HOLES: Final = {"\1": "#n", "\2": "set_up", "\3": "entry"}
 
 
 def call_site_header(
-    instances: Sequence[Instance], *, records: Records = "pvasm", direct: bool = False, long_branches: bool = False
+    instances: Sequence[Instance], *, records: RecordKind = "pvasm", direct: bool = False, long_branches: bool = False
 ) -> str:
     """The header, with what takes the place of calls for each instance, the native one first.
 
     `direct` has direct calls take the place of calls through the table, and `long_branches` has `brl` lead to what
-    stands elsewhere. Raises PvasmError for instances that cannot be
-    told apart, ExpandErrors for ops that one does not take as the catalog has them.
+    stands elsewhere. With Linux's records there are branches of assembly, too. Raises PvasmError for instances that
+    cannot be told apart, ExpandErrors for ops that one does not take as the catalog has them.
     """
     check_names(instances)
     table = called_table(instances[0].catalog)
@@ -52,6 +49,8 @@ def call_site_header(
     names = ", ".join(each.name for each in instances)
     lines = [f"/* Made by `pvasm tables' for {names}: what is changed here is lost. */"]
     lines += [f"#ifndef {guard}", f"#define {guard}", ""]
+    if records == "linux":
+        lines += ["#ifdef __ASSEMBLY__", "", *_linux_branches(instances[0].catalog), "#else /* C */", ""]
     if table.not_c_if is not None:
         said = f"{table.not_c_if} must be defined: {table.name} is not called as C does it"
         lines += [f"#ifndef {table.not_c_if}", f"#error {said}", "#endif", ""]
@@ -63,6 +62,7 @@ def call_site_header(
     for sites in by_member.values():
         parts = [_parts(site, instances, records, direct=direct, long_branches=long_branches) for site in sites]
         lines += _function(sites[-1], parts[-1]) if len(sites) == 1 else _by_register(sites, parts)
+    lines += ["#endif /* C */", ""] if records == "linux" else []
     lines.append(f"#endif /* {guard} */")
     return "".join(f"{line}\n" for line in lines)
 
@@ -142,18 +142,33 @@ def _linux_macros() -> Iterator[str]:
     yield from _macro(
         "PV_RECORD(type)",
         [
-            *map(_text, ('.pushsection .paravirt_bundles, "a", "progbits"', ".align 8")),
+            *map(_text, (f'.pushsection {BUNDLES}, "a", "progbits"', ".align 8")),
             f'"data8 {_SITE}b, {_END}b, " #type "\\n"',
             _text(".popsection"),
         ],
     )
 
 
+def _linux_branches(catalog: Catalog) -> Iterator[str]:
+    """Branches to what other tables name, through these until they are patched; `reg` and `breg` are lost."""
+    yield "/* Branches of assembly that can be patched: a direct one takes the place of the first. */"
+    for table in catalog.tables.values():
+        offsets = table.offsets()
+        for member, facts in table.sites.items() if table.convention is None else ():
+            lines = (
+                f"{{ .bbb ; [{_SITE}:] br.cond.sptk.many {_END}f ; nop.b 0 ; nop.b 0 ;; }} ;",
+                f"{_END}: movl reg = {table.name} + {offsets[member]} ;; ld8 reg = [reg] ;; mov breg = reg ;;",
+                f'br.cond.sptk.many breg ;; .pushsection {BRANCHES}, "a", "progbits" ;',
+                f".align 8 ; data8 {_SITE}b, {facts.type:#x} ; .popsection",
+            )
+            yield from _macro(f"PV_BRANCH_{member.upper()}(reg, breg)", [f";; {lines[0]}", *lines[1:]])
+
+
 # -------------------------------------------------------------------------------------- functions
 
 
 def _parts(
-    site: Site, instances: Sequence[Instance], records: Records, *, direct: bool, long_branches: bool
+    site: Site, instances: Sequence[Instance], records: RecordKind, *, direct: bool, long_branches: bool
 ) -> list[str]:
     """What stands in a site's `asm` behind the call."""
     if records == "linux":

@@ -31,6 +31,7 @@ from pvasm.objects.linking import Linking
 from pvasm.objects.object_image import image_of_object
 from pvasm.objects.source_lines import SourceLines
 from pvasm.paravirt.loading import load_catalog
+from pvasm.paravirt.patterns import Patterns
 from pvasm.patch.op_origins import OpOrigins
 from pvasm.report.object_diff import object_difference
 from tests.objects.assembling import EVERY_OPERATOR, SENSITIVE, SYMBOLS
@@ -38,6 +39,7 @@ from tests.oracle import require_tool
 
 EXTREMES = (0, 1, 2, 7, 8, 0x7F, 0xFF, 0xFFF0, 0xFFF1, 0xFFFF, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 63, (1 << 64) - 1)
 LINES_A_BYTE = 4
+PATTERNS = Patterns(load_catalog())
 
 
 def sound_files(folder: Path) -> list[bytes]:
@@ -126,7 +128,7 @@ def try_out(data: bytes) -> str:
         assert len(lines) <= 1024 + LINES_A_BYTE * len(data)
     except PvasmError as error:
         said = error.message
-    functions = functions_of(file, OpOrigins(file, load_catalog()))
+    functions = functions_of(file, OpOrigins(file, PATTERNS))
     assert sum(len(each.lines) for each in functions) <= LINES_A_BYTE * len(data), "the functions are out of proportion"
     named = (file.path, functions)
     assert object_difference(named, named).is_empty

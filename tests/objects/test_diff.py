@@ -196,7 +196,9 @@ entry:
 """
 
 
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize(
+    "room", [pytest.param(each, marks=pytest.mark.slow if each == "exact" else ()) for each in ROOMS]
+)
 def test_what_differs_is_told_op_by_op(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the records of both, of one of them, and by lines of sources; each line stands below the op that it is of."""
     monkeypatch.chdir(tmp_path)

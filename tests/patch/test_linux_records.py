@@ -9,14 +9,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pvsim import Machine, load_image
 
 from pvasm.errors import PvasmError
 from pvasm.objects.elf_file import elf_file_of
+from pvasm.objects.object_image import image_of_object
 from pvasm.patch.linux_patching import linux_patched
 from pvasm.patch.linux_records import SECTIONS, linux_sites
 from pvasm.patch.object_changes import original
 from pvasm.patch.patching import patched, sites_of
-from pvasm.tables.call_site_header import Records
+from pvasm.patch.records import RecordKind
+from pvasm.patch.single_binary import ROOMS, Room, renamed_by
+from pvasm.patch.verify import difference
 from tests.cli.command import pvasm
 from tests.oracle import require_tool
 from tests.patch.made import assembled
@@ -41,6 +45,7 @@ TYPES = {
 }
 BUNDLES = ".paravirt_bundles"
 NEAR = 0x10_0000
+SLOW = pytest.mark.slow
 
 BRANCH = """
 	.section .paravirt_branches, "a", "progbits"
@@ -101,7 +106,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
     """The same sites with Linux's records and with ours."""
     folder = tmp_path_factory.mktemp("linux")
     found = []
-    kinds: tuple[Records, ...] = ("linux", "pvasm")
+    kinds: tuple[RecordKind, ...] = ("linux", "pvasm")
     for records in kinds:
         found.append(linked(code(made(folder, records=records)) + functions() + table("native"), folder))
     return found[0], found[1]
@@ -248,7 +253,7 @@ def test_overlapping_sites_cut_off_records_and_objects(tmp_path: Path) -> None:
         linux_patched(assembled(text, tmp_path / "linux.o"), "linux.o", instance("native"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(each, marks=() if each == "xen" else SLOW) for each in NAMES])
 def test_objects_become_what_images_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Patched and then linked is what is linked and then patched; the object that it was can be had again."""
     monkeypatch.chdir(tmp_path)
@@ -287,6 +292,122 @@ def test_objects_become_what_images_do(name: str, tmp_path: Path, monkeypatch: p
     pvasm("patch", "patched.o", "-i", other, "-o", "again.o")
     assert Path("again.o").read_bytes() == linux_patched(data, "linux.o", instance(other))[0]
     assert original(Path("again.o").read_bytes(), "again.o") == data
+
+
+OPS = """
+	.text
+	.global entry, __paravirt_leave_syscall
+	.proc entry
+entry:
+	.regstk 2, 0, 0, 0
+	adds r27 = 1, r28 ;;
+	THASH(p0, r8, r8, r2)		// one instruction for all of them
+	;;
+	adds r26 = 1, r28
+	SSM_PSR_I(p0, p6, r2)		// xen's ends the group before, and native's does not
+	;;
+	RSM_PSR_I(p0, r2, r3)		// longer for xen
+	;;
+	RSM_PSR_I(p0, r18, r21)		// registers that are not those of Linux's type
+	;;
+	MOV_FROM_IFA(r19)
+	;;
+	adds r26 = 1, r28
+	(p6) br.cond.sptk.many __paravirt_leave_kernel
+	br.cond.sptk.many __paravirt_leave_syscall
+	;;
+__paravirt_leave_syscall:
+	br.call.sptk.many b0 = __paravirt_switch_to
+	br.ret.sptk.many b0 ;;
+	.endp entry
+"""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize(
+    "names", [pytest.param(("native", "trap"), marks=SLOW), ("native", "xen", "trap")], ids=",".join
+)
+def test_single_binaries_have_linuxs_records(
+    names: tuple[str, ...], room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a number stands for the code of all; patched by both kinds, an object is what each instance is alone."""
+    monkeypatch.chdir(tmp_path)
+    Path("ops.s").write_text(OPS)
+    words = ("expand", "--single-binary", ",".join(names), "--records", "linux", "--room", room, "ops.s", "-o")
+    done = pvasm(*words, "single.s")
+    assert (done.status, done.errors) == (0, "")
+    has_xen = "xen" in names
+    told = {".paravirt_bundles": int(has_xen and room == "exact"), ".paravirt_insts": 1, ".paravirt_branches": 2}
+    counts = ", ".join(f"{count} in {name}" for name, count in told.items() if count)
+    assert f"records of Linux's: {counts}\n" in done.output
+    data = assembled(Path("single.s").read_text(), tmp_path / "single.o")
+    file = elf_file_of(data, "single.o")
+    sites = {site.type: site for site in linux_sites(file)}
+    assert sites.keys() == {2, 0x3000_0000, 0x3000_0003} | ({10} if told[".paravirt_bundles"] else set())
+    assert (file.section_named(".pv_alternatives") is not None) == has_xen
+    # Native code is right where a record says that another instance's takes its place, and nowhere else.
+    checked = pvasm("check", "single.o")
+    assert (checked.status, checked.output) == ((0, "nothing found in 1 file\n") if has_xen else (1, checked.output)), (
+        checked.output
+    )
+    assert "thash" not in checked.output
+    symbols = {each.name: each for each in file.symbols}
+    for name in names:
+        assert pvasm("patch", "single.o", "-i", name, "-o", "patched.o").status == 0
+        assert pvasm("expand", "ops.s", "-i", name, "-o", "alone.s").status == 0
+        alone = assembled(Path("alone.s").read_text(), tmp_path / "alone.o")
+        made = elf_file_of(Path("patched.o").read_bytes(), "patched.o")
+        sites_of_ours = sites_of(Path("patched.o").read_bytes(), "patched.o") if has_xen else None
+        chosen = zip(sites_of_ours.sites, sites_of_ours.states, strict=True) if sites_of_ours else ()
+        records = [(site, site.records[state]) for site, state in chosen]
+        assert (
+            difference(made, records, elf_file_of(alone, "alone.o"), renamed_by(instance(name), instance("native")))
+            is None
+        )
+        own = instance(name).tables["pv_cpu_asm_switch"]["leave_syscall"]
+        assert symbols[str(own)].value == symbols["ia64_native_leave_syscall"].value
+
+
+BRANCHES = """
+	.text
+	.global _start
+_start:
+	adds r31 = 1, r0
+	PV_BRANCH_SWITCH_TO(r8, b7)
+	PV_BRANCH_LEAVE_SYSCALL(r8, b7)
+	PV_BRANCH_WORK_PROCESSED_SYSCALL(r8, b7)
+	PV_BRANCH_LEAVE_KERNEL(r8, b7)
+	.data
+	.align 8
+pv_cpu_asm_switch:
+	data8 0x210000, 0x220000, 0x230000, 0x240000
+"""
+SWITCH = ("switch_to", "leave_syscall", "work_processed_syscall", "leave_kernel")
+
+
+def test_branches_of_assembly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the table, as the simulator runs them; patched, they are the direct branches that objdump shows."""
+    monkeypatch.chdir(tmp_path)
+    assert pvasm("tables", "--call-sites", "--records", "linux", "-o", "sites.h").status == 0
+    Path("b.S").write_text(f'#include "sites.h"\n{BRANCHES}')
+    command = [require_tool("gcc"), "-E", "-P", "-D__ASSEMBLY__", "-x", "assembler-with-cpp", "b.S"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    own = {str(instance("xen").tables["pv_cpu_asm_switch"][each]): at for at, each in enumerate(SWITCH, 1)}
+    data = linked(text, tmp_path, "-Tdata", "0x180000", *(f"--defsym={name}={at << 16:#x}" for name, at in own.items()))
+    sites = linux_sites(elf_file_of(data, "image"))
+    assert [each.type for each in sites] == [0x3000_0000, 0x3000_0001, 0x3000_0002, 0x3000_0003]
+    made, counts = linux_patched(data, "image", instance("xen"))
+    assert counts.branches == 4
+    for number, site in enumerate(sites, 1):
+        machine = Machine()
+        load_image(machine, image_of_object(elf_file_of(data, "image")))
+        machine.ip = site.address & -16
+        for _ in range(20):
+            if machine.ip >= 0x20_0000:
+                break
+            assert machine.run(1) is None
+        assert machine.ip == (0x20 + number) << 16
+        assert f"br.many {number << 16:x} <{[*own][number - 1]}>" in disassembled(made, tmp_path, site.address & -16)
 
 
 def test_damaged_records(images: tuple[bytes, bytes]) -> None:

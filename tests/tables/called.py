@@ -14,9 +14,9 @@ from pvasm.objects.object_image import image_of_object
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.patch.patching import patched
-from pvasm.patch.records import INDIRECT
+from pvasm.patch.records import INDIRECT, RecordKind
 from pvasm.tables.call_functions import call_functions
-from pvasm.tables.call_site_header import Records, call_site_header
+from pvasm.tables.call_site_header import call_site_header
 from tests.patch.made import assembled
 from tests.tables.inline_asm import Statement, statements
 from tests.tables.linux_tables import TABLES
@@ -35,11 +35,11 @@ def instance(name: str) -> Instance:
 
 
 @cache
-def _header(direct: bool, records: Records) -> str:
+def _header(direct: bool, records: RecordKind) -> str:
     return call_site_header([instance(name) for name in NAMES], direct=direct, records=records)
 
 
-def made(folder: Path, *, direct: bool = False, records: Records = "pvasm") -> list[Statement]:
+def made(folder: Path, *, direct: bool = False, records: RecordKind = "pvasm") -> list[Statement]:
     """The statements of a header for three instances."""
     return statements(_header(direct, records), folder)
 
