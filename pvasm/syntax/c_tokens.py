@@ -20,7 +20,7 @@ from pvasm.regex import regex
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
-Kind = Literal["name", "string", "comment", "conditional", "define", "function", "end", "other"]
+Kind = Literal["name", "string", "comment", "conditional", "define", "undef", "function", "end", "other"]
 
 _PIECE: Final = regex(
     r"""
@@ -37,6 +37,7 @@ _PIECE: Final = regex(
 _COMMENT: Final = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//(?:\\[ \t\r]*+\n|[^\n])*+|\"(?:\\(?s:.)|[^\"\\\n])*+\"?")
 _CONDITIONAL: Final = regex(r"[ \t]*+#[ \t]*+(?:if|ifdef|ifndef|elif|elifdef|elifndef|else|endif)\b")
 _DEFINE: Final = regex(r"[ \t]*+#[ \t]*+define[ \t]++(?P<name>\w++)(?P<parameters>\([^()]*+\))?")
+_UNDEF: Final = regex(r"[ \t]*+#[ \t]*+undef[ \t]++(?P<name>\w++)")
 _NOT_NEWLINE: Final = regex(r"[^\n]")
 _NOT_ASCII: Final = regex(r"[^\x00-\x7f]")
 _NAMES: Final = frozenset(("identifier", "type_identifier", "field_identifier", "statement_identifier"))
@@ -46,8 +47,8 @@ class Token(Struct, frozen=True, gc=False):
     """A token from `start` to `end`.
 
     `conditional` is a line of the preprocessor's. `define` and `function` are the names of what is defined, and `end`
-    stands behind its body. In `name` are keywords, too; `declares` says of an `asm` that it names a symbol
-    (`register long r8 asm ("r8")`).
+    stands behind its body; `undef` is the name of what is so no longer. In `name` are keywords, too; `declares` says of
+    an `asm` that it names a symbol (`register long r8 asm ("r8")`).
     """
 
     kind: Kind
@@ -94,9 +95,12 @@ class _Reading:
         self.parser = _parser()
 
     def define(self, line: str, base: int) -> Iterator[Token]:
-        """The tokens of a directive that stands at an offset: of a macro's definition."""
+        """The tokens of a directive that stands at an offset: of a macro's definition, or its end."""
         found = _DEFINE.match(line)
         if found is None:
+            undone = _UNDEF.match(line)
+            if undone is not None:
+                yield Token("undef", base + undone.start("name"), base + undone.end("name"))
             return
         yield Token("define", base + found.start("name"), base + found.end("name"))
         start = found.end()
