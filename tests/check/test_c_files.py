@@ -278,6 +278,50 @@ def test_what_macros_and_their_arguments_make_together() -> None:
     ]
 
 
+DEFINED_AGAIN = """\
+#define X "rsm psr.i"
+void f(void) { asm(X); }
+#undef X
+#define X "nop 0"
+void g(void) { asm(X); }
+#ifdef A
+#define Y "rsm psr.i"
+#elif defined(B)
+#define Y "cover"
+#else
+#define Y "nop 0"
+#endif
+void h(void) { asm(Y); }
+#ifdef D
+#define W "rsm psr.i"
+void i(void) { asm(W); }
+#else
+#define W "nop 1"
+void j(void) { asm(W); }
+#endif
+#undef Y
+void k(void) { asm(Y); asm(LATE); }
+#define LATE "rsm psr.i"
+#define Q() asm(QQ)
+#define QQ "ssm psr.i"
+void l(void) { Q(); }
+#define SECOND(a, b) b
+void m(void) { asm(SECOND(SECOND(SECOND(i, " ;;"), cr.ivr), "cover")); }
+"""
+
+
+def test_which_definition_of_a_macro_counts() -> None:
+    """By the place, by `#undef`, by the arms around; in a macro's body any. The last line is what no parser takes."""
+    assert told(DEFINED_AGAIN) == [
+        ("PV002", 2, 20, "X"),
+        ("PV001", 13, 20, "Y"),
+        ("PV002", 13, 20, "Y"),
+        ("PV002", 16, 20, "W"),
+        ("PV002", 24, 17, "QQ"),
+        ("PV001", 28, 62, "cover"),
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [
