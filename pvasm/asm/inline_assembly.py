@@ -275,7 +275,7 @@ def _is_of_arguments(statement: Sequence[_Piece]) -> bool:
     """Whether an argument is a part of a statement, and it was not taken for one that matters in the macro's body."""
     word = ""
     for piece in statement:
-        if piece.given and not piece.character.isspace() and piece.character not in (_UNKNOWN, ";"):
+        if piece.given and piece.character != _UNKNOWN:
             return word.removesuffix(".") not in _NUMBERED
         word = word + piece.character if piece.character.isalnum() or piece.character in "._" else ""
     return False
