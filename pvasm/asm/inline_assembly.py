@@ -98,7 +98,7 @@ class _Search:
         self.definitions = definitions
         self.macros = TemplateMacros(text, tokens)
         self.within: list[bool] = []  # of each definition that is open, whether calls are left out
-        self.parameters: list[frozenset[str]] = []  # and the parameters, if it is a macro's
+        self.parameters: list[frozenset[str] | None] = []  # and the parameters, if it is a macro's
         self.invoked = 0  # the number of the first token behind the last invocation that was expanded
 
     def parts(self) -> Iterator[_Part]:
@@ -116,8 +116,8 @@ class _Search:
                 case "define" | "function":
                     word = self._text(token)
                     self.within.append(word.startswith(self.definitions) if self.definitions else False)
-                    is_macro = token.kind == "define"
-                    self.parameters.append(self.macros.parameters_of(word) if is_macro else frozenset())
+                    around = self.parameters[-1] if self.parameters else None  # a macro may define functions
+                    self.parameters.append(self.macros.parameters_of(token) if token.kind == "define" else around)
                 case "end":
                     if self.within:
                         self.within.pop()
@@ -138,6 +138,11 @@ class _Search:
         if at > self.invoked and self.macros.makes_assembly(word):
             return (yield from self._invocation(at - 1))
         return at
+
+    @property
+    def in_macro(self) -> bool:
+        """Whether the body of a macro is being read."""
+        return any(each is not None for each in self.parameters)
 
     def _text(self, token: Token) -> str:
         return self.text[token.start : token.end]
@@ -167,10 +172,10 @@ class _Search:
             at += 1
         if not asm.declares:
             words = self.macros.words_of(self.tokens[start:at])
-            hidden = self.parameters[-1] if self.parameters else frozenset()
-            if any(each.text in self.macros.macros for each in words if each.kind == "name"):
+            hidden = (self.parameters[-1] if self.parameters else None) or frozenset()
+            if any(self.macros.is_macro(each.text) for each in words if each.kind == "name"):
                 made: list[list[Word]] = []
-                for _ in self._each_definition():
+                for _ in self.macros.at(None if self.in_macro else asm.start):
                     made.append(self.macros.expanded(words, hidden=hidden))
                     if made[-1] not in made[:-1]:
                         yield from self._parts(made[-1])
@@ -185,7 +190,7 @@ class _Search:
         """
         behind = at + 1
         made: list[list[Word]] = []
-        for _ in self._each_definition():
+        for _ in self.macros.at(None if self.in_macro else self.tokens[at].start):
             words, end = self.macros.invocation(self.tokens, at)
             self.invoked = max(self.invoked, end)
             number = len(words) if words in made else 0
@@ -206,13 +211,6 @@ class _Search:
                 number = _template_end(words, start + 1)
                 yield from self._parts(words[start + 1 : number], of_arguments=True)
         return behind
-
-    def _each_definition(self) -> Iterator[int]:
-        """Lets each definition of names that have several count, one after another."""
-        for number in range(self.macros.definitions):
-            self.macros.definition = number
-            yield number
-        self.macros.definition = 0
 
     def _parts(self, words: Sequence[Word], *, of_arguments: bool = False) -> Iterator[_Part]:
         """The parts of a template; `of_arguments`: of its statements those alone that arguments are a part of."""
@@ -277,7 +275,7 @@ def _is_of_arguments(statement: Sequence[_Piece]) -> bool:
     """Whether an argument is a part of a statement, and it was not taken for one that matters in the macro's body."""
     word = ""
     for piece in statement:
-        if piece.given and not piece.character.isspace() and piece.character not in (_UNKNOWN, ";"):
+        if piece.given and piece.character != _UNKNOWN:
             return word.removesuffix(".") not in _NUMBERED
         word = word + piece.character if piece.character.isalnum() or piece.character in "._" else ""
     return False

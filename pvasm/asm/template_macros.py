@@ -9,6 +9,7 @@ Of a file's own macros alone is anything known: what headers define shows where 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -28,7 +29,9 @@ _MOST_TOKENS: Final = 1 << 14  # of a call's arguments
 _LEAST_SCANS: Final = 1 << 19  # of tokens, in all: calls in the arguments of calls are looked at again
 _LEAST_MADE: Final = 1 << 18  # characters that a file's macros make, in all
 _A_TOKEN: Final = 16  # as many scans and characters more for each of a file
-_MARKS: Final = frozenset(("define", "function", "end"))  # where something begins and ends, which is no token of C's
+_MARKS: Final = frozenset(
+    ("define", "undef", "function", "end")
+)  # where something begins and ends, which is no token of C's
 _MOST_DEEP: Final = 64
 _MOST_DEFINITIONS: Final = 8  # of a name that are tried
 
@@ -57,6 +60,14 @@ class _BodyWord(Struct, frozen=True, gc=False):
     is_pasted: bool
 
 
+class _Arm(Struct, frozen=True, gc=False):
+    """An arm of an `#if`, within another: which `#if` it is, and which of its arms."""
+
+    around: _Arm | None
+    number: int
+    arm: int
+
+
 class TextMacro(Struct):
     """A definition: the parameters, None for one without parentheses, whether the last takes all that is left."""
 
@@ -65,29 +76,49 @@ class TextMacro(Struct):
     body: list[_BodyWord]
 
 
+class _Change(Struct, frozen=True):
+    """A definition of a name, or None for its `#undef`: where it stands, and in which arm."""
+
+    start: int
+    arm: _Arm | None
+    macro: TextMacro | None
+
+
 class TemplateMacros:
     """The macros that a file defines, as far as inline assembly is made with them.
 
-    Of a name that is defined more than once, `definition` is the number of the one that counts: who wants to know all
-    sets it to each in turn, up to `definitions`. `is_exhausted` says that macros made too much for all to be known.
+    `is_exhausted` says that macros made too much for all to be known.
     """
 
     def __init__(self, text: str, tokens: Sequence[Token]) -> None:
         self.text = text
-        self.macros: dict[str, list[TextMacro]] = {}
-        self.definition = 0
         self.is_exhausted = False
+        self._changes: dict[str, list[_Change]] = {}
+        self._parameters: dict[int, frozenset[str]] = {}  # of definitions, by where they stand
+        self._arms: list[_Arm | None] = [None]
+        self._arm_starts = [-1]  # where each begins
+        self._place: int | None = None
+        self._in_arms: dict[int, int] = {}  # of the place, by the numbers of the `#if`s
+        self._found: dict[str, list[TextMacro]] = {}  # what counts at the place
+        self._definition = 0  # which of several is tried
+        self._most = 1  # how many there are of a name that was met
         self._left = _LEAST_MADE + _A_TOKEN * len(tokens)
         self._scans = _LEAST_SCANS + _A_TOKEN * len(tokens)
         start = None
         for number, token in enumerate(tokens):
             if token.kind == "define":
                 start = number
+            elif token.kind == "undef":
+                self._changes.setdefault(self._of(token), []).append(_Change(token.start, self._arms[-1], None))
+            elif token.kind == "conditional":
+                self._turn(token)
             elif token.kind == "end" and start is not None:
                 self._define(tokens[start], tokens[start + 1 : number])
                 start = None
-        self.definitions = min(max(map(len, self.macros.values()), default=1), _MOST_DEFINITIONS)
         self._makers = self._find_makers()
+
+    def _of(self, token: Token) -> str:
+        return self.text[token.start : token.end]
 
     def words_of(self, tokens: Sequence[Token]) -> list[Word]:
         """Tokens of the text as words."""
@@ -100,9 +131,13 @@ class TemplateMacros:
             last = each.end
         return found
 
-    def parameters_of(self, name: str) -> frozenset[str]:
-        """The parameters of the definitions of a name."""
-        return frozenset(each for macro in self.macros.get(name, ()) for each in macro.parameters or ())
+    def parameters_of(self, definition: Token) -> frozenset[str]:
+        """The parameters of a definition, by its name's token."""
+        return self._parameters.get(definition.start, frozenset())
+
+    def is_macro(self, name: str) -> bool:
+        """Whether a name is a macro's somewhere in the file."""
+        return name in self._changes
 
     def makes_assembly(self, name: str) -> bool:
         """Whether the invocation of a name makes `asm`."""
@@ -127,13 +162,27 @@ class TemplateMacros:
                 made[-1] = _BodyWord(made[-1].text, made[-1].kind, made[-1].is_spaced, made[-1].operator, True)
             made.append(_BodyWord(word.text, word.kind, word.start != last, operator, False))
             last = word.end
-        self.macros.setdefault(self.text[name.start : name.end], []).append(TextMacro(parameters, is_variadic, made))
+        self._parameters[name.start] = frozenset(parameters or ())
+        change = _Change(name.start, self._arms[-1], TextMacro(parameters, is_variadic, made))
+        self._changes.setdefault(self._of(name), []).append(change)
+
+    def _turn(self, conditional: Token) -> None:
+        """An arm of an `#if` begins, or the last one ends."""
+        word = self._of(conditional).replace("#", " ").split(None, 1)[0]
+        arm = self._arms[-1]
+        if word.startswith("if"):
+            arm = _Arm(arm, conditional.start, 0)
+        elif arm is not None:
+            arm = arm.around if word.startswith("endif") else _Arm(arm.around, arm.number, arm.arm + 1)
+        self._arms.append(arm)
+        self._arm_starts.append(conditional.start)
 
     def _find_makers(self) -> frozenset[str]:
         """The macros in whose bodies is an `asm`, or another of these macros."""
         named_in: dict[str, list[str]] = {}
-        for name, definitions in self.macros.items():
-            for word in {each.text for macro in definitions for each in macro.body if each.kind == "name"}:
+        for name, changes in self._changes.items():
+            macros = [each.macro for each in changes if each.macro is not None]
+            for word in {each.text for macro in macros for each in macro.body if each.kind == "name"}:
                 named_in.setdefault(word, []).append(name)
         found: set[str] = set()
         waiting = [*ASM]
@@ -146,17 +195,58 @@ class TemplateMacros:
 
     # --------------------------------------------------------------------------------- what they make
 
+    def at(self, place: int | None) -> Iterator[None]:
+        """Lets definitions count that do at a place of the text; of a name that has several, one after another.
+
+        Without a place, all count: so in a macro's body, which may be used anywhere.
+        """
+        if place != self._place:
+            self._place = place
+            self._found.clear()
+            arm = self._arms[bisect_right(self._arm_starts, place) - 1] if place is not None else None
+            self._in_arms = {each.number: each.arm for each in self._around(arm)}
+        self._definition, self._most = 0, 1
+        while self._definition < self._most:
+            yield
+            self._definition += 1
+        self._definition = 0
+
+    def _around(self, arm: _Arm | None) -> Iterator[_Arm]:
+        """An arm, and those that it is within."""
+        while arm is not None and self._scan():
+            yield arm
+            arm = arm.around
+
+    def _counting(self, name: str) -> list[TextMacro]:
+        """The definitions of a name that may count at the place, the nearest first."""
+        found: list[TextMacro] = []
+        changes = self._changes[name]
+        if self._place is None:
+            return [each.macro for each in changes if each.macro is not None][:_MOST_DEFINITIONS]
+        for number in range(bisect_right(changes, self._place, key=lambda each: each.start) - 1, -1, -1):
+            change = changes[number]
+            if not self._scan():
+                break
+            arms = list(self._around(change.arm))
+            if any(self._in_arms.get(each.number, each.arm) != each.arm for each in arms):
+                continue
+            if change.macro is not None:
+                found.append(change.macro)
+            if all(each.number in self._in_arms for each in arms) or len(found) >= _MOST_DEFINITIONS:
+                break  # what was before does not count any more
+        return found
+
     def invocation(self, tokens: Sequence[Token], number: int) -> tuple[list[Word], int]:
         """What the macro that a token names makes there of its arguments, and the number of the token behind it.
 
         Nothing is made where parentheses are missing.
         """
-        macro = self._macro(self.text[tokens[number].start : tokens[number].end])
+        macro = self._macro(self._of(tokens[number]))
         end = number + 1
         if macro is not None and macro.parameters is not None:
             depth = 0
             for place in range(end, min(len(tokens), end + _MOST_TOKENS)):
-                word = self.text[tokens[place].start : tokens[place].end]
+                word = self._of(tokens[place])
                 if not self._scan() or (place == end and word != "(") or tokens[place].kind in ("define", "end"):
                     break
                 depth += (word == "(") - (word == ")")
@@ -177,8 +267,13 @@ class TemplateMacros:
         return list(self._expanded(words, hidden, given, 0))
 
     def _macro(self, name: str) -> TextMacro | None:
-        found = self.macros.get(name)
-        return found[min(self.definition, len(found) - 1)] if found else None
+        if name not in self._changes:
+            return None
+        if name not in self._found:
+            self._found[name] = self._counting(name)
+        found = self._found[name]
+        self._most = max(self._most, len(found))
+        return found[min(self._definition, len(found) - 1)] if found else None
 
     def _scan(self) -> bool:
         """Whether one more word may be looked at."""

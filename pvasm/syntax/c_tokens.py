@@ -1,9 +1,9 @@
 """The tokens of C: what stands in a text, without what it means.
 
-The lines of the C preprocessor are taken out first, and macros' bodies are read by themselves. The rest is split by
-tree-sitter with its grammar of C. Code that the preprocessor has not seen is often no C: a macro's name stands where a
-declaration should, an arm of an `#if` ends a block that another began. tree-sitter goes on behind what it cannot parse,
-and so do the tokens here: they are the leaves of its tree, whatever they are leaves of.
+The lines of the C preprocessor are taken out first, and macros' bodies are read by themselves. Code that the
+preprocessor has not seen is often no C: a macro's name stands where a declaration should, an arm of an `#if` ends a
+block that another began. Its tokens are tokens all the same. Where functions begin and end, and which `asm` stands
+behind a declarator, tree-sitter tells with its grammar of C, which goes on behind what it cannot parse.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pvasm.regex import regex
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
-Kind = Literal["name", "string", "comment", "conditional", "define", "function", "end", "other"]
+Kind = Literal["name", "string", "comment", "conditional", "define", "undef", "function", "end", "other"]
 
 _PIECE: Final = regex(
     r"""
@@ -37,6 +37,18 @@ _PIECE: Final = regex(
 _COMMENT: Final = regex(r"/\*(?s:.*?)(?:\*/|\Z)|//(?:\\[ \t\r]*+\n|[^\n])*+|\"(?:\\(?s:.)|[^\"\\\n])*+\"?")
 _CONDITIONAL: Final = regex(r"[ \t]*+#[ \t]*+(?:if|ifdef|ifndef|elif|elifdef|elifndef|else|endif)\b")
 _DEFINE: Final = regex(r"[ \t]*+#[ \t]*+define[ \t]++(?P<name>\w++)(?P<parameters>\([^()]*+\))?")
+_TOKEN: Final = regex(
+    r"""
+      (?P<string>(?:u8|[uUL])?"(?:\\(?s:.)|[^"\\\n])*+"?)
+    | [uUL]?'(?:\\(?s:.)|[^'\\\n])*+'?
+    | (?P<name>[A-Za-z_$][\w$]*+)
+    | \.?[0-9](?:[eEpP][+-]|[\w.])*+
+    | :: | [^\s\\]
+    """,
+    re.VERBOSE,
+)
+_KINDS: Final[dict[str, Kind]] = {"string": "string", "name": "name"}
+_UNDEF: Final = regex(r"[ \t]*+#[ \t]*+undef[ \t]++(?P<name>\w++)")
 _NOT_NEWLINE: Final = regex(r"[^\n]")
 _NOT_ASCII: Final = regex(r"[^\x00-\x7f]")
 _NAMES: Final = frozenset(("identifier", "type_identifier", "field_identifier", "statement_identifier"))
@@ -46,8 +58,8 @@ class Token(Struct, frozen=True, gc=False):
     """A token from `start` to `end`.
 
     `conditional` is a line of the preprocessor's. `define` and `function` are the names of what is defined, and `end`
-    stands behind its body. In `name` are keywords, too; `declares` says of an `asm` that it names a symbol
-    (`register long r8 asm ("r8")`).
+    stands behind its body; `undef` is the name of what is so no longer. In `name` are keywords, too; `declares` says of
+    an `asm` that it names a symbol (`register long r8 asm ("r8")`).
     """
 
     kind: Kind
@@ -94,9 +106,12 @@ class _Reading:
         self.parser = _parser()
 
     def define(self, line: str, base: int) -> Iterator[Token]:
-        """The tokens of a directive that stands at an offset: of a macro's definition."""
+        """The tokens of a directive that stands at an offset: of a macro's definition, or its end."""
         found = _DEFINE.match(line)
         if found is None:
+            undone = _UNDEF.match(line)
+            if undone is not None:
+                yield Token("undef", base + undone.start("name"), base + undone.end("name"))
             return
         yield Token("define", base + found.start("name"), base + found.end("name"))
         start = found.end()
@@ -109,38 +124,37 @@ class _Reading:
         yield Token("end", base + len(line), base + len(line))
 
     def tokens(self, text: str, base: int) -> Iterator[Token]:
-        """The tokens of a text without directives and comments that stands at an offset."""
+        """The tokens of a text without directives and comments that stands at an offset; what functions do first."""
         # An offset is one of characters then.
-        data = _NOT_ASCII.sub("_", text).encode("ascii")
+        shown = _NOT_ASCII.sub("_", text)
+        declaring: set[int] = set()
+        yield from self._functions(shown.encode("ascii"), base, declaring)
+        for found in _TOKEN.finditer(shown):
+            start, end = found.span()
+            kind: Kind = _KINDS.get(found.lastgroup or "", "other")
+            yield Token(kind, base + start, base + end, start in declaring)
+
+    def _functions(self, data: bytes, base: int, declaring: set[int]) -> Iterator[Token]:
+        """Where functions begin and end in a text at an offset; adds where an `asm` names a symbol to `declaring`."""
+        if b"{" not in data and b"asm" not in data:
+            return
         cursor = self.parser.parse(data).walk()
-        functions: list[int] = []  # where each that is open ends
         around: list[str] = []  # the types of the nodes around this one: asking a node for its parent takes long
         while True:
             node = cursor.node
             assert node is not None
-            while functions and node.start_byte >= functions[-1]:
-                yield Token("end", base + functions[-1], base + functions.pop())
             if node.type == "function_definition" and (name := _function_name(node)) is not None:
-                functions.append(node.end_byte)
                 yield Token("function", base + name.start_byte, base + name.end_byte)
-            is_leaf = node.type == "string_literal" or node.child_count == 0
-            if is_leaf and node.end_byte > node.start_byte:
-                yield Token(_kind(node, data), base + node.start_byte, base + node.end_byte, _declares(around))
-            if not is_leaf and cursor.goto_first_child():
+                yield Token("end", base + node.end_byte, base + node.end_byte)
+            elif node.type == "gnu_asm_expression" and _declares(around):
+                declaring.add(node.start_byte)
+            if node.type != "string_literal" and cursor.goto_first_child():
                 around.append(node.type)
                 continue
             while not cursor.goto_next_sibling():
                 if not cursor.goto_parent():
-                    yield from (Token("end", base + each, base + each) for each in reversed(functions))
                     return
                 around.pop()
-
-
-def _kind(node: Node, data: bytes) -> Kind:
-    if node.type == "string_literal":
-        return "string"
-    first = data[node.start_byte : node.start_byte + 1]
-    return "name" if node.type in _NAMES or first.isalpha() or first == b"_" else "other"
 
 
 def _function_name(node: Node) -> Node | None:
@@ -152,10 +166,8 @@ def _function_name(node: Node) -> Node | None:
 
 
 def _declares(around: Sequence[str]) -> bool:
-    """Whether an `asm`, with nodes of these types around it, stands behind a declarator."""
-    if len(around) < 2 or around[-1] != "gnu_asm_expression":
-        return False
-    return around[-2] == "declaration" or around[-2].endswith("declarator")
+    """Whether an `asm`, within nodes of these types, stands behind a declarator."""
+    return bool(around) and (around[-1] == "declaration" or around[-1].endswith("declarator"))
 
 
 def _parser() -> Parser:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.paravirt.c_tables import Member, Table
 from pvasm.paravirt.instance import Instance
+from pvasm.paravirt.instance_file import read_draft
 from pvasm.tables.c_lines import call_lines, declaration
 
 
@@ -58,7 +60,6 @@ def fill(instance: Instance) -> FilledTables:
     Raises PvasmError for one that lacks a member that must be set (PV506), for a value that C cannot take for the
     member, and for a symbol that stands for two things.
     """
-    slots = []
     for table in instance.catalog.tables.values():
         values = instance.tables.get(table.name, {})
         members = table.members.items()
@@ -66,9 +67,20 @@ def fill(instance: Instance) -> FilledTables:
         if missing:
             message = f"tables.{table.name} does not set {', '.join(missing)}, which may not be null"
             raise PvasmError(message, instance.path)
-        slots += [Slot(table, member, values.get(name)) for name, member in members]
-    filled = FilledTables(instance, tuple(slots), {})
-    return FilledTables(instance, tuple(slots), _declarations(filled))
+    filled = FilledTables(instance, tuple(_slots(instance)), {})
+    return FilledTables(instance, filled.slots, _declarations(filled))
+
+
+def refuse_values(instance: Instance) -> None:
+    """Raises PvasmError as `fill` does, but for members that are not set."""
+    _declarations(FilledTables(instance, tuple(_slots(instance)), {}))
+
+
+def _slots(instance: Instance) -> Iterator[Slot]:
+    for table in instance.catalog.tables.values():
+        values = instance.tables.get(table.name, {})
+        for name, member in table.members.items():
+            yield Slot(table, member, values.get(name))
 
 
 def _declarations(filled: FilledTables) -> dict[str, list[str]]:
@@ -90,18 +102,32 @@ def _declarations(filled: FilledTables) -> dict[str, list[str]]:
             continue
         due = slot.member.flaw(slot.value)
         if due is not None:
-            raise PvasmError(f"tables.{slot.path} must be {due}, and is {slot.value!r}", instance.path)
+            raise _fault(f"tables.{slot.path} must be {due}, and is {slot.value!r}", instance, slot)
         symbol = slot.symbol
         if symbol is None:
             continue
         if symbol in taken:
-            raise PvasmError(f"tables.{slot.path}: {symbol} is the name of {taken[symbol]}", instance.path)
+            raise _fault(f"tables.{slot.path}: {symbol} is the name of {taken[symbol]}", instance, slot)
         lines = _declared(symbol, slot.member)
         if found.setdefault(symbol, lines) != lines:
             of = f"tables.{slot.path}: {symbol} is {first[symbol].path} already"
-            raise PvasmError(f"{of}, which is of another type ({first[symbol].member.type})", instance.path)
+            raise _fault(f"{of}, which is of another type ({first[symbol].member.type})", instance, slot)
         first.setdefault(symbol, slot)
     return found
+
+
+def _fault(message: str, instance: Instance, slot: Slot) -> PvasmError:
+    """An error about a member's value, at its place, if the instance's own file has it."""
+    try:
+        nodes = read_draft(Path(instance.path), instance.catalog).root.value
+    except (PvasmError, OSError):
+        return PvasmError(message, instance.path)
+    for key in ("tables", slot.table.name):
+        nodes = nodes[key].value if key in nodes else {}
+        if key == slot.table.name and slot.member.name in nodes:
+            value = nodes[slot.member.name]
+            return PvasmError(message, instance.path, value.line, value.column)
+    return PvasmError(message, instance.path)
 
 
 def _declared(symbol: str, member: Member) -> list[str]:

@@ -235,6 +235,7 @@ MORE_MACROS = """\
 #define CAT(a, b) a ## b
 #define RSM "rsm psr.i"
 #define WITH_STOP(text) text " ;;"
+#define ENDED(end) asm ("cover" end)
 #define READ(name) asm ("mov %0=ar." #name : "=r"(x))
 #define TWICE(text) do { OUTER(asm(text)); } while (0)
 #define OUTER(x) x
@@ -256,6 +257,7 @@ PARTS("nop 0", : : "r"(ia64_native_getreg(_IA64_REG_PSR)));
 #define STEP "nop 0"
 #endif
 PARTS(STEP);
+ENDED(" ;;");
 """
 
 
@@ -263,18 +265,63 @@ def test_what_macros_and_their_arguments_make_together() -> None:
     """Where it is put together, and what a body has alone where it stands."""
     assert told(MORE_MACROS) == [
         ("PV001", 1, 69, "cover"),
-        ("PV001", 9, 26, 'mov %0=ar." #name'),
-        ("PV002", 12, 1, "OPERATION(rsm, psr.i)"),
-        ("PV002", 14, 18, "rsm psr.i"),
-        ("PV002", 15, 6, "rsm psr.i"),
-        ("PV002", 16, 7, "rsm psr.i"),
-        ("PV002", 17, 15, "RSM"),
-        ("PV002", 18, 24, "CAT(R, SM)"),
-        ("PV002", 20, 15, "rsm psr.i"),
-        ("PV002", 21, 17, "RSM"),
-        ("PV002", 22, 12, "rsm psr.i"),
-        ("PV005", 23, 24, "ia64_native_getreg"),
-        ("PV002", 29, 7, "STEP"),
+        ("PV001", 10, 26, 'mov %0=ar." #name'),
+        ("PV002", 13, 1, "OPERATION(rsm, psr.i)"),
+        ("PV002", 15, 18, "rsm psr.i"),
+        ("PV002", 16, 6, "rsm psr.i"),
+        ("PV002", 17, 7, "rsm psr.i"),
+        ("PV002", 18, 15, "RSM"),
+        ("PV002", 19, 24, "CAT(R, SM)"),
+        ("PV002", 21, 15, "rsm psr.i"),
+        ("PV002", 22, 17, "RSM"),
+        ("PV002", 23, 12, "rsm psr.i"),
+        ("PV005", 24, 24, "ia64_native_getreg"),
+        ("PV002", 30, 7, "STEP"),
+        ("PV001", 31, 1, 'ENDED(" ;;")'),
+    ]
+
+
+DEFINED_AGAIN = """\
+#define X "rsm psr.i"
+void f(void) { asm(X); }
+#undef X
+#define X "nop 0"
+void g(void) { asm(X); }
+#ifdef A
+#define Y "rsm psr.i"
+#elif defined(B)
+#define Y "cover"
+#else
+#define Y "nop 0"
+#endif
+void h(void) { asm(Y); }
+#ifdef D
+#define W "rsm psr.i"
+void i(void) { asm(W); }
+#else
+#define W "nop 1"
+void j(void) { asm(W); }
+#endif
+#undef Y
+void k(void) { asm(Y); asm(LATE); }
+#define LATE "rsm psr.i"
+#define Q() asm(QQ)
+#define QQ "ssm psr.i"
+void l(void) { Q(); }
+#define SECOND(a, b) b
+void m(void) { asm(SECOND(SECOND(SECOND(i, " ;;"), cr.ivr), "cover")); }
+"""
+
+
+def test_which_definition_of_a_macro_counts() -> None:
+    """By the place, by `#undef`, by the arms around; in a macro's body any. The last line is what no parser takes."""
+    assert told(DEFINED_AGAIN) == [
+        ("PV002", 2, 20, "X"),
+        ("PV001", 13, 20, "Y"),
+        ("PV002", 13, 20, "Y"),
+        ("PV002", 16, 20, "W"),
+        ("PV002", 24, 17, "QQ"),
+        ("PV001", 28, 62, "cover"),
     ]
 
 

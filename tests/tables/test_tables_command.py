@@ -154,7 +154,8 @@ def test_a_value_that_c_cannot_take(text: str, tmp_path: Path) -> None:
     assert (errors, [(each.code, each.line, each.message) for each in found]) == ([], [("PV506", 5, WRONG[text])])
     done = pvasm("tables", "-i", path)
     assert (done.status, done.output) == (2, "")
-    assert done.error_lines == [f"pvasm: error: {path}: tables.{WRONG[text]}"]
+    column = 5 + text.index(": ", text.index("{"))
+    assert done.error_lines == [f"pvasm: error: {path}:5:{column}: tables.{WRONG[text]}"]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,12 @@ def test_a_symbol_that_stands_for_two_things(text: str, message: str, tmp_path: 
     path = tmp_path / "mine.yaml"
     path.write_text(f"{HEAD}tables:\n  {text}\n")
     done = pvasm("tables", "-i", path)
-    assert (done.status, done.output, done.error_lines) == (2, "", [f"pvasm: error: {path}: tables.{message}"])
+    (place, *others) = (line.split(f": tables.{message}") for line in done.error_lines)
+    assert (done.status, done.output, others, place[1:]) == (2, "", [], [""])
+    found, _ = check_instance_file(str(path), list(all_instance_rules().values()))
+    told = [(f"pvasm: error: {path}:{each.line}:{each.column}", each.code, each.message) for each in found]
+    assert told == [(place[0], "PV506", message)]
+    assert (found[0].line, found[0].column) > (5, 10)
 
 
 def test_one_function_may_serve_two_members_of_a_type(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pvasm.check.example import Flagged
 from pvasm.check.finding import InstanceFinding
 from pvasm.check.rule import InstanceRule
+from pvasm.errors import PvasmError
 
 if TYPE_CHECKING:
     from pvasm.check.instance_subject import InstanceSubject
@@ -46,6 +47,10 @@ class TableMemberNotSet(InstanceRule):
             "extends: xen\ntables:\n  pv_info:\n    «kernel_rpl: -1»\n",
             "pv_info.kernel_rpl must be from 0 to 4294967295, and is -1",
         ),
+        Flagged(
+            "extends: xen\ntables:\n  pv_init_ops: {banner: «pv_info»}\n",
+            "pv_init_ops.banner: pv_info is the name of a table",
+        ),
     )
     valid = (
         "extends: xen\ntables:\n  pv_info: {kernel_rpl: 1, name: a hypervisor of my own}\n",
@@ -55,8 +60,11 @@ class TableMemberNotSet(InstanceRule):
 
     def check(self, subject: InstanceSubject) -> Iterator[InstanceFinding]:
         """The members that are null, and for each table in the file those that are missing."""
+        from pvasm.tables.filled_tables import refuse_values
+
         instance, root = subject.draft.instance, subject.draft.root
         tables = root.value.get("tables")
+        is_right = True
         for table, node in {} if tables is None else tables.value.items():
             members, values = instance.catalog.tables[table].members, instance.tables[table]
             unset = [name for name, member in members.items() if values.get(name) is None and not member.may_be_null]
@@ -71,4 +79,12 @@ class TableMemberNotSet(InstanceRule):
                 value = values[name]
                 due = None if value is None else members[name].flaw(value)
                 if due is not None:
+                    is_right = False
                     yield InstanceFinding(node.keys[name], f"{table}.{name} must be {due}, and is {value!r}")
+        if tables is not None and is_right:
+            try:
+                refuse_values(instance)
+            except PvasmError as error:
+                place = (error.line, error.column)
+                if place[0] is not None and place[1] is not None:
+                    yield InstanceFinding((place[0], place[1]), error.message.removeprefix("tables."))
