@@ -208,3 +208,12 @@ def test_junit_read_back(tree: Path) -> None:
     assert (suites.tests, suites.failures, suites.errors) == (len(found) + 2, len(failing), 1)
     shown = [case.result[0].message for case in by_name["a.S"] if case.result]
     assert shown == [row["message"] for row in failing]
+
+
+def test_the_cache_keeps_related_places_and_edits(tree: Path) -> None:
+    words = ("check", "a.S", "--output-format", "json")
+    first, again = (pvasm(*words, cwd=tree, PVASM_CACHE_DIR=str(tree / "cache")).output for _ in range(2))
+    assert first == again == pvasm(*words, "--no-cache", cwd=tree).output
+    assert '"edits"' in first
+    text = pvasm("check", "a.S", cwd=tree, PVASM_CACHE_DIR=str(tree / "cache")).output
+    assert text == pvasm("check", "a.S", "--no-cache", cwd=tree).output  # which has a result of its own
