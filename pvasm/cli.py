@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status is what it returns. No error that a person can cause is a traceback."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words[:1] == ["help"]:
-        words = [*words[1:2], "--help"]
+        words = [*words[1:], "--help"]
     options = _parser(words[0] if words else "").parse_args(words)
     run: Callable[[argparse.Namespace], int] = options.run
     try:

@@ -172,6 +172,7 @@ def test_sarif_read_back(tree: Path) -> None:
             edits = [(each.inserted_content.text, each.deleted_region.start_column) for each in change.replacements]
             assert edits == [(each["replacement"], each["column"]) for each in row["fix"]["edits"]]
     rules = {rule.id: rule for rule in run.tool.driver.rules}
+    assert {row["url"] for row in found} == {None}
     assert rules["PV301"].help_uri == "https://example.org/pvasm/reference/rules/PV3xx.html#pv301"
 
 
