@@ -164,3 +164,10 @@ def test_help_is_as_wide_as_the_terminal(project: Path) -> None:
     for columns in (80, 120):
         widest = max(map(len, pvasm("check", "--help", cwd=project, COLUMNS=str(columns)).output.splitlines()))
         assert columns - 20 < widest <= columns - 2
+
+
+def test_lists_are_as_wide_as_the_terminal(project: Path) -> None:
+    piped = pvasm("instance", "list", cwd=project, COLUMNS="80").output
+    shown = on_terminal("instance", "list", cwd=project, COLUMNS="80", PAGER="")
+    assert max(map(len, shown.splitlines())) <= 80 < max(map(len, piped.splitlines())) <= 100
+    assert shown.split()[-5:] == piped.split()[-5:]
