@@ -118,7 +118,9 @@ EDITED = {
 }
 
 
-@pytest.mark.parametrize("name", EDITED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=[pytest.mark.slow] if each.startswith("macros") else []) for each in EDITED]
+)
 def test_the_edits_of_all_findings_are_what_fix_makes(name: str, tmp_path: Path) -> None:
     """Made together, as long as there are any."""
     target = tmp_path / "a.S"
