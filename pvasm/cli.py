@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from typing import Any, NoReturn
 
 from pvasm import __version__, exit_status, kept_patterns
@@ -19,6 +18,7 @@ from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, INTERRUPTED, PIPE_CLOSED
 from pvasm.files import unreadable
 from pvasm.regex import regex
+from pvasm.terminal import columns
 
 
 def run() -> NoReturn:
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status is what it returns. No error that a person can cause is a traceback."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words[:1] == ["help"]:
-        words = [*words[1:2], "--help"]
+        words = [*words[1:], "--help"]
     options = parser_of(words[0] if words else "").parse_args(words)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -118,17 +118,6 @@ class _Formatter(argparse.HelpFormatter):
     def __init__(self, prog: str, **options: Any) -> None:
         options.setdefault("width", columns() - 2)
         super().__init__(prog, **options)
-
-
-@cache
-def columns() -> int:
-    """The width of the terminal, as `shutil.get_terminal_size` has it."""
-    told = os.environ.get("COLUMNS", "")
-    if told.isdecimal() and int(told):
-        return int(told)
-    with contextlib.suppress(AttributeError, ValueError, OSError):
-        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
-    return 80
 
 
 def whole_parser() -> argparse.ArgumentParser:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import IO
+
+
+@cache
+def columns() -> int:
+    """The width of the terminal, as `shutil.get_terminal_size` has it, without all that this imports; 80 elsewhere."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told):
+        return int(told)
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    return 80
 
 
 def has_colors(stream: IO[str], choice: str = "auto") -> bool:

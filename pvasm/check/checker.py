@@ -91,10 +91,11 @@ def _read(kept: bytes) -> Any:
 
 def _diagnostic(values: list[Any]) -> Diagnostic:
     found = Diagnostic(*values)
-    if found.related or found.changes:
-        related = tuple(RelatedPlace(*each) for each in found.related)
-        found = found._replace(related=related, changes=tuple(Change(*each) for each in found.changes))
-    return found._replace(details=tuple(found.details))  # JSON has lists alone
+    return found._replace(  # JSON has lists alone
+        details=tuple(found.details),
+        related=tuple(RelatedPlace(*each) for each in found.related),
+        changes=tuple(Change(*each) for each in found.changes),
+    )
 
 
 def is_instance_file(path: str) -> bool:

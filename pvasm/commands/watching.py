@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pvasm.commands.shared import fail, tell
 from pvasm.errors import PvasmError
 from pvasm.exit_status import INTERRUPTED
+from pvasm.files import NO_SUCH_FILE
 
 _LOOKED_AT = (".S", ".s", ".sx", ".h", ".c", ".o", ".a", ".yaml", ".yml", ".toml", ".json", ".gitignore")
 
@@ -30,6 +31,9 @@ def watch(check: Callable[[], int], paths: Sequence[str]) -> int:
     named = {os.path.abspath(path) for path in paths if not os.path.isdir(path)}
     # Of a file its folder: an editor may put another in its place.
     folders = {path if os.path.isdir(path) else os.path.dirname(path) or "." for path in paths}
+    for folder in sorted(folders):
+        if not os.path.isdir(folder):
+            raise PvasmError(NO_SUCH_FILE, folder)
     process = _started(check)
     try:
         # Each of these is a list of changes that came together. Those during a check come with the next.

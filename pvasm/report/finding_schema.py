@@ -42,6 +42,7 @@ class _Finding(_Place):
     instruction: str
     instance: str | None
     details: list[str]
+    url: str | None
     related: list[_Related]
     fix: _Fix | None
     place: str = ""
@@ -68,6 +69,7 @@ _TOLD = {
     "instruction": "The text that it is about.",
     "instance": "The instances in which it is so; null if it is so in all.",
     "details": "Lines that tell more: a path through the code, an expansion, why it is not fixed.",
+    "url": "Where the documentation of the rule is; null where nobody has said that (PVASM_DOCS_URL).",
     "related": "Other places that it is about, in the order in which they matter.",
     "fix": "What `pvasm check --fix` would do, made all or none; those of all findings of a file can be made together. "
     "null if it would do nothing.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -17,8 +18,10 @@ from pvasm.paravirt.machine_vector import MachineVector
 from pvasm.paravirt.measure import Size
 from pvasm.paravirt.origins import Origin, named_calls, own_ops
 from pvasm.report.plain_text import counted, printable
+from pvasm.terminal import columns
 
-_WIDTH: Final = 100
+_WIDEST: Final = 100  # characters
+_NARROWEST: Final = 40
 _WIDEST_NAME: Final = 44  # beside which its value stands
 _UNDERNEATH: Final = {
     "hardware": "bare hardware, or what looks like it",
@@ -26,6 +29,11 @@ _UNDERNEATH: Final = {
     "trap": "a hypervisor that emulates the instructions that trap",
 }
 _PLATFORM: Final = "platform set-up, delivery of interrupts, DMA, I/O"
+
+
+def _width() -> int:
+    """How wide lines are: as the terminal, if there is one, within bounds."""
+    return max(_NARROWEST, min(columns(), _WIDEST)) if sys.stdout.isatty() else _WIDEST
 
 
 class Shown(Struct):
@@ -53,13 +61,13 @@ def render_list(instances: Iterable[Instance]) -> str:
         vector, extends = each.machine_vector or "-", each.extends or "-"
         rows.append((each.name, each.environment, vector, extends, str(len(own_ops(each))), each.description))
     offset = len(next(_columns(rows))) - len(rows[0][-1])
-    wrapped = [line for row in rows for line in _wrapped(row, _WIDTH - offset)]
+    wrapped = [line for row in rows for line in _wrapped(row, _width() - offset)]
     return "".join(f"{line}\n" for line in _columns(wrapped))
 
 
 def _wrapped(row: tuple[str, ...], width: int) -> Iterator[tuple[str, ...]]:
     """A row as several, where its last column is too wide for one."""
-    first, *more = textwrap.wrap(row[-1], max(width, 20), break_on_hyphens=False) or [""]
+    first, *more = textwrap.wrap(row[-1], max(width, 16), break_on_hyphens=False) or [""]
     yield (*row[:-1], first)
     yield from ((*[""] * (len(row) - 1), each) for each in more)
 
@@ -166,7 +174,7 @@ def _pairs(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Pairs beside one another; on two lines, where one is too wide for that."""
     wide = max((len(first) for first, _ in rows if len(first) <= _WIDEST_NAME), default=0)
     for first, second in rows:
-        if len(first) <= wide and wide + len(second) <= _WIDTH - 4:
+        if len(first) <= wide and wide + len(second) <= _width() - 4:
             yield f"{first:<{wide}}  {second}"
         else:
             yield from (first, f"    {second}")
@@ -232,7 +240,7 @@ def render_op(shown: Shown, expansion: Outline) -> str:
     rows += [("replaces", op.replaces)]
     lines = [
         f"{op.signature}{' (extension)' if op.extension else ''}",
-        *textwrap.wrap(op.doc, _WIDTH, initial_indent="  ", subsequent_indent="  "),
+        *textwrap.wrap(op.doc, _width(), initial_indent="  ", subsequent_indent="  "),
         *(f"  {line}" for line in _columns(rows)),
         "",
         f"  {shown.instance.name} ({_by(shown, expansion)})",

@@ -6,6 +6,7 @@ import json
 
 from pvasm.check.diagnostic import Diagnostic
 from pvasm.regex import regex
+from pvasm.report.documentation import rule_url
 
 VERSION = 1
 """Of what the objects say: keys may be added to it, and none is taken away or comes to mean something else."""
@@ -23,6 +24,7 @@ def render(diagnostic: Diagnostic) -> str:
     """
     fields = (*FIELDS, "place") if diagnostic.place else FIELDS
     row = {"version": VERSION, **{name: whole(getattr(diagnostic, name)) for name in fields}}
+    row["url"] = rule_url(diagnostic.code)
     row["related"] = [_with_names(place) for place in diagnostic.related]
     row["fix"] = {"edits": [_with_names(change) for change in diagnostic.changes]} if diagnostic.changes else None
     return json.dumps(row)

@@ -48,6 +48,7 @@ def test_check_json(source: Path) -> None:
         "instruction",
         "instance",
         "details",
+        "url",
         "related",
         "fix",
     ]

@@ -39,7 +39,7 @@ TYPED = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", ["bash", *(pytest.param(each, marks=pytest.mark.slow) for each in ("zsh", "fish"))])
 def test_what_a_shell_makes_of_what_is_typed(shell: str, tmp_path: Path) -> None:
     require_tool(shell)
     command, name, setting = SHELLS[shell]

@@ -52,12 +52,12 @@ def on_terminal(*words: str, cwd: Path, **environment: str) -> str:
     [
         ({}, False, True),
         ({"NO_COLOR": "1"}, False, False),
-        ({"NO_COLOR": ""}, False, True),
+        pytest.param({"NO_COLOR": ""}, False, True, marks=pytest.mark.slow),
         ({"TERM": "dumb"}, False, False),
         ({"FORCE_COLOR": "1"}, True, True),
-        ({"FORCE_COLOR": "1", "TERM": "dumb"}, True, True),
-        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False),
-        ({"FORCE_COLOR": ""}, False, True),
+        pytest.param({"FORCE_COLOR": "1", "TERM": "dumb"}, True, True, marks=pytest.mark.slow),
+        pytest.param({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False, marks=pytest.mark.slow),
+        pytest.param({"FORCE_COLOR": ""}, False, True, marks=pytest.mark.slow),
     ],
 )
 def test_colours(environment: dict[str, str], piped: bool, shown: bool, project: Path) -> None:
@@ -83,11 +83,11 @@ def test_links_on_a_terminal_that_has_them(project: Path) -> None:
 @pytest.mark.parametrize(
     "environment",
     [
-        {"VTE_VERSION": "5000"},
+        pytest.param({"VTE_VERSION": "5000"}, marks=pytest.mark.slow),
         {"TERM": "dumb", "FORCE_HYPERLINK": "1"},
-        {"TERM": "xterm-kitty", "FORCE_HYPERLINK": "0"},
-        {"TERM": "xterm-kitty", "NO_COLOR": "1"},
-        {"KONSOLE_VERSION": "220000", "STY": "1.pts"},
+        pytest.param({"TERM": "xterm-kitty", "FORCE_HYPERLINK": "0"}, marks=pytest.mark.slow),
+        pytest.param({"TERM": "xterm-kitty", "NO_COLOR": "1"}, marks=pytest.mark.slow),
+        pytest.param({"KONSOLE_VERSION": "220000", "STY": "1.pts"}, marks=pytest.mark.slow),
     ],
 )
 def test_no_links_elsewhere(environment: dict[str, str], project: Path) -> None:
@@ -130,6 +130,7 @@ def test_a_long_list_goes_through_the_pager(pager: str, project: Path) -> None:
         assert on_terminal("explain", cwd=project, **{"PAGER": pager, **rows, **environment}) == plain.output
 
 
+@pytest.mark.slow
 def test_a_pager_that_ends_early_is_no_error(project: Path) -> None:
     said = on_terminal("explain", "--all", cwd=project, PAGER="head -n 1", LINES="5")
     assert re.fullmatch(r"PV001: .*\n", said)
@@ -164,3 +165,10 @@ def test_help_is_as_wide_as_the_terminal(project: Path) -> None:
     for columns in (80, 120):
         widest = max(map(len, pvasm("check", "--help", cwd=project, COLUMNS=str(columns)).output.splitlines()))
         assert columns - 20 < widest <= columns - 2
+
+
+def test_lists_are_as_wide_as_the_terminal(project: Path) -> None:
+    piped = pvasm("instance", "list", cwd=project, COLUMNS="80").output
+    shown = on_terminal("instance", "list", cwd=project, COLUMNS="80", PAGER="")
+    assert max(map(len, shown.splitlines())) <= 80 < max(map(len, piped.splitlines())) <= 100
+    assert shown.split()[-5:] == piped.split()[-5:]

@@ -50,6 +50,7 @@ def test_help(command: str) -> None:
     assert said == pvasm(command, "--help")
     assert said.output.startswith(f"usage: pvasm {command}")
     assert pvasm("help") == pvasm("--help")
+    assert pvasm("help", "instance", "show") == pvasm("instance", "show", "--help")
 
 
 @pytest.mark.parametrize("command", exit_status.COMMANDS)

@@ -118,7 +118,9 @@ EDITED = {
 }
 
 
-@pytest.mark.parametrize("name", EDITED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=[pytest.mark.slow] if each.startswith("macros") else []) for each in EDITED]
+)
 def test_the_edits_of_all_findings_are_what_fix_makes(name: str, tmp_path: Path) -> None:
     """Made together, as long as there are any."""
     target = tmp_path / "a.S"
@@ -172,6 +174,7 @@ def test_sarif_read_back(tree: Path) -> None:
             edits = [(each.inserted_content.text, each.deleted_region.start_column) for each in change.replacements]
             assert edits == [(each["replacement"], each["column"]) for each in row["fix"]["edits"]]
     rules = {rule.id: rule for rule in run.tool.driver.rules}
+    assert {row["url"] for row in found} == {None}
     assert rules["PV301"].help_uri == "https://example.org/pvasm/reference/rules/PV3xx.html#pv301"
 
 
@@ -208,3 +211,12 @@ def test_junit_read_back(tree: Path) -> None:
     assert (suites.tests, suites.failures, suites.errors) == (len(found) + 2, len(failing), 1)
     shown = [case.result[0].message for case in by_name["a.S"] if case.result]
     assert shown == [row["message"] for row in failing]
+
+
+def test_the_cache_keeps_related_places_and_edits(tree: Path) -> None:
+    words = ("check", "a.S", "--output-format", "json")
+    first, again = (pvasm(*words, cwd=tree, PVASM_CACHE_DIR=str(tree / "cache")).output for _ in range(2))
+    assert first == again == pvasm(*words, "--no-cache", cwd=tree).output
+    assert '"edits"' in first
+    text = pvasm("check", "a.S", cwd=tree, PVASM_CACHE_DIR=str(tree / "cache")).output
+    assert text == pvasm("check", "a.S", "--no-cache", cwd=tree).output  # which has a result of its own
