@@ -40,7 +40,7 @@ def tell_inherited(instances: Iterable[Instance]) -> None:
     for instance in instances:
         if instance.environment_from is not None and shipped_instance(instance.name) is None:
             said = f"names no environment: it runs in {instance.environment}, as {instance.environment_from} does"
-            complain(PvasmError(said, instance.path), "note")
+            complain(PvasmError(f"{said} (`environment' says which)", instance.path), "note")
 
 
 def tell(line: str) -> None:

@@ -132,17 +132,19 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.batch is not None:
         if options.files:
-            raise PvasmError(f"--batch has a file of its own: what is {options.files[0]} for?")
+            raise PvasmError(f"--batch names its own file: leave out {options.files[0]}")
         _refuse(options, _OF_ONE, "each program of --batch says itself what it begins with")
         return _run_batch(options)
-    _refuse(options, _OF_MANY, "it is for --batch")
+    _refuse(options, _OF_MANY, "it is for --batch: leave it out, or give --batch FILE")
     if not options.files:
         raise PvasmError("which file is to be run? Name one, or - for standard input")
     if options.scenario is not None:
         return _run_scenario(options)
     if len(options.files) > 1:
-        raise PvasmError(f"{options.files[1]}: several files are for --scenario")
-    _refuse(options, ("trace_format",), "it is for --scenario; --trace is the other")
+        raise PvasmError(
+            f"{options.files[1]}: several files are for --scenario: give one, or a scenario that begins in them"
+        )
+    _refuse(options, ("trace_format",), "it is for --scenario: without one, --trace tells of each instruction")
     from pvsim.function_run import FunctionRun
     from pvsim.source_image import image_of_file
 

@@ -107,7 +107,7 @@ class _Template:
             for skip in (0, 4):
                 arguments = plain_choice(self.op, self.definition, special, self.kernel_registers, skip)
                 if arguments is None:
-                    raise self.template.error("no registers are left to try it with")
+                    raise self.template.error("no registers are left to try it with: `not_among' takes too many")
                 tried.append(self._tried(arguments))
             named = set.intersection(*(named_registers("\n".join(trial.text)) for trial in tried))
             if named <= special:

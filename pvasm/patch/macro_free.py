@@ -64,7 +64,9 @@ class _Made(Visitor):
             self.with_ops.add(step.statement)
             if self.open:
                 place = self.document.place(self.document.statements[step.statement].start)
-                raise PvasmError("makes an op under a condition that is not known here", *place)
+                raise PvasmError(
+                    "makes an op under a condition that is not known here: preprocess the source (-I, -D)", *place
+                )
 
     def edits(self) -> Iterator[Edit]:
         """What writes out, and what takes away the bodies."""

@@ -61,15 +61,15 @@ def _unchanged(data: bytes, path: str) -> bytes:
     size, count, _ = _TRAILER.unpack(data[-_TRAILER.size :])
     end = len(data) - _TRAILER.size
     if size > end or count > end // _PIECE.size:
-        raise PvasmError("damaged: what was saved behind the file is not right", path)
+        raise PvasmError("damaged: what was saved behind the file is not right; assemble it anew", path)
     made = bytearray(data[:size])
     for _ in range(count):
         if end - _PIECE.size < size:
-            raise PvasmError("damaged: what was saved behind the file is cut off", path)
+            raise PvasmError("damaged: what was saved behind the file is cut off; assemble it anew", path)
         offset, length = _PIECE.unpack(data[end - _PIECE.size : end])
         start = end - _PIECE.size - length
         if start < size or offset + length > size:
-            raise PvasmError("damaged: what was saved behind the file is not of this file", path)
+            raise PvasmError("damaged: what was saved behind the file is not of this file; assemble it anew", path)
         made[offset : offset + length] = data[start : start + length]
         end = start
     return bytes(made)

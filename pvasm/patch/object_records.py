@@ -42,7 +42,8 @@ class _Records:
         self.file = file
         section = file.section_named(RECORDS)
         if section is None:
-            raise PvasmError(f"has no records of alternatives: there is no section {RECORDS}", file.path)
+            message = f"has no records of alternatives, in a section {RECORDS}"
+            raise PvasmError(f"{message}: `pvasm expand --single-binary' makes some", file.path)
         if file.big_endian:
             raise PvasmError("is big-endian: records are read from little-endian files", file.path)
         self.section = section

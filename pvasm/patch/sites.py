@@ -271,9 +271,11 @@ class _Search:
         for at in range(first, last + 1):
             statement = self.document.statements[at]
             if statement.macro is not None:
-                raise self._error(at, f"stands in the body of the macro {statement.macro}: no site can be there")
+                raise self._error(
+                    at, f"stands in the body of the macro {statement.macro}: no site can be there; write it out"
+                )
             if at in self.looped:
-                raise self._error(at, "stands in a loop of the assembler's: no site can be there")
+                raise self._error(at, "stands in a loop of the assembler's: no site can be there; write it out")
 
     def _assigned(self) -> Iterator[str]:
         """The names that are given values, as often as they are; where that may be once more, twice."""

@@ -40,7 +40,7 @@ def test_its_instruction_should_be_the_op(op: Op) -> None:
     assert f"use {op.name}({plain(op)[0]}" in wanted.message
     assert not check(text, "PV002")  # the ops of Linux alone
     (plainly,) = check(text, "PV001", "PV003")
-    assert f"the extension has {op.name}: --extension)" in plainly.message
+    assert f": {op.name} of the extension would do (--extension)" in plainly.message
 
 
 @pytest.mark.parametrize("op", EXTENSION, ids=lambda op: op.name)

@@ -113,8 +113,8 @@ PHYSICAL = ": addresses are physical, unless --mode is user or sys"
         (["--reg", "psr=0"], "--reg: psr is set field by field: psr.ic=0"),
         (["--mode", "sys", "--map", "here"], "--map: 'here' is neither a number nor a symbol of the code"),
         (["--stub", "=5"], "--stub: '=5' has not the form NAME[=ADDR]"),
-        (["--hex"], "--hex: it is for --batch"),
-        (["--dw", "4096"], "--dw: it is for --batch"),
+        (["--hex"], "--hex: it is for --batch: leave it out, or give --batch FILE"),
+        (["--dw", "4096"], "--dw: it is for --batch: leave it out, or give --batch FILE"),
         (
             ["--max-steps", "1000000001"],
             "argument --max-steps: '1000000001' is no number from 1 to 1000000000 (`pvasm simulate --help' tells more)",

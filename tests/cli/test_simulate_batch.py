@@ -177,7 +177,7 @@ def test_an_answer_does_not_wait_for_the_next_program() -> None:
     ("options", "message"),
     [
         (["--batch", "nowhere.jsonl"], "nowhere.jsonl: no such file or folder"),
-        (["--batch", "-", "t.s"], "--batch has a file of its own: what is t.s for?"),
+        (["--batch", "-", "t.s"], "--batch names its own file: leave out t.s"),
         ([], "which file is to be run? Name one, or - for standard input"),
     ],
 )

@@ -63,7 +63,8 @@ WRONG = {
     "patch a.o -i xen": "where to write is not said: -o FILE",
     "patch a.o -i xen -o a.o": "a.o: the patched file would overwrite what it is made of: name another file",
     "patch a.o -i xne -o b.o": "a.o: has no code for xne: it has that of native, trap, xen (did you mean xen?)",
-    "patch plain.o -i xen -o b.o": "plain.o: has no records of alternatives: there is no section .pv_alternatives",
+    "patch plain.o -i xen -o b.o": "plain.o: has no records of alternatives, in a section "
+    ".pv_alternatives: `pvasm expand --single-binary' makes some",
     "patch lib.a -i xen -o b.o": "lib.a: an archive: patch its members (ar x), or what is linked of them",
     "patch a.o -i xen -o -": "an object is not written to standard output: -o FILE",
     "patch text -i xen -o b.o": "text: no ELF file",

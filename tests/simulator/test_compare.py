@@ -264,7 +264,11 @@ def test_several_files_and_words_by_symbol(tmp_path: Path) -> None:
 
 def test_slips_with_several_files(source: Path) -> None:
     for words, error in {
-        ("simulate", source, "b.S"): "b.S: several files are for --scenario",
+        (
+            "simulate",
+            source,
+            "b.S",
+        ): "b.S: several files are for --scenario: give one, or a scenario that begins in them",
         ("compare", source, source, "--entry", "entry"): f"{source}: is named twice",
     }.items():
         done = pvasm(*words)
@@ -462,7 +466,10 @@ def test_a_trace_tells_of_each_instruction() -> None:
     assert [event["args"]["count"] for event in trace if event["ph"] == "C"][-1] > 0
 
     done = pvasm("simulate", SAMPLES / "ivt.S", "--trace-format", "json")
-    assert done.errors == "pvasm: error: --trace-format: it is for --scenario; --trace is the other\n"
+    assert (
+        done.errors
+        == "pvasm: error: --trace-format: it is for --scenario: without one, --trace tells of each instruction\n"
+    )
 
 
 def test_data_that_nobody_changed_is_the_same(source: Path) -> None:
@@ -484,7 +491,7 @@ def test_an_instance_without_an_environment(source: Path) -> None:
     for name in ("s.yaml", "t.yaml"):
         (folder / "scenarios").mkdir(exist_ok=True)
         (folder / "scenarios" / name).write_text(text.replace("a.S", "../a.S").replace("mine.yaml", "../mine.yaml"))
-    said = "mine.yaml: names no environment: it runs in xen, as xen does\n"
+    said = "mine.yaml: names no environment: it runs in xen, as xen does (`environment' says which)\n"
     done = pvasm("test", "scenarios", cwd=folder)
     assert (done.status, done.errors) == (0, f"pvasm: note: scenarios/../{said}")
     asked = ("compare", "a.S", "--scenario", "scenarios/s.yaml", "--instances")

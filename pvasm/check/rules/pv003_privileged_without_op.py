@@ -15,7 +15,9 @@ from pvasm.check.subject import Subject
 class PrivilegedInstructionWithoutOp(Rule):
     """A privileged instruction without an op still works where a hypervisor emulates it: slowly, but right.
 
-    It is worth knowing of on a path that runs often, and in code that must run where nothing is emulated.
+    It is worth knowing of on a path that runs often, and in code that must run where nothing is emulated: move it off
+    such a path, or call a function of the kernel's that each instance has its own of. Elsewhere it may stay; `ignore`
+    in the configuration, or a suppression, says that somebody has looked.
     """
 
     code = "PV003"

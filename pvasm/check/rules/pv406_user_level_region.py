@@ -14,7 +14,8 @@ class UserLevelRegion(Rule):
     """Comments say which code runs at user level, where a hypervisor asks nothing of it: from `pvasm: user-level
     begin` to `pvasm: user-level end`.
 
-    A region that never ends counts for nothing: nobody knows how far it was to go.
+    A region that never ends counts for nothing: nobody knows how far it was to go. Write the other half, or take the
+    comment away.
     """
 
     code = "PV406"

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 class OtherEnvironment(InstanceRule):
     """What an instance takes over was written for the environment of the one that it extends: bare hardware's ops
     are plain instructions, Xen's are calls that no other hypervisor has.
+
+    Go through them with `pvasm instance show NAME`: give those that are wrong there a template, or extend an instance
+    of the same environment.
     """
 
     code = "PV509"

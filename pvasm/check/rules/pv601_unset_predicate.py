@@ -17,6 +17,7 @@ class UnsetPredicate(Rule):
     Said only where both halves are certain: no path that is known leads from any write of the predicate to the
     instruction, no unknown code precedes, and nothing in the file reads a scratch predicate (p6-p15) that the compare
     shortly before sets. A predicate that the caller sets, by a convention of its own, is no finding by itself.
+    Correct the one that is misspelt; where neither is, let the compare set p0.
     """
 
     code = "PV601"

@@ -17,6 +17,7 @@ class UnsetLocalRead(Rule):
     Said of registers that are written as `loc0` and the like, where no path that is known sets the register between
     the `alloc` and its read, the frame has no rotating part, and no unknown code stands between. Inputs, outputs and
     static registers are left alone: what a caller passes in them may be by a convention of its own.
+    Set the register first, or read the one that is meant.
     """
 
     code = "PV602"

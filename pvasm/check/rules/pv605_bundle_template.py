@@ -16,7 +16,8 @@ class BundleTemplate(Rule):
 
     The template says what kind of unit each slot belongs to, and where within the bundle a stop may stand: behind slot
     0 of .mmi, behind slot 1 of .mii. A label stands before the first instruction alone; certain branches must be last.
-    The assembler refuses other bundles. (SDM vol. 1, 3.3, table 3-10.)
+    The assembler refuses other bundles: take the
+    braces away, and it finds the bundles itself. (SDM vol. 1, 3.3, table 3-10.)
     """
 
     code = "PV605"
