@@ -87,7 +87,7 @@ class HtmlReport:
         self.checked += result.counts
         self._errors += result.errors
         self._add_findings(result.diagnostics)
-        if subject is None:
+        if subject is None or not (self._functions or self._may_differ(subject)):
             return
         path = subject.document.path
         steps = subject.of(Code).program.steps
@@ -100,6 +100,11 @@ class HtmlReport:
         drawn = list(self._drawn(subject))
         if drawn:
             self._add_part("flow", path, {"routines": len(drawn)}, found=drawn)
+
+    def _may_differ(self, subject: Subject) -> bool:
+        """Whether a document may be another in another instance: what is none need not be followed."""
+        text = subject.document.text
+        return subject.may_name_an_op or any(instance.defines in text for instance in self._instances)
 
     def _add_findings(self, diagnostics: Sequence[Diagnostic]) -> None:
         """A section for each file that findings are in: headers, too, where a file was preprocessed."""

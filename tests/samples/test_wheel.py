@@ -75,6 +75,15 @@ def test_it_brings_what_builds_include(environment: Path) -> None:
 
 
 @pytest.mark.slow
+def test_it_brings_the_templates_of_reports(environment: Path, tmp_path: Path) -> None:
+    done = run(
+        environment / "pvasm", "report", sample(environment, "switch_to.S"), "-o", tmp_path / "r", cwd=environment
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "r").read_text().startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.slow
 def test_it_checks_a_sample(environment: Path) -> None:
     whole = run(environment / "pvasm", "check", sample(environment, "switch_to.S"), cwd=environment)
     assert (whole.returncode, whole.stderr) == (0, "")
