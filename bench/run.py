@@ -151,11 +151,19 @@ class Bench:
             f"`pvasm expand`, {len(files) * len(names)} runs": [
                 [*expand, "--instance", name, str(file)] for name in names for file in files
             ],
+            f"`pvasm expand --server`, {len(files) * len(names)} runs": [
+                [*expand, "--server", "--instance", name, str(file)] for name in names for file in files
+            ],
         }
+        os.environ["XDG_RUNTIME_DIR"] = str(self.scratch)
+        subprocess.run([*expand, "--server", "--instance", names[0], str(files[0])], check=True, capture_output=True)
+        while not any(path.is_socket() for path in (self.scratch / "pvasm").iterdir()):
+            time.sleep(0.1)
         turns = []
         for _ in range(1 + self.runs):
             shutil.rmtree(folder, ignore_errors=True)
             turns.append([seconds_of_all(commands) for commands in ways.values()])
+        subprocess.run([pvasm(), "serve", "--stop"], check=True)
         medians = (statistics.median(column) for column in zip(*turns[1:], strict=True))
         return sum(file.read_bytes().count(b"\n") for file in files), dict(zip(ways, medians, strict=True))
 

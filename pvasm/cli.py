@@ -24,6 +24,15 @@ from pvasm.regex import regex
 def run() -> NoReturn:
     """What pvasm/start.py runs: `main`, in a process that lives no longer than it."""
     _open_streams()
+    status = outcome()
+    with contextlib.suppress(OSError):  # main has told of it
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def outcome() -> int:
+    """The exit status of what the command line says, whatever becomes of it."""
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is what can clear up
@@ -33,10 +42,7 @@ def run() -> NoReturn:
         status = INTERRUPTED
     except SystemExit as stop:  # argparse: bad usage, or --help
         status = stop.code if isinstance(stop.code, int) else CANNOT_RUN
-    with contextlib.suppress(OSError):  # main has told of it
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(status)
+    return status
 
 
 def _open_streams() -> None:
@@ -52,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words[:1] == ["help"]:
         words = [*words[1:2], "--help"]
-    options = _parser(words[0] if words else "").parse_args(words)
+    options = parser_of(words[0] if words else "").parse_args(words)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         status = run(options)
@@ -94,6 +100,7 @@ _COMMANDS = {
     "compare": "compare",
     "scenario": "scenario",
     "test": "test",
+    "serve": "serve",
 }
 
 
@@ -105,12 +112,12 @@ class _Formatter(argparse.HelpFormatter):
     """
 
     def __init__(self, prog: str, **options: Any) -> None:
-        options.setdefault("width", _columns() - 2)
+        options.setdefault("width", columns() - 2)
         super().__init__(prog, **options)
 
 
 @cache
-def _columns() -> int:
+def columns() -> int:
     """The width of the terminal, as `shutil.get_terminal_size` has it."""
     told = os.environ.get("COLUMNS", "")
     if told.isdecimal() and int(told):
@@ -120,7 +127,8 @@ def _columns() -> int:
     return 80
 
 
-def _parser(first: str) -> argparse.ArgumentParser:
+@cache
+def parser_of(first: str) -> argparse.ArgumentParser:
     """What reads the command line: all commands, or the one that is the first argument (argparse is not quick)."""
     parser = _Parser(
         "pvasm",

@@ -65,6 +65,11 @@ _MEANINGS = {
         f"{FOUND} one does not",
         "it could not run, or a file is no scenario",
     ),
+    "serve": (
+        "nobody has asked for a while, or it was stopped",
+        f"{FOUND} with --stop: there is none",
+        "there can be none",
+    ),
     "instance list": ("done", "", "it could not run"),
     "instance show": ("done", "", "there is no such instance or op, or it is not valid"),
     "instance validate": ("complete and sound", f"{FOUND} findings at error level", "a file is no instance"),

@@ -1,12 +1,18 @@
 """The console script: what an interrupt means while the rest is still being imported."""
 
+from __future__ import annotations
+
 import gc
 import os
 import signal
-from types import FrameType
-from typing import NoReturn
+import sys
 
 from pvasm.exit_status import INTERRUPTED
+
+TYPE_CHECKING = False  # `typing` is imported where it is needed
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
@@ -19,6 +25,11 @@ def run() -> NoReturn:
     gc.disable()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored, and stays so
         signal.signal(signal.SIGINT, _end)
+    if len(sys.argv) > 1 and sys.argv[1] == "expand":
+        from pvasm import client
+
+        if client.is_wanted(sys.argv[1:]):
+            client.run_in_server(sys.argv[1:])
     from pvasm.lean_imports import import_leanly
 
     import_leanly()

@@ -19,6 +19,8 @@ LAYERS = {
     "cli": 8,
     "commands": 8,
     "start": 8,
+    "client": 8,
+    "server": 8,
     "__main__": 8,
     "report": 7,
     "lsp": 7,

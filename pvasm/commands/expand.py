@@ -76,6 +76,11 @@ def add(commands: Commands) -> None:
         "--stamp", metavar="FILE", help="write FILE at the end, always: a variant that is right already keeps its time"
     )
     builds.add_argument(
+        "--server",
+        action=argparse.BooleanOptionalAction,
+        help="have a warm server do it, which is started if there is none; so does PVASM_SERVER=1 (`pvasm serve')",
+    )
+    builds.add_argument(
         "-j",
         "--jobs",
         type=count(MAX_JOBS),

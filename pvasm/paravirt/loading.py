@@ -56,6 +56,14 @@ def unknown_instance(name: str) -> str:
     return f"unknown instance {name}{near(name, known)}; known are {', '.join(known)}"
 
 
+_read_ahead: dict[str, Instance] = {}
+
+
+def read_ahead() -> None:
+    """Reads the instances that travel with pvasm, for what forks of this process do: theirs alone, as ours are."""
+    _read_ahead.update({name: load_instance(name) for name in instance_names()})
+
+
 def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance:
     """The instance of a name, or in a YAML file (a path has a `/` in it or ends with `.yaml` or `.yml`).
 
@@ -68,6 +76,8 @@ def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance
         raise PvasmError(unknown_instance(name_or_path))
     is_own = catalog.ops is load_catalog().ops
     if path is not name_or_path and is_own:
+        if name_or_path in _read_ahead:
+            return _read_ahead[name_or_path]
         from pvasm.paravirt.kept import load_kept
 
         return load_kept(name_or_path, catalog)

@@ -6,7 +6,7 @@ is kept, and filled with the words of every chunk of that shape. Equal chunks sh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -194,6 +194,11 @@ class Parser:
                 self._chunks.clear()
             parsed = self._chunks[text] = self._parsed(text)
         return parsed
+
+    @property
+    def chunks(self) -> Mapping[str, Parsed]:
+        """The chunks that have been parsed and are kept, by their texts."""
+        return self._chunks
 
     def _parsed(self, text: str) -> Parsed:
         pieces = alike.split(text)

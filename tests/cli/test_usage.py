@@ -33,7 +33,7 @@ WRONG = {
     "chekc --slect": "there is no command `chekc': did you mean `check'? (`pvasm --help' tells more)",
     "expand -i xen": "the following arguments are required: FILE (`pvasm expand --help' tells more)",
     "frob": "there is no command `frob': there are init, parse, check, explain, expand, cc, header, tables, import, "
-    "instance, disasm, diff, patch, simulate, compare, scenario, test (`pvasm --help' tells more)",
+    "instance, disasm, diff, patch, simulate, compare, scenario, test, serve (`pvasm --help' tells more)",
 }
 
 
