@@ -390,7 +390,7 @@ class Checker:
                 last_directories=last_directories,
             )
 
-        return with_all_missing(run)
+        return with_all_missing(run, (*(self.settings.within or ()), "."))
 
     def _refuse_op_headers(self, shown: str, text: str | None, cpp: CppSettings, preprocessed: str) -> None:
         """Raises PvasmError if a header's own ops have taken the place of an instance's: there is nothing to check."""

@@ -1,20 +1,26 @@
 """Headers that the C preprocessor does not find: all of a file at once, and which folders would give them.
 
-The preprocessor stops at the first. To find the others, it runs again with an empty header in the place of each that is
-missing; what it makes of the file then is of no use for anything else.
+The preprocessor stops at the first. To find the others, it runs again with something in the place of each that is
+missing: the header itself, where a folder of the run has it, or else an empty one. What it makes of the file then is of
+no use for anything else.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Final
+
+from msgspec.structs import replace
 
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
-from pvasm.syntax.run_cpp import MissingHeadersError
+from pvasm.syntax.run_cpp import MissingHeader, MissingHeadersError
+from pvasm.text import encode
 
 _MOST: Final = 100  # of one file
 _TIME_LIMIT: Final = 10  # seconds
@@ -23,11 +29,12 @@ _MOST_ENTRIES: Final = 50_000  # of folders that are looked through
 _SHOWN: Final = 4
 
 
-def with_all_missing(run: Callable[[Sequence[str]], str]) -> str:
+def with_all_missing(run: Callable[[Sequence[str]], str], folders: Iterable[str] = ()) -> str:
     """What `run` returns, which runs the preprocessor with more folders of headers, to be looked at last.
 
-    Raises MissingHeadersError with all headers that are missing, as far as can be seen without what is in them, and
-    whatever else `run` raises with no more folders.
+    Raises MissingHeadersError with all headers that are missing, those included by headers that are somewhere below
+    `folders` among them, as far as can be seen without what is in the others; and whatever else `run` raises with no
+    more folders.
     """
     try:
         return run(())
@@ -35,38 +42,69 @@ def with_all_missing(run: Callable[[Sequence[str]], str]) -> str:
         first = error
     found = list(first.headers)
     until = time.monotonic() + _TIME_LIMIT
+    below = tuple(dict.fromkeys(folders))
     with tempfile.TemporaryDirectory(prefix="pvasm-") as folder:
         last = os.path.join(folder, *_DEPTH)
         os.makedirs(last)
-        while len(found) < _MOST and time.monotonic() < until and _make_empty(found[-1].name, last, folder):
+        while len(found) < _MOST and time.monotonic() < until and _stands_in(found[-1], last, folder, below):
             try:
                 run((last,))
             except MissingHeadersError as error:
-                found += error.headers
+                found += map(_as_named, error.headers)
             except PvasmError:
-                break  # of no account, with empty headers
+                break  # of no account, with headers that are not theirs
             else:
                 break
     raise MissingHeadersError(found)
 
 
-def _make_empty(name: str, last: str, folder: str) -> bool:
-    """Makes an empty header; False for one that is there, and for a name that leads elsewhere."""
+def _as_named(missing: MissingHeader) -> MissingHeader:
+    """With the path of a header that stands in as one would name it from the current folder."""
+    relative = os.path.relpath(missing.path) if os.path.isabs(missing.path) else missing.path
+    return missing if relative.startswith("..") else replace(missing, path=relative)
+
+
+def _stands_in(missing: MissingHeader, last: str, folder: str, below: tuple[str, ...]) -> bool:
+    """Makes a header that stands in for one; False for one that is there, and for a name that leads elsewhere."""
+    name = missing.name
     path = os.path.normpath(os.path.join(last, name))
     if os.path.isabs(name) or not is_below(path, folder):
         return False
+    real = _nearest(name, missing.path, below)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "xb"):
-            return True
+        with open(path, "xb") as file:
+            file.write(b"" if real is None else encode(f'#include "{os.path.abspath(real)}"\n'))
     except (OSError, ValueError):
         return False
+    return True
+
+
+def _nearest(name: str, source: str, below: tuple[str, ...]) -> str | None:
+    """The header of this name that is nearest to the file that includes it; None where no folder has one."""
+    ending = os.path.normpath(name)
+    found = [
+        path
+        for path in _files_below(below).get(os.path.basename(name), ())
+        if (path == ending or path.endswith(f"/{ending}")) and not _UNQUOTABLE.intersection(path)
+    ]
+    here = os.path.abspath(source)
+    return min(found, key=lambda each: (-_in_common(here, each), len(each)), default=None)
+
+
+def _in_common(absolute: str, path: str) -> int:
+    """How much of their paths two files have in common."""
+    return len(os.path.commonpath([absolute, os.path.abspath(path)]))
+
+
+_UNQUOTABLE: Final = frozenset('"\n\r')
 
 
 def remedy(names: Collection[str], folders: Iterable[str]) -> str:
     """What to do about missing headers: which folders below `folders`, that were named, would give them."""
     left = list(names)
     options: list[str] = []
+    chosen: list[str] = []
     giving = _giving(names, folders)
     while giving:
         best = max(giving, key=lambda each: (len(giving[each].intersection(left)), -len(each)))
@@ -74,12 +112,16 @@ def remedy(names: Collection[str], folders: Iterable[str]) -> str:
         if not given:
             break
         left = [name for name in left if name not in given]
+        chosen.append(best)
         options.append(f"-I {best} gives {_listed([name for name in names if name in given])}")
     if left:
         start = "no folder here has" if not options else "none has"
         theirs = "its folder" if len(left) == 1 else "their folders"
-        options.append(f"{start} {_listed(left, 'or')}: name {theirs} with -I")
-    return f"headers are missing: {'; '.join(options)} (or `include-dirs' of the configuration; docs/configuration.md)"
+        them = "it" if len(left) == 1 else "them"
+        options.append(f"{start} {_listed(left, 'or')}: name {theirs} with -I (a build may have to make {them} first)")
+    settings = f": {', '.join(json.dumps(each, ensure_ascii=False) for each in chosen)}" if chosen else ""
+    key = f"`include-dirs' of the configuration{settings}"
+    return f"headers are missing: {'; '.join(options)} (or {key}; docs/configuration.md)"
 
 
 def _listed(names: Sequence[str], conjunction: str = "and") -> str:
@@ -93,9 +135,18 @@ def _listed(names: Sequence[str], conjunction: str = "and") -> str:
 def _giving(names: Collection[str], folders: Iterable[str]) -> dict[str, set[str]]:
     """The folders in which some of the headers are, and which."""
     found: dict[str, set[str]] = {}
-    by_base: dict[str, list[str]] = {}
-    for name in names:
-        by_base.setdefault(os.path.basename(name), []).append(os.path.normpath(name))
+    files = _files_below(tuple(dict.fromkeys(folders)))
+    for name in map(os.path.normpath, names):
+        for path in files.get(os.path.basename(name), ()):
+            if path == name or path.endswith(f"/{name}"):
+                found.setdefault(path[: -len(name)].rstrip("/") or ".", set()).add(name)
+    return found
+
+
+@cache
+def _files_below(folders: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
+    """The files below some folders, by their names; of many files some are left out."""
+    found: dict[str, list[str]] = {}
     seen: set[str] = set()
     entries = 0
     for start in folders:
@@ -106,9 +157,6 @@ def _giving(names: Collection[str], folders: Iterable[str]) -> dict[str, set[str
             real = os.path.realpath(root)
             below[:] = [] if real in seen else sorted(each for each in below if not each.startswith("."))
             seen.add(real)
-            for base in by_base.keys() & set(files):
-                path = os.path.normpath(os.path.join(root, base))
-                for name in by_base[base]:
-                    if path == name or path.endswith(f"/{name}"):
-                        found.setdefault(path[: -len(name)].rstrip("/") or ".", set()).add(name)
+            for base in files:
+                found.setdefault(base, []).append(os.path.normpath(os.path.join(root, base)))
     return found

@@ -17,6 +17,12 @@ from tests.oracle import require_tool
 
 NOT_FOUND = "no such file or folder"
 TAIL = " (or `include-dirs' of the configuration; docs/configuration.md)"
+FIRST = "with -I (a build may have to make {} first)"
+
+
+def tail(*folders: str) -> str:
+    """The end of the note, where folders have headers."""
+    return TAIL.replace(";", ": " + ", ".join(f'"{each}"' for each in folders) + ";")
 
 
 @pytest.fixture(autouse=True)
@@ -49,13 +55,16 @@ def test_all_of_a_run_and_the_folder_that_has_them(tree: Path) -> None:
     (tree / "empty").mkdir()
     assert errors(tree, "-I", "empty", "kernel") == [
         f"error: kernel/x.S:1:10: asm/a.h: {NOT_FOUND}",
+        f"error: include/asm/a.h:1:10: deep.h: {NOT_FOUND}",  # which the first includes, where it is
+        f"error: more/deep.h:1:10: generated/e.h: {NOT_FOUND}",
         f"error: kernel/x.S:2:10: b.h: {NOT_FOUND}",
         f"error: kernel/x.S:3:10: asm/c.h: {NOT_FOUND}",
         f"error: kernel/x.S:4:10: ../gen/d.h: {NOT_FOUND}",
         f"error: kernel/y.S:1:10: asm/a.h: {NOT_FOUND}",
         f"error: kernel/y.S:2:10: asm/c.h: {NOT_FOUND}",
-        "note: headers are missing: -I include gives asm/a.h and asm/c.h; none has b.h or ../gen/d.h: "
-        f"name their folders with -I{TAIL}",
+        "note: headers are missing: -I include gives asm/a.h and asm/c.h; -I more gives deep.h; "
+        "none has generated/e.h, b.h or ../gen/d.h: "
+        f"name their folders {FIRST.format('them')}{tail('include', 'more')}",
     ]
 
 
@@ -63,20 +72,26 @@ def test_without_any_folder(tree: Path) -> None:
     said = errors(tree, "kernel/y.S")
     assert [each.rpartition(":")[0].partition(":")[2].rpartition(":")[2].strip() for each in said[:-1]] == [
         "asm/a.h",
+        "deep.h",
+        "generated/e.h",
         "asm/c.h",
     ]
-    assert said[-1] == f"note: headers are missing: -I include gives asm/a.h and asm/c.h{TAIL}"
+    assert said[-1].startswith(
+        "note: headers are missing: -I include gives asm/a.h and asm/c.h; -I more gives deep.h; "
+    )
 
 
 def test_a_header_that_a_header_includes_is_told_of_once(tree: Path) -> None:
     (tree / "kernel/x.S").write_text("#include <asm/a.h>\n")
     assert errors(tree, "-I", "include", "kernel") == [
         f"error: include/asm/a.h:1:10: deep.h: {NOT_FOUND}",
-        f"note: headers are missing: -I more gives deep.h{TAIL}",
+        f"error: more/deep.h:1:10: generated/e.h: {NOT_FOUND}",
+        "note: headers are missing: -I more gives deep.h; none has generated/e.h: "
+        f"name its folder {FIRST.format('it')}{tail('more')}",
     ]
     assert errors(tree, "-I", "include", "-I", "more", "kernel") == [
         f"error: more/deep.h:1:10: generated/e.h: {NOT_FOUND}",
-        f"note: headers are missing: no folder here has generated/e.h: name its folder with -I{TAIL}",
+        f"note: headers are missing: no folder here has generated/e.h: name its folder {FIRST.format('it')}{TAIL}",
     ]
 
 
@@ -85,15 +100,16 @@ def test_by_several_processes(tree: Path) -> None:
     for number in range(20):
         (tree / f"kernel/z{number}.S").write_text("#include <asm/a.h>\n" + "\tnop 0\n" * 20_000)
     said = errors(tree, "-j", "2", "-I", "more", "kernel")
-    assert len(said) == len(set(said)) == 4 + 2 + 20 + 1
+    assert len(said) == len(set(said)) == 4 + 1 + 2 + 20 + 1  # with what more/deep.h includes
 
 
 def test_standard_input(tree: Path) -> None:
     result = pvasm(
         "check", "--no-config", "--cpp", "-I", "more", "-", cwd=tree, stdin=b"\n#include <asm/a.h>\n#include <no.h>\n"
     )
-    assert result.errors.splitlines()[:2] == [
+    assert result.errors.splitlines()[:3] == [
         f"pvasm: error: <stdin>:2: asm/a.h: {NOT_FOUND}",
+        f"pvasm: error: more/deep.h:1:10: generated/e.h: {NOT_FOUND}",
         f"pvasm: error: <stdin>:3: no.h: {NOT_FOUND}",
     ]
 
@@ -103,7 +119,7 @@ def test_what_is_found_with_empty_headers_is_no_finding(tree: Path) -> None:
     result = pvasm("check", "--no-config", "--no-cache", "--cpp", "-I", "more", "kernel/x.S", cwd=tree)
     assert (result.status, result.output) == (
         2,
-        "nothing found in 0 files; 1 problem kept pvasm from checking everything\n",
+        "nothing found in 0 files; 2 problems kept pvasm from checking everything\n",
     )
     assert "stop" not in result.errors
 
@@ -149,7 +165,9 @@ def test_what_an_overlay_is_put_over_is_missing_where_the_source_includes_it(tre
     assert said == [
         f"error: kernel/x.S:1:10: no.h: {NOT_FOUND}",
         f"error: kernel/x.S:2: asm/a.h: {NOT_FOUND}",
-        f"note: headers are missing: -I include gives asm/a.h; none has no.h: name its folder with -I{TAIL}",
+        f"error: more/deep.h:1:10: generated/e.h: {NOT_FOUND}",
+        "note: headers are missing: -I include gives asm/a.h; none has no.h or generated/e.h: "
+        f"name their folders {FIRST.format('them')}{tail('include')}",
     ]
 
 
@@ -158,11 +176,13 @@ def test_a_header_that_an_option_includes(tree: Path) -> None:
     (tree / "kernel/z.S").write_text("\tnop 0\n")
     assert errors(tree, "-include", "deep.h", "kernel/z.S") == [
         f"error: kernel/z.S: -include deep.h: {NOT_FOUND}",
-        f"note: headers are missing: -I more gives deep.h{TAIL}",
+        f"error: more/deep.h:1:10: generated/e.h: {NOT_FOUND}",
+        "note: headers are missing: -I more gives deep.h; none has generated/e.h: "
+        f"name its folder {FIRST.format('it')}{tail('more')}",
     ]
     assert errors(tree, "-include", "gone.h", "kernel/z.S") == [
         f"error: kernel/z.S: -include gone.h: {NOT_FOUND}",
-        f"note: headers are missing: no folder here has gone.h: name its folder with -I{TAIL}",
+        f"note: headers are missing: no folder here has gone.h: name its folder {FIRST.format('it')}{TAIL}",
     ]
     (tree / "pvasm.toml").write_text('cpp = true\nincludes = ["gone.h"]\n')
     done = pvasm("check", "--no-cache", "kernel/z.S", cwd=tree)
