@@ -107,7 +107,10 @@ def _expand(options: argparse.Namespace) -> int:
     given |= {"--op-header": options.op_headers, "--build": options.build}
     for name, value in given.items():
         if value:
-            raise PvasmError(f"{name} is for --single-binary: a variant is preprocessed after it is written")
+            raise PvasmError(
+                f"{name} is for --single-binary: a variant is preprocessed after it is written; "
+                "`pvasm cc -i NAME -- COMPILER -E' preprocesses first"
+            )
     if not options.instance:
         raise PvasmError("for which instance is not said: --instance NAME (pvasm instance list)")
     settings = ExpandSettings(
