@@ -120,6 +120,22 @@ def test_the_server_has_done_it_and_its_end_is_noticed(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_server_imports_nothing_of_the_folder_that_it_is_asked_in(folder: Path) -> None:
+    """A tree that somebody else has made may have a `socket.py` in it."""
+    for name in ("socket", "json", "argparse", "pvasm"):
+        (folder / f"{name}.py").write_text("open('evil', 'w')\n")
+    script = Path(sys.executable).parent / "pvasm"
+    (folder / "run").mkdir(mode=0o700)
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder / "run")}
+    command = [str(script), "expand", "--server", "-i", "xen", "a.S"]
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    wait_for_server(folder)
+    assert subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True).stdout
+    assert not (folder / "evil").exists()
+    assert subprocess.run([str(script), "serve", "--stop"], env=environment, check=True)
+
+
+@pytest.mark.slow
 def test_one_that_was_killed_is_no_matter(folder: Path) -> None:
     path = started(folder)
     other = socket.socket(socket.AF_UNIX)
