@@ -96,6 +96,14 @@ def test_cc_and_single_binaries_have_them_too(tree: Path) -> None:
         assert pvasm(*[each for each in command if each not in ("--build", "build")], cwd=tree).status != 0
         done = pvasm(*command, cwd=tree)
         assert (done.status, done.errors) == (0, "")
+    text = pvasm("expand", "-i", "xen", "--build", "build", "kernel/a.S", cwd=tree)
+    assert (text.status, text.errors) == (0, "")
+    assert (
+        text.output == pvasm("cc", "-i", "xen", "--build", "build", "--", program, "-E", "kernel/a.S", cwd=tree).output
+    )
+    assert "ld8 r1 = [r1]" in text.output
+    several = pvasm("expand", "-i", "all", "-i", "xen", "--build", "build", "kernel/a.S", cwd=tree)
+    assert several.error_lines == ["pvasm: error: --build has flags for each file alone: give one, and one --instance"]
     code = subprocess.run(["ia64-linux-gnu-objdump", "-d", "a.o"], cwd=tree, capture_output=True, text=True, check=True)
     assert "ld8 r1=[r1]" in code.stdout
     none = pvasm("cc", "-i", "xen", "--build", "build", "--", program, "-o", "a.o", "kernel/b.S", cwd=tree)
