@@ -58,6 +58,8 @@ def _namespace() -> str:
 
 def address() -> str:
     """The path of the socket, in a folder that there is. Raises NoServerError where there can be none."""
+    if not hasattr(_socket, "SO_PEERCRED"):
+        raise NoServerError("this system does not say who is at the other end of a socket")
     base = os.environ.get("XDG_RUNTIME_DIR", "")
     if not os.path.isabs(base):
         raise NoServerError("XDG_RUNTIME_DIR names no folder")

@@ -25,7 +25,7 @@ def run() -> NoReturn:
     gc.disable()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored, and stays so
         signal.signal(signal.SIGINT, _end)
-    if len(sys.argv) > 1 and sys.argv[1] == "expand":
+    if sys.argv[1:2] == ["expand"] and ("--server" in sys.argv or "PVASM_SERVER" in os.environ):
         from pvasm import client
 
         if client.is_wanted(sys.argv[1:]):

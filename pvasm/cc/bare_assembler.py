@@ -105,6 +105,19 @@ def assemble_with(
     return status
 
 
+def expanded_after_cpp(path: str, instance: str, flags: Sequence[str], op_headers: Sequence[str] = ()) -> str:
+    """What is to be assembled of a source for an instance, after the C preprocessor has been run with these flags.
+
+    Raises ExpandErrors, or PvasmError, for what is wrong with the source, the instance or the flags.
+    """
+    catalog = load_catalog()
+    loaded = load_instance(instance, catalog)
+    with temporary_folder() as folder:
+        overlays = OverlayFolder(os.path.join(folder, "op-headers"), op_headers, catalog)
+        words = _Words([], list(flags), [path], only_expands=True)
+        return _Job(words, catalog, loaded, overlays).expanded(path, os.devnull)
+
+
 def _linker(assembler: Sequence[str], arguments: Sequence[str]) -> list[str]:
     """What links objects: the linker beside the assembler, told what a compiler would be.
 
@@ -213,7 +226,7 @@ class _Job:
         for number, name in enumerate(self.words.inputs):
             rules.append(os.path.join(folder, f"{number}.d"))
             try:
-                texts.append(self._made(name, rules[-1]))
+                texts.append(self.expanded(name, rules[-1]))
             except ExpandErrors as several:
                 for error in several.errors:
                     say(error)
@@ -243,8 +256,11 @@ class _Job:
             write_atomically(files[-1], encode(text))
         return run_program([*assembler, *self.words.options, "-o", self.words.made, *files]).status
 
-    def _made(self, name: str, rule: str) -> str:
-        """What is to be assembled of an input. Raises ExpandErrors, or PvasmError, for what is wrong with it."""
+    def expanded(self, name: str, rule: str) -> str:
+        """What is to be assembled of an input; what it depends on goes to the file `rule`, if that is asked for.
+
+        Raises ExpandErrors, or PvasmError, for what is wrong with it.
+        """
         if name.endswith(_LINKER_SCRIPT):  # no assembly, whatever is done with it
             return self._preprocessed(name, rule, ("-P",))
         shown = shown_name(name)

@@ -92,6 +92,8 @@ def read_build(folder: str, within: Sequence[str] = ()) -> dict[str, FileFlags]:
         for command in commands:
             is_told = True
             for source in command.sources:
+                if "\0" in source or "\0" in command.folder:
+                    raise PvasmError("a path with a NUL in it means nothing", command.record, command.line)
                 real = os.path.realpath(os.path.join(command.folder, source))
                 if real not in found and source.endswith(_ASSEMBLY):
                     found[real] = _flags(command, (folder, *within))

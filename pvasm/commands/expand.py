@@ -11,6 +11,7 @@ from pvasm.errors import PvasmError
 from pvasm.limits import MAX_JOBS
 
 if TYPE_CHECKING:
+    from pvasm.cc.build_records import FileFlags
     from pvasm.commands.shared import Commands
     from pvasm.patch.records import RecordKind
 
@@ -72,7 +73,8 @@ def add(commands: Commands) -> None:
     single.add_argument(
         "--build",
         metavar="DIR",
-        help="take these from the build in DIR: compile_commands.json, or Kbuild's .cmd files",
+        help="take these from the build in DIR: compile_commands.json, or Kbuild's .cmd files; without "
+        "--single-binary, it is the preprocessed text that is expanded",
     )
     add_op_header(single, "a header that defines ops itself, which are to stay (repeatable)")
     builds = command.add_argument_group("in builds")
@@ -116,12 +118,17 @@ def _run(options: argparse.Namespace) -> int:
 def _expand(options: argparse.Namespace) -> int:
     from pvasm.expand.expand_files import ExpandSettings, expand_files
 
+    if options.build is not None:
+        return _expand_built(options)
     given = {"--room": options.room, "-I": options.include, "-D": options.defines, "-include": options.includes}
     given |= {"--op-header": options.op_headers, "--long-branches": options.long_branches}
-    given |= {"--records": options.records, "--build": options.build}
+    given["--records"] = options.records
     for name, value in given.items():
         if value:
-            raise PvasmError(f"{name} is for --single-binary: a variant is preprocessed after it is written")
+            raise PvasmError(
+                f"{name} is for --single-binary: a variant is preprocessed after it is written; "
+                "with --build it is before"
+            )
     if not options.instance:
         raise PvasmError("for which instance is not said: --instance NAME (pvasm instance list)")
     settings = ExpandSettings(
@@ -149,6 +156,43 @@ def _expand(options: argparse.Namespace) -> int:
     return 0
 
 
+def _expand_built(options: argparse.Namespace) -> int:
+    """Writes a variant as a build would have it: after the C preprocessor, with the flags of the build's record."""
+    from pvasm.cc.bare_assembler import expanded_after_cpp
+    from pvasm.commands.shared import configured_op_headers
+
+    others = {
+        "--room": options.room,
+        "--output-dir": options.output_dir,
+        "--line-markers": options.line_markers,
+        "--define": options.define,
+        "--depfile": options.depfile,
+        "--stamp": options.stamp,
+    }
+    for name, value in others.items():
+        if value:
+            raise PvasmError(f"{name} does not go with --build, whose variant has been through the C preprocessor")
+    if len(options.files) != 1 or len(options.instance) != 1:
+        raise PvasmError("--build has flags for each file alone: give one, and one --instance")
+    (path,), (instance,) = options.files, options.instance
+    op_headers = (*configured_op_headers(), *options.op_headers)
+    text = expanded_after_cpp(path, instance, _flags(options, path).options, op_headers)
+    write_to(options.output, text, "variant", [path])
+    return 0
+
+
+def _flags(options: argparse.Namespace, path: str) -> FileFlags:
+    """What the command line says of the C preprocessor, and a build, if one is named."""
+    from pvasm.cc.build_records import FileFlags, flags_of
+
+    built = FileFlags() if options.build is None else flags_of(path, options.build)
+    return FileFlags(
+        (*options.include, *built.include_directories),
+        (*built.defines, *options.defines),
+        (*built.includes, *options.includes),
+    )
+
+
 def _single_binary(options: argparse.Namespace) -> int:
     from pvasm.patch.source import CppSettings, single_binary_of_file
 
@@ -167,14 +211,8 @@ def _single_binary(options: argparse.Namespace) -> int:
         raise PvasmError(f"{len(options.files)} files: --single-binary makes one of one")
     (path,) = options.files
     names = [name.strip() for name in options.single_binary.split(",")]
-    folders, defines, includes = tuple(options.include), tuple(options.defines), tuple(options.includes)
-    if options.build is not None:
-        from pvasm.cc.build_records import flags_of
-
-        flags = flags_of(path, options.build)
-        folders, defines = (*folders, *flags.include_directories), (*flags.defines, *defines)
-        includes = (*flags.includes, *includes)
-    cpp = CppSettings(folders, defines, tuple(options.op_headers), includes)
+    flags = _flags(options, path)
+    cpp = CppSettings(flags.include_directories, flags.defines, tuple(options.op_headers), flags.includes)
     records: RecordKind = options.records or "pvasm"
     made = single_binary_of_file(
         path, names, options.room or "slots", cpp, long_branches=options.long_branches, records=records

@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pvasm.cc.build_records import read_build
 from pvasm.errors import PvasmError
@@ -94,6 +96,14 @@ def test_cc_and_single_binaries_have_them_too(tree: Path) -> None:
         assert pvasm(*[each for each in command if each not in ("--build", "build")], cwd=tree).status != 0
         done = pvasm(*command, cwd=tree)
         assert (done.status, done.errors) == (0, "")
+    text = pvasm("expand", "-i", "xen", "--build", "build", "kernel/a.S", cwd=tree)
+    assert (text.status, text.errors) == (0, "")
+    assert (
+        text.output == pvasm("cc", "-i", "xen", "--build", "build", "--", program, "-E", "kernel/a.S", cwd=tree).output
+    )
+    assert "ld8 r1 = [r1]" in text.output
+    several = pvasm("expand", "-i", "all", "-i", "xen", "--build", "build", "kernel/a.S", cwd=tree)
+    assert several.error_lines == ["pvasm: error: --build has flags for each file alone: give one, and one --instance"]
     code = subprocess.run(["ia64-linux-gnu-objdump", "-d", "a.o"], cwd=tree, capture_output=True, text=True, check=True)
     assert "ld8 r1=[r1]" in code.stdout
     none = pvasm("cc", "-i", "xen", "--build", "build", "--", program, "-o", "a.o", "kernel/b.S", cwd=tree)
@@ -168,3 +178,46 @@ def test_records_of_another_folder_do_not_count(tree: Path) -> None:
     (tree / "build/k/.a.o.cmd").write_text("cmd_/etc/a.o := gcc -I/etc ../kernel/a.S\n")
     with pytest.raises(PvasmError, match="tells of no build"):
         read_build(str(tree / "build"))
+
+
+WORDS = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
+    [
+        "-I",
+        "-Iinc",
+        "-D",
+        "-DX",
+        "-UX",
+        "-include",
+        "-isystem",
+        "--",
+        "@x",
+        "-x",
+        "pvasm",
+        "a.S",
+        "'",
+        "$(pound)",
+        ";",
+        "\0",
+    ]
+)
+COMMANDS = st.lists(WORDS, max_size=8).map(" ".join)
+ENTRIES = st.lists(
+    st.fixed_dictionaries(
+        {"file": WORDS | st.just("a.S"), "directory": WORDS},
+        optional={"command": COMMANDS, "arguments": st.lists(WORDS, max_size=6)},
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(ENTRIES, COMMANDS)
+def test_whatever_is_in_a_record_is_an_error_at_most(tmp_path: Path, entries: object, command: str) -> None:
+    (tmp_path / "compile_commands.json").write_text(json.dumps(entries))
+    (tmp_path / ".a.o.cmd").write_text(f"cmd_a.o := {command}\n")
+    try:
+        found = read_build(str(tmp_path))
+    except PvasmError:
+        return
+    for flags in found.values():
+        assert not [each for each in flags.options if "\0" in each]

@@ -120,17 +120,36 @@ def test_the_server_has_done_it_and_its_end_is_noticed(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_server_imports_nothing_of_the_folder_that_it_is_asked_in(folder: Path) -> None:
+    """A tree that somebody else has made may have a `socket.py` in it."""
+    for name in ("socket", "json", "argparse", "pvasm"):
+        (folder / f"{name}.py").write_text("open('evil', 'w')\n")
+    script = Path(sys.executable).parent / "pvasm"
+    (folder / "run").mkdir(mode=0o700)
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder / "run")}
+    command = [str(script), "expand", "--server", "-i", "xen", "a.S"]
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    wait_for_server(folder)
+    assert subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True).stdout
+    assert not (folder / "evil").exists()
+    assert subprocess.run([str(script), "serve", "--stop"], env=environment, check=True)
+
+
+@pytest.mark.slow
 def test_one_that_was_killed_is_no_matter(folder: Path) -> None:
+    """Its socket is still there, and nobody listens: the next run does its own work, and starts another."""
     path = started(folder)
-    other = socket.socket(socket.AF_UNIX)
-    path.unlink()
-    other.bind(str(path))  # nobody listens
+    assert run(folder, "serve", "--stop").returncode == 0
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
     done = run(folder, "expand", "--server", "-i", "xen", "a.S")
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == run(folder, "expand", "-i", "xen", "a.S").stdout
-    other.close()
-    path.unlink()
-    (folder / "run/pvasm" / f"{path.name}.lock").unlink()
+    for _ in range(600):
+        if run(folder, "serve", "--stop").returncode == 0:
+            return
+        time.sleep(0.05)
+    raise AssertionError("no server has come")
 
 
 @pytest.mark.parametrize(

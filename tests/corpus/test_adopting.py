@@ -77,7 +77,7 @@ def test_from_a_clone_to_a_green_check(corpus: Corpus, tmp_path: Path) -> None:
         if not command.startswith("pvasm "):
             subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
             continue
-        done = pvasm(*command.split()[1:], cwd=tmp_path)
+        done = pvasm(*command.split()[1:], cwd=tmp_path, PVASM_CACHE_DIR=str(tmp_path / ".cache"))
         assert done.output == expected
         if command == "pvasm init":
             assert (tmp_path / "pvasm.toml").read_text() == blocks("toml")[0]

@@ -69,7 +69,8 @@ WRONG = {
     "patch a.o -i xen -o -": "an object is not written to standard output: -o FILE",
     "patch text -i xen -o b.o": "text: no ELF file",
     "patch none -i xen -o b.o": "none: no such file or folder",
-    "expand text --room exact -i xen": "--room is for --single-binary: a variant is preprocessed after it is written",
+    "expand text --room exact -i xen": "--room is for --single-binary: a variant is preprocessed after it is written; "
+    "with --build it is before",
     "expand text": "for which instance is not said: --instance NAME (pvasm instance list)",
     "expand text -i xen --single-binary native,xen": "--instance is not for --single-binary, which makes one file for "
     "all its instances",
