@@ -84,7 +84,10 @@ def test_what_is_wrong_names_the_line_of_the_source(folder: Path) -> None:
 def test_the_output_is_no_input(folder: Path) -> None:
     before = (folder / "a.S").read_text()
     done = cc(folder, "a.S", "-o", "./a.S")
-    assert (done.status, done.error_lines) == (2, ["pvasm: error: ./a.S: the output is an input"])
+    assert (done.status, done.error_lines) == (
+        2,
+        ["pvasm: error: ./a.S: the output would overwrite an input: name another file with -o"],
+    )
     assert (folder / "a.S").read_text() == before
 
 
