@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import NoReturn
 
-from pvasm import cli, data, served
+from pvasm import cli, data, served, terminal
 from pvasm.asm.reading import assembly_parser
 from pvasm.client import LIMITS
 from pvasm.errors import PvasmError
@@ -236,7 +236,7 @@ def _done(connection: socket.socket, words: Sequence[bytes], descriptors: Sequen
     arguments = [os.fsdecode(word) for word in rest[:count]]
     sys.argv = ["pvasm", *arguments]
     served.send_answer(connection, served.RUNNING, os.getpid())
-    cli.columns.cache_clear()  # of another terminal
+    terminal.columns.cache_clear()  # of another terminal
     status = cli.outcome()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()

@@ -163,6 +163,8 @@ def _expand_built(options: argparse.Namespace) -> int:
 
     others = {
         "--room": options.room,
+        "--long-branches": options.long_branches,
+        "--records": options.records,
         "--output-dir": options.output_dir,
         "--line-markers": options.line_markers,
         "--define": options.define,
