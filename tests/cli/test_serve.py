@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,13 +23,15 @@ SOURCE = "start:\tMOV_FROM_IFA(r20) ;;\n\tRFI\n"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "a.S").write_text(SOURCE)
-    (tmp_path / "bad.S").write_text("\tRFI(1)\n")
-    yield tmp_path
-    for path in (tmp_path / "run/pvasm").glob("*"):
-        if path.suffix != ".lock":
-            run(tmp_path, "serve", "--stop")
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="pv") as name:  # a socket's name is short, and pytest's folders are not
+        made = Path(name)
+        (made / "a.S").write_text(SOURCE)
+        (made / "bad.S").write_text("\tRFI(1)\n")
+        yield made
+        for path in (made / "run/pvasm").glob("*"):
+            if path.suffix != ".lock":
+                run(made, "serve", "--stop")
 
 
 def run(folder: Path, *arguments: str, before: str = "", **environment: str) -> subprocess.CompletedProcess[bytes]:
