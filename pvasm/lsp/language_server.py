@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -37,6 +39,8 @@ _KINDS: Final = {
     "macro": types.CompletionItemKind.Constant,
     "key": types.CompletionItemKind.Property,
 }
+_IDLE: Final = 1.0  # seconds without a check, before what is left behind is freed
+_MOST_UNTIDY: Final = 20  # checks, whether anybody pauses or not
 _FIX_ALL: Final = "source.fixAll.pvasm"
 _DELAY: Final = 0.03  # seconds without an edit before a file is checked: one that is typed fast is checked once
 _SUFFIXES: Final = (".S", ".s", ".sx", ".h", ".c", ".yaml", ".yml")
@@ -55,6 +59,8 @@ class Server(LanguageServer):
         self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._published: dict[str, dict[str, list[types.Diagnostic]]] = {}  # by the file that was checked, and by place
         self._found: dict[str, list[Diagnostic]] = {}
+        self._tidying: asyncio.TimerHandle | None = None
+        self._checks = 0
 
     # --------------------------------------------------------------------------------- open files
 
@@ -108,6 +114,7 @@ class Server(LanguageServer):
         document = self._open.get(uri)
         if document is None:
             return
+        self._tidy_soon()
         places: dict[str, list[types.Diagnostic]] = {uri: []}
         try:
             result = document.check()
@@ -124,12 +131,22 @@ class Server(LanguageServer):
         places[uri] += (_of_error(error, document.lines, document.path) for error in result.errors)
         self._publish(uri, places)
 
+    def _tidy_soon(self) -> None:
+        """Frees what earlier texts have left behind, once nobody types: pvasm has no garbage collected by itself."""
+        if self._tidying is not None:
+            self._tidying.cancel()
+        self._checks += 1
+        if self._checks % _MOST_UNTIDY == 0:
+            gc.collect()
+        self._tidying = asyncio.get_running_loop().call_later(_IDLE, gc.collect)
+
     def _publish(self, uri: str, places: dict[str, list[types.Diagnostic]]) -> None:
         """Shows what was found by checking a file, at each place, beside what was found there by checking others."""
         before = self._published.get(uri, {})
         self._published[uri] = places
         for target in dict.fromkeys((*before, *places)):
-            found = [each for by_place in self._published.values() for each in by_place.get(target, ())]
+            every = [each for by_place in self._published.values() for each in by_place.get(target, ())]
+            found = list({repr(each): each for each in every}.values())  # a header's, of several files, show once
             version = self.workspace.text_documents[target].version if target in self.workspace.text_documents else None
             self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(target, found, version))
         if not places:
@@ -281,6 +298,7 @@ def _apart(found: Iterable[Diagnostic]) -> list[Change]:
 
 def server(for_file: ForFile) -> Server:
     """A language server for files that are checked as `for_file` says."""
+    logging.getLogger("pygls").setLevel(logging.CRITICAL)  # what it says of clients goes to nobody
     made = Server(for_file)
     for name, (handler, options) in _HANDLERS.items():
         made.feature(name, options)(partial(_called, handler, made))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from pvasm.asm.elaborate import Step, Visitor, elaborate
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
-from pvasm.check.checker import Checker, FileResult
+from pvasm.check.checker import Checker, FileResult, is_instance_file
 from pvasm.check.pipeline import Pipeline
 from pvasm.check.settings import Settings
 from pvasm.check.subject import Subject
@@ -20,10 +21,14 @@ from pvasm.expand.invocations import Invocation, find_written, statement_at, wor
 from pvasm.headers import included
 from pvasm.isa.instruction import Instruction
 from pvasm.lsp.editor_positions import Lines, Units, without_lone_surrogates
+from pvasm.regex import regex
 from pvasm.sources import is_assembly_by_name, is_header
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 from pvasm.text import encode, let_stand_in
+
+# What every instance file says of itself at its top, and hardly any other YAML.
+_INSTANCE: Final = regex(r"^(?:ops|extends|otherwise|defines)[ \t]*:", re.MULTILINE)
 
 
 class Configured(NamedTuple):
@@ -67,7 +72,12 @@ class OpenDocument:
         return is_assembly_by_name(self.path)
 
     def check(self) -> FileResult:
-        """What is reported of the file. Raises PvasmError for settings that make no sense."""
+        """What is reported of the file; of YAML that is no instance, nothing.
+
+        Raises PvasmError for settings that make no sense.
+        """
+        if is_instance_file(self.path) and not _INSTANCE.search(self.text):
+            return FileResult(self.path)
         settings = replace(self._configured.settings, use_cache=False, fixes=True)
         checker = Checker(settings)
         if is_header(self.path):

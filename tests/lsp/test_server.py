@@ -279,8 +279,10 @@ async def test_an_instance_file(client: LanguageClient, tmp_path: Path) -> None:
     assert found is not None
     assert isinstance(found.contents, types.MarkupContent)
     assert "replaces `cover`" in found.contents.value
+    await edited(client, uri, 3, "services:\n  web: {image: nginx}\n")  # YAML of somebody else's
+    assert not client.diagnostics[uri]
     text += "  RF\n"
-    await edited(client, uri, 3, text)
+    await edited(client, uri, 4, text)
     place = types.Position(6, 4)
     proposed = await client.text_document_completion_async(
         types.CompletionParams(types.TextDocumentIdentifier(uri), place)
