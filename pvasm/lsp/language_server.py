@@ -70,12 +70,9 @@ class Server(LanguageServer):
         encoding = str(getattr(self.workspace.position_encoding, "value", self.workspace.position_encoding))
         return next((each for each in get_args(Units) if each == encoding), "utf-16")
 
-    def document(self, uri: str) -> OpenDocument:
-        """The open file. Raises JsonRpcInvalidParams for one that is not open, or cannot be read."""
-        found = self._open.get(uri)
-        if found is None:
-            raise JsonRpcInvalidParams(f"{uri} is not open")
-        return found
+    def document(self, uri: str) -> OpenDocument | None:
+        """The open file; None for one that cannot be checked, with a configuration that is wrong."""
+        return self._open.get(uri)
 
     def assembly(self, uri: str) -> OpenDocument | None:
         """The open file, if it is assembly."""
@@ -336,6 +333,8 @@ def _offset(document: OpenDocument, position: types.Position) -> int:
 
 def _hover(ls: Server, params: types.HoverParams) -> types.Hover | None:
     document = ls.document(params.text_document.uri)
+    if document is None:
+        return None
     offset = _offset(document, params.position)
     if is_instance_file(document.path):
         word, start, end = _word_at(document.text, offset)
@@ -399,6 +398,8 @@ def _rename(ls: Server, params: types.RenameParams) -> types.WorkspaceEdit | Non
 
 def _completion(ls: Server, params: types.CompletionParams) -> types.CompletionList:
     document = ls.document(params.text_document.uri)
+    if document is None:
+        return types.CompletionList(False, [])
     offset = _offset(document, params.position)
     if is_instance_file(document.path):
         found, start = completions.instance_completions(document.text, load_catalog(), offset)

@@ -123,6 +123,8 @@ async def test_the_configuration_of_the_folder_counts(client: LanguageClient, pa
     ((line, _, _, message),) = told(client, uri)
     assert line == 1
     assert message.startswith(f"{path.parent}/pvasm.toml:1: unknown key 'ignor' (did you mean ignore")
+    asked = types.HoverParams(types.TextDocumentIdentifier(uri), at(SOURCE, "mov r16"))
+    assert await client.text_document_hover_async(asked) is None
 
 
 @pytest.mark.asyncio
