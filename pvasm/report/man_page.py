@@ -15,6 +15,8 @@ ENVIRONMENT: Mapping[str, str] = {
     "PVASM_CPP": "the C preprocessor and its options, in the place of `gcc -E'",
     "PVASM_CACHE_DIR": "the folder of what is kept of earlier runs; without it `pvasm' in XDG_CACHE_HOME or ~/.cache",
     "PVASM_DOCS_URL": "where the site of the documentation has been put: SARIF and links of terminals then lead to it",
+    "PVASM_SERVER": "1 to have a warm server do what `pvasm expand' is asked for (`pvasm serve')",
+    "XDG_RUNTIME_DIR": "the folder of the server's socket; without it there is none",
     "NO_COLOR": "if it is not empty, no colours (unless --color says otherwise), and no links",
     "FORCE_COLOR": "if it is not empty, colours in a pipe, too",
     "FORCE_HYPERLINK": "1 if the terminal has links and is not known for it, 0 for no links",

@@ -25,6 +25,7 @@ OTHER: dict[str, Any] = {
     "user_level": (".gate",),
     "bare_files": BareFiles("/", ("head.S",)),
     "within": ("a",),
+    "built": (("/a.S", CppSettings()),),
     "fixes": True,
 }
 OTHER_CPP: dict[str, Any] = {

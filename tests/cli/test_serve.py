@@ -197,8 +197,8 @@ def test_what_is_no_request_is_refused() -> None:
         other.close()
 
 
-def test_another_python_or_version_has_another_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+def test_another_python_or_version_has_another_server(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     first = served.address()
     assert os.path.basename(first).startswith(__version__)
     assert served.address() == first

@@ -161,7 +161,7 @@ def test_a_scenario_is_begun_and_tried(source: Path) -> None:
 
     for target, wrong in {
         "none/j.xml": "none/j.xml: cannot write it: there is no folder none",
-        "s.yaml": "s.yaml: the results' file would overwrite what it is made of",
+        "s.yaml": "s.yaml: the results' file would overwrite what it is made of: name another file",
     }.items():  # told before anything is run
         done = pvasm("test", ".", "--junit", target, cwd=source.parent)
         assert (done.status, done.output, done.errors) == (2, "", f"pvasm: error: {wrong}\n")

@@ -48,7 +48,7 @@ class TableMemberNotSet(InstanceRule):
             "pv_info.kernel_rpl must be from 0 to 4294967295, and is -1",
         ),
         Flagged(
-            "extends: xen\ntables:\n  pv_init_ops: {banner: «pv_info»}\n",
+            "extends: xen\ntables:\n  pv_init_ops:\n    banner: «pv_info»\n",
             "pv_init_ops.banner: pv_info is the name of a table",
         ),
     )
