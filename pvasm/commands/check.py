@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pvasm.commands.shared import add_op_header, codes, complain, count, fail, joined, tell, write
@@ -277,11 +278,17 @@ def _built(options: argparse.Namespace, config: Config) -> tuple[tuple[str, CppS
     )
 
 
-def configured(path: str) -> tuple[tuple[str, ...], Settings]:
-    """What a check that is told of the configuration at `path` alone is about, and how it goes."""
+@cache
+def _parser() -> argparse.ArgumentParser:
+    """What reads a command line of this command alone; made once, since editors ask at each change of a text."""
     parser = argparse.ArgumentParser()
     add(parser.add_subparsers())
-    options = parser.parse_args(["check", "--config", path])
+    return parser
+
+
+def configured(path: str) -> tuple[tuple[str, ...], Settings]:
+    """What a check that is told of the configuration at `path` alone is about, and how it goes."""
+    options = _parser().parse_args(["check", "--config", path])
     config = config_of(options)
     return config.paths or (".",), settings_of(options, config)
 
@@ -290,9 +297,7 @@ def settings_for_file(path: str) -> Configured:
     """How a check of a file goes, whose text may be another than the disk's, in the configuration that is in force."""
     from pvasm.lsp.open_document import Configured
 
-    parser = argparse.ArgumentParser()
-    add(parser.add_subparsers())
-    options = parser.parse_args(["check", "--stdin-filename", path, "--no-cache", "--jobs", "1"])
+    options = _parser().parse_args(["check", "--stdin-filename", path, "--no-cache", "--jobs", "1"])
     config = config_of(options)
     options.paths = [path]
     refuse_missing_paths(options, config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pvasm.commands.shared import add_op_header, count, fail, write, write_to
@@ -123,12 +124,7 @@ def _expand(options: argparse.Namespace) -> int:
     given = {"--room": options.room, "-I": options.include, "-D": options.defines, "-include": options.includes}
     given |= {"--op-header": options.op_headers, "--long-branches": options.long_branches}
     given["--records"] = options.records
-    for name, value in given.items():
-        if value:
-            raise PvasmError(
-                f"{name} is for --single-binary: a variant is preprocessed after it is written; "
-                "with --build it is before"
-            )
+    _refuse(given, "is for --single-binary: a variant is preprocessed after it is written; with --build it is before")
     if not options.instance:
         raise PvasmError("for which instance is not said: --instance NAME (pvasm instance list)")
     settings = ExpandSettings(
@@ -156,6 +152,13 @@ def _expand(options: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse(given: Mapping[str, object], reason: str) -> None:
+    """Raises PvasmError for an option, by its name, that is given and would say nothing."""
+    for name, value in given.items():
+        if value:
+            raise PvasmError(f"{name} {reason}")
+
+
 def _expand_built(options: argparse.Namespace) -> int:
     """Writes a variant as a build would have it: after the C preprocessor, with the flags of the build's record."""
     from pvasm.cc.bare_assembler import expanded_after_cpp
@@ -171,9 +174,7 @@ def _expand_built(options: argparse.Namespace) -> int:
         "--depfile": options.depfile,
         "--stamp": options.stamp,
     }
-    for name, value in others.items():
-        if value:
-            raise PvasmError(f"{name} does not go with --build, whose variant has been through the C preprocessor")
+    _refuse(others, "does not go with --build, whose variant has been through the C preprocessor")
     if len(options.files) != 1 or len(options.instance) != 1:
         raise PvasmError("--build has flags for each file alone: give one, and one --instance")
     (path,), (instance,) = options.files, options.instance
@@ -206,9 +207,7 @@ def _single_binary(options: argparse.Namespace) -> int:
         "--depfile": options.depfile,
         "--stamp": options.stamp,
     }
-    for name, value in others.items():
-        if value:
-            raise PvasmError(f"{name} is not for --single-binary, which makes one file for all its instances")
+    _refuse(others, "is not for --single-binary, which makes one file for all its instances")
     if len(options.files) > 1:
         raise PvasmError(f"{len(options.files)} files: --single-binary makes one of one")
     (path,) = options.files

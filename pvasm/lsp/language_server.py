@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, Final, get_args
 
 from lsprotocol import types
@@ -16,6 +17,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path, to_fs_path
 
 from pvasm import __version__
+from pvasm.check.accepted_edits import separate
 from pvasm.check.checker import is_instance_file
 from pvasm.check.diagnostic import Change, Diagnostic
 from pvasm.errors import PvasmError
@@ -24,7 +26,7 @@ from pvasm.lsp.editor_positions import Lines, Span, Units
 from pvasm.lsp.hover import hover, hover_word
 from pvasm.lsp.open_document import Configured, OpenDocument
 from pvasm.paravirt.loading import load_catalog
-from pvasm.text import let_be_read
+from pvasm.text import Edit, let_be_read
 
 _SEVERITY: Final = {
     "error": types.DiagnosticSeverity.Error,
@@ -185,26 +187,23 @@ class Server(LanguageServer):
         for each in found if _is_wanted(types.CodeActionKind.QuickFix, kinds) else ():
             place = _range(_span(each, document.lines))
             if each.path == document.path and _overlap(place, span):
-                edits = self._edits(each.changes, document)
-                if edits is not None:
+                edits = self._text_edits(_edits_of(each, document), document)
+                if edits:
                     diagnostic = self._diagnostic(each, document.lines, document)
                     title = f"{each.code}: write {_shown(each.changes)}"
                     edit = types.WorkspaceEdit(changes={uri: edits})
                     kind = types.CodeActionKind.QuickFix
                     actions.append(types.CodeAction(title, kind=kind, diagnostics=[diagnostic], edit=edit))
         if found and _is_wanted(_FIX_ALL, kinds):
-            edits = self._edits(_apart(found), document)
+            together = separate(_edits_of(each, document) for each in found)
+            edits = self._text_edits(chain.from_iterable(together), document)
             if edits:
                 edit = types.WorkspaceEdit(changes={uri: edits})
                 actions.append(types.CodeAction("Fix all that pvasm can fix", kind=_FIX_ALL, edit=edit))
         return actions
 
-    def _edits(self, changes: Iterable[Change], document: OpenDocument) -> list[types.TextEdit] | None:
-        """Changes of an open file; None where one is about another."""
-        changes = list(changes)
-        if any(each.path != document.path for each in changes):
-            return None
-        return [types.TextEdit(_range(_span(each, document.lines)), each.replacement) for each in changes]
+    def _text_edits(self, edits: Iterable[Edit], document: OpenDocument) -> list[types.TextEdit]:
+        return [types.TextEdit(_range(document.lines.span(each.start, each.end)), each.replacement) for each in edits]
 
     # ------------------------------------------------------------------------------------ places
 
@@ -274,20 +273,21 @@ def _is_wanted(kind: str, kinds: Sequence[str] | None) -> bool:
     return kinds is None or any(kind == each or kind.startswith(f"{each}.") for each in kinds)
 
 
+def _edits_of(found: Diagnostic, document: OpenDocument) -> tuple[Edit, ...]:
+    """What fixes a finding, as edits of the open file; none where it changes another."""
+    if any(each.path != document.path for each in found.changes):
+        return ()
+    place = document.lines.text_offset
+    return tuple(
+        Edit(place(each.line, each.column), place(each.end_line, each.end_column), each.replacement)
+        for each in found.changes
+    )
+
+
 def _shown(changes: Sequence[Change]) -> str:
     text = next((each.replacement for each in changes if each.replacement.strip()), "nothing there")
     text = " ".join(text.split())
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _apart(found: Iterable[Diagnostic]) -> list[Change]:
-    """The changes of all findings, but for those that overlap with what an earlier one changes."""
-    made: list[Change] = []
-    for each in found:
-        spans = [(change[1:3], change[3:5]) for change in made]
-        if all(change[3:5] <= start or end <= change[1:3] for change in each.changes for start, end in spans):
-            made += each.changes
-    return made
 
 
 # --------------------------------------------------------------------------------------- the features
