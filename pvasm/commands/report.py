@@ -100,6 +100,8 @@ def _run(options: argparse.Namespace) -> int:
                 report.add(result, checker.subject_of(result.path) if result.counts else None)
     finally:
         progress.clear()
+    if status and not report.checked:  # what there was to say has been said: an empty page would say that all is well
+        return status
     _refuse_unknown(options.function, report.drawn)
     _put(options.output, report.render(pipeline.hidden, results, traces), [*read, *options.results, *options.trace])
     if options.output != "-":

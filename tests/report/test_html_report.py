@@ -376,3 +376,9 @@ def test_it_works_without_scripts(browser: Browser, address: str) -> None:
     page.click("details.file summary")
     assert page.is_visible(".finding")
     page.close()
+
+
+def test_where_nothing_could_be_read_there_is_no_report(tmp_path: Path) -> None:
+    done = pvasm("report", "gone.S", "-o", "r.html", cwd=tmp_path)
+    assert (done.status, done.output, done.errors) == (2, "", "pvasm: error: gone.S: no such file or folder\n")
+    assert not (tmp_path / "r.html").exists()
