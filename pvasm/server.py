@@ -20,6 +20,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import NoReturn
@@ -33,7 +34,8 @@ from pvasm.text import decode, encode
 IDLE = 600
 """Seconds without a command after which a server ends."""
 
-_PATIENCE = 10  # seconds for a request
+_PATIENCE = 10  # seconds for a request, and for an end
+_A_MOMENT = 0.01  # seconds
 _STREAMS, _DESCRIPTORS = 3, 4
 _STOP = b"stop"
 _MOST_LEARNT = 1 << 16  # bytes of statements that a fork hands back
@@ -76,9 +78,13 @@ def serve(idle: float, lock: int | None = None) -> None:
 
 
 def stop() -> bool:
-    """Has the server end that would serve us; whether there was one. Raises PvasmError if there can be none."""
+    """Has the server end that would serve us, and waits for that; whether there was one.
+
+    Raises PvasmError if there can be none, or it does not end.
+    """
     try:
         path = served.address()
+        of_old = _status(path)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_PATIENCE)
             connection.connect(path)
@@ -88,7 +94,24 @@ def stop() -> bool:
         raise PvasmError(f"no server: {error}") from error
     except (OSError, ValueError):
         return False
+    _wait_for_end(path, of_old)
     return True
+
+
+def _wait_for_end(path: str, of_old: tuple[int, int, int]) -> None:
+    """Returns once the server whose socket was this has gone: nobody has its lock, or another one listens."""
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        for _ in range(int(_PATIENCE / _A_MOMENT)):
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            if os.path.exists(path) and _status(path) != of_old:
+                return
+            time.sleep(_A_MOMENT)
+    finally:
+        os.close(lock)
+    raise PvasmError("the server was told to end, and has not", path)
 
 
 def _close_others(lock: int) -> None:

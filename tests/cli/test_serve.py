@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import os
 import signal
@@ -18,6 +19,7 @@ import pytest
 from pvasm import __version__, client, served, server
 from pvasm.asm.reading import assembly_parser
 from pvasm.data import samples_directory
+from pvasm.errors import PvasmError
 
 SOURCE = "start:\tMOV_FROM_IFA(r20) ;;\n\tRFI\n"
 
@@ -136,6 +138,30 @@ def test_a_server_imports_nothing_of_the_folder_that_it_is_asked_in(folder: Path
     assert subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True).stdout
     assert not (folder / "evil").exists()
     assert subprocess.run([str(script), "serve", "--stop"], env=environment, check=True)
+
+
+def test_who_stops_a_server_waits_for_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever binds its name, or starts another, at once would find it still there."""
+    path = tmp_path / "socket"
+    path.touch()
+    holding = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(holding, fcntl.LOCK_EX)
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            os.close(holding)
+
+    monkeypatch.setattr(time, "sleep", wait)
+    server._wait_for_end(str(path), server._status(str(path)))
+    assert len(waited) == 3
+    holding = os.open(f"{path}.lock", os.O_RDWR)
+    fcntl.flock(holding, fcntl.LOCK_EX)
+    server._wait_for_end(str(path), (0, 0, 0))  # it is another one's by now
+    with pytest.raises(PvasmError, match="was told to end, and has not"):
+        server._wait_for_end(str(path), server._status(str(path)))
+    os.close(holding)
 
 
 @pytest.mark.slow
