@@ -11,16 +11,17 @@ The bodies of macros are read where they stand as well, with their parameters un
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pvasm.asm.reading import statements_of
+from pvasm.asm.rereading import Made, Reading, Rereading, Shift
 from pvasm.asm.resolve import resolve
-from pvasm.asm.scope import OperandError, Scope
+from pvasm.asm.scope import OperandError, Scope, matters_later
 from pvasm.errors import PvasmError
 from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.isa.operands import Unknown, Value, signed64
@@ -129,6 +130,28 @@ class Visitor:
 
         `body` is the origin of the body of a `#define`, NOWHERE for a `.macro`, whose name is in lower case.
         """
+
+
+class Repeater(Visitor):
+    """A visitor that can take over what another one like it has made of the same statement, of an earlier text."""
+
+    def begin(self, scope: Scope) -> None:
+        """Reading begins; `scope` goes along with it."""
+
+    def basis(self) -> object:
+        """All that what is made of a statement depends on, beside it and the statements before it; to be compared."""
+        raise NotImplementedError
+
+    def made(self) -> Made:
+        """How much has been made so far."""
+        raise NotImplementedError
+
+    def can_be_repeated(self, before: Made, after: Made) -> bool:
+        """Whether what was made of a statement, between these, can be taken over."""
+        return before == after
+
+    def repeat(self, earlier: Any, before: Made, after: Made, shift: Shift | None) -> None:
+        """Takes over what an earlier visitor of this kind has made; it stands elsewhere by `shift`, if that is one."""
 
 
 class _Piece(Struct):
@@ -344,8 +367,37 @@ def elaborate(
     `every_turn` is asked for.
     """
     known = {**known, **dict.fromkeys(PREDEFINED, True)}
-    reader = _Reader(document, headers, scope, known, kept, visitors, every_turn=every_turn)
-    reader.read()
+    _Reader(document, headers, scope, known, kept, visitors, every_turn=every_turn).read()
+
+
+def elaborate_again(
+    document: Document,
+    headers: Sequence[Document],
+    scope: Scope,
+    known: Known,
+    kept: Set[str],
+    visitors: Sequence[Repeater],
+    earlier: Reading | None,
+) -> Reading:
+    """Reads a document's code as `elaborate` does; what an `earlier` reading has made of the same statements is kept.
+
+    Returns this reading, for the next.
+    """
+    known = {**known, **dict.fromkeys(PREDEFINED, True)}
+    reader = _Reader(document, headers, scope, known, kept, visitors, every_turn=False)
+    basis = (
+        (known, kept, reader.labels, reader.labels_outside, reader.splits_words, document.preprocessed, document.path),
+        [(header.path, header.text) for header in headers],
+        (reader.changing, frozenset(define.name for define in document.defines)),
+        *(visitor.basis() for visitor in visitors),
+    )
+    rereading = None if earlier is None or earlier.basis != basis else Rereading(earlier, document)
+    reader.reading = Reading(document, basis, tuple(visitors), [])
+    reader.repeaters = visitors
+    for visitor in visitors:
+        visitor.begin(scope)
+    reader.read(rereading)
+    return reader.reading
 
 
 class _Reader:
@@ -370,7 +422,8 @@ class _Reader:
             self.headers.setdefault(header.path.rpartition("/")[2], []).append((number, header))
         self.scope = scope
         self.visitors = visitors
-        self.paths = PathConditions(known, _changing(documents))
+        self.changing = _changing(documents)
+        self.paths = PathConditions(known, self.changing)
         self.cpp: Meanings[CppMacro] = Meanings(self.paths)
         self.gas: Meanings[_GasMacro] = Meanings(self.paths)
         self.names: Meanings[Value] = Meanings(self.paths)  # those that several assignments may have made
@@ -401,7 +454,13 @@ class _Reader:
         self.is_ended = False
         self.words: dict[str, frozenset[str]] = {}
         self.included: set[int] = set()
-        self.labels = frozenset(each.syntax.name for each in document.statements if isinstance(each.syntax, tree.Label))
+        labels = [(each.syntax.name, each.macro) for each in document.statements if isinstance(each.syntax, tree.Label)]
+        self.labels = frozenset(name for name, _ in labels)
+        self.labels_outside = frozenset(name for name, macro in labels if macro is None)  # of the bodies of macros
+        self.reading: Reading | None = None  # what this reading is like, for the next
+        self.repeaters: Sequence[Repeater] = ()
+        self.at_statement: tuple[tuple[Made, ...], int] = (), 0  # what there was before it, and the budget
+        self.is_plain = True  # nothing in the statement that is read matters to those that follow
 
     # ------------------------------------------------------------------------------------- documents
 
@@ -454,42 +513,77 @@ class _Reader:
             known = None if len(found) != 1 else found[0].value is not None
         return known
 
-    def read(self) -> None:
-        """Reads the document."""
+    def read(self, rereading: Rereading | None = None) -> None:
+        """Reads the document; what stands in it as it stood before need not be read again."""
         document = self.document
         defines = iter(document.defines)
         self.scope.frame_is_certain = True  # GNU as begins without one
-        self.scope.labels = frozenset(
-            each.syntax.name
-            for each in document.statements
-            if isinstance(each.syntax, tree.Label) and each.macro is None and each.syntax.name not in self.cpp.table
-        )
+        self.scope.labels = self.labels_outside
         macro: str | None = None
         for index, statement in enumerate(document.statements):
             syntax = statement.syntax
             if statement.macro != macro:
                 macro = statement.macro
                 self._boundary(macro, index)
+            if self.reading is not None and self._is_repeated(self.reading, rereading, index):
+                continue
             if isinstance(syntax, tree.CppDirective):
                 self._cpp(index, statement, syntax, defines)
-                continue
-            if self.is_ended:
-                continue
-            if macro is not None:
-                source = Traced.whole(document.text[statement.origin : statement.end], statement.origin)
-                self._emit(Step(syntax, source, index, statement.conditions, macro))
-                if isinstance(syntax, tree.Directive) and syntax.name not in SETTING:
-                    self.scope.directive(syntax)
-                    if syntax.name == ".regstk":
-                        self._lose_frame()
-                if statement.in_define:
-                    continue
-            self._statement(index, statement)
+            elif not self.is_ended:
+                if macro is not None:
+                    self._in_body(index, statement, macro)
+                if not statement.in_define:
+                    self._statement(index, statement)
+            if self.reading is not None:
+                self._note_reading(self.reading, rereading, index)
         if self.collected is not None:
             self._gap("this has no end", self.collected.statement, self.collected.conditions)
         elif self.conditional is not None and document.statements:
             for visitor in self.visitors:
                 visitor.unfinished(len(document.statements) - 1)
+
+    def _in_body(self, index: int, statement: tree.Statement, macro: str) -> None:
+        """Reads a statement in the body of a macro where it stands."""
+        syntax = statement.syntax
+        source = Traced.whole(self.document.text[statement.origin : statement.end], statement.origin)
+        self._emit(Step(syntax, source, index, statement.conditions, macro))
+        if isinstance(syntax, tree.Directive) and syntax.name not in SETTING:
+            self.is_plain = self.is_plain and not matters_later(syntax)
+            self.scope.directive(syntax)
+            if syntax.name == ".regstk":
+                self._lose_frame()
+
+    def _is_repeated(self, reading: Reading, rereading: Rereading | None, index: int) -> bool:
+        """Has the visitors take over what was made of a statement before, if it is the same, and plain.
+
+        Else it is to be read, and how much there is before it is kept.
+        """
+        self.is_plain = True
+        self.at_statement = tuple([visitor.made() for visitor in self.repeaters]), self.budget
+        found = None
+        if rereading is not None:
+            rereading.enter(index)
+            found = rereading.find(index)
+        if found is None or rereading is None:
+            return False
+        (before, after, cost), shift = found
+        for visitor, old, first, last in zip(self.repeaters, rereading.earlier.visitors, before, after, strict=True):
+            visitor.repeat(old, first, last, shift)
+        self.budget -= cost
+        reading.plain.append((self.at_statement[0], tuple([visitor.made() for visitor in self.repeaters]), cost))
+        return True
+
+    def _note_reading(self, reading: Reading, rereading: Rereading | None, index: int) -> None:
+        """Keeps what was made of a statement, if it is plain."""
+        before, budget = self.at_statement
+        after = tuple([visitor.made() for visitor in self.repeaters])
+        is_kept = self.is_plain and all(
+            visitor.can_be_repeated(first, last)
+            for visitor, first, last in zip(self.repeaters, before, after, strict=True)
+        )
+        reading.plain.append((before, after, budget - self.budget) if is_kept else None)
+        if rereading is not None:
+            rereading.note(index, is_plain=self.is_plain)
 
     def _boundary(self, macro: str | None, index: int) -> None:
         """The body of a macro begins or ends; what it says of the frame says nothing of what stands around it."""
@@ -503,6 +597,7 @@ class _Reader:
             visitor.boundary(macro, index)
 
     def _cpp(self, index: int, statement: tree.Statement, syntax: tree.CppDirective, defines: Iterator[Define]) -> None:
+        self.is_plain = False
         document = self.document
         conditions = statement.conditions
         if index in document.arms or syntax.name == "endif":
@@ -621,6 +716,7 @@ class _Reader:
         """Reads one of several pieces, each under conditions of its own."""
         last = len(pieces) - 1
         outer = self.collected
+        self.is_plain = self.is_plain and outer is None
         conditionals = self._as_conditionals(pieces) if last else []
         if last and outer is not None:
             opened = [name for _, piece in pieces for name in self._left_open(piece.source.text)]
@@ -629,6 +725,7 @@ class _Reader:
                 outer.body.append(_Either(pieces))
                 return
         if conditionals:
+            self.is_plain = False
             first, *self.otherwise = conditionals
             piece = pieces[0][1]
             _HANDLERS[first.name](self, _Piece(piece.source, piece.statement, conditions), first)
@@ -745,6 +842,7 @@ class _Reader:
     def _exhausted(self, statement: int, conditions: Conditions) -> None:
         """Says once that the document's macros come to more than is followed."""
         reason = "" if self.is_exhausted else "macros make more code than is followed: from here on none is expanded"
+        self.is_plain = False
         self.is_exhausted = True
         self.budget = 0
         self._gap(reason, statement, conditions)
@@ -763,11 +861,13 @@ class _Reader:
 
     def _one(self, piece: _Piece, syntax: tree.Syntax) -> None:
         if self.collected is not None:
+            self.is_plain = False
             self._collect(piece, syntax)
             return
         if isinstance(syntax, tree.Directive):
             handler = _HANDLERS.get(syntax.name)
             if handler is not None:
+                self.is_plain = False
                 handler(self, piece, syntax)
                 return
         if self.conditional is not None and self.conditional.is_skipped:
@@ -775,6 +875,7 @@ class _Reader:
         if self.gas.table and self._invokes(piece, syntax):
             return
         if self.names.table and not self.names.table.keys().isdisjoint(self._words(piece.source.text)):
+            self.is_plain = False
             self._by_names(piece, syntax)
         else:
             self._emit_piece(piece, syntax, ())
@@ -786,8 +887,10 @@ class _Reader:
         if not self.silent:
             self._emit(Step(syntax, piece.source, piece.statement, conditions, None, piece.syntax is None))
         if isinstance(syntax, tree.Assignment):
+            self.is_plain = False
             self._assign(syntax.name, conditions, lambda: self.scope.assign(syntax))
         elif isinstance(syntax, tree.Directive):
+            self.is_plain = self.is_plain and not matters_later(syntax)
             if syntax.name in SETTING and syntax.arguments:
                 name = symbol_name(syntax.arguments[0])
                 self._assign(name, conditions, lambda: self.scope.directive(syntax))
@@ -823,11 +926,13 @@ class _Reader:
 
     def _set_frame(self, conditions: Conditions) -> None:
         """The frame is the one that the scope has now, under these conditions."""
+        self.is_plain = False
         self.scope.frame_is_certain = self.scope.frame is not None
         self.frame_conditions = conditions
 
     def _lose_frame(self) -> None:
         """Another alloc than the last may be what counts here."""
+        self.is_plain = self.is_plain and not (self.scope.frame_is_certain or self.frame_conditions)
         self.scope.frame_is_certain = False
         self.frame_conditions = ()
 
@@ -882,6 +987,7 @@ class _Reader:
             if last:
                 kind = "if" if number == 0 else "else" if number == last else "elif"
                 self._fork(Fork(kind, None, conditions))
+            self.scope.macro_values.clear()
             for name, value in values.items():
                 if value is None:
                     self.scope.names.pop(name, None)
@@ -910,6 +1016,7 @@ class _Reader:
         name = written.lower()
         if name not in self.gas.table or written in self.macros.kept:
             return False
+        self.is_plain = False
         conditions = (*piece.conditions, *self.gas_conditions)
         if name in self.gas.too_many:
             self._gap(f"{written} has too many definitions to follow", piece.statement, conditions)

@@ -70,7 +70,8 @@ class Scope(Struct):
     first register that a name of `.rotr` or its like stands for, and how many it stands for, if that is known. `frame`
     is (inputs, locals, outputs) of the last `alloc` or `.regstk`. With `frame_is_certain` it is the assembler's for
     sure, None being that there is none: then `beyond_frame` tells of the first stacked register evaluated that is not
-    in it, which the assembler refuses. Who wants to know sets it to None before.
+    in it, which the assembler refuses. Who wants to know sets it to None before. `frame_asked` counts how often the
+    frame was asked for.
     """
 
     lenient: bool = False
@@ -80,6 +81,7 @@ class Scope(Struct):
     frame: tuple[int, int, int] | None = None
     frame_is_certain: bool = False
     beyond_frame: OperandError | None = None
+    frame_asked: int = 0
     macro_values: dict[str, Value] = {}
     files: dict[str, str] = {}
     labels: Container[str] = ()
@@ -92,6 +94,7 @@ class Scope(Struct):
 
     def assign(self, assignment: Assignment) -> None:
         """Let the name stand for the value from here on."""
+        self.macro_values.clear()
         if isinstance(assignment.value, Name) and assignment.value.text in INDEXED:
             self.files[assignment.name] = assignment.value.text
         if assignment.value is not None:
@@ -101,7 +104,7 @@ class Scope(Struct):
                 self.names[assignment.name] = Unknown()
 
     def directive(self, directive: Directive) -> None:
-        """Take note of `.regstk`, `.rotr` and its like, `.set` and its like; no other directive matters here."""
+        """Take note of a directive, if it `matters_later`."""
         if directive.name == ".regstk":
             inputs, local, outputs, *_ = (*map(self._count, directive.arguments), None, None, None)
             known = inputs is not None and local is not None and outputs is not None
@@ -114,6 +117,7 @@ class Scope(Struct):
 
     def _rotate(self, first: Register, arguments: tuple[str, ...]) -> None:
         """Lay out the names of a `.rotr` from its first register on."""
+        self.macro_values.clear()
         for argument in arguments:
             name, _, rest = argument.partition("[")
             count = self._count(rest.rpartition("]")[0])
@@ -184,6 +188,11 @@ def _name(scope: Scope, name: Name, depth: int) -> Value:
     return Unknown(file if dot and file in ("ar", "cr") else None)  # `cr.\\x`, `cr.a` in a macro's body
 
 
+def matters_later(directive: Directive) -> bool:
+    """Whether a directive changes what names mean: `.regstk`, `.rotr` and its like, `.set` and its like."""
+    return directive.name in SETTING or directive.name == ".regstk" or directive.name in _ROTATING
+
+
 def _macro(scope: Scope, text: str, expression: Name | Call, depth: int) -> Value | None:
     meaning = scope.operand_macros.get(text)
     if meaning is None:
@@ -194,8 +203,12 @@ def _macro(scope: Scope, text: str, expression: Name | Call, depth: int) -> Valu
     if known is None:
         # While its own meaning is looked for, a name is not known: so no macro goes in a circle.
         scope.macro_values[text] = Unknown()
+        asked = scope.frame_asked
         known = _EVALUATORS[type(meaning)](scope, meaning, depth + 1) if depth < _DEEPEST_MACRO else Unknown()
-        scope.macro_values[text] = known
+        if scope.frame_asked == asked:
+            scope.macro_values[text] = known
+        else:  # it is another in another frame
+            del scope.macro_values[text]
     return known
 
 
@@ -213,6 +226,7 @@ def _stacked(scope: Scope, name: Name) -> Value | None:
         return None
     number = int(digits)
     part, noun = _STACKED[stem]
+    scope.frame_asked += 1
     if scope.frame_is_certain and scope.beyond_frame is None and number < _STACKED_REGISTERS:
         count = 0 if scope.frame is None else scope.frame[part]
         if number >= count:

@@ -23,6 +23,7 @@ from pvasm.text import encode, read_text, shown_name, stand_in
 
 if TYPE_CHECKING:
     from pvasm.check.c_files import CAnswer
+    from pvasm.check.earlier import Earlier
     from pvasm.check.engine import Selection
     from pvasm.check.finding import Finding
     from pvasm.check.rule import Rule
@@ -125,6 +126,8 @@ class Checker:
         self._uses_cache = settings.use_cache
         self.headers_in_c: Collection[str] = ()
         """The headers whose inline assembly is looked at: those that were named, since a folder's are many."""
+        self.earlier: Earlier | None = None
+        """What is known of earlier versions of a text, where it is checked again and again."""
         self._parts: tuple[Catalog, dict[str, bool]] | None = None
         self.key = ascii([self.settings.key(), self._own_instances()])
 
@@ -179,11 +182,12 @@ class Checker:
         sources: dict[str, str] | None = None,
         *,
         is_c: bool = False,
+        earlier: Earlier | None = None,
     ) -> Subject:
         """What rules look at for a text, which is the C preprocessor's if the settings ask for that.
 
         `headers` are the paths and texts of those that it includes, `sources` those that it was made of, where they
-        have comments for pvasm. `is_c` says that the text was made of C.
+        have comments for pvasm. `is_c` says that the text was made of C, `earlier` knows earlier versions of it.
         """
         from pvasm.asm.reading import assembly_parser
         from pvasm.check.subject import Subject
@@ -206,6 +210,7 @@ class Checker:
             sources=sources,
             follows_flow=not is_c and any(rule.follows_flow for rule in self.rules),
             is_c=is_c,
+            earlier=earlier,
         )
 
     def _instances(self, catalog: Catalog) -> list[Instance]:
@@ -482,7 +487,8 @@ class Checker:
         from pvasm.expand.assembly_text import refuse_other_text
 
         rules = self.rules
-        subject = self.subject(text, result.path, headers, sources)
+        earlier = self.earlier if sources is None else None
+        subject = self.subject(text, result.path, headers, sources, earlier=earlier)
         document = subject.document
         if not subject.named and not subject.holds_assembly():
             result.counts = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pvasm.asm.elaborate import Visitor, elaborate
+from pvasm.asm.elaborate import Repeater, Visitor, elaborate, elaborate_again
 from pvasm.check.code_levels import CodeLevels
 from pvasm.check.exposure import Exposure, ExposureSearch
 from pvasm.check.subject import Subject
@@ -34,6 +34,15 @@ class Code:
 
     def _read(self, *visitors: Visitor) -> None:
         subject = self._subject
+        earlier = subject.earlier
+        repeaters = [each for each in visitors if isinstance(each, Repeater)]
+        # Where code runs matters to all that is found in it, and is not told statement by statement.
+        if earlier is not None and len(repeaters) == len(visitors) and not self.levels.knows_user_level:
+            kept = subject.names_kept
+            earlier.reading = elaborate_again(
+                subject.document, subject.headers, subject.scope(), self._known, kept, repeaters, earlier.reading
+            )
+            return
         elaborate(subject.document, subject.headers, subject.scope(), self._known, subject.names_kept, visitors)
 
     @property

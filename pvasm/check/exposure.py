@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pvasm.asm.elaborate import Step, Visitor
+from pvasm.asm.elaborate import Repeater, Step
 from pvasm.asm.reading import assembly_parser, statements_of
+from pvasm.asm.rereading import Made, Shift
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.asm.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivity
@@ -117,7 +118,7 @@ def _advice(exposure: Exposure) -> str:
     return said
 
 
-class ExposureSearch(Visitor):
+class ExposureSearch(Repeater):
     """Looks on while a document is read, and takes note of what is exposed, with what names mean there.
 
     What stands in the document is reported where it stands: as a statement, in a macro's body, as an argument. What is
@@ -137,12 +138,28 @@ class ExposureSearch(Visitor):
         self.gaps: dict[tuple[str, int], None] = {}  # what is not followed, and the statements
         self.reread: dict[int, bool] = {}  # statements that are none as written: whether macros make statements of each
         self.asked: set[int] = set()  # the statements whose arguments have been looked at
+        self.kept = 0  # how many exposures were taken note of
         self.covered_until = 0  # the statements before this one are part of `covering`
         self.covering: str | None = None
 
     def exposures(self) -> list[Exposure]:
         """What has been found, in order."""
         return sorted(self.found.values(), key=lambda exposure: (exposure.start, exposure.end))
+
+    def begin(self, scope: Scope) -> None:
+        """Reading begins."""
+        self.scope = scope
+
+    def basis(self) -> object:
+        """What is exposed in a statement depends on no more than those before it."""
+        return None
+
+    def made(self) -> Made:
+        """How much there is to tell so far: a statement is taken over if there is nothing to tell of it."""
+        return self.kept, len(self.gaps), len(self.reread)
+
+    def repeat(self, earlier: ExposureSearch, before: Made, after: Made, shift: Shift | None) -> None:
+        """Nothing was found, and nothing is."""
 
     def step(self, step: Step, scope: Scope) -> None:
         """Looks at a statement."""
@@ -186,6 +203,7 @@ class ExposureSearch(Visitor):
     def _keep(self, statement: int, exposures: Iterable[Exposure]) -> None:
         """Takes note of what is exposed in a statement of the document."""
         for exposure in exposures:
+            self.kept += 1
             self.found.setdefault((exposure.start, exposure.end, exposure.text), exposure)
             self.by_statement.setdefault(statement, []).append(exposure)
 

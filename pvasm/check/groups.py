@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from pvasm.asm.annotations import annotate
 from pvasm.check.assumptions import Assumptions, Literals
 from pvasm.check.code import Code
 from pvasm.check.finding import Finding, Related
+from pvasm.check.stretches import LEAST, Carried, Stretch, Stretches, moved
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Graph, Node
 from pvasm.isa.dependencies import Dependencies, Violation
@@ -104,7 +104,8 @@ def find_violations(subject: Subject) -> list[GroupFinding]:
     alike = not program.ops_used and not any(instance.defines in text for instance in instances)
     found: dict[tuple[object, ...], tuple[Violation | Misplaced, Graph, list[str]]] = {}
     walked = instances[:1] if alike else instances
-    stretches: dict[tuple[object, ...], _Stretch] | None = {} if len(walked) > 1 else None
+    earlier = subject.earlier
+    stretches = earlier.stretches if earlier is not None else Stretches() if len(walked) > 1 else None
     for instance in walked:
         graph = program.graph(known_macros([instance]), instance)
         for violation in _Walk(
@@ -210,38 +211,20 @@ class _Mode(Struct):
             self.automatic, self.under = after.dependencies.automatic, directive.conditions
 
 
-_Carried = tuple[tuple[int, int, bool], bool, Literals]
-_LEAST_STRETCH = 24  # nodes
-
-
-class _Stretch(Struct):
-    """A part of a graph without an op, the same in other instances, and what is wrong in it.
-
-    Nothing that stands before it matters to what is found in it or behind it, but for what is `carried` on. `next` and
-    `found` count from its first node.
-    """
-
-    nodes: list[Node]
-    next: list[list[int]]
-    found: list[Violation | Misplaced]
-    carried: _Carried
-
-
 class _Walk:
     """Goes through a graph once, on all ways.
 
-    `known` are stretches of the graphs of other instances: what is found in them is taken over, and new ones are added.
-    It is None where there are no others.
+    What is found in `known` stretches is taken over, and new ones are added. It is None where nobody will ask.
     """
 
-    def __init__(self, graph: Graph, known: dict[tuple[object, ...], _Stretch] | None, mode: _Mode) -> None:
+    def __init__(self, graph: Graph, known: Stretches | None, mode: _Mode) -> None:
         self.graph = graph
         self.known = known
         self.mode = mode
         self.worlds = Assumptions(graph)
         self.arriving: dict[int, list[_State]] = {}
         self.seen: set[tuple[object, ...]] = set()
-        self.begun: tuple[int, _Carried] | None = None  # where a stretch has begun, and what was carried into it
+        self.begun: tuple[int, Carried] | None = None  # where a stretch has begun, and what was carried into it
         self.found: list[Violation | Misplaced] = []  # since then
 
     def violations(self) -> Iterator[Violation | Misplaced]:
@@ -253,7 +236,7 @@ class _Walk:
             if self.known is not None and len(states) == 1 and not self.arriving:
                 stretch = self._taken_over(index, states[0], self.known)
                 if stretch is not None:
-                    yield from (_moved(each, index) for each in stretch.found)
+                    yield from (moved(each, index) for each in stretch.found)
                     index += len(stretch.nodes)
                     self.arriving[index] = states
                     continue
@@ -263,8 +246,6 @@ class _Walk:
     def _step(self, index: int, states: list[_State]) -> list[Violation | Misplaced]:
         """Goes over a node; what is new of what is wrong there."""
         node = self.graph.nodes[index]
-        if node.op is not None:
-            self.begun = None
         if node.conditions or len(states) > 1:
             states = list(_entered(states, self.worlds, node))[:_MAX_STATES]
         found = []
@@ -298,50 +279,31 @@ class _Walk:
         self.seen.add(key)
         return True
 
-    def _taken_over(self, index: int, state: _State, known: dict[tuple[object, ...], _Stretch]) -> _Stretch | None:
-        """The stretch that begins at a node, if it is known from another instance.
-
-        Else one begins, once another has ended here.
-        """
-        carried = _carried(state)
-        if carried is None or self.mode.automatic:
+    def _taken_over(self, index: int, state: _State, known: Stretches) -> Stretch | None:
+        """The stretch that begins at a node, if it is known. Else one begins, and one that has begun before ends."""
+        carried = self._carried(state)
+        if carried is None:
             return None
+        stretch = known.at(self.graph, index, carried)
         if self.begun is not None:
             start, before = self.begun
-            if index - start < _LEAST_STRETCH:
+            if index - start >= LEAST:
+                known.add(self.graph, start, index, (before, carried), self.found)
+            elif stretch is None:
                 return None
-            nodes = self.graph.nodes[start:index]
-            found = [_moved(each, -start) for each in self.found]
-            known[self._key(start, before)] = _Stretch(nodes, self._edges(start, index), found, carried)
-        stretch = known.get(self._key(index, carried))
-        if stretch is not None:
-            end = index + len(stretch.nodes)
-            if self.graph.nodes[index:end] == stretch.nodes and self._edges(index, end) == stretch.next:
-                self.begun = None
-                state.dependencies.carry(stretch.carried[0])
-                state.blind, state.world = stretch.carried[1:]
-                return stretch
         self.begun, self.found = (index, carried), []
-        return None
+        if stretch is not None:
+            self.begun = None
+            state.dependencies.carry(stretch.after.dependencies)
+            state.blind, state.world = stretch.after.blind, stretch.after.world
+        return stretch
 
-    def _key(self, index: int, carried: _Carried) -> tuple[object, ...]:
-        return id(self.graph.nodes[index]), carried, self.worlds.repeated
-
-    def _edges(self, start: int, end: int) -> list[list[int]]:
-        return [[each - start for each in following] for following in self.graph.next[start:end]]
-
-
-def _carried(state: _State) -> _Carried | None:
-    """All that later findings depend on, where no instruction matters to them so far; else None."""
-    carried = state.dependencies.carried
-    return (carried, state.blind, state.world) if carried is not None and state.positions.is_first else None
-
-
-def _moved(violation: Violation | Misplaced, by: int) -> Violation | Misplaced:
-    """The same between other steps, that much further on."""
-    if isinstance(violation, Misplaced):
-        return violation._replace(name=violation.name + by, other=violation.other + by)
-    return replace(violation, first=violation.first + by, second=violation.second + by)
+    def _carried(self, state: _State) -> Carried | None:
+        """All that later findings depend on, where no instruction matters to them so far; else None."""
+        dependencies, mode = state.dependencies.carried, self.mode
+        if dependencies is None or mode.automatic or not state.positions.is_first:
+            return None
+        return Carried(dependencies, state.world, state.blind, self.worlds.repeated, mode.in_bodies, mode.raw)
 
 
 def _entered(states: Sequence[_State], worlds: Assumptions, node: Node) -> Iterator[_State]:

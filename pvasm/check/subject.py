@@ -16,6 +16,7 @@ from pvasm.syntax.document import Document
 
 if TYPE_CHECKING:
     from pvasm.asm.scope import Scope
+    from pvasm.check.earlier import Earlier
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
     from pvasm.paravirt.patterns import Patterns
@@ -34,7 +35,8 @@ class Subject(Struct, dict=True):
     Without `follows_flow`, no rule asks how one instruction follows another.
     `user_level` are globs of sections and symbols of code that runs at user level, `bare_files` are files that are
     compiled once, for bare hardware. `sources` are the texts, by path, that the document was made of by the C
-    preprocessor, where they have comments for pvasm. `is_c` says that the document was made of C.
+    preprocessor, where they have comments for pvasm. `is_c` says that the document was made of C. `earlier` is what
+    is known of earlier versions of the text.
     """
 
     document: Document
@@ -49,6 +51,7 @@ class Subject(Struct, dict=True):
     bare_files: BareFiles | None = None
     sources: Mapping[str, str] | None = None
     is_c: bool = False
+    earlier: Earlier | None = None
 
     @property
     def intrinsics(self) -> Mapping[str, str] | None:

@@ -14,7 +14,8 @@ from typing import Final
 from msgspec import Struct
 
 from pvasm.asm import nearest
-from pvasm.asm.elaborate import Step, Visitor
+from pvasm.asm.elaborate import Repeater, Step
+from pvasm.asm.rereading import Made, Shift
 from pvasm.asm.scope import Scope
 from pvasm.check.subject import Subject
 from pvasm.isa.mnemonics import is_mnemonic
@@ -69,7 +70,7 @@ class _Met(Struct, frozen=True):
     is_likely: bool = False
 
 
-class UnknownNames(Visitor):
+class UnknownNames(Repeater):
     """Looks on while a document is read, and takes note of names that may be nothing, also in what macros make."""
 
     def __init__(self, subject: Subject) -> None:
@@ -80,6 +81,26 @@ class UnknownNames(Visitor):
         self._known: set[str] = set()  # mnemonics that there are
         self._registers: list[_Met] = []
         self._instructions: list[_Met] = []
+
+    def basis(self) -> object:
+        """What is looked at depends on these, beside the statements before."""
+        return self._names_registers, self._words_may_be_replaced
+
+    def made(self) -> Made:
+        """How many names have been met."""
+        return len(self._registers), len(self._instructions)
+
+    def can_be_repeated(self, before: Made, after: Made) -> bool:
+        """Whether they can be taken over: always."""
+        return True
+
+    def repeat(self, earlier: UnknownNames, before: Made, after: Made, shift: Shift | None) -> None:
+        """Takes over the names that were met."""
+        for mine, its, start, end in (
+            (self._registers, earlier._registers, before[0], after[0]),
+            (self._instructions, earlier._instructions, before[1], after[1]),
+        ):
+            mine += its[start:end] if shift is None else [_moved(each, shift) for each in its[start:end]]
 
     def step(self, step: Step, scope: Scope) -> None:
         """Looks at a statement."""
@@ -220,6 +241,14 @@ class UnknownNames(Visitor):
         if syntax.parenthesised or _is_other(self.subject, name):
             return False
         return is_sure or (_has_operands(syntax) and nearest.mnemonic(name) is not None)
+
+
+def _moved(met: _Met, shift: Shift) -> _Met:
+    """A name that was met, where it stands in the next version of the text."""
+    old = met.step
+    source, statement = shift.traced(old.source), old.statement + shift.statements
+    step = Step(old.syntax, source, statement, shift.conditions(old.conditions), old.macro, old.made)
+    return _Met(met.name, met.start, met.end, step, met.is_likely)
 
 
 def _explained_by(directive: tree.Directive) -> Iterator[str]:

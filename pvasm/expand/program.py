@@ -17,8 +17,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pvasm.asm.annotations import ANNOTATIONS, arguments_of
-from pvasm.asm.elaborate import Fork, Step, Visitor
+from pvasm.asm.elaborate import Fork, Repeater, Step
 from pvasm.asm.reading import statements_of
+from pvasm.asm.rereading import Made, Shift
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.errors import PvasmError
@@ -126,7 +127,7 @@ def _target(syntax: tree.Instruction) -> str:
     return ""
 
 
-class Program(Visitor):
+class Program(Repeater):
     """The steps of a document, whichever instance it is compiled for.
 
     It looks on while the document is read (`elaborate`). Of `headers`, documents that it includes, it is asked whether
@@ -171,6 +172,37 @@ class Program(Visitor):
                 self._add(base, "opaque", name=f"#{syntax.name}")
         else:
             self._statement(syntax, base, step.source)
+
+    def begin(self, scope: Scope) -> None:
+        """Reading begins."""
+        self.scope = scope
+
+    def basis(self) -> object:
+        """What steps depend on, beside the statements before."""
+        return self._words_may_be_replaced
+
+    def made(self) -> Made:
+        """How many steps there are, and refusals."""
+        return len(self.steps), len(self.refusals)
+
+    def can_be_repeated(self, before: Made, after: Made) -> bool:
+        """Whether nothing is refused, which may be at a place elsewhere."""
+        return before[1] == after[1]
+
+    def repeat(self, earlier: Program, before: Made, after: Made, shift: Shift | None) -> None:
+        """Takes over steps."""
+        for step in earlier.steps[before[0] : after[0]]:
+            if step.__class__ is Fork:
+                self.steps.append(step if shift is None else _fork_moved(step, shift))
+                continue
+            assert isinstance(step, Node)
+            if step.op is not None:
+                self.ops_used.add(step.op.name)
+            if shift is not None or step.invocation not in (-1, self._calls):
+                step = _moved(step, shift, self._calls if step.invocation >= 0 else -1)
+            if step.invocation >= 0:
+                self._calls += 1
+            self.steps.append(step)
 
     def fork(self, fork: Fork) -> None:
         """Alternatives begin, go on or end."""
@@ -515,6 +547,38 @@ def _like(node: Node, kind: Kind, text: str = "", resolved: Instruction | None =
         macro=node.macro,
         inlined=node.inlined,
     )
+
+
+def _moved(node: Node, shift: Shift | None, invocation: int) -> Node:
+    """A node where it stands in the next version of the text."""
+    if shift is None:
+        return replace(node, invocation=invocation)
+    return Node(
+        node.kind,
+        node.statement + shift.statements,
+        shift.offset(node.start),
+        shift.offset(node.end),
+        node.text,
+        shift.conditions(node.conditions),
+        node.resolved,
+        node.op,
+        node.arguments,
+        node.values,
+        invocation,
+        node.name,
+        node.target,
+        node.macro,
+        node.inlined,
+        node.frame,
+        node.names,
+    )
+
+
+def _fork_moved(fork: Fork, shift: Shift) -> Fork:
+    condition = fork.condition
+    if condition is not None:
+        (condition,) = shift.conditions((condition,))
+    return Fork(fork.name, condition, shift.conditions(fork.conditions), fork.is_written)
 
 
 class _Open(Struct):

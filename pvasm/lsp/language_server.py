@@ -85,7 +85,7 @@ class Server(LanguageServer):
         """A file is opened, or its text is another: it is checked after a delay."""
         path = _path_of(uri)
         try:
-            self._open[uri] = OpenDocument(path, text, self.units, self._for_file(path))
+            self._open[uri] = OpenDocument(path, text, self.units, self._for_file(path), self._open.get(uri))
         except PvasmError as error:
             self._open.pop(uri, None)
             self._publish(uri, {uri: [_of_error(error, Lines(text, self.units), path)]})

@@ -13,6 +13,7 @@ from pvasm.asm.elaborate import Step, Visitor, elaborate
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.check.checker import Checker, FileResult, is_instance_file
+from pvasm.check.earlier import Earlier
 from pvasm.check.pipeline import Pipeline
 from pvasm.check.settings import Settings
 from pvasm.check.subject import Subject
@@ -52,11 +53,15 @@ class OpenDocument:
     """An open file at `path`: its text as it is in the editor, with what is found in it.
 
     Code is read as it stands in the file, as `pvasm check --fix` reads it; what is found (`check`) is what the settings
-    say, with the C preprocessor if they ask for it.
+    say, with the C preprocessor if they ask for it. What was found in an `earlier` version of the text is taken over
+    where the code is the same.
     """
 
-    def __init__(self, path: str, text: str, units: Units, configured: Configured) -> None:
+    def __init__(
+        self, path: str, text: str, units: Units, configured: Configured, earlier: OpenDocument | None = None
+    ) -> None:
         self.path = path
+        self._earlier: Earlier = Earlier() if earlier is None else earlier._earlier
         self.lines = Lines(without_lone_surrogates(text), units)
         self._configured = configured
         let_stand_in(path, encode(self.lines.text))
@@ -80,6 +85,8 @@ class OpenDocument:
             return FileResult(self.path)
         settings = replace(self._configured.settings, use_cache=False, fixes=True)
         checker = Checker(settings)
+        self._earlier.stretches.turn()
+        checker.earlier = self._earlier
         if is_header(self.path):
             checker.headers_in_c = frozenset({self.path})
         result = checker.check(self.path)
