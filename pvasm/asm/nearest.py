@@ -14,7 +14,10 @@ from pvasm.syntax import tree
 
 _NAMED: Final = regex(r"(?:ar|cr|psr)\.[A-Za-z_]\w*")
 _NUMBERED: Final = regex(r"(r|f|p|b|ar|cr)[1-9]\d{0,8}")
-_REGISTER: Final = regex(r"\b(?:(?:ar|cr|psr)\.[A-Za-z_]\w*|(?:[rfpb]|ar|cr)[1-9]\d{0,8}\b)")
+# It begins with a character, which is looked for fast: ar.x, cr.x, psr.x; r1, f1, p1, b1, ar1, cr1.
+_REGISTER: Final = regex(
+    r"[abcfpr](?<!\w.)(?:(?:(?<=[ac])r|(?<=p)sr)\.[A-Za-z_]\w*|(?:(?<=[rfpb])|(?<=[ac])r)[1-9]\d{0,8}\b)"
+)
 
 
 class Suspects(NamedTuple):

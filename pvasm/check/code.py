@@ -30,7 +30,8 @@ class Code:
         self._read(*levels, self.search, self.names, *program)
 
     def _unread(self) -> Program:
-        return Program(self._subject.document, self._subject.catalog, self._subject.headers)
+        subject = self._subject
+        return Program(subject.document, subject.catalog, subject.headers, subject.definitions)
 
     def _read(self, *visitors: Visitor) -> None:
         subject = self._subject

@@ -55,7 +55,6 @@ class Flow:
         self.next = graph.next
         self.steps_left = max(_MIN_STEPS, _STEPS_A_NODE * len(graph.nodes))
         self._uses: dict[int, Uses] = {}
-        self._uses_of: dict[int, Uses] = {}
         self._after: dict[int, tuple[list[int], Exit | None]] = {}
         self._callees: dict[int, list[int]] = {}
         self._returns: dict[tuple[int, Register], frozenset[int]] = {}
@@ -75,14 +74,7 @@ class Flow:
         """What a node does to registers."""
         known = self._uses.get(index)
         if known is None:
-            node = self.nodes[index]
-            if node.resolved is None or node.resolved.predicate is None:
-                known = uses_of(node)
-            else:  # the same instruction is resolved once
-                known = self._uses_of.get(id(node.resolved))
-                if known is None:
-                    known = self._uses_of[id(node.resolved)] = uses_of(node)
-            self._uses[index] = known
+            known = self._uses[index] = uses_of(self.nodes[index])
         return known
 
     def hides(self, index: int, register: Register) -> bool:

@@ -11,7 +11,6 @@ from pvasm.check.op_uses import invocations_of
 from pvasm.check.subject import Subject
 from pvasm.expand.argument_check import OF_INSTANCE, ArgumentCheck, Fault, Problem, takes_predicate
 from pvasm.expand.contexts import Contexts
-from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import Invocation
 from pvasm.paravirt.arguments import mismatch
 from pvasm.paravirt.catalog import Op
@@ -48,7 +47,7 @@ class _Search:
         self.ops = subject.catalog.ops
         self.checks = []
         for instance in subject.instances:
-            definitions = Definitions(self.document, known_macros([instance]), subject.headers, self.ops)
+            definitions = subject.definitions(known_macros([instance]))
             self.checks.append(ArgumentCheck(Contexts(definitions, subject.catalog, instance)))
 
     def misuses(self) -> Iterator[Misuse]:

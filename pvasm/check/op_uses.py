@@ -28,7 +28,7 @@ def invocations_of(subject: Subject) -> Invocations:
     if not subject.may_name_an_op:
         return Invocations()
     document, ops = subject.document, subject.catalog.ops
-    definitions = Definitions(document, subject.known, subject.headers, ops)
+    definitions = subject.definitions(subject.known)
     known, hidden = find_invocations(document, ops, definitions)
     if any(each.is_ambiguous for each in hidden):
         known, hidden = _by_instance(subject)
@@ -46,7 +46,7 @@ def _by_instance(subject: Subject) -> tuple[list[Invocation], list[Hidden]]:
     known: dict[tuple[int, int, str, tuple[Given, ...]], Invocation] = {}
     hidden: dict[Hidden, None] = {}
     for instance in subject.instances:
-        definitions = Definitions(document, known_macros([instance]), subject.headers, ops)
+        definitions = subject.definitions(known_macros([instance]))
         found, names = find_invocations(document, ops, definitions)
         compiled = {index for index, each in enumerate(document.statements) if definitions.is_compiled(each)}
         for each in found:

@@ -43,6 +43,10 @@ _ANYTHING = Uses(_NONE, _NONE, _NONE, _NONE, "", "rfpb", True)
 _FILES = frozenset("rpfb")
 
 
+_MOST_REMEMBERED = 20_000
+_REMEMBERED: dict[int, tuple[Instruction, Uses]] = {}  # by the instructions' ids
+
+
 def uses_of(node: Node) -> Uses:
     """What a node does to registers; an op by its contract, unknown code anything."""
     if node.op is not None and node.kind == "op":
@@ -51,7 +55,15 @@ def uses_of(node: Node) -> Uses:
         return _ANYTHING
     if node.resolved is None:
         return _NOTHING
-    return _of_instruction(node.resolved, node.predicate)
+    if node.resolved.predicate is None:
+        return _of_instruction(node.resolved, node.predicate)  # the name of its predicate is the node's
+    # The same instruction is resolved once, whichever file it stands in.
+    known = _REMEMBERED.get(id(node.resolved))
+    if known is None:
+        if len(_REMEMBERED) > _MOST_REMEMBERED:
+            _REMEMBERED.clear()
+        known = _REMEMBERED[id(node.resolved)] = node.resolved, _of_instruction(node.resolved, node.predicate)
+    return known[1]
 
 
 def _of_instruction(resolved: Instruction, predicate: str) -> Uses:

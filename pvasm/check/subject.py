@@ -17,6 +17,7 @@ from pvasm.syntax.document import Document
 if TYPE_CHECKING:
     from pvasm.asm.scope import Scope
     from pvasm.check.earlier import Earlier
+    from pvasm.expand.definitions import Definitions
     from pvasm.paravirt.catalog import Catalog
     from pvasm.paravirt.instance import Instance
     from pvasm.paravirt.patterns import Patterns
@@ -188,6 +189,20 @@ class Subject(Struct, dict=True):
         from pvasm.expand.header_documents import read_header
 
         return [read_header(header) for header in self.included]
+
+    def definitions(self, known: Known) -> Definitions:
+        """The document's definitions, where `known` says which macros are defined; made once."""
+        from pvasm.expand.definitions import Definitions
+
+        key = frozenset(known.items())
+        found = self._definitions.get(key)
+        if found is None:
+            found = self._definitions[key] = Definitions(self.document, known, self.headers, self.catalog.ops)
+        return found
+
+    @cached_property
+    def _definitions(self) -> dict[frozenset[tuple[str, bool]], Definitions]:
+        return {}
 
     @property
     def patterns(self) -> Patterns:

@@ -9,7 +9,7 @@ not known (a macro of a header that is not seen) is a node of its own, `opaque`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -131,11 +131,18 @@ class Program(Repeater):
     """The steps of a document, whichever instance it is compiled for.
 
     It looks on while the document is read (`elaborate`). Of `headers`, documents that it includes, it is asked whether
-    they bring code.
+    they bring code. `definitions` has the document's definitions, by which macros are known; others ask it, too.
     """
 
-    def __init__(self, document: Document, catalog: Catalog, headers: Sequence[Document] = ()) -> None:
+    def __init__(
+        self,
+        document: Document,
+        catalog: Catalog,
+        headers: Sequence[Document],
+        definitions: Callable[[Known], Definitions],
+    ) -> None:
         self.document = document
+        self._definitions = definitions
         self.catalog = catalog
         self.headers = headers
         self.scope = Scope(lenient=True)
@@ -427,8 +434,7 @@ class Program(Repeater):
         kept = self._graphs.get(key)
         if kept is None:
             builder = _Builder(self, known, with_ops)
-            for step in self.steps:
-                builder.step(step)
+            builder.build(self.steps)
             if len(self._graphs) >= _MOST_GRAPHS:
                 del self._graphs[next(iter(self._graphs))]
             kept = self._graphs[key] = Graph(builder.nodes, builder.next, self._changing), with_ops
@@ -454,7 +460,7 @@ class Program(Repeater):
 
     def contexts(self, known: Known, instance: Instance) -> Contexts:
         """What words mean where ops are invoked, as the expander has it."""
-        return Contexts(Definitions(self.document, known, self.headers, self.catalog.ops), self.catalog, instance)
+        return Contexts(self._definitions(known), self.catalog, instance)
 
     def expansion(self, node: Node, contexts: Contexts) -> Iterator[Node]:
         """The nodes that an op is in an instance; an opaque one where it has none, or it cannot be known."""
@@ -596,6 +602,9 @@ class _Open(Struct):
     dead: bool = False
 
 
+_PLAIN = frozenset({"instruction", "stop", "label", "directive", "opaque"})
+
+
 class _Builder:
     """Puts the nodes of a graph in order."""
 
@@ -616,10 +625,28 @@ class _Builder:
         self.conditions: tuple[tree.Condition, ...] | None = None  # those of the step before, and what is said of them
         self.is_reachable = True
 
-    def step(self, step: Node | Fork) -> None:
-        if isinstance(step, Fork):
-            self.fork(step)
-            return
+    def build(self, steps: Sequence[Node | Fork]) -> None:
+        """Adds the steps of a program."""
+        nodes, following = self.nodes, self.next
+        for step in steps:
+            if isinstance(step, Fork):
+                self.fork(step)
+            elif (
+                step.conditions is self.conditions
+                and step.kind in _PLAIN
+                and self.is_reachable
+                and not self.dead
+                and len(self.frontier) == 1
+            ):  # as `add` does: this is what most steps are
+                index = len(nodes)
+                following[self.frontier[0]].append(index)
+                self.frontier = [index]
+                nodes.append(step)
+                following.append([])
+            else:
+                self.step(step)
+
+    def step(self, step: Node) -> None:
         conditions = step.conditions
         if conditions is not self.conditions:
             found = self.reachable.get(conditions)

@@ -44,7 +44,7 @@ _KINDS: Final = {
 _IDLE: Final = 1.0  # seconds without a check, before what is left behind is freed
 _MOST_UNTIDY: Final = 20  # checks, whether anybody pauses or not
 _FIX_ALL: Final = "source.fixAll.pvasm"
-_DELAY: Final = 0.03  # seconds without an edit before a file is checked: one that is typed fast is checked once
+_DELAY: Final = 0.03  # seconds without an edit before a file is checked again that has just been checked
 _SUFFIXES: Final = (".S", ".s", ".sx", ".h", ".c", ".yaml", ".yml")
 
 ForFile = Callable[[str], Configured]
@@ -63,6 +63,7 @@ class Server(LanguageServer):
         self._found: dict[str, list[Diagnostic]] = {}
         self._tidying: asyncio.TimerHandle | None = None
         self._checks = 0
+        self._checked = 0.0  # when the last one ended, by the loop's clock
 
     # --------------------------------------------------------------------------------- open files
 
@@ -81,8 +82,11 @@ class Server(LanguageServer):
         found = self._open.get(uri)
         return found if found is not None and found.holds_assembly else None
 
-    def changed(self, uri: str, text: str, delay: float) -> None:
-        """A file is opened, or its text is another: it is checked after a delay."""
+    def changed(self, uri: str, text: str) -> None:
+        """A file is opened, or its text is another: it is checked.
+
+        At once, if nothing has been checked for a while; what is typed fast is checked once.
+        """
         path = _path_of(uri)
         try:
             self._open[uri] = OpenDocument(path, text, self.units, self._for_file(path), self._open.get(uri))
@@ -92,7 +96,9 @@ class Server(LanguageServer):
             return
         if uri in self._waiting:
             self._waiting[uri].cancel()
-        self._waiting[uri] = asyncio.get_running_loop().call_later(delay, self._check, uri)
+        loop = asyncio.get_running_loop()
+        delay = 0 if loop.time() - self._checked > _DELAY else _DELAY
+        self._waiting[uri] = loop.call_later(delay, self._check_now, uri)
 
     def closed(self, uri: str) -> None:
         """A file is closed: what the disk has counts again."""
@@ -106,7 +112,11 @@ class Server(LanguageServer):
     def check_again(self) -> None:
         """All open files are checked again: a file that they depend on is another."""
         for uri, document in list(self._open.items()):
-            self.changed(uri, document.text, 0)
+            self.changed(uri, document.text)
+
+    def _check_now(self, uri: str) -> None:
+        self._check(uri)
+        self._checked = asyncio.get_running_loop().time()
 
     def _check(self, uri: str) -> None:
         self._waiting.pop(uri, None)
@@ -307,12 +317,12 @@ def _called(handler: Callable[[Server, Any], Any], ls: Server, params: Any) -> A
 
 
 def _did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
-    ls.changed(params.text_document.uri, params.text_document.text, 0)
+    ls.changed(params.text_document.uri, params.text_document.text)
 
 
 def _did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
     uri = params.text_document.uri
-    ls.changed(uri, ls.workspace.get_text_document(uri).source, _DELAY)
+    ls.changed(uri, ls.workspace.get_text_document(uri).source)
 
 
 def _did_save(ls: Server, _: types.DidSaveTextDocumentParams) -> None:
