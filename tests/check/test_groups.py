@@ -354,3 +354,21 @@ def test_comments_among_the_arguments_of_an_op() -> None:
 def test_a_name_used_before_its_definition_is_no_macro_yet(text: str, due: list[str]) -> None:
     for instances in ((), ("native",), ("native", "xen")):
         assert codes(check(text, "PV201", "PV202", instances=instances)) == due
+
+
+@pytest.mark.parametrize(
+    ("changes", "again"),
+    [
+        ("\talloc r3 = ar.pfs, 0, 3, 0, 0", "\talloc r3 = ar.pfs, 2, 1, 0, 0"),
+        ("\t.regstk 0, 3, 0, 0", "\t.regstk 2, 1, 0, 0"),
+        ("where = r32", "where = r34"),
+        ("\talloc r3 = ar.pfs, 0, 8, 0, 8\n\t.rotr where[2], kept[4]", "\t.rotr kept[2], where[2]"),
+    ],
+)
+def test_a_macro_stands_for_what_its_body_means_there(changes: str, again: str, tmp_path: Path) -> None:
+    """The register that a `#define` stands for is another once the frame is, or a name in it."""
+    name = "loc0" if "where" not in changes else "where[0]" if "[" in changes else "where"
+    text = f"#define tmp {name}\n{changes}\n\tmov r8 = tmp ;;\n{again}\n;;\n\tmov tmp = r9\n\tmov r10 = r34\n"
+    assembled = text.replace(f"#define tmp {name}", "").replace("tmp", name)
+    ((line, *_),) = [said for said in as_says(assembled, tmp_path) if said[1] == "RAW"]
+    assert [(found.line, found.instruction) for found in check(text, "PV201")] == [(line, "mov r10 = r34")]

@@ -1,0 +1,206 @@
+"""A text that is checked again after an edit: what is taken over is what reading it afresh would give."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pvasm.asm.rereading import Rereading
+from pvasm.check import groups
+from pvasm.check.checker import Checker
+from pvasm.check.code import Code
+from pvasm.check.earlier import Earlier
+from pvasm.check.groups import find_violations
+from pvasm.check.settings import Settings
+from pvasm.check.subject import Subject
+from pvasm.check.unknown_names import _Met
+from pvasm.data import samples_directory
+from pvasm.headers import included
+
+# Lines that matter to those behind them, and lines to which others do; %d is one of few numbers.
+LINES = (
+    *(
+        "\tmov r8=cr.ifa",
+        "foo%d:",
+        "#define A%d r9",
+        "#define A%d cr.ifa",
+        "#define A%d loc1",
+        "#define A%d",
+        "#undef A%d",
+    ),
+    *(
+        "#ifdef CONFIG_X%d",
+        "#else",
+        "#endif",
+        ".macro m%d a\n mov r2=\\a\n.endm",
+        ".macro x%d\n\tcover\n.endm",
+        "\tm%d r5",
+    ),
+    *("\talloc r3=ar.pfs,2,3,4,0", "\talloc r3=ar.pfs,0,%d,4,8", "\tMOV_FROM_IFA(r16)", "\t;;", "\tcover", "\tx%d"),
+    *(
+        "(p6)\tbr.cond.sptk foo%d",
+        ".set x%d, 5",
+        ".set x%d, r5",
+        "x%d = r7",
+        "\t// hi",
+        "/* ",
+        "*/ ",
+        "\\",
+        "\tmov r4=x%d",
+    ),
+    *(
+        "\tRSM_PSR_I(p0, r18, r19)",
+        ".if x%d",
+        ".endif",
+        "\tssm psr.i",
+        "\tbr.ret.sptk rp",
+        "{ .mii",
+        "}",
+        "\tadd r8=r8,A%d",
+    ),
+    *(
+        ".rept 3",
+        ".endr",
+        ".section .gate.text",
+        "\tmov out0=loc%d",
+        ".regstk 2,3,1,0",
+        "\tmov r9=in%d",
+        "\tmov loc%d=r3",
+    ),
+    *("\tRFI", "\tthash r5=r6\n;;\n\tttag r7=r8", "\tcmp.eq p6,p7=r0,r%d", "// pvasm: ignore[PV001]", "\tmov r7=A%d"),
+    *(
+        "// pvasm: user-level begin",
+        "\tmov r3=cr.ifx",
+        "\tmov r8=cr.x%d",
+        ".altmacro",
+        ".purgem x%d",
+        ".end",
+        ".rotr x%d[4]",
+    ),
+)
+CHARACTERS = 'r1,=;()[]#/ \n\t.p:{}x\\*"'
+
+
+def line(chosen: random.Random) -> str:
+    return chosen.choice(LINES).replace("%d", str(chosen.randint(0, 3))) + "\n"
+
+
+def edited(text: str, chosen: random.Random) -> str:
+    """The text with one change: a line inserted, deleted, doubled, moved; a character."""
+    lines = text.splitlines(keepends=True)
+    if not lines:
+        return line(chosen)
+    at, kind = chosen.randrange(len(lines)), chosen.random()
+    if kind < 0.45:
+        lines.insert(at, line(chosen))
+    elif kind < 0.6:
+        del lines[at : at + chosen.choice((1, 1, 1, 6))]
+    elif kind < 0.7:
+        lines.insert(chosen.randrange(len(lines) + 1), lines[at])
+    elif kind < 0.8:
+        other = chosen.randrange(len(lines))
+        lines[at], lines[other] = lines[other], lines[at]
+    else:
+        column = chosen.randrange(len(lines[at]))
+        put = chosen.choice(("", chosen.choice(CHARACTERS)))
+        lines[at] = lines[at][:column] + put + lines[at][column + chosen.randint(0, 1) :]
+    return "".join(lines)
+
+
+def texts(seed: int) -> Iterator[str]:
+    """A text of such lines, or a part of a sample; then what a few edits make of it, one after the other."""
+    chosen = random.Random(seed)
+    if chosen.random() < 0.6:
+        text = "".join(line(chosen) for _ in range(chosen.randint(10, 60)))
+    else:
+        sample = chosen.choice(sorted(Path(samples_directory()).rglob("*.S"))).read_text()
+        start = chosen.randrange(len(sample))
+        text = sample[start : start + 6_000]
+    for _ in range(8):
+        yield text
+        for _ in range(chosen.choice((1, 1, 2))):
+            text = edited(text, chosen)
+
+
+def facts(subject: Subject) -> dict[str, object]:
+    """What is known of the code of a subject."""
+    code = subject.of(Code)
+    search, program = code.search, code.program
+    return {
+        "steps": program.steps,
+        "refusals": [(each.start, each.end, str(each.error), each.made, each.conditions) for each in program.refusals],
+        "ops": program.ops_used,
+        "names": [_shown(met) for met in (*code.names._registers, *code.names._instructions)],
+        "exposed": (search.found, search.by_statement, search.gaps, search.covering),
+        "groups": [repr(violation) for violation in find_violations(subject)],
+    }
+
+
+def _shown(met: _Met) -> tuple[object, ...]:
+    step, source = met.step, met.step.source
+    place = step.syntax, step.statement, step.conditions, step.macro, step.made
+    return met.name, met.start, met.end, met.is_likely, *place, source.text, [*source.starts], [*source.origins]
+
+
+@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(6, 150))])
+def test_what_is_taken_over_is_what_is_there(seed: int) -> None:
+    for settings in (Settings(), Settings(instances=("native", "xen"))):
+        checker, earlier = Checker(settings), Earlier()
+        for number, text in enumerate(texts(seed)):
+            headers = included("a.S", text, ())
+            earlier.stretches.turn()
+            again = facts(checker.subject(text, "a.S", headers, earlier=earlier))
+            assert again == facts(checker.subject(text, "a.S", headers)), f"version {number}\n{text}"
+
+
+BODY = "\tadd r2 = r3, r4 ;;\n" * 40
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "read"),
+    [
+        ("\tadd r8 = r9, r10\n", "\tadd r8 = r9, r11\n", 1),
+        ("\tadd r8 = r9, r10\n", "\n\n", 0),
+        ("", "\tMOV_FROM_IFA(r16)\n", 3),  # the line behind it begins alike
+        ("", "\t.set x, 5\n", 81),  # the names behind it may mean something else
+        ("", "\talloc r3 = ar.pfs, 2, 3, 4, 0\n", 81),
+        ("", "#define X\n", 161),  # one further up may, too: `#ifdef X`
+    ],
+)
+def test_how_many_statements_are_read_again(
+    before: str, after: str, read: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    find = Rereading.find
+
+    def counted(self: Rereading, index: int) -> object:
+        found = find(self, index)
+        asked.append(found is None)
+        return found
+
+    checker, earlier = Checker(Settings()), Earlier()
+    checker.subject(BODY + before + BODY, "a.S", earlier=earlier).of(Code)
+    monkeypatch.setattr(Rereading, "find", counted)
+    checker.subject(BODY + after + BODY, "a.S", earlier=earlier).of(Code)
+    statements = len(earlier.reading.document.statements) if earlier.reading else 0
+    assert sum(asked) + statements - len(asked) == read
+
+
+def test_groups_are_not_walked_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    walk = groups._Walk._step
+
+    def counted(self: groups._Walk, index: int, states: list[groups._State]) -> object:
+        steps.append(index)
+        return walk(self, index, states)
+
+    monkeypatch.setattr(groups._Walk, "_step", counted)
+    checker, earlier = Checker(Settings()), Earlier()
+    for text in (BODY * 3, BODY + "\tadd r2 = r3, r5 ;;\n" + BODY * 2):
+        steps.clear()
+        earlier.stretches.turn()
+        checker.subject(text, "a.S", earlier=earlier).of(find_violations)
+    assert 0 < len(steps) < 60  # of 241
