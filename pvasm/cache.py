@@ -15,19 +15,22 @@ from pvasm.digests import digest
 
 _MAX_ENTRIES = 8192
 
+ABOVE = frozenset({"adopt", "cc", "commands", "header", "lsp", "report"})
+"""The packages that no answer depends on: they stand above the checker."""
+
 
 @cache
 def _tool() -> bytes:
-    """What tells this tool from any other state of it: its version, and the files that it is made of."""
-    stamps = [stamp for folder in data.folders() for stamp in sorted(_stamps(folder))]
+    """What tells this tool from any other state of it: its version, and the files that answers are made by."""
+    stamps = [stamp for folder in data.folders() for stamp in sorted(_stamps(folder, ABOVE))]
     return digest("\n".join([__version__, *stamps]).encode("utf-8", "surrogateescape"))
 
 
-def _stamps(folder: str) -> list[str]:
+def _stamps(folder: str, without: frozenset[str] = frozenset()) -> list[str]:
     stamps: list[str] = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name == "__pycache__":
+            if entry.name == "__pycache__" or entry.name in without:
                 continue
             if entry.is_dir():
                 stamps += _stamps(entry.path)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import pvasm
+from pvasm.cache import ABOVE
 
 ROOT = Path(pvasm.__file__).parent.parent
 LAYERS = {
@@ -104,6 +105,18 @@ def test_the_instruction_set_knows_no_assembler_text() -> None:
 
 def test_no_files_import_each_other_in_a_circle() -> None:
     assert circle(GRAPH) == []
+
+
+def test_no_answer_depends_on_what_its_key_leaves_out() -> None:
+    """The cache knows results by the files that they were made by: all that the checker reaches."""
+    reached: set[str] = set()
+    waiting = {name for name in MODULES if name.startswith("pvasm.check.")}
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        waiting |= GRAPH[name] - reached
+    assert len(reached) > 100
+    assert not {name for name in reached if not ABOVE.isdisjoint(name.split("."))}
 
 
 def test_a_circle_would_be_found() -> None:
