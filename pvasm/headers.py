@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from pvasm.errors import PvasmError
@@ -17,9 +17,7 @@ from pvasm.text import read_text
 
 _MAX_HEADERS = 400
 _MAX_CHARACTERS = 8 << 20  # of all headers together
-_INCLUDE = regex(
-    r'^[ \t]*\#[ \t]*include[ \t]*(?:"(?P<quoted>[^"\n]{1,4096})"|<(?P<angled>[^>\n]{1,4096})>)', re.MULTILINE
-)
+_INCLUDE = regex(r'[ \t]*\#[ \t]*include[ \t]*(?:"(?P<quoted>[^"\n]{1,4096})"|<(?P<angled>[^>\n]{1,4096})>)')
 
 Header = tuple[str, str]
 """A header's path and text."""
@@ -46,7 +44,7 @@ def included(
     characters = 0
     while waiting:
         including, source = waiting.popleft()
-        for include in _INCLUDE.finditer(source) if "include" in source else ():
+        for include in _includes(source):
             header = _found(include, os.path.dirname(including), directories)
             if header is None:
                 continue
@@ -68,6 +66,17 @@ def included(
     return found
 
 
+def _includes(source: str) -> Iterator[re.Match[str]]:
+    """The lines that include something: of a long text, those are looked at that have the word in them."""
+    at = source.find("include")
+    while at >= 0:
+        found = _INCLUDE.match(source, source.rfind("\n", 0, at) + 1)
+        if found is not None:
+            yield found
+        end = source.find("\n", at)
+        at = source.find("include", end) if end >= 0 else -1
+
+
 def _found(include: re.Match[str], folder: str, directories: Sequence[str]) -> str | None:
     name = include["quoted"] or include["angled"]
     if os.path.isabs(name) or "\0" in name:
@@ -82,7 +91,7 @@ def _found(include: re.Match[str], folder: str, directories: Sequence[str]) -> s
 def find_pipe(path: str, text: str, directories: Sequence[str] = ()) -> str | None:
     """A pipe that a file, or a header that it includes, would include: whoever reads it waits for a writer."""
     for including, source in [(path, text), *included(path, text, directories)]:
-        for include in _INCLUDE.finditer(source):
+        for include in _includes(source):
             for folder in (os.path.dirname(including), *directories) if include["quoted"] else directories:
                 header = os.path.join(folder, include["quoted"] or include["angled"])
                 with contextlib.suppress(OSError, ValueError):
