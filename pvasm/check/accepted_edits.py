@@ -12,6 +12,7 @@ from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError
 from pvasm.expand import ExpandErrors, expand
+from pvasm.expand.expander import Reading
 from pvasm.syntax.document import Document
 from pvasm.text import Edit, apply_edits
 
@@ -122,9 +123,10 @@ class _Regions:
 def _errors(subject: Subject) -> list[tuple[str, PvasmError]]:
     """What instances in question cannot expand, with the instance's name."""
     found: list[tuple[str, PvasmError]] = []
+    reading = Reading(subject.document, subject.catalog)
     for instance in subject.instances:
         try:
-            expand(subject.document, subject.catalog, instance)
+            expand(subject.document, subject.catalog, instance, reading=reading)
         except ExpandErrors as errors:
             found += ((instance.name, error) for error in errors.errors)
         except PvasmError:

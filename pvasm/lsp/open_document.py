@@ -61,9 +61,11 @@ class OpenDocument:
         self, path: str, text: str, units: Units, configured: Configured, earlier: OpenDocument | None = None
     ) -> None:
         self.path = path
-        self._earlier: Earlier = Earlier() if earlier is None else earlier._earlier
+        self._configured: Final = configured
+        self._earlier = Earlier()
+        if earlier is not None and earlier._configured.settings == configured.settings:
+            self._earlier = earlier._earlier
         self.lines = Lines(without_lone_surrogates(text), units)
-        self._configured = configured
         let_stand_in(path, encode(self.lines.text))
 
     @property
