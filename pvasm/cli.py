@@ -57,8 +57,6 @@ def _open_streams() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status is what it returns. No error that a person can cause is a traceback."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if words[:1] == ["help"]:
-        words = [*words[1:], "--help"]
     options = parser_of(words[0] if words else "").parse_args(words)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -105,6 +103,7 @@ _COMMANDS = {
     "serve": "serve",
     "lsp": "lsp",
     "completion": "completion",
+    "help": "help",
     "man": "man",
 }
 
@@ -187,9 +186,8 @@ class _Parser(argparse.ArgumentParser):
                 message, wrong = self._no_option(strange), None
         if wrong:
             choices = [choice.strip("' ") for choice in wrong["choices"].split(",")]
-            more = ["help"] if self.prog == "pvasm" else []
             of = "command" if wrong["of"] == "COMMAND" else f"choice for {wrong['of']}"
-            message = f"there is no {of} `{wrong['word']}'{_meant(wrong['word'], [*choices, *more])}"
+            message = f"there is no {of} `{wrong['word']}'{_meant(wrong['word'], choices)}"
             message += "" if message.endswith("?") else f": there are {', '.join(choices)}"
         raise SystemExit(fail([PvasmError(f"{message} (`{self.prog} --help' tells more)")]))
 

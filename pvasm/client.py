@@ -79,7 +79,14 @@ def _ask(connection: _socket.socket, arguments: Sequence[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, pass_on)
-    kind, status = served.receive_answer(connection)
+    try:
+        kind, status = served.receive_answer(connection)
+    except (OSError, ValueError):  # it may have written a part of it, which must not be there twice
+        from pvasm.exit_status import CANNOT_RUN
+
+        sys.stderr.write("pvasm: error: the server was killed before it was done: run this again\n")
+        sys.stderr.flush()
+        _end(CANNOT_RUN)
     if kind == served.ENDED:
         _end(status)
 

@@ -96,14 +96,24 @@ def _common_folder(paths: Collection[str]) -> str:
     return os.path.commonpath(folders) if folders else os.getcwd()
 
 
-_TABLE = regex(r"^[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*[\"']?pvasm\b", re.MULTILINE)
+_TABLE = regex(r"^\ufeff?[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*[\"']?pvasm\b", re.MULTILINE)
 
 
 def _has_own_table(path: str) -> bool:
     try:
-        return _TABLE.search(_read(path)) is not None
+        text = _read(path)
+        if _TABLE.search(text) is not None:
+            return True
+        # Written some other way, if at all: `[tool]` and `pvasm = {...}`. Most such files never name us.
+        return "pvasm" in text and own_table(parsed(text, path)) is not None
     except PvasmError:
         return False  # somebody else's file, and nothing to do with us
+
+
+def own_table(project: Mapping[str, Any]) -> object | None:
+    """What `tool.pvasm` of a `pyproject.toml` is; None if there is none."""
+    tool = project.get("tool")
+    return tool.get("pvasm") if isinstance(tool, dict) else None
 
 
 def _read(path: str) -> str:
@@ -123,19 +133,22 @@ def read_config(path: str, codes: Collection[str]) -> Config:
     shown = os.path.relpath(path)
     shown = path if shown.startswith("..") else shown
     text = _read(path)
-    table: Any = _parsed(text, shown)
+    table: Any = parsed(text, shown)
     if os.path.basename(path) == SHARED_FILE:
-        tool = table.get("tool", {})
-        table = tool.get("pvasm", {}) if isinstance(tool, dict) else {}
+        own = own_table(table)
+        table = {} if own is None else own
     return _Reader(text, shown, os.path.dirname(os.path.abspath(path)), codes).read(table)
 
 
 _PLACE = regex(r"^(?P<message>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)$", re.DOTALL)
 
 
-def _parsed(text: str, shown: str) -> dict[str, Any]:
+def parsed(text: str, shown: str) -> dict[str, Any]:
+    """A text as TOML; `shown` is what its file is called. Raises PvasmError, with the place, for what is none."""
     import tomllib
 
+    if text.startswith("\ufeff"):
+        raise PvasmError("begins with a byte order mark, which TOML has not: save it as UTF-8 without", shown, 1, 1)
     for number, line in enumerate(text.split("\n"), start=1):
         if line.count(".") > _MAX_DOTS_IN_A_LINE:
             raise PvasmError(f"a line with more than {_MAX_DOTS_IN_A_LINE} dots: not read", shown, number)
@@ -170,9 +183,8 @@ def _line_of(text: str, path: str, words: Iterable[object]) -> int | None:
 def lines_of_keys(path: str) -> dict[str, int]:
     """The keys that a configuration file has, with their lines. Raises PvasmError as `read_config` does."""
     text = _read(path)
-    table: Any = _parsed(text, path)
-    own = os.path.basename(path) == SHARED_FILE
-    keys = table.get("tool", {}).get("pvasm", {}) if own else table
+    table: Any = parsed(text, path)
+    keys: Any = (own_table(table) or {}) if os.path.basename(path) == SHARED_FILE else table
     return {key: _line_of_key(text, path, key) for key in keys}
 
 

@@ -73,6 +73,7 @@ _MEANINGS = {
         f"{FOUND} with --stop: there is none",
         "there can be none",
     ),
+    "help": ("done", "", "there is no such command"),
     "man": ("done", "", "there is no such command, or the folder cannot be written"),
     "instance list": ("done", "", "it could not run"),
     "instance show": ("done", "", "there is no such instance or op, or it is not valid"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +117,24 @@ def test_the_dockerfile_is_what_hadolint_takes_and_ends_without_rights() -> None
     done = run(tool("hadolint"), ROOT / "Dockerfile")
     assert (done.returncode, done.stdout) == (0, "")
     assert re.findall(r"^USER (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[-1] != "root"
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    """What another package brings along may be gone with its next version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [need for name in ("completion", "lsp", "watch") for need in project["optional-dependencies"][name]]
+    declared = {re.split(r"[^\w-]", need)[0].replace("_", "-").lower() for need in (*project["dependencies"], *extras)}
+    imported: set[str] = set()
+    for path in (*(ROOT / "pvasm").rglob("*.py"), *(ROOT / "simulator").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported.update(alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
+                imported.add(node.module.split(".")[0])
+    others = imported - set(sys.stdlib_module_names) - {"pvasm", "pvsim"}
+    distributions = packages_distributions()
+    assert {distributions[name][0].replace("_", "-").lower() for name in others} | {"pygls"} == declared | {
+        "lsprotocol"
+    }
+    told = (ROOT / "docs/dependencies.md").read_text()
+    assert [name for name in declared if not re.search(rf"^\| .*\b{name}\b.* \|", told, re.MULTILINE)] == []

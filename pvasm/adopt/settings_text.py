@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pvasm.adopt.survey import Survey
+from pvasm.config import own_table, parsed
 from pvasm.errors import PvasmError
 from pvasm.regex import regex
 
@@ -34,7 +34,8 @@ def _lines(found: Survey, undecided: Sequence[str]) -> Iterator[str]:
     yield from _listed("bare-hardware", dict(found.bare_hardware), found.bare_hardware)
     if undecided:
         yield "# These have sensitive instructions and no op: what no guest runs belongs above, the rest wants ops."
-        yield from (f"#   {_quoted(path)}," for path in undecided)
+        # A name that is not UTF-8 no TOML file can hold; here it need be known again, and that is all.
+        yield from (f"#   {_quoted(each.encode('utf-8', 'replace').decode())}," for each in undecided)
     yield ""
     if found.op_headers:
         yield "# These headers make ops plain instructions, or an instance's: --cpp and `pvasm cc' undo that."
@@ -93,16 +94,23 @@ def with_table(text: str, path: str, settings: str, *, replaces: bool) -> str:
     Everything else stays as it stands. Raises PvasmError for what is no TOML, for a table that there is if nothing
     `replaces` it, and for one that stands in no lines of its own.
     """
-    before = _parsed(text, path)
-    own = before.get("tool", {}).get("pvasm") if isinstance(before.get("tool"), dict) else None
+    before = parsed(text, path)
+    own = own_table(before)
     if own is not None and not replaces:
         raise PvasmError("has a table [tool.pvasm] already: --force writes another in its place", path)
     lines = text.splitlines(keepends=True)
-    kept = list(_without_own(lines)) if own is not None else lines
-    head = "".join(kept).rstrip("\n")
-    made = f"{head}\n\n[tool.pvasm]\n{settings}" if head else f"[tool.pvasm]\n{settings}"
-    after = _parsed(made, path)
-    if _others(after) != _others(before):
+    kept = "".join(_without_own(lines) if own is not None else lines).rstrip("\r\n")
+    made = f"[tool.pvasm]\n{settings}"
+    if "\r\n" in text:
+        made = made.replace("\n", "\r\n")
+        made = f"{kept}\r\n\r\n{made}" if kept else made
+    else:
+        made = f"{kept}\n\n{made}" if kept else made
+    try:
+        is_in_its_own_lines = _others(parsed(made, path)) == _others(before)
+    except PvasmError:  # it is declared twice now
+        is_in_its_own_lines = False
+    if not is_in_its_own_lines:
         raise PvasmError("its table [tool.pvasm] is not in lines of its own: take it out first", path)
     return made
 
@@ -115,13 +123,6 @@ def _without_own(lines: Iterable[str]) -> Iterator[str]:
             inside = _OWN.match(head["name"].strip()) is not None
         if not inside:
             yield line
-
-
-def _parsed(text: str, path: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PvasmError(f"is no TOML: {error}", path) from error
 
 
 def _others(table: dict[str, Any]) -> dict[str, Any]:

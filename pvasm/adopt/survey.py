@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from msgspec import Struct
 
 from pvasm.adopt import linux_tree
+from pvasm.cpp_options import flaw_of_header_name
 from pvasm.errors import PvasmError
 from pvasm.regex import regex
 from pvasm.sources import find_sources, is_header
@@ -45,7 +46,7 @@ class Survey(Struct, frozen=True):
 
 
 def survey(folder: str, ops: Collection[str]) -> Survey:
-    """What there is to see of the tree in a folder. Raises PvasmError for what is no folder or has no assembly."""
+    """What there is to see of the tree in a folder. Raises PvasmError for what is no folder or shows no assembly."""
     if not os.path.isdir(folder):
         raise PvasmError("no such folder" if not os.path.exists(folder) else "is no folder", folder)
     if linux_tree.is_linux(folder):
@@ -60,8 +61,11 @@ def survey(folder: str, ops: Collection[str]) -> Survey:
             op_headers=_op_headers(folder, dirs[:1], ops),
             bare_hardware=linux_tree.bare_hardware(folder),
         )
-    files = _files(folder)
+    errors: list[PvasmError] = []
+    files = _files(folder, errors)
     if not any(not is_header(path) for path in files):
+        if errors:
+            raise errors[0]  # it may be in there
         said = "no assembly is below it (.S, .s, .sx)"
         raise PvasmError(f"{said}: run `pvasm init' at the top of the tree, or name that folder", folder)
     dirs = _folders_of_headers(folder, files)
@@ -73,10 +77,12 @@ def names_ops(text: str, ops: Collection[str]) -> bool:
     return not {found[0] for found in _WORD.finditer(text)}.isdisjoint(ops)
 
 
-def _files(folder: str) -> list[str]:
-    """The sources and headers below a folder, relative to it; what git ignores and links that lead out are left out."""
-    errors: list[PvasmError] = []
-    found = find_sources([folder], errors, [], respect_gitignore=True)
+def _files(folder: str, errors: list[PvasmError] | None = None) -> list[str]:
+    """The sources and headers below a folder, relative to it; what git ignores and links that lead out are left out.
+
+    What cannot be read is added to `errors`.
+    """
+    found = find_sources([folder], [] if errors is None else errors, [], respect_gitignore=True)
     return [os.path.relpath(source.path, folder) for source in found]
 
 
@@ -89,10 +95,11 @@ def _texts(folder: str, paths: Collection[str]) -> Iterator[tuple[str, str]]:
 
 
 def _op_headers(folder: str, include_dirs: Collection[str], ops: Collection[str]) -> tuple[OpHeader, ...]:
-    """The headers in these folders that define ops themselves."""
+    """The headers in these folders that define ops themselves, but for names that `op-headers` does not take."""
     found: dict[str, int] = {}
     for place in include_dirs:
-        headers = [path for path in _files(os.path.join(folder, place)) if is_header(path)]
+        every = _files(os.path.join(folder, place))
+        headers = [path for path in every if is_header(path) and flaw_of_header_name(path) is None]
         for path, text in _texts(os.path.join(folder, place), headers):
             number = len({each["name"] for each in _DEFINES.finditer(text)}.intersection(ops))
             if number:

@@ -91,13 +91,15 @@ class Step(Struct):
 class Fork(Struct, frozen=True):
     """Code parts into alternatives here (`if`), goes on with the next (`elif`, `else`), or comes together (`endif`).
 
-    `condition` is that of the alternative, if it can be followed; `conditions` are those around the whole.
+    `condition` is that of the alternative, if it can be followed; `conditions` are those around the whole. `statement`
+    is the number of the one that parts it, in a macro the invocation's.
     `is_written`: an `#if` stands there, and what is open may differ from arm to arm.
     """
 
     name: str
     condition: tree.Condition | None
     conditions: Conditions
+    statement: int
     is_written: bool = False
 
 
@@ -114,7 +116,7 @@ class Visitor:
         """Before a statement, the body of a macro, read without an invocation, begins; with None, it has ended."""
 
     def unfinished(self, statement: int) -> None:
-        """The code ends with this statement inside a conditional of the assembler's."""
+        """The code ends inside the conditional of the assembler's that this statement opens."""
 
     def gap(self, reason: str, statement: int, conditions: Conditions) -> None:
         """What a statement stands for, or what it does to those that follow, is not known; `reason` says why."""
@@ -437,6 +439,7 @@ class _Reader:
         self.collected: _Collected | None = None
         self.suspended: list[_Collected] = []
         self.conditional: _Conditional | None = None  # the innermost that is open
+        self.opened_at: dict[int, int] = {}  # by its depth, the statement of the last `.if`
         self.otherwise: list[tree.Directive] = []  # other readings of the `.if` that is read
         self.arm_states: list[_ArmStates] = []
         self.gas_conditions: Conditions = ()
@@ -540,7 +543,7 @@ class _Reader:
             self._gap("this has no end", self.collected.statement, self.collected.conditions)
         elif self.conditional is not None and document.statements:
             for visitor in self.visitors:
-                visitor.unfinished(len(document.statements) - 1)
+                visitor.unfinished(self.opened_at.get(self.conditional.depth, len(document.statements) - 1))
 
     def _in_body(self, index: int, statement: tree.Statement, macro: str) -> None:
         """Reads a statement in the body of a macro where it stands."""
@@ -601,7 +604,7 @@ class _Reader:
         document = self.document
         conditions = statement.conditions
         if index in document.arms or syntax.name == "endif":
-            fork = Fork(syntax.name, document.arms.get(index), conditions, True)
+            fork = Fork(syntax.name, document.arms.get(index), conditions, index, True)
             if self.collected is not None and self.is_in_place:  # in a body that is read where it stands
                 for visitor in self.visitors:
                     visitor.fork(fork)
@@ -737,7 +740,8 @@ class _Reader:
         for number, (extra, piece) in enumerate(pieces):
             if last:
                 name = "if" if number == 0 else "else" if number == last else "elif"
-                self._fork(Fork(name, extra[0] if len(extra) == 1 and not extra[0].earlier else None, conditions))
+                condition = extra[0] if len(extra) == 1 and not extra[0].earlier else None
+                self._fork(Fork(name, condition, conditions, piece.statement))
             self._feed(piece)
             if outer is None and self.collected is not None and last:
                 bodies.append(self.collected)
@@ -746,7 +750,7 @@ class _Reader:
                 self._end_arm()
         if last:
             self._end_arms(pieces[0][1].statement, conditions)
-            self._fork(Fork("endif", None, conditions))
+            self._fork(Fork("endif", None, conditions, pieces[0][1].statement))
         if bodies:  # each of them goes on with what follows
             self.collected = bodies[0]
             self.collected.others += tuple(bodies[1:])
@@ -986,7 +990,7 @@ class _Reader:
         for number, (extra, values) in enumerate(ways):
             if last:
                 kind = "if" if number == 0 else "else" if number == last else "elif"
-                self._fork(Fork(kind, None, conditions))
+                self._fork(Fork(kind, None, conditions, piece.statement))
             self.scope.macro_values.clear()
             for name, value in values.items():
                 if value is None:
@@ -995,7 +999,7 @@ class _Reader:
                     self.scope.names[name] = value
             self._emit_piece(piece, syntax, extra)
         if last:
-            self._fork(Fork("endif", None, conditions))
+            self._fork(Fork("endif", None, conditions, piece.statement))
 
     # ---------------------------------------------------------------------- the assembler's macros
 
@@ -1032,14 +1036,14 @@ class _Reader:
             if last:
                 kind = "if" if number == 0 else "else" if number == last else "elif"
                 condition = meaning.conditions[0] if len(meaning.conditions) == 1 else None
-                self._fork(Fork(kind, condition, conditions))
+                self._fork(Fork(kind, condition, conditions, piece.statement))
             within = (*piece.conditions, *meaning.conditions)
             if meaning.value is None:
                 self._emit_piece(piece, syntax, meaning.conditions)
             else:
                 self._invoke(meaning.value, prefix, given, piece.statement, within)
         if last:
-            self._fork(Fork("endif", None, conditions))
+            self._fork(Fork("endif", None, conditions, piece.statement))
         return True
 
     def _invoke(self, macro: _GasMacro, prefix: Traced, given: Traced, statement: int, conditions: Conditions) -> None:
@@ -1243,14 +1247,14 @@ class _Reader:
         for number, each in enumerate(everyone):
             if last:
                 name = "if" if number == 0 else "else" if number == last else "elif"
-                self._fork(Fork(name, None, ()))
+                self._fork(Fork(name, None, (), collected.statement))
             each.body = collected.body
             self._run_loop(each)
         if collected.plain is not None:
-            self._fork(Fork("else", None, ()))
+            self._fork(Fork("else", None, (), collected.statement))
             self._expand(collected.body, {}, collected.statement, collected.plain, is_loop=not self.depth)
         if last:
-            self._fork(Fork("endif", None, ()))
+            self._fork(Fork("endif", None, (), collected.statement))
 
     def _run_loop(self, collected: _Collected) -> None:
         head = collected.head
@@ -1314,6 +1318,7 @@ class _Reader:
         self.gas_conditions = () if conditional is None else conditional.conditions
 
     def _if(self, piece: _Piece, directive: tree.Directive) -> None:
+        self.opened_at[_depth(self.conditional) + 1] = piece.statement
         if self._is_skipping:
             self._turn(_opened(self.conditional, False, True, 0))
             return
@@ -1321,11 +1326,11 @@ class _Reader:
         self.arms += 1
         conditional = _opened(self.conditional, taken, taken is True, self.arms)
         if taken is None:
-            self._arm(conditional, "if", piece.conditions)
+            self._arm(conditional, "if", piece)
         else:
             self._turn(conditional)
 
-    def _arm(self, conditional: _Conditional, name: str, around: Conditions) -> None:
+    def _arm(self, conditional: _Conditional, name: str, piece: _Piece) -> None:
         """Begins an arm of a conditional of which it is not known whether it is taken, under the `#if`s around."""
         earlier, number = conditional.earlier, conditional.arms
         outside = () if conditional.around is None else conditional.around.conditions
@@ -1345,7 +1350,7 @@ class _Reader:
                 condition,
             )
         )
-        self._fork(Fork(name, condition, (*around, *outside)))
+        self._fork(Fork(name, condition, (*piece.conditions, *outside), piece.statement))
 
     def _else(self, piece: _Piece, directive: tree.Directive) -> None:
         last = self.conditional
@@ -1362,9 +1367,9 @@ class _Reader:
             return
         changed = self._change(taken=None if last.earlier else holds, done=holds is True)
         if not last.earlier and holds is None:
-            self._arm(changed, "if", piece.conditions)
+            self._arm(changed, "if", piece)
         elif last.earlier:
-            self._arm(changed, "else" if holds else "elif", piece.conditions)
+            self._arm(changed, "else" if holds else "elif", piece)
 
     def _change(self, *, taken: bool | None, done: bool) -> _Conditional:
         """Lets another arm of the conditional that is open begin."""
@@ -1379,7 +1384,7 @@ class _Reader:
         if last is not None:
             self._turn(last.around)
             if last.earlier:
-                self._fork(Fork("endif", None, (*piece.conditions, *self.gas_conditions)))
+                self._fork(Fork("endif", None, (*piece.conditions, *self.gas_conditions), piece.statement))
 
     def _holds(self, directive: tree.Directive) -> bool | None:
         """Whether the condition of an `.if` holds, in all readings of it; None if that is not known."""

@@ -288,9 +288,7 @@ class Placing(Visitor):
     def fork(self, fork: Fork) -> None:
         """Alternatives have no place in an image: which is compiled must be known."""
         if fork.condition is not None or fork.name != "endif":
-            raise PvasmError(
-                f"which arm of a conditional is assembled is not known here{_PREPROCESS}", self.document.path
-            )
+            raise self._error(fork.statement, f"which arm of a conditional is assembled is not known here{_PREPROCESS}")
 
     def gap(self, reason: str, statement: int, conditions: Conditions) -> None:
         """What is not followed cannot be laid out."""
@@ -298,7 +296,7 @@ class Placing(Visitor):
 
     def unfinished(self, statement: int) -> None:
         """GNU as refuses it."""
-        raise self._error(statement, "an .if before here has no .endif")
+        raise self._error(statement, "an .if that has no .endif")
 
     def step(self, step: Step, scope: Scope) -> None:
         """Places a statement."""

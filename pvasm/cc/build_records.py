@@ -133,10 +133,14 @@ def _of_database(path: str) -> Iterator[_Command]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PvasmError(f"is no compilation database: {error}", path) from error
     folder = os.path.dirname(path) or "."
+    at, line = 0, 1
     for entry in entries:
         if entry.file.endswith(_ASSEMBLY):
-            at = max(data.find(msgspec.json.encode(entry.file)), 0)
-            line = data.count(b"\n", 0, at) + 1
+            # They are in order: looked for from the one before on, all of them take one pass.
+            found = data.find(msgspec.json.encode(entry.file), at)
+            if found >= 0:
+                line += data.count(b"\n", at, found)
+                at = found
             words = entry.arguments if entry.arguments is not None else _shell_words(entry.command or "", path, line)
             yield _Command(os.path.join(folder, entry.directory), words, [entry.file], path, line)
 

@@ -305,19 +305,10 @@ def settings_for_file(path: str) -> Configured:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from msgspec.structs import replace
-
-    from pvasm.report.reporter import WITH_FIXES
-
     _refuse_contradictions(options)
     if options.stdin_filename is not None:
         _take_stdin_as(options)
-    config = config_of(options)
-    refuse_missing_paths(options, config)
-    settings = replace(
-        settings_of(options, config),
-        fixes=options.output_format in WITH_FIXES and not options.statistics and options.write_baseline is None,
-    )
+    config, settings = _settled(options)
     paths = options.paths or config.paths or (".",)
     if options.show_settings or options.show_files:
         from pvasm.commands import shown_settings
@@ -327,8 +318,21 @@ def _run(options: argparse.Namespace) -> int:
     if options.watch:
         from pvasm.commands.watching import watch
 
-        return watch(lambda: _run_once(options, config, settings), _watched(paths, options, config))
+        # The configuration is read again, too: it may be what has changed.
+        return watch(lambda: _run_once(options, *_settled(options)), _watched(paths, options, config))
     return _run_once(options, config, settings)
+
+
+def _settled(options: argparse.Namespace) -> tuple[Config, Settings]:
+    """The configuration of a run, and what it and the command line come to."""
+    from msgspec.structs import replace
+
+    from pvasm.report.reporter import WITH_FIXES
+
+    config = config_of(options)
+    refuse_missing_paths(options, config)
+    fixes = options.output_format in WITH_FIXES and not options.statistics and options.write_baseline is None
+    return config, replace(settings_of(options, config), fixes=fixes)
 
 
 def _run_once(options: argparse.Namespace, config: Config, settings: Settings) -> int:

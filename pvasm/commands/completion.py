@@ -45,6 +45,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.shell == "fish":  # which tells options of one dash and several letters from others
         for name in _long_with_one_dash(parser):
             script = script.replace(f" -s {name} ", f" -o {name} ")
+    if options.shell == "zsh":  # shtab says of what may be repeated that it may come once
+        script = script.replace('\n  "(*)::', '\n  "*:')
     write(script if script.endswith("\n") else f"{script}\n")
     return 0
 
@@ -91,7 +93,9 @@ def _folders() -> dict[str, object]:
 def _instances() -> dict[str, object]:
     from pvasm.paravirt.shipped import ALL, instance_names
 
-    return _words_or_files([*instance_names(), ALL], "_pvasm_instances")
+    # shtab looks at the name: where there is `_file` in it, bash takes what stands there for names of files, and puts
+    # backslashes before what a shell would take for something else.
+    return _words_or_files([*instance_names(), ALL], "_pvasm_instances_or_files")
 
 
 def _codes() -> dict[str, object]:
@@ -104,6 +108,12 @@ def _ops() -> dict[str, object]:
     from pvasm.paravirt.loading import load_catalog
 
     return _words(sorted(load_catalog().ops), "_pvasm_ops")
+
+
+def _commands() -> dict[str, object]:
+    from pvasm.exit_status import COMMANDS
+
+    return _words(sorted({word for name in COMMANDS for word in name.split()}), "_pvasm_commands")
 
 
 def _words(words: list[str], function: str) -> dict[str, object]:
@@ -133,6 +143,7 @@ _KINDS: dict[str, Callable[[], object]] = {
     "DIR": _folders,
     "INSTANCE": _instances,
     "CODE": _codes,
+    "COMMAND": _commands,
     "CODES": _codes,
     "OP": _ops,
 }

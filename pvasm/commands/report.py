@@ -75,6 +75,7 @@ def _run(options: argparse.Namespace) -> int:
     paths = options.paths or config.paths or (".",)
     if options.output != "-":
         refuse_overwriting(options.output, "report", (*options.paths, *options.results, *options.trace))
+        _refuse_other(options.output)
     checker = Checker(settings)
     instances = _instances(options.instances)
     traces = [summarize(path) for path in options.trace]
@@ -149,6 +150,18 @@ def _refuse_unknown(functions: Iterable[str], drawn: Collection[str]) -> None:
     for name in functions:
         if name not in drawn:
             raise PvasmError(f"--function: no source has a routine {name}{near(name, drawn)}")
+
+
+def _refuse_other(output: str) -> None:
+    """Raises PvasmError for a file that is there and is no page: of `-o *.S` a shell makes `-o a.S b.S`."""
+    from pvasm.files import open_regular
+    from pvasm.report.html_report import BEGINNING
+
+    begins = b""
+    with contextlib.suppress(OSError), open_regular(output) as file:
+        begins = file.read(len(BEGINNING))
+    if begins and begins.lower() != BEGINNING.lower():
+        raise PvasmError("is there and is no HTML page: not overwritten; name another file", output)
 
 
 def _put(output: str, data: bytes, read: Iterable[str]) -> None:

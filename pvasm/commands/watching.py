@@ -26,7 +26,8 @@ def watch(check: Callable[[], int], paths: Sequence[str]) -> int:
         raise PvasmError("--watch needs the package watchfiles: pip install 'pvasm[watch]'") from None
 
     def matters(change: object, path: str) -> bool:
-        return path in named or path.endswith(_LOOKED_AT)
+        # Of a folder that goes by another name now nothing else is told.
+        return path in named or path.endswith(_LOOKED_AT) or os.path.isdir(path)
 
     named = {os.path.abspath(path) for path in paths if not os.path.isdir(path)}
     # Of a file its folder: an editor may put another in its place.

@@ -584,7 +584,13 @@ def _fork_moved(fork: Fork, shift: Shift) -> Fork:
     condition = fork.condition
     if condition is not None:
         (condition,) = shift.conditions((condition,))
-    return Fork(fork.name, condition, shift.conditions(fork.conditions), fork.is_written)
+    return Fork(
+        fork.name,
+        condition,
+        shift.conditions(fork.conditions),
+        fork.statement + shift.statements,
+        fork.is_written,
+    )
 
 
 class _Open(Struct):

@@ -40,6 +40,9 @@ from pvasm.report.groups_beside import groups_beside
 from pvasm.report.run_results import RunResult
 from pvasm.report.trace_summary import TraceSummary
 
+BEGINNING: Final = b"<!DOCTYPE html>"
+"""What a page begins with."""
+
 SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")
 
 

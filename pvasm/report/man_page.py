@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 
 from pvasm import __version__, exit_status
+from pvasm.errors import PvasmError
 from pvasm.regex import regex
 
 ENVIRONMENT: Mapping[str, str] = {
@@ -27,6 +28,7 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 """What pvasm looks for in the environment, and what that does."""
 
+_SECONDS = regex(r"[0-9]{1,11}")  # up to the year 5138: time.gmtime takes them all
 _WIDTH = 68  # before what is special is written as man(7) wants it
 
 
@@ -67,8 +69,14 @@ def _page(parser: argparse.ArgumentParser, command: str, said: str, names: Itera
 
 
 def _date() -> str:
-    """The day, as builds that can be repeated say it (https://reproducible-builds.org/docs/source-date-epoch/)."""
-    return time.strftime("%Y-%m-%d", time.gmtime(float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())))
+    """The day, as builds that can be repeated say it (https://reproducible-builds.org/docs/source-date-epoch/).
+
+    Raises PvasmError if they say none.
+    """
+    said = os.environ.get("SOURCE_DATE_EPOCH")
+    if said and not _SECONDS.fullmatch(said):
+        raise PvasmError(f"SOURCE_DATE_EPOCH: {said!r} is no number of seconds since 1970")
+    return time.strftime("%Y-%m-%d", time.gmtime(int(said) if said else time.time()))
 
 
 def _joined(lines: Iterable[str]) -> list[str]:

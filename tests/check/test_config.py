@@ -133,6 +133,9 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
         read_config(str(tmp_path / "none.toml"), CODES)
     with pytest.raises(PvasmError, match="must be a table"):
         read(tmp_path, "[tool]\npvasm = 3\n", "pyproject.toml")
+    for name, text in (("pvasm.toml", "jobs = 1\n"), ("pyproject.toml", "[tool.pvasm]\njobs = 1\n")):
+        with pytest.raises(PvasmError, match=r":1:1: begins with a byte order mark, which TOML has not: save it as"):
+            read(tmp_path, f"\ufeff{text}", name)
 
 
 WORDS = ["[", "]", "{", "}", "jobs", "=", "'", '"', "\n", "severity", ".", "PV001", "1", ","]
@@ -155,8 +158,13 @@ def test_the_nearest_upward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert find_config([]) == str(outer)
     written(tmp_path / "a/b", "[tool.other]\n", "pyproject.toml")  # not ours
     assert find_config([]) == str(outer)
-    inner = written(tmp_path / "a/b", "[ tool . pvasm ]\n", "pyproject.toml")
-    assert find_config([]) == str(inner)
+    for text in ("[ tool . pvasm ]\n", "\ufeff[tool.pvasm]\n", "[tool]\npvasm = {jobs = 1}\n", "tool.pvasm.jobs = 1\n"):
+        inner = written(tmp_path / "a/b", text, "pyproject.toml")
+        assert find_config([]) == str(inner)
+    for text in ("[project]\nname = 'pvasm'\n", "pvasm = [\n", "tool = 3\nx = 'pvasm'\n"):
+        written(tmp_path / "a/b", text, "pyproject.toml")
+        assert find_config([]) == str(outer)
+    inner = written(tmp_path / "a/b", "[tool.pvasm]\n", "pyproject.toml")
     own = written(tmp_path / "a/b", "", "pvasm.toml")
     assert find_config([]) == str(own)
     monkeypatch.chdir(tmp_path / "d")

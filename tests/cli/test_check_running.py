@@ -162,8 +162,9 @@ def test_verbose_tells_of_each_file_on_standard_error(project: Path) -> None:
 
 
 def test_watch_checks_again_after_each_change(project: Path) -> None:
-    """The file is replaced, as editors do; something else is written in between."""
+    """The file is replaced, as editors do; something else is written in between. Then folders and settings change."""
     said = project / "said"
+    (project / "pvasm.toml").write_text("")
     with said.open("wb") as output:
         command = [sys.executable, "-m", "pvasm", "check", "--watch", "--output-format", "gcc", "kernel"]
         process = subprocess.Popen(command, cwd=project, stdout=output, stderr=output)
@@ -173,11 +174,17 @@ def test_watch_checks_again_after_each_change(project: Path) -> None:
             (project / "kernel/new").write_text(f"\n\n{BAD}")
             os.replace(project / "kernel/new", project / "kernel/a.S")
             assert "kernel/a.S:3:2: error: privileged" in until(said, "waiting for changes", 2)
+            (project / "kernel/sub").mkdir()
+            assert "kernel/a.S:3:2" in until(said, "waiting for changes", 3)
+            (project / "pvasm.toml").write_text("jobs = 0\n")
+            assert "pvasm.toml:1: jobs must be a number" in until(said, "waiting for changes", 4)
+            (project / "pvasm.toml").write_text('ignore = ["PV002"]\n')
+            assert until(said, "waiting for changes", 5).count("kernel/a.S:3:2") == 2
             assert process.poll() is None
         finally:
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 130
-    assert said.read_text().count("waiting for changes") == 2
+    assert said.read_text().count("waiting for changes") == 5
 
 
 def until(file: Path, text: str, times: int) -> str:

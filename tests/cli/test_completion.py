@@ -29,11 +29,15 @@ TYPED = {
     "pvasm instance val": "pvasm instance validate",
     "pvasm expand --instance native-": "pvasm expand --instance native-poison",
     "pvasm expand --instance min": "pvasm expand --instance mine.yaml",
+    "pvasm expand --instance our": "pvasm expand --instance our\\ guest.yaml",  # as a shell wants it written
+    "pvasm help che": "pvasm help check",
+    "pvasm man instance val": "pvasm man instance validate",
     "pvasm check --select PV60": "pvasm check --select PV60",  # there are several
     "pvasm check --ignore PV00": "pvasm check --ignore PV00",
     "pvasm explain PV602": "pvasm explain PV602",
     "pvasm check -I inc": "pvasm check -I include",
     "pvasm check han": "pvasm check handler.S",
+    "pvasm check mine.yaml han": "pvasm check mine.yaml handler.S",
     "pvasm instance show xen --op MOV_FROM_IFA": "pvasm instance show xen --op MOV_FROM_IFA",
     "pvasm completion zs": "pvasm completion zsh",
 }
@@ -47,7 +51,7 @@ def test_what_a_shell_makes_of_what_is_typed(shell: str, tmp_path: Path) -> None
     assert (script.status, script.errors) == (0, "")
     (tmp_path / name).write_text(script.output)
     (tmp_path / "include").mkdir()
-    for file in ("handler.S", "mine.yaml"):
+    for file in ("handler.S", "mine.yaml", "our guest.yaml"):
         (tmp_path / file).write_text("")
     # What Tab has made of a line becomes text between quotes, from its beginning (Ctrl-A) to its end (Ctrl-E).
     said = _typed(command, [setting, *(f"{typed}\t\x01echo '\x05' >> completed" for typed in TYPED)], tmp_path)

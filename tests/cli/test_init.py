@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pvasm.adopt.settings_text import with_table
+from pvasm.adopt.survey import survey
 from pvasm.errors import PvasmError
 from tests.cli.command import pvasm
 
@@ -183,5 +186,36 @@ def test_a_table_in_the_place_of_another(before: str, after: str) -> None:
     ],
 )
 def test_what_cannot_be_replaced_stays(text: str) -> None:
-    with pytest.raises(PvasmError, match=r"not in lines of its own|is no TOML"):
+    with pytest.raises(PvasmError, match=r"^p: its table .* is not in lines of its own|^p:1: Expected"):
         with_table(text, "p", "jobs = 2\n", replaces=True)
+
+
+def test_lines_of_a_project_file_end_as_its_own_do() -> None:
+    assert with_table("a = 1\r\n\r\n", "p", "b = 2\n", replaces=False) == "a = 1\r\n\r\n[tool.pvasm]\r\nb = 2\r\n"
+
+
+def test_what_it_writes_is_a_configuration_whatever_files_are_called(tmp_path: Path) -> None:
+    odd = 'odd \x1b[31m\n"name'
+    files = {
+        "a.S": "#include <asm/ops\x1b.h>\n#include <asm/odd ops.h>\n\tRFI\n",
+        "-x.S": "\trfi\n",
+        f"{odd}.S": "\trfi\n",
+    }
+    made(tmp_path, {**files, **{f"{odd}/asm/{name}.h": "#define RFI rfi\n" for name in ("ops\x1b", "odd ops")}})
+    (tmp_path / os.fsdecode(b"\xff.S")).write_text("\trfi\n")
+    done = pvasm("init", cwd=tmp_path)
+    assert (done.status, "\x1b" in done.output + done.errors) == (0, False)
+    text = (tmp_path / "pvasm.toml").read_text()
+    assert tomllib.loads(text) == {"paths": ["."], "include-dirs": [odd]}
+    assert '#   "?.S",\n' in text
+    assert pvasm("check", "--statistics", cwd=tmp_path).output.splitlines() == done.output.splitlines()[-2:]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: object) -> object:
+        raise PermissionError(errno.EACCES, "Permission denied", folder)
+
+    made(tmp_path, {"a/b.S": "\trfi\n"})
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PvasmError, match="permission denied"):
+        survey(str(tmp_path), {"RFI"})

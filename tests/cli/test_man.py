@@ -68,6 +68,10 @@ def test_the_page_of_a_command_on_standard_output(pages: list[Path]) -> None:
     by_name = {page.stem: page.read_text() for page in pages}
     assert pvasm("man", SOURCE_DATE_EPOCH="0").output == by_name["pvasm"]
     assert pvasm("man", "instance", "show", SOURCE_DATE_EPOCH="0").output == by_name["pvasm-instance-show"]
+    for odd in ("x", "1e300", "-1", "9" * 40, " 1"):
+        said = f"pvasm: error: SOURCE_DATE_EPOCH: {odd!r} is no number of seconds since 1970"
+        assert pvasm("man", SOURCE_DATE_EPOCH=odd).error_lines == [said]
+    assert '1 5138-11-16 "pvasm' in pvasm("man", SOURCE_DATE_EPOCH="9" * 11).output
     wrong = pvasm("man", "instance", "shw")
     said = "pvasm: error: there is no command `instance shw' (did you mean instance show?)"
     assert (wrong.status, wrong.error_lines) == (2, [said])

@@ -223,6 +223,27 @@ def test_what_is_no_request_is_refused() -> None:
         other.close()
 
 
+def test_what_a_killed_server_has_begun_is_not_done_twice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A part of the output may be with whoever reads it; before that, the command is done here."""
+
+    def end(status: int) -> None:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(client, "_end", end)
+    for answer, is_begun in ((b"", False), (served.RUNNING + (1).to_bytes(served._STATUS, "little"), True)):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(answer)
+            theirs.shutdown(socket.SHUT_WR)
+            with pytest.raises(SystemExit if is_begun else ValueError) as ended:
+                client._ask(ours, ["expand", "a.S"])
+        if isinstance(ended.value, SystemExit):
+            assert ended.value.code == 2
+    assert capsys.readouterr().err == "pvasm: error: the server was killed before it was done: run this again\n"
+
+
 def test_another_python_or_version_has_another_server(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     first = served.address()

@@ -592,13 +592,36 @@ def test_data_that_is_cut_is_told_of_as_the_assembler_does(source: Path, value: 
     assert (done.status, done.errors) == (0, f"pvasm: warning: t.s:2:2: {kept}\n")
 
 
-@pytest.mark.parametrize("text", [".if 1\n nop 0\n", " nop 0\n.if 0\n", ".if 0\n.if 1\n.endif\n nop 0\n"])
-def test_a_conditional_without_an_end_is_an_error(source: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (".if 1\n nop 0\n", "1:1"),
+        (" nop 0\n.if 0\n\n", "2:1"),
+        (".if 0\n.if 1\n.endif\n nop 0\n", "1:1"),
+        (".if 1\n.if 1\n.endif\n nop 0\n.else\n  .if 1\n nop 0\n.endif\n", "1:1"),
+        (".if 1\n.else\n.if 1\n nop 0\n", "3:1"),
+    ],
+)
+def test_a_conditional_without_an_end_is_an_error(source: Path, text: str, place: str) -> None:
     source.write_text(text)
     done = pvasm("simulate", source)
     assert (done.status, done.output) == (2, "")
-    assert done.errors.startswith("pvasm: error: t.s:")
-    assert "an .if before here has no .endif" in done.errors
+    assert done.error_lines == [f"pvasm: error: t.s:{place}: an .if that has no .endif"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("f: nop 0\n.if foo\n nop 1\n.endif\n nop 2\n", "2:1"),
+        ("f: nop 0\n.macro m x\n.if \\x\n nop 1\n.endif\n.endm\n m bar\n nop 2\n", "7:2"),
+        ("f: nop 0\n.ifdef foo\n nop 1\n.else\n nop 3\n.endif\n", "2:1"),
+    ],
+)
+def test_a_conditional_that_cannot_be_decided_is_told_where_it_stands(source: Path, text: str, place: str) -> None:
+    source.write_text(text)
+    done = pvasm("simulate", source)
+    said = "which arm of a conditional is assembled is not known here: preprocess the source (-I, -D)"
+    assert (done.status, done.error_lines) == (2, [f"pvasm: error: t.s:{place}: {said}"])
 
 
 @pytest.mark.parametrize("fill", ["-1,-1,0", "3,-1,1", "-1", "1<<28,2"])

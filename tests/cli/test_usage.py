@@ -33,7 +33,7 @@ WRONG = {
     "chekc --slect": "there is no command `chekc': did you mean `check'? (`pvasm --help' tells more)",
     "expand -i xen": "the following arguments are required: FILE (`pvasm expand --help' tells more)",
     "frob": "there is no command `frob': there are init, parse, check, explain, report, expand, cc, header, tables, "
-    "import, instance, disasm, diff, patch, simulate, compare, scenario, test, serve, lsp, completion, man "
+    "import, instance, disasm, diff, patch, simulate, compare, scenario, test, serve, lsp, completion, help, man "
     "(`pvasm --help' tells more)",
 }
 
@@ -50,6 +50,7 @@ def test_help(command: str) -> None:
     assert said == pvasm(command, "--help")
     assert said.output.startswith(f"usage: pvasm {command}")
     assert pvasm("help") == pvasm("--help")
+    assert pvasm("help", "help").output.startswith("usage: pvasm help [-h] [COMMAND ...]\n")
     assert pvasm("help", "instance", "show") == pvasm("instance", "show", "--help")
 
 

@@ -378,6 +378,18 @@ def test_it_works_without_scripts(browser: Browser, address: str) -> None:
     page.close()
 
 
+def test_nothing_but_a_page_is_written_over(tmp_path: Path) -> None:
+    for name in ("a.S", "b.S"):
+        (tmp_path / name).write_text("\trfi\n")
+    done = pvasm("report", "-o", "a.S", "b.S", cwd=tmp_path)  # -o *.S
+    said = "pvasm: error: a.S: is there and is no HTML page: not overwritten; name another file"
+    assert (done.status, done.output, done.error_lines) == (2, "", [said])
+    assert (tmp_path / "a.S").read_text() == "\trfi\n"
+    (tmp_path / "report.html").touch()  # as mktemp does
+    for _ in range(2):
+        assert "PV002" in made(tmp_path, "b.S")
+
+
 def test_where_nothing_could_be_read_there_is_no_report(tmp_path: Path) -> None:
     done = pvasm("report", "gone.S", "-o", "r.html", cwd=tmp_path)
     assert (done.status, done.output, done.errors) == (2, "", "pvasm: error: gone.S: no such file or folder\n")

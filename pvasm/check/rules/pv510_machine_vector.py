@@ -49,7 +49,6 @@ class MachineVectorForOtherEnvironment(InstanceRule):
         "extends: hvm\nmachine_vector: hpsim\n",
         "extends: trap\nmachine_vector: dig\n",
         "extends: native\nmachine_vector: sn2\n",
-        "extends: xen\nmachine_vector: mine\n",
     )
 
     def check(self, subject: InstanceSubject) -> Iterator[InstanceFinding]:
