@@ -8,10 +8,10 @@ import pkgutil
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from fnmatch import translate
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -46,41 +46,45 @@ def _nodes(path: Path) -> list[ast.AST]:
     return list(ast.walk(ast.parse(path.read_text())))
 
 
-def _uses(path: Path) -> Iterator[tuple[str, str]]:
-    """The names in a module of which an attribute is used, and the attribute."""
+@cache
+def _uses(path: Path) -> dict[str, set[str]]:
+    """The names in a module of which methods of patterns are used, and which."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
     for node in _nodes(path):
         if isinstance(node, ast.Attribute) and node.attr in METHODS:
             if isinstance(node.value, ast.Name):
-                yield node.value.id, node.attr
+                found[node.value.id].add(node.attr)
             elif isinstance(node.value, ast.Attribute):
-                yield node.value.attr, node.attr
+                found[node.value.attr].add(node.attr)
+    return found
 
 
-def _named() -> dict[str, tuple[re.Pattern[str], set[str]]]:
-    """All patterns that modules hold, by a name of each, with the methods that are called of it.
+class _Pattern(NamedTuple):
+    """A pattern, and where it stands: modules, and its name in each."""
 
-    Where none is seen, as the pattern is handed on, it is `fullmatch` and `match`.
-    """
+    pattern: re.Pattern[str]
+    holders: list[tuple[Path, str]]
+
+    def methods(self) -> set[str]:
+        """Those that are called of it; where none is seen, as the pattern is handed on: `fullmatch` and `match`."""
+        if not self.holders:
+            return set().union(*UNNAMED.values())
+        return set().union(*(_uses(path).get(name, ()) for path, name in self.holders)) or {"match", "fullmatch"}
+
+
+def _named() -> dict[str, _Pattern]:
+    """All patterns that modules hold, by a name of each."""
     _import_all()
-    names: dict[int, str] = {}
-    methods: defaultdict[int, set[str]] = defaultdict(set)
+    holders: defaultdict[int, list[tuple[Path, str]]] = defaultdict(list)
     for path in MODULES:
-        held = {
-            name: id(value) for name, value in vars(sys.modules.get(_module(path), pvasm)).items()
-            if isinstance(value, re.Pattern)
-        }  # fmt: skip
-        for name, number in held.items():
-            names.setdefault(number, f"{_module(path)}.{name}")
-        for name, method in _uses(path):
-            if name in held:
-                methods[held[name]].add(method)
-    found: dict[str, tuple[re.Pattern[str], set[str]]] = {}
+        for name, value in vars(sys.modules.get(_module(path), pvasm)).items():
+            if isinstance(value, re.Pattern):
+                holders[id(value)].append((path, name))
+    found: dict[str, _Pattern] = {}
     for number, pattern in enumerate(regex.REGISTERED):
-        known = names.get(id(pattern))
-        if known is None:
-            found[f"unnamed {number}"] = (pattern, set().union(*UNNAMED.values()))
-        else:
-            found[known] = (pattern, methods[id(pattern)] or {"match", "fullmatch"})
+        held = holders[id(pattern)]
+        known = f"{_module(held[0][0])}.{held[0][1]}" if held else f"unnamed {number}"
+        found[known] = _Pattern(pattern, held)
     return found
 
 
@@ -89,7 +93,7 @@ PATTERNS = _named()
 
 @pytest.mark.parametrize("name", PATTERNS)
 def test_is_linear(name: str) -> None:
-    assert slow(*PATTERNS[name]) is None
+    assert slow(PATTERNS[name].pattern, PATTERNS[name].methods()) is None
 
 
 def test_kept_patterns_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
