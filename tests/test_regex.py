@@ -21,7 +21,8 @@ from pvasm import kept_patterns, regex
 from pvasm.expand.renames import STRING_OR_COMMENT
 from pvasm.header.interpret import _ARGUMENT, _END, _INNER
 from pvasm.paravirt import yaml_nodes
-from tests.adversary import slow
+from tests.adversary import MOST_TEXTS, slow
+from tests.slow import examples
 
 ROOT = Path(pvasm.__file__).parent
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "regex.py")
@@ -93,7 +94,7 @@ PATTERNS = _named()
 
 @pytest.mark.parametrize("name", PATTERNS)
 def test_is_linear(name: str) -> None:
-    assert slow(PATTERNS[name].pattern, PATTERNS[name].methods()) is None
+    assert slow(PATTERNS[name].pattern, PATTERNS[name].methods(), examples(MOST_TEXTS)) is None
 
 
 def test_kept_patterns_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +155,7 @@ MADE: dict[str, list[tuple[str, set[str]]]] = {
 @pytest.mark.parametrize("module", MADE)
 def test_what_is_made_is_linear(module: str) -> None:
     for pattern, methods in MADE[module]:
-        assert slow(re.compile(pattern), methods) is None
+        assert slow(re.compile(pattern), methods, examples(MOST_TEXTS)) is None
 
 
 def test_the_examples_are_whole() -> None:
@@ -196,4 +197,4 @@ def test_the_oracle_finds_what_is_slow(pattern: str, methods: set[str]) -> None:
 
 @pytest.mark.parametrize(("pattern", "methods"), GOOD)
 def test_the_oracle_passes_what_is_linear(pattern: str, methods: set[str]) -> None:
-    assert slow(re.compile(pattern, re.MULTILINE), methods) is None
+    assert slow(re.compile(pattern, re.MULTILINE), methods, examples(MOST_TEXTS)) is None

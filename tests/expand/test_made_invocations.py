@@ -19,6 +19,7 @@ from pvasm.syntax.parser import Parser
 from tests.check.checking import check
 from tests.oracle import require_tool
 from tests.paravirt.assembler import assemble, text_bytes
+from tests.slow import examples
 
 CATALOG = load_catalog()
 NATIVE = load_instance("native")
@@ -250,7 +251,7 @@ def words(text: str) -> str:
     return "".join(" ".join(lines).replace(";;", "|").replace(";", " ").split())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(("A", "B", "C", "A(x)", "B(x)")), st.sampled_from(BODIES)), max_size=3),
     st.lists(st.sampled_from(USES), min_size=1, max_size=3),
