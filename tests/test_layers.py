@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import pvasm
+from tests.syntax_trees import nodes
 
 ROOT = Path(pvasm.__file__).parent.parent
 LAYERS = {
@@ -59,7 +60,7 @@ MODULES = {name_of(path, root): path for package, root in PACKAGES.items() for p
 
 
 def _imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in MODULES)
         elif isinstance(node, ast.ImportFrom) and node.module in MODULES:

@@ -23,6 +23,7 @@ from pvasm.header.interpret import _ARGUMENT, _END, _INNER
 from pvasm.paravirt import yaml_nodes
 from tests.adversary import MOST_TEXTS, slow
 from tests.slow import examples
+from tests.syntax_trees import nodes
 
 ROOT = Path(pvasm.__file__).parent
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "regex.py")
@@ -43,15 +44,10 @@ def _module(path: Path) -> str:
 
 
 @cache
-def _nodes(path: Path) -> list[ast.AST]:
-    return list(ast.walk(ast.parse(path.read_text())))
-
-
-@cache
 def _uses(path: Path) -> dict[str, set[str]]:
     """The names in a module of which methods of patterns are used, and which."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for node in _nodes(path):
+    for node in nodes(path):
         if isinstance(node, ast.Attribute) and node.attr in METHODS:
             if isinstance(node.value, ast.Name):
                 found[node.value.id].add(node.attr)
@@ -113,7 +109,7 @@ def test_kept_patterns_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_list_is_whole() -> None:
     """A pattern that is made elsewhere would be tried by nobody."""
     for path in MODULES:
-        for node in _nodes(path):
+        for node in nodes(path):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "re":
                 assert node.attr not in METHODS | {"compile", "template"}, f"{path}:{node.lineno}"
             if isinstance(node, ast.ImportFrom):
@@ -123,7 +119,7 @@ def test_the_list_is_whole() -> None:
 def test_patterns_are_kept_once() -> None:
     """What is called again and again would make the list grow without end: that is for `made_regex`."""
     for path in MODULES:
-        for function in _nodes(path):
+        for function in nodes(path):
             if isinstance(function, ast.FunctionDef) and (_module(path) not in UNNAMED):
                 calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
                 assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "regex"]
@@ -163,7 +159,7 @@ def test_the_examples_are_whole() -> None:
     calls = Counter(
         _module(path)
         for path in MODULES
-        for node in _nodes(path)
+        for node in nodes(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "made_regex"
     )
     assert calls == {module: len(examples) for module, examples in MADE.items()}
