@@ -130,7 +130,7 @@ def _prepare() -> None:
         importlib.import_module(name)
     from pvsim import Machine, image_of_text, load_image
 
-    from pvasm import regex
+    from pvasm import cli, regex, terminal
     from pvasm.asm.reading import assembly_parser
     from pvasm.check.engine import Selection, run
     from pvasm.check.subject import Subject
@@ -149,6 +149,9 @@ def _prepare() -> None:
     machine = Machine()
     load_image(machine, image_of_text("\tmov r16 = r8 ;;\n"))
     machine.run(1)
+    for command in ("", *cli._COMMANDS):
+        cli.parser_of(command)
+    terminal.columns.cache_clear()  # asked for parsers, but who runs a command says how wide its terminal is
     gc.collect()
     gc.freeze()
 
