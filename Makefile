@@ -8,7 +8,7 @@
 # make clean   removes all that the others made
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-PYTEST_FLAGS ?= -n 2 -m 'not slow'
+PYTEST_FLAGS ?= -n 2 --dist worksteal -m 'not slow'
 
 FUZZ_MINUTES ?= 10
 

@@ -16,7 +16,7 @@ SIZES = (1024, 2048, 4096, 8192)
 MOST = 24
 _TOO_LONG = 1.0  # seconds of CPU time, for a text of at most 8 kB: a quadratic match takes a tenth of that
 _CONCLUSIVE = 0.1  # seconds of CPU time: of less a clock that ticks slowly tells nothing
-_MOST_TEXTS = 240
+MOST_TEXTS = 240
 _OFTEN = 40  # a repetition that may go on for so long counts as one that may go on for ever
 _EXAMPLES = 4
 _ALPHABET = "a0A_ \t\n\r./*\\\"'#(),;:=-\0\xe9"
@@ -131,8 +131,11 @@ def _leaves(items: Any) -> Iterator[tuple[Any, Any]]:
             yield from _leaves(part)
 
 
-def texts(pattern: re.Pattern[str]) -> list[tuple[str, str, str]]:
-    """What to begin with, to repeat and to end with, for each repetition of a pattern and for the whole of it."""
+def texts(pattern: re.Pattern[str], most: int = MOST_TEXTS) -> list[tuple[str, str, str]]:
+    """What to begin with, to repeat and to end with, for each repetition of a pattern and for the whole of it.
+
+    At most so many, chosen from all.
+    """
     made = _Texts(pattern)
     found: dict[tuple[str, str], None] = {}
     for _ in range(_EXAMPLES):
@@ -145,7 +148,7 @@ def texts(pattern: re.Pattern[str]) -> list[tuple[str, str, str]]:
         whole = made.text(made.tree)
         found.update({("", whole): None, ("", whole[: made.random.randint(0, len(whole))]): None})
     everything = [(head, pump, tail) for head, pump in found if pump for tail in _ENDS]
-    return made.random.sample(everything, min(len(everything), _MOST_TEXTS))
+    return made.random.sample(everything, min(len(everything), most))
 
 
 # ------------------------------------------------------------------------------------- what a match costs
@@ -216,10 +219,10 @@ def uses(pattern: re.Pattern[str], methods: set[str]) -> Iterator[tuple[str, Use
         yield "search", lambda text: sum(1 for _ in pattern.finditer(text))
 
 
-def slow(pattern: re.Pattern[str], methods: set[str]) -> Slow | None:
+def slow(pattern: re.Pattern[str], methods: set[str], most: int = MOST_TEXTS) -> Slow | None:
     """A text of 1, 2, 4 and 8 kB for which the pattern takes more than linear time; None if none is found."""
     for name, use in uses(pattern, methods):
-        for head, pump, tail in texts(pattern):
+        for head, pump, tail in texts(pattern, most):
 
             def make(size: int, head: str = head, pump: str = pump, tail: str = tail) -> str:
                 return head + pump * (size // len(pump) + 1) + tail

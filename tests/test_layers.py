@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 import pvasm
 from pvasm.cache import ABOVE
+from tests.syntax_trees import nodes
 
 ROOT = Path(pvasm.__file__).parent.parent
 LAYERS = {
@@ -58,9 +60,8 @@ def name_of(path: Path, root: Path) -> str:
 MODULES = {name_of(path, root): path for package, root in PACKAGES.items() for path in (root / package).rglob("*.py")}
 
 
-def imports(path: Path) -> Iterator[str]:
-    """The modules of our own that a file imports, wherever in it: in functions, and for types alone, too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def _imports(path: Path) -> Iterator[str]:
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in MODULES)
         elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
@@ -69,7 +70,14 @@ def imports(path: Path) -> Iterator[str]:
                 yield name if name in MODULES else node.module
 
 
-GRAPH = {name: set(imports(path)) - {name, *PACKAGES} for name, path in MODULES.items()}
+@cache
+def imports(module: str) -> set[str]:
+    """The modules of our own that a file imports, wherever in it: in functions, and for types alone, too."""
+    return set(_imports(MODULES[module])) - {module, *PACKAGES}
+
+
+def whole_graph() -> dict[str, set[str]]:
+    return {module: imports(module) for module in MODULES}
 
 
 def layer(module: str) -> int:
@@ -89,7 +97,7 @@ def circle(graph: Mapping[str, set[str]]) -> list[str]:
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_a_file_imports_from_no_layer_above(module: str) -> None:
-    above = [name for name in GRAPH[module] if layer(name) > layer(module)]
+    above = [name for name in imports(module) if layer(name) > layer(module)]
     assert not above
 
 
@@ -98,13 +106,13 @@ def test_the_instruction_set_knows_no_assembler_text() -> None:
         (name, other)
         for name in MODULES
         if name.startswith("pvasm.isa.")
-        for other in GRAPH[name]
+        for other in imports(name)
         if ".syntax." in other
     ]
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
-    assert circle(GRAPH) == []
+    assert circle(whole_graph()) == []
 
 
 def test_no_answer_depends_on_what_its_key_leaves_out() -> None:
@@ -114,15 +122,15 @@ def test_no_answer_depends_on_what_its_key_leaves_out() -> None:
     while waiting:
         name = waiting.pop()
         reached.add(name)
-        waiting |= GRAPH[name] - reached
+        waiting |= imports(name) - reached
     assert len(reached) > 100
     assert not {name for name in reached if not ABOVE.isdisjoint(name.split("."))}
 
 
 def test_a_circle_would_be_found() -> None:
     assert set(circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})) == {"a", "b", "c"}
-    assert "pvasm.paravirt.kept" in GRAPH["pvasm.paravirt.loading"]  # in a function
-    assert "pvasm.check.subject" in GRAPH["pvasm.check.rule"]  # for types alone
+    assert "pvasm.paravirt.kept" in imports("pvasm.paravirt.loading")  # in a function
+    assert "pvasm.check.subject" in imports("pvasm.check.rule")  # for types alone
 
 
 def test_file_names_are_unique() -> None:

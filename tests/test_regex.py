@@ -8,10 +8,10 @@ import pkgutil
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from fnmatch import translate
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -21,7 +21,9 @@ from pvasm import kept_patterns, regex
 from pvasm.expand.renames import STRING_OR_COMMENT
 from pvasm.header.interpret import _ARGUMENT, _END, _INNER
 from pvasm.paravirt import yaml_nodes
-from tests.adversary import slow
+from tests.adversary import MOST_TEXTS, slow
+from tests.slow import examples
+from tests.syntax_trees import nodes
 
 ROOT = Path(pvasm.__file__).parent
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.name != "regex.py")
@@ -42,45 +44,44 @@ def _module(path: Path) -> str:
 
 
 @cache
-def _nodes(path: Path) -> list[ast.AST]:
-    return list(ast.walk(ast.parse(path.read_text())))
-
-
-def _uses(path: Path) -> Iterator[tuple[str, str]]:
-    """The names in a module of which an attribute is used, and the attribute."""
-    for node in _nodes(path):
+def _uses(path: Path) -> dict[str, set[str]]:
+    """The names in a module of which methods of patterns are used, and which."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for node in nodes(path):
         if isinstance(node, ast.Attribute) and node.attr in METHODS:
             if isinstance(node.value, ast.Name):
-                yield node.value.id, node.attr
+                found[node.value.id].add(node.attr)
             elif isinstance(node.value, ast.Attribute):
-                yield node.value.attr, node.attr
+                found[node.value.attr].add(node.attr)
+    return found
 
 
-def _named() -> dict[str, tuple[re.Pattern[str], set[str]]]:
-    """All patterns that modules hold, by a name of each, with the methods that are called of it.
+class _Pattern(NamedTuple):
+    """A pattern, and where it stands: modules, and its name in each."""
 
-    Where none is seen, as the pattern is handed on, it is `fullmatch` and `match`.
-    """
+    pattern: re.Pattern[str]
+    holders: list[tuple[Path, str]]
+
+    def methods(self) -> set[str]:
+        """Those that are called of it; where none is seen, as the pattern is handed on: `fullmatch` and `match`."""
+        if not self.holders:
+            return set().union(*UNNAMED.values())
+        return set().union(*(_uses(path).get(name, ()) for path, name in self.holders)) or {"match", "fullmatch"}
+
+
+def _named() -> dict[str, _Pattern]:
+    """All patterns that modules hold, by a name of each."""
     _import_all()
-    names: dict[int, str] = {}
-    methods: defaultdict[int, set[str]] = defaultdict(set)
+    holders: defaultdict[int, list[tuple[Path, str]]] = defaultdict(list)
     for path in MODULES:
-        held = {
-            name: id(value) for name, value in vars(sys.modules.get(_module(path), pvasm)).items()
-            if isinstance(value, re.Pattern)
-        }  # fmt: skip
-        for name, number in held.items():
-            names.setdefault(number, f"{_module(path)}.{name}")
-        for name, method in _uses(path):
-            if name in held:
-                methods[held[name]].add(method)
-    found: dict[str, tuple[re.Pattern[str], set[str]]] = {}
+        for name, value in vars(sys.modules.get(_module(path), pvasm)).items():
+            if isinstance(value, re.Pattern):
+                holders[id(value)].append((path, name))
+    found: dict[str, _Pattern] = {}
     for number, pattern in enumerate(regex.REGISTERED):
-        known = names.get(id(pattern))
-        if known is None:
-            found[f"unnamed {number}"] = (pattern, set().union(*UNNAMED.values()))
-        else:
-            found[known] = (pattern, methods[id(pattern)] or {"match", "fullmatch"})
+        held = holders[id(pattern)]
+        known = f"{_module(held[0][0])}.{held[0][1]}" if held else f"unnamed {number}"
+        found[known] = _Pattern(pattern, held)
     return found
 
 
@@ -89,7 +90,7 @@ PATTERNS = _named()
 
 @pytest.mark.parametrize("name", PATTERNS)
 def test_is_linear(name: str) -> None:
-    assert slow(*PATTERNS[name]) is None
+    assert slow(PATTERNS[name].pattern, PATTERNS[name].methods(), examples(MOST_TEXTS)) is None
 
 
 def test_kept_patterns_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +109,7 @@ def test_kept_patterns_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_list_is_whole() -> None:
     """A pattern that is made elsewhere would be tried by nobody."""
     for path in MODULES:
-        for node in _nodes(path):
+        for node in nodes(path):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "re":
                 assert node.attr not in METHODS | {"compile", "template"}, f"{path}:{node.lineno}"
             if isinstance(node, ast.ImportFrom):
@@ -118,7 +119,7 @@ def test_the_list_is_whole() -> None:
 def test_patterns_are_kept_once() -> None:
     """What is called again and again would make the list grow without end: that is for `made_regex`."""
     for path in MODULES:
-        for function in _nodes(path):
+        for function in nodes(path):
             if isinstance(function, ast.FunctionDef) and (_module(path) not in UNNAMED):
                 calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
                 assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "regex"]
@@ -150,7 +151,7 @@ MADE: dict[str, list[tuple[str, set[str]]]] = {
 @pytest.mark.parametrize("module", MADE)
 def test_what_is_made_is_linear(module: str) -> None:
     for pattern, methods in MADE[module]:
-        assert slow(re.compile(pattern), methods) is None
+        assert slow(re.compile(pattern), methods, examples(MOST_TEXTS)) is None
 
 
 def test_the_examples_are_whole() -> None:
@@ -158,7 +159,7 @@ def test_the_examples_are_whole() -> None:
     calls = Counter(
         _module(path)
         for path in MODULES
-        for node in _nodes(path)
+        for node in nodes(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "made_regex"
     )
     assert calls == {module: len(examples) for module, examples in MADE.items()}
@@ -192,4 +193,4 @@ def test_the_oracle_finds_what_is_slow(pattern: str, methods: set[str]) -> None:
 
 @pytest.mark.parametrize(("pattern", "methods"), GOOD)
 def test_the_oracle_passes_what_is_linear(pattern: str, methods: set[str]) -> None:
-    assert slow(re.compile(pattern, re.MULTILINE), methods) is None
+    assert slow(re.compile(pattern, re.MULTILINE), methods, examples(MOST_TEXTS)) is None

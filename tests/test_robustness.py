@@ -23,6 +23,7 @@ from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 from pvasm.text import decode, encode
 from tests.corpus.build import CorpusError, available, corpus
+from tests.slow import examples
 
 CATALOG = load_catalog()
 INSTANCES = [load_instance(name) for name in instance_names()]
@@ -66,7 +67,7 @@ TEXTS = mutated() | st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_
 
 @pytest.mark.slow
 @given(TEXTS, st.booleans())
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_parse_and_check(source: str, preprocessed: bool) -> None:
     document = read_document(Parser(is_mnemonic), source, "a.S", preprocessed=preprocessed)
     assert document.text == source
@@ -83,7 +84,7 @@ def test_parse_and_check(source: str, preprocessed: bool) -> None:
 
 
 @given(TEXTS, st.booleans(), st.sampled_from(INSTANCES), st.booleans())
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_expand(source: str, preprocessed: bool, instance: Instance, line_markers: bool) -> None:
     document = read_document(Parser(is_mnemonic), source, "a.S", preprocessed=preprocessed)
     try:

@@ -12,6 +12,7 @@ import pytest
 from tests.asm.reading import seen
 from tests.check.checking import check
 from tests.oracle import require_tool
+from tests.slow import one_of
 
 PROGRAMS = 40
 CONFIGURATIONS = ("CONFIG_A", "CONFIG_B")
@@ -315,7 +316,7 @@ def assembled(text: str, known: dict[str, bool], folder: Path) -> list[str]:
     return [found["text"] for found in _LISTED.finditer(listing) if not re.search("nop|srlz", found["text"])]
 
 
-@pytest.mark.parametrize("seed", range(PROGRAMS))
+@pytest.mark.parametrize("seed", one_of(3, range(PROGRAMS)))
 def test_macros_make_what_the_assembler_makes_of_them(seed: int, tmp_path: Path) -> None:
     text = "#define P(a,b) a##b\n" + Writer(seed).program()
     for number in range(1 << len(CONFIGURATIONS)):
@@ -327,7 +328,7 @@ def test_macros_make_what_the_assembler_makes_of_them(seed: int, tmp_path: Path)
         ], f"{known}\n{text}"
 
 
-@pytest.mark.parametrize("seed", range(PROGRAMS, 2 * PROGRAMS))
+@pytest.mark.parametrize("seed", one_of(3, range(PROGRAMS, 2 * PROGRAMS)))
 def test_what_the_assembler_makes_is_found_in_the_source(seed: int, tmp_path: Path) -> None:
     """Whatever of the configurations a file is compiled in, of which the checker knows nothing."""
     text = "#define P(a,b) a##b\n" + Writer(seed).program()

@@ -16,6 +16,7 @@ from pvasm.cc.build_records import read_build
 from pvasm.errors import PvasmError
 from tests.cli.command import pvasm
 from tests.oracle import require_tool
+from tests.slow import examples
 
 SOURCE = (
     "#include <asm/a.h>\n#if !defined(WORD) || defined(GONE) || defined(__linux__) == 0\n#error flags\n#endif\n\tA\n"
@@ -210,7 +211,7 @@ ENTRIES = st.lists(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(ENTRIES, COMMANDS)
 def test_whatever_is_in_a_record_is_an_error_at_most(tmp_path: Path, entries: object, command: str) -> None:
     (tmp_path / "compile_commands.json").write_text(json.dumps(entries))

@@ -31,6 +31,7 @@ from tests.expand.test_corpus import WITH_OPS, preprocessed
 from tests.oracle import require_tool
 from tests.paravirt.cases import CATALOG, LINUX, plain
 from tests.samples.pipeline import CLEAN, REFERENCE
+from tests.slow import examples
 
 ERRORS = ("PV101", "PV102", "PV103", "PV104", "PV105")
 ALL = (*ERRORS, "PV106")
@@ -389,7 +390,7 @@ PIECES = (
 
 
 @pytest.mark.slow
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(st.lists(st.sampled_from(PIECES), max_size=20), st.sampled_from(["native", "xen"]), st.booleans())
 def test_the_rules_find_what_the_expander_refuses(pieces: list[str], name: str, is_preprocessed: bool) -> None:
     """And nothing else, but for what depends on the place, such as a bundle, and no argument."""
@@ -404,7 +405,7 @@ def test_the_rules_find_what_the_expander_refuses(pieces: list[str], name: str, 
     assert bool(found) is any(not UNSUITABLE.search(error) for error in errors)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.lists(st.sampled_from(PIECES), max_size=40))
 def test_spans_and_edits_lie_in_the_text(pieces: list[str]) -> None:
     text = "".join(pieces)

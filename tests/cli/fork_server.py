@@ -117,25 +117,41 @@ def serve(connection: socket.socket) -> None:
 
 
 def _prepare() -> None:
-    """Imports all of pvasm, and reads what travels with it: what a run would do first."""
+    """Imports all that runs import, and reads what travels with pvasm: what a run would do first."""
+    import pvsim
+
     import pvasm
 
-    for module in pkgutil.walk_packages(pvasm.__path__, "pvasm."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-    importlib.import_module("jinja2.sandbox")
+    for package in (pvasm, pvsim):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+    for name in ("elftools.elf.structs", "encodings.utf_8_sig", "jinja2.sandbox", "pathspec", "yaml"):
+        importlib.import_module(name)
+    from pvsim import Machine, image_of_text, load_image
+
+    from pvasm import cli, regex, terminal
     from pvasm.asm.reading import assembly_parser
     from pvasm.check.engine import Selection, run
     from pvasm.check.subject import Subject
     from pvasm.expand import expand
     from pvasm.paravirt.environments import build_names, known_macros
-    from pvasm.paravirt.loading import load_catalog, load_instance
+    from pvasm.paravirt.loading import load_catalog, load_instance, read_ahead
     from pvasm.syntax.document import read_document
 
+    for pattern in regex.REGISTERED:
+        assert pattern.pattern is not None  # compiled now
     text = "\tmov r16 = cr.ifa\n\tMOV_FROM_IFA(r8)\n\t;;\n\tst8 [r16] = r8\n\tbr.ret.sptk rp\n"
     document = read_document(assembly_parser(), text, "a.S")
     run(Subject(document, load_catalog(), known_macros(), tuple(build_names())), Selection(("PV",)).rules())
+    read_ahead()
     expand(document, load_catalog(), load_instance("xen"))
+    machine = Machine()
+    load_image(machine, image_of_text("\tmov r16 = r8 ;;\n"))
+    machine.run(1)
+    for command in ("", *cli._COMMANDS):
+        cli.parser_of(command)
+    terminal.columns.cache_clear()  # asked for parsers, but who runs a command says how wide its terminal is
     gc.collect()
     gc.freeze()
 

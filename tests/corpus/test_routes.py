@@ -90,7 +90,7 @@ def test_the_native_variant_has_the_bytes_of_the_original(
 
 
 @pytest.mark.parametrize("instance", [name for name in instance_names() if name != "native"])
-@pytest.mark.parametrize("name", WITH_OPS)
+@pytest.mark.parametrize("name", [*few(WITH_OPS, "fsys")])
 def test_any_variant_has_the_same_bytes_by_the_routes_that_see_the_headers(
     name: str, instance: str, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from pvasm.syntax.parser import Parser
 from tests.oracle import require_tool
 from tests.paravirt.assembler import assemble, text_bytes
 from tests.paravirt.cases import plain
+from tests.slow import examples
 
 CATALOG = load_catalog()
 NATIVE = load_instance("native")
@@ -554,7 +555,7 @@ OUTSIDE = (
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(st.sampled_from(INVOCATIONS + OUTSIDE * 2), max_size=14), st.booleans())
 def test_text_outside_invocations_stays(parts: list[str], markers: bool) -> None:
     """An instance that replaces each op by a word: taking the word away leaves what stood around the invocations."""
@@ -575,7 +576,7 @@ WORDS = (
 )
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(st.lists(st.sampled_from(WORDS), max_size=25), st.booleans(), st.sampled_from(["foo.S", "foo.s"]))
 def test_any_text_is_expanded_or_refused(words: list[str], markers: bool, path: str) -> None:
     for instance in (NATIVE, XEN):

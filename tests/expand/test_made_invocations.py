@@ -19,6 +19,7 @@ from pvasm.syntax.parser import Parser
 from tests.check.checking import check
 from tests.oracle import require_tool
 from tests.paravirt.assembler import assemble, text_bytes
+from tests.slow import examples, one_of
 
 CATALOG = load_catalog()
 NATIVE = load_instance("native")
@@ -78,7 +79,7 @@ MADE = {
 
 
 @pytest.mark.parametrize("instance", [NATIVE, XEN], ids=lambda instance: instance.name)
-@pytest.mark.parametrize("source", MADE.values(), ids=MADE)
+@pytest.mark.parametrize("source", one_of(2, MADE.values()), ids=MADE)
 def test_the_same_bytes_by_both_routes(source: str, instance: Instance, tmp_path: Path) -> None:
     source = "\t;;\n" + source
     raw = preprocessed(expanded(source, instance), f"{instance.defines}=1")
@@ -250,7 +251,7 @@ def words(text: str) -> str:
     return "".join(" ".join(lines).replace(";;", "|").replace(";", " ").split())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(("A", "B", "C", "A(x)", "B(x)")), st.sampled_from(BODIES)), max_size=3),
     st.lists(st.sampled_from(USES), min_size=1, max_size=3),

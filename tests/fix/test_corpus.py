@@ -64,7 +64,7 @@ def test_the_native_variant_has_the_bytes_of_the_original(name: str, corpus: Cor
     assert got == sections(assemble(read_text(file.preprocessed), tmp_path)[0])
 
 
-@pytest.mark.parametrize("name", WITH_OPS)
+@pytest.mark.parametrize("name", [*few(WITH_OPS, "fsys")])
 def test_so_it_has_if_ops_pass_through_the_preprocessor(name: str, corpus: Corpus, tmp_path: Path) -> None:
     file, _, text, _ = converted(corpus, name)
     header = tmp_path / "asm" / "native" / "inst.h"
@@ -92,7 +92,7 @@ def test_what_it_gives_away_is_not_needed(name: str, corpus: Corpus) -> None:
 
 
 @pytest.mark.parametrize("instance", instance_names())
-@pytest.mark.parametrize("name", WITH_OPS)
+@pytest.mark.parametrize("name", [*few(WITH_OPS, "fsys")])
 def test_the_variants_have_no_register_violation(name: str, instance: str, corpus: Corpus, tmp_path: Path) -> None:
     file, _, text, _ = converted(corpus, name)
     variant = expand(read_document(PARSER, text, str(file.raw)), CATALOG, load_instance(instance, CATALOG))

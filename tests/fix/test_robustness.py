@@ -21,6 +21,7 @@ from pvasm.syntax import tree
 from pvasm.syntax.document import read_document
 from tests.fix.fixing import CODES, PARSER, mended, subject
 from tests.isa.assembly import legal_texts, readings, written
+from tests.slow import examples
 from tests.test_robustness import SAMPLES, TEXTS
 
 CATALOG = load_catalog()
@@ -49,7 +50,7 @@ FILES = st.lists(LINES, max_size=60).map(lambda lines: "".join(f"\t{line}\n" for
 
 @pytest.mark.slow
 @given(FILES, st.booleans())
-@settings(max_examples=300, deadline=10_000)
+@settings(max_examples=examples(300), deadline=10_000)
 def test_all_rules_look_at_any_instructions(source: str, preprocessed: bool) -> None:
     document = read_document(PARSER, source, "a.S", preprocessed=preprocessed)
     found = run(Subject(document, CATALOG, KNOWN, tuple(instance_names())), RULES)
@@ -59,7 +60,7 @@ def test_all_rules_look_at_any_instructions(source: str, preprocessed: bool) -> 
 
 @pytest.mark.slow
 @given(FILES | TEXTS)
-@settings(max_examples=300, deadline=10_000)
+@settings(max_examples=examples(300), deadline=10_000)
 def test_mending(source: str) -> None:
     fixed = mended(source)
     assert mended(fixed.text).text == fixed.text

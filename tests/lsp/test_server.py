@@ -13,6 +13,9 @@ from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
 
 from tests.cli.command import pvasm
 
+# One server and its client for all tests: starting it takes longer than they do. Each has a folder of its own.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 SOURCE = """\
 #include "mine.h"
 \t.global entry
@@ -32,7 +35,7 @@ HEADER = "#define TWICE(r) add r = r, r ;;\n"
 
 
 @pytest_lsp.fixture(  # type: ignore[untyped-decorator]
-    config=ClientServerConfig(server_command=[sys.executable, "-m", "pvasm", "lsp"])
+    config=ClientServerConfig(server_command=[sys.executable, "-m", "pvasm", "lsp"]), scope="module"
 )
 async def client(lsp_client: LanguageClient) -> AsyncIterator[None]:
     await lsp_client.initialize_session(
@@ -92,7 +95,6 @@ def told(client: LanguageClient, uri: str) -> list[tuple[int, int, str, str]]:
     ]
 
 
-@pytest.mark.asyncio
 async def test_findings_are_those_of_a_check(client: LanguageClient, path: Path) -> None:
     """Before the file is on the disk, after an edit, and when it is closed."""
     uri = await opened(client, path, SOURCE)
@@ -113,7 +115,6 @@ async def test_findings_are_those_of_a_check(client: LanguageClient, path: Path)
     assert not client.diagnostics[uri]
 
 
-@pytest.mark.asyncio
 async def test_the_configuration_of_the_folder_counts(client: LanguageClient, path: Path) -> None:
     (path.parent / "pvasm.toml").write_text('ignore = ["PV002"]\n')
     uri = await opened(client, path, SOURCE)
@@ -127,7 +128,6 @@ async def test_the_configuration_of_the_folder_counts(client: LanguageClient, pa
     assert await client.text_document_hover_async(asked) is None
 
 
-@pytest.mark.asyncio
 async def test_columns_are_utf_16(client: LanguageClient, path: Path) -> None:
     """A form feed ends no line, a character beyond the BMP counts twice."""
     text = "/* \N{OLD ITALIC LETTER A} */\tmov r16 = cr.ifa\n\f\tmov r17 = cr.isr\n"
@@ -136,7 +136,6 @@ async def test_columns_are_utf_16(client: LanguageClient, path: Path) -> None:
     assert starts == [(0, 9), (1, 2)]
 
 
-@pytest.mark.asyncio
 async def test_a_fix_is_that_of_check_fix(client: LanguageClient, path: Path) -> None:
     uri = await opened(client, path, SOURCE)
     here = types.Range(at(SOURCE, "mov r16"), at(SOURCE, "mov r16"))
@@ -156,7 +155,6 @@ async def test_a_fix_is_that_of_check_fix(client: LanguageClient, path: Path) ->
         assert applied(SOURCE, list(each.edit.changes[uri])) == path.read_text()
 
 
-@pytest.mark.asyncio
 async def test_hover(client: LanguageClient, path: Path) -> None:
     uri = await opened(client, path, SOURCE)
 
@@ -181,7 +179,6 @@ async def test_hover(client: LanguageClient, path: Path) -> None:
     assert await said("a comment") == ""
 
 
-@pytest.mark.asyncio
 async def test_names(client: LanguageClient, path: Path) -> None:
     """Definitions, references and other names: a label in a comment is none."""
     uri = await opened(client, path, SOURCE)
@@ -225,7 +222,6 @@ async def test_names(client: LanguageClient, path: Path) -> None:
             await client.text_document_rename_async(types.RenameParams(identifier, place, name))
 
 
-@pytest.mark.asyncio
 async def test_completion(client: LanguageClient, path: Path) -> None:
     text = SOURCE + "\tMOV_FR\n(p6)\tld8.a\n\tmov r16 = cr.i\n"
     uri = await opened(client, path, text)
@@ -248,7 +244,6 @@ async def test_completion(client: LanguageClient, path: Path) -> None:
     assert "MOV_FROM_IFA" not in operands
 
 
-@pytest.mark.asyncio
 async def test_hints_and_symbols(client: LanguageClient, path: Path) -> None:
     text = "f:\n\tRSM_PSR_I(p0, r8, r9)\n\tadd r1 = r2, r3\n\tadd r4 = r2, r3 ;;\n"
     uri = await opened(client, path, text)
@@ -264,7 +259,6 @@ async def test_hints_and_symbols(client: LanguageClient, path: Path) -> None:
     assert [each.name for each in symbols or ()] == ["f"]
 
 
-@pytest.mark.asyncio
 async def test_an_instance_file(client: LanguageClient, tmp_path: Path) -> None:
     text = "extends: xen\nname: mine\ndescription: Mine\nops:\n  COVER:\n    templat: cover\n"
     uri = await opened(client, tmp_path / "mine.yaml", text)

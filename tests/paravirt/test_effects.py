@@ -301,7 +301,7 @@ class Trials:
 
 
 # Of a few, whose templates are short, all ways to spoil them are tried at once; of the others where there is time.
-_FEW_MUTANTS = ("MOV_FROM_IFA", "MOV_TO_ITIR", "THASH", "COVER", "SSM_PSR_DT_AND_SRLZ_I", "ITC_D")
+_FEW_MUTANTS = ("MOV_FROM_IFA", "THASH", "COVER")
 
 
 @pytest.mark.parametrize(

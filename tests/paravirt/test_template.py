@@ -23,6 +23,7 @@ from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.template import Template
 from pvasm.paravirt.yaml_nodes import Node
+from tests.slow import examples
 from tests.work import Bounded
 
 HEAD = "name: mine\ndescription: A test\nextends: native\nops:\n  MOV_FROM_IVR:\n    template: |\n"
@@ -225,7 +226,7 @@ WORDS = (
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.lists(st.sampled_from(WORDS), max_size=25))
 def test_any_template_is_rendered_or_refused(words: list[str]) -> None:
     template = Template(Node("".join(words), 1, 1, {}), "f", "t", ["reg"])

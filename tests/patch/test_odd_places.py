@@ -18,6 +18,7 @@ from pvasm.patch.single_binary import ROOMS
 from pvasm.syntax.document import read_document
 from tests.oracle import require_tool
 from tests.patch.made import alone, assembled, code_of, single, unlike
+from tests.slow import one_of
 
 NAMES = ("native", "xen", "trap")
 OP = "\tMOV_FROM_IFA(r16)\n"
@@ -56,7 +57,7 @@ PLACES = {
 ADDING = {"tags of branches", "tags of exceptions", "rotating names", "names that change"}
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", one_of(2, PLACES))
 def test_places(place: str, tmp_path: Path) -> None:
     source = tmp_path / "place.s"
     source.write_text(PLACES[place])

@@ -20,13 +20,14 @@ from pvasm.syntax.document import read_document
 from tests.paravirt.cases import OPS
 from tests.patch.made import CATALOG, SOURCES, alone, assembled, code_of, single, unlike
 from tests.simulator.compare_ops import cases, unsettled
+from tests.slow import one_of
 
 OTHERS = ("native-poison", "hvm", "xen", "trap")
 NAMES = ("native", *OTHERS)
 
 
 @pytest.mark.parametrize("room", ROOMS)
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+@pytest.mark.parametrize("source", one_of(2, SOURCES), ids=lambda path: path.name)
 def test_samples(source: Path, room: Room, tmp_path: Path) -> None:
     """Patched for an instance it is that instance's; native code comes back byte for byte."""
     made = single(source, ("native", "xen", "trap"), room)

@@ -15,6 +15,7 @@ from pvsim.modes import MODES
 from pvsim.specification import specification_of
 
 from pvasm.errors import PvasmError
+from tests.slow import examples
 
 WORD = (1 << 64) - 1
 IC, DT, RT, IT, BN = 1 << 13, 1 << 17, 1 << 27, 1 << 36, 1 << 44
@@ -60,7 +61,7 @@ def states(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(states())
 def test_a_program_that_does_nothing_ends_with_what_it_began_with(state: dict[str, Any]) -> None:
     result = ending("", **state)
@@ -276,7 +277,7 @@ json_values = st.recursive(
 
 
 @given(json_values)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_a_line_is_written_as_the_module_json_has_it(name: Any) -> None:
     """Names that are no text, or are of any characters, an error's text, and numbers of 82 bits."""
     line = json.dumps({"name": name, "asm": "mov r8 = 1 ;;", "fr": {"9": (1 << 82) - 1}}).encode()

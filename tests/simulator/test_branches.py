@@ -15,6 +15,7 @@ from pvsim.machine.machine import Machine
 from pvasm.isa.bundle import Bundle
 from pvasm.isa.registers import APPLICATION, CONTROL
 from tests.simulator.code import START, assembled, loaded, map_code, run
+from tests.slow import examples
 
 PFS, LC, EC, RSC = (APPLICATION[name] for name in ("pfs", "lc", "ec", "rsc"))
 LP, TB, DI, SS, VM = 1 << 25, 1 << 26, 1 << 22, 1 << 40, 1 << 46
@@ -69,7 +70,7 @@ COUNTS: Final = st.one_of(st.integers(0, 4), st.just(2**64 - 1))
 )
 @example([("ctop", 0)] * 20, 3, 4, 8, (0, 0, 0))
 @example([("wexit", 0)] * 20, 0, 4, 8, (0, 0, 0))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_loops(kinds: list[tuple[str, int]], lc: int, ec: int, rotating: int, bases: tuple[int, int, int]) -> None:
     """Each kind of branch, whatever was before: LC, EC, p63, rotation of all three files, and where it goes."""
     machine = loaded(_LOOPS)

@@ -26,6 +26,7 @@ from tests.corpus.build import Corpus
 from tests.simulator import call_trees
 from tests.simulator.call_trees import FUNCTIONS, Function
 from tests.simulator.code import END, START
+from tests.slow import examples
 
 BSP, BSPSTORE, RNAT, RSC = (APPLICATION[name] for name in ("bsp", "bspstore", "rnat", "rsc"))
 USER_STORE, KERNEL_STORE = 0x10_0000, 0x20_0000
@@ -213,14 +214,14 @@ def check_interrupted(functions: list[Function], handler: str, slots: int, every
 
 @pytest.mark.slow
 @given(FUNCTIONS, st.sampled_from(sorted(HANDLERS)), st.integers(0, 62), st.sampled_from([7, 50]))
-@settings(max_examples=6)
+@settings(max_examples=examples(6))
 def test_interruptions_go_unnoticed(functions: list[Function], handler: str, slots: int, every: int) -> None:
     check_interrupted(functions, handler, slots, every)
 
 
 @pytest.mark.slow
 @given(FUNCTIONS, st.sampled_from(sorted(HANDLERS)), st.integers(0, 62), st.sampled_from([1, 2, 3]))
-@settings(max_examples=5)
+@settings(max_examples=examples(5))
 def test_many_interruptions_go_unnoticed(functions: list[Function], handler: str, slots: int, every: int) -> None:
     check_interrupted(functions, handler, slots, every)
 
@@ -371,7 +372,7 @@ def check_switches(corpus: Corpus, trees: list[list[Function]], slots: list[int]
 
 @pytest.mark.slow
 @given(st.tuples(FUNCTIONS, FUNCTIONS), st.tuples(st.integers(0, 62), st.integers(0, 62)))
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(4), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_tasks_that_take_turns_do_not_notice(
     corpus: Corpus, trees: tuple[list[Function], list[Function]], slots: tuple[int, int]
 ) -> None:

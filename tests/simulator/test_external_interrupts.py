@@ -15,6 +15,7 @@ from pvsim.machine.translation_cache import Translation
 
 from pvasm.isa.registers import CONTROL
 from tests.simulator.code import END, START, assembled, loaded
+from tests.slow import examples
 
 IC, PSR_I, IT, VM = 1 << 13, 1 << 14, 1 << 36, 1 << 46
 IVA = 0x8_0000
@@ -79,7 +80,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(STEPS)
 def test_priorities_masks_and_service(steps: list[tuple[str, int]]) -> None:
     machine, reference = Machine(), Reference()

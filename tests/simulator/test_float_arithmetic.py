@@ -10,6 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pvsim.machine.functions import FUNCTIONS
 
+from tests.slow import examples
+
 BIAS = 65535
 TOP = 2**63
 INFINITY = 0x1FFFF << 64 | TOP
@@ -168,7 +170,7 @@ def is_unnormal(register_: int) -> bool:
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500), deadline=None)
 @given(st.sampled_from(["fma", "fms", "fnma"]), st.sampled_from(["", "_s", "_d"]), NUMBERS, NUMBERS, NUMBERS, CONTROLS)
 @example("fma", "_d", ONE, ONE, MINUS | ONE - (1 << 64), (64, False, DOWN, False, ALL_OFF))
 @example("fma", "_s", ONE + 1, ONE + 1, MINUS | ONE, (64, False, NEAREST, False, ALL_OFF))
@@ -187,7 +189,7 @@ def test_multiply_add(name: str, form: str, a: int, b: int, c: int, controls: tu
 
 
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(NORMALS, NORMALS, st.integers(-70, 70), SIGNIFICANDS, CONTROLS)
 def test_sums_that_cancel(
     a: int, b: int, apart: int, significand: int, controls: tuple[int, bool, int, bool, int]
@@ -202,7 +204,7 @@ def test_sums_that_cancel(
         check("", exact, FUNCTIONS["fma"](a, b, c, control(*controls)), controls, False)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.sampled_from(["fmpy", "fnmpy"]), st.sampled_from(["", "_s", "_d"]), NUMBERS, NUMBERS, CONTROLS)
 def test_products(name: str, form: str, a: int, b: int, controls: tuple[int, bool, int, bool, int]) -> None:
     """With f0 as addend, a product that is zero keeps its sign."""
@@ -275,7 +277,7 @@ def nan_flag(orders: bool, *registers: int) -> int:
     return V if any(map(is_bad, registers)) else 0
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(ANY, ANY)
 def test_compares(a: int, b: int) -> None:
     """The four relations of `fcmp`, of numbers, of what has no order, and of NaTVal."""
@@ -297,7 +299,7 @@ def is_number(register_: int) -> bool:
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(ANY, ANY)
 def test_choices(a: int, b: int) -> None:
     """The second where they are equal or one has no order."""
@@ -345,7 +347,7 @@ INTEGERS = st.builds(
 
 
 @pytest.mark.slow
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 @given(INTEGERS, CONTROLS, st.booleans(), st.booleans())
 @example(MINUS | BIAS + 63 << 64 | TOP, (64, False, NEAREST, False, ALL_OFF), False, False)
 @example(MINUS | BIAS - 1 << 64 | TOP, (64, False, NEAREST, False, ALL_OFF), True, False)
@@ -498,7 +500,7 @@ def as_single(register_: int) -> int:
 
 
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.lists(SINGLES, min_size=6, max_size=6), st.integers(0, 3), st.booleans())
 def test_pairs(singles: list[int], rounding: int, flush: bool) -> None:
     """Each half is what the instruction of one number gives of it, in the range of singles."""
@@ -555,7 +557,7 @@ def test_faults_of_pairs() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(SINGLES, min_size=4, max_size=4))
 def test_approximations_of_pairs(singles: list[int]) -> None:
     """Each half is what frcpa gives, where a single has it; p2 tells that iterations end in the right result."""

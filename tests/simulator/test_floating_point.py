@@ -14,6 +14,7 @@ from pvasm.isa.registers import APPLICATION
 from pvasm.isa.semantics.operation import clauses
 from pvasm.isa.table import all_forms
 from tests.simulator.code import START, loaded, run
+from tests.slow import examples
 
 FPSR = APPLICATION["fpsr"]
 USUAL = 0x9804C0270033F  # all traps disabled, 64 bits in every status field, the widest range in sf1 and sf2
@@ -287,7 +288,7 @@ REGISTERS = st.one_of(
 
 
 @pytest.mark.parametrize("source", MOVES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(REGISTERS, min_size=3, max_size=3))
 def test_moves(source: str, registers: list[int]) -> None:
     """Against text; a NaTVal among the sources is the result."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pvsim.machine.machine import Machine
 
 from tests.simulator.code import START, loaded, run
+from tests.slow import examples
 
 WORDS = st.one_of(
     st.integers(0, 2**64 - 1),
@@ -137,7 +138,7 @@ def twice(source: str, prepare: Callable[[Machine], None]) -> list[Machine]:
 
 
 @pytest.mark.parametrize("text", INSTRUCTIONS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(first=WORDS, second=WORDS, nats=st.tuples(st.integers(0, 1), st.integers(0, 1)))
 @example(first=2**64 - 1, second=64, nats=(0, 0))
 @example(first=0x00FF, second=63, nats=(1, 0))
@@ -171,7 +172,7 @@ def bit_test_text(what: str, asked: str, kind: str) -> str:
 @pytest.mark.parametrize("width", [64, 32])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", RELATIONS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(first=WORDS, second=WORDS, same=st.booleans(), nat=st.integers(0, 1), qualified=st.integers(0, 1))
 def test_a_compare_sets_its_predicates(
     name: str, kind: str, width: int, first: int, second: int, same: bool, nat: int, qualified: int
@@ -217,7 +218,7 @@ IMMEDIATES = [-128, -1, 0, 1, 127]
 @pytest.mark.parametrize("width", [64, 32])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["eq", "ne", "lt", "ltu"])
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(value=st.sampled_from(IMMEDIATES), second=WORDS, nat=st.integers(0, 1), qualified=st.integers(0, 1))
 @example(value=-128, second=2**64 - 128, nat=0, qualified=1)
 @example(value=127, second=127, nat=1, qualified=1)

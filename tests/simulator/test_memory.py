@@ -14,6 +14,7 @@ from pvsim.machine.machine import Machine
 from pvsim.machine.translation_cache import Translation
 
 from tests.simulator.code import END, START, assembled, run
+from tests.slow import examples
 
 DATA = 0x2_0000
 BIG = 1 << 1
@@ -70,7 +71,7 @@ def paged(
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 8])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(data=BYTES, at=st.integers(0, 3), is_big=st.booleans(), value=WORDS)
 def test_loads_and_stores(size: int, data: bytes, at: int, is_big: bool, value: int) -> None:
     made = machine(f"ld{size} r8=[r9],r11 ;;\n st{size} [r10]=r12,-{size}", data)
@@ -119,7 +120,7 @@ def test_views_are_dropped_with_what_they_depend_on() -> None:
     assert stop.vector == Vector.ALTERNATE_DATA_TLB
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(value=WORDS, nat=st.integers(0, 1), unat=WORDS, at=st.integers(0, 63))
 def test_spill_and_fill_keep_a_nat(value: int, nat: int, unat: int, at: int) -> None:
     """ar.unat has the bit at the place that bits 8 to 3 of the address say."""
@@ -184,7 +185,7 @@ def rational(register: int) -> Fraction:
     return Fraction(-1) ** sign * Fraction(significand) * Fraction(2) ** ((exponent or 0xC001) - 0xFFFF - 63)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(value=st.floats(allow_nan=False, allow_infinity=False, width=32))
 @example(value=2.0**-149)
 @example(value=2.0**-126)
@@ -197,7 +198,7 @@ def test_singles(value: float) -> None:
     assert made.fr[9] == made.fr[8]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(value=st.floats(allow_nan=False, allow_infinity=False))
 @example(value=5e-324)
 @example(value=2.0**-1022)
@@ -211,7 +212,7 @@ def test_doubles(value: float) -> None:
     assert made.fr[9] == made.fr[8]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(data=BYTES, is_big=st.booleans())
 def test_extended_numbers_and_spilled_registers_come_back(data: bytes, is_big: bool) -> None:
     data = bytes(10) + data[10:] if data[:1] < b"\x20" else data

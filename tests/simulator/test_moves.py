@@ -13,6 +13,7 @@ from pvsim.machine.machine import Machine
 from pvasm.isa.registers import APPLICATION, CONTROL
 from tests.simulator.code import END, START, loaded, map_code
 from tests.simulator.test_integer import twice
+from tests.slow import examples
 
 ILLEGAL = "general exception 0x0"
 PRIVILEGED = "general exception 0x10"
@@ -255,7 +256,7 @@ def test_control_registers_that_there_are_not_are_illegal() -> None:
 
 
 @given(old=WORDS, new=WORDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_the_user_mask(old: int, new: int) -> None:
     """psr.sp keeps psr.up; all else of the mask is free."""
     old &= bits((1, 5), (13, 15), (17, 24), (32, 33))
@@ -301,7 +302,7 @@ def test_which_bits_psr_l_takes(at: int) -> None:
 
 @given(old=WORDS, new=WORDS, base=st.integers(0, 47))
 @pytest.mark.parametrize("mask", [-2, 0x10000, 0x55AA, 0x1C, -0x10000, 0])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_predicates_move_as_if_none_were_rotated(mask: int, old: int, new: int, base: int) -> None:
     chosen = [at for at in range(1, 64) if mask >> min(at, 16) & 1]
 

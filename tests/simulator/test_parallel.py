@@ -14,6 +14,7 @@ from pvsim.machine.machine import Machine
 from pvasm.isa.bundle import Bundle
 from tests.simulator.code import assembled
 from tests.simulator.test_integer import twice
+from tests.slow import examples
 
 _EDGES = st.sampled_from([0, 1, 0x7F, 0x80, 0x81, 0xFE, 0xFF])
 WORDS = st.one_of(st.integers(0, 2**64 - 1), st.lists(_EDGES, min_size=8, max_size=8).map(bytes).map(int.from_bytes))
@@ -165,7 +166,7 @@ INSTRUCTIONS = dict(_instructions())
 
 
 @pytest.mark.parametrize("text", INSTRUCTIONS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(first=WORDS, second=COUNTS, nats=st.tuples(st.integers(0, 1), st.integers(0, 1)))
 @example(first=0x7FFF_8000_4000_BFFF, second=0x0001_FFFF_7FFF_8000, nats=(0, 0))
 @example(first=0x80FF_7F01_0080_FF7F, second=16, nats=(0, 1))

@@ -16,6 +16,7 @@ from pvsim.machine.register_stack import above, below, registers_between
 
 from pvasm.isa.registers import APPLICATION, CONTROL
 from tests.simulator.code import START, assembled
+from tests.slow import examples
 
 BSP, BSPSTORE, RNAT, RSC, PFS, LC, EC = (
     APPLICATION[name] for name in ("bsp", "bspstore", "rnat", "rsc", "pfs", "lc", "ec")
@@ -331,13 +332,13 @@ def carry_out(pair: Pair, moves: list[tuple[str, int]]) -> None:
 
 
 @given(st.integers(0, 70), _MOVES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_calls(start: int, moves: list[tuple[str, int]]) -> None:
     carry_out(Pair(start), moves)
 
 
 @given(st.integers(0, 70), _MOVES, st.lists(st.sampled_from([COVER, FLUSH, KERNEL]), min_size=1, max_size=7))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_interruption_at_every_instruction(start: int, moves: list[tuple[str, int]], kinds: list[str]) -> None:
     """Nothing of the interrupted function's state is different behind it."""
     turn = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 import pytest
 from pvsim import Machine, image_of_text, load_image
@@ -11,6 +12,7 @@ from pvsim.machine.interruptions import GENERAL_CODES
 from pvsim.scenario import NOT_SET
 from pvsim.settable_registers import is_reserved, name_of, putting
 
+from pvasm.asm.image import Image
 from pvasm.isa.registers import REGISTERS, Register
 from pvasm.isa.semantics.moves import refused_value
 
@@ -24,10 +26,15 @@ MOVED = sorted(
 _FAULT = GENERAL_CODES["reserved_register_field"]
 
 
+@cache
+def _move(name: str) -> Image:
+    return image_of_text(f"mov {name} = r2")
+
+
 def _moved(register: Register, value: int) -> Machine | None:
     """A processor after a `mov` of a value to a register; None if it takes the value for reserved."""
     machine = Machine()
-    load_image(machine, image_of_text(f"mov {name_of(register)} = r2"))
+    load_image(machine, _move(name_of(register)))
     machine.ip, machine.gr[2] = 0x10000, value
     machine.set_psr(0)
     stop = machine.run(3)  # the bundle: some moves are in its second slot

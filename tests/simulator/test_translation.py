@@ -10,6 +10,7 @@ from pvsim.machine.machine import Machine
 from pvsim.machine.translation_cache import Translation, TranslationCache
 
 from tests.simulator.code import END, START, loaded
+from tests.slow import examples
 
 IFA, ITIR, PTA = 20, 21, 8
 DT, PK, IC = 1 << 17, 1 << 15, 1 << 13
@@ -225,7 +226,7 @@ def test_a_page_over_one_of_a_register_is_noted() -> None:
 PAGES = st.tuples(st.sampled_from([12, 14, 16, 20]), st.integers(0, 300), st.integers(0, 1))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["insert", "purge", "find"]), PAGES), max_size=40))
 def test_a_cache_is_as_a_list_of_pages(steps: list[tuple[str, tuple[int, int, int]]]) -> None:
     """Where each byte of a page's range is looked at as a number of 4 KiB."""

@@ -17,6 +17,7 @@ from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 from pvasm.syntax.run_cpp import preprocess
 from tests.oracle import require_tool
+from tests.slow import examples
 
 PARSER = Parser(is_mnemonic)
 
@@ -75,7 +76,7 @@ CONDITIONS = st.recursive(
 
 @pytest.mark.slow
 @given(st.lists(CONDITIONS, min_size=1, max_size=4), st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_arms_agree_with_the_preprocessor(conditions: list[str], has_else: bool) -> None:
     """With every macro known, exactly the arm that cpp takes is reachable.
 

@@ -13,6 +13,7 @@ from pvasm.syntax import tree
 from pvasm.syntax.document import Document, read_document
 from pvasm.syntax.parser import Parser
 from pvasm.text import decode, encode
+from tests.slow import examples
 
 PARSER = Parser(is_mnemonic)
 
@@ -49,7 +50,7 @@ def gaps(document: Document) -> str:
 
 
 @given(SOURCE, st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_any_text_becomes_statements_in_order_and_loses_nothing(text: str, preprocessed: bool) -> None:
     document = read(text, preprocessed=preprocessed)
     assert document.text == text

@@ -16,6 +16,7 @@ from lark.lexer import Lexer
 from pvasm import data
 from pvasm.syntax import lalr
 from pvasm.syntax.tokens import TERMINALS
+from tests.slow import examples
 
 
 class KeyLexer(Lexer):
@@ -67,7 +68,7 @@ KEYS = st.lists(LETTERS | PIECES, max_size=12).map("".join)
 
 @pytest.mark.slow
 @given(KEYS, st.sampled_from(["statement", "condition", "expression"]))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_same_tree_or_same_complaint(key: str, start: str) -> None:
     check(key, start)
 

@@ -13,6 +13,7 @@ from pvasm.report import statements
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 from tests.adversary import MOST, ratio
+from tests.slow import one_of
 
 SIZES = (2048, 4096, 8192, 16384)
 
@@ -95,7 +96,7 @@ RAW_AND_PREPROCESSED = pytest.mark.parametrize(
 
 
 @RAW_AND_PREPROCESSED
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", one_of(3, HOSTILE))
 def test_reading_is_linear(name: str, preprocessed: bool) -> None:
     head, pump, tail = HOSTILE[name]
     assert ratio(_read(preprocessed), lambda size: head + pump * (size // len(pump)) + tail, SIZES) <= MOST
