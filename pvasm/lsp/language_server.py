@@ -60,6 +60,7 @@ class Server(LanguageServer):
 
     def __init__(self, for_file: ForFile) -> None:
         super().__init__("pvasm", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full)
+        self.is_told_to_stop = False  # before it is told to exit, as the protocol wants
         self._for_file = for_file
         self._open: dict[str, OpenDocument] = {}
         self._waiting: dict[str, asyncio.TimerHandle] = {}
@@ -67,7 +68,6 @@ class Server(LanguageServer):
         self._found: dict[str, list[Diagnostic]] = {}
         self._tidying: asyncio.TimerHandle | None = None
         self._checks = 0
-        self.is_told_to_stop = False  # before it is told to exit, as the protocol wants
 
     # --------------------------------------------------------------------------------- open files
 
@@ -109,9 +109,9 @@ class Server(LanguageServer):
         self._publish(uri, {})
 
     def check_again(self) -> None:
-        """All open files are checked again: a file that they depend on is another."""
-        for uri, document in list(self._open.items()):
-            self.changed(uri, document.text, 0)
+        """All open files are checked again: a file that they depend on is another, their configuration perhaps."""
+        for uri, document in list(self.workspace.text_documents.items()):
+            self.changed(uri, document.source, 0)
 
     def _check(self, uri: str) -> None:
         self._waiting.pop(uri, None)

@@ -128,6 +128,11 @@ async def test_the_configuration_of_the_folder_counts(client: LanguageClient, pa
     assert message.startswith(f"{path.parent}/pvasm.toml:1: unknown key 'ignor' (did you mean ignore")
     asked = types.HoverParams(types.TextDocumentIdentifier(uri), at(SOURCE, "mov r16"))
     assert await client.text_document_hover_async(asked) is None
+    (path.parent / "pvasm.toml").write_text('ignore = ["PV002"]\n')
+    client.text_document_did_save(types.DidSaveTextDocumentParams(types.TextDocumentIdentifier(uri)))
+    await client.wait_for_notification(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
+    assert "PV201" in {code for *_, code, _ in told(client, uri)}
+    assert await client.text_document_hover_async(asked) is not None
 
 
 @pytest.mark.asyncio
