@@ -66,7 +66,11 @@ _MEANINGS = {
         f"{FOUND} one does not",
         "it could not run, or a file is no scenario",
     ),
-    "lsp": ("the editor has ended it", "", "pygls is not installed"),
+    "lsp": (
+        "the editor has ended it",
+        f"{FAILED} the editor has gone without telling it to stop",
+        "pygls is not installed",
+    ),
     "completion": ("done", "", "shtab is not installed"),
     "serve": (
         "nobody has asked for a while, or it was stopped",

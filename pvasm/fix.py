@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -118,13 +119,14 @@ class _Pass:
 def fixable_sources(paths: Sequence[str], settings: Settings, errors: list[PvasmError]) -> list[Source]:
     """The files that `paths` mean and that can be fixed; what cannot be found goes to `errors`."""
     sources = chosen_sources(paths, replace(settings, cpp=None), errors, [])  # a check tells of links
-    bare = settings.bare_files
-    return [
-        source
-        for source in sources
-        if not (is_instance_file(source.path) or is_object_file(source.path) or is_c_file(source.path))
-        and (bare is None or not bare.match(source.path))
-    ]
+    return [source for source in sources if is_fixable(source.path, settings)]
+
+
+def is_fixable(path: str, settings: Settings) -> bool:
+    """Whether a file is one that can be fixed: assembly, or a header, that is not compiled for bare hardware alone."""
+    if is_instance_file(path) or is_object_file(path) or is_c_file(path):
+        return False
+    return settings.bare_files is None or not settings.bare_files.match(path)
 
 
 class Outcome(Struct, frozen=True):
@@ -154,8 +156,21 @@ class Outcome(Struct, frozen=True):
         return f"--- {names[0]}\n+++ {names[1]}\n{''.join(marked)}"
 
 
-def _unified(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
-    """The hunks of a unified diff. Lines that differ are looked at a few at a time: fixes change few in a row."""
+def changed_lines(before: str, after: str) -> list[Edit]:
+    """The edits that make one text of another, whole lines each."""
+    lines, new_lines = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    starts = list(accumulate(map(len, lines), initial=0))
+    return [
+        Edit(starts[one], starts[one_end], "".join(new_lines[two:two_end]))
+        for tag, one, one_end, two, two_end in _opcodes(lines, new_lines)
+        if tag != "equal"
+    ]
+
+
+def _opcodes(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
+    """Which lines are the same, as difflib tells it. Those that differ are looked at a few at a time: fixes change few
+    in a row.
+    """
     from difflib import SequenceMatcher
 
     opcodes: list[tuple[str, int, int, int, int]] = []
@@ -176,8 +191,15 @@ def _unified(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
         for name, one, one_end, two, two_end in SequenceMatcher(None, *parts, autojunk=False).get_opcodes():
             opcodes.append((name, first + one, first + one_end, second + two, second + two_end))
         first, second = first + block.a, second + block.b
+    return opcodes
+
+
+def _unified(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    """The hunks of a unified diff."""
+    from difflib import SequenceMatcher
+
     matcher = SequenceMatcher(None, "", "")
-    matcher.opcodes = opcodes  # type: ignore[attr-defined]
+    matcher.opcodes = _opcodes(before, after)  # type: ignore[attr-defined]
     for group in matcher.get_grouped_opcodes(3):
         spans = (group[0][1], group[-1][2]), (group[0][3], group[-1][4])
         yield "@@ -{} +{} @@\n".format(*(_hunk(*span) for span in spans))

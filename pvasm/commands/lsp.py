@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pvasm.errors import PvasmError
+from pvasm.exit_status import FAILED
 
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
@@ -37,4 +38,4 @@ def _run(options: argparse.Namespace) -> int:
     made = server(settings_for_file)
     with open(os.dup(0), "rb") as commands, open(os.dup(1), "wb", buffering=0) as answers:  # it closes them at the end
         made.start_io(commands, answers)
-    return 0
+    return 0 if made.is_told_to_stop else FAILED

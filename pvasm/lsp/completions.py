@@ -1,4 +1,6 @@
-"""What may stand at a place: ops, instructions and macros where a statement begins, registers and names elsewhere."""
+"""What may stand at a place: ops, instructions, macros and directives where a statement begins, registers and names
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +8,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
+from pvasm.expand.invocations import words_of
 from pvasm.isa.mnemonics import stems
+from pvasm.isa.register_purposes import about_register
 from pvasm.isa.registers import INDEXED, REGISTERS
 from pvasm.isa.table import mnemonics
+from pvasm.lsp.comments import in_code
+from pvasm.lsp.directives import DIRECTIVES
 from pvasm.lsp.names import symbols
 from pvasm.lsp.open_document import OpenDocument
 from pvasm.paravirt.catalog import Catalog, Op
 from pvasm.paravirt.schema import instance_schema
+from pvasm.paravirt.shipped import instance_names
 from pvasm.regex import regex
+from pvasm.syntax import tree
+from pvasm.syntax.tokens import BUNDLE_TEMPLATES
 
-Kind = Literal["op", "instruction", "register", "label", "macro", "key"]
+Kind = Literal["op", "instruction", "register", "label", "macro", "value", "directive", "key", "instance"]
 
+# A directive of the C preprocessor, and what stands behind the name that it defines.
+_CPP: Final = regex(r"[ \t]*#[ \t]*(?P<name>\w*)(?:(?<=define)[ \t]+\w+(?:\([^()]*\))?[ \t](?P<body>.*))?")
+_EXTENDS: Final = regex(r"extends:[ \t]+(?=[\w-]*\Z)")
 _WORD: Final = regex(r"[\w.$\[\]]*\Z")
-# What stands before the head of a statement: labels, tags, a predicate, stops, braces, the end of another statement.
-_BEFORE_HEAD: Final = regex(r"[^;{}]*[;{}]|[ \t]*+(?:[\w.$]++:|\[[\w.$]++:\])|[ \t]*+\([ \t]*+[\w.$]++[ \t]*+\)")
+# What stands before the head of a statement: the end of another, stops, braces, labels, tags, a predicate, comments.
+_BEFORE_HEAD: Final = regex(
+    r"[^;{}]*[;{}]|[ \t]*+(?:[\w.$]++:|\[[\w.$]++:\])|[ \t]*+\([ \t]*+[\w.$]++[ \t]*+\)|[ \t]*+/\*(?:[^*]|\*(?!/))*+\*/"
+)
 
 
 class Proposal(NamedTuple):
@@ -41,8 +55,19 @@ def completions(document: OpenDocument, offset: int) -> tuple[list[Proposal], in
     word = _WORD.search(line)
     assert word is not None
     start = offset - len(word[0])
-    if _begins_statement(line[: word.start()]):
-        return [*_heads(document.subject.catalog), *_names(document)], start
+    before = line[: word.start()]
+    if not in_code(document, offset):
+        return [], start
+    directive = _CPP.match(before)
+    if directive is not None and directive["body"] is None:
+        return list(_names(document)) if directive["name"] else [], start
+    before = directive["body"] if directive is not None else before
+    if before.rstrip().endswith("{") and word[0].startswith("."):
+        return [Proposal(f".{each}", "directive", "template of a bundle") for each in BUNDLE_TEMPLATES], start
+    if before.endswith("\\"):
+        return list(_parameters(document, offset)), start
+    if _begins_statement(before):
+        return [*_heads(document.subject.catalog), *_directives(), *_names(document)], start
     return [*_registers(), *_names(document)], start
 
 
@@ -51,6 +76,24 @@ def _begins_statement(before: str) -> bool:
     while found := _BEFORE_HEAD.match(before):
         before = before[found.end() :]
     return not before.strip()
+
+
+@lru_cache(maxsize=1)
+def _directives() -> tuple[Proposal, ...]:
+    return tuple(Proposal(name, "directive", about) for name, about in DIRECTIVES.items())
+
+
+def _parameters(document: OpenDocument, offset: int) -> Iterator[Proposal]:
+    """The parameters of the `.macro` that an offset is in the body of."""
+    for statement in reversed(document.document.statements):
+        syntax = statement.syntax
+        if statement.start < offset and isinstance(syntax, tree.Directive):
+            if syntax.name == ".endm":
+                return
+            if syntax.name == ".macro":
+                words = [word for word, *_ in words_of(document.document, statement.start, statement.end)]
+                yield from (Proposal(word, "macro", f"parameter of {words[1]}") for word in words[2:])
+                return
 
 
 def _heads(catalog: Catalog) -> Iterator[Proposal]:
@@ -76,7 +119,7 @@ def _instructions() -> tuple[Proposal, ...]:
 
 @lru_cache(maxsize=1)
 def _registers() -> tuple[Proposal, ...]:
-    found = [Proposal(name, "register", "register") for name in REGISTERS]
+    found = [Proposal(name, "register", about_register(register)) for name, register in REGISTERS.items()]
     return (*found, *(Proposal(f"{name}[", "register", "indexed registers") for name in INDEXED))
 
 
@@ -85,7 +128,7 @@ def _names(document: OpenDocument) -> Iterator[Proposal]:
     for each in symbols(document):
         if each.name not in seen:
             seen.add(each.name)
-            yield Proposal(each.name, "macro" if each.kind == "macro" else "label", f"{each.kind} of this file")
+            yield Proposal(each.name, each.kind, f"{each.kind} of this file")
     for header in document.subject.headers:
         for define in header.defines:
             if define.name not in seen:
@@ -101,6 +144,9 @@ def instance_completions(text: str, catalog: Catalog, offset: int) -> tuple[list
     start = text.rfind("\n", 0, offset) + 1
     line = text[start:offset]
     indentation = len(line) - len(line.lstrip(" "))
+    extended = _EXTENDS.match(line)
+    if extended is not None:
+        return [Proposal(name, "instance", "instance") for name in instance_names()], start + extended.end()
     if ":" in line or (line.strip() and not line.strip().replace("_", "a").isalnum()):
         return [], offset
     return list(_keys(_around(text[:start], indentation), catalog)), start + indentation

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pvasm.asm.sensitivity import class_of
 from pvasm.errors import PvasmError
 from pvasm.isa.instruction import Instruction
-from pvasm.isa.registers import REGISTERS
+from pvasm.isa.register_purposes import about_register
+from pvasm.isa.registers import REGISTERS, Register
+from pvasm.isa.resources import Resource
 from pvasm.lsp.names import defines_of
 from pvasm.lsp.open_document import Occurrence, OpenDocument
 from pvasm.paravirt.arguments import DUE, RegisterNotKnownError
@@ -18,6 +20,7 @@ from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.measure import measure
 from pvasm.paravirt.shipped import instance_names
+from pvasm.regex import regex
 from pvasm.report.instances import demands, expansion_lines
 from pvasm.report.plain_text import counted
 from pvasm.syntax import tree
@@ -25,6 +28,8 @@ from pvasm.syntax import tree
 _MOST_LINES = 60  # of what an op becomes
 _MOST_SHOWN = 400  # characters of a macro
 _MOST_INSTRUCTIONS = 4  # of what a statement may be
+
+_MANUAL = regex(r"\ASDM \d:\d, ")  # where the manual has it: chapters of mnemonics are by alphabet anyway
 
 _LEVELS = {
     "privileged": "**Privileged**: faults at any privilege level but 0.",
@@ -79,25 +84,37 @@ def of_instruction(instruction: Instruction) -> Iterator[str]:
 
     form = instruction.form
     yield f"```ia64\n{instruction.text}\n```"
+    named = instruction.text.split()[0]
+    if named.partition(".")[0] != instruction.mnemonic.partition(".")[0]:
+        yield f"`{named}` stands for `{instruction.mnemonic}` here."
     clause = clauses().get(form.id)
     if clause is not None and clause.__doc__:
-        yield inspect.cleandoc(clause.__doc__)
+        yield _MANUAL.sub("", inspect.cleandoc(clause.__doc__))
     level = class_of(form)
     if level is not None:
         yield _LEVELS[level]
-    rows = [f"Unit {form.unit}, format {form.format}"]
+    rows = [f"Unit {form.unit}, format {form.format} of Intel's manual (volume 3)"]
     rows += [f"{verb} {_resources(found)}" for verb, found in _touched(instruction) if found]
     rows += ["must be the first of its group"] if form.first_in_group else []
     rows += ["must be the last of its group"] if form.last_in_group else []
     yield "; ".join(rows) + "."
+    if "?" in instruction.text:
+        yield "`?` is what is not known from this file and its headers."
 
 
-def _touched(instruction: Instruction) -> tuple[tuple[str, Iterable[object]], ...]:
+def _touched(instruction: Instruction) -> tuple[tuple[str, Iterable[Resource]], ...]:
     return ("reads", instruction.reads), ("writes", instruction.writes)
 
 
-def _resources(found: Iterable[object]) -> str:
-    return ", ".join(f"`{each}`" for each in sorted(map(str, found)))
+def _resources(found: Iterable[Resource]) -> str:
+    names = [each.text if isinstance(each, Register) else each for each in found]
+    return ", ".join(f"`{name}`" for name in sorted(names, key=_in_order))
+
+
+def _in_order(name: str) -> tuple[bool, str, int]:
+    """A key that puts what is written in instructions first, and r9 before r10."""
+    digits = name[len(name.rstrip("0123456789")) :]
+    return name not in REGISTERS, name.removesuffix(digits), int(digits or 0)
 
 
 # --------------------------------------------------------------------------------------------- ops
@@ -145,5 +162,6 @@ def _of_name(document: OpenDocument, found: Occurrence) -> Iterator[str]:
         parameters = "" if define.parameters is None else f"({', '.join(define.parameters)})"
         yield f"```c\n#define {define.name}{parameters} {define.body[:_MOST_SHOWN]}\n```"
     register = REGISTERS.get(found.word)
-    if register is not None and str(register) != found.word:
-        yield f"`{found.word}` is `{register}`."
+    if register is not None:
+        alias = f"; another name of `{register.text}`" if register.text != found.word else ""
+        yield f"`{found.word}`: {about_register(register)}{alias}."

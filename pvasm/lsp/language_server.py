@@ -8,16 +8,14 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any, Final, get_args
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcInvalidParams
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
-from pygls.uris import from_fs_path, to_fs_path
 
 from pvasm import __version__
-from pvasm.check.accepted_edits import separate
 from pvasm.check.checker import is_instance_file
 from pvasm.check.diagnostic import Change, Diagnostic
 from pvasm.errors import PvasmError
@@ -25,7 +23,9 @@ from pvasm.lsp import completions, hints, names
 from pvasm.lsp.editor_positions import Lines, Span, Units
 from pvasm.lsp.hover import hover, hover_word
 from pvasm.lsp.open_document import Configured, OpenDocument
+from pvasm.lsp.signatures import signature_at
 from pvasm.paravirt.loading import load_catalog
+from pvasm.regex import regex
 from pvasm.text import Edit, let_be_read
 
 _SEVERITY: Final = {
@@ -39,8 +39,12 @@ _KINDS: Final = {
     "register": types.CompletionItemKind.Variable,
     "label": types.CompletionItemKind.Reference,
     "macro": types.CompletionItemKind.Constant,
+    "value": types.CompletionItemKind.Constant,
     "key": types.CompletionItemKind.Property,
+    "directive": types.CompletionItemKind.Keyword,
+    "instance": types.CompletionItemKind.File,
 }
+_NUMBER: Final = regex(r"\d+")
 _IDLE: Final = 1.0  # seconds without a check, before what is left behind is freed
 _MOST_UNTIDY: Final = 20  # checks, whether anybody pauses or not
 _FIX_ALL: Final = "source.fixAll.pvasm"
@@ -56,6 +60,7 @@ class Server(LanguageServer):
 
     def __init__(self, for_file: ForFile) -> None:
         super().__init__("pvasm", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full)
+        self.is_told_to_stop = False  # before it is told to exit, as the protocol wants
         self._for_file = for_file
         self._open: dict[str, OpenDocument] = {}
         self._waiting: dict[str, asyncio.TimerHandle] = {}
@@ -110,9 +115,9 @@ class Server(LanguageServer):
         self._publish(uri, {})
 
     def check_again(self) -> None:
-        """All open files are checked again: a file that they depend on is another."""
-        for uri, document in list(self._open.items()):
-            self.changed(uri, document.text)
+        """All open files are checked again: a file that they depend on is another, their configuration perhaps."""
+        for uri, document in list(self.workspace.text_documents.items()):
+            self.changed(uri, document.source)
 
     def _check_now(self, uri: str) -> None:
         self._check(uri)
@@ -134,7 +139,7 @@ class Server(LanguageServer):
         self._found[uri] = result.diagnostics
         others: dict[str, Lines] = {}
         for each in result.diagnostics:
-            target = uri if each.path == document.path else from_fs_path(os.path.abspath(each.path)) or uri
+            target = uri if each.path == document.path else self.uri_of(each.path)
             lines = document.lines if target == uri else _lines_of(each.path, self.units, others)
             places.setdefault(target, []).append(self._diagnostic(each, lines, document))
         places[uri] += (_of_error(error, document.lines, document.path) for error in result.errors)
@@ -165,10 +170,7 @@ class Server(LanguageServer):
         others: dict[str, Lines] = {document.path: document.lines}
         related = [
             types.DiagnosticRelatedInformation(
-                types.Location(
-                    from_fs_path(os.path.abspath(each.path)) or "",
-                    _range(_span(each, _lines_of(each.path, self.units, others))),
-                ),
+                types.Location(self.uri_of(each.path), _range(_span(each, _lines_of(each.path, self.units, others)))),
                 each.message,
             )
             for each in found.related
@@ -190,10 +192,13 @@ class Server(LanguageServer):
     def fixes(self, uri: str, span: types.Range, kinds: Sequence[str] | None) -> list[types.CodeAction]:
         """What fixes the findings in a range, each by itself; and all that can be fixed in the file."""
         document = self._open.get(uri)
-        found = [each for each in self._found.get(uri, ()) if each.changes and document is not None]
-        actions = []
-        if document is None or uri in self._waiting:
+        if document is None:
             return []
+        if uri in self._waiting:  # asked on the heels of an edit
+            self._waiting[uri].cancel()
+            self._check_now(uri)
+        found = [each for each in self._found.get(uri, ()) if each.changes]
+        actions = []
         for each in found if _is_wanted(types.CodeActionKind.QuickFix, kinds) else ():
             place = _range(_span(each, document.lines))
             if each.path == document.path and _overlap(place, span):
@@ -205,12 +210,19 @@ class Server(LanguageServer):
                     kind = types.CodeActionKind.QuickFix
                     actions.append(types.CodeAction(title, kind=kind, diagnostics=[diagnostic], edit=edit))
         if found and _is_wanted(_FIX_ALL, kinds):
-            together = separate(_edits_of(each, document) for each in found)
-            edits = self._text_edits(chain.from_iterable(together), document)
-            if edits:
-                edit = types.WorkspaceEdit(changes={uri: edits})
-                actions.append(types.CodeAction("Fix all that pvasm can fix", kind=_FIX_ALL, edit=edit))
+            action = types.CodeAction("Fix all that pvasm can fix", kind=_FIX_ALL)
+            if _takes_edits_later(self.client_capabilities):
+                action.data = uri
+            else:
+                action.edit = self.all_fixes(uri)
+            actions += [action] if action.data or action.edit else []
         return actions
+
+    def all_fixes(self, uri: str) -> types.WorkspaceEdit | None:
+        """What `pvasm check --fix` would make of the file; None if that is the file as it is."""
+        document = self._open.get(uri)
+        edits = self._text_edits(document.all_fixes(), document) if document is not None else None
+        return types.WorkspaceEdit(changes={uri: edits}) if edits else None
 
     def _text_edits(self, edits: Iterable[Edit], document: OpenDocument) -> list[types.TextEdit]:
         return [types.TextEdit(_range(document.lines.span(each.start, each.end)), each.replacement) for each in edits]
@@ -221,14 +233,18 @@ class Server(LanguageServer):
         """A place in a file, open or not."""
         lines = _lines_of(target.path, self.units, {each.path: each.lines for each in self._open.values()})
         start = lines.text_offset(target.line, target.column)
-        return types.Location(from_fs_path(target.path) or "", _range(lines.span(start, start + target.length)))
+        return types.Location(self.uri_of(target.path), _range(lines.span(start, start + target.length)))
+
+    def uri_of(self, path: str) -> str:
+        """What an editor calls a file: as it has called it, if it is open there."""
+        is_open = (uri for uri, document in self._open.items() if document.path == path)
+        return next(is_open, None) or f"file://{quote(os.fsencode(os.path.abspath(path)))}"
 
 
 def _path_of(uri: str) -> str:
     """The path of a file; for what an editor has not saved, what its name would be."""
-    path = to_fs_path(uri) if uri.startswith("file:") else None
-    if path is not None:
-        return path
+    if uri.startswith("file:///"):
+        return os.fsdecode(unquote_to_bytes(urlsplit(uri).path))
     name = uri.rpartition(":")[2].replace("/", "_") or "untitled"
     return os.path.abspath(name if name.endswith(_SUFFIXES) else f"{name}.S")
 
@@ -276,6 +292,11 @@ def _overlap(one: types.Range, other: types.Range) -> bool:
 
 def _pair(position: types.Position) -> tuple[int, int]:
     return position.line, position.character
+
+
+def _takes_edits_later(capabilities: types.ClientCapabilities) -> bool:
+    """Whether an editor asks for the edits of a code action once it is chosen."""
+    return "edit" in (_get(capabilities, "text_document.code_action.resolve_support.properties") or ())
 
 
 def _is_wanted(kind: str, kinds: Sequence[str] | None) -> bool:
@@ -337,6 +358,10 @@ def _did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
     ls.closed(params.text_document.uri)
 
 
+def _shutdown(ls: Server, _: Any) -> None:
+    ls.is_told_to_stop = True
+
+
 def _offset(document: OpenDocument, position: types.Position) -> int:
     return document.lines.offset(position.line, position.character)
 
@@ -381,6 +406,14 @@ def _references(ls: Server, params: types.ReferenceParams) -> list[types.Locatio
     return [types.Location(uri, _range(document.lines.span(*each))) for each in found] if document is not None else []
 
 
+def _document_highlight(ls: Server, params: types.DocumentHighlightParams) -> list[types.DocumentHighlight]:
+    document = ls.assembly(params.text_document.uri)
+    if document is None:
+        return []
+    found = names.highlights(document, _offset(document, params.position))
+    return [types.DocumentHighlight(_range(document.lines.span(*each))) for each in found]
+
+
 def _prepare_rename(ls: Server, params: types.PrepareRenameParams) -> types.Range | None:
     document = ls.assembly(params.text_document.uri)
     if document is None:
@@ -389,7 +422,7 @@ def _prepare_rename(ls: Server, params: types.PrepareRenameParams) -> types.Rang
     try:
         spans = names.renamable(document, offset)
     except names.CannotRenameError as error:
-        raise JsonRpcInvalidParams(error.message) from None
+        raise JsonRpcException(error.message, types.LSPErrorCodes.RequestFailed) from None
     return next((_range(document.lines.span(*each)) for each in spans if each[0] <= offset <= each[1]), None)
 
 
@@ -401,7 +434,7 @@ def _rename(ls: Server, params: types.RenameParams) -> types.WorkspaceEdit | Non
     try:
         spans = names.renamed(document, _offset(document, params.position), params.new_name)
     except names.CannotRenameError as error:
-        raise JsonRpcInvalidParams(error.message) from None
+        raise JsonRpcException(error.message, types.LSPErrorCodes.RequestFailed) from None
     edits = [types.TextEdit(_range(document.lines.span(*each)), params.new_name) for each in spans]
     return types.WorkspaceEdit(changes={uri: edits})
 
@@ -429,9 +462,20 @@ def _item(found: completions.Proposal, place: types.Range, takes_snippets: bool)
         found.word,
         kind=_KINDS[found.kind],
         detail=found.detail,
+        sort_text=_NUMBER.sub(lambda digits: digits[0].zfill(3), found.word) if found.kind == "register" else None,
         text_edit=types.TextEdit(place, text),
         insert_text_format=types.InsertTextFormat.Snippet if is_snippet else types.InsertTextFormat.PlainText,
     )
+
+
+def _signature_help(ls: Server, params: types.SignatureHelpParams) -> types.SignatureHelp | None:
+    document = ls.assembly(params.text_document.uri)
+    found = signature_at(document, _offset(document, params.position)) if document is not None else None
+    if found is None:
+        return None
+    parameters = [types.ParameterInformation(label, documentation=about) for label, about in found.parameters]
+    signature = types.SignatureInformation(found.text, documentation=found.about, parameters=parameters)
+    return types.SignatureHelp([signature], active_signature=0, active_parameter=found.active)
 
 
 def _get(value: Any, path: str) -> Any:
@@ -442,6 +486,12 @@ def _get(value: Any, path: str) -> Any:
 
 def _code_action(ls: Server, params: types.CodeActionParams) -> list[types.CodeAction]:
     return ls.fixes(params.text_document.uri, params.range, params.context.only)
+
+
+def _resolve_code_action(ls: Server, action: types.CodeAction) -> types.CodeAction:
+    if action.edit is None and isinstance(action.data, str):
+        action.edit = ls.all_fixes(action.data)
+    return action
 
 
 def _inlay_hint(ls: Server, params: types.InlayHintParams) -> list[types.InlayHint]:
@@ -462,7 +512,11 @@ def _inlay_hint(ls: Server, params: types.InlayHintParams) -> list[types.InlayHi
 
 def _document_symbol(ls: Server, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
     document = ls.assembly(params.text_document.uri)
-    kinds = {"label": types.SymbolKind.Function, "macro": types.SymbolKind.Constant}
+    kinds = {
+        "label": types.SymbolKind.Function,
+        "macro": types.SymbolKind.Constant,
+        "value": types.SymbolKind.Variable,
+    }
     return [
         types.DocumentSymbol(each.name, kinds[each.kind], place, place)
         for each in (names.symbols(document) if document is not None else ())
@@ -471,6 +525,7 @@ def _document_symbol(ls: Server, params: types.DocumentSymbolParams) -> list[typ
 
 
 _HANDLERS: Final[dict[str, tuple[Callable[[Server, Any], Any], Any]]] = {
+    types.SHUTDOWN: (_shutdown, None),
     types.TEXT_DOCUMENT_DID_OPEN: (_did_open, None),
     types.TEXT_DOCUMENT_DID_CHANGE: (_did_change, None),
     types.TEXT_DOCUMENT_DID_SAVE: (_did_save, None),
@@ -479,13 +534,16 @@ _HANDLERS: Final[dict[str, tuple[Callable[[Server, Any], Any], Any]]] = {
     types.TEXT_DOCUMENT_HOVER: (_hover, None),
     types.TEXT_DOCUMENT_DEFINITION: (_definition, None),
     types.TEXT_DOCUMENT_REFERENCES: (_references, None),
+    types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT: (_document_highlight, None),
+    types.TEXT_DOCUMENT_SIGNATURE_HELP: (_signature_help, types.SignatureHelpOptions(trigger_characters=["(", ","])),
     types.TEXT_DOCUMENT_PREPARE_RENAME: (_prepare_rename, None),
     types.TEXT_DOCUMENT_RENAME: (_rename, types.RenameOptions(prepare_provider=True)),
     types.TEXT_DOCUMENT_COMPLETION: (_completion, types.CompletionOptions(trigger_characters=["."])),
     types.TEXT_DOCUMENT_CODE_ACTION: (
         _code_action,
-        types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix, _FIX_ALL]),
+        types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix, _FIX_ALL], resolve_provider=True),
     ),
+    types.CODE_ACTION_RESOLVE: (_resolve_code_action, None),
     types.TEXT_DOCUMENT_INLAY_HINT: (_inlay_hint, None),
     types.TEXT_DOCUMENT_DOCUMENT_SYMBOL: (_document_symbol, None),
 }

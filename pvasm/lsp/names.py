@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pvasm.errors import PvasmError
+from pvasm.expand.invocations import words_of
 from pvasm.isa.mnemonics import is_mnemonic
-from pvasm.isa.registers import REGISTERS
+from pvasm.isa.registers import INDEXED, REGISTERS
+from pvasm.lsp.directives import DIRECTIVES
 from pvasm.lsp.open_document import Occurrence, OpenDocument
 from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.shipped import instance_names
@@ -20,6 +22,9 @@ _LOCAL = regex(r"(\d+)([bf])")
 _SYMBOL = regex(r"[A-Za-z_.$][\w.$]*")
 _ENTRY = regex(r"\w*ENTRY\w*")  # what Linux's macros that begin a function are called
 _GLOBAL = frozenset((".global", ".globl", ".weak"))
+_SETS = frozenset((".set", ".equ", ".equiv", ".eqv"))
+_STACKED = regex(r"(?:in|loc|out)\d+")  # registers, once an `alloc` has said which
+_MADE_BY_CPP = frozenset(("defined", "__LINE__", "__FILE__", "__DATE__", "__TIME__", "__COUNTER__"))
 
 
 class Target(NamedTuple):
@@ -86,15 +91,24 @@ def _defined(document: OpenDocument, found: Occurrence) -> Iterator[tuple[Docume
         yield each, _named(each, define.name, define.body_start)
     name = found.word.lower()
     for each in (own, *document.subject.headers):
-        for statement in each.statements:
-            if isinstance(statement.syntax, tree.Directive) and statement.syntax.name == ".macro":
-                span = _macro_name(each, statement)
-                if each.text[span[0] : span[1]].lower() == name:
-                    yield each, span
+        yield from ((each, (start, end)) for start, end in _gas_macros(each) if each.text[start:end].lower() == name)
     for index in dict.fromkeys(document.code.labels.get(found.word, ())):
         yield own, _word_in(own, own.statements[index], found.word)
+    yield from ((own, (start, end)) for word, start, end in _values(own) if word == found.word)
     if found.word not in document.code.labels:
         yield from ((own, span) for span in _entries(own, found.word))
+
+
+def _values(document: Document) -> Iterator[tuple[str, int, int]]:
+    """The symbols that a file gives a value (`name = 5`, `.set name, 5`), with their spans."""
+    for statement in document.statements:
+        syntax = statement.syntax
+        if isinstance(syntax, tree.Assignment):
+            yield syntax.name, statement.start, statement.start + len(syntax.name)
+        elif isinstance(syntax, tree.Directive) and syntax.name in _SETS and syntax.arguments:
+            name = syntax.arguments[0].strip()
+            start, end = _word_in(document, statement, name)
+            yield name, start, end
 
 
 def _entries(document: Document, name: str) -> Iterator[tuple[int, int]]:
@@ -170,6 +184,19 @@ def _users(document: OpenDocument, number: str, label: tuple[int, int]) -> Itera
                 yield each.start, each.end
 
 
+def highlights(document: OpenDocument, offset: int) -> list[tuple[int, int]]:
+    """Where that stands in the file which stands at an offset: a register by each of its names, any other word."""
+    found = document.occurrence_at(offset)
+    if found is None:
+        return []
+    named = references(document, offset)
+    if named and found.word not in REGISTERS:
+        return named
+    register = REGISTERS.get(found.word)
+    words = [found.word] if register is None else [name for name, each in REGISTERS.items() if each == register]
+    return sorted((each.start, each.end) for word in words for each in document.occurrences.get(word, ()))
+
+
 # ------------------------------------------------------------------------------------------ rename
 
 
@@ -179,14 +206,26 @@ def renamed(document: OpenDocument, offset: int, name: str) -> list[tuple[int, i
     Raises CannotRenameError for what is no label or macro of this file alone, and for a name that is taken or none.
     """
     spans = renamable(document, offset)
-    if not _SYMBOL.fullmatch(name):
+    if not _SYMBOL.fullmatch(name) or not any(each.isalnum() or each == "_" for each in name):
         raise CannotRenameError(f"{name!r} is no name: letters, digits, `_', `.' and `$', and no digit first")
+    own = document.document
+    if all(own.text[start:end] == name for start, end in spans):
+        return []
+    subject = document.subject
     taken = (
         name in document.occurrences
+        or f"\\{name}" in document.occurrences
         or name.lower() in REGISTERS
+        or name in INDEXED
+        or _STACKED.fullmatch(name) is not None
         or is_mnemonic(name.lower())
-        or name in document.subject.catalog.ops
+        or name.lower() in DIRECTIVES
+        or name in subject.catalog.ops
+        or name in subject.known
+        or name in _MADE_BY_CPP
+        or name.lower() in {own.text[start:end].lower() for start, end in _gas_macros(own)}
         or any(True for _ in defines_of(document, name))
+        or any(True for _ in _headers_with(document, name))
     )
     if taken:
         raise CannotRenameError(f"{name} means something already")
@@ -198,20 +237,48 @@ def renamable(document: OpenDocument, offset: int) -> list[tuple[int, int]]:
     found = document.occurrence_at(offset)
     if found is None or not _SYMBOL.fullmatch(found.word):
         raise CannotRenameError("there is no name here that can be another")
-    if found.word in document.subject.catalog.ops:
-        raise CannotRenameError(f"{found.word} is an op: the catalog names it")
-    own = document.document
-    if any(each is not own for each, _ in _defined(document, found)):
-        raise CannotRenameError(f"{found.word} is defined in a header")
-    if not any(True for _ in _defined(document, found)):
-        raise CannotRenameError(f"{found.word} is no label or macro of this file")
+    word, own = found.word, document.document
+    if word in document.subject.catalog.ops:
+        raise CannotRenameError(f"{word} is an op: the catalog names it")
+    defined = list(_defined(document, found))
+    if any(each is not own for each, _ in defined):
+        raise CannotRenameError(f"{word} is defined in a header")
+    if not defined:
+        raise CannotRenameError(f"{word} is no label or macro of this file")
+    if any(own.text[start:end].lower() != word.lower() for _, (start, end) in defined):
+        raise CannotRenameError(f"{word} is a name that a macro puts together: it does not stand in the file as such")
     for statement in own.statements:
         syntax = statement.syntax
-        if isinstance(syntax, tree.Directive) and syntax.name in _GLOBAL and found.word in _symbols(syntax.arguments):
-            raise CannotRenameError(f"{found.word} is global: other files may name it")
-        if isinstance(syntax, tree.MacroCall) and "GLOBAL" in syntax.name and found.word in _texts(syntax):
-            raise CannotRenameError(f"{found.word} is global: other files may name it")
-    return [(each.start, each.end) for each in document.occurrences.get(found.word, ())]
+        if isinstance(syntax, tree.Directive) and syntax.name in _GLOBAL and word in _symbols(syntax.arguments):
+            raise CannotRenameError(f"{word} is global: other files may name it")
+        if isinstance(syntax, tree.MacroCall) and "GLOBAL" in syntax.name and word in _texts(syntax):
+            raise CannotRenameError(f"{word} is global: other files may name it")
+    if f"\\{word}" in document.occurrences:
+        raise CannotRenameError(f"{word} is a parameter of a macro as well, as \\{word}")
+    for header in _headers_with(document, word):
+        raise CannotRenameError(f"{word} stands in {header.path}, too")
+    macros = {own.text[start:end].lower() for start, end in _gas_macros(own)}
+    # GNU as takes the names of its macros in any case.
+    words = (
+        [each for each in document.occurrences if each.lower() == word.lower()] if word.lower() in macros else [word]
+    )
+    return sorted((each.start, each.end) for each_word in words for each in document.occurrences[each_word])
+
+
+def _headers_with(document: OpenDocument, word: str) -> Iterator[Document]:
+    """The headers of a file in which a word stands, but for comments and strings."""
+    for header in document.subject.headers:
+        if word in header.text and any(each == word for each, *_ in words_of(header, 0, len(header.text))):
+            yield header
+
+
+def _gas_macros(document: Document) -> Iterator[tuple[int, int]]:
+    """Where the names of a file's `.macro`s stand."""
+    for statement in document.statements:
+        if isinstance(statement.syntax, tree.Directive) and statement.syntax.name == ".macro":
+            start, end = _macro_name(document, statement)
+            if end > start:
+                yield start, end
 
 
 def _symbols(arguments: Sequence[str]) -> set[str]:
@@ -226,25 +293,23 @@ def _texts(call: tree.MacroCall) -> set[str]:
 
 
 class Symbol(NamedTuple):
-    """A name that a file defines: what it is (`label`, `macro`), and its span."""
+    """A name that a file defines: what it is, and its span."""
 
     name: str
-    kind: str
+    kind: Literal["label", "macro", "value"]
     start: int
     end: int
 
 
 def symbols(document: OpenDocument) -> list[Symbol]:
-    """The labels and macros that a file defines, in order; local labels left out."""
+    """The labels, macros and values that a file defines, in order; local labels left out."""
     own = document.document
     found = [Symbol(each.name, "macro", *_named(own, each.name, each.body_start)) for each in own.defines]
+    found += (Symbol(own.text[start:end], "macro", start, end) for start, end in _gas_macros(own))
+    found += (Symbol(name, "value", start, end) for name, start, end in _values(own))
     for statement in own.statements:
         syntax = statement.syntax
-        if isinstance(syntax, tree.Directive) and syntax.name == ".macro":
-            start, end = _macro_name(own, statement)
-            if end > start:
-                found.append(Symbol(own.text[start:end], "macro", start, end))
-        elif isinstance(syntax, tree.Label) and not syntax.name.isdigit() and statement.macro is None:
+        if isinstance(syntax, tree.Label) and not syntax.name.isdigit() and statement.macro is None:
             found.append(Symbol(syntax.name, "label", statement.start, statement.start + len(syntax.name)))
         elif isinstance(syntax, tree.MacroCall) and _ENTRY.fullmatch(syntax.name) and syntax.arguments:
             argument = syntax.arguments[0]

@@ -17,8 +17,10 @@ from pvasm.check.earlier import Earlier
 from pvasm.check.pipeline import Pipeline
 from pvasm.check.settings import Settings
 from pvasm.check.subject import Subject
+from pvasm.errors import PvasmError
 from pvasm.expand.definitions import Definitions
 from pvasm.expand.invocations import Invocation, find_written, statement_at, words_of
+from pvasm.fix import Fixer, changed_lines, is_fixable
 from pvasm.headers import included
 from pvasm.isa.instruction import Instruction
 from pvasm.lsp.editor_positions import Lines, Units, without_lone_surrogates
@@ -26,7 +28,7 @@ from pvasm.regex import regex
 from pvasm.sources import is_assembly_by_name, is_header
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
-from pvasm.text import encode, let_stand_in
+from pvasm.text import Edit, encode, let_stand_in
 
 # What every instance file says of itself at its top, and hardly any other YAML.
 _INSTANCE: Final = regex(r"^(?:ops|extends|otherwise|defines)[ \t]*:", re.MULTILINE)
@@ -94,6 +96,17 @@ class OpenDocument:
         result = checker.check(self.path)
         result.diagnostics = Pipeline(settings, self._configured.baseline).reported(self.path, result.diagnostics)
         return result
+
+    def all_fixes(self) -> list[Edit]:
+        """The edits that make of the text what `pvasm check --fix` makes of it."""
+        if not is_fixable(self.path, self._configured.settings):
+            return []
+        settings = replace(self._configured.settings, use_cache=False)
+        try:
+            made = Fixer(settings, self._configured.directories, self._configured.baseline).outcome(self.path)
+        except PvasmError:
+            return []
+        return changed_lines(made.before, made.after)
 
     # ------------------------------------------------------------------------------- what stands in it
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -126,6 +127,11 @@ async def test_the_configuration_of_the_folder_counts(client: LanguageClient, pa
     assert message.startswith(f"{path.parent}/pvasm.toml:1: unknown key 'ignor' (did you mean ignore")
     asked = types.HoverParams(types.TextDocumentIdentifier(uri), at(SOURCE, "mov r16"))
     assert await client.text_document_hover_async(asked) is None
+    (path.parent / "pvasm.toml").write_text('ignore = ["PV002"]\n')
+    client.text_document_did_save(types.DidSaveTextDocumentParams(types.TextDocumentIdentifier(uri)))
+    await client.wait_for_notification(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
+    assert "PV201" in {code for *_, code, _ in told(client, uri)}
+    assert await client.text_document_hover_async(asked) is not None
 
 
 async def test_columns_are_utf_16(client: LanguageClient, path: Path) -> None:
@@ -147,12 +153,84 @@ async def test_a_fix_is_that_of_check_fix(client: LanguageClient, path: Path) ->
     one, everything = (each for each in actions if isinstance(each, types.CodeAction))
     assert (one.title, one.kind) == ("PV002: write MOV_FROM_IFA(r16)", "quickfix")
     assert (everything.title, everything.kind) == ("Fix all that pvasm can fix", "source.fixAll.pvasm")
+    assert everything.edit is None  # this client asks for it once it is chosen
+    everything = await client.code_action_resolve_async(everything)
     path.write_text(SOURCE)
     assert pvasm("check", "--fix", "--no-cache", path).status in (0, 1)
     for each in one, everything:
         assert each.edit is not None
         assert each.edit.changes is not None
         assert applied(SOURCE, list(each.edit.changes[uri])) == path.read_text()
+
+
+async def test_all_fixes_are_those_of_check_fix(client: LanguageClient, path: Path) -> None:
+    """In one go, though some show only once others are made."""
+    source = Path("sample_S/broken/ivt.S")
+    text = source.read_text()
+    shutil.copytree("sample_S/include", path.parent / "include")
+    path = path.with_name("ivt.S")
+    uri = await opened(client, path, text)
+    found = await client.text_document_code_action_async(
+        types.CodeActionParams(
+            types.TextDocumentIdentifier(uri),
+            types.Range(types.Position(0, 0), types.Position(0, 0)),
+            types.CodeActionContext([], [types.CodeActionKind.SourceFixAll]),
+        )
+    )
+    (everything,) = (each for each in found or () if isinstance(each, types.CodeAction))
+    made = (await client.code_action_resolve_async(everything)).edit
+    assert made is not None
+    assert made.changes is not None
+    path.write_text(text)
+    pvasm("check", "--fix", "--no-cache", path)
+    assert applied(text, list(made.changes[uri])) == path.read_text()
+
+
+async def test_fixes_on_the_heels_of_an_edit(client: LanguageClient, path: Path) -> None:
+    """What is asked before a text is checked is told of that text."""
+    uri = await opened(client, path, "\n")
+    client.text_document_did_change(
+        types.DidChangeTextDocumentParams(
+            types.VersionedTextDocumentIdentifier(2, uri), [types.TextDocumentContentChangeWholeDocument(SOURCE)]
+        )
+    )
+    here = types.Range(at(SOURCE, "mov r16"), at(SOURCE, "mov r16"))
+    actions = await client.text_document_code_action_async(
+        types.CodeActionParams(types.TextDocumentIdentifier(uri), here, types.CodeActionContext([]))
+    )
+    assert [each.title for each in actions or ()] == [
+        "PV002: write MOV_FROM_IFA(r16)",
+        "Fix all that pvasm can fix",
+    ]
+
+
+@pytest.mark.parametrize("name", ["untitled:Untitled-1", "vscode-vfs://host/a.S", "file:{}/%ff%20b.S", "file:{}/a%2eS"])
+async def test_a_file_is_called_as_the_editor_calls_it(client: LanguageClient, path: Path, name: str) -> None:
+    uri = name.format(f"//{path.parent}")
+    text = "\tadd r16 = r1, r2\n\tadd r17 = r16, r2 ;;\nloop:\tbr.cond.sptk loop\n"
+    client.text_document_did_open(types.DidOpenTextDocumentParams(types.TextDocumentItem(uri, "ia64", 1, text)))
+    await client.wait_for_notification(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
+    (found,) = (each for each in client.diagnostics[uri] if each.code == "PV201")
+    assert [each.location.uri for each in found.related_information or ()] == [uri]
+    place = types.Position(2, 20)
+    defined = await client.text_document_definition_async(
+        types.DefinitionParams(types.TextDocumentIdentifier(uri), place)
+    )
+    assert isinstance(defined, list)
+    assert [(each.uri, each.range.start.line) for each in defined if isinstance(each, types.Location)] == [(uri, 2)]
+
+
+async def test_arguments_and_highlights(client: LanguageClient, path: Path) -> None:
+    text = "\tMOV_FROM_IPSR(p0, r8)\n\tadd r9 = r8, r8\n"
+    uri = await opened(client, path, text)
+    identifier = types.TextDocumentIdentifier(uri)
+    told_of = await client.text_document_signature_help_async(types.SignatureHelpParams(identifier, at(text, "r8")))
+    assert told_of is not None
+    assert (told_of.signatures[0].label, told_of.active_parameter) == ("MOV_FROM_IPSR(pred, reg)", 1)
+    marks = await client.text_document_document_highlight_async(
+        types.DocumentHighlightParams(identifier, at(text, "r8"))
+    )
+    assert [(each.range.start.line, each.range.start.character) for each in marks or ()] == [(0, 19), (1, 10), (1, 14)]
 
 
 async def test_hover(client: LanguageClient, path: Path) -> None:
@@ -167,7 +245,11 @@ async def test_hover(client: LanguageClient, path: Path) -> None:
         assert isinstance(found.contents, types.MarkupContent)
         return found.contents.value
 
+    assert "`r16`: a general register, scratch." in await said("r16")
+    assert await said("cr.ifa") == "`cr.ifa`: the address that the interruption is about."
     move = await said("mov r16")
+    assert "mov cr: what a control register holds, to a general register." in move
+    assert "reads `cr.ifa`, `psr.cpl`, `psr.ic`, `psr.vm`; writes `r16`." in move
     assert "mov r16=cr.ifa" in move.replace(" = ", "=")
     assert "**Privileged**" in move
     op = await said("MOV_FROM_ISR")

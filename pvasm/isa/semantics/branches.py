@@ -149,7 +149,7 @@ def _turn(op: Operation, in_kernel: Term, continues: Term, begins: Term) -> None
 
 @clause("B6.brp", "B7.brp", "B7.brp.ret")
 def brp(op: Operation) -> None:
-    """SDM 3:2, brp: a hint; nothing."""
+    """SDM 3:2, brp: a hint about a branch to come, and nothing else."""
 
 
 # ------------------------------------------------------------------------------------- privilege

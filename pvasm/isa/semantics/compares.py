@@ -73,7 +73,7 @@ _RELATIONS: Final[dict[str, Callable[[Term, Term], Term]]] = {
 )
 @minds_predicate
 def compare(op: Operation) -> None:
-    """SDM 3:2, cmp and cmp4: of 64 bits, or of the low 32."""
+    """SDM 3:2, cmp and cmp4: predicates tell whether a relation holds, of 64 bits, or of the low 32."""
     width = 32 if op.mnemonic.startswith("cmp4") else 64
 
     def relation() -> tuple[Term, Term]:
@@ -93,21 +93,21 @@ def _tested(op: Operation, bit: Term) -> Term:
 @clause("I16.tbit.z", "I16.tbit")
 @minds_predicate
 def tbit(op: Operation) -> None:
-    """SDM 3:2, tbit: a bit of a register."""
+    """SDM 3:2, tbit: predicates tell a bit of a register."""
     set_pair(op, lambda: (_tested(op, bits_from(op.r3.value, op.open_number("pos6"), 1)), op.r3.nat))
 
 
 @clause("I17.tnat.z", "I17.tnat")
 @minds_predicate
 def tnat(op: Operation) -> None:
-    """SDM 3:2, tnat: whether a register is a NaT, which is no reason not to know."""
+    """SDM 3:2, tnat: predicates tell whether a register is a NaT, which is no reason not to know."""
     set_pair(op, lambda: (_tested(op, op.r3.nat), FALSE))
 
 
 @clause("I30.tf.z", "I30.tf")
 @minds_predicate
 def tf(op: Operation) -> None:
-    """SDM 3:2, tf: a feature, a bit of cpuid[4]."""
+    """SDM 3:2, tf: predicates tell whether there is a feature, a bit of cpuid[4]."""
     set_pair(op, lambda: (_tested(op, op.call(FEATURE, op.number("imm5"))[0]), FALSE))
 
 
@@ -116,5 +116,5 @@ def tf(op: Operation) -> None:
 
 @clause("I25.mov.pr")
 def mov_from_pr(op: Operation) -> None:
-    """SDM 3:2, mov pr: all predicates, p0 at the right, as if none were rotated."""
+    """SDM 3:2, mov pr: all predicates to a general register, p0 at the right, as if none were rotated."""
     op.r1 = read(Cell("prs"))

@@ -88,7 +88,9 @@ def _plain(op: Operation) -> str:
     *("F1.fpma", "F1.fpms", "F1.fpnma"),
 )
 def multiply_add(op: Operation) -> None:
-    """SDM 3:2, fma, fms, fnma, and fpma, fpms, fpnma: with f0 as addend, the product alone."""
+    """SDM 3:2, fma, fms, fnma, and fpma, fpms, fpnma: f3 * f4 + f2, f3 * f4 - f2, f2 - f3 * f4, rounded once; with
+    f0 as addend, the product alone.
+    """
     if not check(op, "f1", "f2", "f3", "f4"):
         return
     name, sources = _plain(op), ["f3", "f4", "f2"]
@@ -121,7 +123,9 @@ _CONVERSIONS: Final = ("fx", "fxu", "fx.trunc", "fxu.trunc")
     *(f"F8.fpcmp.{relation}" for relation in _RELATIONS),
 )
 def of_two(op: Operation) -> None:
-    """SDM 3:2, fmin, fmax, famin, famax, those of pairs, and fpcmp."""
+    """SDM 3:2, fmin, fmax, famin, famax, those of pairs, and fpcmp: the smaller or the larger, `a` by magnitude;
+    fpcmp: all ones where a relation holds, else zeros.
+    """
     if check(op, "f1", "f2", "f3"):
         write(op, "f1", outcome(op, _plain(op), "f2", "f3").bits(0, WIDTH))
 
@@ -162,7 +166,7 @@ def approximation(op: Operation) -> None:
 @clause(*(f"F4.fcmp.{relation}" for relation in ("eq", "lt", "le", "unord")))
 @minds_predicate
 def compare(op: Operation) -> None:
-    """SDM 3:2, fcmp: a relation; of a NaTVal, neither it nor its complement."""
+    """SDM 3:2, fcmp: predicates tell whether a relation holds; of a NaTVal, neither it nor its complement."""
     with op.when(op.qualified):
         if _check_pair(op):
             check(op, None, "f2", "f3")
@@ -174,7 +178,7 @@ def compare(op: Operation) -> None:
 @clause("F5.fclass.m")
 @minds_predicate
 def classify(op: Operation) -> None:
-    """SDM 3:2, fclass: whether a register is in one of some classes; a NaTVal that is not asked for is in none."""
+    """SDM 3:2, fclass: predicates tell whether a register is of a class; a NaTVal that is not asked for is of none."""
     with op.when(op.qualified):
         if _check_pair(op):
             check(op, None, "f2")

@@ -72,7 +72,7 @@ def _format(op: Operation) -> _Format:
 
 @clause("M6.ldf", "M7.ldf", "M8.ldf", "M6.ldf.fill", "M7.ldf.fill", "M8.ldf.fill")
 def ldf(op: Operation) -> None:
-    """SDM 3:2, ldf: what `.s` cannot do makes the register NaTVal."""
+    """SDM 3:2, ldf: from memory, exactly. What `.s` cannot do makes the register NaTVal."""
     check_base(op)
     if check(op, "f1", access=_access(op)):
         _load(op, ["f1"])
@@ -80,7 +80,7 @@ def ldf(op: Operation) -> None:
 
 @clause("M11.ldfp", "M12.ldfps", "M12.ldfpd", "M12.ldfp8")
 def ldfp(op: Operation) -> None:
-    """SDM 3:2, ldfp: two registers, of which one is odd and one even."""
+    """SDM 3:2, ldfp: two values from memory to two registers, of which one is odd and one even."""
     first, second = op.register("f1"), op.register("f2")
     if not op.is_open and (first < _FIRST_ROTATING) == (second < _FIRST_ROTATING):
         if not (first ^ second) & 1:
@@ -128,13 +128,13 @@ def _load(op: Operation, targets: list[str]) -> None:
 
 @clause("M9.stf", "M10.stf")
 def stf(op: Operation) -> None:
-    """SDM 3:2, stf: not rounded; NaTVal cannot be stored."""
+    """SDM 3:2, stf: to memory, not rounded; NaTVal cannot be stored."""
     _store(op, lambda value: is_natval(value))
 
 
 @clause("M9.stf.spill", "M10.stf.spill")
 def stf_spill(op: Operation) -> None:
-    """SDM 3:2, stf: all of the register, NaTVal or not."""
+    """SDM 3:2, stf.spill: all of the register to 16 bytes of memory, NaTVal or not."""
     _store(op, lambda value: FALSE)
 
 
@@ -153,7 +153,7 @@ def _store(op: Operation, is_refused: Callable[[Term], Term]) -> None:
 
 @clause("M18.setf")
 def setf(op: Operation) -> None:
-    """SDM 3:2, setf: of a NaT, NaTVal."""
+    """SDM 3:2, setf: a general register's bits as a floating-point register; of a NaT, NaTVal."""
     if check(op, "f1"):
         word = op.r2
         write(op, "f1", choose(word.nat, NATVAL, _SETF[op.words[0]](word.value)))
@@ -169,7 +169,7 @@ _SETF: Final[dict[str, Callable[[Term], Term]]] = {
 
 @clause("M19.getf")
 def getf(op: Operation) -> None:
-    """SDM 3:2, getf: of NaTVal, a NaT."""
+    """SDM 3:2, getf: a floating-point register's bits to a general register; of NaTVal, a NaT."""
     op.check_target("r1")
     if check(op, None, "f2"):
         value = source(op, "f2")

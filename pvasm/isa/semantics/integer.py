@@ -25,7 +25,7 @@ def add_one(op: Operation) -> None:
 
 @clause("A1.sub", "A3.sub")
 def sub(op: Operation) -> None:
-    """SDM 3:2, sub."""
+    """SDM 3:2, sub: the first less the second."""
     op.r1 = _first(op) - op.r3
 
 
@@ -44,13 +44,13 @@ def addp4(op: Operation) -> None:
 
 @clause("A2.shladd")
 def shladd(op: Operation) -> None:
-    """SDM 3:2, shladd: shifted by 1 to 4, and added."""
+    """SDM 3:2, shladd: r2 shifted left by 1 to 4, plus r3."""
     op.r1 = (op.r2 << op.number("count2")) + op.r3
 
 
 @clause("A2.shladdp4")
 def shladdp4(op: Operation) -> None:
-    """SDM 3:2, shladdp4: as shladd, of a 32-bit pointer."""
+    """SDM 3:2, shladdp4: as shladd, of a 32-bit pointer, which addp4 tells of."""
     op.r1 = combined(op.r2 << op.number("count2"), op.r3, _pointer)
 
 
@@ -66,31 +66,31 @@ def _first(op: Operation) -> Word:
 
 @clause("A1.and", "A3.and")
 def and_(op: Operation) -> None:
-    """SDM 3:2, and."""
+    """SDM 3:2, and: the bits that both have."""
     op.r1 = _first(op) & op.r3
 
 
 @clause("A1.andcm", "A3.andcm")
 def andcm(op: Operation) -> None:
-    """SDM 3:2, andcm: and with the complement of the second."""
+    """SDM 3:2, andcm: the bits that the first has and the second has not."""
     op.r1 = _first(op) & ~op.r3
 
 
 @clause("A1.or", "A3.or")
 def or_(op: Operation) -> None:
-    """SDM 3:2, or."""
+    """SDM 3:2, or: the bits that either has."""
     op.r1 = _first(op) | op.r3
 
 
 @clause("A1.xor", "A3.xor")
 def xor(op: Operation) -> None:
-    """SDM 3:2, xor."""
+    """SDM 3:2, xor: the bits that one has and the other has not."""
     op.r1 = _first(op) ^ op.r3
 
 
 @clause("X2.movl")
 def movl(op: Operation) -> None:
-    """SDM 3:2, movl."""
+    """SDM 3:2, movl: a 64-bit immediate."""
     op.r1 = op.imm64
 
 
@@ -105,19 +105,19 @@ def mov_from_ip(op: Operation) -> None:
 
 @clause("I5.shr")
 def shr(op: Operation) -> None:
-    """SDM 3:2, shr: by 64 or more, all sign."""
+    """SDM 3:2, shr: shifted right, with the sign from the left; by 64 or more, all sign."""
     op.r1 = op.r3.shifted_right_signed(op.r2)
 
 
 @clause("I5.shr.u")
 def shr_u(op: Operation) -> None:
-    """SDM 3:2, shr.u: by 64 or more, 0."""
+    """SDM 3:2, shr.u: shifted right, with zeros from the left; by 64 or more, 0."""
     op.r1 = op.r3 >> op.r2
 
 
 @clause("I7.shl")
 def shl(op: Operation) -> None:
-    """SDM 3:2, shl: by 64 or more, 0."""
+    """SDM 3:2, shl: shifted left; by 64 or more, 0."""
     op.r1 = op.r2 << op.r3
 
 
@@ -166,27 +166,27 @@ def _field(op: Operation, position: str, length: str) -> _Field:
 
 @clause("I11.extr")
 def extr(op: Operation) -> None:
-    """SDM 3:2, extr: a field, signed."""
+    """SDM 3:2, extr: a field of a register, sign extended."""
     field = _field(op, "pos6", "len6")
     op.r1 = op.r3.made(lambda value: field.taken(value, is_signed=True))
 
 
 @clause("I11.extr.u")
 def extr_u(op: Operation) -> None:
-    """SDM 3:2, extr.u: a field, unsigned."""
+    """SDM 3:2, extr.u: a field of a register, zero extended."""
     op.r1 = op.r3.made(_field(op, "pos6", "len6").taken)
 
 
 @clause("I12.dep.z", "I13.dep.z")
 def dep_z(op: Operation) -> None:
-    """SDM 3:2, dep.z: a field in zeros."""
+    """SDM 3:2, dep.z: low bits as a field, all else zeros."""
     source = op.r2 if "r2" in op else op.imm8
     op.r1 = source.made(_field(op, "cpos6c", "len6").filled)
 
 
 @clause("I14.dep", "I15.dep")
 def dep(op: Operation) -> None:
-    """SDM 3:2, dep: a field in what r3 holds."""
+    """SDM 3:2, dep: low bits as a field in what r3 holds."""
     field = _field(op, *(("cpos6d", "len4") if "r2" in op else ("cpos6b", "len6")))
     source = op.r2 if "r2" in op else op.imm1
     op.r1 = combined(source, op.r3, lambda value, around: around & ~field.filled(_ONES) | field.filled(value))

@@ -114,7 +114,7 @@ def _check_targets(op: Operation) -> bool:
 
 @clause("M1.ld", "M2.ld", "M3.ld")
 def ld(op: Operation) -> None:
-    """SDM 3:2, ld: zero extended. What `.s` cannot do is deferred; `.c` reads where the ALAT has no entry."""
+    """SDM 3:2, ld: from memory, zero extended. What `.s` cannot do is deferred; `.c` reads if the ALAT has no entry."""
     if not _check_targets(op):
         return
     kind, size, target = kind_of(op), size_of(op), op.register("r1")
@@ -141,7 +141,7 @@ def _is_checked(op: Operation, file: str, number: int) -> Term:
 
 @clause("M1.ld8.fill", "M2.ld8.fill", "M3.ld8.fill")
 def ld8_fill(op: Operation) -> None:
-    """SDM 3:2, ld: with the NaT bit that ar.unat has at the place of bits 8 to 3 of the address."""
+    """SDM 3:2, ld8.fill: 8 bytes, with the NaT bit that ar.unat has at the place of bits 8 to 3 of the address."""
     if not _check_targets(op):
         return
     consumes(op, op.r3, access=R)
@@ -157,7 +157,7 @@ def _place(op: Operation) -> Term:
 
 @clause("M1.ld16", "M1.ld16.acq")
 def ld16(op: Operation) -> None:
-    """SDM 3:2, ld: the value at the lower address to r1, the other to ar.csd."""
+    """SDM 3:2, ld16: the value at the lower address to r1, the other to ar.csd."""
     op.check_target("r1")
     consumes(op, op.r3, access=R)
     low, high = op.call(LOAD_PAIR_OF_WORDS, op.r3.value)
@@ -170,7 +170,7 @@ def ld16(op: Operation) -> None:
 
 @clause("M4.st", "M5.st")
 def st(op: Operation) -> None:
-    """SDM 3:2, st: the low bytes."""
+    """SDM 3:2, st: a register's low bytes to memory."""
     check_base(op)
     consumes(op, op.r3, op.r2, access=W)
     size = size_of(op)
@@ -180,7 +180,7 @@ def st(op: Operation) -> None:
 
 @clause("M4.st8.spill", "M5.st8.spill")
 def st8_spill(op: Operation) -> None:
-    """SDM 3:2, st: the NaT bit goes to ar.unat, to the place of bits 8 to 3 of the address."""
+    """SDM 3:2, st8.spill: 8 bytes; the NaT bit goes to ar.unat, to the place of bits 8 to 3 of the address."""
     check_base(op)
     consumes(op, op.r3, access=W)
     op.call(STORES[8], op.r3.value, op.r2.value)
@@ -191,7 +191,7 @@ def st8_spill(op: Operation) -> None:
 
 @clause("M4.st16", "M4.st16.rel")
 def st16(op: Operation) -> None:
-    """SDM 3:2, st: r2 at the lower address, ar.csd at the other."""
+    """SDM 3:2, st16: r2 at the lower address, ar.csd at the other."""
     consumes(op, op.r3, op.r2, access=W)
     op.call(STORE_PAIR, op.r3.value, op.r2.value, op.ar("csd"))
 
@@ -201,7 +201,7 @@ def st16(op: Operation) -> None:
 
 @clause("M16.xchg")
 def xchg(op: Operation) -> None:
-    """SDM 3:2, xchg."""
+    """SDM 3:2, xchg: memory gets a register's low bytes; the target gets what memory held, zero extended."""
     op.check_target("r1")
     consumes(op, op.r3, op.r2, access=R | W)
     (held,) = op.call(EXCHANGE, op.r3.value, size_of(op), op.r2.value)
@@ -228,7 +228,7 @@ def cmp8xchg16(op: Operation) -> None:
 
 @clause("M17.fetchadd4", "M17.fetchadd8")
 def fetchadd(op: Operation) -> None:
-    """SDM 3:2, fetchadd."""
+    """SDM 3:2, fetchadd: an immediate is added to memory; the target gets what memory held, zero extended."""
     op.check_target("r1")
     consumes(op, op.r3, access=R | W)
     (held,) = op.call(FETCH_ADD, op.r3.value, 8 if op.form.mnemonic.startswith("fetchadd8") else 4, op.inc3.value)
@@ -240,7 +240,7 @@ def fetchadd(op: Operation) -> None:
 
 @clause("M13.lfetch", "M14.lfetch", "M15.lfetch")
 def lfetch(op: Operation) -> None:
-    """SDM 3:2, lfetch: only `.fault` has faults, and only while psr.ed is 0."""
+    """SDM 3:2, lfetch: a hint that a line will be wanted; only `.fault` has faults, and only while psr.ed is 0."""
     check_base(op)
     if "fault" in op.words:
         access = R | NON_ACCESS | _LFETCH
@@ -255,4 +255,4 @@ _ED: Final = 43
 
 @clause("M52.lfetch.count")
 def lfetch_count(op: Operation) -> None:
-    """SDM 3:2, lfetch: a hint about several lines."""
+    """SDM 3:2, lfetch: a hint that several lines will be wanted."""

@@ -40,14 +40,14 @@ WRITE_ITC: Final = call("write_itc", ends=True, counts=True, writes="ar.itc")
 
 @clause("I21.mov", "I21.mov.hint", "I21.mov.ret")
 def mov_to_br(op: Operation) -> None:
-    """SDM 3:2, mov br: the tag of the hinted forms is nothing but a hint."""
+    """SDM 3:2, mov br: to a branch register; the tag of the hinted forms is nothing but a hint."""
     consumes(op, op.r2)
     op.b1 = op.r2.value
 
 
 @clause("I22.mov")
 def mov_from_br(op: Operation) -> None:
-    """SDM 3:2, mov br."""
+    """SDM 3:2, mov br: what a branch register holds, to a general register."""
     op.r1 = op.b2
 
 
@@ -135,7 +135,7 @@ def _needs_enforced_lazy(op: Operation, name: str) -> None:
     *(f"M31.mov.m{name}" for name in ("", ".k", ".itc", ".bsp", ".bspstore", ".rnat")),
 )
 def mov_from_ar(op: Operation) -> None:
-    """SDM 3:2, mov ar."""
+    """SDM 3:2, mov ar: what an application register holds, to a general register."""
     name = _application(op, "ar3")
     if name is None:
         op.fault("illegal_operation")
@@ -171,7 +171,7 @@ def _application_value(op: Operation, name: str) -> Term:
     ),
 )
 def mov_to_ar(op: Operation) -> None:
-    """SDM 3:2, mov ar. ar.bsp is read only."""
+    """SDM 3:2, mov ar: to an application register. ar.bsp is read only."""
     name = _application(op, "ar3")
     if name is None or name == "bsp":
         op.fault("illegal_operation")
@@ -350,7 +350,7 @@ def _control(op: Operation) -> str | None:
 
 @clause("M33.mov", "M33.mov.int", "M33.mov.ivr")
 def mov_from_cr(op: Operation) -> None:
-    """SDM 3:2, mov cr."""
+    """SDM 3:2, mov cr: what a control register holds, to a general register. Of cr.ivr, an interrupt begins."""
     name = _control(op)
     if name is None:
         op.fault("illegal_operation")
@@ -363,7 +363,7 @@ def mov_from_cr(op: Operation) -> None:
 
 @clause("M32.mov", "M32.mov.int", "M32.mov.eoi")
 def mov_to_cr(op: Operation) -> None:
-    """SDM 3:2, mov cr."""
+    """SDM 3:2, mov cr: to a control register. cr.eoi ends the interrupt in service."""
     name = _control(op)
     if name is None or name in _READ_ONLY_CRS:
         op.fault("illegal_operation")
@@ -397,7 +397,7 @@ _SYSTEM_MASK: Final = field(1, 5) | field(13, 3) | field(17, 7)
 
 @clause("M36.mov")
 def mov_from_psr(op: Operation) -> None:
-    """SDM 3:2, mov psr: bits 31 to 0, with mc and it."""
+    """SDM 3:2, mov psr: bits 31 to 0 of psr, with mc and it, to a general register."""
     op.check_target("r1")
     needs_level_0(op)
     needs_real_machine(op)
@@ -406,7 +406,7 @@ def mov_from_psr(op: Operation) -> None:
 
 @clause("M36.mov.um")
 def mov_from_um(op: Operation) -> None:
-    """SDM 3:2, mov psr.um."""
+    """SDM 3:2, mov psr.um: the user mask, to a general register."""
     op.r1 = read(_PSR) & mask(6)
 
 
@@ -431,7 +431,7 @@ def mov_to_um(op: Operation) -> None:
 
 @clause("M44.sum", "M44.rum")
 def sum_rum(op: Operation) -> None:
-    """SDM 3:2, sum and rum: bits of the user mask become 1, or 0."""
+    """SDM 3:2, sum and rum: the bits of psr that the immediate names become 1, or 0, within the user mask."""
     named = op.number("imm24")
     if named & ~_USER_MASK:
         op.fault("reserved_register_field")
@@ -441,7 +441,7 @@ def sum_rum(op: Operation) -> None:
 
 @clause("M44.ssm", "M44.rsm")
 def ssm_rsm(op: Operation) -> None:
-    """SDM 3:2, ssm and rsm: bits of the system mask become 1, or 0."""
+    """SDM 3:2, ssm and rsm: the bits of psr that the immediate names become 1, or 0, within the system mask."""
     named = op.number("imm24")
     needs_level_0(op)
     if named & ~_SYSTEM_MASK:
@@ -490,7 +490,9 @@ def _index(op: Operation) -> tuple[str, Word]:
 
 @clause(*(f"M43.mov.{name}" for name in ("rr", "dbr", "ibr", "pkr", "pmc", "pmd", "msr", "cpuid", "dahr")))
 def mov_from_indexed(op: Operation) -> None:
-    """SDM 3:2, mov indirect. What pmd shows at a level above 0 the machine decides."""
+    """SDM 3:2, mov indirect: what the register of a file holds that r3 gives the number of. What pmd shows at a level
+    above 0 the machine decides.
+    """
     file, index = _index(op)
     op.check_target("r1")
     if file not in _FOR_ALL:
@@ -504,7 +506,7 @@ def mov_from_indexed(op: Operation) -> None:
 
 @clause(*(f"M42.mov.{name}" for name in ("rr", "dbr", "ibr", "pkr", "pmc", "pmd", "msr")))
 def mov_to_indexed(op: Operation) -> None:
-    """SDM 3:2, mov indirect."""
+    """SDM 3:2, mov indirect: to the register of a file that r3 gives the number of."""
     file, index = _index(op)
     needs_level_0(op)
     consumes(op, index, op.r2)

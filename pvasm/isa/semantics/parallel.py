@@ -75,13 +75,13 @@ def _saturating(op: Operation, work: LaneWork) -> None:
 
 @clause("A9.padd1", "A9.padd2", "A9.padd4")
 def padd(op: Operation) -> None:
-    """SDM 3:2, padd."""
+    """SDM 3:2, padd: the sums of lanes; with a completer, within the limits of their signs."""
     _saturating(op, lambda a, b: a + b)
 
 
 @clause("A9.psub1", "A9.psub2", "A9.psub4")
 def psub(op: Operation) -> None:
-    """SDM 3:2, psub."""
+    """SDM 3:2, psub: the differences of lanes; with a completer, within the limits of their signs."""
     _saturating(op, lambda a, b: a - b)
 
 
@@ -282,14 +282,14 @@ def _shifted(op: Operation, source: Word, count: Word, work: LaneWork) -> Word:
 
 @clause("I7.pshl2", "I7.pshl4", "I8.pshl2", "I8.pshl4")
 def pshl(op: Operation) -> None:
-    """SDM 3:2, pshl."""
+    """SDM 3:2, pshl: lanes shifted left; by their width or more, 0."""
     count = op.r3 if "r3" in op else op.ccount5
     op.r1 = _shifted(op, op.r2, count, lambda lane, by: lane << by)
 
 
 @clause(*(f"{row}.pshr{size}{unsigned}" for row in ("I5", "I6") for size in (2, 4) for unsigned in ("", ".u")))
 def pshr(op: Operation) -> None:
-    """SDM 3:2, pshr: `.u` with zeros from the left, else with the sign."""
+    """SDM 3:2, pshr: lanes shifted right; `.u` with zeros from the left, else with the sign."""
     count = op.r2 if "r2" in op else op.count5
     is_unsigned = "u" in op.words
     op.r1 = _shifted(op, op.r3, count, lambda lane, by: lane >> by if is_unsigned else lane.shifted_right_signed(by))

@@ -62,12 +62,12 @@ def chk_a(op: Operation) -> None:
 
 @clause("M24.invala")
 def invala(op: Operation) -> None:
-    """SDM 3:2, invala: all entries of the ALAT."""
+    """SDM 3:2, invala: all entries of the ALAT are gone."""
     op.call(FORGET_ALL)
 
 
 @clause("M26.invala.e", "M27.invala.e")
 def invala_e(op: Operation) -> None:
-    """SDM 3:2, invala: the entry of a register."""
+    """SDM 3:2, invala.e: the entry of a register in the ALAT is gone."""
     name, file = ("r1", "gr") if "r1" in op else ("f1", "fr")
     op.call(FORGET, file, op.register(name))

@@ -48,7 +48,10 @@ FLUSH: Final = call("flush_cache", may_fault=True, reads="<flush>", writes="mem"
 
 @clause("M24.fwb", "M24.mf", "M24.mf.a", "M24.srlz.d")
 def ordered(op: Operation) -> None:
-    """SDM 3:2, fwb, mf, srlz: nothing, where all is done in order."""
+    """SDM 3:2, fwb, mf, srlz.d: order what stands before and what comes. fwb: buffered writes leave; mf: accesses of
+    memory are seen in order, mf.a: the platform has accepted them; srlz.d: data references mind what registers were
+    given. Nothing is left to do where all is done in order.
+    """
 
 
 @clause("M24.sync.i")
@@ -59,7 +62,7 @@ def sync_i(op: Operation) -> None:
 
 @clause("M24.srlz.i")
 def srlz_i(op: Operation) -> None:
-    """SDM 3:2, srlz: what comes after it is fetched again."""
+    """SDM 3:2, srlz.i: what comes after it is fetched again, and minds what registers were given."""
     op.call(SERIALIZE)
 
 
@@ -82,7 +85,7 @@ CHECK_VMSW_PAGE: Final = call("check_vmsw_page", may_fault=True, reads="ITC ITR"
 
 @clause("B8.bsw.0", "B8.bsw.1")
 def bsw(op: Operation) -> None:
-    """SDM 3:2, bsw: the other r16 to r31."""
+    """SDM 3:2, bsw: r16 to r31 are those of bank 0, or of bank 1."""
     needs_level_0(op)
     needs_real_machine(op)
     op.call(SWITCH_BANK, int(op.words[0]))
@@ -135,7 +138,9 @@ PURGE_ALL: Final = call("purge_translation_cache", ends=True, reads="DTC", write
 
 @clause("M46.thash", "M46.ttag")
 def thash_ttag(op: Operation) -> None:
-    """SDM 3:2, thash and ttag: a NaT for a NaT, or an address that is not implemented."""
+    """SDM 3:2, thash and ttag: where the hashed page table would have an address, and with which tag; a NaT for a NaT,
+    or for an address that is not implemented.
+    """
     op.check_target("r1")
     needs_real_machine(op)
     address = op.r3
@@ -175,7 +180,7 @@ def probe(op: Operation) -> None:
 
 @clause("M40.probe.r.fault", "M40.probe.w.fault", "M40.probe.rw.fault")
 def probe_fault(op: Operation) -> None:
-    """SDM 3:2, probe: the faults that the access would have."""
+    """SDM 3:2, probe.fault: the faults that the access would have, and nothing else."""
     access = {"r": R, "w": W, "rw": R | W}[op.words[0]]
     consumes(op, op.r3, access=_PROBE_FAULT | access)
     op.call(CHECK_ACCESS, op.r3.value, _PROBE_FAULT | access, _level(op, op.imm2.value))
@@ -195,7 +200,7 @@ def _needs_no_collection(op: Operation) -> None:
 
 @clause("M41.itc.d", "M41.itc.i")
 def itc(op: Operation) -> None:
-    """SDM 3:2, itc: a translation for a cache."""
+    """SDM 3:2, itc: puts a translation, of cr.ifa by cr.itir, into the cache of data or of instructions."""
     _needs_no_collection(op)
     needs_level_0(op)
     consumes(op, op.r2)
@@ -206,7 +211,7 @@ def itc(op: Operation) -> None:
 
 @clause("M42.itr.d", "M42.itr.i")
 def itr(op: Operation) -> None:
-    """SDM 3:2, itr: a translation for a register."""
+    """SDM 3:2, itr: puts a translation, of cr.ifa by cr.itir, into a translation register."""
     _needs_no_collection(op)
     needs_level_0(op)
     consumes(op, op.r3, op.r2)
