@@ -245,14 +245,38 @@ def _run(command: Sequence[str], streams: tuple[int, int, int], path: str, slow:
     )
     try:
         try:
-            return process.wait(_PATIENCE)
+            return _wait(process, _PATIENCE)
         except subprocess.TimeoutExpired:
             slow()
-            return process.wait(_TIME_LIMIT - _PATIENCE)
+            return _wait(process, _TIME_LIMIT - _PATIENCE)
     except subprocess.TimeoutExpired as error:
         raise PvasmError(f"the C preprocessor took more than {_TIME_LIMIT} seconds", path) from error
     finally:
         _end(process)
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
+    """The exit status of a process; raises TimeoutExpired if it takes longer.
+
+    `Popen.wait` looks from time to time, and sleeps in between: as long as the whole of a short run. Where the system
+    has descriptors of processes, they tell at once.
+    """
+    import select
+    import subprocess
+
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):
+        return process.wait(seconds)
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    try:
+        is_over = bool(poll.poll(seconds * 1000))
+    finally:
+        os.close(descriptor)
+    if not is_over:
+        raise subprocess.TimeoutExpired(process.args, seconds)
+    return process.wait()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
