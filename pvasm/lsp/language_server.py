@@ -151,8 +151,8 @@ class Server(LanguageServer):
             self._tidying.cancel()
         self._checks += 1
         if self._checks % _MOST_UNTIDY == 0:
-            gc.collect()
-        self._tidying = asyncio.get_running_loop().call_later(_IDLE, gc.collect)
+            _tidy()
+        self._tidying = asyncio.get_running_loop().call_later(_IDLE, _tidy)
 
     def _publish(self, uri: str, places: dict[str, list[types.Diagnostic]]) -> None:
         """Shows what was found by checking a file, at each place, beside what was found there by checking others."""
@@ -239,6 +239,13 @@ class Server(LanguageServer):
         """What an editor calls a file: as it has called it, if it is open there."""
         is_open = (uri for uri, document in self._open.items() if document.path == path)
         return next(is_open, None) or f"file://{quote(os.fsencode(os.path.abspath(path)))}"
+
+
+def _tidy() -> None:
+    """Collects garbage; what is there the first time, modules and tables above all, is not looked through again."""
+    gc.collect()
+    if not gc.get_freeze_count():
+        gc.freeze()
 
 
 def _path_of(uri: str) -> str:
