@@ -11,19 +11,19 @@ from pvasm.isa.mnemonics import is_mnemonic
 from pvasm.isa.registers import INDEXED, REGISTERS
 from pvasm.lsp.directives import DIRECTIVES
 from pvasm.lsp.open_document import Occurrence, OpenDocument
+from pvasm.paravirt.arguments import operand
 from pvasm.paravirt.loading import load_instance
 from pvasm.paravirt.shipped import instance_names
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Define, Document
+from pvasm.syntax.tokens import SETTING
 from pvasm.text import line_and_column
 
 _LOCAL = regex(r"(\d+)([bf])")
 _SYMBOL = regex(r"[A-Za-z_.$][\w.$]*")
 _ENTRY = regex(r"\w*ENTRY\w*")  # what Linux's macros that begin a function are called
 _GLOBAL = frozenset((".global", ".globl", ".weak"))
-_SETS = frozenset((".set", ".equ", ".equiv", ".eqv"))
-_STACKED = regex(r"(?:in|loc|out)\d+")  # registers, once an `alloc` has said which
 _MADE_BY_CPP = frozenset(("defined", "__LINE__", "__FILE__", "__DATE__", "__TIME__", "__COUNTER__"))
 
 
@@ -105,7 +105,7 @@ def _values(document: Document) -> Iterator[tuple[str, int, int]]:
         syntax = statement.syntax
         if isinstance(syntax, tree.Assignment):
             yield syntax.name, statement.start, statement.start + len(syntax.name)
-        elif isinstance(syntax, tree.Directive) and syntax.name in _SETS and syntax.arguments:
+        elif isinstance(syntax, tree.Directive) and syntax.name in SETTING and syntax.arguments:
             name = syntax.arguments[0].strip()
             start, end = _word_in(document, statement, name)
             yield name, start, end
@@ -217,7 +217,7 @@ def renamed(document: OpenDocument, offset: int, name: str) -> list[tuple[int, i
         or f"\\{name}" in document.occurrences
         or name.lower() in REGISTERS
         or name in INDEXED
-        or _STACKED.fullmatch(name) is not None
+        or operand(name).frame is not None  # a register, once an `alloc` has said which
         or is_mnemonic(name.lower())
         or name.lower() in DIRECTIVES
         or name in subject.catalog.ops
