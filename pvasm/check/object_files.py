@@ -18,7 +18,7 @@ from pvasm.asm.sensitivity import class_of
 from pvasm.check.code_levels import user_level_names
 from pvasm.check.decoded import DecodedExposures
 from pvasm.check.diagnostic import Diagnostic
-from pvasm.check.exposure import CODES, code_of, described
+from pvasm.check.exposure import CODES, Exposure, code_of, described
 from pvasm.check.rule import Rule
 from pvasm.check.settings import AnswerSettings
 from pvasm.errors import PvasmError
@@ -100,6 +100,7 @@ class _FileCheck:
             error = self.lines.problem
             answer.notes.append(PvasmError(f"lines of sources are not known: {error.message}", error.path))
         self.is_recorded = recorded_sites(file)
+        self.replacement_for = guest_replacements(file)
 
     def found(self) -> Iterator[Diagnostic]:
         """The diagnostics, in the order of the file."""
@@ -132,7 +133,7 @@ class _FileCheck:
 
     def _of_slot(self, section: Section, bundle: CodeBundle, slot: Slot, extent: Extent) -> Iterator[Diagnostic]:
         exposure = self.check.exposures.exposure(run_from(section, bundle, slot.slot))
-        if exposure is None:
+        if exposure is None or self._is_left(exposure, section.index, bundle.offset + slot.slot):
             return
         severity = self.check.severities.get(code_of(exposure))
         if severity is None:
@@ -148,6 +149,46 @@ class _FileCheck:
             *(path, line, column, line, column, code_of(exposure), severity, described(exposure)),
             *(exposure.text, exposure.text, 1, None, details, "", place, _address(section, bundle, slot)),
         )
+
+    def _is_left(self, exposure: Exposure, section: int, offset: int) -> bool:
+        """Whether it stands in a guest's replacement, and is what an op that stands for it becomes for that guest."""
+        instance = self.replacement_for(section, offset)
+        return instance is not None and any(use.op.name in _left_bare(instance) for use in exposure.uses)
+
+
+def guest_replacements(file: ElfFile) -> Callable[[int, int], str | None]:
+    """What tells for whom the replacement at a place is, by its section and offset; None where there is none.
+
+    What does not fit in a site stands behind its replacement, up to the next one. Raises PvasmError for records that
+    cannot be right.
+    """
+    sites = read_sites(file) if file.section_named(RECORDS) is not None else ()
+    starts = sorted(
+        (record.replacement.section, record.replacement.offset, name)
+        for site in sites
+        for name, record in site.records.items()
+    )
+    sections = {site.place.section for site in sites}
+
+    def instance_at(section: int, offset: int) -> str | None:
+        place = bisect_right(starts, (section, offset, "\U0010ffff")) - 1
+        return starts[place][2] if place >= 0 and starts[place][0] == section and section not in sections else None
+
+    return instance_at
+
+
+@cache
+def _left_bare(name: str) -> frozenset[str]:
+    """The ops in which an instance leaves what they replace; none of one that pvasm does not know."""
+    from pvasm.paravirt.bare import bare_instructions
+    from pvasm.paravirt.loading import load_catalog, load_instance
+    from pvasm.paravirt.shipped import instance_names
+
+    if name not in instance_names():
+        return frozenset()
+    instance = load_instance(name, load_catalog())
+    left = {op for op, definition in instance.definitions.items() if definition.template is None}
+    return frozenset(left | {each.op for each in bare_instructions(instance)})
 
 
 def recorded_sites(file: ElfFile) -> Callable[[int, int], bool]:

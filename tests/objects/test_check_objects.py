@@ -260,6 +260,22 @@ def test_native_code_at_a_recorded_site_is_right(tmp_path: Path) -> None:
     assert bare >= {(".text", "mov r16=cr.ifa"), (".text", "thash r17=r16"), (".text", "ttag r8=r9")}
 
 
+def test_what_a_guest_leaves_is_right_in_its_replacement(tmp_path: Path) -> None:
+    """`trap` leaves what faults beside what it replaces, Xen's `MOV_FROM_ITC` reads ar.itc: so their ops are."""
+    ops = ("THASH(p0, r17, r16, r18)", "ITC_D(p7, r18, r19)", "MOV_FROM_ITC(p8, p9, r2, r3)", "MOV_FROM_ISR(r22)")
+    (tmp_path / "a.S").write_text("\t.text\nf:\n" + "".join(f"\t{op}\n\t;;\n" for op in ops))
+    for room in ("slots", "exact"):
+        options = ("--single-binary", "native,xen,trap", "--room", room, "-o", "a.s")
+        assert pvasm("expand", "a.S", *options, cwd=tmp_path).status == 0
+        subprocess.run([require_tool("ia64-linux-gnu-as"), "-o", "a.o", "a.s"], cwd=tmp_path, check=True)
+        assert check((tmp_path / "a.o").read_bytes()) == []
+    # What stands bare beside ops is told still: Xen leaves no mov = cr.ivr.
+    (tmp_path / "a.S").write_text("\t.text\nf:\tMOV_FROM_IFA(r16)\n\tmov r20 = cr.ivr\n\t;;\n")
+    assert pvasm("expand", "a.S", "--single-binary", "native,xen", "-o", "a.s", cwd=tmp_path).status == 0
+    subprocess.run([require_tool("ia64-linux-gnu-as"), "-o", "a.o", "a.s"], cwd=tmp_path, check=True)
+    assert "mov r20=cr.ivr" in {each.instruction for each in check((tmp_path / "a.o").read_bytes())}
+
+
 def test_records_that_cannot_be_right_are_an_error(tmp_path: Path) -> None:
     text = ' .text\n thash r8=r9 ;;\n .section .pv_alternatives,"a"\n data4 0,0,0,0,0,0\n'
     (tmp_path / "a.s").write_text(text)
