@@ -13,6 +13,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
+from itertools import chain
+from operator import sub
 from typing import Any, Final
 
 from msgspec import Struct
@@ -148,12 +150,15 @@ class Repeater(Visitor):
         """How much has been made so far."""
         raise NotImplementedError
 
-    def can_be_repeated(self, before: Made, after: Made) -> bool:
-        """Whether what was made of a statement, between these, can be taken over."""
-        return before == after
+    def can_be_repeated(self, made: Made) -> bool:
+        """Whether what was made of a statement, so much, can be taken over."""
+        return not any(made)
 
     def repeat(self, earlier: Any, before: Made, after: Made, shift: Shift | None) -> None:
-        """Takes over what an earlier visitor of this kind has made; it stands elsewhere by `shift`, if that is one."""
+        """Takes over what an earlier visitor of this kind has made of statements, between these.
+
+        It stands elsewhere by `shift`, if that is one.
+        """
 
 
 class _Piece(Struct):
@@ -394,7 +399,7 @@ def elaborate_again(
         *(visitor.basis() for visitor in visitors),
     )
     rereading = None if earlier is None or earlier.basis != basis else Rereading(earlier, document)
-    reader.reading = Reading(document, basis, tuple(visitors), [])
+    reader.reading = Reading(document, basis, tuple(visitors))
     reader.repeaters = visitors
     for visitor in visitors:
         visitor.begin(scope)
@@ -462,7 +467,6 @@ class _Reader:
         self.labels_outside = frozenset(name for name, macro in labels if macro is None)  # of the bodies of macros
         self.reading: Reading | None = None  # what this reading is like, for the next
         self.repeaters: Sequence[Repeater] = ()
-        self.at_statement: tuple[tuple[Made, ...], int] = (), 0  # what there was before it, and the budget
         self.is_plain = True  # nothing in the statement that is read matters to those that follow
 
     # ------------------------------------------------------------------------------------- documents
@@ -523,13 +527,20 @@ class _Reader:
         self.scope.frame_is_certain = True  # GNU as begins without one
         self.scope.labels = self.labels_outside
         macro: str | None = None
-        for index, statement in enumerate(document.statements):
+        index = 0
+        while index < len(document.statements):
+            if self.reading is not None:
+                taken_over = self._take_over(self.reading, rereading, index)
+                if taken_over:
+                    index += taken_over
+                    continue
+            before = self._made() if self.reading is not None else ()
+            self.is_plain = True
+            statement = document.statements[index]
             syntax = statement.syntax
             if statement.macro != macro:
                 macro = statement.macro
                 self._boundary(macro, index)
-            if self.reading is not None and self._is_repeated(self.reading, rereading, index):
-                continue
             if isinstance(syntax, tree.CppDirective):
                 self._cpp(index, statement, syntax, defines)
             elif not self.is_ended:
@@ -538,7 +549,10 @@ class _Reader:
                 if not statement.in_define:
                     self._statement(index, statement)
             if self.reading is not None:
-                self._note_reading(self.reading, rereading, index)
+                self._note(self.reading, before)
+                if rereading is not None:
+                    rereading.note(index, is_plain=self.is_plain)
+            index += 1
         if self.collected is not None:
             self._gap("this has no end", self.collected.statement, self.collected.conditions)
         elif self.conditional is not None and document.statements:
@@ -556,37 +570,39 @@ class _Reader:
             if syntax.name == ".regstk":
                 self._lose_frame()
 
-    def _is_repeated(self, reading: Reading, rereading: Rereading | None, index: int) -> bool:
-        """Has the visitors take over what was made of a statement before, if it is the same, and plain.
+    def _take_over(self, reading: Reading, rereading: Rereading | None, index: int) -> int:
+        """Has the visitors take over what was made of statements before, if they are the same; how many there are.
 
-        Else it is to be read, and how much there is before it is kept.
+        Zero, if this one is to be read.
         """
-        self.is_plain = True
-        self.at_statement = tuple([visitor.made() for visitor in self.repeaters]), self.budget
-        found = None
-        if rereading is not None:
-            rereading.enter(index)
-            found = rereading.find(index)
-        if found is None or rereading is None:
-            return False
-        (before, after, cost), shift = found
-        for visitor, old, first, last in zip(self.repeaters, rereading.earlier.visitors, before, after, strict=True):
-            visitor.repeat(old, first, last, shift)
-        self.budget -= cost
-        reading.plain.append((self.at_statement[0], tuple([visitor.made() for visitor in self.repeaters]), cost))
-        return True
+        run = None if rereading is None else rereading.run(index)
+        if run is None or rereading is None:
+            return 0
+        at = 0
+        for visitor, old in zip(self.repeaters, rereading.earlier.visitors, strict=True):
+            end = at + len(visitor.made())
+            visitor.repeat(old, run.before[at:end], run.after[at:end], run.shift)
+            at = end
+        self.budget += run.after[at] - run.before[at]
+        reading.take_over(rereading.earlier, run.start, run.end)
+        return run.end - run.start
 
-    def _note_reading(self, reading: Reading, rereading: Rereading | None, index: int) -> None:
-        """Keeps what was made of a statement, if it is plain."""
-        before, budget = self.at_statement
-        after = tuple([visitor.made() for visitor in self.repeaters])
-        is_kept = self.is_plain and all(
-            visitor.can_be_repeated(first, last)
-            for visitor, first, last in zip(self.repeaters, before, after, strict=True)
-        )
-        reading.plain.append((before, after, budget - self.budget) if is_kept else None)
-        if rereading is not None:
-            rereading.note(index, is_plain=self.is_plain)
+    def _made(self) -> Made:
+        """How much the visitors have made, one after the other, and the budget."""
+        return *chain.from_iterable([visitor.made() for visitor in self.repeaters]), self.budget
+
+    def _note(self, reading: Reading, before: Made) -> None:
+        """Takes note of a statement that was read, and of how much there was before."""
+        made = tuple(map(sub, self._made(), before))
+        reading.made.append(made)
+        reading.matters.append(not self.is_plain)
+        at = 0
+        is_apart = not self.is_plain
+        for visitor in self.repeaters:
+            end = at + len(visitor.made())
+            is_apart = is_apart or not visitor.can_be_repeated(made[at:end])
+            at = end
+        reading.is_apart.append(is_apart)
 
     def _boundary(self, macro: str | None, index: int) -> None:
         """The body of a macro begins or ends; what it says of the frame says nothing of what stands around it."""
@@ -594,6 +610,7 @@ class _Reader:
         if self.is_in_place:
             scope.frame, scope.frame_is_certain = self.frame
         self.frame = scope.frame, scope.frame_is_certain
+        self.is_plain = False
         self.is_in_place = macro is not None
         scope.frame_is_certain = scope.frame_is_certain and not self.is_in_place
         for visitor in self.visitors:

@@ -2,13 +2,14 @@
 
 A statement is *plain* if reading it changes nothing for those after it: it defines no macro, name or frame, opens no
 conditional, and is invoked as no macro of the assembler's. What was made of a plain statement is made of it again, as
-long as all statements before it that are not plain are the same, and what the whole text says (`basis`) is.
+long as all statements before it that are not plain are the same, and those near it, and what the whole text says
+(`basis`). So whole runs of statements are taken over.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,8 +22,11 @@ from pvasm.syntax.traced import Traced, origin_of
 _OTHER_TEXTS: Final = origin_of(1, 0)
 _MOST_LINES: Final = 1 << 32  # those of conditions that stand in other texts are beyond
 
+NEAR: Final = 8
+"""Statements: what is made of one depends on no more of those that follow, or of plain ones before it."""
+
 Made = tuple[int, ...]
-"""How much somebody has made of the statements so far, as numbers of things of each kind."""
+"""How much somebody has made, of the statements so far or of one, as numbers of things of each kind."""
 
 
 class Shift:
@@ -33,12 +37,17 @@ class Shift:
         self._line = bisect_left(old.line_starts, end) + 1
         self._by = len(new.text) - len(old.text)
         self._lines = len(new.line_starts) - len(old.line_starts)
-        self.statements = statements
+        self._first = bisect_left(old.statements, end, key=lambda statement: statement.start)
+        self._statements = statements
         self._conditions: dict[Conditions, Conditions] = {}
 
     def offset(self, offset: int) -> int:
         """An offset in the text, or an origin."""
         return offset + self._by if self._end <= offset < _OTHER_TEXTS else offset
+
+    def statement(self, index: int) -> int:
+        """The index of a statement."""
+        return index + self._statements if index >= self._first else index
 
     def conditions(self, conditions: Conditions) -> Conditions:
         """Conditions: the lines of their conditionals tell them apart."""
@@ -62,14 +71,37 @@ class Shift:
 class Reading(Struct):
     """A reading of a document by `visitors`.
 
-    `basis` is what reading depends on beside the statements in their order. `plain` has for each statement that is
-    plain what each visitor had made before it and after it, and what it has cost of the budget of the macros.
+    `basis` is what reading depends on beside the statements in their order. By statement, `made` has what the visitors
+    have made of it, one visitor after the other, and what is left of the budget of the macros (negative: it is less).
+    `matters` has a byte each, 1 for a statement that is not plain; `is_apart` has 1 for one of which nothing is taken
+    over.
     """
 
     document: Document
     basis: object
     visitors: tuple[Any, ...]
-    plain: list[tuple[tuple[Made, ...], tuple[Made, ...], int] | None]
+    made: list[Made] = []
+    matters: bytearray = bytearray()
+    is_apart: bytearray = bytearray()
+
+    def take_over(self, earlier: Reading, start: int, end: int) -> None:
+        """Goes on as an earlier reading did from one statement to before another."""
+        self.made += earlier.made[start:end]
+        self.matters += earlier.matters[start:end]
+        self.is_apart += earlier.is_apart[start:end]
+
+
+class Run(NamedTuple):
+    """Statements of the earlier text, from `start` to before `end`, of which the same is made again.
+
+    `before` and `after` say how much there was before them and after them; `shift` is where they stand now.
+    """
+
+    start: int
+    end: int
+    before: Made
+    after: Made
+    shift: Shift | None
 
 
 class Rereading:
@@ -81,38 +113,50 @@ class Rereading:
         same = _common_prefix(old.text, new.text)
         most = min(len(old.text), len(new.text)) - same
         behind = _common_prefix(old.text[::-1], new.text[::-1], most)
-        self._document = document
         end = _next_line(old, len(old.text) - behind)
         self._before = _count_before(old, new, same)
-        self._after = _count_behind(old, new, end, min(len(old.statements), len(new.statements)) - self._before)
-        self._shift = Shift(old, new, end, len(new.statements) - len(old.statements))
-        self.is_in_step = True  # nothing that is not plain was other than before
+        after = _count_behind(old, new, end, min(len(old.statements), len(new.statements)) - self._before)
+        self._end = len(new.statements) - after  # of those that have changed
+        self._old_end = len(old.statements) - after
+        self._shift = Shift(old, new, end, self._end - self._old_end)
+        self._is_in_step = True  # nothing that is not plain was other than before
+        self._counted = 0  # statements of the earlier text
+        self._made: Made = ()  # of them
 
-    def find(self, index: int) -> tuple[tuple[tuple[Made, ...], tuple[Made, ...], int], Shift | None] | None:
-        """What was made of a plain statement before, and how it has moved; None if it has to be read."""
-        if not self.is_in_step:
+    def run(self, index: int) -> Run | None:
+        """The statements from one on of which the same is made as before; None if it has to be read."""
+        earlier = self.earlier
+        if index == self._end:  # what is no more there must not have been missed
+            self._is_in_step = self._is_in_step and not any(earlier.matters[self._before : self._old_end])
+        if not self._is_in_step:
             return None
-        if index < self._before:
-            found = self.earlier.plain[index]
-            return None if found is None else (found, None)
-        was = index - self._shift.statements
-        if index < len(self._document.statements) - self._after:
+        shift = None
+        if index < self._before - NEAR:
+            start, most = index, self._before - NEAR
+        elif index >= self._end + NEAR:
+            start, most = index - self._end + self._old_end, len(earlier.made)
+            shift = self._shift
+        else:
             return None
-        found = self.earlier.plain[was]
-        return None if found is None else (found, self._shift)
+        apart = earlier.is_apart.find(1, start, most)
+        end = most if apart < 0 else apart
+        if end <= start:
+            return None
+        before = self._count(start)
+        return Run(start, end, before, self._count(end), shift)
+
+    def _count(self, index: int) -> Made:
+        """How much was made before a statement of the earlier text; they are asked for in order."""
+        made = self.earlier.made[self._counted : index]
+        if made:
+            self._made = tuple(map(sum, zip(*made, *([self._made] if self._made else []), strict=True)))
+            self._counted = index
+        return self._made or (0,) * len(self.earlier.made[0])
 
     def note(self, index: int, *, is_plain: bool) -> None:
         """Takes note that a statement was read: whether what it means for those after it is what it meant before."""
-        end = len(self._document.statements) - self._after
-        if self._before <= index < end and not is_plain:
-            self.is_in_step = False
-
-    def enter(self, index: int) -> None:
-        """Comes to a statement: behind the change, what is no more there must not have been missed."""
-        end = len(self._document.statements) - self._after
-        if index == end and self.is_in_step:
-            gone = self.earlier.plain[self._before : len(self.earlier.document.statements) - self._after]
-            self.is_in_step = all(each is not None for each in gone)
+        if self._before <= index < self._end and not is_plain:
+            self._is_in_step = False
 
 
 def _common_prefix(one: str, other: str, most: int | None = None) -> int:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from pvasm.asm.elaborate import Repeater, Step
 from pvasm.asm.reading import assembly_parser, statements_of
-from pvasm.asm.rereading import Made, Shift
+from pvasm.asm.rereading import NEAR, Made, Shift
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope
 from pvasm.asm.sensitivity import Sensitivity, mnemonic_sensitivity, sensitivity
@@ -138,9 +138,8 @@ class ExposureSearch(Repeater):
         self.gaps: dict[tuple[str, int], None] = {}  # what is not followed, and the statements
         self.reread: dict[int, bool] = {}  # statements that are none as written: whether macros make statements of each
         self.asked: set[int] = set()  # the statements whose arguments have been looked at
-        self.kept = 0  # how many exposures were taken note of
-        self.covered_until = 0  # the statements before this one are part of `covering`
-        self.covering: str | None = None
+        self.kept: list[tuple[int, Exposure]] = []  # what was found, one after the other, with the statement
+        self.covered: list[tuple[int, str]] = []  # the statements before each are part of an op, of this name
 
     def exposures(self) -> list[Exposure]:
         """What has been found, in order."""
@@ -155,11 +154,23 @@ class ExposureSearch(Repeater):
         return None
 
     def made(self) -> Made:
-        """How much there is to tell so far: a statement is taken over if there is nothing to tell of it."""
-        return self.kept, len(self.gaps), len(self.reread)
+        """How much there is to tell so far."""
+        return len(self.kept), len(self.covered), len(self.gaps), len(self.reread)
+
+    def can_be_repeated(self, made: Made) -> bool:
+        """Whether a statement is what it looks like, and is followed."""
+        return not (made[2] or made[3])
 
     def repeat(self, earlier: ExposureSearch, before: Made, after: Made, shift: Shift | None) -> None:
-        """Nothing was found, and nothing is."""
+        """Takes over what was found."""
+        for statement, exposure in earlier.kept[before[0] : after[0]]:
+            if shift is None:
+                self._keep(statement, [exposure])
+            else:
+                start, end = shift.offset(exposure.start), shift.offset(exposure.end)
+                self._keep(shift.statement(statement), [replace(exposure, start=start, end=end)])
+        for until, name in earlier.covered[before[1] : after[1]]:
+            self.covered.append((until if shift is None else shift.statement(until), name))
 
     def step(self, step: Step, scope: Scope) -> None:
         """Looks at a statement."""
@@ -203,7 +214,7 @@ class ExposureSearch(Repeater):
     def _keep(self, statement: int, exposures: Iterable[Exposure]) -> None:
         """Takes note of what is exposed in a statement of the document."""
         for exposure in exposures:
-            self.kept += 1
+            self.kept.append((statement, exposure))
             self.found.setdefault((exposure.start, exposure.end, exposure.text), exposure)
             self.by_statement.setdefault(statement, []).append(exposure)
 
@@ -227,13 +238,14 @@ class ExposureSearch(Repeater):
         if self._may_be_c(statement) and not (syntax.has_equals or syntax.inputs):
             return
         text = self.document.source(statement)
-        if position < self.covered_until:
-            yield Exposure(found, statement.start, statement.end, text, (), part_of=self.covering)
+        until, covering = self.covered[-1] if self.covered else (0, "")
+        if position < until:
+            yield Exposure(found, statement.start, statement.end, text, (), part_of=covering)
             return
         run, sources, positions = self._run(position)
         uses = tuple(self.patterns.uses(run, sources, self.scope))
         if uses and uses[0].is_complete and uses[0].length > 1:
-            self.covered_until, self.covering = positions[uses[0].covers - 1] + 1, uses[0].op.name
+            self.covered.append((positions[uses[0].covers - 1] + 1, uses[0].op.name))
         extension = "" if uses else self.patterns.in_extension(syntax, sources[0], self.scope)
         yield Exposure(found, statement.start, statement.end, text, uses, extension=extension)
 
@@ -245,7 +257,7 @@ class ExposureSearch(Repeater):
         run: list[tree.Instruction] = []
         sources: list[str] = []
         positions: list[int] = []
-        for at, statement in enumerate(self.document.statements[position : position + 8], start=position):
+        for at, statement in enumerate(self.document.statements[position : position + NEAR], start=position):
             if isinstance(statement.syntax, tree.Instruction):
                 run.append(statement.syntax)
                 sources.append(self.document.text[statement.origin : statement.end])

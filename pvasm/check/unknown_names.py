@@ -90,7 +90,7 @@ class UnknownNames(Repeater):
         """How many names have been met."""
         return len(self._registers), len(self._instructions)
 
-    def can_be_repeated(self, before: Made, after: Made) -> bool:
+    def can_be_repeated(self, made: Made) -> bool:
         """Whether they can be taken over: always."""
         return True
 
@@ -246,7 +246,7 @@ class UnknownNames(Repeater):
 def _moved(met: _Met, shift: Shift) -> _Met:
     """A name that was met, where it stands in the next version of the text."""
     old = met.step
-    source, statement = shift.traced(old.source), old.statement + shift.statements
+    source, statement = shift.traced(old.source), shift.statement(old.statement)
     step = Step(old.syntax, source, statement, shift.conditions(old.conditions), old.macro, old.made)
     return _Met(met.name, met.start, met.end, step, met.is_likely)
 

@@ -9,7 +9,7 @@ not known (a macro of a header that is not seen) is a node of its own, `opaque`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import cached_property
 from typing import Literal
 
@@ -146,13 +146,17 @@ class Program(Repeater):
         self.catalog = catalog
         self.headers = headers
         self.scope = Scope(lenient=True)
-        self.ops_used: set[str] = set()
+        self._invoked: list[str] = []  # the names of the ops, one for each invocation
         self.refusals: list[Refusal] = []
         self._words_may_be_replaced = may_replace_words(document.text)
-        self._calls = 0
         self.steps: list[Node | Fork] = []  # whichever way the code is compiled
         # By what it depends on; each with the instance, of which the id is part of that.
         self._graphs: dict[tuple[int, tuple[tuple[str, bool], ...]], tuple[Graph, Instance | None]] = {}
+
+    @property
+    def ops_used(self) -> Set[str]:
+        """The names of the ops that are invoked."""
+        return set(self._invoked)
 
     # -------------------------------------------------------------------------------------- reading
 
@@ -189,27 +193,28 @@ class Program(Repeater):
         return self._words_may_be_replaced
 
     def made(self) -> Made:
-        """How many steps there are, and refusals."""
-        return len(self.steps), len(self.refusals)
+        """How many steps there are, ops among them, and refusals."""
+        return len(self.steps), len(self._invoked), len(self.refusals)
 
-    def can_be_repeated(self, before: Made, after: Made) -> bool:
+    def can_be_repeated(self, made: Made) -> bool:
         """Whether nothing is refused, which may be at a place elsewhere."""
-        return before[1] == after[1]
+        return not made[2]
 
     def repeat(self, earlier: Program, before: Made, after: Made, shift: Shift | None) -> None:
         """Takes over steps."""
-        for step in earlier.steps[before[0] : after[0]]:
-            if step.__class__ is Fork:
-                self.steps.append(step if shift is None else _fork_moved(step, shift))
-                continue
-            assert isinstance(step, Node)
-            if step.op is not None:
-                self.ops_used.add(step.op.name)
-            if shift is not None or step.invocation not in (-1, self._calls):
-                step = _moved(step, shift, self._calls if step.invocation >= 0 else -1)
-            if step.invocation >= 0:
-                self._calls += 1
-            self.steps.append(step)
+        steps = earlier.steps[before[0] : after[0]]
+        by = len(self._invoked) - before[1]
+        self._invoked += earlier._invoked[before[1] : after[1]]
+        if shift is not None:
+            steps = [_fork_moved(step, shift) if isinstance(step, Fork) else _moved(step, shift, by) for step in steps]
+        elif by:
+            steps = [
+                replace(step, invocation=step.invocation + by)
+                if isinstance(step, Node) and step.invocation >= 0
+                else step
+                for step in steps
+            ]
+        self.steps += steps
 
     def fork(self, fork: Fork) -> None:
         """Alternatives begin, go on or end."""
@@ -394,7 +399,6 @@ class Program(Repeater):
         if len(arguments) != len(op.parameters) or call.predicate is not None:
             self._add(base, "opaque", name=op.name)
             return
-        self.ops_used.add(op.name)
         start, end = base.start, base.end
         if not base.inlined:
             start = base.start - call.start + call.name_start
@@ -404,8 +408,8 @@ class Program(Repeater):
         )
         node.start, node.end, node.frame = start, end, self.scope.frame
         node.names = self._meant(arguments)
-        node.invocation = self._calls
-        self._calls += 1
+        node.invocation = len(self._invoked)
+        self._invoked.append(op.name)
 
     def _meant(self, arguments: tuple[str, ...]) -> dict[str, Value]:
         """What the names in an op's arguments mean here: a macro that is defined further down means nothing yet."""
@@ -555,22 +559,20 @@ def _like(node: Node, kind: Kind, text: str = "", resolved: Instruction | None =
     )
 
 
-def _moved(node: Node, shift: Shift | None, invocation: int) -> Node:
-    """A node where it stands in the next version of the text."""
-    if shift is None:
-        return replace(node, invocation=invocation)
+def _moved(node: Node, shift: Shift, invocations: int) -> Node:
+    """A node where it stands in the next version of the text, with so many invocations more before it."""
     return Node(
         node.kind,
-        node.statement + shift.statements,
+        shift.statement(node.statement),
         shift.offset(node.start),
         shift.offset(node.end),
         node.text,
-        shift.conditions(node.conditions),
+        shift.conditions(node.conditions) if node.conditions else (),
         node.resolved,
         node.op,
         node.arguments,
         node.values,
-        invocation,
+        node.invocation + invocations if node.invocation >= 0 else -1,
         node.name,
         node.target,
         node.macro,
@@ -588,7 +590,7 @@ def _fork_moved(fork: Fork, shift: Shift) -> Fork:
         fork.name,
         condition,
         shift.conditions(fork.conditions),
-        fork.statement + shift.statements,
+        shift.statement(fork.statement),
         fork.is_written,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pvasm.asm.rereading import Rereading
+from pvasm.asm.rereading import Rereading, Run
 from pvasm.check import groups
 from pvasm.check.checker import Checker
 from pvasm.check.code import Code
@@ -134,7 +134,7 @@ def facts(subject: Subject) -> dict[str, object]:
         "refusals": [(each.start, each.end, str(each.error), each.made, each.conditions) for each in program.refusals],
         "ops": program.ops_used,
         "names": [_shown(met) for met in (*code.names._registers, *code.names._instructions)],
-        "exposed": (search.found, search.by_statement, search.gaps, search.covering),
+        "exposed": (search.found, search.by_statement, search.gaps, search.reread, search.kept, search.covered),
         "groups": [repr(violation) for violation in find_violations(subject)],
     }
 
@@ -162,31 +162,31 @@ BODY = "\tadd r2 = r3, r4 ;;\n" * 40
 @pytest.mark.parametrize(
     ("before", "after", "read"),
     [
-        ("\tadd r8 = r9, r10\n", "\tadd r8 = r9, r11\n", 1),
-        ("\tadd r8 = r9, r10\n", "\n\n", 0),
-        ("", "\tMOV_FROM_IFA(r16)\n", 3),  # the line behind it begins alike
-        ("", "\t.set x, 5\n", 81),  # the names behind it may mean something else
-        ("", "\talloc r3 = ar.pfs, 2, 3, 4, 0\n", 81),
+        ("\tadd r8 = r9, r10\n", "\tadd r8 = r9, r11\n", 17),  # with those near it
+        ("\tadd r8 = r9, r10\n", "\n\n", 16),
+        ("", "\tMOV_FROM_IFA(r16)\n", 19),  # the line behind it begins alike
+        ("", "\t.set x, 5\n", 89),  # the names behind it may mean something else
+        ("", "\talloc r3 = ar.pfs, 2, 3, 4, 0\n", 89),
         ("", "#define X\n", 161),  # one further up may, too: `#ifdef X`
     ],
 )
 def test_how_many_statements_are_read_again(
     before: str, after: str, read: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[bool] = []
-    find = Rereading.find
+    repeated: list[int] = []
+    run = Rereading.run
 
-    def counted(self: Rereading, index: int) -> object:
-        found = find(self, index)
-        asked.append(found is None)
+    def counted(self: Rereading, index: int) -> Run | None:
+        found = run(self, index)
+        repeated.append(found.end - found.start if found is not None else 0)
         return found
 
     checker, earlier = Checker(Settings()), Earlier()
     checker.subject(BODY + before + BODY, "a.S", earlier=earlier).of(Code)
-    monkeypatch.setattr(Rereading, "find", counted)
+    monkeypatch.setattr(Rereading, "run", counted)
     checker.subject(BODY + after + BODY, "a.S", earlier=earlier).of(Code)
     statements = len(earlier.reading.document.statements) if earlier.reading else 0
-    assert sum(asked) + statements - len(asked) == read
+    assert statements - sum(repeated) == read
 
 
 def test_groups_are_not_walked_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
