@@ -505,6 +505,7 @@ class Checker:
             rules = [rule for rule in rules if rule.in_mixed_headers]
         fixed = self._with_edits(subject, headers) if self.settings.fixes and sources is None else None
         result.diagnostics = run(subject, rules, sources, find_unused=find_unused, then=fixed)
+        subject.forget()
         if sources is not None:
             cpp = self._cpp(result.path)
             assert cpp is not None

@@ -80,6 +80,10 @@ class Subject(Struct, dict=True):
             self._analyses[analysis] = analysis(self)
         return self._analyses[analysis]  # type: ignore[no-any-return]
 
+    def forget(self) -> None:
+        """Nobody asks any more: the analyses, which know the subject, are freed at once."""
+        self._analyses.clear()
+
     @cached_property
     def _analyses(self) -> dict[Callable[[Subject], Any], Any]:
         return {}

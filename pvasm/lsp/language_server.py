@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, get_args
@@ -46,6 +47,7 @@ _KINDS: Final = {
 }
 _NUMBER: Final = regex(r"\d+")
 _IDLE: Final = 1.0  # seconds without a check, before what is left behind is freed
+_LONG: Final = 0.02  # seconds
 _MOST_UNTIDY: Final = 20  # checks, whether anybody pauses or not
 _FIX_ALL: Final = "source.fixAll.pvasm"
 _DELAY: Final = 0.03  # seconds without an edit before a file is checked again that has just been checked
@@ -121,6 +123,8 @@ class Server(LanguageServer):
 
     def _check_now(self, uri: str) -> None:
         self._check(uri)
+        if self._checks == 1:
+            gc.freeze()  # modules and tables, above all, which need not be looked through
         self._checked = asyncio.get_running_loop().time()
 
     def _check(self, uri: str) -> None:
@@ -242,9 +246,10 @@ class Server(LanguageServer):
 
 
 def _tidy() -> None:
-    """Collects garbage; what is there the first time, modules and tables above all, is not looked through again."""
+    """Collects garbage; if that takes long, what is there is not looked through again: it is here to stay."""
+    start = time.perf_counter()
     gc.collect()
-    if not gc.get_freeze_count():
+    if time.perf_counter() - start > _LONG:
         gc.freeze()
 
 

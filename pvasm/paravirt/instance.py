@@ -48,6 +48,15 @@ class Conflict(Struct, frozen=True):
     rest: str
 
 
+class _Conflicts(Struct, frozen=True):
+    """The arguments that do not go together, and the text of one of which it is not known."""
+
+    found: Sequence[Conflict]
+    unknown: str | None
+
+
+# What that depends on: the op, its arguments, and the registers that they are known to be.
+_Judged = tuple[str, tuple[str, ...], tuple[str | None, ...]]
 # What an expansion depends on: the op, its arguments, the registers that they are known to be, and constants that hold
 # instead of the catalog's.
 _Expanding = tuple[str, tuple[str, ...], tuple[str | None, ...], tuple[tuple[str, str], ...]]
@@ -96,6 +105,7 @@ class Instance(Struct):
     environment_file: str | None = None
     environment_from: str | None = None
     _expansions: dict[_Expanding, Expansion] = field(default_factory=dict)
+    _conflicts: dict[_Judged, _Conflicts] = field(default_factory=dict)
 
     def expand(self, op: Op, arguments: Sequence[str], context: Context = PLAIN) -> Expansion:
         """What `op` with these arguments (one a parameter) is in this instance, where words mean what `context` says.
@@ -210,8 +220,19 @@ class Instance(Struct):
         Raises RegisterNotKnownError, after all that are known, where it depends on which general register an argument
         is. A predicate's name that nothing explains (Linux's `pUStk`) counts as a register of its own.
         """
+        names = context.registers
+        key = (op.name, tuple(arguments), tuple(map(names.get, arguments)) if names else ())
+        known = self._conflicts.get(key)
+        if known is None:
+            known = self._conflicts[key] = self._find_conflicts(op, arguments, names)
+        yield from known.found
+        if known.unknown is not None:
+            raise RegisterNotKnownError(known.unknown)
+
+    def _find_conflicts(self, op: Op, arguments: Sequence[str], names: Mapping[str, str]) -> _Conflicts:
+        found: list[Conflict] = []
         definition = self.definitions[op.name]
-        given = {p.name: named(text, context.registers) for p, text in zip(op.parameters, arguments, strict=True)}
+        given = {p.name: named(text, names) for p, text in zip(op.parameters, arguments, strict=True)}
         places = {name: index for index, name in enumerate(given)}
         general = {parameter.name for parameter in op.parameters if parameter.kind == "general"}
         unknown: list[Operand] = []
@@ -223,15 +244,14 @@ class Instance(Struct):
                     unknown.append(left if left.register is None else right)
                 elif same:
                     both = f"{first} and {second} must be different registers"
-                    yield Conflict("apart", places[second], both, f"; both are {right.text}")
+                    found.append(Conflict("apart", places[second], both, f"; both are {right.text}"))
         for name, forbidden in definition.not_among.items():
             answers = {same_register(given[name], operand(register)) for register in forbidden}
             if True in answers:
-                yield Conflict("not_among", places[name], f"{name} must not be {given[name].text}", "")
+                found.append(Conflict("not_among", places[name], f"{name} must not be {given[name].text}", ""))
             elif None in answers and name in general:
                 unknown.append(given[name])
-        if unknown:
-            raise RegisterNotKnownError(unknown[0].text)
+        return _Conflicts(found, unknown[0].text if unknown else None)
 
     def compile_templates(self) -> None:
         """Compiles every template without decisions. Raises PvasmError for the first that is wrong, with its place."""
