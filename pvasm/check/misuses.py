@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -45,6 +45,7 @@ class _Search:
         self.subject = subject
         self.document = subject.document
         self.ops = subject.catalog.ops
+        self.sound = subject.earlier.sound(subject.instances) if subject.earlier is not None else None
         self.checks = []
         for instance in subject.instances:
             definitions = subject.definitions(known_macros([instance]))
@@ -69,13 +70,18 @@ class _Search:
                 message, instance = problem.said(*by_name), ", ".join(by_name) or None
                 yield Misuse(problem.fault, Finding(start, end, message, instance, edits=edits))
 
-    def _problems(self, check: ArgumentCheck, found: Invocation) -> Iterator[Problem]:
+    def _problems(self, check: ArgumentCheck, found: Invocation) -> Sequence[Problem]:
+        """What is wrong with an invocation for an instance; that nothing is, is kept for the next text."""
+        key = None if self.sound is None else check.question(found)
+        if key is not None and self.sound is not None and key in self.sound:
+            return ()
         problems = list(check.problems(found))
-        yield from problems
         if not problems:
             unknown = check.unknown_to_template(found)
-            if unknown is not None:
-                yield unknown
+            problems = [] if unknown is None else [unknown]
+        if key is not None and self.sound is not None and not problems:
+            self.sound.add(key)
+        return problems
 
     # -------------------------------------------------------------------------- where it is certain
 

@@ -6,7 +6,8 @@ The expander refuses what is found here; the checker tells of it, for all instan
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
@@ -62,6 +63,24 @@ class ArgumentCheck:
         self.catalog = contexts.catalog
         self.instance = contexts.instance
         self.definitions = contexts.definitions
+
+    def question(self, found: Invocation) -> Hashable | None:
+        """All that it depends on whether something is wrong with an invocation; None for one that macros are about."""
+        statement = self.document.statements[found.statement]
+        if statement.macro is not None or found.made is not None or found.predicate is not None or self._basis is None:
+            return None
+        texts = tuple([argument.text for argument in found.given])
+        meant = tuple(map(self.definitions.registers(statement).get, texts))
+        return self._basis, found.name, texts, found.parenthesised, meant
+
+    @cached_property
+    def _basis(self) -> Hashable | None:
+        """What that depends on in all of the document; None where no op can be expanded in it."""
+        try:
+            constants = tuple(self.contexts.constants.items())
+        except PvasmError:
+            return None
+        return self.instance.name, self.document.preprocessed, self.definitions.redefined_register, constants
 
     def problems(self, found: Invocation) -> Iterator[Problem]:
         """What is wrong with an invocation, as far as can be told without expanding it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -62,17 +62,16 @@ class Definitions:
             answer = self._is_compiled[conditions] = reachable(conditions, self.known)
         return answer
 
-    def _compiled(self, kinds: Container[type]) -> Iterator[tree.Statement]:
-        """The statements of these kinds in code that may be compiled."""
-        for statement in self.document.statements:
-            if statement.syntax.__class__ in kinds and self.is_compiled(statement):
-                yield statement
+    @cached_property
+    def _compiled(self) -> list[tree.Statement]:
+        """The directives in code that may be compiled."""
+        return [statement for _, statement in self.document.directives if self.is_compiled(statement)]
 
     @cached_property
     def defines(self) -> list[Define]:
         """Each `#define` that may be compiled."""
         found = []
-        for statement in self._compiled({tree.CppDirective}):
+        for statement in self._compiled:
             if isinstance(statement.syntax, tree.CppDirective) and statement.syntax.name == "define":
                 define = self.define_before(statement.end)
                 if define is not None and define.body_start >= statement.start:
@@ -100,10 +99,10 @@ class Definitions:
     def gas_macros(self) -> dict[str, list[Macro]]:
         """Each `.macro` by its name; there are several of a name where `#if` chooses."""
         found: dict[str, list[Macro]] = {}
-        statements = self.document.statements
-        for index, statement in enumerate(statements):
+        count = len(self.document.statements)
+        for index, statement in self.document.directives:
             if isinstance(statement.syntax, tree.Directive) and statement.syntax.name == ".macro":
-                macro = read_macro(statement.syntax, index, len(statements))
+                macro = read_macro(statement.syntax, index, count)
                 if macro is not None:
                     found.setdefault(macro.name, []).append(macro)
         return found
@@ -120,7 +119,7 @@ class Definitions:
         if statement.in_define:
             define = self.define_before(statement.start)
             return [] if define is None else [parameter_name(each) for each in define.parameters or ()]
-        macros = self.gas_macros.get(statement.macro or "", [])
+        macros = [] if statement.macro is None else self.gas_macros.get(statement.macro, [])
         return [f"\\{parameter.name}" for parameter in macros[0].parameters] if len(macros) == 1 else []
 
     def bindings(self, statement: tree.Statement, words: Collection[str]) -> list[Binding]:
@@ -170,7 +169,7 @@ class Definitions:
             (define.name, None if define.parameters is not None else define.body, ()) for define in of_headers
         ]
         depth = 0  # of the assembler's own conditionals
-        for statement in self._compiled({tree.CppDirective, tree.Assignment, tree.Directive}):
+        for statement in self._compiled:
             conditions = statement.conditions
             match statement.syntax:
                 case tree.CppDirective(name="define"):

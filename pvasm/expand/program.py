@@ -9,9 +9,9 @@ not known (a macro of a header that is not seen) is a node of its own, `opaque`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -31,7 +31,7 @@ from pvasm.isa.operands import Unknown, Value
 from pvasm.isa.registers import REGISTERS
 from pvasm.paravirt.arguments import RegisterNotKnownError
 from pvasm.paravirt.catalog import Catalog, Op
-from pvasm.paravirt.expansion import Context, Statement
+from pvasm.paravirt.expansion import Context, Expansion, Statement
 from pvasm.paravirt.instance import Instance
 from pvasm.regex import regex
 from pvasm.syntax import tree
@@ -45,6 +45,10 @@ from pvasm.syntax.traced import NOWHERE, Traced, text_number
 
 Kind = Literal["instruction", "op", "stop", "label", "directive", "bundle", "opaque", "arm", "end", "section"]
 
+_PLAIN = frozenset({"instruction", "stop", "label", "directive", "opaque"})  # that follow what stands before them
+_Expanding = tuple[int, tuple[int, int, int] | None, tuple[tuple[str, Value], ...]]
+
+_MOST_EXPANDED = 10_000  # ops with their arguments
 _MOST_GRAPHS = 3  # that are kept: they are large
 _MOST_CALLS = 64  # of ops, one after the other without a separator; what follows is not looked into
 
@@ -150,6 +154,9 @@ class Program(Repeater):
         self.refusals: list[Refusal] = []
         self._words_may_be_replaced = may_replace_words(document.text)
         self.steps: list[Node | Fork] = []  # whichever way the code is compiled
+        self._earlier: Program | None = None
+        # By the expansion's id, and by what is known where an op is invoked.
+        self._expanded: dict[_Expanding, tuple[Expansion, list[_Meant]]] = {}
         # By what it depends on; each with the instance, of which the id is part of that.
         self._graphs: dict[tuple[int, tuple[tuple[str, bool], ...]], tuple[Graph, Instance | None]] = {}
 
@@ -201,7 +208,9 @@ class Program(Repeater):
         return not made[2]
 
     def repeat(self, earlier: Program, before: Made, after: Made, shift: Shift | None) -> None:
-        """Takes over steps."""
+        """Takes over steps, and what is known of ops if names mean the same."""
+        if self._earlier is None:
+            self._earlier = earlier
         steps = earlier.steps[before[0] : after[0]]
         by = len(self._invoked) - before[1]
         self._invoked += earlier._invoked[before[1] : after[1]]
@@ -437,12 +446,42 @@ class Program(Repeater):
         key = id(with_ops), tuple((name, known[name]) for name in sorted(known) if name in self._conditions)
         kept = self._graphs.get(key)
         if kept is None:
+            self._take_over_expansions()
             builder = _Builder(self, known, with_ops)
-            builder.build(self.steps)
+            builder.build(self._runs)
             if len(self._graphs) >= _MOST_GRAPHS:
                 del self._graphs[next(iter(self._graphs))]
             kept = self._graphs[key] = Graph(builder.nodes, builder.next, self._changing), with_ops
         return kept[0]
+
+    def _take_over_expansions(self) -> None:
+        """Takes over what expansions mean, which depends on what names mean at the end of the text."""
+        earlier, scope = self._earlier, self.scope
+        self._earlier = None
+        if earlier is None or len(earlier._expanded) > _MOST_EXPANDED:
+            return
+        before = earlier.scope
+        mine, theirs = (
+            (each.operand_macros, each.names, each.rotating) for each in (scope, before)
+        )
+        if mine == theirs:
+            self._expanded = earlier._expanded
+
+    @cached_property
+    def _runs(self) -> list[list[Node] | Node | Fork]:
+        """The steps, those as lists that follow one another in every graph."""
+        runs: list[list[Node] | Node | Fork] = []
+        run: list[Node] = []
+        for step in self.steps:
+            if isinstance(step, Fork) or step.kind not in _PLAIN:
+                run = []
+                runs.append(step)
+            elif run and step.conditions is run[0].conditions:
+                run.append(step)
+            else:
+                run = [step]
+                runs.append(run)
+        return runs
 
     @cached_property
     def _conditions(self) -> str:
@@ -466,27 +505,66 @@ class Program(Repeater):
         """What words mean where ops are invoked, as the expander has it."""
         return Contexts(self._definitions(known), self.catalog, instance)
 
-    def expansion(self, node: Node, contexts: Contexts) -> Iterator[Node]:
+    def expansion(self, node: Node, contexts: Contexts) -> list[Node]:
         """The nodes that an op is in an instance; an opaque one where it has none, or it cannot be known."""
         assert node.op is not None
         try:
             context = contexts.at(self.document.statements[node.statement])
             if not _is_taken(node, contexts.instance, context):
-                yield _like(node, "opaque")  # not what the expander would make
-                return
+                return [_like(node, "opaque")]  # not what the expander would make
             expansion = contexts.instance.expand(node.op, node.arguments, context)
         except (RegisterNotKnownError, PvasmError):
-            yield _like(node, "opaque")
-            return
-        scope = Scope(
-            lenient=True,
-            operand_macros=self.scope.operand_macros,
-            names={**self.scope.names, **node.names} if node.names else self.scope.names,
-            rotating=self.scope.rotating,
-            frame=node.frame,
-        )
-        for statement in expansion.statements:
-            yield from _made(node, statement, scope)
+            return [_like(node, "opaque")]
+        return [
+            Node(
+                each.kind,
+                node.statement,
+                node.start,
+                node.end,
+                each.text,
+                node.conditions,
+                each.resolved,
+                node.op,
+                node.arguments if each.arguments is None else each.arguments,
+                each.values,
+                node.invocation,
+                each.name,
+                "",
+                node.macro,
+                node.inlined,
+            )
+            for each in self._meant_in(expansion, node)
+        ]
+
+    def _meant_in(self, expansion: Expansion, node: Node) -> list[_Meant]:
+        """What the statements of an op's expansion mean; the same where names mean the same."""
+        key = id(expansion), node.frame, tuple(node.names.items()) if node.names else ()
+        known = self._expanded.get(key)
+        if known is None:
+            scope = Scope(
+                lenient=True,
+                operand_macros=self.scope.operand_macros,
+                names={**self.scope.names, **node.names} if node.names else self.scope.names,
+                rotating=self.scope.rotating,
+                frame=node.frame,
+            )
+            meant = [found for each in expansion.statements if (found := _meant(each, scope)) is not None]
+            known = self._expanded[key] = expansion, meant
+        return known[1]
+
+
+class _Meant(NamedTuple):
+    """What a statement of an expansion means, wherever it is invoked: a node's fields."""
+
+    kind: Kind
+    text: str = ""
+    resolved: Instruction | None = None
+    name: str = ""
+    arguments: tuple[str, ...] | None = None
+    values: tuple[Value | None, ...] = ()
+
+
+_OPAQUE: Final = _Meant("opaque")
 
 
 def _untraced(text: str) -> Traced:
@@ -508,26 +586,23 @@ def _is_taken(node: Node, instance: Instance, context: Context) -> bool:
         return True
 
 
-def _made(node: Node, statement: Statement, scope: Scope) -> Iterator[Node]:
-    """The node that a statement of an op's expansion is."""
+def _meant(statement: Statement, scope: Scope) -> _Meant | None:
+    """What a statement of an op's expansion is; None for what is no step."""
     match statement.syntax:
         case tree.Instruction():
             try:
-                yield _like(node, "instruction", statement.text, statement.resolved(scope))
+                return _Meant("instruction", statement.text, statement.resolved(scope))
             except OperandError:
-                yield _like(node, "opaque")
+                return _OPAQUE
         case tree.Stop():
-            yield _like(node, "stop", ";;")
+            return _Meant("stop", ";;")
         case tree.Directive(name=name, arguments=arguments):
-            made = _like(node, "directive", statement.text)
-            made.name, made.arguments = name, arguments_of(name, arguments)
-            if name in ANNOTATIONS:
-                made.values = tuple(_value(each, scope) for each in made.arguments)
-            yield made
+            arguments = arguments_of(name, arguments)
+            values = tuple(_value(each, scope) for each in arguments) if name in ANNOTATIONS else ()
+            return _Meant("directive", statement.text, None, name, arguments, values)
         case tree.BundleOpen() | tree.BundleClose() | tree.Template():
-            pass
-        case _:
-            yield _like(node, "opaque")
+            return None
+    return _OPAQUE
 
 
 def _value(text: str, scope: Scope) -> Value | None:
@@ -610,7 +685,6 @@ class _Open(Struct):
     dead: bool = False
 
 
-_PLAIN = frozenset({"instruction", "stop", "label", "directive", "opaque"})
 
 
 class _Builder:
@@ -629,65 +703,60 @@ class _Builder:
         self.outside: list[list[int]] = []  # what waits for the end of the macro's body being read
         self.sections = Sections()
         self.ends: dict[SectionPlace, list[int]] = {}  # what the next node of each section follows
-        self.reachable: dict[tuple[tree.Condition, ...], bool] = {}
-        self.conditions: tuple[tree.Condition, ...] | None = None  # those of the step before, and what is said of them
-        self.is_reachable = True
+        self.reachable: dict[tuple[tree.Condition, ...], bool] = {(): True}
 
-    def build(self, steps: Sequence[Node | Fork]) -> None:
+    def build(self, runs: Sequence[list[Node] | Node | Fork]) -> None:
         """Adds the steps of a program."""
-        nodes, following = self.nodes, self.next
-        for step in steps:
-            if isinstance(step, Fork):
-                self.fork(step)
-            elif (
-                step.conditions is self.conditions
-                and step.kind in _PLAIN
-                and self.is_reachable
-                and not self.dead
-                and len(self.frontier) == 1
-            ):  # as `add` does: this is what most steps are
-                index = len(nodes)
-                following[self.frontier[0]].append(index)
-                self.frontier = [index]
-                nodes.append(step)
-                following.append([])
+        for part in runs:
+            if isinstance(part, list):
+                if self.is_compiled(part[0].conditions):
+                    self.add(part)
+            elif isinstance(part, Fork):
+                self.fork(part)
             else:
-                self.step(step)
+                self.step(part)
+
+    def is_compiled(self, conditions: tuple[tree.Condition, ...]) -> bool:
+        """Whether a step under these conditions, in the arms that are open, may be compiled."""
+        if self.dead:
+            return False
+        found = self.reachable.get(conditions)
+        if found is None:
+            found = self.reachable[conditions] = reachable(conditions, self.known)
+        return found
 
     def step(self, step: Node) -> None:
-        conditions = step.conditions
-        if conditions is not self.conditions:
-            found = self.reachable.get(conditions)
-            if found is None:
-                found = self.reachable[conditions] = reachable(conditions, self.known)
-            self.conditions, self.is_reachable = conditions, found
         if step.kind == "end":
             self.end(step)
-        elif self.dead or not self.is_reachable or step.kind == "bundle":
+        elif step.kind == "bundle" or not self.is_compiled(step.conditions):
             return
         elif step.kind == "section":
             self.change_section(step)
         elif step.kind == "op" and self.instance is not None:
             self.contexts = self.contexts or self.program.contexts(self.known, self.instance)
-            for node in self.program.expansion(step, self.contexts):
-                self.add(node)
+            self.add(self.program.expansion(step, self.contexts))
             if step.op is not None and "rfi" in step.op.replaces:
-                self.add(_like(step, "end"))  # control does not come back, whatever instruction it goes with
+                self.add([_like(step, "end")])  # control does not come back, whatever instruction it goes with
         else:
-            self.add(step)
+            self.add([step])
 
-    def add(self, node: Node) -> None:
-        index = len(self.nodes)
+    def add(self, nodes: Sequence[Node]) -> None:
+        """Adds nodes that follow one another."""
+        if not nodes:
+            return
+        start = len(self.nodes)
+        end = start + len(nodes)
         for before in self.frontier:
-            self.next[before].append(index)
-        self.frontier = [index]
-        self.nodes.append(node)
+            self.next[before].append(start)
+        self.frontier = [end - 1]
+        self.nodes += nodes
+        self.next += [[after] for after in range(start + 1, end)]
         self.next.append([])
 
     def end(self, step: Node) -> None:
         """The body of a macro begins or ends."""
         if step.macro is not None:
-            self.add(step)
+            self.add([step])
             self.frontier = self.outside.pop() if self.outside else []
         following = self.program.document.statements[step.statement].macro
         if following is not None:
@@ -697,7 +766,7 @@ class _Builder:
     def change_section(self, step: Node) -> None:
         """What stands in one section does not fall into another; the group ends (GNU as fills up its bundle)."""
         if self.frontier:
-            self.add(_like(step, "stop"))
+            self.add([_like(step, "stop")])
         self.ends[self.sections.place] = self.frontier
         self.sections.turn(step.name, step.arguments)
         self.frontier = self.ends.get(self.sections.place, [])
@@ -726,7 +795,7 @@ class _Builder:
             self.frontier = last.entry
             if last.last is not None:
                 condition = tree.Condition("1", (*last.last.earlier, last.last.expression), last.last.line)
-                self.add(Node("arm", 0, 0, 0, conditions=(*last.conditions, condition)))
+                self.add([Node("arm", 0, 0, 0, conditions=(*last.conditions, condition))])
             last.exits += self.frontier
         self.frontier = list(dict.fromkeys(last.exits))
 

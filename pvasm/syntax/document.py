@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -101,7 +102,7 @@ class Define(Struct, frozen=True):
     body_end: int
 
 
-class Document(Struct):
+class Document(Struct, dict=True):
     """A file's text, `path` as a person would name it, and its statements in order.
 
     `preprocessed` tells text after the C preprocessor, where `#` starts a line marker or a comment, from raw source.
@@ -120,6 +121,11 @@ class Document(Struct):
     _markers: list[tuple[int, str, int]] = field(
         default_factory=list
     )  # (line after the marker, path, its number there)
+
+    @cached_property
+    def directives(self) -> list[tuple[int, tree.Statement]]:
+        """The statements that may say what names mean, with their indexes: lines with `#`, directives, assignments."""
+        return [(at, each) for at, each in enumerate(self.statements) if each.syntax.__class__ in _DIRECTIVES]
 
     @property
     def line_starts(self) -> list[int]:
@@ -151,6 +157,9 @@ class Document(Struct):
     def source(self, statement: tree.Statement) -> str:
         """The text of a statement, as written."""
         return self.text[statement.start : statement.end]
+
+
+_DIRECTIVES = frozenset({tree.CppDirective, tree.Directive, tree.Assignment})
 
 
 def line_around(text: str, starts: list[int], offset: int) -> tuple[str, int]:
