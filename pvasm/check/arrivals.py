@@ -59,8 +59,8 @@ class Arrivals:
             places = list(self._leading(start, stop_at_function=False))
             flow = self._flow
             is_known = flow.steps_left > 0 and len(places) < _MAX_VISITED
-            is_known = is_known and not any(flow.uses(place).writes_unknown for place in places)
-            found = frozenset(register for place in places for register in flow.uses(place).writes)
+            is_known = is_known and not any(flow.uses[place].writes_unknown for place in places)
+            found = frozenset(register for place in places for register in flow.uses[place].writes)
             known = self._written[start] = found if is_known else EVERY_REGISTER
         return known
 
@@ -79,7 +79,7 @@ class Arrivals:
         unknown = flow.nodes[start].macro is not None or flow.steps_left <= 0 or len(places) >= _MAX_VISITED
         interrupted = False
         for place in places:
-            node, uses = flow.nodes[place], flow.uses(place)
+            node, uses = flow.nodes[place], flow.uses[place]
             unknown = unknown or uses.writes_unknown
             # The stack pointer stays one when it is moved.
             written |= {each for each in uses.writes if not (usage(each) == "special" and each in uses.reads)}
@@ -118,12 +118,12 @@ class Arrivals:
                     continue
                 seen.add(index)
                 flow.steps_left -= 1
-                uses = flow.uses(index)
+                uses = flow.uses[index]
                 if register in uses.done:
                     if _writes_alone(flow.nodes[index]):
                         return index
                     continue
-                leaves = flow.after(index)[1] == "call"
+                leaves = flow.after[index][1] == "call"
                 if register not in uses.reads and not (leaves or uses.writes_unknown or flow.hides(index, register)):
                     waiting.append(index)
         return None

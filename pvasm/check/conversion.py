@@ -246,13 +246,13 @@ class Converter:
     def _busy(self, index: int) -> set[Register]:
         """What the other instructions of a node's group use, and what ops chosen before in it clobber."""
         nodes = self.flow.nodes
-        own = self.flow.uses(index)
+        own = self.flow.uses[index]
         busy = {register for register in own.reads | own.writes if register.file == "r"}
         for step in (-1, 1):
             at = index + step
             while 0 <= at < len(nodes) and abs(at - index) < _MAX_GROUP and nodes[at].kind != "stop":
                 if nodes[at].macro == nodes[index].macro:
-                    uses = self.flow.uses(at)
+                    uses = self.flow.uses[at]
                     busy |= uses.reads | uses.writes | self.given.get(at, set())
                 at += step
         return busy

@@ -7,7 +7,7 @@ of a label. Whatever is not known leaves the graph (`Exit`); who asks decides wh
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -54,8 +54,6 @@ class Flow:
         self.nodes = graph.nodes
         self.next = graph.next
         self.steps_left = max(_MIN_STEPS, _STEPS_A_NODE * len(graph.nodes))
-        self._uses: dict[int, Uses] = {}
-        self._after: dict[int, tuple[list[int], Exit | None]] = {}
         self._callees: dict[int, list[int]] = {}
         self._returns: dict[tuple[int, Register], frozenset[int]] = {}
         self._functions: dict[int, Function] = {}
@@ -70,20 +68,25 @@ class Flow:
         """What paths tell of predicates."""
         return PathPredicates(self.nodes, self.uses)
 
-    def uses(self, index: int) -> Uses:
-        """What a node does to registers."""
-        known = self._uses.get(index)
-        if known is None:
-            known = self._uses[index] = uses_of(self.nodes[index])
-        return known
+    @cached_property
+    def uses(self) -> list[Uses]:
+        """What each node does to registers."""
+        return list(map(uses_of, self.nodes))
+
+    @cached_property
+    def banks(self) -> list[Sequence[int]]:
+        """The register banks that each node switches to."""
+        return list(map(_banks, self.nodes))
+
+    @cached_property
+    def _hiding(self) -> list[tuple[bool, bool]]:
+        """Whether each node switches the register bank, and whether it moves the frame."""
+        return [(bool(switched), _moves_frame(node)) for node, switched in zip(self.nodes, self.banks, strict=True)]
 
     def hides(self, index: int, register: Register) -> bool:
         """Whether, after a node, the register's name means another register."""
-        for mnemonic in mnemonics(self.nodes[index]):
-            found = passing(mnemonic)
-            if (found.bank is not None and register in BANKED) or (found.moves_frame and is_renamed(register)):
-                return True
-        return False
+        switches, moves = self._hiding[index]
+        return (switches and register in BANKED) or (moves and is_renamed(register))
 
     # ---------------------------------------------------------------------------------------- labels
 
@@ -141,20 +144,18 @@ class Flow:
 
     # ------------------------------------------------------------------------------- where control goes
 
-    def transfer(self, index: int) -> Transfer:
-        """How a node passes control on; empty for what is no instruction."""
-        resolved = self.nodes[index].resolved
-        return "" if resolved is None else passing(resolved.mnemonic).transfer
+    @cached_property
+    def transfer(self) -> list[Transfer]:
+        """How each node passes control on; empty for what is no instruction."""
+        return ["" if node.resolved is None else passing(node.resolved.mnemonic).transfer for node in self.nodes]
 
-    def after(self, index: int) -> tuple[list[int], Exit | None]:
-        """The nodes that control may go to after a node, and how it may leave the graph there.
+    @cached_property
+    def after(self) -> list[tuple[list[int], Exit | None]]:
+        """For each node, those that control may go to after it, and how it may leave the graph there.
 
         After a call that is the node behind it; where it goes meanwhile, `callees` says.
         """
-        known = self._after.get(index)
-        if known is None:
-            known = self._after[index] = self._find_after(self.nodes[index], index)
-        return known
+        return [self._find_after(node, index) for index, node in enumerate(self.nodes)]
 
     def _find_after(self, node: Node, index: int) -> tuple[list[int], Exit | None]:
         following = self.next[index]
@@ -163,7 +164,7 @@ class Flow:
             return ([], "rfi") if is_rfi else (following, None if following else "elsewhere")
         if node.kind == "end" or (not following and node.kind != "instruction"):
             return [], "elsewhere"
-        transfer = self.transfer(index)
+        transfer = self.transfer[index]
         if transfer in ("", "break"):
             return following, None if following else "elsewhere"
         if transfer == "call":
@@ -181,8 +182,8 @@ class Flow:
     def before(self) -> list[list[int]]:
         """For each node, those from which control may come, but by a call or a return."""
         before: list[list[int]] = [[] for _ in self.nodes]
-        for index in range(len(self.nodes)):
-            for after in self.after(index)[0]:
+        for index, (following, _) in enumerate(self.after):
+            for after in following:
                 before[after].append(index)
         return before
 
@@ -195,7 +196,7 @@ class Flow:
         if other not in self.next[one]:
             return True
         is_always = node.resolved is not None and node.resolved.predicate == 0
-        return is_always and self.transfer(one) in ("branch", "foreign")
+        return is_always and self.transfer[one] in ("branch", "foreign")
 
     def ends_group(self, one: int, other: int) -> bool:
         """Whether an instruction group ends where control goes from one node to the other: by a jump, or at that."""
@@ -208,7 +209,7 @@ class Flow:
     def link(self, index: int) -> Register | None:
         """The branch register that a call leaves its return address in, or that a return or branch goes by."""
         resolved = self.nodes[index].resolved
-        if resolved is None or not self.transfer(index):
+        if resolved is None or not self.transfer[index]:
             return None
         first = resolved.operands[0] if resolved.operands else None
         return first if isinstance(first, Register) and first.file == "b" else None
@@ -244,7 +245,7 @@ class Flow:
                     continue
                 seen.add(each)
                 self.steps_left -= 1
-                uses = self.uses(each)
+                uses = self.uses[each]
                 if uses.writes_unknown:
                     return None
                 if register in uses.writes:
@@ -303,13 +304,13 @@ class Flow:
         while waiting and self.steps_left > 0:
             index = waiting.pop()
             self.steps_left -= 1
-            uses = self.uses(index)
-            transfer = self.transfer(index)
+            uses = self.uses[index]
+            transfer = self.transfer[index]
             if transfer in ("return", "branch") and self.link(index) == link:
                 yield index
             if link in uses.writes or uses.writes_unknown:
                 continue
-            for after in self.after(index)[0]:
+            for after in self.after[index][0]:
                 if after not in seen:
                     seen.add(after)
                     waiting.append(after)
@@ -319,7 +320,7 @@ class Flow:
         """For a node that returns, the calls of this file from which control may have come."""
         sites: dict[int, list[int]] = {}
         for index in range(len(self.nodes)):
-            link = self.link(index) if self.transfer(index) == "call" else None
+            link = self.link(index) if self.transfer[index] == "call" else None
             if link is not None:
                 for entry in self.callees(index):
                     for place in self.returns(entry, link):
@@ -343,7 +344,7 @@ class Flow:
         """Whether the last switch of the register bank before a node, in its function, is to bank 0."""
         switches = self._landmarks[self.nodes[index].macro].switches
         place = bisect_left(switches, index)
-        return place > 0 and 0 in banks(self.nodes[switches[place - 1]])
+        return place > 0 and 0 in self.banks[switches[place - 1]]
 
     def frame(self, index: int) -> Frame | None:
         """The register stack frame at an op; None where its function has not said before what that is."""
@@ -360,13 +361,17 @@ class Flow:
     @cached_property
     def _landmarks(self) -> dict[str | None, _Landmarks]:
         """The landmarks of each piece of code: the file's own, and the bodies of macros."""
-        found: dict[str | None, _Landmarks] = {None: _Landmarks([], [], [])}
+        macro: str | None = None
+        landmarks = _Landmarks([], [], [])
+        found: dict[str | None, _Landmarks] = {None: landmarks}
         for index, node in enumerate(self.nodes):
-            landmarks = found.setdefault(node.macro, _Landmarks([], [], []))
+            if node.macro != macro:
+                macro = node.macro
+                landmarks = found.setdefault(macro, _Landmarks([], [], []))
             begins = node.kind == "end" if node.macro is not None else node.name == ".proc"
             if begins:
                 landmarks.begins.append(index)
-            if begins or node.kind == "opaque" or banks(node):
+            if begins or node.kind == "opaque" or self.banks[index]:
                 landmarks.switches.append(index)
             if node.name == ".regstk" or (node.resolved is not None and node.resolved.form.sizes_frame):
                 landmarks.frames.append(index)
@@ -392,6 +397,7 @@ class Function:
     """
 
     def __init__(self, flow: Flow, first: int, end: int, macro: str | None) -> None:
+        self._flow = flow
         banked = False
         switches = False
         is_inside = True
@@ -403,20 +409,34 @@ class Function:
                 continue
             self.entries += flow.labels_named(index)
             is_inside = is_inside and node.name != ".endp"
-            self.reads_unknown.update(flow.uses(index).reads_unknown if is_inside else "")
-            if not BANKED.isdisjoint(flow.uses(index).writes):
+            self.reads_unknown.update(flow.uses[index].reads_unknown if is_inside else "")
+            if not BANKED.isdisjoint(flow.uses[index].writes):
                 banked = True
                 switches = switches or is_fill(node)
-            if node.kind == "opaque" or banks(node) or flow.transfer(index) in ("call", "return"):
+            if node.kind == "opaque" or flow.banks[index] or flow.transfer[index] in ("call", "return"):
                 switches = True
         # Whoever overwrites r16-r31 and returns from the interruption without having saved them is in bank 0.
         self.is_in_bank_0 = banked and not switches
 
+    @cached_property
+    def has_only_named_entry(self) -> bool:
+        """Whether nothing that is known leads to one of its entries but what takes the address."""
+        return any(map(self._flow.is_only_named, self.entries))
 
-def banks(node: Node) -> list[int]:
+
+def _banks(node: Node) -> Sequence[int]:
     """The register banks that a node switches to."""
+    if node.op is None:
+        bank = None if node.resolved is None else passing(node.resolved.mnemonic).bank
+        return () if bank is None else (bank,)
     found = (passing(each).bank for each in mnemonics(node))
     return [bank for bank in found if bank is not None]
+
+
+def _moves_frame(node: Node) -> bool:
+    if node.op is None:
+        return node.resolved is not None and passing(node.resolved.mnemonic).moves_frame
+    return any(passing(each).moves_frame for each in mnemonics(node))
 
 
 def is_fill(node: Node) -> bool:

@@ -48,7 +48,7 @@ class FreeRegisters:
         """
         flow = self._flow
         assumed = flow.conditions.entered(frozenset(), flow.nodes[start].conditions) or frozenset()
-        following, leaving = flow.after(start)
+        following, leaving = flow.after[start]
         if leaving is not None and not self._is_dead_at(leaving, start, start, register):
             return Reason(_LEAVING[leaving], start)
         # Labels whose addresses are taken may be gone to from anywhere in the function: by a fault, or an rfi.
@@ -64,9 +64,9 @@ class FreeRegisters:
             reason = self._reason_at(index, start, register)
             if reason is not None:
                 return Reason(reason, index)
-            if register in flow.uses(index).sure:
+            if register in flow.uses[index].sure:
                 continue
-            fresh = [each for each in (*flow.after(index)[0], *self._called(index)) if each not in seen]
+            fresh = [each for each in (*flow.after[index][0], *self._called(index)) if each not in seen]
             seen.update(fresh)
             waiting += fresh
         return None
@@ -74,7 +74,7 @@ class FreeRegisters:
     def _reason_at(self, index: int, start: int, register: Register) -> str | None:
         """Why a register's value may be needed at a node, or where control leaves there."""
         flow = self._flow
-        node, uses = flow.nodes[index], flow.uses(index)
+        node, uses = flow.nodes[index], flow.uses[index]
         if register in uses.reads:
             return f"it is read by `{_shown(node)}'"
         if register.file in uses.reads_unknown:
@@ -83,7 +83,7 @@ class FreeRegisters:
             return None
         if flow.hides(index, register):
             return "the register bank is switched"
-        leaving = flow.after(index)[1]
+        leaving = flow.after[index][1]
         if leaving is not None and not self._is_dead_at(leaving, index, start, register):
             return _LEAVING[leaving]
         return None
@@ -91,7 +91,7 @@ class FreeRegisters:
     def _called(self, index: int) -> Iterator[int]:
         """Where control goes at a call or return within the file, besides where `Flow.after` says."""
         flow = self._flow
-        leaving = flow.after(index)[1]
+        leaving = flow.after[index][1]
         if leaving == "call":
             yield from flow.callees(index)
         for site in flow.return_sites.get(index, ()) if leaving is not None else ():

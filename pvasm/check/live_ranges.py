@@ -104,7 +104,7 @@ def _before(flow: Flow, routine: Routine, registers: Sequence[Register], bits: d
     """
     first, size = routine.first, routine.end - routine.first
     reads, keeps = _transfers(flow, routine, registers, bits)
-    after = [[each - first for each in flow.after(first + at)[0] if 0 <= each - first < size] for at in range(size)]
+    after = [[each - first for each in flow.after[first + at][0] if 0 <= each - first < size] for at in range(size)]
     leading: list[list[int]] = [[] for _ in range(size)]
     for at, following in enumerate(after):
         for each in following:
@@ -139,9 +139,9 @@ def _transfers(
     everything = (1 << len(registers)) - 1
     reads, keeps = [], []
     for index in range(routine.first, routine.end):
-        uses = flow.uses(index)
+        uses = flow.uses[index]
         kept = 0 if uses.writes_unknown else everything & ~of(uses.sure)
-        if flow.after(index)[1] == "call":
+        if flow.after[index][1] == "call":
             frame = flow.frame(index)
             kept &= sum(bits[each] for each in registers if survives_calls(each, frame))
         for register in registers if kept and flow.nodes[index].kind in ("instruction", "op") else ():

@@ -101,13 +101,13 @@ class Liveness:
         """
         is_argument = is_renamed(register)
         ends = self._paths(origin, register, {}, avoided=start if is_argument else -1)
-        return not any(is_read or (is_argument and self._flow.after(end.at)[1] == "call") for end, is_read in ends)
+        return not any(is_read or (is_argument and self._flow.after[end.at][1] == "call") for end, is_read in ends)
 
     def _is_use(self, state: _State, start: int, register: Register) -> bool:
-        """Whether a node on a path from `start` needs a register's value, and does not just save what may be in it."""
+        """Whether a node on a path from `start` that reads a register needs it, and not just saves it."""
         flow = self._flow
-        uses, node = flow.uses(state.at), flow.nodes[state.at]
-        if register not in uses.reads or (uses.predicate and uses.predicate in state.known):
+        uses, node = flow.uses[state.at], flow.nodes[state.at]
+        if uses.predicate and uses.predicate in state.known:
             return False
         if usage(register) != "scratch" or not is_save(node, register):
             return True
@@ -131,33 +131,34 @@ class Liveness:
         flow = self._flow
         frame = flow.frame(start)
         assumed = flow.conditions.entered(frozenset(), flow.nodes[start].conditions) or frozenset()
-        beginnings = [node for node in flow.after(start)[0] if not (in_group and flow.ends_group(start, node))]
+        beginnings = [node for node in flow.after[start][0] if not (in_group and flow.ends_group(start, node))]
         first = [_State(node, frozenset(), assumed, ()) for node in beginnings]
         before.update(dict.fromkeys(first))
         waiting = deque(first)
-        if flow.after(start)[1] is not None:
+        if flow.after[start][1] is not None:
             yield _State(start, frozenset(), assumed, ()), False
+        enter, is_off_known = flow.conditions.entered, flow.predicates.is_off
         while waiting and len(before) < self._limit:
             state = waiting.popleft()
-            now = flow.conditions.entered(state.assumed, flow.nodes[state.at].conditions)
-            if now is None or state.at == avoided:
+            at, known, _, calls = state
+            now = enter(state.assumed, flow.nodes[at].conditions)
+            if now is None or at == avoided:
                 continue
-            uses = flow.uses(state.at)
-            known = state.known
-            is_off = flow.predicates.is_off(known, uses)
+            uses = flow.uses[at]
+            is_off = is_off_known(known, uses)
             if not is_off:
-                if self._is_use(state, start, register):
+                if register in uses.reads and self._is_use(state, start, register):
                     yield state, True
-                if register in uses.sure or uses.writes_unknown or flow.hides(state.at, register):
+                if register in uses.sure or uses.writes_unknown or flow.hides(at, register):
                     continue
-                left = flow.predicates.after_write(known, state.at, register)
+                left = flow.predicates.after_write(known, at, register)
                 if left is None:
                     continue
                 known = left
-                if flow.after(state.at)[1] is not None:
+                if flow.after[at][1] is not None:
                     yield state, False
-            for after in self._following(_State(state.at, known, now, state.calls), register, frame, is_off):
-                if after not in before and not (in_group and flow.ends_group(state.at, after.at)):
+            for after in self._following(_State(at, known, now, calls), register, frame, is_off):
+                if after not in before and not (in_group and flow.ends_group(at, after.at)):
                     before[after] = state
                     waiting.append(after)
 
@@ -169,8 +170,8 @@ class Liveness:
         if is_off:
             yield from (_State(after, known, assumed, calls) for after in next_in_text)
             return
-        uses = flow.uses(index)
-        following, leaving = flow.after(index)
+        uses = flow.uses[index]
+        following, leaving = flow.after[index]
         if leaving == "call":
             yield from self._over_call(state, register, frame)
             return
@@ -192,7 +193,7 @@ class Liveness:
         if not is_kept and not is_renamed(register) and len(calls) < _MAX_DEPTH:
             for entry in flow.callees(index):
                 yield _State(entry, known, assumed, (*calls, (index, entry)))
-        if is_kept or flow.uses(index).predicate:
+        if is_kept or flow.uses[index].predicate:
             yield from (_State(after, known, assumed, calls) for after in flow.next[index])
 
     def _back(self, state: _State, register: Register) -> Iterator[_State]:
@@ -210,7 +211,7 @@ class Liveness:
             sites, outer = flow.return_sites.get(index, []), ()
         for site in sites:
             yield from (_State(after, known, assumed, outer) for after in flow.next[site])
-        if not sites and flow.transfer(index) == "branch":
+        if not sites and flow.transfer[index] == "branch":
             yield from (_State(entry, known, assumed, calls) for entry in flow.callees(index))
 
 
@@ -246,7 +247,7 @@ class _Conventions:
 
     def live_at(self, index: int, path: Callable[[], list[int]]) -> Live | None:
         """Why the register is live where control leaves at a node; None if no convention says so."""
-        leaving = self._flow.after(index)[1]
+        leaving = self._flow.after[index][1]
         if leaving is None or self._flow.nodes[self._start].macro is not None:
             return None
         return _ASKED[leaving](self, index, path)
@@ -268,7 +269,7 @@ class _Conventions:
 
     def _at_rfi(self, index: int, path: Callable[[], list[int]]) -> Live | None:
         flow = self._flow
-        if any(flow.is_only_named(label) for label in flow.function(self._start).entries):
+        if flow.function(self._start).has_only_named_entry:
             return None  # it may come back here: to where nothing else leads
         register = self._register
         if belongs_to_caller(register):

@@ -5,7 +5,7 @@ A search holds a set of names: `p6` says that the register has been written agai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 from pvasm.check.register_uses import Uses
@@ -21,17 +21,17 @@ _MANY = 32  # predicates that an instruction writes: it is `mov pr =`, which put
 class PathPredicates:
     """The predicates of a graph, of which some are complements wherever they are written."""
 
-    def __init__(self, nodes: Sequence[Node], uses: Callable[[int], Uses]) -> None:
+    def __init__(self, nodes: Sequence[Node], uses: Sequence[Uses]) -> None:
         self._nodes = nodes
         self._uses = uses
 
     def is_off(self, known: Known, uses: Uses) -> bool:
         """Whether a node does nothing, as its predicate is known to be false."""
-        return f"!{uses.predicate}" in known and not uses.sure
+        return bool(known) and f"!{uses.predicate}" in known and not uses.sure
 
     def after_write(self, known: Known, index: int, register: Register) -> Known | None:
         """What is known behind a node; None if the register has been written again, whatever the predicates are."""
-        uses = self._uses(index)
+        uses = self._uses[index]
         if register in uses.done and uses.predicate:
             known |= {uses.predicate}
             if any({first, second} <= known for first, second in self._complements):
@@ -69,8 +69,7 @@ class PathPredicates:
         """
         pairs: set[tuple[str, str]] = set()
         apart: set[str] = set()
-        for index, node in enumerate(self._nodes):
-            uses = self._uses(index)
+        for node, uses in zip(self._nodes, self._uses, strict=True):
             if not uses.predicates:
                 continue
             written = sorted(each.text for each in uses.writes if each.file == "p")

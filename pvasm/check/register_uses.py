@@ -45,12 +45,19 @@ _FILES = frozenset("rpfb")
 
 _MOST_REMEMBERED = 20_000
 _REMEMBERED: dict[int, tuple[Instruction, Uses]] = {}  # by the instructions' ids
+_REMEMBERED_OPS: dict[tuple[int, tuple[str, ...], tuple[Value | None, ...]], tuple[Op, Uses]] = {}  # by the ops' ids
 
 
 def uses_of(node: Node) -> Uses:
     """What a node does to registers; an op by its contract, unknown code anything."""
     if node.op is not None and node.kind == "op":
-        return _of_op(node, node.op)
+        key = id(node.op), node.arguments, node.values
+        of_op = _REMEMBERED_OPS.get(key)
+        if of_op is None:
+            if len(_REMEMBERED_OPS) > _MOST_REMEMBERED:
+                _REMEMBERED_OPS.clear()
+            of_op = _REMEMBERED_OPS[key] = node.op, _of_op(node, node.op)
+        return of_op[1]
     if node.kind in ("opaque", "end"):
         return _ANYTHING
     if node.resolved is None:

@@ -42,7 +42,7 @@ class BusyAccesses:
     def _find(self) -> Iterator[BusyAccess]:
         nodes = self._flow.nodes
         touching = {index: registers for index, node in enumerate(nodes) if (registers := _touched(node))}
-        if not touching:
+        if not touching or not any(map(_sets_other_mode, nodes)):
             return
         setters = self._setters()
         for index, registers in touching.items():
@@ -65,7 +65,7 @@ class BusyAccesses:
             index = waiting.popleft()
             flow.steps_left -= 1
             left = self._left(index, before[index])
-            for after in flow.after(index)[0]:
+            for after in flow.after[index][0]:
                 known = before[after]
                 # Where paths meet, all of them must have set it.
                 met = left if known is _NOT_REACHED else _joined(known, left)
@@ -77,9 +77,9 @@ class BusyAccesses:
     def _left(self, index: int, known: frozenset[int] | None) -> frozenset[int]:
         """What a node makes of the nodes that have set the mode."""
         flow = self._flow
-        node, uses = flow.nodes[index], flow.uses(index)
+        node, uses = flow.nodes[index], flow.uses[index]
         arriving = known or _UNKNOWN
-        if uses.writes_unknown or flow.transfer(index) in ("call", "break") or node.kind == "op":
+        if uses.writes_unknown or flow.transfer[index] in ("call", "break") or node.kind == "op":
             return _UNKNOWN
         if node.resolved is None or _RSC not in node.resolved.writes:
             return arriving
@@ -98,6 +98,11 @@ def _mode(node: Node) -> int | None:
     assert node.resolved is not None
     value = node.resolved.operands[-1]
     return value & _MODE if isinstance(value, int) else None
+
+
+def _sets_other_mode(node: Node) -> bool:
+    """Whether a node sets a mode that is known not to be enforced lazy."""
+    return node.resolved is not None and _RSC in node.resolved.writes and bool(_mode(node))
 
 
 def _touched(node: Node) -> list[str]:

@@ -55,7 +55,7 @@ class UnsetLocals:
                 continue
             for word in dict.fromkeys(_LOCAL.findall(node.text)):
                 register = Register("r", FIRST_STACKED + inputs + int(word[3:]))
-                if register in self._flow.uses(index).reads and not set_before[index] >> register.number & 1:
+                if register in self._flow.uses[index].reads and not set_before[index] >> register.number & 1:
                     yield UnsetLocal(node, word)
 
     def _set_before(self) -> list[int]:
@@ -66,7 +66,7 @@ class UnsetLocals:
         while waiting and flow.steps_left > 0:
             index = waiting.popleft()
             left = self._left(index, states[index])
-            for after in flow.after(index)[0]:
+            for after in flow.after[index][0]:
                 new = _ANY if _ANY in (left, states[after]) else states[after] | left
                 if new != states[after]:
                     states[after] = new
@@ -80,10 +80,10 @@ class UnsetLocals:
             return self._allocated(node, before)
         if before == _ANY:
             return _ANY
-        uses = flow.uses(index)
+        uses = flow.uses[index]
         if uses.writes_unknown:
             return _ANY
-        if flow.transfer(index) != "call" and flow.hides(index, Register("r", FIRST_STACKED)):
+        if flow.transfer[index] != "call" and flow.hides(index, Register("r", FIRST_STACKED)):
             return _ANY
         for register in uses.writes:
             before |= 1 << register.number if register.file == "r" else 0

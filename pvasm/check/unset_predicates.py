@@ -51,10 +51,7 @@ class UnsetPredicates:
     def _set_before(self) -> list[int]:
         """For each node the predicates that may have been set where it begins, as bits; `_UNKNOWN` for any."""
         flow = self._flow
-        sets = [
-            each.predicates | (_UNKNOWN if each.writes_unknown else 0)
-            for each in map(flow.uses, range(len(flow.nodes)))
-        ]
+        sets = [each.predicates | (_UNKNOWN if each.writes_unknown else 0) for each in flow.uses]
         masks = [0] * len(flow.nodes)
         going: list[Sequence[int] | None] = [None] * len(flow.nodes)  # where control goes from those that were reached
         waiting = deque(range(len(flow.nodes)))
@@ -63,7 +60,7 @@ class UnsetPredicates:
             left = masks[index] | sets[index]
             after = going[index]
             if after is None:
-                following, leaves = flow.after(index)
+                following, leaves = flow.after[index]
                 after = (*following, *flow.callees(index)) if leaves == "call" else following
             for place in after:
                 if left & ~masks[place]:

@@ -461,9 +461,7 @@ class Program(Repeater):
         if earlier is None or len(earlier._expanded) > _MOST_EXPANDED:
             return
         before = earlier.scope
-        mine, theirs = (
-            (each.operand_macros, each.names, each.rotating) for each in (scope, before)
-        )
+        mine, theirs = ((each.operand_macros, each.names, each.rotating) for each in (scope, before))
         if mine == theirs:
             self._expanded = earlier._expanded
 
@@ -683,8 +681,6 @@ class _Open(Struct):
     has_else: bool = False
     certain: bool = False
     dead: bool = False
-
-
 
 
 class _Builder:

@@ -141,7 +141,7 @@ def _blocks(subject: Subject, flow: Flow, shown: Sequence[int], top: float) -> l
         if is_new or starts:
             y += _GAP if blocks else 0
             blocks.append(Block(len(blocks) + 1, [], y, 0, [], []))
-        following, leaving = flow.after(index)
+        following, leaving = flow.after[index]
         text = text_of(node)
         if len(text) > _MOST_CHARACTERS:
             text = f"{text[: _MOST_CHARACTERS - 3]}..."
@@ -167,7 +167,7 @@ def _jumps(flow: Flow, routine: Routine, blocks: Sequence[Block]) -> list[Jump]:
     spans = []
     for place, block in enumerate(blocks):
         last = block.rows[-1]
-        following, _ = flow.after(last.node)
+        following, _ = flow.after[last.node]
         aims = dict.fromkeys(first_behind[each - routine.first] for each in following if _inside(each, routine))
         for aim in aims:
             if aim is None:

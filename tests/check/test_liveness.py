@@ -216,7 +216,7 @@ def test_what_is_free_is_not_live(name: str) -> None:
     tried = 0
     for index, node in enumerate(flow.nodes):
         for register in (*GENERAL_SCRATCH[::4], *PREDICATE_SCRATCH[::3]) if node.kind in ("op", "instruction") else ():
-            if register not in flow.uses(index).writes and free.reason_to_keep(index, register) is None:
+            if register not in flow.uses[index].writes and free.reason_to_keep(index, register) is None:
                 tried += 1
                 assert liveness.live(index, register) is None, (node.text, register)
     assert tried > 10
