@@ -393,13 +393,18 @@ def elaborate_again(
     known = {**known, **dict.fromkeys(PREDEFINED, True)}
     reader = _Reader(document, headers, scope, known, kept, visitors, every_turn=False)
     basis = (
-        (known, kept, reader.labels, reader.labels_outside, reader.splits_words, document.preprocessed, document.path),
+        (known, kept, reader.splits_words, document.preprocessed, document.path),
         [(header.path, header.text) for header in headers],
         (reader.changing, frozenset(define.name for define in document.defines)),
         *(visitor.basis() for visitor in visitors),
     )
     rereading = None if earlier is None or earlier.basis != basis else Rereading(earlier, document)
-    reader.reading = Reading(document, basis, tuple(visitors))
+    labels = {(name, True) for name in reader.labels_outside} | {(name, False) for name in reader.labels}
+    if rereading is not None and earlier is not None:
+        others = {name for name, _ in labels ^ earlier.labels if not name.isdecimal()}  # `1f` is a label anyway
+        if any(rereading.may_name(other) or any(other in header.text for header in headers) for other in others):
+            rereading = None
+    reader.reading = Reading(document, basis, tuple(visitors), labels)
     reader.repeaters = visitors
     for visitor in visitors:
         visitor.begin(scope)

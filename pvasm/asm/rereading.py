@@ -9,6 +9,7 @@ long as all statements before it that are not plain are the same, and those near
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Set
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
@@ -71,7 +72,8 @@ class Shift:
 class Reading(Struct):
     """A reading of a document by `visitors`.
 
-    `basis` is what reading depends on beside the statements in their order. By statement, `made` has what the visitors
+    `basis` is what reading depends on beside the statements in their order, and `labels` are those that there are, with
+    whether they stand outside of macros. By statement, `made` has what the visitors
     have made of it, one visitor after the other, and what is left of the budget of the macros (negative: it is less).
     `matters` has a byte each, 1 for a statement that is not plain; `is_apart` has 1 for one of which nothing is taken
     over.
@@ -80,6 +82,7 @@ class Reading(Struct):
     document: Document
     basis: object
     visitors: tuple[Any, ...]
+    labels: Set[tuple[str, bool]] = set()
     made: list[Made] = []
     matters: bytearray = bytearray()
     is_apart: bytearray = bytearray()
@@ -109,6 +112,7 @@ class Rereading:
 
     def __init__(self, earlier: Reading, document: Document) -> None:
         self.earlier = earlier
+        self._document = document
         old, new = earlier.document, document
         same = _common_prefix(old.text, new.text)
         most = min(len(old.text), len(new.text)) - same
@@ -122,6 +126,13 @@ class Rereading:
         self._is_in_step = True  # nothing that is not plain was other than before
         self._counted = 0  # statements of the earlier text
         self._made: Made = ()  # of them
+
+    def may_name(self, word: str) -> bool:
+        """Whether a word stands in what has not changed."""
+        statements, text = self._document.statements, self._document.text
+        start = statements[self._before].start if self._before < len(statements) else len(text)
+        end = statements[self._end].start if self._end < len(statements) else len(text)
+        return text.find(word, 0, start) >= 0 or text.find(word, end) >= 0
 
     def run(self, index: int) -> Run | None:
         """The statements from one on of which the same is made as before; None if it has to be read."""

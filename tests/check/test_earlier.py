@@ -25,6 +25,9 @@ LINES = (
     *(
         "\tmov r8=cr.ifa",
         "foo%d:",
+        "x%d:",
+        "\tmovl r5=foo%d",
+        "#define A%d foo1",
         "#define A%d r9",
         "#define A%d cr.ifa",
         "#define A%d loc1",
@@ -168,6 +171,12 @@ BODY = "\tadd r2 = r3, r4 ;;\n" * 40
         ("", "\t.set x, 5\n", 89),  # the names behind it may mean something else
         ("", "\talloc r3 = ar.pfs, 2, 3, 4, 0\n", 89),
         ("", "#define X\n", 161),  # one further up may, too: `#ifdef X`
+        ("", "foo:\n", 17),
+        (
+            "\tmovl r2 = foo ;;\n" * 2,
+            "\tmovl r2 = foo ;;\n\tmovl r2 = foo ;;\nfoo:\n",
+            165,
+        ),  # what is no label may be anything
     ],
 )
 def test_how_many_statements_are_read_again(
