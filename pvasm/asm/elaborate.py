@@ -409,6 +409,7 @@ def elaborate_again(
     for visitor in visitors:
         visitor.begin(scope)
     reader.read(rereading)
+    reader.reading.change = None if rereading is None else rereading.change()
     return reader.reading
 
 

@@ -69,12 +69,32 @@ class Shift:
         return Traced(source.text, source.starts, tuple([self.offset(origin) for origin in source.origins]))
 
 
+class Change(NamedTuple):
+    """Where a text differs from `earlier`, of which all else means what it meant.
+
+    What stood before `start` stands there still, what stood from `old_end` on stands from `new_end` on.
+    """
+
+    earlier: Document
+    start: int
+    old_end: int
+    new_end: int
+
+    def moved(self, start: int, end: int) -> tuple[int, int] | None:
+        """Where a span of the earlier text stands now; None for one that has changed, or stands beside it."""
+        if end <= self.start:
+            return start, end
+        by = self.new_end - self.old_end
+        return (start + by, end + by) if start >= self.old_end else None
+
+
 class Reading(Struct):
     """A reading of a document by `visitors`.
 
     `basis` is what reading depends on beside the statements in their order, and `labels` are those that there are, with
     whether they stand outside of macros. By statement, `made` has what the visitors
     have made of it, one visitor after the other, and what is left of the budget of the macros (negative: it is less).
+    `change` is what differs from an earlier text, if nothing that matters to other statements does.
     `matters` has a byte each, 1 for a statement that is not plain; `is_apart` has 1 for one of which nothing is taken
     over.
     """
@@ -86,6 +106,7 @@ class Reading(Struct):
     made: list[Made] = []
     matters: bytearray = bytearray()
     is_apart: bytearray = bytearray()
+    change: Change | None = None
 
     def take_over(self, earlier: Reading, start: int, end: int) -> None:
         """Goes on as an earlier reading did from one statement to before another."""
@@ -129,16 +150,27 @@ class Rereading:
 
     def may_name(self, word: str) -> bool:
         """Whether a word stands in what has not changed."""
-        statements, text = self._document.statements, self._document.text
-        start = statements[self._before].start if self._before < len(statements) else len(text)
-        end = statements[self._end].start if self._end < len(statements) else len(text)
+        text = self._document.text
+        start, end = _start_of(self._document, self._before), _start_of(self._document, self._end)
         return text.find(word, 0, start) >= 0 or text.find(word, end) >= 0
+
+    def change(self) -> Change | None:
+        """What differs, with the statements beside it; to be asked at the end. None if that matters elsewhere."""
+        if not self._is_in_step or self._is_missed():
+            return None
+        old, new = self.earlier.document, self._document
+        start = _start_of(new, max(self._before - NEAR, 0))
+        return Change(old, start, _start_of(old, self._old_end + NEAR), _start_of(new, self._end + NEAR))
+
+    def _is_missed(self) -> bool:
+        """Whether something that is no more there mattered to what follows."""
+        return any(self.earlier.matters[self._before : self._old_end])
 
     def run(self, index: int) -> Run | None:
         """The statements from one on of which the same is made as before; None if it has to be read."""
         earlier = self.earlier
-        if index == self._end:  # what is no more there must not have been missed
-            self._is_in_step = self._is_in_step and not any(earlier.matters[self._before : self._old_end])
+        if index == self._end:
+            self._is_in_step = self._is_in_step and not self._is_missed()
         if not self._is_in_step:
             return None
         shift = None
@@ -168,6 +200,11 @@ class Rereading:
         """Takes note that a statement was read: whether what it means for those after it is what it meant before."""
         if self._before <= index < self._end and not is_plain:
             self._is_in_step = False
+
+
+def _start_of(document: Document, index: int) -> int:
+    """Where a statement starts; where the text ends if there is none."""
+    return document.statements[index].start if index < len(document.statements) else len(document.text)
 
 
 def _common_prefix(one: str, other: str, most: int | None = None) -> int:

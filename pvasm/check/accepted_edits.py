@@ -7,16 +7,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from pvasm.check.earlier import Tried
 from pvasm.check.finding import NOT_FIXED, Finding
 from pvasm.check.rule import Rule
 from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError
 from pvasm.expand import ExpandErrors, expand
 from pvasm.expand.expander import Reading
+from pvasm.expand.invocations import statement_at
+from pvasm.regex import regex
 from pvasm.syntax.document import Document
 from pvasm.text import Edit, apply_edits
 
 _NEIGHBOURS = 16
+_TELLS_LINE = regex(r"\bline \d")
 
 MakeSubject = Callable[[str], Subject]
 """From a text to the subject that rules look at."""
@@ -31,7 +35,13 @@ def with_accepted_edits(
     """
     proposed = separate(finding.edits for _, finding in found)
     refused: dict[int, str] = {}
-    kept = set(accepted(text, proposed, make_subject, subject, refused))
+    known = _tried_before(proposed, subject)
+    if known is not None:
+        kept, refused = known
+    else:
+        kept = set(accepted(text, proposed, make_subject, subject, refused))
+    if subject.earlier is not None:
+        subject.earlier.tried = Tried(subject.document, proposed, kept, refused)
 
     def told(finding: Finding) -> Finding:
         if not finding.edits or finding.edits in kept:
@@ -40,6 +50,43 @@ def with_accepted_edits(
         return replace(finding, edits=(), details=(*finding.details, *said))
 
     return [(rule, told(finding)) for rule, finding in found]
+
+
+def _tried_before(
+    proposed: Sequence[tuple[Edit, ...]], subject: Subject
+) -> tuple[set[tuple[Edit, ...]], dict[int, str]] | None:
+    """Which edits can be made, and why others cannot, if the same were tried in the earlier text; else None.
+
+    What has changed since does not stand near them, and they change no macro that it might invoke.
+    """
+    earlier = subject.earlier
+    if earlier is None:
+        return None
+    earlier.is_about(subject.instances)
+    change, tried = earlier.reading.change if earlier.reading is not None else None, earlier.tried
+    if change is None or tried is None or tried.document is not change.earlier or len(proposed) != len(tried.proposed):
+        return None
+    if any(_TELLS_LINE.search(why) for why in tried.refused.values()):
+        return None
+    refused = {}
+    kept = set()
+    for edits, others in zip(proposed, tried.proposed, strict=True):
+        if len(edits) != len(others):
+            return None
+        for edit, other in zip(edits, others, strict=True):
+            place = change.moved(other.start, other.end)
+            if place is None or edit != (*place, other.replacement) or _is_in_macro(edit, subject.document):
+                return None
+            if other.start in tried.refused:
+                refused[edit.start] = tried.refused[other.start]
+        if others in tried.kept:
+            kept.add(edits)
+    return kept, refused
+
+
+def _is_in_macro(edit: Edit, document: Document) -> bool:
+    at = statement_at(document, edit.start)
+    return at is None or document.statements[at].macro is not None
 
 
 def not_fixed(finding: Finding, refused: Mapping[int, str]) -> str:

@@ -44,6 +44,8 @@ class Code:
                 subject.document, subject.headers, subject.scope(), self._known, kept, repeaters, earlier.reading
             )
             return
+        if earlier is not None:
+            earlier.reading = None
         elaborate(subject.document, subject.headers, subject.scope(), self._known, subject.names_kept, visitors)
 
     @property

@@ -45,7 +45,10 @@ class _Search:
         self.subject = subject
         self.document = subject.document
         self.ops = subject.catalog.ops
-        self.sound = subject.earlier.sound(subject.instances) if subject.earlier is not None else None
+        self.sound = None
+        if subject.earlier is not None:
+            subject.earlier.is_about(subject.instances)
+            self.sound = subject.earlier.sound
         self.checks = []
         for instance in subject.instances:
             definitions = subject.definitions(known_macros([instance]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,13 +13,17 @@ from pvasm.asm.rereading import Rereading, Run
 from pvasm.check import groups
 from pvasm.check.checker import Checker
 from pvasm.check.code import Code
+from pvasm.check.diagnostic import Diagnostic
 from pvasm.check.earlier import Earlier
 from pvasm.check.groups import find_violations
 from pvasm.check.settings import Settings
 from pvasm.check.subject import Subject
 from pvasm.check.unknown_names import _Met
 from pvasm.data import samples_directory
+from pvasm.expand import expand
 from pvasm.headers import included
+from pvasm.syntax.document import Document
+from pvasm.text import let_be_read, let_stand_in
 
 # Lines that matter to those behind them, and lines to which others do; %d is one of few numbers.
 LINES = (
@@ -157,6 +162,44 @@ def test_what_is_taken_over_is_what_is_there(seed: int) -> None:
             earlier.stretches.turn()
             again = facts(checker.subject(text, "a.S", headers, earlier=earlier))
             assert again == facts(checker.subject(text, "a.S", headers)), f"version {number}\n{text}"
+
+
+def reported(text: str, earlier: Earlier | None) -> list[Diagnostic]:
+    """What is reported of a text, with the edits that fix it."""
+    checker = Checker(Settings(use_cache=False, fixes=True, instances=("native", "xen", "trap")))
+    checker.earlier = earlier
+    let_stand_in("a.S", text.encode())
+    try:
+        return checker.check("a.S").diagnostics
+    finally:
+        let_be_read("a.S")
+
+
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 80))])
+def test_what_is_reported_is_what_is_found(seed: int) -> None:
+    earlier = Earlier()
+    for number, text in enumerate(texts(seed)):
+        earlier.stretches.turn()
+        assert reported(text, earlier) == reported(text, None), f"version {number}\n{text}"
+
+
+def test_edits_are_not_tried_again_because_of_what_stands_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def counted(document: Document, *given: Any, **named: Any) -> str:
+        tried.append(document.text)
+        return expand(document, *given, **named)
+
+    monkeypatch.setattr("pvasm.check.accepted_edits.expand", counted)
+    earlier = Earlier()
+    text = "\tmov r8 = cr.ifa ;;\n" + BODY
+    first = reported(text + "\tadd r9 = r8, r0\n", earlier)
+    assert tried
+    tried.clear()
+    assert reported(text + "\tadd r9 = r8, r2\n", earlier) == first
+    assert not tried
+    reported(text.replace("cr.ifa", "cr.itir") + "\tadd r9 = r8, r2\n", earlier)
+    assert tried
 
 
 BODY = "\tadd r2 = r3, r4 ;;\n" * 40
