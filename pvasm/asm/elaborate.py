@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pvasm.asm.reading import statements_of
-from pvasm.asm.rereading import Made, Reading, Rereading, Shift
+from pvasm.asm.rereading import FrameState, Made, Reading, Rereading, Shift
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope, matters_later
 from pvasm.errors import PvasmError
@@ -540,7 +540,7 @@ class _Reader:
                 if taken_over:
                     index += taken_over
                     continue
-            before = self._made() if self.reading is not None else ()
+            before = (self._made(), self._frame_state()) if self.reading is not None else ((), None)
             self.is_plain = True
             statement = document.statements[index]
             syntax = statement.syntax
@@ -555,7 +555,7 @@ class _Reader:
                 if not statement.in_define:
                     self._statement(index, statement)
             if self.reading is not None:
-                self._note(self.reading, before)
+                self._note(self.reading, *before)
                 if rereading is not None:
                     rereading.note(index, is_plain=self.is_plain)
             index += 1
@@ -581,7 +581,7 @@ class _Reader:
 
         Zero, if this one is to be read.
         """
-        run = None if rereading is None else rereading.run(index)
+        run = None if rereading is None else rereading.run(index, self._frame_state())
         if run is None or rereading is None:
             return 0
         at = 0
@@ -590,20 +590,26 @@ class _Reader:
             visitor.repeat(old, run.before[at:end], run.after[at:end], run.shift)
             at = end
         self.budget += run.after[at] - run.before[at]
-        reading.take_over(rereading.earlier, run.start, run.end)
+        reading.take_over(rereading.earlier, run)
         return run.end - run.start
 
     def _made(self) -> Made:
         """How much the visitors have made, one after the other, and the budget."""
         return *chain.from_iterable([visitor.made() for visitor in self.repeaters]), self.budget
 
-    def _note(self, reading: Reading, before: Made) -> None:
-        """Takes note of a statement that was read, and of how much there was before."""
+    def _frame_state(self) -> FrameState:
+        """What is known of the frame, and was known before the body of a macro that is read in its place."""
+        return self.scope.frame, self.scope.frame_is_certain, self.frame_conditions, self.frame
+
+    def _note(self, reading: Reading, before: Made, frame: FrameState | None) -> None:
+        """Takes note of a statement that was read, of how much there was before, and what the frame was."""
+        assert frame is not None
+        reading.frames.append(frame)
         made = tuple(map(sub, self._made(), before))
         reading.made.append(made)
         reading.matters.append(not self.is_plain)
         at = 0
-        is_apart = not self.is_plain
+        is_apart = not self.is_plain or frame != self._frame_state()
         for visitor in self.repeaters:
             end = at + len(visitor.made())
             is_apart = is_apart or not visitor.can_be_repeated(made[at:end])
@@ -953,13 +959,11 @@ class _Reader:
 
     def _set_frame(self, conditions: Conditions) -> None:
         """The frame is the one that the scope has now, under these conditions."""
-        self.is_plain = False
         self.scope.frame_is_certain = self.scope.frame is not None
         self.frame_conditions = conditions
 
     def _lose_frame(self) -> None:
         """Another alloc than the last may be what counts here."""
-        self.is_plain = self.is_plain and not (self.scope.frame_is_certain or self.frame_conditions)
         self.scope.frame_is_certain = False
         self.frame_conditions = ()
 

@@ -2,8 +2,8 @@
 
 A statement is *plain* if reading it changes nothing for those after it: it defines no macro, name or frame, opens no
 conditional, and is invoked as no macro of the assembler's. What was made of a plain statement is made of it again, as
-long as all statements before it that are not plain are the same, and those near it, and what the whole text says
-(`basis`). So whole runs of statements are taken over.
+long as all statements before it that are not plain are the same, and those near it, what is known of the register stack
+frame, and what the whole text says (`basis`). So whole runs of statements are taken over.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ NEAR: Final = 8
 
 Made = tuple[int, ...]
 """How much somebody has made, of the statements so far or of one, as numbers of things of each kind."""
+
+
+Frame = tuple[int, int, int] | None
+FrameState = tuple[Frame, bool, Conditions, tuple[Frame, bool]]
+"""What is known of the register stack frame: its sizes, whether for sure, under which conditions; and outside of a
+macro's body."""
 
 
 class Shift:
@@ -94,7 +100,7 @@ class Reading(Struct):
     `basis` is what reading depends on beside the statements in their order, and `labels` are those that there are, with
     whether they stand outside of macros. By statement, `made` has what the visitors
     have made of it, one visitor after the other, and what is left of the budget of the macros (negative: it is less).
-    `change` is what differs from an earlier text, if nothing that matters to other statements does.
+    `frames` has what was known of the frame before each. `change` is what differs from an earlier text, if nothing that matters to other statements does.
     `matters` has a byte each, 1 for a statement that is not plain; `is_apart` has 1 for one of which nothing is taken
     over.
     """
@@ -106,19 +112,23 @@ class Reading(Struct):
     made: list[Made] = []
     matters: bytearray = bytearray()
     is_apart: bytearray = bytearray()
+    frames: list[FrameState] = []
     change: Change | None = None
 
-    def take_over(self, earlier: Reading, start: int, end: int) -> None:
-        """Goes on as an earlier reading did from one statement to before another."""
-        self.made += earlier.made[start:end]
-        self.matters += earlier.matters[start:end]
-        self.is_apart += earlier.is_apart[start:end]
+    def take_over(self, earlier: Reading, run: Run) -> None:
+        """Goes on as an earlier reading did."""
+        part = slice(run.start, run.end)
+        self.made += earlier.made[part]
+        self.matters += earlier.matters[part]
+        self.is_apart += earlier.is_apart[part]
+        self.frames += [run.frame] * (run.end - run.start)
 
 
 class Run(NamedTuple):
     """Statements of the earlier text, from `start` to before `end`, of which the same is made again.
 
-    `before` and `after` say how much there was before them and after them; `shift` is where they stand now.
+    `before` and `after` say how much there was before them and after them; `shift` is where they stand now, and `frame`
+    what is known of the frame in all of them.
     """
 
     start: int
@@ -126,6 +136,7 @@ class Run(NamedTuple):
     before: Made
     after: Made
     shift: Shift | None
+    frame: FrameState
 
 
 class Rereading:
@@ -166,8 +177,11 @@ class Rereading:
         """Whether something that is no more there mattered to what follows."""
         return any(self.earlier.matters[self._before : self._old_end])
 
-    def run(self, index: int) -> Run | None:
-        """The statements from one on of which the same is made as before; None if it has to be read."""
+    def run(self, index: int, frame: FrameState) -> Run | None:
+        """The statements from one on of which the same is made as before; None if it has to be read.
+
+        `frame` is what is known of the frame before it.
+        """
         earlier = self.earlier
         if index == self._end:
             self._is_in_step = self._is_in_step and not self._is_missed()
@@ -181,12 +195,12 @@ class Rereading:
             shift = self._shift
         else:
             return None
+        if earlier.is_apart[start] or frame != _frame_moved(earlier.frames[start], shift):
+            return None
         apart = earlier.is_apart.find(1, start, most)
         end = most if apart < 0 else apart
-        if end <= start:
-            return None
         before = self._count(start)
-        return Run(start, end, before, self._count(end), shift)
+        return Run(start, end, before, self._count(end), shift, frame)
 
     def _count(self, index: int) -> Made:
         """How much was made before a statement of the earlier text; they are asked for in order."""
@@ -200,6 +214,11 @@ class Rereading:
         """Takes note that a statement was read: whether what it means for those after it is what it meant before."""
         if self._before <= index < self._end and not is_plain:
             self._is_in_step = False
+
+
+def _frame_moved(state: FrameState, shift: Shift | None) -> FrameState:
+    frame, is_certain, conditions, outside = state
+    return (frame, is_certain, shift.conditions(conditions), outside) if shift is not None and conditions else state
 
 
 def _start_of(document: Document, index: int) -> int:
