@@ -395,16 +395,19 @@ def elaborate_again(
     basis = (
         (known, kept, reader.splits_words, document.preprocessed, document.path),
         [(header.path, header.text) for header in headers],
-        (reader.changing, frozenset(define.name for define in document.defines)),
         *(visitor.basis() for visitor in visitors),
     )
-    rereading = None if earlier is None or earlier.basis != basis else Rereading(earlier, document)
-    labels = {(name, True) for name in reader.labels_outside} | {(name, False) for name in reader.labels}
-    if rereading is not None and earlier is not None:
-        others = {name for name, _ in labels ^ earlier.labels if not name.isdecimal()}  # `1f` is a label anyway
-        if any(rereading.may_name(other) or any(other in header.text for header in headers) for other in others):
+    names = reader.given_names()
+    rereading = None
+    if earlier is not None and earlier.basis == basis:
+
+        def is_reserved(name: str) -> bool:
+            return name in REGISTERS or name in known or name in kept or is_mnemonic(name)
+
+        rereading = Rereading(earlier, document, [header.text for header in headers], is_reserved)
+        if any(rereading.may_count(name) for name, _ in names ^ earlier.names):
             rereading = None
-    reader.reading = Reading(document, basis, tuple(visitors), labels)
+    reader.reading = Reading(document, basis, tuple(visitors), names)
     reader.repeaters = visitors
     for visitor in visitors:
         visitor.begin(scope)
@@ -474,6 +477,7 @@ class _Reader:
         self.reading: Reading | None = None  # what this reading is like, for the next
         self.repeaters: Sequence[Repeater] = ()
         self.is_plain = True  # nothing in the statement that is read matters to those that follow
+        self.is_apart = False  # it is to be read all the same, whether it stood there before or not
 
     # ------------------------------------------------------------------------------------- documents
 
@@ -541,7 +545,7 @@ class _Reader:
                     index += taken_over
                     continue
             before = (self._made(), self._frame_state()) if self.reading is not None else ((), None)
-            self.is_plain = True
+            self.is_plain, self.is_apart = True, False
             statement = document.statements[index]
             syntax = statement.syntax
             if statement.macro != macro:
@@ -597,6 +601,13 @@ class _Reader:
         """How much the visitors have made, one after the other, and the budget."""
         return *chain.from_iterable([visitor.made() for visitor in self.repeaters]), self.budget
 
+    def given_names(self) -> set[tuple[str, str]]:
+        """The names that the document gives a meaning wherever they stand, and how; `1f` is a label anyway."""
+        labels = {(name, "label") for name in self.labels if not name.isdecimal()}
+        outside = {(name, "label outside of macros") for name in self.labels_outside if not name.isdecimal()}
+        defined = {(define.name, "defined") for define in self.document.defines}
+        return labels | outside | defined | {(name, "changing") for name in self.changing}
+
     def _frame_state(self) -> FrameState:
         """What is known of the frame, and was known before the body of a macro that is read in its place."""
         return self.scope.frame, self.scope.frame_is_certain, self.frame_conditions, self.frame
@@ -609,7 +620,7 @@ class _Reader:
         reading.made.append(made)
         reading.matters.append(not self.is_plain)
         at = 0
-        is_apart = not self.is_plain or frame != self._frame_state()
+        is_apart = self.is_apart or not self.is_plain or frame != self._frame_state()
         for visitor in self.repeaters:
             end = at + len(visitor.made())
             is_apart = is_apart or not visitor.can_be_repeated(made[at:end])
@@ -622,23 +633,25 @@ class _Reader:
         if self.is_in_place:
             scope.frame, scope.frame_is_certain = self.frame
         self.frame = scope.frame, scope.frame_is_certain
-        self.is_plain = False
+        self.is_apart = True
         self.is_in_place = macro is not None
         scope.frame_is_certain = scope.frame_is_certain and not self.is_in_place
         for visitor in self.visitors:
             visitor.boundary(macro, index)
 
     def _cpp(self, index: int, statement: tree.Statement, syntax: tree.CppDirective, defines: Iterator[Define]) -> None:
-        self.is_plain = False
         document = self.document
         conditions = statement.conditions
         if index in document.arms or syntax.name == "endif":
+            # What stands in its arms is known by its conditions.
+            self.is_plain, self.is_apart = self.conditional is None and self.collected is None, True
             fork = Fork(syntax.name, document.arms.get(index), conditions, index, True)
             if self.collected is not None and self.is_in_place:  # in a body that is read where it stands
                 for visitor in self.visitors:
                     visitor.fork(fork)
             self._written_fork(fork, index)
             return
+        self.is_plain = False
         if syntax.name == "define":
             define = next(defines, None) if _NAMES_SOMETHING.match(syntax.text) else None
             if define is not None and self.paths.can_hold(conditions):

@@ -9,17 +9,22 @@ frame, and what the whole text says (`basis`). So whole runs of statements are t
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Set
+from collections.abc import Callable, Sequence, Set
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Document
 from pvasm.syntax.path_conditions import Conditions
 from pvasm.syntax.traced import Traced, origin_of
 
+_WORD: Final = regex(r"\w+")
+_COMMENT: Final = regex(r"/\*(?s:.*?)\*/|//[^\n]*")
+_LONGEST_PASTED: Final = 64  # characters
 _OTHER_TEXTS: Final = origin_of(1, 0)
 _MOST_LINES: Final = 1 << 32  # those of conditions that stand in other texts are beyond
 
@@ -78,13 +83,15 @@ class Shift:
 class Change(NamedTuple):
     """Where a text differs from `earlier`, of which all else means what it meant.
 
-    What stood before `start` stands there still, what stood from `old_end` on stands from `new_end` on.
+    What stood before `start` stands there still, what stood from `old_end` on stands from `new_end` on. `has_lines`
+    says that lines for the C preprocessor are among what differs.
     """
 
     earlier: Document
     start: int
     old_end: int
     new_end: int
+    has_lines: bool
 
     def moved(self, start: int, end: int) -> tuple[int, int] | None:
         """Where a span of the earlier text stands now; None for one that has changed, or stands beside it."""
@@ -97,18 +104,17 @@ class Change(NamedTuple):
 class Reading(Struct):
     """A reading of a document by `visitors`.
 
-    `basis` is what reading depends on beside the statements in their order, and `labels` are those that there are, with
-    whether they stand outside of macros. By statement, `made` has what the visitors
-    have made of it, one visitor after the other, and what is left of the budget of the macros (negative: it is less).
-    `frames` has what was known of the frame before each. `change` is what differs from an earlier text, if nothing that matters to other statements does.
-    `matters` has a byte each, 1 for a statement that is not plain; `is_apart` has 1 for one of which nothing is taken
-    over.
+    `basis` is what reading depends on beside the statements in their order, and `names` are those that are given a
+    meaning somewhere, with how. By statement, `made` has what the visitors have made of it, one visitor after the
+    other, and what is left of the budget of the macros (negative: it is less); `frames` has what was known of the frame
+    before it. `matters` has a byte each, 1 for a statement that is not plain; `is_apart` has 1 for one of which nothing
+    is taken over. `change` is what differs from an earlier text, if nothing that matters to other statements does.
     """
 
     document: Document
     basis: object
     visitors: tuple[Any, ...]
-    labels: Set[tuple[str, bool]] = set()
+    names: Set[tuple[str, str]] = set()
     made: list[Made] = []
     matters: bytearray = bytearray()
     is_apart: bytearray = bytearray()
@@ -142,9 +148,14 @@ class Run(NamedTuple):
 class Rereading:
     """Goes over the statements of a document along with those of an earlier version that was read."""
 
-    def __init__(self, earlier: Reading, document: Document) -> None:
+    def __init__(
+        self, earlier: Reading, document: Document, headers: Sequence[str], is_reserved: Callable[[str], bool]
+    ) -> None:
         self.earlier = earlier
         self._document = document
+        self._headers = headers  # the texts of those that it includes
+        self._is_reserved = is_reserved  # names that mean something without standing anywhere
+        self._counting: dict[str, bool] = {}
         old, new = earlier.document, document
         same = _common_prefix(old.text, new.text)
         most = min(len(old.text), len(new.text)) - same
@@ -159,11 +170,43 @@ class Rereading:
         self._counted = 0  # statements of the earlier text
         self._made: Made = ()  # of them
 
-    def may_name(self, word: str) -> bool:
-        """Whether a word stands in what has not changed."""
+    def may_count(self, name: str) -> bool:
+        """Whether it may matter to what has not changed what a name stands for: it stands there, or is pasted there."""
+        known = self._counting.get(name)
+        if known is None:
+            parts = _WORD.findall(name)
+            is_told = all(part in self._words for part in parts)
+            is_pasted = self._pastes and (parts != [name] or _can_be_pasted(name, self._words_of_code))
+            known = self._counting[name] = self._is_reserved(name) or is_told or is_pasted
+        return known
+
+    @cached_property
+    def _unchanged(self) -> tuple[str, ...]:
+        """The texts of what has not changed, and of headers."""
         text = self._document.text
         start, end = _start_of(self._document, self._before), _start_of(self._document, self._end)
-        return text.find(word, 0, start) >= 0 or text.find(word, end) >= 0
+        return text[:start], text[end:], *self._headers
+
+    @cached_property
+    def _words(self) -> set[str]:
+        return {word for text in self._unchanged for word in _WORD.findall(text)}
+
+    @cached_property
+    def _words_of_code(self) -> set[str]:
+        return {word for text in self._unchanged for word in _WORD.findall(_COMMENT.sub(" ", text))}
+
+    @cached_property
+    def _pastes(self) -> bool:
+        """Whether macros paste words together."""
+        return any("##" in text for text in (self._document.text, *self._headers))
+
+    def _matters(self, statement: tree.Statement) -> bool:
+        """Whether one that is not plain, of those that differ, matters to those that do not."""
+        syntax = statement.syntax
+        if isinstance(syntax, tree.CppDirective) and syntax.name in ("define", "undef"):
+            name = _WORD.search(syntax.text)
+            return name is None or self.may_count(name[0])
+        return True
 
     def change(self) -> Change | None:
         """What differs, with the statements beside it; to be asked at the end. None if that matters elsewhere."""
@@ -171,11 +214,14 @@ class Rereading:
             return None
         old, new = self.earlier.document, self._document
         start = _start_of(new, max(self._before - NEAR, 0))
-        return Change(old, start, _start_of(old, self._old_end + NEAR), _start_of(new, self._end + NEAR))
+        differing = (*old.statements[self._before : self._old_end], *new.statements[self._before : self._end])
+        has_lines = any(isinstance(each.syntax, tree.CppDirective) for each in differing)
+        return Change(old, start, _start_of(old, self._old_end + NEAR), _start_of(new, self._end + NEAR), has_lines)
 
     def _is_missed(self) -> bool:
         """Whether something that is no more there mattered to what follows."""
-        return any(self.earlier.matters[self._before : self._old_end])
+        gone = range(self._before, self._old_end)
+        return any(self.earlier.matters[at] and self._matters(self.earlier.document.statements[at]) for at in gone)
 
     def run(self, index: int, frame: FrameState) -> Run | None:
         """The statements from one on of which the same is made as before; None if it has to be read.
@@ -212,8 +258,19 @@ class Rereading:
 
     def note(self, index: int, *, is_plain: bool) -> None:
         """Takes note that a statement was read: whether what it means for those after it is what it meant before."""
-        if self._before <= index < self._end and not is_plain:
+        if self._before <= index < self._end and not is_plain and self._matters(self._document.statements[index]):
             self._is_in_step = False
+
+
+def _can_be_pasted(name: str, words: Set[str]) -> bool:
+    """Whether a name is some of these words, one after the other."""
+    if len(name) > _LONGEST_PASTED:
+        return True
+    ends = {0}  # of words
+    for start in range(len(name)):
+        if start in ends:
+            ends.update(end for end in range(start + 1, len(name) + 1) if name[start:end] in words)
+    return len(name) in ends
 
 
 def _frame_moved(state: FrameState, shift: Shift | None) -> FrameState:
@@ -241,8 +298,9 @@ def _common_prefix(one: str, other: str, most: int | None = None) -> int:
 def _count_before(old: Document, new: Document, same: int) -> int:
     """How many statements before the change are the same."""
     count = 0
+    conditions = _ConditionPairs(0, 0)
     for one, other in zip(old.statements, new.statements, strict=False):
-        if one.end >= same or not _is_same(one, other) or one.origin != other.origin:
+        if one.end >= same or one.origin != other.origin or not _is_same(one, other, conditions):
             break
         count += 1
     return count
@@ -251,13 +309,37 @@ def _count_before(old: Document, new: Document, same: int) -> int:
 def _count_behind(old: Document, new: Document, start: int, most: int) -> int:
     """How many statements from an offset of the old text on are the same, of `most` at the ends."""
     by = len(new.text) - len(old.text)
+    conditions = _ConditionPairs(bisect_left(old.line_starts, start) + 1, len(new.line_starts) - len(old.line_starts))
     count = 0
     for one, other in zip(reversed(old.statements), reversed(new.statements), strict=False):
         is_kept = count < most and one.start >= start and one.origin + by == other.origin
-        if not is_kept or not _is_same(one, other):
+        if not is_kept or not _is_same(one, other, conditions):
             break
         count += 1
     return count
+
+
+class _ConditionPairs:
+    """Compares the conditions of statements that stand side by side, where lines from one on have moved."""
+
+    def __init__(self, line: int, by: int) -> None:
+        self._line = line
+        self._by = by
+        self._last: tuple[Conditions, Conditions] = (), ()
+
+    def are_same(self, one: Conditions, other: Conditions) -> bool:
+        """Whether they are of the same conditionals."""
+        before = self._last
+        if one is before[0] and other is before[1]:
+            return True
+        if len(one) != len(other) or not all(map(self._is_same, one, other)):
+            return False
+        self._last = one, other
+        return True
+
+    def _is_same(self, one: tree.Condition, other: tree.Condition) -> bool:
+        line = one.line + self._by if one.line >= self._line else one.line
+        return line == other.line and one.expression == other.expression and one.earlier == other.earlier
 
 
 def _next_line(document: Document, offset: int) -> int:
@@ -267,15 +349,11 @@ def _next_line(document: Document, offset: int) -> int:
     return starts[at] if at < len(starts) else len(document.text)
 
 
-def _is_same(one: tree.Statement, other: tree.Statement) -> bool:
-    """Whether two statements are the same but for where they stand, and the lines of the conditionals around them."""
+def _is_same(one: tree.Statement, other: tree.Statement, conditions: _ConditionPairs) -> bool:
+    """Whether two statements are the same but for where they stand."""
     return (
         (one.syntax is other.syntax or (one.syntax.__class__ is tree.CppDirective and one.syntax == other.syntax))
         and one.macro == other.macro
         and one.in_define == other.in_define
-        and len(one.conditions) == len(other.conditions)
-        and all(
-            mine is its or (mine.expression == its.expression and mine.earlier == its.earlier)
-            for mine, its in zip(one.conditions, other.conditions, strict=True)
-        )
+        and conditions.are_same(one.conditions, other.conditions)
     )

@@ -64,7 +64,9 @@ def _tried_before(
         return None
     earlier.is_about(subject.instances)
     change, tried = earlier.reading.change if earlier.reading is not None else None, earlier.tried
-    if change is None or tried is None or tried.document is not change.earlier or len(proposed) != len(tried.proposed):
+    if change is None or change.has_lines or tried is None:
+        return None
+    if tried.document is not change.earlier or len(proposed) != len(tried.proposed):
         return None
     if any(_TELLS_LINE.search(why) for why in tried.refused.values()):
         return None

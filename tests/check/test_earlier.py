@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pvasm.asm.rereading import Rereading, Run
+from pvasm.asm.rereading import FrameState, Rereading, Run
 from pvasm.check import groups
 from pvasm.check.checker import Checker
 from pvasm.check.code import Code
@@ -37,6 +37,9 @@ LINES = (
         "#define A%d cr.ifa",
         "#define A%d loc1",
         "#define A%d",
+        "#define P(a, b) a##b",
+        "\tmov r5=P(A, %d)",
+        "\tmov r5=P(r, %d)",
         "#undef A%d",
     ),
     *(
@@ -213,7 +216,13 @@ BODY = "\tadd r2 = r3, r4 ;;\n" * 40
         ("", "\tMOV_FROM_IFA(r16)\n", 19),  # the line behind it begins alike
         ("", "\t.set x, 5\n", 89),  # the names behind it may mean something else
         ("", "\talloc r3 = ar.pfs, 2, 3, 4, 0\n", 89),
-        ("", "#define X\n", 161),  # one further up may, too: `#ifdef X`
+        ("", "#define X\n", 17),
+        ("", "#define r3\n", 161),
+        ("", "#ifdef X\n\tadd r2 = r4, r4 ;;\n#endif\n", 20),
+        ("", "#ifdef X\n", 89),  # all behind it stands under a condition
+        ("\talloc r3 = ar.pfs, 2, 3, 4, 0\n", "\talloc r3 = ar.pfs, 2, 3, 4, 0\n\tsome\n", 89),
+        ("#define X r3\n", "#define X r4\n", 18),
+        ("#define X r3\n\tadd r2 = X, X ;;\n", "#define X r4\n\tadd r2 = X, X ;;\n", 92),
         ("", "foo:\n", 17),
         (
             "\tmovl r2 = foo ;;\n" * 2,
@@ -228,8 +237,8 @@ def test_how_many_statements_are_read_again(
     repeated: list[int] = []
     run = Rereading.run
 
-    def counted(self: Rereading, index: int) -> Run | None:
-        found = run(self, index)
+    def counted(self: Rereading, index: int, frame: FrameState) -> Run | None:
+        found = run(self, index, frame)
         repeated.append(found.end - found.start if found is not None else 0)
         return found
 
