@@ -17,6 +17,7 @@ from pvasm.files import is_below
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import unknown_instance
 from pvasm.paravirt.shipped import instance_names, is_path
+from pvasm.syntax.missing_headers import Naming
 from pvsim.comparison import differences, elsewhere, is_wrong_anywhere, ran, why_wrong
 from pvsim.scenario import Scenario, ScenarioError
 from pvsim.scenario_reading import read_scenario
@@ -77,6 +78,7 @@ def _results(path: str, scenario: Scenario, roots: Sequence[str], made: Callable
             defines=scenario.define,
             stubs=scenario.elsewhere,
             within=roots,
+            naming=Naming("include: [{}]", "`include'", folder),
         )
     except ExpandErrors as several:
         raise several.errors[0] from None
