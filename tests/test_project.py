@@ -67,7 +67,7 @@ def test_releases_md_finds_the_commit_of_each_version() -> None:
     told = (ROOT / "docs/releases.md").read_text()
     (pattern,) = re.findall(r"--grep='(.+?)'", told)
     found = run("git", "log", "--format=%H %s", f"--grep={pattern}", cwd=ROOT).stdout
-    messages = dict(reversed(line.split(" ", 1)) for line in found.splitlines())
+    messages = {message: commit for commit, _, message in (line.partition(" ") for line in found.splitlines())}
     sections = re.split(r"^## \[", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)[2:]
     for section in sections:
         number = section.partition("]")[0]

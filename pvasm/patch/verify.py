@@ -70,8 +70,9 @@ def difference(
         for here, there in zip(mine.items, other.items, strict=False):
             wanted, found = mine.targets(here, places_too), other.targets(there, places_too)
             if here.what != there.what or wanted != found:
-                more = ("", "") if here.text != there.text else (f" (to {_named(each)})" for each in (here, there))
-                return Unlike(here.place, *(each.text + said for each, said in zip((here, there), more, strict=True)))
+                if here.text != there.text:
+                    return Unlike(here.place, here.text, there.text)
+                return Unlike(here.place, f"{here.text} (to {_named(here)})", f"{there.text} (to {_named(there)})")
             if there.stop and not here.stop:
                 return Unlike(here.place, here.text, f"{there.text} ;;", in_stop=True)
         if len(mine.items) != len(other.items):
