@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 IF_KILLED = ": if memory ran out, --jobs 1 takes less"
@@ -26,6 +27,16 @@ class PvasmError(Exception):
     def __str__(self) -> str:
         place = [str(part) or "''" for part in (self.path, self.line, self.column) if part is not None]
         return ": ".join([":".join(place), self.message]) if place else self.message
+
+
+class ErrorsWithRemedy(PvasmError):  # noqa: N818  (it is several)
+    """Several errors, and what to do about all of them; the message is that of the first."""
+
+    def __init__(self, errors: Sequence[PvasmError], remedy: str) -> None:
+        first = errors[0]
+        super().__init__(first.message, first.path, first.line, first.column)
+        self.errors = tuple(errors)
+        self.remedy = remedy
 
 
 _NAMED_AT_MOST: Final = 8

@@ -285,10 +285,9 @@ def _span(rule: Rule, finding: Finding) -> Span:
     return rule.code, finding.start, finding.end
 
 
-def write_outcome(outcome: Outcome, folder: str | None) -> None:
-    """Puts a fixed text in the place of the file, which was found in a folder, or named.
+def write_outcome(outcome: Outcome, folder: str | None) -> bool:
+    """Puts a fixed text in the place of the file, which was found in a folder, or named; whether it was written.
 
     Raises PvasmError, with the file as it was, if that cannot be.
     """
-    if outcome.after != outcome.before:
-        write_atomically(outcome.path, encode(outcome.after), folder)
+    return outcome.after != outcome.before and write_atomically(outcome.path, encode(outcome.after), folder)

@@ -14,6 +14,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from pvasm import __version__
@@ -57,6 +58,28 @@ def action() -> dict[str, Any]:
 def scripts() -> dict[str, str]:
     """The action's own scripts by the names of its steps."""
     return {step["name"]: step["run"] for step in action()["runs"]["steps"] if "run" in step}
+
+
+def test_releases_md_finds_the_commit_of_each_version() -> None:
+    """By the commit that the changelog names, or by the message that the document has git look for."""
+    if run("git", "rev-parse", "--is-shallow-repository", cwd=ROOT).stdout.strip() != "false":
+        pytest.skip("needs the history")
+    told = (ROOT / "docs/releases.md").read_text()
+    (pattern,) = re.findall(r"--grep='(.+?)'", told)
+    found = run("git", "log", "--format=%H %s", f"--grep={pattern}", cwd=ROOT).stdout
+    messages = {message: commit for commit, _, message in (line.partition(" ") for line in found.splitlines())}
+    sections = re.split(r"^## \[", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)[2:]
+    for section in sections:
+        number = section.partition("]")[0]
+        if number == __version__:
+            continue  # it is being made
+        named = re.search(r"^Commit `(\w+)`\.$", section, re.MULTILINE)
+        commit = messages.get(f"Version {number}") if named is None else named[1]
+        assert commit is not None, f"{number}: no commit is named, and no message begins with its number"
+        text = run("git", "show", f"{commit}:pvasm/__init__.py", cwd=ROOT).stdout
+        assert f'__version__ = "{number}"' in text
+        if named is not None:
+            assert f"git rev-parse {commit} " in told
 
 
 def test_the_action_and_its_scripts_are_what_their_linters_take(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.regex import regex
 from pvasm.syntax.document import looks_preprocessed, read_document
+from pvasm.syntax.missing_headers import with_remedy
 from pvasm.syntax.run_cpp import preprocess
 from pvasm.text import check_text, decode, encode, read_text, shown_name
 
@@ -293,7 +294,12 @@ class _Job:
         dependencies = () if self.words.rule is None else ("-MD", "-MF", rule, "-MT", self._target, *phony)
         given = [word for word in self.words.for_cpp if word != "-P"]  # lines are named by markers
         flags = (*more, *self.overlays.flags, *given, *dependencies)
-        return self.overlays.renamed(preprocess(name, defines=[each for each in symbols if each], flags=flags))
+
+        def run(last_directories: Sequence[str]) -> str:
+            defines = [each for each in symbols if each]
+            return preprocess(name, defines=defines, flags=flags, last_directories=last_directories)
+
+        return self.overlays.renamed(with_remedy(run, name))
 
     def _refuse_op_headers(self, name: str, text: str) -> None:
         """Raises ExpandErrors if headers' own ops have taken the place of the instance's."""

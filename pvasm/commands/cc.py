@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pvasm.commands.shared import add_op_header, complain, configured_op_headers
-from pvasm.errors import PvasmError
+from pvasm.errors import ErrorsWithRemedy, PvasmError
 
 if TYPE_CHECKING:
     from pvasm.commands.shared import Commands
@@ -66,6 +66,11 @@ def _run(options: argparse.Namespace) -> int:
 
 def _say(error: PvasmError) -> None:
     """Tells of an error in a source, as a compiler does."""
+    if isinstance(error, ErrorsWithRemedy):
+        for each in error.errors:
+            _say(each)
+        complain(PvasmError(error.remedy), "note")
+        return
     place = ":".join(str(part) for part in (error.path, error.line, error.column) if part is not None)
     with contextlib.suppress(OSError):  # the exit status tells as well
         sys.stderr.buffer.write(f"{place or 'pvasm'}: error: {error.message}\n".encode("utf-8", "surrogateescape"))

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -319,7 +319,7 @@ def _run(options: argparse.Namespace) -> int:
         from pvasm.commands.watching import watch
 
         # The configuration is read again, too: it may be what has changed.
-        return watch(lambda: _run_once(options, *_settled(options)), _watched(paths, options, config))
+        return watch(lambda wrote: _run_once(options, *_settled(options), wrote), _watched(paths, options, config))
     return _run_once(options, config, settings)
 
 
@@ -335,7 +335,13 @@ def _settled(options: argparse.Namespace) -> tuple[Config, Settings]:
     return config, replace(settings_of(options, config), fixes=fixes)
 
 
-def _run_once(options: argparse.Namespace, config: Config, settings: Settings) -> int:
+def _run_once(
+    options: argparse.Namespace,
+    config: Config,
+    settings: Settings,
+    wrote: Callable[[str], None] = lambda path: None,
+) -> int:
+    """Does what the options ask for; `wrote` is told of each file of the user's that is written. The exit status."""
     paths = options.paths or config.paths or (".",)
     if options.verbose:
         tell(f"pvasm: configuration: {config.path or 'none'}")
@@ -343,8 +349,11 @@ def _run_once(options: argparse.Namespace, config: Config, settings: Settings) -
     baseline = None if options.write_baseline is not None else options.baseline or config.baseline
     if options.diff:
         return _diff(paths, settings, directories, baseline, options)
-    fixed = _Fixed(paths, settings, directories, baseline, quiet=options.quiet) if options.fix else None
-    return _check(paths, settings, baseline, fixed, options)
+    fixed = _Fixed(paths, settings, directories, baseline, wrote, quiet=options.quiet) if options.fix else None
+    status = _check(paths, settings, baseline, fixed, options)
+    if options.write_baseline is not None:
+        wrote(options.write_baseline)
+    return status
 
 
 def _take_stdin_as(options: argparse.Namespace) -> None:
@@ -467,6 +476,7 @@ class _Fixed:
         settings: Settings,
         directories: Sequence[str],
         baseline: str | None,
+        wrote: Callable[[str], None],
         *,
         quiet: bool = False,
     ) -> None:
@@ -489,7 +499,8 @@ class _Fixed:
                     outcome = fixer.outcome(path)
                 except PvasmError:
                     continue
-                write_outcome(outcome, folder)
+                if write_outcome(outcome, folder):
+                    wrote(path)
                 self.number += outcome.number
                 self._reasons.update(((path, *place), said) for place, said in outcome.reasons.items())
 

@@ -13,7 +13,7 @@ from pvasm.errors import PvasmError, UndefinedSymbols
 from pvasm.exit_status import FOUND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pvsim.comparison import Comparison
     from pvsim.random_comparison import RandomComparison, Tally
@@ -72,6 +72,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "-o", "--output", metavar="FILE.yaml", help="write the smallest scenario in which variants differ [not written]"
     )
+    command.add_argument("--junit", metavar="FILE.xml", help="write the results as JUnit's XML, too")
     command.set_defaults(run=_run)
 
 
@@ -117,7 +118,10 @@ def _run(options: argparse.Namespace) -> int:
             address_of(variant, label)
     if file is not None:
         with file.placed():
-            return _told(comparison, comparison.compared_from(file.scenario), options)
+            compared = comparison.compared_from(file.scenario)
+            status = _told(comparison, compared, options)
+        _write_junit({name: list(map(str, found)) for name, found in compared.differences.items()}, variants, options)
+        return status
     with Progress("states") as progress:
         jobs = options.jobs or usable_cores()
         tally = comparison.run(options.random, jobs, lambda done: progress(done, options.random))
@@ -136,6 +140,8 @@ def _run(options: argparse.Namespace) -> int:
         if tally.uncompared == options.random:
             raise PvasmError(f"nothing was compared: {said}")
         write(f"Not compared: {tally.uncompared:,} of {options.random:,}; {said}.\n")
+    if options.junit is not None:
+        _write_junit(_wrong_of(tally, comparison, violated, options.random), variants, options)
     if not tally.different and violated:
         return FOUND
     if not tally.different:
@@ -145,6 +151,35 @@ def _run(options: argparse.Namespace) -> int:
         write(f"{name}: different in {len(numbers):,} of {options.random:,}, first in number {numbers[0]}.\n")
     first_number = min(numbers[0] for numbers in tally.different.values())
     return _told(comparison, comparison.compared(first_number), options)
+
+
+def _wrong_of(tally: Tally, comparison: RandomComparison, violated: int, states: int) -> dict[str, list[str]]:
+    """What is wrong in random states, by instance: how often, and the differences in the first."""
+    wrong = {}
+    for name, numbers in tally.different.items():
+        found = comparison.compared(numbers[0]).differences.get(name, [])
+        said = f"different in {len(numbers):,} of {states:,} states, first in number {numbers[0]}"
+        wrong[name] = [said, *map(str, found)]
+    if violated:
+        said = f"a dependency violation in {violated:,} of {states:,} states, a mistake of the source itself"
+        wrong[comparison.variants[0].instance.name] = [said]
+    return wrong
+
+
+def _write_junit(wrong: Mapping[str, Sequence[str]], variants: Iterable[Variant], options: argparse.Namespace) -> None:
+    """Writes what came of each instance, if a file for that is named: a case is a scenario, or the random states."""
+    from pvsim.scenario_check import Result, junit
+
+    from pvasm.files import write_atomically
+
+    if options.junit is None:
+        return
+    run = options.scenario or f"{' '.join(options.files)} from {options.entry}"
+    results = [
+        Result(run, each.instance.name, tuple(wrong.get(each.instance.name, ())), tuple(options.files))
+        for each in variants
+    ]
+    write_atomically(options.junit, junit(results, "pvasm compare"))
 
 
 def _scenario_of(options: argparse.Namespace) -> ScenarioFile:
@@ -167,6 +202,16 @@ def _check_output(options: argparse.Namespace) -> None:
     """Raises PvasmError for an output that would take the place of something that was read, or has no folder."""
     import os
 
+    from pvasm.files import refuse_missing_folder, refuse_overwriting
+
+    if options.junit is not None:
+        if "-" in options.files:
+            raise PvasmError("--junit: standard input has no name that results could be of: name a file")
+        refuse_missing_folder(options.junit)
+        read = (*options.files, *([options.scenario] if options.scenario is not None else []))
+        refuse_overwriting(options.junit, "results' file", read)
+        if options.output is not None and os.path.realpath(options.junit) == os.path.realpath(options.output):
+            raise PvasmError("-o: this file is to have the results (--junit): write to another", options.output)
     if options.output is None:
         return
     for name in (*options.files, *([options.scenario] if options.scenario is not None else [])):

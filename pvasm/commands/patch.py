@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import fail, write
+from pvasm.commands.shared import complain, fail, write
 from pvasm.errors import PvasmError
 from pvasm.exit_status import FOUND
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pvasm.commands.shared import Commands
+    from pvasm.patch.verify import Unlike
 
 
 def add(commands: Commands) -> None:
@@ -158,7 +159,30 @@ def _is_verified(made: bytes, name: str, options: argparse.Namespace) -> bool:
         return True
     where = "at the end" if found.place is None else sites.said(found.place)
     write(f"{where}: `{found.patched}', and `{found.alone}' in {options.verify}\n")
+    complain(PvasmError(_advice(made, name, found, options), options.verify), "note")
     return False
+
+
+def _advice(data: bytes, name: str, found: Unlike, options: argparse.Namespace) -> str:
+    """What to look at where an object is not what the patched one is compared with."""
+    from pvasm.objects.elf_file import read_elf_file
+    from pvasm.paravirt.loading import load_instance
+    from pvasm.patch.patching import patched, sites_of
+    from pvasm.patch.verify import difference
+
+    instance = options.instance
+    for other in sorted({each for site in sites_of(data, name).sites for each in site.records} - {instance}):
+        sites = sites_of(patched(data, name, other), name)
+        chosen = [(site, site.records[state]) for site, state in zip(sites.sites, sites.states, strict=True)]
+        if difference(sites.file, chosen, read_elf_file(options.verify), _renamed(other)) is None:
+            return f"is the code of {other}: compile one for {instance}"
+    if found.in_stop:
+        return "a group ends earlier in it: was it assembled in explicit mode (`as -x'), as the other?"
+    try:
+        symbol = f"-D{load_instance(instance).defines}"
+    except PvasmError:
+        symbol = f"the symbol of {instance}"
+    return f"is it of the same source, preprocessed with {symbol}, and the same -I, -D and -include?"
 
 
 def _renamed(instance: str) -> dict[str, str]:

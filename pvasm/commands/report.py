@@ -42,7 +42,10 @@ def add(commands: Commands) -> None:
     )
     several: dict[str, Any] = {"action": "append", "default": []}
     command.add_argument(
-        "--results", metavar="FILE.xml", help="tell of the runs in a file of `pvasm test --junit', too", **several
+        "--results",
+        metavar="FILE.xml",
+        help="tell of the runs in a file of `pvasm test --junit' or `pvasm compare --junit', too",
+        **several,
     )
     command.add_argument(
         "--trace",
@@ -127,13 +130,13 @@ def _results(paths: Sequence[str], checker: Checker) -> list[RunResult]:
     if not paths:
         return []
     from pvasm.check.code import Code
-    from pvasm.report.run_results import read_results, scenario_sources
+    from pvasm.report.run_results import read_results
 
     known: dict[str, Collection[str]] = {}
 
-    def ops_of(scenario: str) -> set[str]:
+    def ops_of(sources: Sequence[str]) -> set[str]:
         found: set[str] = set()
-        for source in scenario_sources(scenario):
+        for source in sources:
             if source not in known:
                 subject = checker.subject_of(source)
                 known[source] = () if subject is None else subject.of(Code).program.ops_used

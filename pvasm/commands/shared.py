@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from pvasm.errors import PvasmError
+from pvasm.errors import ErrorsWithRemedy, PvasmError
 from pvasm.exit_status import CANNOT_RUN
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ def complain(error: PvasmError, kind: str = "error") -> None:
     """Tells of an error, or of what is none but to be known, on standard error."""
     from pvasm.report.plain_text import printable
 
+    if isinstance(error, ErrorsWithRemedy):
+        for each in error.errors:
+            complain(each, kind)
+        complain(PvasmError(error.remedy), "note")
+        return
     tell(printable(f"pvasm: {kind}: {error}"))
 
 

@@ -18,6 +18,7 @@ from typing import Final
 from msgspec import Struct
 
 from pvasm.errors import PvasmError
+from pvasm.isa.registers import FIRST_ROTATING
 from pvasm.paravirt.arguments import Kind, RegisterNotKnownError
 from pvasm.paravirt.c_tables import offset_symbols
 from pvasm.paravirt.catalog import Block, Catalog, Op
@@ -39,7 +40,10 @@ KERNEL_REGISTER: Final = "PVASM_KR_"
 INSTANCE, ENVIRONMENT, DEFINES = "PVASM_INSTANCE", "PVASM_ENVIRONMENT", "PVASM_DEFINES"
 
 # The registers of a kind: the file, how many do not depend on the frame, and all.
-_FILES: Final[dict[Kind, tuple[str, int, int]]] = {"general": ("r", 32, 128), "predicate": ("p", 16, 64)}
+_FILES: Final[dict[Kind, tuple[str, int, int]]] = {
+    "general": ("r", FIRST_ROTATING["r"], 128),
+    "predicate": ("p", FIRST_ROTATING["p"], 64),
+}
 _TRIAL: Final[dict[Kind, str]] = {"general": "r20", "predicate": "p6", "kernel-register": "0"}
 
 _CPP_NAME = regex(r"[A-Za-z_$][\w$]*")

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from pvasm.isa.registers import APPLICATION, Register
+from pvasm.isa.registers import APPLICATION, FIRST_ROTATING, Register
+from pvasm.isa.registers import FIRST_STACKED as FIRST_STACKED
 
 Usage = Literal["constant", "special", "preserved", "scratch", "stacked", "automatic", "read-only"]
 """What the conventions make of a register.
@@ -50,7 +51,7 @@ def _usages() -> dict[Register, Usage]:
     are("special", "r", 1, 12, 13)
     are("scratch", "r", 2, 3, range(8, 12), range(14, 32))
     are("preserved", "r", range(4, 8))
-    are("stacked", "r", range(32, 128))
+    are("stacked", "r", range(FIRST_STACKED, 128))
     are("constant", "f", 0, 1)
     are("preserved", "f", range(2, 6), range(16, 32))
     are("scratch", "f", range(6, 16), range(32, 128))
@@ -93,9 +94,6 @@ _SPECIAL_NAMES: Final = {
     Register("r", 13): "the thread pointer (tp)",
 }
 
-FIRST_STACKED: Final = 32
-_ROTATING_FROM: Final = {"r": 32, "f": 32, "p": 16}
-
 
 def usage(register: Register) -> Usage | None:
     """What the conventions make of a register; None for one that they say nothing of (control registers)."""
@@ -133,7 +131,7 @@ def is_scratch(register: Register) -> bool:
 
 def is_renamed(register: Register) -> bool:
     """Whether the register's name means another after the frame or the rotating registers have moved."""
-    first = _ROTATING_FROM.get(register.file)
+    first = FIRST_ROTATING.get(register.file)
     return first is not None and register.number >= first
 
 

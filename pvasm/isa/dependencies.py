@@ -17,7 +17,7 @@ from pvasm.isa.effects import FILES, Plan, ReadWay, WriteWay, base_of, masked, p
 from pvasm.isa.hazards import LASTING, Needs, between_write_and_read, between_writes, may_read, may_write
 from pvasm.isa.instruction import Instruction
 from pvasm.isa.predicates import ALL, ROTATING, Relations, mask_of
-from pvasm.isa.registers import Register
+from pvasm.isa.registers import FIRST_ROTATING, FIRST_STACKED, Register
 from pvasm.isa.resources import CONSTANTS, Resource, disabled_set, modified_set, parts, whole
 
 Hazard = Literal["RAW", "WAW", "WAR"]
@@ -436,12 +436,12 @@ class Dependencies:
 
     def _rotates(self, step: _Step) -> bool:
         """Whether a register that the instruction names may rotate (SDM vol. 1, 4.5.1)."""
-        rotating = {"r": (32, 31 + self.rotating), "f": (32, 127), "p": (16, 63)}
+        ends = {"r": FIRST_ROTATING["r"] + self.rotating, "f": 128, "p": 64}
         for operand in step.operands:
             register = register_of(operand)
             if register is not None:
-                low, high = rotating.get(register.file, (1, 0))
-                if low <= register.number <= high:
+                first = FIRST_ROTATING.get(register.file)
+                if first is not None and first <= register.number < ends[register.file]:
                     return True
         return step.predicate > 15
 
@@ -495,7 +495,7 @@ class Dependencies:
 
     def _rotate(self, step: _Step) -> None:
         """The rotating registers are renamed; an `alloc` says how many there are."""
-        for register in [each for each in self._values if 32 <= each.number < 32 + self.rotating]:
+        for register in [each for each in self._values if 0 <= each.number - FIRST_STACKED < self.rotating]:
             del self._values[register]
         if step.plan.first:
             size = step.operands[-1]

@@ -125,6 +125,12 @@ PSR_MASKS: Final = {
     f"psr.{name}": 1 << low for name, (low, _) in PSR_FIELDS.items() if name not in ("cpl", "ri", "ia", "vm")
 }
 
+FIRST_STACKED: Final = 32
+"""The general registers from this one on are the register stack's (SDM vol. 1, 3.1.2)."""
+
+FIRST_ROTATING: Final = {"r": FIRST_STACKED, "f": 32, "p": 16}
+"""By file, the registers from this one on may rotate (SDM vol. 1, 4.5.1)."""
+
 _COUNTS: Final = {"r": 128, "f": 128, "p": 64, "b": 8, "ar": 128, "cr": 128, "dahr": 8}
 
 

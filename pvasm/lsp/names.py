@@ -17,6 +17,7 @@ from pvasm.paravirt.shipped import instance_names
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.document import Define, Document
+from pvasm.syntax.sections import named_section
 from pvasm.syntax.tokens import SETTING
 from pvasm.text import line_and_column
 
@@ -45,7 +46,7 @@ class CannotRenameError(PvasmError):
 
 def definitions(document: OpenDocument, offset: int) -> list[Target]:
     """Where that is defined which stands at an offset: a label, a macro, or an op (catalog, then instances)."""
-    found = document.occurrence_at(offset)
+    found = _name_at(document, offset)
     if found is None:
         return []
     op = document.subject.catalog.ops.get(found.word)
@@ -162,7 +163,7 @@ def _target(document: Document, span: tuple[int, int]) -> Target:
 
 def references(document: OpenDocument, offset: int) -> list[tuple[int, int]]:
     """Where that is named which is named at an offset, in the file: the spans, in order, that one among them."""
-    found = document.occurrence_at(offset)
+    found = _name_at(document, offset)
     if found is None:
         return []
     own = document.document
@@ -174,7 +175,24 @@ def references(document: OpenDocument, offset: int) -> list[tuple[int, int]]:
         return sorted({label, *_users(document, own.text[label[0] : label[1]], label)})
     if not _SYMBOL.fullmatch(found.word):
         return []
-    return [(each.start, each.end) for each in document.occurrences.get(found.word, ())]
+    return [(each.start, each.end) for each in _uses(document, found.word)]
+
+
+def _name_at(document: OpenDocument, offset: int) -> Occurrence | None:
+    """What is named at an offset; None for a word of the assembler's own."""
+    found = document.occurrence_at(offset)
+    return None if found is None or _is_own_word(document.document, found) else found
+
+
+def _uses(document: OpenDocument, word: str) -> list[Occurrence]:
+    """Where a word stands as a name."""
+    own = document.document
+    return [each for each in document.occurrences.get(word, ()) if not _is_own_word(own, each)]
+
+
+def _is_own_word(document: Document, found: Occurrence) -> bool:
+    """Whether a word is the assembler's own, whatever has its name (`@function`, `@progbits`, `@fptr(...)`)."""
+    return document.text[found.start - 1 : found.start] == "@"
 
 
 def _users(document: OpenDocument, number: str, label: tuple[int, int]) -> Iterator[tuple[int, int]]:
@@ -213,7 +231,8 @@ def renamed(document: OpenDocument, offset: int, name: str) -> list[tuple[int, i
         return []
     subject = document.subject
     taken = (
-        name in document.occurrences
+        bool(_uses(document, name))
+        or name in _sections(document)
         or f"\\{name}" in document.occurrences
         or name.lower() in REGISTERS
         or name in INDEXED
@@ -234,7 +253,7 @@ def renamed(document: OpenDocument, offset: int, name: str) -> list[tuple[int, i
 
 def renamable(document: OpenDocument, offset: int) -> list[tuple[int, int]]:
     """The spans of what may be called otherwise. Raises CannotRenameError as `renamed` does."""
-    found = document.occurrence_at(offset)
+    found = _name_at(document, offset)
     if found is None or not _SYMBOL.fullmatch(found.word):
         raise CannotRenameError("there is no name here that can be another")
     word, own = found.word, document.document
@@ -253,6 +272,10 @@ def renamable(document: OpenDocument, offset: int) -> list[tuple[int, int]]:
             raise CannotRenameError(f"{word} is global: other files may name it")
         if isinstance(syntax, tree.MacroCall) and "GLOBAL" in syntax.name and word in _texts(syntax):
             raise CannotRenameError(f"{word} is global: other files may name it")
+    if word in _sections(document):
+        raise CannotRenameError(
+            f"{word} is a section's name: GNU as takes both for one, and linker scripts may name it"
+        )
     if f"\\{word}" in document.occurrences:
         raise CannotRenameError(f"{word} is a parameter of a macro as well, as \\{word}")
     for header in _headers_with(document, word):
@@ -262,7 +285,18 @@ def renamable(document: OpenDocument, offset: int) -> list[tuple[int, int]]:
     words = (
         [each for each in document.occurrences if each.lower() == word.lower()] if word.lower() in macros else [word]
     )
-    return sorted((each.start, each.end) for each_word in words for each in document.occurrences[each_word])
+    return sorted((each.start, each.end) for each_word in words for each in _uses(document, each_word))
+
+
+def _sections(document: OpenDocument) -> set[str]:
+    """The names of the sections that a file or its headers name, in quotes or without."""
+    return {
+        name
+        for each in (document.document, *document.subject.headers)
+        for statement in each.statements
+        if isinstance(statement.syntax, tree.Directive)
+        and (name := named_section(statement.syntax.name, statement.syntax.arguments)) is not None
+    }
 
 
 def _headers_with(document: OpenDocument, word: str) -> Iterator[Document]:

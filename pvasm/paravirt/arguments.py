@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pvasm.isa.registers import FILE_NOUNS, INDEXED, PSR_MASKS, REGISTERS
+from pvasm.isa.registers import FILE_NOUNS, FIRST_STACKED, INDEXED, PSR_MASKS, REGISTERS
 from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.parser import parse_expression
@@ -72,7 +72,7 @@ def operand(text: str) -> Operand:
     stacked = _STACKED.fullmatch(text)
     if stacked:
         group, number = stacked["group"], stacked["number"]
-        return Operand(text, "general", f"r{32 + int(number)}" if group == "in" else None, group, number)
+        return Operand(text, "general", f"r{FIRST_STACKED + int(number)}" if group == "in" else None, group, number)
     if _NO_REGISTER.fullmatch(text):
         return Operand(text, "no register that there is", None)
     if text in PSR_MASKS:

@@ -12,11 +12,13 @@ from pvasm.expand.assembly_text import refuse_other_text
 from pvasm.expand.expander import ExpandErrors, Reading
 from pvasm.expand.op_headers import overlays
 from pvasm.paravirt.catalog import Catalog
+from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.patch.macro_free import macro_free
 from pvasm.patch.records import RecordKind
 from pvasm.patch.single_binary import Room, SingleBinary, single_binary
 from pvasm.syntax.document import Document, looks_preprocessed, read_document
+from pvasm.syntax.missing_headers import with_remedy
 from pvasm.syntax.run_cpp import preprocess
 from pvasm.text import read_text, shown_name
 
@@ -57,18 +59,27 @@ def single_binary_of_file(
         if looks_preprocessed(text, path):
             reading = next(iter(readings.values()), None) or _read(text, path, catalog)
         else:
-            made = preprocess(
-                path,
-                include_directories=cpp.include_directories,
-                defines=[*cpp.defines, instance.defines],
-                includes=cpp.includes,
-                flags=("-dD",),
-                text=text if path == "-" else None,
-                overlays=overlays(cpp.op_headers, catalog) if cpp.op_headers else None,
-            )
-            reading = _read(made, path, catalog)
+            reading = _read(_preprocessed(text, path, instance, cpp, catalog), path, catalog)
         readings[instance.name] = reading
     return single_binary(readings, instances, room, long_branches=long_branches, records=records)
+
+
+def _preprocessed(text: str, path: str, instance: Instance, cpp: CppSettings, catalog: Catalog) -> str:
+    """What the C preprocessor makes of a source for an instance."""
+
+    def run(last_directories: Sequence[str]) -> str:
+        return preprocess(
+            shown_name(path),
+            include_directories=cpp.include_directories,
+            defines=[*cpp.defines, instance.defines],
+            includes=cpp.includes,
+            flags=("-dD",),
+            text=text if path == "-" else None,
+            overlays=overlays(cpp.op_headers, catalog) if cpp.op_headers else None,
+            last_directories=last_directories,
+        )
+
+    return with_remedy(run, path)
 
 
 def _read(text: str, path: str, catalog: Catalog) -> Reading:

@@ -37,11 +37,15 @@ class _Item(Struct):
 
 
 class Unlike(Struct, frozen=True):
-    """The first difference: the place in the patched object, and what stands there and in the other."""
+    """The first difference: the place in the patched object, and what stands there and in the other.
+
+    `in_stop` where it is that a group ends earlier in the other, and nothing else.
+    """
 
     place: Place | None
     patched: str
     alone: str
+    in_stop: bool = False
 
 
 def difference(
@@ -52,23 +56,38 @@ def difference(
 ) -> Unlike | None:
     """The first difference between a patched object, each site with its record, and that of an instance alone.
 
-    `renamed` has names of native functions by those of the instance. Raises PvasmError for a linked image: its code has
-    other places.
+    `renamed` has names of native functions by those of the instance. Raises PvasmError for a linked image, whose code
+    has other places, and for an object without code to compare with.
     """
     for file in (patched, alone):
         if not file.is_relocatable:
             raise PvasmError("is linked: only relocatable objects can be compared", file.path)
     mine, other = _Stream(patched, sites, renamed), _Stream(alone, (), renamed)
-    for here, there in zip(mine.items, other.items, strict=False):
-        same = here.what == there.what and (here.stop or not there.stop)
-        if not same or [*map(mine.resolved, here.targets)] != [*map(other.resolved, there.targets)]:
-            return Unlike(here.place, here.text, there.text)
+    if mine.items and not other.items:
+        raise PvasmError("has no code to compare with: was there anything in its source?", alone.path)
+    # Where code differs in length, all branches over it go to other places: what they go over comes first.
+    for places_too in (False, True):
+        for here, there in zip(mine.items, other.items, strict=False):
+            wanted, found = mine.targets(here, places_too), other.targets(there, places_too)
+            if here.what != there.what or wanted != found:
+                if here.text != there.text:
+                    return Unlike(here.place, here.text, there.text)
+                return Unlike(here.place, f"{here.text} (to {_named(here)})", f"{there.text} (to {_named(there)})")
+            if there.stop and not here.stop:
+                return Unlike(here.place, here.text, f"{there.text} ;;", in_stop=True)
+        if len(mine.items) != len(other.items):
+            break
     if len(mine.items) > len(other.items):
         rest = mine.items[len(other.items)]
         return Unlike(rest.place, rest.text, "nothing")
     if len(mine.items) < len(other.items):
         return Unlike(None, "nothing", other.items[len(mine.items)].text)
     return None
+
+
+def _named(item: _Item) -> str:
+    """What an instruction names."""
+    return ", ".join(f"{name}+{at:#x}" if at else name for name, at in item.targets) or "nothing"
 
 
 _UNCONDITIONAL: Final = ("br.cond.", "br.few ", "br.many ", "brl.cond.", "brl.few ", "brl.many ")
@@ -91,9 +110,15 @@ class _Stream:
             if section.is_code and section.name != REPLACEMENTS:
                 self._read(section.index)
 
-    def resolved(self, target: _Target) -> object:
-        """What a target is in any such stream: the number of the item, or a name."""
-        return self.at.get(target, target)
+    def targets(self, item: _Item, places_too: bool) -> list[object]:
+        """What an instruction names, as in any such stream: a name, or the number of an item; unless `places_too`, one
+        number for all.
+        """
+        return [
+            target if number is None else number if places_too else -1
+            for target in item.targets
+            for number in (self.at.get(target),)
+        ]
 
     def _read(self, number: int) -> None:
         section = self.file.sections[number]
@@ -197,9 +222,7 @@ class _Stream:
 
 def _leads_to(item: _Item, target: _Target) -> bool:
     """Whether control goes on at a target in any case."""
-    return item.text.startswith(
-        ("br.cond.", "br.few ", "br.many ", "brl.cond.", "brl.few ", "brl.many ")
-    ) and item.targets == [target]
+    return item.text.startswith(_UNCONDITIONAL) and item.targets == [target]
 
 
 def _kind(instruction: Instruction) -> object:

@@ -1,9 +1,9 @@
-"""What runs of variants came to, as `pvasm test --junit` writes it, with the ops that the sources of each invoke."""
+"""What runs of variants came to, as `pvasm test` and `pvasm compare` write it, with the ops of the sources of each."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from xml.etree import ElementTree
 
 from msgspec import Struct
@@ -15,7 +15,9 @@ _MOST = 1 << 26  # bytes
 
 
 class RunResult(Struct, frozen=True):
-    """A scenario that was run for an instance: what went wrong, empty if nothing; the ops that its sources invoke."""
+    """What came of a scenario, or of random states, for an instance: what went wrong, empty if nothing; the ops that
+    its sources invoke.
+    """
 
     scenario: str
     instance: str
@@ -23,29 +25,33 @@ class RunResult(Struct, frozen=True):
     ops: frozenset[str]
 
 
-def read_results(path: str, ops_of: Callable[[str], Collection[str]]) -> list[RunResult]:
-    """The runs that a JUnit file tells of; `ops_of` says which ops the sources of a scenario's file invoke.
+def read_results(path: str, ops_of: Callable[[Sequence[str]], Collection[str]]) -> list[RunResult]:
+    """The runs that a JUnit file tells of; `ops_of` says which ops sources invoke: those named, or the scenario's.
 
-    Raises PvasmError for a file that cannot be read, or is none of `pvasm test --junit`.
+    Raises PvasmError for a file that cannot be read, or is none of `pvasm test --junit`, and for what is no scenario.
     """
     data = read_at_most(path, _MOST)
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:  # entities: none of ours, and they may be made to grow without end
-        raise PvasmError("no results of `pvasm test --junit': it declares a type of document", path)
+        raise PvasmError(
+            "no results of `pvasm test --junit' or `compare --junit': it declares a type of document", path
+        )
     try:
         root = ElementTree.fromstring(data)
     except ElementTree.ParseError as error:
-        raise PvasmError(f"no results of `pvasm test --junit': {error}", path) from None
+        raise PvasmError(f"no results of `pvasm test --junit' or `compare --junit': {error}", path) from None
     if root.tag not in ("testsuite", "testsuites"):
-        raise PvasmError(f"no results of `pvasm test --junit': it is about `{root.tag}'", path)
-    known: dict[str, frozenset[str]] = {}
+        raise PvasmError(f"no results of `pvasm test --junit' or `compare --junit': it is about `{root.tag}'", path)
+    known: dict[tuple[str, tuple[str, ...]], frozenset[str]] = {}
     found = []
     for case in root.iter("testcase"):
         scenario, instance = case.get("classname", ""), case.get("name", "")
-        if scenario not in known:
-            known[scenario] = frozenset(ops_of(scenario))
+        named = tuple(each.get("value", "") for each in case.iter("property") if each.get("name") == "source")
+        key = scenario, named
+        if key not in known:
+            known[key] = frozenset(ops_of(named or scenario_sources(scenario)))
         wrong = [each for tag in ("failure", "error") for each in case.iter(tag)]
         said = "\n".join(each.text or each.get("message", "") or "it failed" for each in wrong)
-        found.append(RunResult(scenario, instance, said, known[scenario]))
+        found.append(RunResult(scenario, instance, said, known[key]))
     return found
 
 

@@ -15,9 +15,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from pvasm.errors import PvasmError
+from pvasm.errors import ErrorsWithRemedy, PvasmError
 from pvasm.files import is_below
 from pvasm.syntax.run_cpp import MissingHeader, MissingHeadersError
 from pvasm.text import encode
@@ -56,6 +57,34 @@ def with_all_missing(run: Callable[[Sequence[str]], str], folders: Iterable[str]
             else:
                 break
     raise MissingHeadersError(found)
+
+
+class Naming(Struct, frozen=True):
+    """How folders of headers are named: an option for one, of what it is said, and from which folder on."""
+
+    named: str = "-I {}"
+    option: str = "-I"
+    folder: str = "."
+    by_configuration: bool = False
+
+
+BY_OPTION: Final = Naming()
+BY_CONFIGURATION: Final = Naming(by_configuration=True)
+
+
+def with_remedy(
+    run: Callable[[Sequence[str]], str], path: str, within: Iterable[str] = (), naming: Naming = BY_OPTION
+) -> str:
+    """What `run` returns, as `with_all_missing` has it, of a file; headers are looked for around it and below `within`.
+
+    Raises ErrorsWithRemedy for headers that are missing, with what to do about them, and else as `with_all_missing`.
+    """
+    folders = tuple(dict.fromkeys((os.path.dirname(path) or ".", *within, ".")))
+    try:
+        return with_all_missing(run, folders)
+    except MissingHeadersError as error:
+        names = dict.fromkeys(each.name for each in error.headers)
+        raise ErrorsWithRemedy([each.error() for each in error.headers], remedy(names, folders, naming)) from None
 
 
 def _as_named(missing: MissingHeader) -> MissingHeader:
@@ -100,7 +129,7 @@ def _in_common(absolute: str, path: str) -> int:
 _UNQUOTABLE: Final = frozenset('"\n\r')
 
 
-def remedy(names: Collection[str], folders: Iterable[str]) -> str:
+def remedy(names: Collection[str], folders: Iterable[str], naming: Naming = BY_CONFIGURATION) -> str:
     """What to do about missing headers: which folders below `folders`, that were named, would give them."""
     left = list(names)
     options: list[str] = []
@@ -113,15 +142,21 @@ def remedy(names: Collection[str], folders: Iterable[str]) -> str:
             break
         left = [name for name in left if name not in given]
         chosen.append(best)
-        options.append(f"-I {best} gives {_listed([name for name in names if name in given])}")
+        option = naming.named.format(os.path.relpath(best, naming.folder) if naming.folder != "." else best)
+        options.append(f"{option} gives {_listed([name for name in names if name in given])}")
     if left:
         start = "no folder here has" if not options else "none has"
         theirs = "its folder" if len(left) == 1 else "their folders"
         them = "it" if len(left) == 1 else "them"
-        options.append(f"{start} {_listed(left, 'or')}: name {theirs} with -I (a build may have to make {them} first)")
+        options.append(
+            f"{start} {_listed(left, 'or')}: name {theirs} with {naming.option} (a build may have to make {them} first)"
+        )
+    told = f"headers are missing: {'; '.join(options)}"
+    if not naming.by_configuration:
+        return told
     settings = f": {', '.join(json.dumps(each, ensure_ascii=False) for each in chosen)}" if chosen else ""
     key = f"`include-dirs' of the configuration{settings}"
-    return f"headers are missing: {'; '.join(options)} (or {key}; docs/configuration.md)"
+    return f"{told} (or {key}; docs/configuration.md)"
 
 
 def _listed(names: Sequence[str], conjunction: str = "and") -> str:

@@ -321,11 +321,22 @@ def _error(messages: str, status: int, path: str) -> PvasmError:
     elif found["column"]:
         place = found["path"], int(found["line"]), int(found["column"])
     missing = _MISSING.fullmatch(found["message"])
+    if place[1] is None and (unread := _unread(path)) is not None:
+        return unread
     if missing is not None and place[1] is not None:
         around = _AROUND.search(messages)
         outer = None if around is None else (around["path"], int(around["line"]))
         return MissingHeadersError([MissingHeader(_name_of(missing), *place, outer)])
     return PvasmError(found["message"], *place)
+
+
+def _unread(path: str) -> PvasmError | None:
+    """What to say of a source that the line which includes it cannot; None if it can be read."""
+    try:
+        source_text.read_text(path)
+    except PvasmError as error:
+        return error
+    return None
 
 
 def _name_of(missing: re.Match[str]) -> str:

@@ -13,8 +13,22 @@ SECTION_DIRECTIVES = frozenset(
 )
 
 
+# Their first argument is a section's name; of IA-64's own, GNU as puts data into it, or gives it another name.
+_NAMING = frozenset(
+    f".{name}"
+    for name in (
+        *("section", "pushsection", "secalias", "xdata1", "xdata2", "xdata4", "xdata8", "xdata16"),
+        *("xreal4", "xreal8", "xreal10", "xreal16", "xstring", "xstringz"),
+    )
+)
+
 SectionPlace = tuple[str, str]
 """A section and its subsection."""
+
+
+def named_section(directive: str, arguments: Sequence[str]) -> str | None:
+    """The section that a directive names in its arguments; None for one that names none."""
+    return arguments[0].strip(' "') if directive in _NAMING and arguments else None
 
 
 class Sections:

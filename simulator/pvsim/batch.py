@@ -18,7 +18,7 @@ from pvasm.asm.layout import lay_out
 from pvasm.asm.plain_code import lay_out_plain
 from pvasm.asm.reading import assembly_parser
 from pvasm.errors import PvasmError
-from pvasm.isa.registers import APPLICATION, CONTROL, PSR_FIELDS
+from pvasm.isa.registers import APPLICATION, CONTROL, FIRST_STACKED, PSR_FIELDS
 from pvasm.regex import regex
 from pvasm.syntax.document import read_document
 from pvasm.workers import can_fork, run_in_workers
@@ -347,7 +347,7 @@ class _Run:
         machine.sof, machine.sol, machine.sor = frame.sof, frame.sol, frame.sor
         machine.rrb_gr, machine.rrb_fr, machine.rrb_pr = frame.rrb_gr, frame.rrb_fr, frame.rrb_pr
         for number, (value, nat) in given.general.items():
-            if 0 < number < 32 + frame.sof:
+            if 0 < number < FIRST_STACKED + frame.sof:
                 machine.gr[number], machine.nat[number] = value, nat
         for number, (value, nat) in given.bank0.items():
             machine.other_bank[number - 16], machine.other_bank_nat[number - 16] = value, nat
@@ -394,7 +394,7 @@ class _Run:
         words = []
         gr, nat, rotating = machine.gr, machine.nat, machine.sor
         for at in range(sof):
-            number = 32 + ((at - machine.rrb_gr) % rotating if at < rotating else at)
+            number = FIRST_STACKED + ((at - machine.rrb_gr) % rotating if at < rotating else at)
             words.append(gr[number])
             if nat[number]:
                 collection |= 1 << slot(address)
@@ -470,7 +470,7 @@ class _Run:
         else:
             bank_0, bank_0_nat = machine.gr[16:32], machine.nat[16:32]
             machine.gr[16:32], machine.nat[16:32] = machine.other_bank, machine.other_bank_nat
-        end = 32 + machine.sof
+        end = FIRST_STACKED + machine.sof
         made["gr"] = [*map(int, machine.gr[:end]), *[None] * (128 - end)]
         made["nat"] = _joined(machine.nat[:end])
         made["pr"] = machine.prs

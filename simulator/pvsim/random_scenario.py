@@ -7,6 +7,7 @@ from random import Random
 from typing import Final
 
 from pvasm.isa.instruction import Instruction
+from pvasm.isa.registers import FIRST_STACKED
 from pvsim.function_run import BACKING_STORE, RETURN
 from pvsim.random_values import (
     DATA,
@@ -25,7 +26,7 @@ from pvsim.scenario import Interrupt, Scenario
 from pvsim.suited_state import suit
 
 _STACKED: Final = 8
-_GENERAL: Final = (*range(1, 12), *range(13, 32 + _STACKED))  # all of a frame but the stack's pointer
+_GENERAL: Final = (*range(1, 12), *range(13, FIRST_STACKED + _STACKED))  # all of a frame but the stack's pointer
 _NAT: Final = 0.05
 
 

@@ -17,6 +17,7 @@ from pvasm.files import is_below
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import unknown_instance
 from pvasm.paravirt.shipped import instance_names, is_path
+from pvasm.syntax.missing_headers import Naming
 from pvsim.comparison import differences, elsewhere, is_wrong_anywhere, ran, why_wrong
 from pvsim.scenario import Scenario, ScenarioError
 from pvsim.scenario_reading import read_scenario
@@ -30,11 +31,15 @@ _SUFFIXES: Final = (".yaml", ".yml")
 
 
 class Result(Struct):
-    """What came of a scenario for an instance: what is wrong, nothing if all is well."""
+    """What came of a scenario for an instance: what is wrong, nothing if all is well.
+
+    `sources` are those that were run, where the scenario does not say.
+    """
 
     path: str
     instance: str
-    wrong: list[str]
+    wrong: Sequence[str]
+    sources: Sequence[str] = ()
 
 
 def scenario_files(folder: str) -> list[str]:
@@ -77,6 +82,7 @@ def _results(path: str, scenario: Scenario, roots: Sequence[str], made: Callable
             defines=scenario.define,
             stubs=scenario.elsewhere,
             within=roots,
+            naming=Naming("include: [{}]", "`include'", folder),
         )
     except ExpandErrors as several:
         raise several.errors[0] from None
@@ -116,12 +122,16 @@ def results_of(path: str, scenario: Scenario, variants: Sequence[Variant], unset
         yield Result(path, variant.instance.name, wrong)
 
 
-def junit(results: Sequence[Result]) -> bytes:
+def junit(results: Sequence[Result], suite_name: str = "pvasm test") -> bytes:
     """The results as JUnit's XML has them: a case for each scenario and instance."""
     failures = sum(bool(each.wrong) for each in results)
-    suite = ElementTree.Element("testsuite", name="pvasm test", tests=str(len(results)), failures=str(failures))
+    suite = ElementTree.Element("testsuite", name=suite_name, tests=str(len(results)), failures=str(failures))
     for each in results:
         case = ElementTree.SubElement(suite, "testcase", classname=each.path, name=each.instance)
+        if each.sources:
+            properties = ElementTree.SubElement(case, "properties")
+            for source in each.sources:
+                ElementTree.SubElement(properties, "property", name="source", value=source)
         if each.wrong:
             failure = ElementTree.SubElement(case, "failure", message=each.wrong[0])
             failure.text = "\n".join(each.wrong)

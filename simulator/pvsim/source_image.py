@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pvasm.expand.expander import Reading
     from pvasm.paravirt.instance import Instance
     from pvasm.syntax.document import Document
+    from pvasm.syntax.missing_headers import Naming
 
 _OBJECTS: Final = (".o", ".a", ".so", ".ko")  # names that no source has
 
@@ -53,12 +54,37 @@ def image_of_file(
         return stubs.image(lambda addresses: image_of_object(file, address=address, stubs=addresses))
     text, name = read_text(path, given), shown_name(path)
     if not looks_preprocessed(text, path):
-        from pvasm.syntax.run_cpp import preprocess
-
         flags = ("-dD",) if instance is not None else ()
-        standing = text if path == "-" else None
-        text = preprocess(path, include_directories=include_directories, defines=defines, flags=flags, text=standing)
+        text = preprocessed(path, text, include_directories, defines, flags=flags)
     return image_of_variant(text, name, instance, address=address, stubs=stubs)
+
+
+def preprocessed(
+    path: str,
+    text: str,
+    include_directories: Sequence[str],
+    defines: Sequence[str],
+    *,
+    flags: Sequence[str],
+    within: Sequence[str] | None = None,
+    naming: Naming | None = None,
+) -> str:
+    """What the C preprocessor makes of a file, whose text is `text`. Raises as `with_remedy` does, and `preprocess`."""
+    from pvasm.syntax.missing_headers import BY_OPTION, with_remedy
+    from pvasm.syntax.run_cpp import preprocess
+
+    def run(last_directories: Sequence[str]) -> str:
+        return preprocess(
+            shown_name(path),
+            include_directories=include_directories,
+            defines=defines,
+            flags=flags,
+            text=text if path == "-" else None,
+            within=within,
+            last_directories=last_directories,
+        )
+
+    return with_remedy(run, path, within or (), naming or BY_OPTION)
 
 
 def image_of_variant(

@@ -11,10 +11,10 @@ from pvasm.objects.elf_file import is_elf_file
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.loading import load_catalog, load_instance
 from pvasm.syntax.document import looks_preprocessed, read_document
-from pvasm.syntax.run_cpp import preprocess
+from pvasm.syntax.missing_headers import BY_OPTION, Naming
 from pvasm.text import read_text, shown_name
 from pvsim.scenario_run import CODE, Variant
-from pvsim.source_image import image_of_file, image_of_readings
+from pvsim.source_image import image_of_file, image_of_readings, preprocessed
 from pvsim.stubs import NO_STUBS, Stubs
 
 _BANK_0 = "BSW_0"
@@ -28,13 +28,15 @@ def variants_of_files(
     defines: Sequence[str] = (),
     stubs: Stubs = NO_STUBS,
     within: Sequence[str] | None = None,
+    naming: Naming = BY_OPTION,
 ) -> tuple[list[Variant], set[str]]:
     """The variant of sources for each instance, and the items that are not settled once an op has been executed.
 
     Several sources make one image. What is not settled are the registers that ops give away as clobbers, and r16 to r31
     where an op switches to bank 0, whose contents nobody may go by. An object file or a linked image is run as it
     stands, whatever the instance: that is the environment. Headers are read from anywhere, unless `within`
-    names the folders of those that may be. Raises PvasmError and ExpandErrors as `image_of_file` does.
+    names the folders of those that may be; `naming` is how to tell of those that are missing. Raises PvasmError and
+    ExpandErrors as `image_of_file` does.
     """
     catalog = load_catalog()
     objects = [path for path in paths if is_elf_file(path)]
@@ -54,13 +56,9 @@ def variants_of_files(
         for path, text in texts.items():
             seen = text
             if not looks_preprocessed(text, path):
-                seen = preprocess(
-                    path,
-                    include_directories=include_directories,
-                    defines=[*defines, instance.defines],
-                    flags=("-dD",),
-                    text=text if path == "-" else None,
-                    within=within,
+                cpp_defines = [*defines, instance.defines]
+                seen = preprocessed(
+                    path, text, include_directories, cpp_defines, flags=("-dD",), within=within, naming=naming
                 )
             document = read_document(assembly_parser(), seen, shown_name(path), preprocessed=True)
             readings.append(Reading(document, catalog))

@@ -208,3 +208,64 @@ def test_a_pipe_that_an_option_includes_is_not_waited_for(options: str, said: st
     (tmp_path / "z.S").write_text("\tnop 0\n")
     done = pvasm("check", "--no-config", "--no-cache", "--cpp", *options.split(), "z.S", cwd=tmp_path)
     assert (done.status, done.error_lines) == (2, [f"pvasm: error: {said}"])
+
+
+SEVERAL = [
+    f"kernel/x.S:1:10: asm/a.h: {NOT_FOUND}",
+    f"include/asm/a.h:1:10: deep.h: {NOT_FOUND}",
+    f"more/deep.h:1:10: generated/e.h: {NOT_FOUND}",
+    f"kernel/x.S:2:10: b.h: {NOT_FOUND}",
+    f"kernel/x.S:3:10: asm/c.h: {NOT_FOUND}",
+    f"kernel/x.S:4:10: ../gen/d.h: {NOT_FOUND}",
+]
+ADVICE = (
+    "pvasm: note: headers are missing: -I include gives asm/a.h and asm/c.h; -I more gives deep.h; "
+    f"none has generated/e.h, b.h or ../gen/d.h: name their folders {FIRST.format('them')}"
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "expand --single-binary native,xen",
+        "expand -i xen --build .",
+        "simulate -i xen --entry start",
+        "compare --instances native,xen --entry start",
+        "scenario new -i native --entry start",
+    ],
+)
+def test_every_command_that_preprocesses_says_what_to_do(words: str, tree: Path) -> None:
+    """Those that read no `include-dirs' of a configuration do not tell of them."""
+    record = '[{"directory": ".", "file": "kernel/x.S", "arguments": ["gcc", "-c", "kernel/x.S"]}]\n'
+    (tree / "compile_commands.json").write_text(record)
+    done = pvasm(*words.split(), "-I", "kernel", "kernel/x.S", cwd=tree)
+    assert (done.status, done.output) == (2, "")
+    assert done.error_lines == [*(f"pvasm: error: {each}" for each in SEVERAL), ADVICE]
+
+
+def test_a_bare_assembler_in_the_place_of_a_compiler_says_what_to_do(tree: Path) -> None:
+    done = pvasm("cc", "-i", "xen", "--", "ia64-linux-gnu-as", "-Ikernel", "kernel/x.S", "-o", "x.o", cwd=tree)
+    said = [each.replace(": ", ": error: ", 1) for each in SEVERAL]
+    assert (done.status, done.output, done.error_lines) == (1, "", [*said, ADVICE])
+    assert not (tree / "x.o").exists()
+
+
+def test_a_scenario_has_a_key_for_folders_and_its_own_folder(tree: Path) -> None:
+    (tree / "kernel/x.yaml").write_text("file: x.S\nentry: start\ninclude: [.]\n")
+    done = pvasm("test", "kernel", cwd=tree)
+    assert (done.status, done.output) == (2, "0 runs, 0 failed.\n")
+    of_options = ("-I include", "-I more", "with -I")
+    of_scenario = ("include: [../include]", "include: [../more]", "with `include'")
+    advice = ADVICE
+    for option, key in zip(of_options, of_scenario, strict=True):
+        advice = advice.replace(option, key)
+    assert done.error_lines == [*(f"pvasm: error: {each}" for each in SEVERAL), advice]
+
+
+def test_of_standard_input_it_is_told_by_its_name(tree: Path) -> None:
+    for words in ("expand --single-binary native,xen -", "compare --entry start --instances native,xen -"):
+        done = pvasm(*words.split(), cwd=tree, stdin=b"\n#include <no.h>\n")
+        assert done.error_lines == [
+            f"pvasm: error: <stdin>:2: no.h: {NOT_FOUND}",
+            f"pvasm: note: headers are missing: no folder here has no.h: name its folder {FIRST.format('it')}",
+        ]

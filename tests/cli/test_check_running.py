@@ -187,6 +187,52 @@ def test_watch_checks_again_after_each_change(project: Path) -> None:
     assert said.read_text().count("waiting for changes") == 5
 
 
+def test_watch_fixes_after_each_change(project: Path) -> None:
+    """As a run without --watch would; what it writes itself is no change for it, be it a fix or a baseline."""
+    said = project / "said"
+    with said.open("wb") as output:
+        words = ("--watch", "--fix", "--write-baseline", "kernel/known.json", "kernel")
+        command = [sys.executable, "-m", "pvasm", "check", *words]
+        process = subprocess.Popen(command, cwd=project, stdout=output, stderr=output)
+        try:
+            until(said, "waiting for changes", 1)
+            assert (project / "kernel/a.S").read_text() == "\tMOV_FROM_IFA(r16)\n"
+            put(project / "kernel/a.S", "\tmov r17 = cr.ifa\n\tmov r9 = pkr[r8]\n")
+            until(said, "waiting for changes", 2)
+            assert (project / "kernel/a.S").read_text() == "\tMOV_FROM_IFA(r17)\n\tmov r9 = pkr[r8]\n"
+            put(project / "kernel/b.S", "\tmov r18 = cr.ifa\n")
+            until(said, "waiting for changes", 3)
+            assert (project / "kernel/b.S").read_text() == "\tMOV_FROM_IFA(r18)\n"
+            time.sleep(1)  # longer than it takes to hear of a change
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
+    assert said.read_text().count("waiting for changes") == 3
+    assert "Traceback" not in said.read_text()
+
+
+def test_what_is_fixed_is_told_once_while_watching(project: Path) -> None:
+    said = project / "said"
+    with said.open("wb") as output:
+        command = [sys.executable, "-m", "pvasm", "check", "--watch", "--fix"]
+        process = subprocess.Popen(command, cwd=project, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            until(said, "waiting for changes", 1)
+            put(project / "kernel/a.S", "\tmov r16 = cr.ifa\n\tmov r17 = cr.ifa\n")
+            until(said, "waiting for changes", 2)
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
+    lines = [line for line in said.read_text().splitlines() if "waiting" not in line]
+    assert lines == ["1 fixed, nothing found in 1 file", "2 fixed, nothing found in 1 file"]
+
+
+def put(file: Path, text: str) -> None:
+    """Writes a file in one go: a watcher sees nothing between."""
+    (file.parent / "new").write_text(text)
+    os.replace(file.parent / "new", file)
+
+
 def until(file: Path, text: str, times: int) -> str:
     """What is in a file once a text is in it so many times."""
     end = time.monotonic() + 30

@@ -275,6 +275,43 @@ def _branched_away_before_rfi(lines: list[str], first: int, second: int) -> bool
     return False
 
 
+_COMPARE = re.compile(
+    r"\s*(?P<under>\((?!p0\))p\d+\)\s*)?(?:cmp4?|fcmp|fclass|tbit|tnat|tf)\b(?P<completers>\S*)"
+    r"\s+(?P<one>p\d+)\s*,\s*(?P<other>p\d+)\s*="
+)
+_TOLD_EXCLUDED = re.compile(r"\s*\.pred\.rel(?:\.mutex|\s+\"mutex\"\s*,)(?P<predicates>[^/]*)")
+_RETURN = re.compile(r"\s*(?:rfi|br\.ret)\b")  # under no predicate
+
+
+def _excluded_before_return(lines: list[str], first: int, second: int) -> bool:
+    """Whether the two are under predicates of which at most one was true before an `rfi` or a `br.ret`, and nothing
+    has set them since but compares, under a predicate, that set both.
+
+    As goes on to take that for known behind it, where control does not come from there; behind any other branch that
+    is always taken it forgets it.
+    """
+    pair = {_qualifier(lines[first]), _qualifier(lines[second])}
+    returned = False
+    for at in range(second - 1 if len(pair) == 2 and "" not in pair else 0, 0, -1):
+        line = lines[at]
+        if _LABEL.match(line):
+            return False
+        if _RETURN.match(line):
+            returned |= at < first
+            continue
+        told, compare = _TOLD_EXCLUDED.match(line), _COMPARE.match(line)
+        if told is not None and pair <= set(re.findall(r"p\d+", told["predicates"])):
+            return returned
+        if compare is not None and pair == {compare["one"], compare["other"]} and at < first:
+            if re.search(r"\.(or|and)", compare["completers"]):
+                return False
+            if compare["under"] is None or ".unc" in compare["completers"]:
+                return returned
+        elif any(_may_set(line, predicate) for predicate in pair):
+            return False
+    return False
+
+
 def _excluded_by_fcmp_unc(lines: list[str], first: int, second: int) -> bool:
     """Whether the two are under the two predicates of one `fcmp` with `.unc` that is under a predicate and names its
     status field, as `(p8) fcmp.ge.unc.s1 p6,p7=f8,f9`, and nothing has set them since.
@@ -295,7 +332,7 @@ def _excluded_by_fcmp_unc(lines: list[str], first: int, second: int) -> bool:
     return False
 
 
-AS_MISTAKES_PREDICATES = (_renewed, _branched_away_before_rfi)
+AS_MISTAKES_PREDICATES = (_renewed, _branched_away_before_rfi, _excluded_before_return)
 """Why as does not say what we do: what it takes for known of the predicates of two instructions, given by lines."""
 
 

@@ -97,3 +97,54 @@ def test_and_that_is_no_reason_either(text: str, tmp_path: Path) -> None:
     assert heard
     assert _differences(text, tmp_path) == []
     assert {each.expected for each in compared(text, {}, heard)} == {False}
+
+
+_TWICE = "(p1) mov r4=2\n(p2) mov r4=4 ;;\n"
+_UNDER = "(p3) cmp.eq p1,p2=r8,r9 ;;\n"
+
+
+@pytest.mark.parametrize("back", ["rfi ;;\n", "br.ret.sptk b0 ;;\n"])
+@pytest.mark.parametrize(
+    "known",
+    [
+        ".pred.rel.mutex p5,p2,p1\n",
+        '.pred.rel "mutex",p1,p2\n',
+        "cmp.eq p1,p2=r8,r9 ;;\n",
+        "(p4) tbit.z.unc p2,p1=r8,5 ;;\n",
+    ],
+)
+@pytest.mark.parametrize("again", ["", _UNDER])
+def test_as_keeps_over_a_return_which_predicates_exclude_each_other(
+    again: str, known: str, back: str, tmp_path: Path
+) -> None:
+    """With a compare under a predicate behind it, as in dv-mutex.s of GNU as: where p3 is false, p1 and p2 stay."""
+    difference = "pvasm: WAW r4 | (p1) mov r4=2 | (p2) mov r4=4 ;;"
+    assert _differences(known + back + again + _TWICE, tmp_path) == [(difference, True)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(_RFI + _TWICE, id="nothing known"),
+        pytest.param(_RFI + _UNDER + _TWICE, id="nothing known before a compare under a predicate"),
+        pytest.param(".pred.rel.mutex p1,p2\n" + _RFI + "here:\n" + _TWICE, id="entered after the rfi"),
+        pytest.param(".pred.rel.mutex p1,p5\n" + _RFI + _TWICE, id="another pair"),
+        pytest.param(".pred.rel.mutex p1,p2\nbr.cond.sptk there ;;\n" + _TWICE + "there:\n", id="another branch"),
+        pytest.param(".pred.rel.mutex p1,p2\n" + _RFI + "cmp.eq p1,p5=r8,r9 ;;\n" + _TWICE, id="one written since"),
+        pytest.param(".pred.rel.mutex p1,p2\n" + _RFI + "mov pr=r8,-1 ;;\n" + _TWICE, id="all written since"),
+        pytest.param(
+            ".pred.rel.mutex p1,p2\n" + _RFI + "(p3) cmp.ne.or p1,p2=r8,r0 ;;\n" + _TWICE, id="an or compare since"
+        ),
+        pytest.param(".pred.rel.mutex p1,p2\n" + _RFI + _TWICE.replace("(p1)", ""), id="one under none"),
+    ],
+)
+def test_that_explains_nothing_else(text: str, tmp_path: Path) -> None:
+    """as says what we do; and where it did not, there would be no reason for it."""
+    assert _differences(text, tmp_path) == []
+    assert {each.expected for each in compared(text, by_the_checker(text), {})} == {False}
+
+
+@pytest.mark.parametrize("between", ["(p5) br.ret.sptk b0 ;;\n", "break 0 ;;\n", "mov r8=r9 ;;\n"])
+def test_where_control_goes_on_both_keep_it(between: str, tmp_path: Path) -> None:
+    text = f".pred.rel.mutex p1,p2\n{between}{_UNDER}{_TWICE}"
+    assert (_differences(text, tmp_path), by_the_checker(text)) == ([], {})

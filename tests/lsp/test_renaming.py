@@ -32,6 +32,13 @@ def after(folder: Path, marked_text: str, name: str) -> str:
         (".macro F|oo\n.endm\n\tFOO\n\tfoo\n", ".macro again\n.endm\n\tagain\n\tagain\n"),
         (".macro Foo\n.endm\n\tFOO\n\tf|oo\n", ".macro again\n.endm\n\tagain\n\tagain\n"),
         ("l|oop = 5\n\tadds r1 = loop, r2\n", "again = 5\n\tadds r1 = again, r2\n"),
+        # What stands behind `@` is the assembler's own word.
+        (
+            "\t.type function, @function\nfunc|tion:\n\tdata8 @fptr(function)\n\t.size function, .-function\n",
+            "\t.type again, @function\nagain:\n\tdata8 @fptr(again)\n\t.size again, .-again\n",
+        ),
+        ("re|v:\tmux1 r1 = r2, @rev\n\tbr.sptk rev\n", "again:\tmux1 r1 = r2, @rev\n\tbr.sptk again\n"),
+        ("\t.type function, @again\nfunc|tion:\n", "\t.type again, @again\nagain:\n"),
         ("\t.set loop, 5\n\tadds r1 = lo|op, r2\n", "\t.set again, 5\n\tadds r1 = again, r2\n"),
     ],
 )
@@ -76,10 +83,19 @@ def test_the_name_that_it_has(tmp_path: Path) -> None:
         ('#include "uses.h"\nlo|op:\n\tGO\n', "loop stands in .*uses.h, too"),
         ('#include "uses.h"\nlo|op2:\n\tGO\n', None),
         ("\t.weak loop\nlo|op:\n", "loop is global"),
+        ('\t.section loop, "ax"\n\t.text\nlo|op:\n', "loop is a section's name: GNU as takes both for one"),
+        ('\t.section lo|op, "ax"\n\t.text\nloop:\n', "loop is a section's name"),
+        ('lo|op:\n\t.pushsection "loop"\n\t.popsection\n', "loop is a section's name"),
+        ('lo|op:\n\t.xdata4 "loop", 1\n', "loop is a section's name"),
+        ('lo|op:\n\t.section "again"\n', "again means something already"),
+        ("\t.section ag|ain\n", "again is no label or macro of this file"),
+        ("loop:\n\t.type loop, @lo|op\n", "there is no name here that can be another"),
+        ('#include "sections.h"\nlo|op2:\n', "loop2 is a section's name"),
         ("\t.globl a, loop\nlo|op:\n", "loop is global"),
     ],
 )
 def test_what_would_mean_something_else(tmp_path: Path, text: str, why: str | None) -> None:
+    (tmp_path / "sections.h").write_text('\t.section "loop2", "a"\n\t.text\n')
     (tmp_path / "uses.h").write_text("/* again, loop2 */\n#define GO br.cond.sptk loop\n")
     if why is None:
         assert after(tmp_path, text, "again").count("again") == 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from pvasm.isa.bundle import SIZE, TEMPLATES, Bundle
 from pvasm.objects.elf_file import elf_file_of
 from pvasm.patch.patching import patched, sites_of
 from pvasm.patch.records import RECORDS, WORDS
-from tests.cli.command import pvasm
+from tests.cli.command import Done, pvasm
+from tests.oracle import require_tool
 from tests.patch import mutilations
 from tests.patch.made import SAMPLES, alone, assembled, single, unlike
 
@@ -49,7 +52,7 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(lines) == 16
     assert all(line.startswith("ia64_native_leave_") and "bytes, xen code; xen " in line for line in lines)
     done = pvasm("patch", "exit.o", "--instance", "xen", "-o", "no.o", "--verify", "trap.o")
-    assert (done.status, done.errors) == (1, "")
+    assert (done.status, done.errors) == (1, "pvasm: note: trap.o: is the code of trap: compile one for xen\n")
     assert done.output.startswith(".pv_replacements+0x30: `")
     assert done.output.endswith("' in trap.o\n")
     assert not Path("no.o").exists()
@@ -157,6 +160,81 @@ def test_verify_of_a_branch_that_is_none(exit_object: bytes, tmp_path: Path) -> 
             at = file.sections[place.section].offset + place.offset
             data[at : at + SIZE] = bundle
         assert unlike(bytes(data), other, "xen") is not None
+
+
+TWO = """\
+start:
+#ifdef __IA64_ASM_PARAVIRTUALIZED_XEN
+\tmov r17 = r18
+#endif
+\tMOV_FROM_IFA(r16)
+\tmovl r11 = one
+\tadd r8 = r9, r10
+\tbr.cond.sptk start ;;
+"""
+
+
+def verified(text: str, folder: Path, *assembler: str) -> Done:
+    """What `--verify` says of a single binary of TWO for xen beside an object of a text."""
+    (folder / "two.S").write_text(TWO)
+    made = pvasm("expand", "--single-binary", "native,xen", "two.S", "-o", "two.s", cwd=folder)
+    assert made.status == 0
+    assembled((folder / "two.s").read_text(), folder / "two.o")
+    (folder / "alone.s").write_text(text)
+    command = [require_tool("ia64-linux-gnu-as"), *(assembler or ("-x",)), "-o", "alone.o", "alone.s"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return pvasm("patch", "two.o", "--instance", "xen", "--verify", "alone.o", cwd=folder)
+
+
+def of_two(folder: Path, *options: str, instance: str = "xen") -> str:
+    """The variant of TWO, by hand: the C preprocessor, then the expander."""
+    (folder / "by_hand.S").write_text(TWO)
+    command = [require_tool("gcc"), "-E", "-dD", *options, "by_hand.S"]
+    text = subprocess.run(command, cwd=folder, check=True, capture_output=True).stdout
+    done = pvasm("expand", "-i", instance, "-", cwd=folder, stdin=text)
+    assert done.status == 0
+    return done.output
+
+
+XEN = "-D__IA64_ASM_PARAVIRTUALIZED_XEN"
+
+
+def test_verify_says_what_may_be_wrong_with_the_object(tmp_path: Path) -> None:
+    """The flags of a preprocessor that is run by hand are easily others: then code differs, and where it does is told,
+    not the first branch over it."""
+    assert verified(of_two(tmp_path, XEN), tmp_path).output == "1 sites, 1 with code of xen\n"
+    without = verified(of_two(tmp_path), tmp_path)
+    assert (without.status, without.errors) == (
+        1,
+        f"pvasm: note: alone.o: is it of the same source, preprocessed with {XEN}, and the same -I, -D and -include?\n",
+    )
+    assert "`mov r17=r18'" in without.output
+    other = verified(of_two(tmp_path, instance="native"), tmp_path)
+    assert (other.status, other.errors) == (1, "pvasm: note: alone.o: is the code of native: compile one for xen\n")
+
+
+def test_verify_tells_of_a_stop_and_of_a_target_alone(tmp_path: Path) -> None:
+    """The instructions read the same."""
+    text = of_two(tmp_path, XEN)
+    stopped = verified(text.replace("r9, r10\n", "r9, r10 ;;\n"), tmp_path)
+    assert (stopped.status, stopped.output) == (1, "start+0x10: `add r8=r9,r10', and `add r8=r9,r10 ;;' in alone.o\n")
+    assert stopped.errors == (
+        "pvasm: note: alone.o: a group ends earlier in it: was it assembled in explicit mode (`as -x'), as the other?\n"
+    )
+    named = verified(text.replace("= one", "= two"), tmp_path)
+    assert (named.status, named.output) == (
+        1,
+        ".pv_replacements+0x40: `movl r11=0x0 (to one)', and `movl r11=0x0 (to two)' in alone.o\n",
+    )
+    elsewhere = verified(text.replace("sptk start", "sptk there").replace("\tadd", "there:\tadd"), tmp_path)
+    assert elsewhere.status == 1
+    assert re.fullmatch(r"\S+: `br\.few \S+', and `br\.few \S+' in alone\.o\n", elsewhere.output)
+
+
+def test_verify_of_an_empty_object(tmp_path: Path) -> None:
+    done = verified("", tmp_path)
+    said = "pvasm: error: alone.o: has no code to compare with: was there anything in its source?\n"
+    assert (done.status, done.output, done.errors) == (2, "", said)
 
 
 @pytest.mark.parametrize("change", ["another kind of relocation", "another place", "swapped", "lost"])

@@ -187,6 +187,26 @@ def test_runs_and_traces_are_told_of(folder: Path, report: Element) -> None:
         assert f"{number} {name}" in texts(article, "p")[0]
 
 
+def test_runs_of_compare_are_told_of(tmp_path: Path) -> None:
+    """As `pvasm compare --junit` writes them: their sources are named, and there need be no scenario."""
+    (tmp_path / "b.S").write_text("\t.global go\ngo:\n\tMOV_FROM_IFA(r16)\n\t;;\n\tthash r17 = r16\n\tbr.ret.sptk b0\n")
+    (tmp_path / "s.yaml").write_text("entry: go\nregisters: {psr.ic: 0}\n")
+    for name, *words in (("random.xml", "--entry", "go", "--random", "3"), ("scenario.xml", "--scenario", "s.yaml")):
+        instances = ("--instances", "native,xen")
+        assert pvasm("compare", "b.S", *words, *instances, "--junit", name, cwd=tmp_path).status == 1
+    report = parsed(made(tmp_path, "b.S", "--results", "random.xml", "--results", "scenario.xml"))
+    row = matrix(report)["MOV_FROM_IFA"]
+    assert (row[5], row[10]) == ("2 runs", "2 of 2 failed")
+    runs = [cells(each) for each in report.findall(".//div[@aria-label='Runs']//tbody/tr")]
+    assert [each[:2] for each in runs] == [
+        *([run, instance] for run in ("b.S from go", "s.yaml") for instance in ("native", "xen"))
+    ]
+    assert [each[2] for each in runs[::2]] == ["as expected", "as expected"]
+    assert runs[1][2].startswith("failed different in 3 of 3 states, first in number 0 r17: ")
+    assert runs[3][2].startswith("failed r17: ")
+    assert {each[3] for each in runs} == {"1"}
+
+
 # --------------------------------------------------------------------------------- what is in sources
 
 MARK = "<script>alert(1)</script>"
@@ -276,8 +296,9 @@ WRONG = {
     "--instances ,": "--instances: which? native,xen is what it is without the option",
     "--trace a.S": "a.S:1: no line of a trace (pvasm simulate --trace-format json)",
     "--trace gone": "gone: no such file or folder",
-    "--results other.xml": "other.xml: no results of `pvasm test --junit': it is about `other'",
-    "--results entity.xml": "entity.xml: no results of `pvasm test --junit': it declares a type of document",
+    "--results other.xml": "other.xml: no results of `pvasm test --junit' or `compare --junit': it is about `other'",
+    "--results entity.xml": "entity.xml: no results of `pvasm test --junit' or `compare --junit': it declares a type "
+    "of document",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -403,6 +404,73 @@ def test_an_output_takes_the_place_of_nothing_that_was_read(source: Path) -> Non
     done = pvasm(*asked, "none/x.yaml", cwd=source.parent)
     assert (done.status, done.errors) == (2, "pvasm: error: -o: there is no folder none\n")
     assert (source.read_text(), scenario.read_text()) == (SOURCE, "entry: entry\n")
+
+
+def results_in(file: Path) -> list[tuple[str | None, str | None, list[str | None], str]]:
+    """The cases of a JUnit file: run, instance, sources, what is wrong."""
+    root = ElementTree.parse(file).getroot()
+    assert (root.tag, root.get("name")) == ("testsuite", "pvasm compare")
+    cases = root.findall("testcase")
+    failed = sum(each.find("failure") is not None for each in cases)
+    assert (root.get("tests"), root.get("failures")) == (str(len(cases)), str(failed))
+    return [
+        (
+            each.get("classname"),
+            each.get("name"),
+            [prop.get("value") for prop in each.iter("property")],
+            each.findtext("failure", ""),
+        )
+        for each in cases
+    ]
+
+
+def test_results_for_machines(source: Path) -> None:
+    """Of random states and of a scenario; `pvasm report --results` reads them (tests/report)."""
+    runs = source.with_name("runs.xml")
+    asked = ("compare", "a.S", "--entry", "entry", "--random", "5", "--junit", "runs.xml")
+    plain = pvasm(*asked[:-2], cwd=source.parent)
+    done = pvasm(*asked, cwd=source.parent)
+    assert (done.status, done.output, done.errors) == (0, plain.output, "")
+    random = "a.S from entry"
+    assert results_in(runs) == [(random, name, ["a.S"], "") for name in ("native", "xen", "trap")]
+    source.write_text(SOURCE.replace("THASH(p0, r17, r16, r20)", "thash r17 = r16"))
+    done = pvasm(*asked, "--instances", "native,xen", cwd=source.parent)
+    native, (run, name, sources, wrong) = results_in(runs)
+    assert (done.status, native, run, name, sources) == (1, (random, "native", ["a.S"], ""), random, "xen", ["a.S"])
+    assert re.fullmatch(r"different in 5 of 5 states, first in number 0\nr17: 0x\w+ and 0x\w+", wrong)
+    source.with_name("s.yaml").write_text("entry: entry\nregisters: {psr.ic: 0, cr.ifa: 0x5000}\n")
+    done = pvasm("compare", "a.S", "--scenario", "s.yaml", "--junit", "runs.xml", cwd=source.parent)
+    native, xen, trap = results_in(runs)
+    assert (done.status, native) == (1, ("s.yaml", "native", ["a.S"], ""))
+    assert [each[:3] for each in (xen, trap)] == [("s.yaml", "xen", ["a.S"]), ("s.yaml", "trap", ["a.S"])]
+    assert xen[3].startswith("r17: ")
+
+
+def test_where_nothing_was_compared_there_are_no_results(source: Path) -> None:
+    source.with_name("s.yaml").write_text("entry: entry\nregisters: {psr.ic: 1}\n")
+    done = pvasm("compare", "a.S", "--scenario", "s.yaml", "--junit", "runs.xml", cwd=source.parent)
+    assert done.status == 2
+    assert not source.with_name("runs.xml").exists()
+    source.write_text("entry:\n\tmov r16 = 5\n\tadd r17 = r16, r0\n\tbr.ret.sptk b0\n")
+    words = ("--entry", "entry", "--strict", "--random", "5", "--junit", "runs.xml")
+    assert pvasm("compare", "a.S", *words, cwd=source.parent).status == 1
+    violation = "a dependency violation in 5 of 5 states, a mistake of the source itself"
+    assert [each[3] for each in results_in(source.with_name("runs.xml"))] == [violation, "", ""]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("a.S --junit a.S", "a.S: the results' file would overwrite what it is made of: name another file"),
+        ("a.S --junit none/x.xml", "none/x.xml: cannot write it: there is no folder none"),
+        ("- --junit x.xml", "--junit: standard input has no name that results could be of: name a file"),
+        ("a.S --junit x.xml -o x.xml", "x.xml: -o: this file is to have the results (--junit): write to another"),
+    ],
+)
+def test_where_results_cannot_go(words: str, said: str, source: Path) -> None:
+    done = pvasm("compare", "--entry", "entry", *words.split(), cwd=source.parent, stdin=SOURCE.encode())
+    assert (done.status, done.output, done.errors) == (2, "", f"pvasm: error: {said}\n")
+    assert source.read_text() == SOURCE
 
 
 def test_where_native_goes_wrong_nothing_is_said_to_be_the_same(source: Path) -> None:

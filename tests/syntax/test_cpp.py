@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from pvasm.syntax.cpp import reachable
 from pvasm.syntax.document import read_document
 from pvasm.syntax.parser import Parser
 from pvasm.syntax.run_cpp import preprocess
+from tests.cli.command import pvasm
 from tests.oracle import require_tool
 from tests.slow import examples
 
@@ -138,3 +140,17 @@ def test_the_preprocessors_first_error_is_ours(tmp_path: object) -> None:
     source.write_text('#include "x.S"\n')
     with pytest.raises(PvasmError, match="nested"):
         preprocess(str(source))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("gone.S", "no such file or folder"), ("folder.S", "is a folder, not a file")]
+)
+def test_a_source_that_cannot_be_read_is_no_missing_header(name: str, said: str, tmp_path: Path) -> None:
+    """F: the name was said twice, and of a folder that there is none."""
+    require_tool("gcc")
+    (tmp_path / "folder.S").mkdir()
+    done = pvasm("cc", "-i", "xen", "--", "ia64-linux-gnu-as", name, cwd=tmp_path)
+    assert (done.status, done.output, done.errors) == (1, "", f"{name}: error: {said}\n")
+    with pytest.raises(PvasmError) as raised:
+        preprocess(str(tmp_path / name))
+    assert str(raised.value) == f"{tmp_path / name}: {said}"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from pvasm.isa.registers import FIRST_STACKED
 from pvasm.isa.semantics.checks import is_unprivileged, needs_real_machine
-from pvasm.isa.semantics.operation import FIRST_STACKED, Operation, clause
+from pvasm.isa.semantics.operation import Operation, clause
 from pvasm.isa.semantics.programs import call
 from pvasm.isa.semantics.terms import FALSE, Cell, Term, read
 

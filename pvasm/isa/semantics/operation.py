@@ -17,7 +17,7 @@ from functools import cache
 from typing import Final
 
 from pvasm.isa.operands import IndexedRegister, MemoryOperand, Symbolic, Value
-from pvasm.isa.registers import APPLICATION, CONTROL, Register
+from pvasm.isa.registers import APPLICATION, CONTROL, FIRST_STACKED, Register
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If, call
 from pvasm.isa.semantics.terms import FALSE, TRUE, WIDTHS, Cell, Term, const, read, symbol
 from pvasm.isa.table import Form
@@ -297,7 +297,6 @@ def _general(number: int) -> Word:
     return Word(held("gr", number), held("nat", number)) if number else Word(const(0))
 
 
-FIRST_STACKED: Final = 32
 _FILES: Final = {"r": "gr", "f": "fr", "p": "pr", "b": "br", "ar": "ar", "cr": "cr", "ip": "ip", "pr": "prs"}
 
 

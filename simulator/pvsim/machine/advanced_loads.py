@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from pvasm.isa.registers import FIRST_ROTATING, FIRST_STACKED
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.memory import Memory
 from pvsim.machine.state import State
 
-_FIRST_STACKED = 32
 _FR_ROTATING = 96
 
 
@@ -29,13 +29,13 @@ class AdvancedLoads(State):
 
     def _physical_register(self, file: str, number: int) -> tuple[str, int]:
         """The register behind a name: frames and rotation undone, so that an entry stays with what was loaded."""
-        if number < _FIRST_STACKED:
+        at = number - FIRST_ROTATING["f" if file == "fr" else "r"]
+        if at < 0:
             return file, number
-        at = number - _FIRST_STACKED
         if file == "fr":
-            return file, _FIRST_STACKED + (at + self.rrb_fr) % _FR_ROTATING
+            return file, FIRST_ROTATING["f"] + (at + self.rrb_fr) % _FR_ROTATING
         rotated = (at + self.rrb_gr) % self.sor if at < self.sor else at
-        return file, _FIRST_STACKED + self.frame_start + rotated
+        return file, FIRST_STACKED + self.frame_start + rotated
 
     @property
     def frame_start(self) -> int:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from pvasm.isa.semantics.operation import CHECK_TARGET, FIRST_STACKED
+from pvasm.isa.registers import FIRST_STACKED
+from pvasm.isa.semantics.operation import CHECK_TARGET
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, every_effect, terms_of
 from pvasm.isa.semantics.shared_programs import Bound
 from pvasm.isa.semantics.terms import Cell, Term, mask

@@ -13,10 +13,11 @@ from typing import Final
 
 from msgspec import Struct
 
+from pvasm.isa.registers import FIRST_STACKED
 from pvasm.isa.semantics.branches import BRANCH
 from pvasm.isa.semantics.frames import ROTATE
 from pvasm.isa.semantics.memory import LOADS, STORES
-from pvasm.isa.semantics.operation import CHECK_TARGET, FIRST_STACKED
+from pvasm.isa.semantics.operation import CHECK_TARGET
 from pvasm.isa.semantics.programs import CALLS, Assign, Call, Effect, If, every_effect, terms_of
 from pvasm.isa.semantics.terms import Cell, Term, mask
 from pvsim.machine.decoding import Decoded

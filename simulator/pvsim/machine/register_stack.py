@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from pvasm.isa.registers import APPLICATION
-from pvasm.isa.semantics.operation import FIRST_STACKED
+from pvasm.isa.registers import APPLICATION, FIRST_ROTATING, FIRST_STACKED
 from pvsim.machine.branching import Branching
 from pvsim.machine.configuration import Configuration
 from pvsim.machine.interruptions import Interruption, fault
@@ -125,8 +124,8 @@ class RegisterStack(Branching):
             gr, nat, last = self.gr, self.nat, FIRST_STACKED + sor - 1
             gr.insert(FIRST_STACKED, gr.pop(last))
             nat.insert(FIRST_STACKED, nat.pop(last))
-        self.fr.insert(32, self.fr.pop())
-        self.pr.insert(16, self.pr.pop())
+        self.fr.insert(FIRST_ROTATING["f"], self.fr.pop())
+        self.pr.insert(FIRST_ROTATING["p"], self.pr.pop())
         self.rrb_gr = (self.rrb_gr or sor) - 1 if sor else 0
         self.rrb_fr = (self.rrb_fr or 96) - 1
         self.rrb_pr = (self.rrb_pr or 48) - 1
@@ -142,8 +141,8 @@ class RegisterStack(Branching):
         """Sets the bases of renaming: what has a name is what the base says then."""
         _turn(self.gr, FIRST_STACKED, self.sor, gr - self.rrb_gr)
         _turn(self.nat, FIRST_STACKED, self.sor, gr - self.rrb_gr)
-        _turn(self.fr, 32, 96, fr - self.rrb_fr)
-        _turn(self.pr, 16, 48, pr - self.rrb_pr)
+        _turn(self.fr, FIRST_ROTATING["f"], 96, fr - self.rrb_fr)
+        _turn(self.pr, FIRST_ROTATING["p"], 48, pr - self.rrb_pr)
         self.rrb_gr, self.rrb_fr, self.rrb_pr = gr, fr, pr
 
     def physical(self, number: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pvasm.isa.registers import FIRST_STACKED
 from pvsim.machine import interruptions
 from pvsim.machine.interruptions import Interruption, Vector
 from pvsim.machine.state import State
@@ -21,7 +22,7 @@ class System(State):
 
     def check_target_register(self, number: int) -> None:
         """Raises Interruption for r0, and for a register outside of the frame."""
-        if number == 0 or number >= 32 + self.sof:
+        if number == 0 or number >= FIRST_STACKED + self.sof:
             raise interruptions.fault("illegal_operation")
 
     def break_(self, immediate: int) -> None:
