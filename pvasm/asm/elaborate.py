@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pvasm.asm.reading import statements_of
-from pvasm.asm.rereading import FrameState, Made, Reading, Rereading, Shift
+from pvasm.asm.rereading import FrameState, Made, ReadingLog, Rereading, Shift
 from pvasm.asm.resolve import resolve
 from pvasm.asm.scope import OperandError, Scope, matters_later
 from pvasm.errors import PvasmError
@@ -384,8 +384,8 @@ def elaborate_again(
     known: Known,
     kept: Set[str],
     visitors: Sequence[Repeater],
-    earlier: Reading | None,
-) -> Reading:
+    earlier: ReadingLog | None,
+) -> ReadingLog:
     """Reads a document's code as `elaborate` does; what an `earlier` reading has made of the same statements is kept.
 
     Returns this reading, for the next.
@@ -407,7 +407,7 @@ def elaborate_again(
         rereading = Rereading(earlier, document, [header.text for header in headers], is_reserved)
         if any(rereading.may_count(name) for name, _ in names ^ earlier.names):
             rereading = None
-    reader.reading = Reading(document, basis, tuple(visitors), names)
+    reader.reading = ReadingLog(document, basis, tuple(visitors), names)
     reader.repeaters = visitors
     for visitor in visitors:
         visitor.begin(scope)
@@ -474,7 +474,7 @@ class _Reader:
         labels = [(each.syntax.name, each.macro) for each in document.statements if isinstance(each.syntax, tree.Label)]
         self.labels = frozenset(name for name, _ in labels)
         self.labels_outside = frozenset(name for name, macro in labels if macro is None)  # of the bodies of macros
-        self.reading: Reading | None = None  # what this reading is like, for the next
+        self.reading: ReadingLog | None = None  # what this reading is like, for the next
         self.repeaters: Sequence[Repeater] = ()
         self.is_plain = True  # nothing in the statement that is read matters to those that follow
         self.is_apart = False  # it is to be read all the same, whether it stood there before or not
@@ -580,7 +580,7 @@ class _Reader:
             if syntax.name == ".regstk":
                 self._lose_frame()
 
-    def _take_over(self, reading: Reading, rereading: Rereading | None, index: int) -> int:
+    def _take_over(self, reading: ReadingLog, rereading: Rereading | None, index: int) -> int:
         """Has the visitors take over what was made of statements before, if they are the same; how many there are.
 
         Zero, if this one is to be read.
@@ -612,7 +612,7 @@ class _Reader:
         """What is known of the frame, and was known before the body of a macro that is read in its place."""
         return self.scope.frame, self.scope.frame_is_certain, self.frame_conditions, self.frame
 
-    def _note(self, reading: Reading, before: Made, frame: FrameState | None) -> None:
+    def _note(self, reading: ReadingLog, before: Made, frame: FrameState | None) -> None:
         """Takes note of a statement that was read, of how much there was before, and what the frame was."""
         assert frame is not None
         reading.frames.append(frame)

@@ -101,7 +101,7 @@ class Change(NamedTuple):
         return (start + by, end + by) if start >= self.old_end else None
 
 
-class Reading(Struct):
+class ReadingLog(Struct):
     """A reading of a document by `visitors`.
 
     `basis` is what reading depends on beside the statements in their order, and `names` are those that are given a
@@ -121,7 +121,7 @@ class Reading(Struct):
     frames: list[FrameState] = []
     change: Change | None = None
 
-    def take_over(self, earlier: Reading, run: Run) -> None:
+    def take_over(self, earlier: ReadingLog, run: Run) -> None:
         """Goes on as an earlier reading did."""
         part = slice(run.start, run.end)
         self.made += earlier.made[part]
@@ -149,7 +149,7 @@ class Rereading:
     """Goes over the statements of a document along with those of an earlier version that was read."""
 
     def __init__(
-        self, earlier: Reading, document: Document, headers: Sequence[str], is_reserved: Callable[[str], bool]
+        self, earlier: ReadingLog, document: Document, headers: Sequence[str], is_reserved: Callable[[str], bool]
     ) -> None:
         self.earlier = earlier
         self._document = document

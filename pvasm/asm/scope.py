@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pvasm.errors import PvasmError
 from pvasm.isa.operands import WORDS, IndexedRegister, MemoryOperand, Symbolic, Unknown, Value, ones_of, signed64
-from pvasm.isa.registers import INDEXED, PSR_MASKS, REGISTERS, Register
+from pvasm.isa.registers import FIRST_STACKED, INDEXED, PSR_MASKS, REGISTERS, Register
 from pvasm.regex import regex
 from pvasm.syntax.parser import parse_expression
 from pvasm.syntax.tokens import SETTING, symbol_name
@@ -236,7 +236,7 @@ def _stacked(scope: Scope, name: Name) -> Value | None:
     if scope.frame is None and part:
         return Unknown("r")
     base = 0 if scope.frame is None else sum(scope.frame[:part])
-    return Register("r", 32 + base + number) if base + number < _STACKED_REGISTERS else None
+    return Register("r", FIRST_STACKED + base + number) if base + number < _STACKED_REGISTERS else None
 
 
 def _number(scope: Scope, number: Number, depth: int) -> Value:

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence, Set
 from operator import is_
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pvasm.asm.rereading import Reading
+from pvasm.asm.rereading import ReadingLog
 from pvasm.check.stretches import Stretches
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Earlier:
     """
 
     def __init__(self) -> None:
-        self.reading: Reading | None = None
+        self.reading: ReadingLog | None = None
         self.stretches = Stretches()
         self.tried: Tried | None = None
         self._sound: set[Hashable] = set()

@@ -18,8 +18,7 @@ from pvasm.asm.reading import assembly_parser
 from pvasm.check.flow import Flow
 from pvasm.check.subject import Subject
 from pvasm.expand.program import Node
-from pvasm.isa.conventions import FIRST_STACKED
-from pvasm.isa.registers import Register
+from pvasm.isa.registers import FIRST_STACKED, Register
 from pvasm.regex import regex
 from pvasm.syntax import tree
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from pvasm.isa.registers import APPLICATION, FIRST_ROTATING, Register
-from pvasm.isa.registers import FIRST_STACKED as FIRST_STACKED
+from pvasm.isa.registers import APPLICATION, FIRST_ROTATING, FIRST_STACKED, Register
 
 Usage = Literal["constant", "special", "preserved", "scratch", "stacked", "automatic", "read-only"]
 """What the conventions make of a register.
