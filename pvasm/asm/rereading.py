@@ -57,6 +57,11 @@ class Shift:
         """An offset in the text, or an origin."""
         return offset + self._by if self._end <= offset < _OTHER_TEXTS else offset
 
+    @property
+    def moves_lines(self) -> bool:
+        """Whether what stood behind the change stands on other lines."""
+        return bool(self._lines)
+
     def statement(self, index: int) -> int:
         """The index of a statement."""
         return index + self._statements if index >= self._first else index

@@ -220,6 +220,7 @@ class _Walk:
     def __init__(self, graph: Graph, known: Stretches | None, mode: _Mode) -> None:
         self.graph = graph
         self.known = known
+        self.contents = None if known is None else known.contents(graph)
         self.mode = mode
         self.worlds = Assumptions(graph)
         self.arriving: dict[int, list[_State]] = {}
@@ -237,7 +238,7 @@ class _Walk:
                 stretch = self._taken_over(index, states[0], self.known)
                 if stretch is not None:
                     yield from (moved(each, index) for each in stretch.found)
-                    index += len(stretch.nodes)
+                    index += len(stretch.said)
                     self.arriving[index] = states
                     continue
             yield from self._step(index, states)
@@ -284,11 +285,12 @@ class _Walk:
         carried = self._carried(state)
         if carried is None:
             return None
-        stretch = known.at(self.graph, index, carried)
+        assert self.contents is not None
+        stretch = known.at(self.contents, index, carried)
         if self.begun is not None:
             start, before = self.begun
             if index - start >= LEAST:
-                known.add(self.graph, start, index, (before, carried), self.found)
+                known.add(self.contents, start, index, (before, carried), self.found)
             elif stretch is None:
                 return None
         self.begun, self.found = (index, carried), []

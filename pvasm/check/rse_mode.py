@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from msgspec import Struct
 
@@ -18,6 +18,7 @@ _MODE = 3  # the bits of ar.rsc that are its mode: 0 enforced lazy, 1 store inte
 
 _NOT_REACHED = None
 _UNKNOWN: frozenset[int] = frozenset()
+_SOME = frozenset({0})
 
 
 class BusyAccess(Struct, frozen=True):
@@ -42,7 +43,7 @@ class BusyAccesses:
     def _find(self) -> Iterator[BusyAccess]:
         nodes = self._flow.nodes
         touching = {index: registers for index, node in enumerate(nodes) if (registers := _touched(node))}
-        if not touching or not any(map(_sets_other_mode, nodes)):
+        if not touching or not self._may_be_busy(touching):
             return
         setters = self._setters()
         for index, registers in touching.items():
@@ -50,6 +51,23 @@ class BusyAccesses:
             if known:
                 setter = nodes[min(known)]
                 yield BusyAccess(nodes[index], registers[0], setter, _mode(setter) or 0)
+
+    def _may_be_busy(self, touching: Container[int]) -> bool:
+        """Whether some path leads from where another mode is set to one of some nodes, with nothing that ends that."""
+        flow = self._flow
+        setters = [index for index, node in enumerate(flow.nodes) if _sets_other_mode(node)]
+        seen: set[int] = set()
+        waiting = [after for index in setters for after in flow.after[index][0]]
+        while waiting and flow.steps_left > 0:
+            index = waiting.pop()
+            if index in touching:
+                return True
+            if index not in seen:
+                seen.add(index)
+                flow.steps_left -= 1
+                if self._left(index, _SOME):
+                    waiting += flow.after[index][0]
+        return bool(waiting)
 
     def _setters(self) -> list[frozenset[int] | None]:
         """For each node, the nodes one of which has set a mode that is not 0; empty where it may be 0 or unknown."""

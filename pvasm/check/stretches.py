@@ -6,7 +6,8 @@ after an edit elsewhere, is the same stretch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Hashable, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -22,6 +23,7 @@ LEAST: Final = 24
 
 _TOLD_BY: Final = 6  # nodes: those that a stretch is looked up by
 _MOST_ALIKE: Final = 8  # stretches that begin alike
+_MOST_CONTENTS: Final = 100_000
 
 
 class Carried(NamedTuple):
@@ -38,27 +40,39 @@ class Carried(NamedTuple):
     raw: bool
 
 
-_Key = tuple[tuple[str, ...], Carried]
+_Key = tuple[tuple[int, ...], Carried]
+
+
+class Contents:
+    """What the steps of a graph say, wherever they stand, and which of them something else may follow than the next."""
+
+    def __init__(self, graph: Graph, known: dict[Hashable, object]) -> None:
+        self.said = [_content(node, known) if node.content is None else node.content for node in graph.nodes]
+        self._next = graph.next
+        self._turns = [at for at, after in enumerate(graph.next) if len(after) != 1 or after[0] != at + 1]
+
+    def turns(self, start: int, end: int) -> list[list[int]]:
+        """Those of the steps from `start` to before `end`, each with what follows it; all counted from `start`."""
+        found = self._turns[bisect_left(self._turns, start) : bisect_left(self._turns, end)]
+        return [[each - start for each in (at, *self._next[at])] for at in found]
 
 
 class Stretch(Struct, frozen=True):
-    """A part of a graph, and what is wrong in it; `next` and `found` count from its first node.
+    """A part of a graph, and what is wrong in it; `turns` and `found` count from its first node.
 
     Nothing that stands before it matters to what is found in it or behind it, but for what is carried into it; `after`
     is what it carries on.
     """
 
-    nodes: list[Node]
-    next: list[list[int]]
+    said: list[object]
+    turns: list[list[int]]
     found: tuple[Violation | Misplaced, ...]
     after: Carried
 
-    def stands_at(self, graph: Graph, index: int) -> bool:
-        """Whether the graph has these very steps from a node on."""
-        end = index + len(self.nodes)
-        if end > len(graph.nodes) or not all(map(_are_alike, self.nodes, graph.nodes[index:end])):
-            return False
-        return self.next == edges(graph, index, end)
+    def stands_at(self, contents: Contents, index: int) -> bool:
+        """Whether a graph has these very steps from a node on."""
+        end = index + len(self.said)
+        return self.said == contents.said[index:end] and self.turns == contents.turns(index, end)
 
 
 class Stretches:
@@ -67,17 +81,24 @@ class Stretches:
     def __init__(self) -> None:
         self._known: dict[_Key, list[Stretch]] = {}
         self._before: dict[_Key, list[Stretch]] = {}
+        self._contents: dict[Hashable, object] = {}
 
     def turn(self) -> None:
         """Another text is looked at: what the last one had is still known, what those before it had is not."""
         self._before, self._known = self._known, {}
+        if len(self._contents) > _MOST_CONTENTS:
+            self._contents = {}
 
-    def at(self, graph: Graph, index: int, carried: Carried) -> Stretch | None:
+    def contents(self, graph: Graph) -> Contents:
+        """What a graph's steps say, to be looked up here."""
+        return Contents(graph, self._contents)
+
+    def at(self, contents: Contents, index: int, carried: Carried) -> Stretch | None:
         """The stretch that stands at a node of a graph; None if none is known."""
-        key = _key(graph, index, carried)
+        key = _key(contents, index, carried)
         for known in (self._known, self._before):
             for stretch in known.get(key, ()):
-                if stretch.stands_at(graph, index):
+                if stretch.stands_at(contents, index):
                     if known is self._before:
                         self._add(key, stretch)
                     return stretch
@@ -85,7 +106,7 @@ class Stretches:
 
     def add(
         self,
-        graph: Graph,
+        contents: Contents,
         start: int,
         end: int,
         carried: tuple[Carried, Carried],
@@ -93,18 +114,13 @@ class Stretches:
     ) -> None:
         """Takes note of the nodes from `start` to before `end`: what is `carried` in and out, what was `found`."""
         at = tuple(moved(each, -start) for each in found)
-        stretch = Stretch(graph.nodes[start:end], edges(graph, start, end), at, carried[1])
-        self._add(_key(graph, start, carried[0]), stretch)
+        stretch = Stretch(contents.said[start:end], contents.turns(start, end), at, carried[1])
+        self._add(_key(contents, start, carried[0]), stretch)
 
     def _add(self, key: _Key, stretch: Stretch) -> None:
         alike = self._known.setdefault(key, [])
         if len(alike) < _MOST_ALIKE:
             alike.append(stretch)
-
-
-def edges(graph: Graph, start: int, end: int) -> list[list[int]]:
-    """What may follow each node from `start` to before `end`, counted from `start`."""
-    return [[each - start for each in following] for following in graph.next[start:end]]
 
 
 def moved(violation: Violation | Misplaced, by: int) -> Violation | Misplaced:
@@ -114,20 +130,25 @@ def moved(violation: Violation | Misplaced, by: int) -> Violation | Misplaced:
     return replace(violation, first=violation.first + by, second=violation.second + by)
 
 
-def _key(graph: Graph, index: int, carried: Carried) -> _Key:
-    return tuple([node.text for node in graph.nodes[index : index + _TOLD_BY]]), carried
+def _key(contents: Contents, index: int, carried: Carried) -> _Key:
+    return tuple(map(id, contents.said[index : index + _TOLD_BY])), carried
 
 
-def _are_alike(one: Node, other: Node) -> bool:
-    """Whether two steps do the same, wherever they stand."""
-    return one is other or (
-        one.text == other.text
-        and one.kind == other.kind
-        and one.resolved == other.resolved
-        and one.conditions == other.conditions
-        and one.name == other.name
-        and one.arguments == other.arguments
-        and one.values == other.values
-        and (one.op is None) == (other.op is None)
-        and one.macro == other.macro
+def _content(node: Node, known: dict[Hashable, object]) -> object:
+    """What a step says; the same object for all that say the same."""
+    key = (
+        node.kind,
+        node.text,
+        node.conditions,
+        node.name,
+        node.arguments,
+        node.values,
+        node.op is None,
+        node.macro,
+        id(node.resolved),
     )
+    content = known.get(key)
+    if content is None:
+        content = known[key] = key, node.resolved  # as long as it is known, the id is that instruction's
+    node.content = content
+    return content

@@ -66,7 +66,8 @@ class Node(Struct):
     `invocation`. `name` is a label's or directive's, or a brace or template of a bundle (graphs have no such
     steps). `target` is the label that an instruction may branch to. `macro` is the macro whose body it stands in.
     `frame` and `names` are what the scope has for an op's arguments. `inlined` says that a macro made it, and the span
-    is that of the macro's invocation. The graphs of a program share its nodes.
+    is that of the macro's invocation. The graphs of a program share its nodes. `content` may be something that is the
+    same for steps that say the same, wherever they stand.
     """
 
     kind: Kind
@@ -86,6 +87,7 @@ class Node(Struct):
     inlined: bool = False
     frame: tuple[int, int, int] | None = None
     names: dict[str, Value] = {}
+    content: object = None
 
     @property
     def predicate(self) -> str:
@@ -530,6 +532,7 @@ class Program(Repeater):
                 "",
                 node.macro,
                 node.inlined,
+                content=None if node.conditions or node.macro is not None else each,
             )
             for each in self._meant_in(expansion, node)
         ]
@@ -652,6 +655,7 @@ def _moved(node: Node, shift: Shift, invocations: int) -> Node:
         node.inlined,
         node.frame,
         node.names,
+        None if node.conditions and shift.moves_lines else node.content,  # conditions have other lines
     )
 
 

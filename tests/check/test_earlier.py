@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pvasm.asm.rereading import FrameState, Rereading, Run
 from pvasm.check import groups
@@ -21,6 +22,7 @@ from pvasm.check.subject import Subject
 from pvasm.check.unknown_names import _Met
 from pvasm.data import samples_directory
 from pvasm.expand import expand
+from pvasm.expand.program import Node
 from pvasm.headers import included
 from pvasm.syntax.document import Document
 from pvasm.text import let_be_read, let_stand_in
@@ -141,13 +143,21 @@ def facts(subject: Subject) -> dict[str, object]:
     code = subject.of(Code)
     search, program = code.search, code.program
     return {
-        "steps": program.steps,
+        "steps": [_plain(step) if isinstance(step, Node) else step for step in program.steps],
         "refusals": [(each.start, each.end, str(each.error), each.made, each.conditions) for each in program.refusals],
         "ops": program.ops_used,
         "names": [_shown(met) for met in (*code.names._registers, *code.names._instructions)],
         "exposed": (search.found, search.by_statement, search.gaps, search.reread, search.kept, search.covered),
-        "groups": [repr(violation) for violation in find_violations(subject)],
+        "groups": [
+            repr(replace(violation, first=_plain(violation.first), second=_plain(violation.second)))
+            for violation in find_violations(subject)
+        ],
     }
+
+
+def _plain(node: Node) -> Node:
+    """A step without what is remembered of it."""
+    return replace(node, content=None)
 
 
 def _shown(met: _Met) -> tuple[object, ...]:
