@@ -291,3 +291,42 @@ def test_what_may_be_assembly_is_read_whatever_its_name(text: str, tmp_path: Pat
 def test_a_source_of_macros_alone_is_assembly(tmp_path: Path) -> None:
     (tmp_path / "a.S").write_text("SAVE_ALL\nFOO(r8)\n")
     assert pvasm("check", "a.S", cwd=tmp_path).status == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "check a.S --output-format gcc b.S",
+        "check --output-format=gcc a.S -Inone --no-cpp b.S",
+        "check a.S --output-format gcc -- b.S",
+        "check a.S --no-cpp -I none b.S --output-format gcc",
+        "check - --output-format gcc a.S b.S",
+    ],
+)
+def test_options_may_stand_between_files(words: str, tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.S").write_text("\trfi\n")
+    done = pvasm(*words.split(), cwd=tmp_path, stdin=b"\trfi\n" if "-" in words.split() else b"")
+    found = [line.split(":")[0] for line in done.output.splitlines()]
+    assert (done.status, done.errors, found[-2:]) == (1, "", ["a.S", "b.S"]), done
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("check a.S --select", "argument --select: expected one argument (`pvasm check --help' tells more)"),
+        (
+            "check a.S --select --no-cpp b.S",
+            "argument --select: expected one argument (`pvasm check --help' tells more)",
+        ),
+        ("check a.S -Z b.S", "there is no option `-Z' (`pvasm check --help' tells more)"),
+        ("check a.S -- --no-cpp b.S", "--no-cpp: no such file or folder"),
+        ("explain PV301 -v PV302", "there is no option `-v' (`pvasm explain --help' tells more)"),
+        ("init a --force b", "there is no place for b: too many arguments (`pvasm init --help' tells more)"),
+    ],
+)
+def test_options_between_files_that_are_wrong(words: str, said: str, tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.S").write_text("\tnop 0\n")
+    done = pvasm(*words.split(), cwd=tmp_path)
+    assert (done.status, done.error_lines) == (2, [f"pvasm: error: {said}"])
