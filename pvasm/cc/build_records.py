@@ -142,6 +142,10 @@ def _of_database(path: str) -> Iterator[_Command]:
                 line += data.count(b"\n", at, found)
                 at = found
             words = entry.arguments if entry.arguments is not None else _shell_words(entry.command or "", path, line)
+            if not words:
+                raise PvasmError(
+                    f"says nothing of how {entry.file} is compiled: `command' or `arguments' is due", path, line
+                )
             yield _Command(os.path.join(folder, entry.directory), words, [entry.file], path, line)
 
 

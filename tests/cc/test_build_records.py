@@ -154,6 +154,13 @@ def test_nothing_is_run_and_no_file_of_options_is_read(tree: Path) -> None:
     [
         (None, "tells of no build: neither compile_commands.json nor Kbuild's .*.o.cmd files of assembly are in it"),
         ("[", "is no compilation database: Input data was truncated"),
+        *(
+            (
+                f'[{{"file": "x.c"}},\n{{"file": "a.S"{more}}}]',
+                "2: says nothing of how a.S is compiled: `command' or `arguments' is due",
+            )
+            for more in ("", ', "command": ""', ', "command": null', ', "arguments": []')
+        ),
         ('[{"file": 1}]', "is no compilation database: Expected `str`, got `int` - at `$[0].file`"),
         ("[" * 100_000, "is no compilation database"),
     ],
