@@ -17,7 +17,7 @@ from pvasm.commands.shared import closed, fail, write
 from pvasm.data import integration_directory
 from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, INTERRUPTED, PIPE_CLOSED
-from pvasm.files import unreadable
+from pvasm.files import unreadable, writing_to_output
 from pvasm.regex import regex
 from pvasm.terminal import columns
 
@@ -61,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         status = run(options)
-        sys.stdout.flush()
+        with writing_to_output():
+            sys.stdout.flush()
     except PvasmError as error:
         return fail([error])
     except BrokenPipeError:

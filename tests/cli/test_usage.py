@@ -6,6 +6,8 @@ Section 4 of the cases (friction); F marks what was found later.
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -330,3 +332,15 @@ def test_options_between_files_that_are_wrong(words: str, said: str, tmp_path: P
         (tmp_path / f"{name}.S").write_text("\tnop 0\n")
     done = pvasm(*words.split(), cwd=tmp_path)
     assert (done.status, done.error_lines) == (2, [f"pvasm: error: {said}"])
+
+
+@pytest.mark.parametrize(
+    "words", ["check a.S", "check a.S --output-format json", "explain --all", "expand -i xen a.S -o -", "man check"]
+)
+def test_a_full_disk_behind_standard_output_is_told(words: str, tmp_path: Path) -> None:
+    (tmp_path / "a.S").write_text("\trfi\n" if words.startswith("check") else "\tRFI\n")
+    command = [sys.executable, "-m", "pvasm", *words.split()]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    said = "pvasm: error: standard output: cannot be written: no space left on the device: make room there\n"
+    assert (done.returncode, done.stderr) == (2, said)
