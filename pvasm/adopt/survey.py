@@ -76,6 +76,9 @@ def survey(folder: str, ops: Collection[str]) -> Survey:
     if all(map(is_header, files)):
         if errors:
             raise errors[0]  # it may be in there
+        if not all(is_header(source.path) for source in find_sources([folder], [], [])):
+            said = "git ignores all assembly below it: take it out of .gitignore"
+            raise PvasmError(f"{said}, or write a pvasm.toml with `respect-gitignore = false'", folder)
         said = "no assembly is below it (.S, .s, .sx)"
         raise PvasmError(f"{said}: run `pvasm init' at the top of the tree, or name that folder", folder)
     anothers = [path for path in files if _is_anothers(path)]

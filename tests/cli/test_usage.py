@@ -242,6 +242,23 @@ def test_what_git_ignores_is_not_searched(tree: Path) -> None:
     assert len(files(tree, "top")) == 5
 
 
+def test_a_folder_that_is_all_left_out_says_by_what(tree: Path) -> None:
+    """It said that there is no assembly, to whoever sees it there."""
+    (tree / "top/.gitignore").write_text("*.S\n")
+    (tree / "top/b.h").write_text("int x;\n")
+    said = "pvasm: error: top: git ignores all assembly in this folder: --no-gitignore has it checked"
+    assert pvasm("check", "top", cwd=tree).error_lines == [said]
+    said = "git ignores all assembly below it: take it out of .gitignore, or write a pvasm.toml with"
+    assert pvasm("init", "top", cwd=tree).error_lines == [f"pvasm: error: top: {said} `respect-gitignore = false'"]
+    (tree / "top/.gitignore").unlink()
+    (tree / "pvasm.toml").write_text('exclude = ["*.S"]\n')
+    said = "pvasm: error: top: `exclude' leaves out all assembly in this folder, or git ignores it"
+    assert pvasm("check", "top", cwd=tree).error_lines == [said]
+    (tree / "none").mkdir()
+    said = "pvasm: error: none: no assembly in this folder (.S, .s, .sx, or headers)"
+    assert pvasm("check", "none", cwd=tree).error_lines == [said]
+
+
 def test_the_nearest_gitignore_decides(tree: Path) -> None:
     (tree / "top/sub/.gitignore").write_text("!made/\n")
     assert files(tree, "top") == ["top/a.S", "top/kept/c.S", "top/sub/made/e.S"]
