@@ -273,6 +273,8 @@ class Steps:
         source = os.path.join(self.folder, f"{number}-{stem(word.value)}.s")
         if self.command.has("-save-temps") and word.language != PLAIN:
             beside = dependency_files.side_file(self.command, word, ".s")
+            if self.command.last("-save-temps") == "cwd":
+                beside = os.path.basename(beside)
             if not any(is_same(beside, other.value) for other in self.command.inputs):
                 source = beside
         write_atomically(source, text)
