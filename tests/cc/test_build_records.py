@@ -144,7 +144,9 @@ def test_nothing_is_run_and_no_file_of_options_is_read(tree: Path) -> None:
     (flags,) = read_build(str(tree / "build")).values()
     assert "X=`touch evil`" in flags.defines
     assert not [each for each in flags.options if "FROM_FILE" in each or "wrapper" in each]
-    findings(tree, "--build", "build", "kernel/a.S")
+    _, _, told = findings(tree, "--build", "build", "kernel/a.S")
+    said = "@options of the command for ../kernel/a.S is not read: what it has of -I, -D and -include, give as well"
+    assert told[0] == f"pvasm: note: build/compile_commands.json:1: {said}"
     assert not list(tree.rglob("evil"))
     assert not Path("evil").exists()
 
