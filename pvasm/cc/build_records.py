@@ -196,7 +196,7 @@ def _arguments(words: Sequence[str]) -> list[str]:
     """
     behind = list(words[words.index("--") + 1 :] if "--" in words else words)
     at = 1
-    while at < len(behind) and not behind[at].startswith("-"):  # ccache and its like
+    while at < len(behind) and not behind[at].startswith(("-", "@")):  # ccache and its like
         at += 1
     bare = any(is_bare_assembler(word) for word in behind[:at])
     return [word for word in behind[at:] if not (bare and word == "-x")]

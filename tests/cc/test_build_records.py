@@ -149,6 +149,10 @@ def test_nothing_is_run_and_no_file_of_options_is_read(tree: Path) -> None:
     assert told[0] == f"pvasm: note: build/compile_commands.json:1: {said}"
     assert not list(tree.rglob("evil"))
     assert not Path("evil").exists()
+    database(tree, "gcc @options -c ../kernel/a.S")
+    assert (
+        findings(tree, "--build", "build", "kernel/a.S")[2][0] == f"pvasm: note: build/compile_commands.json:1: {said}"
+    )
 
 
 @pytest.mark.parametrize(
