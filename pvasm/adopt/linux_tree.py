@@ -45,6 +45,7 @@ _BARE_HARDWARE: Final = {
     "arch/ia64/kvm/*": _KVM,
     "arch/ia64/sn/fprom/*": _SGI,
     "arch/ia64/sn/kernel/*": _SGI,
+    "include/asm-ia64/mca_asm.h": _CHECKS,
 }
 
 _VERSION = regex(r"^(?P<key>VERSION|PATCHLEVEL)[ \t]*=[ \t]*(?P<value>\d+)[ \t]*$", re.MULTILINE)

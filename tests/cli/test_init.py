@@ -182,13 +182,14 @@ def test_a_linux_tree_of_old(tmp_path: Path) -> None:
         "arch/ia64/kernel/head.S": "\trfi\n",
         "arch/m68k/kernel/entry.S": "\tmovel %d0,%d1\n",
         "include/asm-ia64/asmmacro.h": "#define NOP nop 0\n",
+        "include/asm-ia64/mca_asm.h": "#define LEAVE rfi\n",
         "include/asm-m68k/traps.h": "#define COVER 1\n",
     }
     assert pvasm("init", cwd=made(tmp_path, files)).output.splitlines()[:5] == [
         "pvasm.toml: Linux 2.6",
         "  paths: arch/ia64, include/asm-ia64",
         "  op-headers: none seen",
-        "  bare-hardware: 1 entry, each with its reason beside it",
+        "  bare-hardware: 2 entries, each with its reason beside it",
         "  include-dirs: 1 folder",
     ]
 
