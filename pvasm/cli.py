@@ -17,7 +17,7 @@ from pvasm.commands.shared import closed, fail, write
 from pvasm.data import integration_directory
 from pvasm.errors import PvasmError
 from pvasm.exit_status import CANNOT_RUN, INTERRUPTED, PIPE_CLOSED
-from pvasm.files import unreadable
+from pvasm.files import unreadable, writing_to_output
 from pvasm.regex import regex
 from pvasm.terminal import columns
 
@@ -61,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         status = run(options)
-        sys.stdout.flush()
+        with writing_to_output():
+            sys.stdout.flush()
     except PvasmError as error:
         return fail([error])
     except BrokenPipeError:
@@ -156,13 +157,59 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_args(self, *arguments: Any) -> Any:  # type: ignore[override]
         """As argparse, but an option that is not known is an error here, where the options are known."""
         self.given = list(arguments[0] if arguments and arguments[0] is not None else sys.argv[1:])
-        found, rest = super().parse_known_args(*arguments)
+        found, rest = super().parse_known_args(self._options_first(self.given), *arguments[1:])
         if rest:
             option = next((word.partition("=")[0] for word in rest if word.startswith("-") and word != "-"), None)
             if option is None:
                 self.error(f"there is no place for {' '.join(rest)}: too many arguments")
             self.error(self._no_option(option))
         return found, rest
+
+    def _options_first(self, words: list[str]) -> list[str]:
+        """The words with all options before what is none, so that options may stand between files.
+
+        argparse gives the first run of files to the argument that takes any number of them, and has no place for a
+        second. Where a word is no option that there is, or lacks its value, all stay where they are, to be told of.
+        """
+        if any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in self._get_positional_actions()):
+            return words
+        options: list[str] = []
+        others: list[str] = []
+        left = iter(words)
+        for word in left:
+            if word == "--":
+                others += left
+            elif word[:1] != "-" or word == "-":
+                others.append(word)
+            else:
+                options.append(word)
+                takes_next = self._takes_next(word)
+                if takes_next is None:
+                    return words
+                if takes_next:
+                    value = next(left, "--")
+                    if value != "-" and value[:1] == "-":
+                        return words
+                    options.append(value)
+        return [*options, *(["--"] if "--" in words else []), *others]
+
+    def _takes_next(self, word: str) -> bool | None:
+        """Whether an option has its value in the next word; None for what is no option, and for one with several."""
+        known = self._option_string_actions
+        name, equals, _ = word.partition("=")
+        action: argparse.Action | None = None
+        if word in known or (equals and name in known):
+            action, is_whole = known[name], bool(equals)
+        else:  # behind one dash, options without values may stand together, and a value may follow at once
+            letters = word[1:]
+            while letters and word[1] != "-" and (action is None or action.nargs == 0):
+                action, letters = known.get(f"-{letters[0]}"), letters[1:]
+                if action is None:
+                    break
+            is_whole = bool(letters)
+        if action is None or action.nargs not in (None, 0):
+            return None
+        return action.nargs is None and not is_whole
 
     def _no_option(self, option: str) -> str:
         return f"there is no option `{option}'{_meant(option, self._option_string_actions)}"

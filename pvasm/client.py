@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # The commands that a server does: short ones, which builds run once a file, and which run no other program.
 _COMMANDS = ("expand",)
 _ASKS, _DECLINES = "--server", "--no-server"
+_PATIENCE = 10  # seconds for a server to be ready
 LIMITS = ("RLIMIT_FSIZE", "RLIMIT_AS", "RLIMIT_DATA", "RLIMIT_CPU", "RLIMIT_NOFILE")
 """What whoever asks may have had limited (`ulimit`), which then holds for what is done for him."""
 
@@ -47,9 +48,12 @@ def run_in_server(arguments: Sequence[str]) -> None:
         sys.stderr.write(f"pvasm: note: no server: {error}\n")
         return
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    connection.settimeout(_PATIENCE)
     try:
         connection.connect(path)
         _ask(connection, arguments)
+    except TimeoutError:
+        sys.stderr.write(f"pvasm: note: the server at {path} does not answer: done without it\n")
     except (OSError, ValueError):  # nobody there, or gone meanwhile: doing it here, again, makes the same
         pass
     finally:
@@ -61,6 +65,10 @@ def _ask(connection: _socket.socket, arguments: Sequence[str]) -> None:
     """Has the server at the other end do a command, and ends as that ends; returns if another server is due."""
     if not served.is_ours(connection):
         return
+    # One that is stopped (Ctrl-Z) must not be sent our streams: whoever reads what we write would wait for it.
+    connection.settimeout(_PATIENCE)
+    served.receive_ready(connection)
+    connection.settimeout(None)
     here = os.open(".", os.O_PATH | os.O_DIRECTORY)
     mask = os.umask(0)
     os.umask(mask)

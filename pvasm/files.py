@@ -239,6 +239,17 @@ def unwritable(error: OSError, name: str) -> PvasmError:
     return PvasmError(f"cannot be written: {reason}", name)
 
 
+@contextlib.contextmanager
+def writing_to_output() -> Iterator[None]:
+    """Errors of writing say that it was to standard output; that nobody reads it any more is none of these."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritable(error, "standard output") from error
+
+
 def _write(folder: int | None, base: str, data: bytes) -> bool:
     """Writes a file of a folder that is open, or of any name."""
     is_link = folder is None  # /dev/stdout is one, and leads to what may have no name

@@ -27,9 +27,10 @@ from pvasm.check.subject import Subject
 from pvasm.errors import PvasmError
 from pvasm.files import write_atomically
 from pvasm.headers import included
+from pvasm.regex import regex
 from pvasm.sources import Source
 from pvasm.syntax.document import Document
-from pvasm.text import Edit, apply_edits, encode, read_text, shown_name
+from pvasm.text import Edit, apply_edits, encode, lines_of, read_text, shown_name
 
 _MAX_PASSES = 10
 
@@ -151,14 +152,28 @@ class Outcome(Struct, frozen=True):
         is_inside = not os.path.isabs(self.path) and ".." not in self.path.split("/")
         name = os.path.normpath(self.path)
         names = (f"a/{name}", f"b/{name}") if is_inside else (self.path, self.path)
-        lines = _unified(self.before.splitlines(keepends=True), self.after.splitlines(keepends=True))
+        lines = _unified(lines_of(self.before), lines_of(self.after))
         marked = (line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-        return f"--- {names[0]}\n+++ {names[1]}\n{''.join(marked)}"
+        return f"--- {_in_head(names[0])}\n+++ {_in_head(names[1])}\n{''.join(marked)}"
+
+
+_UNFIT = regex(r"[\x00-\x1f\x7f\"\\]")
+_LETTERS = {"\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", '"': '"', "\\": "\\"}
+
+
+def _in_head(name: str) -> str:
+    """A file's name as git and patch read it in the head of a patch: quoted as in C where it has to be, and with a tab
+    behind one that has blanks in it.
+    """
+    quoted = _UNFIT.sub(lambda found: f"\\{_LETTERS.get(found[0]) or format(ord(found[0]), '03o')}", name)
+    if quoted != name:
+        return f'"{quoted}"'
+    return f"{name}\t" if " " in name else name
 
 
 def changed_lines(before: str, after: str) -> list[Edit]:
     """The edits that make one text of another, whole lines each."""
-    lines, new_lines = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    lines, new_lines = lines_of(before), lines_of(after)
     starts = list(accumulate(map(len, lines), initial=0))
     return [
         Edit(starts[one], starts[one_end], "".join(new_lines[two:two_end]))

@@ -29,8 +29,10 @@ _LENGTH, _STATUS = 8, 4  # bytes of a request's length, and of a number in an an
 _MOST = 1 << 24  # bytes of a request
 _ENDS = b"\0"
 
-STALE, RUNNING, ENDED = b"S", b"R", b"E"
-"""What an answer begins with: another server is due; this process runs it; it has ended with this status."""
+READY, STALE, RUNNING, ENDED = b"A", b"S", b"R", b"E"
+"""What an answer begins with: ask; another server is due; this process runs it; it has ended with this status."""
+
+_PROTOCOL = "2"  # another whenever what is said changes
 
 
 class NoServerError(Exception):
@@ -41,7 +43,7 @@ def identity() -> bytes:
     """All that an answer depends on, but for the request and the files."""
     root = os.stat("/")
     told = [
-        *(__version__, sys.executable, sys.version, os.path.dirname(__file__), sys.getfilesystemencoding()),
+        *(__version__, _PROTOCOL, sys.executable, sys.version, os.path.dirname(__file__), sys.getfilesystemencoding()),
         *(f"{root.st_dev}:{root.st_ino}", _namespace(), f"{os.geteuid()}:{os.getegid()}"),
         *sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(_AT_START)),
     ]
@@ -122,6 +124,12 @@ def receive_answer(connection: _socket.socket) -> tuple[bytes, int]:
     """An answer. Raises ValueError if the other side has gone."""
     data = _received(connection, 1 + _STATUS)
     return data[:1], int.from_bytes(data[1:], "little")
+
+
+def receive_ready(connection: _socket.socket) -> None:
+    """Waits until a server listens. Raises ValueError if it has gone, or says something else."""
+    if receive_answer(connection)[0] != READY:
+        raise ValueError("not ready")
 
 
 def _received(connection: _socket.socket, length: int) -> bytes:

@@ -38,6 +38,7 @@ _PATIENCE = 10  # seconds for a request, and for an end
 _A_MOMENT = 0.01  # seconds
 _STREAMS, _DESCRIPTORS = 3, 4
 _STOP = b"stop"
+_NOT_ENDED = "the server was told to end, and has not"
 _MOST_LEARNT = 1 << 16  # bytes of statements that a fork hands back
 _BETWEEN = "\0"  # no statement has one in it
 
@@ -88,10 +89,13 @@ def stop() -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_PATIENCE)
             connection.connect(path)
+            served.receive_ready(connection)
             served.send_request(connection, [_STOP], [0] * _DESCRIPTORS)
             served.receive_answer(connection)
     except served.NoServerError as error:
         raise PvasmError(f"no server: {error}") from error
+    except TimeoutError as error:
+        raise PvasmError(_NOT_ENDED, path) from error
     except (OSError, ValueError):
         return False
     _wait_for_end(path, of_old)
@@ -111,7 +115,7 @@ def _wait_for_end(path: str, of_old: tuple[int, int, int]) -> None:
             time.sleep(_A_MOMENT)
     finally:
         os.close(lock)
-    raise PvasmError("the server was told to end, and has not", path)
+    raise PvasmError(_NOT_ENDED, path)
 
 
 def _close_others(lock: int) -> None:
@@ -201,6 +205,7 @@ class _Server:
 
     def _answered(self, connection: socket.socket) -> int:
         """Answers a request; the exit status of what it has asked for."""
+        served.send_answer(connection, served.READY)
         words, descriptors = served.receive_request(connection, _DESCRIPTORS)
         is_for_us = words[0] == served.identity().hex().encode()
         if not is_for_us or any(_status(path) != then for path, then in self._seen.items()):

@@ -110,6 +110,16 @@ def line_starts(text: str) -> list[int]:
     return starts
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines with their ends, as assembler, compiler, diff and git count them: a line feed alone ends one.
+
+    `str.splitlines` ends them at form feeds, lone carriage returns and what else Unicode has, too.
+    """
+    lines = text.split("\n")
+    last = lines.pop()
+    return [f"{line}\n" for line in lines] + ([last] if last else [])
+
+
 def line_and_column(starts: list[int], offset: int) -> tuple[int, int]:
     """The line and column of an offset, both counted from 1."""
     line = bisect_right(starts, offset)

@@ -123,6 +123,9 @@ def test_the_action_checks_and_writes_sarif(tmp_path: Path) -> None:
     assert {result["ruleId"] for result in found["results"]} >= {"PV001"}
     status, _, outputs = job.check(paths="sample_S/fsys.S sample_S/exit.S")
     assert (status, outputs["status"]) == (0, "0")
+    status, _, outputs = job.check(paths="sample_S/fsys.S", **{"sarif-file": "to come/p q.sarif"})
+    assert (status, outputs["sarif-file"]) == (0, "to come/p q.sarif")
+    assert json.loads((tmp_path / "to come/p q.sarif").read_text())["runs"][0]["results"] == []
     status, text, _ = job.check(paths="sample_S/broken/fsys.S", format="github")
     assert status == 1
     assert "::error file=sample_S/broken/fsys.S,line=18" in text

@@ -1,4 +1,4 @@
-"""Facts of Linux's tree, 2.6.27 to 6.6: where its IA-64 assembly is, and which of it is for bare hardware alone."""
+"""Facts of Linux's tree, 2.4 to 6.6: where its IA-64 assembly is, and which of it is for bare hardware alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pvasm.errors import PvasmError
 from pvasm.regex import regex
 from pvasm.text import read_text
 
-ARCHITECTURE: Final = "arch/ia64"
+_ARCHITECTURE: Final = "arch/ia64"
+_OLD_HEADERS: Final = "include/asm-ia64"  # up to 2.6.26, where the build makes the link include/asm to it
 
 # Linux's Makefile, LINUXINCLUDE.
 _INCLUDE_DIRS: Final = (
@@ -42,7 +43,9 @@ _BARE_HARDWARE: Final = {
     "arch/ia64/kernel/pal.S": _FIRMWARE,
     "arch/ia64/kernel/relocate_kernel.S": _KEXEC,
     "arch/ia64/kvm/*": _KVM,
+    "arch/ia64/sn/fprom/*": _SGI,
     "arch/ia64/sn/kernel/*": _SGI,
+    "include/asm-ia64/mca_asm.h": _CHECKS,
 }
 
 _VERSION = regex(r"^(?P<key>VERSION|PATCHLEVEL)[ \t]*=[ \t]*(?P<value>\d+)[ \t]*$", re.MULTILINE)
@@ -50,10 +53,19 @@ _VERSION = regex(r"^(?P<key>VERSION|PATCHLEVEL)[ \t]*=[ \t]*(?P<value>\d+)[ \t]*
 
 def is_linux(folder: str) -> bool:
     """Whether a folder is the top of a Linux tree that has IA-64."""
-    return all(
-        os.path.exists(os.path.join(folder, ARCHITECTURE, name))
-        for name in ("kernel/ivt.S", "kernel/entry.S", "include")
+    names = ("kernel/ivt.S", "kernel/entry.S")
+    return all(os.path.exists(os.path.join(folder, _ARCHITECTURE, name)) for name in names) and (
+        _is_old(folder) or os.path.exists(os.path.join(folder, _ARCHITECTURE, "include"))
     )
+
+
+def _is_old(folder: str) -> bool:
+    return os.path.isdir(os.path.join(folder, _OLD_HEADERS))
+
+
+def paths(folder: str) -> tuple[str, ...]:
+    """Where the assembly is, that of headers too."""
+    return (_ARCHITECTURE, _OLD_HEADERS) if _is_old(folder) else (_ARCHITECTURE,)
 
 
 def named(folder: str) -> str:
@@ -67,9 +79,8 @@ def named(folder: str) -> str:
 
 def include_dirs(folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Where headers are looked for; and those of these folders that the kernel's build makes."""
-    later = tuple(
-        path for path in _INCLUDE_DIRS if "generated" in path and not os.path.isdir(os.path.join(folder, path))
-    )
+    made = () if _is_old(folder) else tuple(path for path in _INCLUDE_DIRS if "generated" in path)
+    later = tuple(path for path in made if not os.path.isdir(os.path.join(folder, path)))
     return tuple(path for path in _INCLUDE_DIRS if path in later or os.path.isdir(os.path.join(folder, path))), later
 
 

@@ -28,6 +28,8 @@ def _lines(found: Survey, undecided: Sequence[str]) -> Iterator[str]:
     yield "# docs/configuration.md tells of every key."
     yield ""
     yield "# What a check is about that names no path."
+    if found.others:
+        yield f"# Left out: other architectures' sources, or in folders that do not say whose ({found.others})."
     yield from _listed("paths", found.paths)
     yield ""
     yield "# Compiled once, for bare hardware: nothing is asked of these. Take out what a guest runs, too."

@@ -40,11 +40,15 @@ _COMPILERS_OWN: Final = ("__LP64__", "_LP64", "__ELF__", "__ia64", "__itanium__"
 
 
 class FileFlags(Struct, frozen=True):
-    """How a source goes through the C preprocessor: folders of headers, macros, and what is included first."""
+    """How a source goes through the C preprocessor: folders of headers, macros, and what is included first.
+
+    `unread` says of a command that it has more options in files, which are not read.
+    """
 
     include_directories: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
     includes: tuple[str, ...] = ()
+    unread: PvasmError | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -142,6 +146,10 @@ def _of_database(path: str) -> Iterator[_Command]:
                 line += data.count(b"\n", at, found)
                 at = found
             words = entry.arguments if entry.arguments is not None else _shell_words(entry.command or "", path, line)
+            if not words:
+                raise PvasmError(
+                    f"says nothing of how {entry.file} is compiled: `command' or `arguments' is due", path, line
+                )
             yield _Command(os.path.join(folder, entry.directory), words, [entry.file], path, line)
 
 
@@ -188,7 +196,7 @@ def _arguments(words: Sequence[str]) -> list[str]:
     """
     behind = list(words[words.index("--") + 1 :] if "--" in words else words)
     at = 1
-    while at < len(behind) and not behind[at].startswith("-"):  # ccache and its like
+    while at < len(behind) and not behind[at].startswith(("-", "@")):  # ccache and its like
         at += 1
     bare = any(is_bare_assembler(word) for word in behind[:at])
     return [word for word in behind[at:] if not (bare and word == "-x")]
@@ -230,7 +238,16 @@ def _flags(command: _Command, folders: Sequence[str]) -> FileFlags:
     defines = dict.fromkeys(_COMPILERS_OWN, "")
     for word in read:
         _define(word, defines, refuse)
-    return FileFlags(tuple(directories), tuple(f"{name}{rest}" for name, rest in defines.items()), tuple(includes))
+    made = tuple(f"{name}{rest}" for name, rest in defines.items())
+    return FileFlags(tuple(directories), made, tuple(includes), _of_unread(command))
+
+
+def _of_unread(command: _Command) -> PvasmError | None:
+    files = [word for word in _arguments(command.words) if word.startswith("@")]
+    if not files:
+        return None
+    said = f"{' and '.join(files)} of the command for {command.sources[0]} is not read"
+    return PvasmError(f"{said}: what it has of -I, -D and -include, give as well", command.record, command.line)
 
 
 def _define(word: Word, defines: dict[str, str], refuse: Callable[[str], PvasmError]) -> None:

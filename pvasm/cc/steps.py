@@ -20,7 +20,7 @@ from pvasm.expand.expander import ExpandErrors, Reading, expand
 from pvasm.expand.op_headers import find_op_headers, is_bare_hardware
 from pvasm.expand.preprocessed import defined_constants
 from pvasm.expand.variants import unseen_constants
-from pvasm.files import reason_of, write_atomically
+from pvasm.files import reason_of, write_atomically, writing_to_output
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.instance import Instance
 from pvasm.syntax.document import looks_preprocessed, read_document
@@ -151,8 +151,9 @@ class Steps:
     def told(self, text: bytes, file: str | None) -> int:
         """Writes text to a file, or to standard output."""
         if file in (None, "-"):
-            sys.stdout.buffer.write(text)
-            sys.stdout.flush()
+            with writing_to_output():
+                sys.stdout.buffer.write(text)
+                sys.stdout.flush()
         else:
             write_atomically(file or "", text)
         return 0
@@ -272,6 +273,8 @@ class Steps:
         source = os.path.join(self.folder, f"{number}-{stem(word.value)}.s")
         if self.command.has("-save-temps") and word.language != PLAIN:
             beside = dependency_files.side_file(self.command, word, ".s")
+            if self.command.last("-save-temps") == "cwd":
+                beside = os.path.basename(beside)
             if not any(is_same(beside, other.value) for other in self.command.inputs):
                 source = beside
         write_atomically(source, text)

@@ -66,12 +66,22 @@ def check_files(
                 result.diagnostics = pipeline.reported(result.path, result.diagnostics)
             yield result
     if barren:
-        errors = [PvasmError("no assembly in this folder (.S, .s, .sx, or headers)", path) for path in sorted(barren)]
-        yield FileResult("", errors=errors, counts=0)
+        yield FileResult("", errors=[_of_barren(path, settings) for path in sorted(barren)], counts=0)
     if outside:
         yield FileResult("", counts=0, notes=[of_outside(outside)])
     if missing.names:
         yield FileResult("", counts=0, notes=[missing.note(settings.within or ())])
+
+
+def _of_barren(path: str, settings: Settings) -> PvasmError:
+    """What to say of a folder with nothing in it to check."""
+    there = {source.path for source in find_sources([path], [], []) if not is_header(source.path)}
+    if not there:
+        return PvasmError("no assembly in this folder (.S, .s, .sx, or headers)", path)
+    kept = {source.path for source in find_sources([path], [], [], respect_gitignore=settings.respect_gitignore)}
+    if there.isdisjoint(kept):
+        return PvasmError("git ignores all assembly in this folder: --no-gitignore has it checked", path)
+    return PvasmError("`exclude' leaves out all assembly in this folder, or git ignores it", path)
 
 
 def _not_built(paths: Sequence[str], settings: Settings) -> PvasmError | None:

@@ -264,6 +264,11 @@ def _built(options: argparse.Namespace, config: Config) -> tuple[tuple[str, CppS
     from pvasm.cc.build_records import read_build
     from pvasm.check.settings import CppSettings
 
+    built = read_build(options.build, _folders(options.paths, config))
+    unread = [flags.unread for flags in built.values() if flags.unread is not None]
+    if unread:
+        more = f" (so it is for {len(unread) - 1} more)" if len(unread) > 1 else ""
+        complain(PvasmError(f"{unread[0].message}{more}", unread[0].path, unread[0].line), "note")
     return tuple(
         (
             path,
@@ -274,7 +279,7 @@ def _built(options: argparse.Namespace, config: Config) -> tuple[tuple[str, CppS
                 op_headers=(*config.op_headers, *options.op_headers),
             ),
         )
-        for path, flags in read_build(options.build, _folders(options.paths, config)).items()
+        for path, flags in built.items()
     )
 
 

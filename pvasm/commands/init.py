@@ -89,6 +89,7 @@ def _told(found: Survey) -> str:
     """What was seen of a tree, in lines."""
     rows = {
         "paths": ", ".join(found.paths),
+        **({"left out": _counted(found.others, "source", "sources", _OTHERS)} if found.others else {}),
         "op-headers": ", ".join(f"{each.name} ({each.ops} ops)" for each in found.op_headers),
         "bare-hardware": _counted(len(found.bare_hardware), "entry", "entries", "each with its reason beside it"),
         "include-dirs": _counted(
@@ -99,6 +100,9 @@ def _told(found: Survey) -> str:
         ),
     }
     return "".join(f"  {key}: {value or 'none seen'}\n" for key, value in rows.items())
+
+
+_OTHERS = "other architectures', or in folders that do not say whose"
 
 
 def _counted(number: int, one: str, several: str, more: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pvasm.errors import ErrorsWithRemedy, PvasmError
 from pvasm.exit_status import CANNOT_RUN
+from pvasm.files import writing_to_output
 
 if TYPE_CHECKING:
     from pvasm.paravirt.instance import Instance
@@ -61,7 +62,8 @@ def write(text: str) -> None:
     """Text on standard output, with the bytes that the source had."""
     if "stdout" in closed:
         raise PvasmError("standard output is closed")
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    with writing_to_output():
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
 
 
 def write_to(output: str | None, text: str, what: str, read: Iterable[str]) -> None:

@@ -69,6 +69,7 @@ COMMANDS = """
 @response
 -c -save-temps other.S -o out/other.o
 -c other.S -save-temps=obj
+-c -save-temps=cwd other.S -o out/other.o
 -c other.S -save-temps
 -c bad.S other.S
 -c bad.S -MD -o bad.o

@@ -144,9 +144,15 @@ def test_nothing_is_run_and_no_file_of_options_is_read(tree: Path) -> None:
     (flags,) = read_build(str(tree / "build")).values()
     assert "X=`touch evil`" in flags.defines
     assert not [each for each in flags.options if "FROM_FILE" in each or "wrapper" in each]
-    findings(tree, "--build", "build", "kernel/a.S")
+    _, _, told = findings(tree, "--build", "build", "kernel/a.S")
+    said = "@options of the command for ../kernel/a.S is not read: what it has of -I, -D and -include, give as well"
+    assert told[0] == f"pvasm: note: build/compile_commands.json:1: {said}"
     assert not list(tree.rglob("evil"))
     assert not Path("evil").exists()
+    database(tree, "gcc @options -c ../kernel/a.S")
+    assert (
+        findings(tree, "--build", "build", "kernel/a.S")[2][0] == f"pvasm: note: build/compile_commands.json:1: {said}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,6 +160,13 @@ def test_nothing_is_run_and_no_file_of_options_is_read(tree: Path) -> None:
     [
         (None, "tells of no build: neither compile_commands.json nor Kbuild's .*.o.cmd files of assembly are in it"),
         ("[", "is no compilation database: Input data was truncated"),
+        *(
+            (
+                f'[{{"file": "x.c"}},\n{{"file": "a.S"{more}}}]',
+                "2: says nothing of how a.S is compiled: `command' or `arguments' is due",
+            )
+            for more in ("", ', "command": ""', ', "command": null', ', "arguments": []')
+        ),
         ('[{"file": 1}]', "is no compilation database: Expected `str`, got `int` - at `$[0].file`"),
         ("[" * 100_000, "is no compilation database"),
     ],

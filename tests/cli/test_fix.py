@@ -47,6 +47,27 @@ def test_a_diff_is_a_patch_and_changes_nothing(source: Path) -> None:
     assert pvasm("check", "--diff", "a.S", cwd=source.parent).output == ""
 
 
+# Names that git and patch read quoted, or with a tab behind them; and what ends a line elsewhere, but not in a patch.
+NAMES = ["a b.S", " a.S", 'a"b.S', "a\\b.S", "a\tb.S", "a\nb.S", "a\x01.S", "\x7f.S", "ü.S"]
+ODD_LINES = ["\f", "\v", "\x1c", "\x85", "\u2028", "\r", "\r\n", "\n\f\n", "\r\r\n"]
+
+
+@pytest.mark.parametrize("tool", [["git", "apply"], ["patch", "-p1", "-s"]], ids=["git", "patch"])
+@pytest.mark.parametrize("line_end", ["\n", ""])
+def test_a_patch_can_be_applied_whatever_names_and_lines_are(tmp_path: Path, tool: list[str], line_end: str) -> None:
+    files = dict.fromkeys(NAMES, "\tmov r16 = cr.ifa\n\t;;\n\trfi")
+    for number, odd in enumerate(ODD_LINES):
+        files[f"{number}.S"] = f"\tmov r16 = cr.ifa // {odd}\n\t;;{odd}\n\trfi\t// {odd} x"
+    for name, text in files.items():
+        (tmp_path / name).write_bytes(f"{text}{line_end}".encode())
+    diff = pvasm("check", "--diff", ".", cwd=tmp_path).output
+    subprocess.run([require_tool(tool[0]), *tool[1:]], input=os.fsencode(diff), cwd=tmp_path, check=True)
+    for name, text in files.items():
+        mended = text.replace("mov r16 = cr.ifa", "MOV_FROM_IFA(r16)").replace("\trfi", "\tRFI")
+        assert (tmp_path / name).read_bytes() == f"{mended}{line_end}".encode(), name
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(files)
+
+
 @pytest.mark.parametrize("line_end", ["\r\n", "\n"])
 @pytest.mark.parametrize("last", ["", "\r\n"])
 def test_the_bytes_around_stay(tmp_path: Path, line_end: str, last: str) -> None:

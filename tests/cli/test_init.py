@@ -117,6 +117,83 @@ def test_another_tree(tmp_path: Path) -> None:
     ]
 
 
+SEVERAL = {
+    "sys/ia64/ia64/exception.S": "#include <machine/asm.h>\n#include <sys/x.h>\n\tmov r16 = cr.ifa\n",
+    "sys/ia64/include/asm.h": "#define ENTRY(x) x:\n",
+    "lib/libc/ia64/string/bcopy.S": "\tbr.ret.sptk.many rp\n",
+    "sys/boot/include/ia64/types.h": "typedef int x;\n",  # no assembly: a check would complain of the folder
+    "sys/amd64/amd64/exception.S": "\tpushq %rax\n\tmovl $'x, %eax\n#if\n",
+    "sys/amd64/ia64/odd.S": "\tpushq %rax\n",
+    "sys/sys/x.h": "",
+    "kern/shared.S": "\tnop\n",
+}
+
+
+def test_a_tree_of_several_architectures(tmp_path: Path) -> None:
+    """What is no IA-64 was read as if it were: of FreeBSD 9, 3700 lines that are no statements."""
+    made(tmp_path, SEVERAL)
+    done = pvasm("init", cwd=tmp_path)
+    assert (done.status, done.output.splitlines()) == (
+        0,
+        [
+            "pvasm.toml: a tree of several architectures",
+            "  paths: lib/libc/ia64, sys/ia64",
+            "  left out: 3 sources, other architectures', or in folders that do not say whose",
+            "  op-headers: none seen",
+            "  bare-hardware: none seen",
+            "  include-dirs: 1 folder",
+            "with it, `pvasm check' finds:",
+            "     1  PV002  error    privileged instruction used where an op exists",
+            "1 error in 2 files",
+        ],
+    )
+    text = (tmp_path / "pvasm.toml").read_text()
+    assert tomllib.loads(text) == {"paths": ["lib/libc/ia64", "sys/ia64"], "include-dirs": ["sys"]}
+    assert "# Left out: other architectures' sources, or in folders that do not say whose (3).\n" in text
+
+
+@pytest.mark.parametrize("other", ["arch/m68k/a.h", "arch/other/a.S"])
+def test_a_folder_of_ia64_alone_leaves_nothing_out(tmp_path: Path, other: str) -> None:
+    made(tmp_path, {"arch/ia64/a.S": "\tnop 0\n", other: "\tnop 0\n"})
+    assert pvasm("init", cwd=tmp_path).output.splitlines()[:2] == ["pvasm.toml: a tree with assembly", "  paths: ."]
+
+
+def test_headers_of_a_folder_that_a_build_makes_a_link_to(tmp_path: Path) -> None:
+    """As Xen had it: `include/asm` is a link to `include/asm-ia64` once something is built."""
+    files = {
+        "xen/arch/ia64/ivt.S": "#include <asm/ops.h>\n\tRFI\n",
+        "xen/include/asm-ia64/ops.h": "#define RFI rfi\n",
+        "xen/include/asm-x86/ops.h": "#define COVER nop\n",
+        "xen/arch/x86/entry.S": "\tpushq %rax\n",
+    }
+    pvasm("init", cwd=made(tmp_path, files))
+    assert tomllib.loads((tmp_path / "pvasm.toml").read_text()) == {
+        "paths": ["xen/arch/ia64", "xen/include/asm-ia64"],
+        "op-headers": ["asm/ops.h"],
+        "include-dirs": ["xen/include"],
+    }
+
+
+def test_a_linux_tree_of_old(tmp_path: Path) -> None:
+    files = {
+        "Makefile": "VERSION = 2\nPATCHLEVEL = 6\n",
+        "arch/ia64/kernel/ivt.S": "\tmov r17 = cr.isr\n",
+        "arch/ia64/kernel/entry.S": "\tnop 0\n",
+        "arch/ia64/kernel/head.S": "\trfi\n",
+        "arch/m68k/kernel/entry.S": "\tmovel %d0,%d1\n",
+        "include/asm-ia64/asmmacro.h": "#define NOP nop 0\n",
+        "include/asm-ia64/mca_asm.h": "#define LEAVE rfi\n",
+        "include/asm-m68k/traps.h": "#define COVER 1\n",
+    }
+    assert pvasm("init", cwd=made(tmp_path, files)).output.splitlines()[:5] == [
+        "pvasm.toml: Linux 2.6",
+        "  paths: arch/ia64, include/asm-ia64",
+        "  op-headers: none seen",
+        "  bare-hardware: 2 entries, each with its reason beside it",
+        "  include-dirs: 1 folder",
+    ]
+
+
 def test_nothing_is_written_over_without_being_told(tmp_path: Path) -> None:
     made(tmp_path, {**LINUX, "pvasm.toml": "jobs = 1\n"})
     done = pvasm("init", cwd=tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import importlib
 import os
@@ -70,6 +71,16 @@ def started(folder: Path) -> Path:
     first = run(folder, "expand", "--server", "-i", "xen", "a.S")
     assert (first.returncode, first.stderr) == (0, b"")
     return wait_for_server(folder)
+
+
+@contextlib.contextmanager
+def ending(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Nothing waits for a process that a failure has left stopped."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
 
 
 CASES = (
@@ -232,7 +243,9 @@ def test_what_a_killed_server_has_begun_is_not_done_twice(
         raise SystemExit(status)
 
     monkeypatch.setattr(client, "_end", end)
-    for answer, is_begun in ((b"", False), (served.RUNNING + (1).to_bytes(served._STATUS, "little"), True)):
+    number = (1).to_bytes(served._STATUS, "little")
+    ready, running = served.READY + number, served.READY + number + served.RUNNING + number
+    for answer, is_begun in ((b"", False), (ready, False), (running, True)):
         ours, theirs = socket.socketpair()
         with ours, theirs:
             theirs.sendall(answer)
@@ -242,6 +255,32 @@ def test_what_a_killed_server_has_begun_is_not_done_twice(
         if isinstance(ended.value, SystemExit):
             assert ended.value.code == 2
     assert capsys.readouterr().err == "pvasm: error: the server was killed before it was done: run this again\n"
+
+
+def test_one_that_is_stopped_is_not_waited_for(folder: Path) -> None:
+    """Ctrl-Z in the terminal of `pvasm serve`: builds would wait for ever. Later, it does not do it a second time."""
+    (folder / "run").mkdir(mode=0o700)
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder / "run")}
+    ask = "import sys; sys.argv = ['pvasm', 'expand', '--server', '-i', 'xen', 'a.S']; import pvasm.start as s; "
+    ask += "import pvasm.client as c; c._PATIENCE = 0.5; s.run()"
+    with subprocess.Popen([sys.executable, "-m", "pvasm", "serve"], env=environment) as process, ending(process):
+        path = wait_for_server(folder)
+        process.send_signal(signal.SIGSTOP)
+        with (folder / "out").open("wb") as out:
+            command = [sys.executable, "-c", ask]
+            done = subprocess.run(
+                command, cwd=folder, env=environment, stdout=out, stderr=subprocess.PIPE, timeout=60, check=False
+            )
+        said = f"pvasm: note: the server at {path} does not answer: done without it\n"
+        assert (done.returncode, done.stderr.decode()) == (0, said)
+        process.send_signal(signal.SIGCONT)
+        own = run(folder, "expand", "-i", "xen", "a.S").stdout
+        assert (
+            run(folder, "expand", "--server", "-i", "xen", "a.S").stdout == own
+        )  # behind the one before, in its queue
+        assert run(folder, "serve", "--stop").returncode == 0
+        assert process.wait(30) == 0
+    assert (folder / "out").read_bytes() == own
 
 
 def test_another_python_or_version_has_another_server(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

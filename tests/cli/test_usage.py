@@ -6,6 +6,8 @@ Section 4 of the cases (friction); F marks what was found later.
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -240,6 +242,23 @@ def test_what_git_ignores_is_not_searched(tree: Path) -> None:
     assert len(files(tree, "top")) == 5
 
 
+def test_a_folder_that_is_all_left_out_says_by_what(tree: Path) -> None:
+    """It said that there is no assembly, to whoever sees it there."""
+    (tree / "top/.gitignore").write_text("*.S\n")
+    (tree / "top/b.h").write_text("int x;\n")
+    said = "pvasm: error: top: git ignores all assembly in this folder: --no-gitignore has it checked"
+    assert pvasm("check", "top", cwd=tree).error_lines == [said]
+    said = "git ignores all assembly below it: take it out of .gitignore, or write a pvasm.toml with"
+    assert pvasm("init", "top", cwd=tree).error_lines == [f"pvasm: error: top: {said} `respect-gitignore = false'"]
+    (tree / "top/.gitignore").unlink()
+    (tree / "pvasm.toml").write_text('exclude = ["*.S"]\n')
+    said = "pvasm: error: top: `exclude' leaves out all assembly in this folder, or git ignores it"
+    assert pvasm("check", "top", cwd=tree).error_lines == [said]
+    (tree / "none").mkdir()
+    said = "pvasm: error: none: no assembly in this folder (.S, .s, .sx, or headers)"
+    assert pvasm("check", "none", cwd=tree).error_lines == [said]
+
+
 def test_the_nearest_gitignore_decides(tree: Path) -> None:
     (tree / "top/sub/.gitignore").write_text("!made/\n")
     assert files(tree, "top") == ["top/a.S", "top/kept/c.S", "top/sub/made/e.S"]
@@ -291,3 +310,54 @@ def test_what_may_be_assembly_is_read_whatever_its_name(text: str, tmp_path: Pat
 def test_a_source_of_macros_alone_is_assembly(tmp_path: Path) -> None:
     (tmp_path / "a.S").write_text("SAVE_ALL\nFOO(r8)\n")
     assert pvasm("check", "a.S", cwd=tmp_path).status == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "check a.S --output-format gcc b.S",
+        "check --output-format=gcc a.S -Inone --no-cpp b.S",
+        "check a.S --output-format gcc -- b.S",
+        "check a.S --no-cpp -I none b.S --output-format gcc",
+        "check - --output-format gcc a.S b.S",
+    ],
+)
+def test_options_may_stand_between_files(words: str, tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.S").write_text("\trfi\n")
+    done = pvasm(*words.split(), cwd=tmp_path, stdin=b"\trfi\n" if "-" in words.split() else b"")
+    found = [line.split(":")[0] for line in done.output.splitlines()]
+    assert (done.status, done.errors, found[-2:]) == (1, "", ["a.S", "b.S"]), done
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("check a.S --select", "argument --select: expected one argument (`pvasm check --help' tells more)"),
+        (
+            "check a.S --select --no-cpp b.S",
+            "argument --select: expected one argument (`pvasm check --help' tells more)",
+        ),
+        ("check a.S -Z b.S", "there is no option `-Z' (`pvasm check --help' tells more)"),
+        ("check a.S -- --no-cpp b.S", "--no-cpp: no such file or folder"),
+        ("explain PV301 -v PV302", "there is no option `-v' (`pvasm explain --help' tells more)"),
+        ("init a --force b", "there is no place for b: too many arguments (`pvasm init --help' tells more)"),
+    ],
+)
+def test_options_between_files_that_are_wrong(words: str, said: str, tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.S").write_text("\tnop 0\n")
+    done = pvasm(*words.split(), cwd=tmp_path)
+    assert (done.status, done.error_lines) == (2, [f"pvasm: error: {said}"])
+
+
+@pytest.mark.parametrize(
+    "words", ["check a.S", "check a.S --output-format json", "explain --all", "expand -i xen a.S -o -", "man check"]
+)
+def test_a_full_disk_behind_standard_output_is_told(words: str, tmp_path: Path) -> None:
+    (tmp_path / "a.S").write_text("\trfi\n" if words.startswith("check") else "\tRFI\n")
+    command = [sys.executable, "-m", "pvasm", *words.split()]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    said = "pvasm: error: standard output: cannot be written: no space left on the device: make room there\n"
+    assert (done.returncode, done.stderr) == (2, said)
