@@ -79,7 +79,11 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 @lru_cache(maxsize=4096)
 def _body_tokens(body: str, origin: int) -> tuple[tuple[_Token, ...], bool]:
     """The tokens of a macro's body, and whether a `#` or `##` is among them."""
-    tokens = _tokens(body.strip(), origin if origin == NOWHERE else origin + len(body) - len(body.lstrip()))
+    tokens = _tokens(body, origin)
+    while tokens and tokens[-1].kind == "blank":  # a line that is continued by an empty one is
+        tokens.pop()
+    first = next((at for at, token in enumerate(tokens) if token.kind != "blank"), 0)
+    del tokens[:first]
     return tuple(tokens), any(token.kind == "hashes" for token in tokens)
 
 

@@ -21,6 +21,9 @@ SOURCES = [
     "#define BAR\\\n(a,\\\nb) mov a = b\nBAR(r1, r2)\n",
     "nop 0\\\n;; nop 1\n",
     " \\\n#define W fc r11\nW\n",
+    "#define W \\\n\tfc r8 \\\n\nW\n",  # the last line of a body goes on, and nothing comes
+    "#define W \\\r\n\tfc r8 ; \\\r\n\r\n#define V W\r\nV\r\nfc r9\r\n",
+    "#define W(a) fc a /* one */ \\\n /* two */ \\\n\nW(r8) ; W(r9)\n",
     "nop 0 ; \\\n#define Z fc r12\nnop 1\n",  # the line before goes on: no directive
 ]
 
