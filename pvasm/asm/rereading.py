@@ -1,9 +1,10 @@
 """What reading a text was like, for who reads the next version of it: most statements need not be read again.
 
-A statement is *plain* if reading it changes nothing for those after it: it defines no macro, name or frame, opens no
-conditional, and is invoked as no macro of the assembler's. What was made of a plain statement is made of it again, as
-long as all statements before it that are not plain are the same, and those near it, what is known of the register stack
-frame, and what the whole text says (`basis`). So whole runs of statements are taken over.
+A statement is *plain* if reading it changes nothing for those after it but the register stack frame: it defines no name
+or macro, and is invoked as no macro of the assembler's. (What stands in the arms of an `#if` has that as a condition.)
+What was made of a plain statement is made of it again, as long as all statements before it that are not plain are the
+same, and those near it, what is known of the frame, and what the whole text says (`basis`, `names`). So whole runs of
+statements are taken over.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ NEAR: Final = 8
 
 Made = tuple[int, ...]
 """How much somebody has made, of the statements so far or of one, as numbers of things of each kind."""
-
 
 Frame = tuple[int, int, int] | None
 FrameState = tuple[Frame, bool, Conditions, tuple[Frame, bool]]
