@@ -588,6 +588,9 @@ class _Reader:
         run = None if rereading is None else rereading.run(index, self._frame_state())
         if run is None or rereading is None:
             return 0
+        if self.budget + run.after[-1] < run.before[-1]:  # a shorter text may make less: in here it is too much
+            rereading.is_in_step = False
+            return 0
         at = 0
         for visitor, old in zip(self.repeaters, rereading.earlier.visitors, strict=True):
             end = at + len(visitor.made())

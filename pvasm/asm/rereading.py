@@ -171,7 +171,7 @@ class Rereading:
         self._end = len(new.statements) - after  # of those that have changed
         self._old_end = len(old.statements) - after
         self._shift = Shift(old, new, end, self._end - self._old_end)
-        self._is_in_step = True  # nothing that is not plain was other than before
+        self.is_in_step = True  # nothing that is not plain was other than before
         self._counted = 0  # statements of the earlier text
         self._made: Made = ()  # of them
 
@@ -215,7 +215,7 @@ class Rereading:
 
     def change(self) -> Change | None:
         """What differs, with the statements beside it; to be asked at the end. None if that matters elsewhere."""
-        if not self._is_in_step or self._is_missed():
+        if not self.is_in_step or self._is_missed():
             return None
         old, new = self.earlier.document, self._document
         start = _start_of(new, max(self._before - NEAR, 0))
@@ -235,8 +235,8 @@ class Rereading:
         """
         earlier = self.earlier
         if index == self._end:
-            self._is_in_step = self._is_in_step and not self._is_missed()
-        if not self._is_in_step:
+            self.is_in_step = self.is_in_step and not self._is_missed()
+        if not self.is_in_step:
             return None
         shift = None
         if index < self._before - NEAR:
@@ -264,7 +264,7 @@ class Rereading:
     def note(self, index: int, *, is_plain: bool) -> None:
         """Takes note that a statement was read: whether what it means for those after it is what it meant before."""
         if self._before <= index < self._end and not is_plain and self._matters(self._document.statements[index]):
-            self._is_in_step = False
+            self.is_in_step = False
 
 
 def _can_be_pasted(name: str, words: Set[str]) -> bool:

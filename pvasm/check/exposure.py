@@ -150,8 +150,8 @@ class ExposureSearch(Repeater):
         self.scope = scope
 
     def basis(self) -> object:
-        """What is exposed in a statement depends on no more than those before it."""
-        return None
+        """What is exposed in a statement depends on this, beside those before it."""
+        return self.subject.holds_c
 
     def made(self) -> Made:
         """How much there is to tell so far."""

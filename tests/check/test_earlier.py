@@ -215,6 +215,32 @@ def test_edits_are_not_tried_again_because_of_what_stands_elsewhere(monkeypatch:
     assert tried
 
 
+def test_how_much_macros_may_make_is_asked_again() -> None:
+    """It goes by the length of the text: what was within it may be beyond in a shorter one."""
+    macro = f"#define M(a) {' ;; '.join(['add r8 = a, r9'] * 8)}\n"
+    uses = "\tM(r10)\n" * 3_000
+    checker, earlier = Checker(Settings()), Earlier()
+    told = []
+    for comment in ("/* " + "x" * 20_000 + " */\n", "\n"):
+        text = macro + uses + comment + BODY
+        again = facts(checker.subject(text, "a.S", earlier=earlier))
+        assert again == facts(checker.subject(text, "a.S"))
+        told.append(bool(again["exposed"][2]))  # type: ignore[index]
+    assert told == [False, True]
+
+
+def test_whether_a_header_holds_c_is_asked_again() -> None:
+    settings = Settings()
+    earlier = Earlier()
+    told = []
+    for declaration in ("", "int cover(struct s *p);\n"):
+        text = "\tmov r8 = cr.ifa\n\tcover\n" + BODY + declaration
+        again = facts(Checker(settings).subject(text, "a.h", earlier=earlier))
+        assert again == facts(Checker(settings).subject(text, "a.h"))
+        told.append(again["exposed"])
+    assert told[0] != told[1]
+
+
 BODY = "\tadd r2 = r3, r4 ;;\n" * 40
 
 
