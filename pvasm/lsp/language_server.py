@@ -137,6 +137,7 @@ class Server(LanguageServer):
         try:
             result = document.check()
         except PvasmError as error:
+            self._found.pop(uri, None)  # what fixed the text before may not fit it any more
             places[uri].append(_of_error(error, document.lines, document.path))
             self._publish(uri, places)
             return

@@ -204,6 +204,23 @@ async def test_fixes_on_the_heels_of_an_edit(client: LanguageClient, path: Path)
     ]
 
 
+async def test_no_fixes_of_an_earlier_text(client: LanguageClient, path: Path) -> None:
+    """Where an instance's file is wrong, nothing is checked, and nothing is offered."""
+    own = path.parent / "own.yaml"
+    right = "name: own\ndescription: mine\nenvironment: xen\ndefines: OWN\nextends: xen\n"
+    own.write_text(right)
+    (path.parent / "pvasm.toml").write_text('instances = ["own.yaml"]\n')
+    uri = await opened(client, path, SOURCE)
+    everywhere = types.Range(types.Position(0, 0), types.Position(99, 0))
+    asked = types.CodeActionParams(types.TextDocumentIdentifier(uri), everywhere, types.CodeActionContext([]))
+    assert await client.text_document_code_action_async(asked)
+    own.write_text(right.replace("extends: xen", "extends: xem"))
+    await edited(client, uri, 2, "\n" + SOURCE)
+    ((_, _, _, message),) = told(client, uri)
+    assert "xem" in message
+    assert not await client.text_document_code_action_async(asked)
+
+
 @pytest.mark.parametrize("name", ["untitled:Untitled-1", "vscode-vfs://host/a.S", "file:{}/%ff%20b.S", "file:{}/a%2eS"])
 async def test_a_file_is_called_as_the_editor_calls_it(client: LanguageClient, path: Path, name: str) -> None:
     uri = name.format(f"//{path.parent}")
