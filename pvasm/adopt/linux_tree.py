@@ -11,6 +11,7 @@ from pvasm.regex import regex
 from pvasm.text import read_text
 
 _ARCHITECTURE: Final = "arch/ia64"
+_DEEPEST: Final = 6  # folders below the top
 _OLD_HEADERS: Final = "include/asm-ia64"  # up to 2.6.26, where the build makes the link include/asm to it
 
 # Linux's Makefile, LINUXINCLUDE.
@@ -57,6 +58,14 @@ def is_linux(folder: str) -> bool:
     return all(os.path.exists(os.path.join(folder, _ARCHITECTURE, name)) for name in names) and (
         _is_old(folder) or os.path.exists(os.path.join(folder, _ARCHITECTURE, "include"))
     )
+
+
+def top_above(folder: str) -> str | None:
+    """The top of the Linux tree that a folder is a part of, from that folder; None for a top itself, or another."""
+    if is_linux(folder):
+        return None
+    above = ("/".join([".."] * depth) for depth in range(1, _DEEPEST + 1))
+    return next((each for each in above if is_linux(os.path.join(folder, each))), None)
 
 
 def _is_old(folder: str) -> bool:

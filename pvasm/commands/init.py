@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from pvasm.commands.shared import fail, tell, write
+from pvasm.commands.shared import complain, fail, tell, write
 from pvasm.errors import PvasmError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def add(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from pvasm.adopt import linux_tree
     from pvasm.adopt.settings_text import BASELINE, settings_text
     from pvasm.adopt.survey import survey
     from pvasm.commands.check import configured
@@ -45,6 +46,11 @@ def _run(options: argparse.Namespace) -> int:
     checked.run(*configured(path))
     put(settings_text(found, checked.undecided(options.folder, catalog.ops)))
     write(f"{path}: {found.what}\n{_told(found)}")
+    top = linux_tree.top_above(options.folder)
+    if top is not None:
+        there = os.path.normpath(os.path.join(options.folder, top))
+        said = f"it is a part of a Linux tree, of whose headers and code for bare hardware `pvasm init {there}' knows"
+        complain(PvasmError(said, options.folder), "note")
     write("with it, `pvasm check' finds:\n")
     write(checked.text)
     if checked.errors:

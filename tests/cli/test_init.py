@@ -40,6 +40,7 @@ def test_a_linux_tree(tmp_path: Path) -> None:
     made(tmp_path, LINUX)
     done = pvasm("init", cwd=tmp_path)
     assert done.status == 0
+    assert "part of" not in done.errors
     assert done.output.splitlines() == [
         "pvasm.toml: Linux 3.12",
         "  paths: arch/ia64",
@@ -71,6 +72,18 @@ def test_a_linux_tree(tmp_path: Path) -> None:
     assert "#   " + '"arch/ia64/kernel/ivt.S"' not in text
     checked = pvasm("check", "--statistics", cwd=tmp_path)
     assert (checked.status, checked.output.splitlines()) == (1, done.output.splitlines()[6:])
+
+
+@pytest.mark.parametrize(("folder", "top"), [("arch/ia64", "../.."), ("arch/ia64/kernel", "../../..")])
+def test_a_part_of_a_linux_tree(tmp_path: Path, folder: str, top: str) -> None:
+    made(tmp_path, LINUX)
+    done = pvasm("init", cwd=tmp_path / folder)
+    assert done.status == 0
+    assert done.output.startswith("pvasm.toml: a tree with assembly\n")
+    assert done.errors.splitlines()[0] == (
+        "pvasm: note: .: it is a part of a Linux tree, of whose headers and code for bare hardware "
+        f"`pvasm init {top}' knows"
+    )
 
 
 def test_every_key_in_a_comment_is_one(tmp_path: Path) -> None:
