@@ -156,7 +156,7 @@ class Program(Repeater):
         self.refusals: list[Refusal] = []
         self._words_may_be_replaced = may_replace_words(document.text)
         self.steps: list[Node | Fork] = []  # whichever way the code is compiled
-        self._earlier: Program | None = None
+        self._earlier: tuple[Scope, dict[_Expanding, tuple[Expansion, list[_Meant]]]] | None = None
         # By the expansion's id, and by what is known where an op is invoked.
         self._expanded: dict[_Expanding, tuple[Expansion, list[_Meant]]] = {}
         # By what it depends on; each with the instance, of which the id is part of that.
@@ -211,8 +211,7 @@ class Program(Repeater):
 
     def repeat(self, earlier: Program, before: Made, after: Made, shift: Shift | None) -> None:
         """Takes over steps, and what is known of ops if names mean the same."""
-        if self._earlier is None:
-            self._earlier = earlier
+        self._earlier = earlier.scope, earlier._expanded
         steps = earlier.steps[before[0] : after[0]]
         by = len(self._invoked) - before[1]
         self._invoked += earlier._invoked[before[1] : after[1]]
@@ -458,14 +457,13 @@ class Program(Repeater):
 
     def _take_over_expansions(self) -> None:
         """Takes over what expansions mean, which depends on what names mean at the end of the text."""
-        earlier, scope = self._earlier, self.scope
-        self._earlier = None
-        if earlier is None or len(earlier._expanded) > _MOST_EXPANDED:
+        if self._earlier is None:
             return
-        before = earlier.scope
-        mine, theirs = ((each.operand_macros, each.names, each.rotating) for each in (scope, before))
-        if mine == theirs:
-            self._expanded = earlier._expanded
+        scope, expanded = self._earlier
+        self._earlier = None
+        mine, theirs = ((each.operand_macros, each.names, each.rotating) for each in (self.scope, scope))
+        if mine == theirs and len(expanded) <= _MOST_EXPANDED:
+            self._expanded = expanded
 
     @cached_property
     def _runs(self) -> list[list[Node] | Node | Fork]:
