@@ -171,6 +171,9 @@ class _Parser(argparse.ArgumentParser):
         argparse gives the first run of files to the argument that takes any number of them, and has no place for a
         second. Where a word is no option that there is, or lacks its value, all stay where they are, to be told of.
         """
+        first = next((at for at, word in enumerate(words) if word[:1] != "-" or word == "-"), len(words))
+        if not any(word[:1] == "-" for word in words[first:]):
+            return words
         if any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in self._get_positional_actions()):
             return words
         options: list[str] = []
