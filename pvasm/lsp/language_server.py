@@ -51,6 +51,8 @@ _LONG: Final = 0.02  # seconds
 _MOST_UNTIDY: Final = 20  # checks, whether anybody pauses or not
 _FIX_ALL: Final = "source.fixAll.pvasm"
 _DELAY: Final = 0.03  # seconds without an edit before a file is checked again that has just been checked
+_LARGE: Final = 0.3  # seconds that the check of a large file takes, after an edit
+_LONGEST_DELAY: Final = 2.0  # seconds
 _SUFFIXES: Final = (".S", ".s", ".sx", ".h", ".c", ".yaml", ".yml")
 
 ForFile = Callable[[str], Configured]
@@ -71,6 +73,7 @@ class Server(LanguageServer):
         self._tidying: asyncio.TimerHandle | None = None
         self._checks = 0
         self._checked = 0.0  # when the last one ended, by the loop's clock
+        self._delay = _DELAY
 
     # --------------------------------------------------------------------------------- open files
 
@@ -92,7 +95,8 @@ class Server(LanguageServer):
     def changed(self, uri: str, text: str) -> None:
         """A file is opened, or its text is another: it is checked.
 
-        At once, if nothing has been checked for a while; what is typed fast is checked once.
+        At once, if nothing has been checked for a while; what is typed fast is checked once. A large file is checked
+        when one pauses as long as that takes: nothing else is answered meanwhile.
         """
         path = _path_of(uri)
         try:
@@ -104,7 +108,7 @@ class Server(LanguageServer):
         if uri in self._waiting:
             self._waiting[uri].cancel()
         loop = asyncio.get_running_loop()
-        delay = 0 if loop.time() - self._checked > _DELAY else _DELAY
+        delay = 0 if loop.time() - self._checked > self._delay else self._delay
         self._waiting[uri] = loop.call_later(delay, self._check_now, uri)
 
     def closed(self, uri: str) -> None:
@@ -122,10 +126,13 @@ class Server(LanguageServer):
             self.changed(uri, document.source)
 
     def _check_now(self, uri: str) -> None:
+        start = asyncio.get_running_loop().time()
         self._check(uri)
         if self._checks == 1:
             gc.freeze()  # modules and tables, above all, which need not be looked through
         self._checked = asyncio.get_running_loop().time()
+        took = self._checked - start
+        self._delay = _DELAY if took < _LARGE else min(took, _LONGEST_DELAY)
 
     def _check(self, uri: str) -> None:
         self._waiting.pop(uri, None)
