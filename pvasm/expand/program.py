@@ -211,8 +211,8 @@ class Program(Repeater):
 
     def repeat(self, earlier: Program, before: Made, after: Made, shift: Shift | None) -> None:
         """Takes over steps, and what is known of ops if names mean the same."""
-        if self._earlier is None:
-            self._earlier = earlier
+        if self._earlier is None:  # without those before it, of which nobody may have asked for a graph
+            self._earlier, earlier._earlier = earlier, None
         steps = earlier.steps[before[0] : after[0]]
         by = len(self._invoked) - before[1]
         self._invoked += earlier._invoked[before[1] : after[1]]
