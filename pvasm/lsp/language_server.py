@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol
 
 from pvasm import __version__
 from pvasm.check.checker import is_instance_file
@@ -59,21 +60,46 @@ ForFile = Callable[[str], Configured]
 """How a file is checked, by its path. Raises PvasmError for a configuration that is wrong."""
 
 
+class _Protocol(LanguageServerProtocol):
+    """The protocol, in which whoever asks is answered: one who asks wrongly, too, else they would wait for ever."""
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """What a message says."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "id" not in data or "method" not in data:
+                raise
+            self._send_response(data["id"], error=error.to_response_error())
+            raise _AnsweredError from None
+
+
+class _AnsweredError(Exception):
+    """A request makes no sense, and whoever has asked has been told."""
+
+
 class Server(LanguageServer):
     """The server, with what is open."""
 
     def __init__(self, for_file: ForFile) -> None:
-        super().__init__("pvasm", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full)
+        sync = types.TextDocumentSyncKind.Full
+        super().__init__("pvasm", __version__, text_document_sync_kind=sync, protocol_cls=_Protocol)
         self.is_told_to_stop = False  # before it is told to exit, as the protocol wants
         self._for_file = for_file
         self._open: dict[str, OpenDocument] = {}
         self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._published: dict[str, dict[str, list[types.Diagnostic]]] = {}  # by the file that was checked, and by place
         self._found: dict[str, list[Diagnostic]] = {}
+        self._tidier = _Tidier()
         self._tidying: asyncio.TimerHandle | None = None
         self._checks = 0
         self._checked = 0.0  # when the last one ended, by the loop's clock
         self._delay = _DELAY
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Shows what has gone wrong, if nobody has been told."""
+        if not isinstance(error, _AnsweredError):
+            super().report_server_error(error, source)
 
     # --------------------------------------------------------------------------------- open files
 
@@ -163,8 +189,8 @@ class Server(LanguageServer):
             self._tidying.cancel()
         self._checks += 1
         if self._checks % _MOST_UNTIDY == 0:
-            _tidy()
-        self._tidying = asyncio.get_running_loop().call_later(_IDLE, _tidy)
+            self._tidier.tidy()
+        self._tidying = asyncio.get_running_loop().call_later(_IDLE, self._tidier.tidy)
 
     def _publish(self, uri: str, places: dict[str, list[types.Diagnostic]]) -> None:
         """Shows what was found by checking a file, at each place, beside what was found there by checking others."""
@@ -253,12 +279,28 @@ class Server(LanguageServer):
         return next(is_open, None) or f"file://{quote(os.fsencode(os.path.abspath(path)))}"
 
 
-def _tidy() -> None:
-    """Collects garbage; if that takes long, what is there is not looked through again: it is here to stay."""
-    start = time.perf_counter()
-    gc.collect()
-    if time.perf_counter() - start > _LONG:
+class _Tidier:
+    """Collects garbage. If that takes long, what is there is not looked through again soon: most of it stays.
+
+    Some does not, as the texts that are open. So once there is twice as much of that as there was, all is looked
+    through: what is kept in vain is never more than what is needed.
+    """
+
+    def __init__(self) -> None:
+        self._needed = 0  # objects, when all were looked through
+
+    def tidy(self) -> None:
+        """Does it."""
+        start = time.perf_counter()
+        gc.collect()
+        if time.perf_counter() - start <= _LONG:
+            return
         gc.freeze()
+        if gc.get_freeze_count() > 2 * self._needed:
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
+            self._needed = gc.get_freeze_count()
 
 
 def _path_of(uri: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -76,7 +75,6 @@ def _tokens(text: str, origin: int = NOWHERE) -> list[_Token]:
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
-@lru_cache(maxsize=4096)
 def _body_tokens(body: str, origin: int) -> tuple[tuple[_Token, ...], bool]:
     """The tokens of a macro's body, and whether a `#` or `##` is among them."""
     tokens = _tokens(body, origin)
@@ -145,6 +143,8 @@ class Preprocessor:
         self._steps = 0
         self._depth = 0
         self._numbers: dict[str, int | None] = {}
+        # For this text alone: in one that is edited, a body stands elsewhere each time.
+        self._bodies: dict[tuple[str, int], tuple[tuple[_Token, ...], bool]] = {}
 
     def expand(self, text: str, place: Place) -> str:
         """The text with its macros expanded.
@@ -269,7 +269,10 @@ class Preprocessor:
         if macro.is_ambiguous:
             message = f"{macro.name} is defined in several ways; say which holds, with -D for the condition around it"
             raise PvasmError(message, *macro.place)
-        tokens, has_hashes = _body_tokens(macro.body, macro.origin)
+        defined = macro.body, macro.origin
+        if defined not in self._bodies:
+            self._bodies[defined] = _body_tokens(*defined)
+        tokens, has_hashes = self._bodies[defined]
         body: Sequence[_Token] = tokens
         if "__VA_OPT__" in macro.body and (last := _rest_of(macro)) is not None:
             body = _options_taken(body, any(each.kind != "blank" for each in full.get(last, ())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,6 +228,20 @@ def test_how_much_macros_may_make_is_asked_again() -> None:
         assert again == facts(checker.subject(text, "a.S"))
         told.append(bool(again["exposed"][2]))  # type: ignore[index]
     assert told == [False, True]
+
+
+def test_what_earlier_texts_were_is_let_go() -> None:
+    """A file is edited thousands of times: of what was read of it, nothing piles up."""
+    text = "#define M(a) " + " ;; ".join(["add r8 = a, r9"] * 100) + "\n\tM(r10)\n" + BODY
+    earlier = Earlier()
+    kept = []
+    for number in range(12):
+        text = f"\tadd r{number + 20} = r2, r3\n{text}"
+        earlier.stretches.turn()
+        Checker(Settings()).subject(text, "a.S", earlier=earlier).of(Code)
+        gc.collect()
+        kept.append(len(gc.get_objects()))
+    assert kept[-1] - kept[5] < 600  # a body has more tokens than that
 
 
 def test_whether_a_header_holds_c_is_asked_again() -> None:
