@@ -155,7 +155,7 @@ class Server(LanguageServer):
         start = asyncio.get_running_loop().time()
         self._check(uri)
         if self._checks == 1:
-            gc.freeze()  # modules and tables, above all, which need not be looked through
+            self._tidier.keep()  # modules and tables, above all
         self._checked = asyncio.get_running_loop().time()
         took = self._checked - start
         self._delay = _DELAY if took < _LARGE else min(took, _LONGEST_DELAY)
@@ -289,6 +289,11 @@ class _Tidier:
     def __init__(self) -> None:
         self._needed = 0  # objects, when all were looked through
 
+    def keep(self) -> None:
+        """What is there need not be looked through for now: most of it is needed."""
+        gc.freeze()
+        self._needed = gc.get_freeze_count()
+
     def tidy(self) -> None:
         """Does it."""
         start = time.perf_counter()
@@ -299,8 +304,7 @@ class _Tidier:
         if gc.get_freeze_count() > 2 * self._needed:
             gc.unfreeze()
             gc.collect()
-            gc.freeze()
-            self._needed = gc.get_freeze_count()
+            self.keep()
 
 
 def _path_of(uri: str) -> str:
