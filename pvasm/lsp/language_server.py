@@ -153,12 +153,13 @@ class Server(LanguageServer):
 
     def _check_now(self, uri: str) -> None:
         start = asyncio.get_running_loop().time()
+        is_opened = uri not in self._published
         self._check(uri)
         if self._checks == 1:
             self._tidier.keep()  # modules and tables, above all
         self._checked = asyncio.get_running_loop().time()
         took = self._checked - start
-        self._delay = _DELAY if took < _LARGE else min(took, _LONGEST_DELAY)
+        self._delay = _DELAY if is_opened or took < _LARGE else min(took, _LONGEST_DELAY)
 
     def _check(self, uri: str) -> None:
         self._waiting.pop(uri, None)
