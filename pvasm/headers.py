@@ -7,15 +7,15 @@ import os
 import re
 import stat
 from collections import deque
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Hashable, Iterator, Sequence
 
 from pvasm.errors import PvasmError
 from pvasm.files import is_below
 from pvasm.regex import regex
-from pvasm.text import read_text
+from pvasm.text import read_text, version
 
 _MAX_HEADERS = 400
+_MAX_KNOWN = 2 * _MAX_HEADERS
 _MAX_CHARACTERS = 8 << 20  # of all headers together
 _INCLUDE = regex(r'[ \t]*\#[ \t]*include[ \t]*(?:"(?P<quoted>[^"\n]{1,4096})"|<(?P<angled>[^>\n]{1,4096})>)')
 
@@ -100,9 +100,19 @@ def find_pipe(path: str, text: str, directories: Sequence[str] = ()) -> str | No
     return None
 
 
-@lru_cache(maxsize=2 * _MAX_HEADERS)
+_known: dict[str, tuple[Hashable, str | None]] = {}
+
+
 def _read(path: str) -> str | None:
-    try:
-        return read_text(path)
-    except PvasmError:
-        return None
+    """The text of a header, or None; it is read once, as long as it is what it was."""
+    now = version(path)
+    before, text = _known.pop(path, (None, None))
+    if now is None or before != now:
+        try:
+            text = read_text(path)
+        except PvasmError:
+            text = None
+    _known[path] = now, text
+    if len(_known) > _MAX_KNOWN:
+        del _known[next(iter(_known))]  # the one that nobody has asked for the longest
+    return text

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
 from pvasm.errors import PvasmError
@@ -44,6 +44,17 @@ def let_be_read(path: str) -> None:
 def stand_in(path: str) -> bytes | None:
     """What is read in the place of a source file; None where that is the file."""
     return _stand_ins.get(path)
+
+
+def version(path: str) -> Hashable:
+    """What tells a source file as it is from what it was: whoever keeps what it says asks whether it says so still."""
+    if path in _stand_ins:
+        return _stand_ins[path]
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def shown_name(path: str | os.PathLike[str]) -> str:

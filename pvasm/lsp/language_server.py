@@ -28,6 +28,7 @@ from pvasm.lsp.open_document import Configured, OpenDocument
 from pvasm.lsp.signatures import signature_at
 from pvasm.paravirt.loading import load_catalog
 from pvasm.regex import regex
+from pvasm.syntax import missing_headers
 from pvasm.text import Edit, let_be_read
 
 _SEVERITY: Final = {
@@ -148,6 +149,7 @@ class Server(LanguageServer):
 
     def check_again(self) -> None:
         """All open files are checked again: a file that they depend on is another, their configuration perhaps."""
+        missing_headers.look_again()
         for uri, document in list(self.workspace.text_documents.items()):
             self.changed(uri, document.source)
 

@@ -178,6 +178,11 @@ def _giving(names: Collection[str], folders: Iterable[str]) -> dict[str, set[str
     return found
 
 
+def look_again() -> None:
+    """From here on, folders are looked through again: there may be other files."""
+    _files_below.cache_clear()
+
+
 @cache
 def _files_below(folders: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
     """The files below some folders, by their names; of many files some are left out."""

@@ -1,0 +1,84 @@
+"""Files that others depend on: headers and instances that are saved, or are open with another text than the disk's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pvasm.check.settings import Settings
+from pvasm.lsp.open_document import Configured, OpenDocument
+from pvasm.text import let_be_read, let_stand_in
+from tests.lsp.open_text import opened_text
+
+INSTANCE = """\
+name: mine
+description: mine
+environment: xen
+extends: xen
+defines: MINE
+ops:
+  COVER:
+    template: |
+"""
+SOURCE = "\tadd r2 = r3, r4\n\tCOVER\n"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stands_in(tmp_path: Path) -> Iterator[None]:
+    yield
+    for name in ("a.S", "x.h", "mine.yaml"):
+        let_be_read(str(tmp_path / name))
+
+
+def told(document: OpenDocument) -> list[tuple[int, str]]:
+    return [(each.line, each.message.partition(" (")[0]) for each in document.check().diagnostics]
+
+
+def test_a_header_counts_as_it_is(tmp_path: Path) -> None:
+    """On the disk, in the editor, and on the disk again once it is closed there."""
+    header = tmp_path / "x.h"
+    text = '#include "x.h"\n\tmov r8 = r9\n\tmov Q = r9\n'
+    message = "`mov Q = r9' writes r8, as `mov r8 = r9' does in the same group; a stop"
+    header.write_text("#define Q r8\n")
+    document = opened_text(tmp_path, text)
+    assert told(document) == [(3, message)]
+    header.write_text("#define Q r18\n")
+    assert told(document) == []
+    let_stand_in(str(header), b"#define Q r8\n")
+    assert told(document) == [(3, message)]
+    let_be_read(str(header))
+    assert told(document) == []
+    header.unlink()
+    header.write_text("#define Q r8\n")
+    assert told(document) == [(3, message)]
+
+
+def of_mine(folder: Path, earlier: OpenDocument | None = None, *, extension: bool = False) -> OpenDocument:
+    instances = ("native", str(folder / "mine.yaml"))
+    configured = Configured(Settings(instances=instances, extension=extension), None, ())
+    return OpenDocument(str(folder / "a.S"), SOURCE, "utf-16", configured, earlier)
+
+
+@pytest.mark.parametrize("extension", [False, True])
+def test_an_instance_counts_as_it_is(tmp_path: Path, extension: bool) -> None:
+    """Its own file, and one that it extends."""
+    mine, base = tmp_path / "mine.yaml", tmp_path / "base.yaml"
+    message = "`add r2 = r3, r4' writes r2, as `add r2 = r3, r4' does in the same group; a stop"
+    mine.write_text(f"{INSTANCE}      add r2 = r3, r4\n      ;;\n")
+    document = of_mine(tmp_path, extension=extension)
+    assert told(document) == [(2, message)]
+    mine.write_text(f"{INSTANCE}      nop 0\n      ;;\n")
+    document = of_mine(tmp_path, document, extension=extension)
+    assert told(document) == []
+    let_stand_in(str(mine), f"{INSTANCE}      add r2 = r3, r4\n      ;;\n".encode())
+    document = of_mine(tmp_path, document, extension=extension)
+    assert told(document) == [(2, message)]
+    let_be_read(str(mine))
+    base.write_text(f"{INSTANCE}      nop 1\n      ;;\n".replace("name: mine", "name: base"))
+    mine.write_text("name: mine\ndescription: mine\nextends: base\ndefines: MINE\nenvironment: xen\n")
+    document = of_mine(tmp_path, document, extension=extension)
+    assert told(document) == []
+    base.write_text(f"{INSTANCE}      add r2 = r3, r4\n      ;;\n".replace("name: mine", "name: base"))
+    assert told(of_mine(tmp_path, document, extension=extension)) == [(2, message)]
