@@ -163,14 +163,10 @@ class Checker:
 
     def _prepared(self) -> tuple[Catalog, dict[str, bool]]:
         if self._parts is None:
-            from msgspec.structs import replace
-
             from pvasm.paravirt.environments import known_macros
-            from pvasm.paravirt.loading import load_catalog
+            from pvasm.paravirt.loading import load_catalog, load_extended_catalog
 
-            catalog = load_catalog()
-            if self.settings.extension:
-                catalog = replace(catalog, asks_for_extension=True)
+            catalog = load_extended_catalog() if self.settings.extension else load_catalog()
             self._parts = catalog, known_macros(self._instances(catalog))
         return self._parts
 

@@ -46,6 +46,12 @@ def _shipped() -> Catalog:
     return msgspec.structs.replace(msgspec.convert(kept, Catalog), path=path)
 
 
+@cache
+def load_extended_catalog() -> Catalog:
+    """The catalog that travels with pvasm, where an op of the extension is asked for as any other; read once."""
+    return msgspec.structs.replace(_shipped(), asks_for_extension=True)
+
+
 def unknown_instance(name: str) -> str:
     """What to say of a name that no instance has."""
     from pvasm.suggestions import near

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pvasm.check import subject
 from pvasm.check.settings import Settings
 from pvasm.lsp.open_document import Configured, OpenDocument
 from pvasm.text import let_be_read, let_stand_in
@@ -82,3 +83,15 @@ def test_an_instance_counts_as_it_is(tmp_path: Path, extension: bool) -> None:
     assert told(document) == []
     base.write_text(f"{INSTANCE}      add r2 = r3, r4\n      ;;\n".replace("name: mine", "name: base"))
     assert told(of_mine(tmp_path, document, extension=extension)) == [(2, message)]
+
+
+def test_instances_are_kept_once(tmp_path: Path) -> None:
+    """However often a text is checked, and whatever the settings."""
+    document = None
+    counts = []
+    (tmp_path / "mine.yaml").write_text(f"{INSTANCE}      nop 0\n      ;;\n")
+    for _ in range(3):
+        document = of_mine(tmp_path, document, extension=True)
+        document.check()
+        counts.append((len(subject._LOADED), len(subject._PATTERNS)))
+    assert counts[0] == counts[2]
