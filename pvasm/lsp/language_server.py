@@ -403,7 +403,10 @@ def server(for_file: ForFile) -> Server:
 
 
 def _called(handler: Callable[[Server, Any], Any], ls: Server, params: Any) -> Any:
-    return handler(ls, params)
+    try:
+        return handler(ls, params)
+    except PvasmError:
+        return None  # what is wrong, in an instance of somebody's own say, stands among the findings
 
 
 def _did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:

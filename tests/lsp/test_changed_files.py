@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lsprotocol import types
 
 from pvasm.check import subject
 from pvasm.check.settings import Settings
+from pvasm.lsp.language_server import server
 from pvasm.lsp.open_document import Configured, OpenDocument
 from pvasm.text import let_be_read, let_stand_in
 from tests.lsp.open_text import opened_text
@@ -95,3 +97,20 @@ def test_instances_are_kept_once(tmp_path: Path) -> None:
         document.check()
         counts.append((len(subject._LOADED), len(subject._PATTERNS)))
     assert counts[0] == counts[2]
+
+
+def test_what_is_asked_of_a_file_with_a_wrong_instance_is_answered(tmp_path: Path) -> None:
+    """There is nothing to tell; what is wrong stands among the findings."""
+    (tmp_path / "mine.yaml").write_text("name: mine\n")
+    made = server(lambda path: of_mine(tmp_path)._configured)
+    uri = (tmp_path / "a.S").as_uri()
+    made._open[uri] = of_mine(tmp_path)
+    where = types.TextDocumentIdentifier(uri), types.Position(1, 2)
+    asked = {
+        types.TEXT_DOCUMENT_HOVER: types.HoverParams(*where),
+        types.TEXT_DOCUMENT_COMPLETION: types.CompletionParams(*where),
+        types.TEXT_DOCUMENT_DOCUMENT_SYMBOL: types.DocumentSymbolParams(where[0]),
+        types.TEXT_DOCUMENT_INLAY_HINT: types.InlayHintParams(where[0], types.Range(where[1], where[1])),
+    }
+    for name, parameters in asked.items():
+        assert made.protocol.fm.features[name](parameters) is None
