@@ -212,9 +212,9 @@ class Checker:
     def _instances(self, catalog: Catalog) -> list[Instance]:
         if not self.settings.instances:
             return []
-        from pvasm.paravirt.loading import load_instance
+        from pvasm.paravirt.loading import current_instance
 
-        return [load_instance(name, catalog) for name in self._names]
+        return [current_instance(name, catalog) for name in self._names]
 
     @property
     def _names(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +13,6 @@ from pvasm.regex import regex
 from pvasm.syntax import tree
 from pvasm.syntax.cpp import Known, reachable
 from pvasm.syntax.document import Document
-from pvasm.text import version
 
 if TYPE_CHECKING:
     from pvasm.asm.scope import Scope
@@ -156,7 +155,9 @@ class Subject(Struct, dict=True):
     @cached_property
     def instances(self) -> list[Instance]:
         """The instances in question."""
-        return [_instance(name, self.catalog) for name in self.instance_names]
+        from pvasm.paravirt.loading import current_instance
+
+        return [current_instance(name, self.catalog) for name in self.instance_names]
 
     @property
     def build_symbols(self) -> frozenset[str]:
@@ -240,25 +241,7 @@ _OP_NAME = regex(r"[A-Z](?<!\w.)[A-Z0-9_]++\b")
 _BROKEN_WORD = regex(r"\\(?<=\w\\)[ \t\r]*\n\w")
 
 # By the catalogs that they are made of, which they hold.
-_LOADED: dict[tuple[str, int], tuple[Instance, list[Hashable]]] = {}
 _PATTERNS: dict[int, Patterns] = {}
-
-
-def _instance(name: str, catalog: Catalog) -> Instance:
-    """The instance of that name for a catalog; read once, however many files are checked, as long as it is the same."""
-    from pvasm.paravirt.loading import load_instance
-    from pvasm.paravirt.shipped import is_path
-
-    found, before = _LOADED.get((name, id(catalog)), (None, []))
-    if found is None or (is_path(name) and before != _versions(found)):
-        found = load_instance(name, catalog)
-        _LOADED[name, id(catalog)] = found, _versions(found)
-    return found
-
-
-def _versions(instance: Instance) -> list[Hashable]:
-    """What tells the files of an instance from what they were."""
-    return [version(file) for file in instance.files]
 
 
 # What a statement of C begins with, and no macro is called.

@@ -14,8 +14,10 @@ from pvasm.errors import PvasmError
 from pvasm.paravirt.catalog import Catalog
 from pvasm.paravirt.instance import Instance
 from pvasm.paravirt.shipped import instance_names, is_path, shipped_instance
+from pvasm.text import version
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from pathlib import Path
 
 
@@ -98,3 +100,23 @@ def load_instance(name_or_path: str, catalog: Catalog | None = None) -> Instance
         take_over(instance)
     instance.compile_templates()
     return instance
+
+
+# By the catalogs that they are made of, which they hold; each with what told its files from what they were.
+_current: dict[tuple[str, int], tuple[Instance, list[Hashable]]] = {}
+
+
+def current_instance(name_or_path: str, catalog: Catalog) -> Instance:
+    """The instance as `load_instance` has it; read once, as long as its files are what they were.
+
+    Raises PvasmError as that does.
+    """
+    found, before = _current.get((name_or_path, id(catalog)), (None, []))
+    if found is None or (is_path(name_or_path) and before != _versions(found)):
+        found = load_instance(name_or_path, catalog)
+        _current[name_or_path, id(catalog)] = found, _versions(found)
+    return found
+
+
+def _versions(instance: Instance) -> list[Hashable]:
+    return [version(file) for file in instance.files]
