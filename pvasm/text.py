@@ -28,28 +28,36 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-_stand_ins: dict[str, bytes] = {}
+_stand_ins: dict[str, bytes] = {}  # by the real paths: a header may be named by way of other folders
 
 
 def let_stand_in(path: str, data: bytes) -> None:
     """From here on, `data` is read in the place of a source file, whether there is one of that name or not."""
-    _stand_ins[path] = data
+    _stand_ins[_real(path)] = data
 
 
 def let_be_read(path: str) -> None:
     """From here on, a source file is read itself again."""
-    _stand_ins.pop(path, None)
+    _stand_ins.pop(_real(path), None)
 
 
 def stand_in(path: str) -> bytes | None:
     """What is read in the place of a source file; None where that is the file."""
-    return _stand_ins.get(path)
+    return _stand_ins.get(_real(path)) if _stand_ins else None
+
+
+def _real(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # no file can have that name
+        return path
 
 
 def version(path: str) -> Hashable:
     """What tells a source file as it is from what it was: whoever keeps what it says asks whether it says so still."""
-    if path in _stand_ins:
-        return _stand_ins[path]
+    standing_in = stand_in(path)
+    if standing_in is not None:
+        return standing_in
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -77,10 +85,11 @@ def read_text(path: str | os.PathLike[str], given: bytes | None = None) -> str:
 def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
     """The bytes of a file; `-` is standard input. Raises PvasmError if they cannot be read, or are more than `most`."""
     name = shown_name(path)
-    if name in _stand_ins:
-        if len(_stand_ins[name]) > most:
+    standing_in = stand_in(name)
+    if standing_in is not None:
+        if len(standing_in) > most:
             raise too_large(name, most)
-        return _stand_ins[name]
+        return standing_in
     if name != "<stdin>":
         return read_at_most(path, most)
     if sys.stdin is None:

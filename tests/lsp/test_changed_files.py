@@ -12,6 +12,9 @@ from pvasm.check import subject
 from pvasm.check.settings import Settings
 from pvasm.lsp.language_server import server
 from pvasm.lsp.open_document import Configured, OpenDocument
+from pvasm.paravirt import loading
+from pvasm.paravirt.catalog import Catalog
+from pvasm.paravirt.instance import Instance
 from pvasm.text import let_be_read, let_stand_in
 from tests.lsp.open_text import opened_text
 
@@ -39,10 +42,12 @@ def told(document: OpenDocument) -> list[tuple[int, str]]:
     return [(each.line, each.message.partition(" (")[0]) for each in document.check().diagnostics]
 
 
-def test_a_header_counts_as_it_is(tmp_path: Path) -> None:
-    """On the disk, in the editor, and on the disk again once it is closed there."""
+@pytest.mark.parametrize("written", ["x.h", "../{}/x.h", "link/x.h"])
+def test_a_header_counts_as_it_is(tmp_path: Path, written: str) -> None:
+    """On the disk, in the editor, and on the disk again once it is closed there; whichever way it is named."""
     header = tmp_path / "x.h"
-    text = '#include "x.h"\n\tmov r8 = r9\n\tmov Q = r9\n'
+    (tmp_path / "link").symlink_to(tmp_path)
+    text = f'#include "{written.format(tmp_path.name)}"\n\tmov r8 = r9\n\tmov Q = r9\n'
     message = "`mov Q = r9' writes r8, as `mov r8 = r9' does in the same group; a stop"
     header.write_text("#define Q r8\n")
     document = opened_text(tmp_path, text)
@@ -95,8 +100,30 @@ def test_instances_are_kept_once(tmp_path: Path) -> None:
     for _ in range(3):
         document = of_mine(tmp_path, document, extension=True)
         document.check()
-        counts.append((len(subject._LOADED), len(subject._PATTERNS)))
+        counts.append((len(loading._current), len(subject._PATTERNS)))
     assert counts[0] == counts[2]
+
+
+@pytest.mark.parametrize("extension", [False, True])
+def test_an_instance_is_read_once_as_long_as_it_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, extension: bool
+) -> None:
+    read: list[str] = []
+    load = loading.load_instance
+
+    def counted(name: str, catalog: Catalog) -> Instance:
+        read.append(name)
+        return load(name, catalog)
+
+    monkeypatch.setattr(loading, "load_instance", counted)
+    mine = tmp_path / "mine.yaml"
+    document = None
+    for text in ("      nop 0\n      ;;\n", "      nop 0\n      ;;\n", "      add r2 = r3, r4\n      ;;\n"):
+        if not mine.exists() or mine.read_text() != INSTANCE + text:
+            mine.write_text(INSTANCE + text)
+        document = of_mine(tmp_path, document, extension=extension)
+        document.check()
+    assert [name for name in read if name.endswith("mine.yaml")] == [str(mine)] * 2
 
 
 def test_what_is_asked_of_a_file_with_a_wrong_instance_is_answered(tmp_path: Path) -> None:
